@@ -69,10 +69,13 @@ let package = Package(
         library("SIP", ["Sys"]),
         library("Digest", ["Sys", "SIP", "CCrypto"]),
         library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
-        library("Registrar", ["Sys", "SIP", "Reactor"]),
+        library("Registrar", ["Sys", "SIP", "Reactor", "Messages"]),
         library(
             "Proxy",
-            ["Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages"]),
+            [
+                "Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages",
+                "Journal",
+            ]),
 
         // Processes.
         process(

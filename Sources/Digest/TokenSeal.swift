@@ -70,6 +70,14 @@ package struct TokenSeal: ~Copyable {
         Base64URL.append(data.span.extracting(0..<Self.tagLength + plaintext.count), to: &buffer)
     }
 
+    /// Writes the token of what a buffer holds, at most `maximumPlaintext` bytes.
+    ///
+    /// A buffer and not its span, since the compiler takes a span of one stored property for a borrow of
+    /// all of them.
+    package mutating func seal(_ plaintext: borrowing ByteBuffer, into buffer: inout ByteBuffer) {
+        seal(plaintext.span, into: &buffer)
+    }
+
     /// Opens a token into the buffer; false when it is not one of ours.
     package mutating func open(_ token: Span<UInt8>, into buffer: inout ByteBuffer) -> Bool {
         var data = InlineArray<176, UInt8>(repeating: 0)

@@ -71,6 +71,9 @@ package struct BlockStore: ~Copyable {
         return Block(index: index, length: UInt32(bytes.count))
     }
 
+    /// Keeps a copy of what a buffer holds, as `store`.
+    package mutating func store(_ buffer: borrowing ByteBuffer) -> Block { store(buffer.span) }
+
     /// Gives the block back; nothing for `Block.none`.
     package mutating func release(_ block: inout Block) {
         guard block.exists else { return }
