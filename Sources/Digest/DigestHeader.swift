@@ -79,6 +79,31 @@ package struct DigestHeader: Sendable {
 }
 
 extension HashEngine {
+    /// The digest response of credentials that we make ourselves; without a cnonce that of RFC 2069, which
+    /// chan_sip asks for.
+    package mutating func ownResponse(
+        _ algorithm: DigestAlgorithm, ha1: HashValue, method: StaticString, uri: Span<UInt8>,
+        nonce: Span<UInt8>, cnonce: Span<UInt8>
+    ) -> HashValue {
+        begin(algorithm)
+        add(method)
+        add(":")
+        add(uri)
+        let ha2 = finish()
+        begin(algorithm)
+        add(hex: ha1)
+        add(":")
+        add(nonce)
+        if !cnonce.isEmpty {
+            add(":00000001:")
+            add(cnonce)
+            add(":auth")
+        }
+        add(":")
+        add(hex: ha2)
+        return finish()
+    }
+
     /// The digest response (RFC 7616 section 3.4.1) for HA1 and the parts of credentials.
     package mutating func response(
         _ algorithm: DigestAlgorithm, ha1: HashValue, method: Span<UInt8>,

@@ -137,7 +137,9 @@ package struct Accounts: ~Copyable {
             entries[Int(number)].aor = Array(account.aor.utf8)
             entries[Int(number)].mayRegister = account.mayRegister
         case .unknown: entries[Int(number)].state = .unknown
-        case .unavailable: entries[Int(number)].state = .unavailable
+        case .unavailable:
+            // What was known serves on while the database cannot be asked.
+            if entries[Int(number)].state != .found { entries[Int(number)].state = .unavailable }
         }
     }
 }

@@ -46,9 +46,15 @@ package struct Tokens: ~Copyable {
 
     /// A hash that only holders of the key can compute, of any bytes.
     package mutating func mark(_ bytes: Span<UInt8>) -> UInt32 {
+        UInt32(truncatingIfNeeded: longMark(bytes) >> 32)
+    }
+
+    /// A longer such hash.
+    package mutating func longMark(_ bytes: Span<UInt8>) -> UInt64 {
         let value = hash.hash(bytes)
-        return UInt32(value.bytes[0]) << 24 | UInt32(value.bytes[1]) << 16
-            | UInt32(value.bytes[2]) << 8 | UInt32(value.bytes[3])
+        var word: UInt64 = 0
+        for index in 0..<8 { word = word << 8 | UInt64(value.bytes[index]) }
+        return word
     }
 
     /// A hash of an IP address.

@@ -129,3 +129,51 @@ package struct OtherClient: Sendable {
         }
     }
 }
+
+/// The client side of any request.
+package enum ClientTransaction: Sendable {
+    case invite(InviteClient)
+    case other(OtherClient)
+
+    /// A new transaction; `reliable` when the request goes over a stream.
+    package init(isInvite: Bool, reliable: Bool) {
+        self =
+            isInvite ? .invite(InviteClient(reliable: reliable)) : .other(OtherClient(reliable: reliable))
+    }
+
+    /// The first interval of timer A or E, nil over a stream.
+    package var firstInterval: Milliseconds? {
+        switch self {
+        case .invite(let machine): machine.firstInterval
+        case .other(let machine): machine.firstInterval
+        }
+    }
+
+    /// Takes an event and says what to do.
+    package mutating func handle(_ event: ClientEvent) -> ClientAction {
+        switch self {
+        case .invite(var machine):
+            defer { self = .invite(machine) }
+            return machine.handle(event)
+        case .other(var machine):
+            defer { self = .other(machine) }
+            return machine.handle(event)
+        }
+    }
+
+    /// Whether no response at all has come.
+    package var isUnanswered: Bool {
+        switch self {
+        case .invite(let machine): machine.state == .calling
+        case .other(let machine): machine.state == .trying
+        }
+    }
+
+    /// Whether a provisional response has come and no final one.
+    package var isProceeding: Bool {
+        switch self {
+        case .invite(let machine): machine.state == .proceeding
+        case .other(let machine): machine.state == .proceeding
+        }
+    }
+}

@@ -116,3 +116,41 @@ package struct OtherServer: Sendable {
         }
     }
 }
+
+/// The server side of any request.
+package enum ServerTransaction: Sendable {
+    case invite(InviteServer)
+    case other(OtherServer)
+
+    /// A new transaction; `reliable` when the request came over a stream.
+    package init(isInvite: Bool, reliable: Bool) {
+        self =
+            isInvite ? .invite(InviteServer(reliable: reliable)) : .other(OtherServer(reliable: reliable))
+    }
+
+    /// Takes an event and says what to do.
+    package mutating func handle(_ event: ServerEvent) -> ServerAction {
+        switch self {
+        case .invite(var machine):
+            defer { self = .invite(machine) }
+            return machine.handle(event)
+        case .other(var machine):
+            defer { self = .other(machine) }
+            return machine.handle(event)
+        }
+    }
+
+    /// Whether no final answer has been given yet.
+    package var isOpen: Bool {
+        switch self {
+        case .invite(let machine): machine.state == .proceeding
+        case .other(let machine): machine.state == .proceeding
+        }
+    }
+
+    /// Whether it waits for the ACK of a failure.
+    package var awaitsACK: Bool {
+        guard case .invite(let machine) = self else { return false }
+        return machine.state == .completed || machine.state == .confirmed
+    }
+}
