@@ -79,6 +79,8 @@ int64_t clinux_realtime_ms(void);
 // The calling thread's errno.
 int clinux_errno(void);
 int clinux_random(void *bytes, size_t length);
+// A pipe, close-on-exec; its reading end, the first, does not block.
+int clinux_pipe(int out[2]);
 // Blocks the signals and returns a descriptor that reports them; the list ends with 0.
 int clinux_signalfd(const int *signals);
 // The next signal from a signalfd, 0 when there is none.
