@@ -59,8 +59,9 @@ struct Filter: ~Copyable {
 
     deinit { unsafe seccomp_release(context) }
 
-    /// Adds a rule for the call of a name; all conditions must hold. Names that this machine's
-    /// architecture does not know are passed over.
+    /// Adds a rule for the call of a name; all conditions must hold.
+    ///
+    /// Names that this machine's architecture does not know are passed over.
     func add(
         _ verdict: Verdict, _ name: String, _ conditions: Condition...
     ) throws(SystemError) {

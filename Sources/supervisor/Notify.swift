@@ -4,7 +4,7 @@ internal import Sys
 
 /// Talks to systemd, when it started us: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 struct Notify {
-    /// How often systemd wants to hear of us; nil: never. Half of its limit.
+    /// Half of the limit within which systemd wants to hear of us; nil: it does not.
     let interval: Milliseconds?
     private var lastStatus = ""
 
@@ -20,6 +20,18 @@ struct Notify {
         let count = sd_listen_fds(1)
         guard count > 0 else { return [] }
         return (0..<count).map { Descriptor(owning: SD_LISTEN_FDS_START + $0) }
+    }
+
+    /// Has systemd hold the sockets over a restart of the daemon (FileDescriptorStoreMax=), in place
+    /// of those that it held before.
+    func keep(_ sockets: [Descriptor]) {
+        _ = unsafe sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=rempart")
+        let numbers = sockets.map(\.raw)
+        // In bounds: the array's own storage and length.
+        _ = unsafe numbers.withUnsafeBufferPointer { buffer in
+            unsafe sd_pid_notify_with_fds(
+                0, 0, "FDSTORE=1\nFDNAME=rempart", buffer.baseAddress, UInt32(buffer.count))
+        }
     }
 
     /// All children serve.

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The bound sockets. They stay open here over every restart of a child.
+/// The bound sockets, which stay open here over every restart of a child.
 struct Sockets {
     /// Each listener with its socket.
     let bound: [(listener: Listener, socket: Descriptor)]

@@ -91,7 +91,7 @@ struct Spawner {
         }
         let words: [UnsafeMutablePointer<CChar>?] =
             unsafe (["\(folder)/\(name)"] + arguments).map { unsafe strdup($0) } + [nil]
-        defer { for unsafeword in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         var stage = CLINUX_SPAWN_FORK
         // In bounds: both arrays outlive the call, and the list of words ends with nil.
         let pid = unsafe words.withUnsafeBufferPointer { list in
