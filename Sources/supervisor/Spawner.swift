@@ -57,6 +57,12 @@ struct Spawner {
         isRoot = geteuid() == 0
     }
 
+    /// A spawner for the programs of another folder.
+    init(folder: String, isRoot: Bool) {
+        self.folder = folder
+        self.isRoot = isRoot
+    }
+
     /// The user a program runs as; nil without root, where it runs as the caller.
     func user(_ name: String) throws(StartFailure) -> User? {
         guard isRoot else { return nil }

@@ -54,6 +54,9 @@ final class Supervisor {
     /// Makes the loop; nothing is bound or started yet.
     init(_ options: Options) throws(StartFailure) {
         self.options = options
+        // Every folder and file is made with the mode it is to have; the caller's mask must not
+        // close the folders that components pass through.
+        _ = umask(0o022)
         spawner = try Spawner()
         journalSocket = Self.journalConnection()
         journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)
