@@ -115,7 +115,12 @@ let package = Package(
         tests(
             "ProxyTests",
             ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),
-        tests("SupervisorTests", ["supervisor", "Messages", "Sys", "Wire"]),
+        .executableTarget(
+            name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
+            path: "Tests/SupervisedChild", swiftSettings: strict),
+        tests(
+            "SupervisorTests",
+            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
         tests("TerminatorTests", ["tls-terminator", "Messages", "Sys", "Wire", "COpenSSL"]),
         tests("DirectoryTests", ["directory", "Messages", "Sys", "Wire", "CSQLite"]),
         tests("BannerTests", ["banner", "Messages", "Sys", "Wire"]),

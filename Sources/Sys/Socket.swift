@@ -57,6 +57,15 @@ package enum Socket {
         _ = clinux_buffer_sizes(raw, bytes)
     }
 
+    /// The kind and address of an inherited IP socket, which becomes non-blocking; nil for another.
+    package static func adopted(_ raw: Int32) -> (kind: SocketKind, address: SocketAddress)? {
+        var address = clinux_address()
+        let kind = unsafe clinux_adopt(raw, &address)
+        guard kind > 0 else { return nil }
+        let isDatagram = UInt32(kind) == CLINUX_DATAGRAM.rawValue
+        return (isDatagram ? .datagram : .stream, SocketAddress(address))
+    }
+
     /// Two connected SOCK_SEQPACKET sockets.
     package static func seqpacketPair() throws(SystemError) -> (Descriptor, Descriptor) {
         var pair: (Int32, Int32) = (-1, -1)
