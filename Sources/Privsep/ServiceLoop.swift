@@ -37,7 +37,7 @@ package protocol Service: AnyObject {
 /// DIAGNOSTICS: records `degraded` when sip-router breaks the protocol of the link, which is then
 /// closed. Ends the process with 0 when told to stop (or by SIGTERM), with 111 when the supervisor is
 /// gone or breaks the protocol, with 100 when what was handed over cannot be used.
-package struct ServiceLoop<S: Service>: ~Copyable {
+package final class ServiceLoop<S: Service> {
     private enum Kind {
         static var supervisor: UInt8 { 1 }
         static var router: UInt8 { 2 }
@@ -68,9 +68,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         do {
             let set = try supervision.receiveStartSet()
             let service = try make(supervision, set)
-            var loop = try ServiceLoop(supervision, service, router: set.peers[.router])
-            supervision.ready()
-            try loop.untilStopped()
+            try serve(supervision, service, router: set.peers[.router])
             exit(0)
         } catch {
             supervision.journal.write(.daemonFailed, .error, "\(error)")
@@ -78,25 +76,35 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         }
     }
 
-    private init(
+    private static func serve(
         _ supervision: Supervision, _ service: S, router: Descriptor?
     ) throws(ChildFailure) {
-        self.supervision = supervision
-        self.service = service
         do {
-            // SIGINT and SIGHUP of a terminal are the supervisor's to act on; SIGPIPE is blocked so
-            // that a closed standard error is an error of write(2).
-            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
-            poller = try Poller()
-            try poller.add(supervision.raw, Token(kind: Kind.supervisor), .read)
-            try poller.add(signals.raw, Token(kind: Kind.signal), .read)
+            let loop = try ServiceLoop(supervision, service, router: router)
+            supervision.ready()
+            try loop.untilStopped()
+        } catch let failure as ChildFailure {
+            throw failure
         } catch {
             throw .supervisor("\(error)")
         }
+    }
+
+    private init(
+        _ supervision: Supervision, _ service: S, router: Descriptor?
+    ) throws(SystemError) {
+        self.supervision = supervision
+        self.service = service
+        // SIGINT and SIGHUP of a terminal are the supervisor's to act on; SIGPIPE is blocked so that a
+        // closed standard error is an error of write(2).
+        signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
+        poller = try Poller()
+        try poller.add(supervision.raw, Token(kind: Kind.supervisor), .read)
+        try poller.add(signals.raw, Token(kind: Kind.signal), .read)
         if let router { attach(router) }
     }
 
-    private mutating func untilStopped() throws(ChildFailure) {
+    private func untilStopped() throws(ChildFailure) {
         defer { service.stop() }
         while true {
             let count = poller.wait(nextSecond - Clock.monotonic)
@@ -112,7 +120,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         }
     }
 
-    private mutating func second() {
+    private func second() {
         nextSecond = Clock.monotonic + .seconds(1)
         let line = service.second()
         if line != status { supervision.status(line) }
@@ -121,7 +129,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
     }
 
     /// Handles one event; false when the process shall end.
-    private mutating func handle(_ event: Event) throws(ChildFailure) -> Bool {
+    private func handle(_ event: Event) throws(ChildFailure) -> Bool {
         switch event.token.kind {
         case Kind.supervisor: return try takeNotices()
         case Kind.signal:
@@ -137,7 +145,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         return true
     }
 
-    private mutating func takeNotices() throws(ChildFailure) -> Bool {
+    private func takeNotices() throws(ChildFailure) -> Bool {
         while let notice = try supervision.next() {
             switch notice {
             case .reload(let set):
@@ -157,7 +165,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         return true
     }
 
-    private mutating func attach(_ socket: Descriptor) {
+    private func attach(_ socket: Descriptor) {
         generation += 1
         wantsRoom = false
         let token = Token(kind: Kind.router, generation: generation)
@@ -166,7 +174,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         service.linked()
     }
 
-    private mutating func takeFrames() {
+    private func takeFrames() {
         for _ in 0..<Self.framesPerTurn {
             guard let link = service.router.link else { return }
             do {
@@ -194,7 +202,7 @@ package struct ServiceLoop<S: Service>: ~Copyable {
         try service.receive(frame.span.extracting(0..<length))
     }
 
-    private mutating func watchForRoom() {
+    private func watchForRoom() {
         guard let link = service.router.link, link.isWaiting != wantsRoom else { return }
         let token = Token(kind: Kind.router, generation: generation)
         let interest: Interest = link.isWaiting ? [.read, .write] : .read
