@@ -56,7 +56,7 @@ final class BindingStore {
         pending.updateValue(record, forKey: key)
     }
 
-    /// Writes all changes in one transaction; forgets what has ended. `now` is since 1970.
+    /// Writes all changes in one transaction and forgets what has ended by `now`, since 1970.
     func commit(now: Milliseconds) {
         do {
             try write(now)
@@ -92,8 +92,9 @@ final class BindingStore {
         pending.removeAll(keepingCapacity: true)
     }
 
-    /// Up to `limit` live bindings after `cursor` (0 to begin), and the cursor to go on with, nil
-    /// after the last one. `now` is since 1970.
+    /// Up to `limit` bindings that live beyond `now` (since 1970), from `cursor` (0 to begin) on.
+    ///
+    /// `next` is the cursor to go on with, nil after the last binding.
     func page(
         after cursor: Int64, limit: Int, now: Milliseconds
     ) -> (records: [BindingRecord], next: Int64?) {
