@@ -122,7 +122,9 @@ let package = Package(
             "SupervisorTests",
             ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
         tests("TerminatorTests", ["tls-terminator", "Messages", "Sys", "Wire", "COpenSSL"]),
-        tests("DirectoryTests", ["directory", "Messages", "Sys", "Wire", "CSQLite"]),
-        tests("BannerTests", ["banner", "Messages", "Sys", "Wire"]),
+        tests(
+            "DirectoryTests",
+            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+        tests("BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
     ]
 )

@@ -60,13 +60,13 @@ package enum Setting: Equatable, Sendable {
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
-        case .domain, .outside, .inside, .asterisk, .failures, .window, .ban, .minimumExpires,
-            .maximumExpires, .contacts:
+        case .outside, .inside, .asterisk, .failures, .window, .minimumExpires, .maximumExpires,
+            .contacts:
             [.router]
-        case .realm: [.router, .directory]
+        case .domain, .realm: [.router, .directory]
         case .database, .schema: [.directory]
         case .certificate, .key: []
-        case .allow: [.router, .banner]
+        case .ban, .allow: [.router, .banner]
         }
     }
 

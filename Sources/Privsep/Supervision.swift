@@ -39,6 +39,9 @@ package struct StartSet {
     package var files: [FileKind: Descriptor] = [:]
     /// 64 secret bytes, empty for a child that has none.
     package var secret: [UInt8] = []
+
+    /// An empty set.
+    package init() {}
 }
 
 /// What the supervisor wants of a running child.
