@@ -99,8 +99,8 @@ struct Walker {
             let key = Schema.keys.first(where: { $0.name == near })
         {
             meant.insert(key.path)
-            let where_ = key.group.isEmpty ? "at the top of the file" : "under `\(key.group):`"
-            let message = "unknown key `\(name)`\(place); did you mean `\(near)` \(where_)?"
+            let under = key.group.isEmpty ? "at the top of the file" : "under `\(key.group):`"
+            let message = "unknown key `\(name)`\(place); did you mean `\(near)` \(under)?"
             error(position, message)
             return
         }
@@ -181,9 +181,9 @@ struct Walker {
         }
         for key in Schema.keys where given[key.path] == nil && !meant.contains(key.path) {
             let place = given[String(key.group)]
-            let example = key.group.isEmpty ? "" : "`\(key.group):` with "
-            let missing =
-                "`\(key.path)` is missing: add \(example)`\(key.name): \(key.example)`"
+            let line = "`\(key.name): \(key.example)`"
+            let what = place != nil || key.group.isEmpty ? line : "`\(key.group):` with \(line)"
+            let missing = "`\(key.path)` is missing: add \(what)"
             switch key.need {
             case .always: error(place ?? start, missing)
             case .withTLS:
