@@ -47,7 +47,7 @@ struct Run: ParsableCommand {
         // The list ends with nil, as execv(3) wants it.
         _ = unsafe execv(path, &list)
         let code = errno
-        for unsafeitem in unsafe list { unsafe free(item) }
+        unsafe list.forEach { item in unsafe free(item) }
         errno = code
     }
 }
