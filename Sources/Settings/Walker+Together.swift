@@ -48,8 +48,7 @@ extension Walker {
             default: nil
             }
         }
-        // A wrong item of `inside` is told already; whether another would do is not known.
-        let isComplete = !diagnostics.contains { $0.message.hasPrefix("`inside`") }
+        let isInsideKnown = given["inside"] != nil && !faulty.contains("inside")
         for value in values {
             guard case .asterisk(let server) = value.setting else { continue }
             if own.contains(where: { $0.transport == .udp && $0.address == server }) {
@@ -58,7 +57,7 @@ extension Walker {
             let reaching = inside.contains {
                 $0.transport == .udp && $0.address.ip.isV4 == server.ip.isV4
             }
-            if given["inside"] != nil, isComplete, !reaching {
+            if isInsideKnown, !reaching {
                 let family = server.ip.isV4 ? "IPv4" : "IPv6"
                 let message =
                     "`inside` has no udp:// endpoint of \(family) to reach `\(server)` from"
@@ -98,7 +97,8 @@ extension Walker {
                 false
             }
         }
-        if let position = given["tls"], !hasTLS, given["outside"] != nil {
+        let isOutsideKnown = given["outside"] != nil && !faulty.contains("outside")
+        if let position = given["tls"], !hasTLS, isOutsideKnown {
             warn(position, "`tls` is not used: `outside` has no tls:// endpoint")
         }
     }

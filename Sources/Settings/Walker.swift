@@ -10,6 +10,8 @@ struct Walker {
     private(set) var diagnostics: [Diagnostic] = []
     /// Where each key and group was given.
     private(set) var given: [String: Position] = [:]
+    /// Keys with a value that is wrong: what else they would set is not known.
+    private(set) var faulty: Set<String> = []
     /// Keys that a misspelt key most likely stands for: not told to be missing as well.
     private var meant: Set<String> = []
     private var start = Position(line: 1, column: 1)
@@ -57,7 +59,11 @@ struct Walker {
             let path = group.isEmpty ? name : "\(group).\(name)"
             if let key = Schema.key(path) {
                 given[path] = position
+                let before = diagnostics.count { $0.severity == .error }
                 read(key, value, at: position)
+                if diagnostics.count(where: { $0.severity == .error }) > before {
+                    faulty.insert(path)
+                }
             } else if group.isEmpty, Schema.keys.contains(where: { $0.group == name }) {
                 given[path] = position
                 if let mapping = value.mapping {
