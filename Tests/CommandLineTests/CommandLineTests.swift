@@ -38,8 +38,8 @@ private struct Outcome {
     func frames() throws -> [Setting] {
         var rest = output[...]
         var settings: [Setting] = []
-        while let high = rest.popFirst() {
-            let length = Int(high) << 8 | Int(try #require(rest.popFirst()))
+        while let high = rest.popFirst(), let low = rest.popFirst() {
+            let length = Int(high) << 8 | Int(low)
             let frame = Array(rest.prefix(length))
             rest = rest.dropFirst(length)
             settings.append(try Setting(decoding: frame.span))

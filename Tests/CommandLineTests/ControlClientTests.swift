@@ -1,42 +1,53 @@
-import Glibc
+import Foundation
 import Messages
+import Synchronization
 import Sys
 import Testing
 
 @testable import rempart
 
 /// A daemon that takes one request and answers with the frames it was given.
-private final class Daemon {
+private final class Daemon: Sendable {
     let runtime: String
-    private let listener: Descriptor
+    private let listener: Int32
+    private let request = Mutex<ControlRequest?>(nil)
 
     init() throws {
         runtime = "/tmp/rempart-test-\(Random.word)"
         #expect(unsafe mkdir(runtime, 0o700) == 0)
-        listener = try Socket.seqpacketListener(path: "\(runtime)/control")
+        listener = try Socket.seqpacketListener(path: "\(runtime)/control").release()
     }
 
     deinit {
+        close(listener)
         _ = unsafe unlink("\(runtime)/control")
         _ = unsafe rmdir(runtime)
     }
 
-    /// Answers the next caller on a thread of its own, then hangs up; gives the request it saw.
-    func serve(_ frames: [[UInt8]]) -> Task<ControlRequest?, any Error> {
-        let listening = listener.raw
-        return Task.detached {
-            var entry = pollfd(fd: listening, events: Int16(POLLIN), revents: 0)
-            _ = unsafe poll(&entry, 1, 10_000)
-            guard let caller = Socket.seqpacketAccept(listening) else { return nil }
-            entry.fd = caller.raw
-            _ = unsafe poll(&entry, 1, 10_000)
-            var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-            guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: caller.raw)
-            else { return nil }
-            for frame in frames { _ = try Frame.send(frame.span, on: caller.raw) }
-            let request = Array(buffer[..<length])
-            return try ControlRequest(decoding: request.span)
-        }
+    /// The request of the caller that was answered.
+    var seen: ControlRequest? { request.withLock { $0 } }
+
+    /// Answers the next caller, then hangs up; on a thread of its own, since the client waits.
+    func serve(_ frames: [[UInt8]]) {
+        Thread { try? self.answer(frames) }.start()
+    }
+
+    private func answer(_ frames: [[UInt8]]) throws {
+        Self.waitReadable(listener)
+        guard let caller = Socket.seqpacketAccept(listener) else { return }
+        Self.waitReadable(caller.raw)
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: caller.raw)
+        else { return }
+        let frame = Array(buffer[..<length])
+        let decoded = try ControlRequest(decoding: frame.span)
+        request.withLock { $0 = decoded }
+        for frame in frames { _ = try Frame.send(frame.span, on: caller.raw) }
+    }
+
+    private static func waitReadable(_ raw: Int32) {
+        var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&entry, 1, 10_000)
     }
 }
 
@@ -55,40 +66,37 @@ private func outcome(
     private let row = ControlReply.component(.router, pid: 7, .ready, restarts: 0, "")
 
     @Test("the rows of an answer come back in order, up to its end")
-    func rows() async throws {
+    func rows() throws {
         let daemon = try Daemon()
         let other = ControlReply.kernelBans(false, "why")
-        let served = daemon.serve([row, other, .done].map { $0.encoded() })
+        daemon.serve([row, other, .done].map { $0.encoded() })
         #expect(outcome(daemon.runtime, .restart(.router)) == .success([row, other]))
-        #expect(try await served.value == .restart(.router))
+        #expect(daemon.seen == .restart(.router))
     }
 
     @Test("a refusal is told in the daemon's own words")
-    func refused() async throws {
+    func refused() throws {
         let daemon = try Daemon()
-        let served = daemon.serve([ControlReply.failed("try again").encoded()])
+        daemon.serve([ControlReply.failed("try again").encoded()])
         #expect(outcome(daemon.runtime) == .failure(.refused("try again")))
-        _ = try await served.value
     }
 
     @Test("an answer that breaks off is not taken for a whole one")
-    func brokenOff() async throws {
+    func brokenOff() throws {
         let daemon = try Daemon()
-        let served = daemon.serve([row.encoded()])
+        daemon.serve([row.encoded()])
         #expect(outcome(daemon.runtime) == .failure(.ended))
-        _ = try await served.value
     }
 
     @Test("a frame of another version says to restart the daemon")
-    func garbled() async throws {
+    func garbled() throws {
         let daemon = try Daemon()
-        let served = daemon.serve([[99]])
+        daemon.serve([[99]])
         guard case .failure(.garbled(let what)) = outcome(daemon.runtime) else {
             Issue.record("the frame was taken")
             return
         }
         #expect(ControlError.garbled(what).description.contains("restart the daemon"))
-        _ = try await served.value
     }
 
     @Test("a daemon that is not running is told as such, with how to start it")
