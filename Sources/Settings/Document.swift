@@ -80,8 +80,8 @@ struct Document {
             let line = lines.indices.contains(place.line - 1) ? lines[place.line - 1] : ""
             let tab = line.prefix { $0.isWhitespace }.contains("\t")
             let hint = tab ? " (indent with spaces, not with tabs)" : ""
-            let around = context.map { " \($0.text) at line \($0.mark.line)" } ?? ""
-            return Diagnostic(.error, at: place, "not YAML: \(problem)\(around)\(hint)")
+            let around = context.map { "\($0.text) at line \($0.mark.line), " } ?? ""
+            return Diagnostic(.error, at: place, "not YAML: \(around)\(problem)\(hint)")
         case YamlError.reader(let problem, let offset, _, _):
             let before = text.prefix(offset ?? 0)
             let place = SourceLines(String(before)).end

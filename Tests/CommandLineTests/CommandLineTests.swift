@@ -99,6 +99,18 @@ private let good = """
         }
     }
 
+    @Test("the settings that are shipped and those of the README are right")
+    func shipped() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let example = try Data(contentsOf: root.appendingPathComponent("etc/rempart.yaml"))
+        #expect(SettingsFile(Array(example)).diagnostics == [])
+        let readme = try Data(contentsOf: root.appendingPathComponent("README.md"))
+        let blocks = String(decoding: readme, as: UTF8.self).components(separatedBy: "```")
+        let block = try #require(blocks.first { $0.hasPrefix("yaml\n") })
+        #expect(SettingsFile(Array(block.dropFirst("yaml\n".count).utf8)).diagnostics == [])
+    }
+
     @Test("check of a file that is not there names it, and exits 1")
     func checkAbsent() throws {
         let outcome = try Outcome(["check", "--settings", "/absent.yaml"])
