@@ -108,6 +108,12 @@ let package = Package(
         tests("JournalTests", ["Journal", "Sys"]),
         tests("MessagesTests", ["Messages", "Wire", "Sys"]),
         tests("SettingsTests", ["Settings", "Messages", "Sys"]),
+        tests(
+            "CommandLineTests",
+            [
+                "rempart", "Settings", "Messages", "Sys",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         tests("SIPTests", ["SIP", "Sys"]),
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
