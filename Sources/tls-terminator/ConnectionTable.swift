@@ -86,7 +86,8 @@ struct ConnectionHandle: Hashable {
     /// The handle of its packed form.
     init(raw: UInt64) {
         self.init(
-            index: UInt32(truncatingIfNeeded: raw), generation: UInt32(truncatingIfNeeded: raw >> 32))
+            index: UInt32(truncatingIfNeeded: raw),
+            generation: UInt32(truncatingIfNeeded: raw >> 32))
     }
 
     /// The packed form.

@@ -61,7 +61,7 @@ final class TLSContext {
         _ = unsafe keys.withUnsafeMutableBytes { buffer in
             unsafe edge_ssl_set_ticket_keys(pointer, buffer.baseAddress, buffer.count)
         }
-        for index in keys.indices { keys[index] = 0 }
+        wipe(&keys)
     }
 
     /// A session of this context on a connected socket, or nil when there is no memory.
