@@ -113,7 +113,9 @@ let package = Package(
             "ProxyTests",
             ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),
         tests("SupervisorTests", ["supervisor", "Messages", "Sys", "Wire"]),
-        tests("TerminatorTests", ["tls-terminator", "Messages", "Sys", "Wire", "COpenSSL"]),
+        tests(
+            "TerminatorTests",
+            ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),
         tests("DirectoryTests", ["directory", "Messages", "Sys", "Wire", "CSQLite"]),
         tests("BannerTests", ["banner", "Messages", "Sys", "Wire"]),
     ]
