@@ -127,7 +127,9 @@ let package = Package(
         tests(
             "SupervisorTests",
             ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
-        tests("TerminatorTests", ["tls-terminator", "Messages", "Sys", "Wire", "COpenSSL"]),
+        tests(
+            "TerminatorTests",
+            ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),
         tests(
             "DirectoryTests",
             ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),

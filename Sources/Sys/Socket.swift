@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 /// How a socket carries bytes.
 package enum SocketKind: Sendable {
@@ -44,6 +45,9 @@ package enum Socket {
 
     /// The error that a connecting socket ended with, 0 when it stands.
     package static func pendingError(_ raw: Int32) -> Int32 { -clinux_socket_error(raw) }
+
+    /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
+    package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
 
     /// The address a socket is bound to.
     package static func localAddress(_ raw: Int32) throws(SystemError) -> SocketAddress {
