@@ -1,0 +1,132 @@
+"""Network namespaces without a route out: clients, edge and two PBXs, and the edge's kernel rules that pass media only.
+
+    clients 198.18.0.0/16 --- [outside] edge [inside] --- 198.19.0.10 and 198.19.0.20
+
+Signalling can only cross the edge through a process there: the kernel forwards nothing but UDP to and from ports of
+10000 and more (RTP). Each Asterisk has a media address on the outside (198.18.255.10, .20) that the edge's kernel
+translates, as an administrator would with `media_address`; so no inside address has to be told to a phone.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+EDGE_OUTSIDE = "198.18.255.1"
+EDGE_INSIDE = "198.19.0.1"
+HOST_OUTSIDE = "198.18.255.254"
+PBX_MEDIA = {"198.19.0.10": "198.18.255.10", "198.19.0.20": "198.18.255.20"}
+PHONE_ADDRESSES = [f"198.18.1.{last}" for last in range(1, 41)]
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+MEDIA_RULES = """
+table ip lab {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        udp sport >= 10000 udp dport >= 10000 accept
+    }
+    chain translate_in {
+        type nat hook prerouting priority -100;
+        iifname "outside" udp dport >= 10000 dnat to ip daddr map { %(inward)s }
+    }
+    chain translate_out {
+        type nat hook postrouting priority 100;
+        oifname "outside" udp sport >= 10000 snat to ip saddr map { %(outward)s }
+    }
+}
+"""
+
+
+def command(*arguments: str, **options) -> str:
+    """Runs a command that must succeed and returns what it printed; its complaint is in the error when it fails."""
+    done = subprocess.run(arguments, text=True, capture_output=True, check=False, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _setns(descriptor: int) -> None:
+    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Network:
+    """The namespaces; making one first removes what a crashed run with the same name left behind."""
+
+    def __init__(self, name: str) -> None:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+        self.prefix = f"rempart-{digest}-"
+        self.host_link = f"rempart{digest}"
+        self.clients = self.prefix + "clients"
+        self.edge = self.prefix + "edge"
+        self.pbx = {address: f"{self.prefix}pbx{address.rsplit('.', 1)[1]}" for address in PBX_MEDIA}
+
+    def make(self, with_clients: bool = True) -> None:
+        """Makes the namespaces; without clients, the machine itself stands on the outside (the demo)."""
+        self.remove()
+        for namespace in [self.edge, *self.pbx.values()] + ([self.clients] if with_clients else []):
+            command("ip", "netns", "add", namespace)
+            command("ip", "-n", namespace, "link", "set", "lo", "up")
+        self._make_inside()
+        if with_clients:
+            self._link(self.clients, "eth0", "outside", [f"{address}/16" for address in PHONE_ADDRESSES])
+        else:
+            self._link(None, self.host_link, "outside", [f"{HOST_OUTSIDE}/16"])
+        for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]:
+            command("ip", "-n", self.edge, "address", "add", f"{address}/16", "dev", "outside")
+        command("ip", "netns", "exec", self.edge, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        rules = MEDIA_RULES % {
+            "inward": ", ".join(f"{media} : {pbx}" for pbx, media in PBX_MEDIA.items()),
+            "outward": ", ".join(f"{pbx} : {media}" for pbx, media in PBX_MEDIA.items()),
+        }
+        command("ip", "netns", "exec", self.edge, "nft", "-f", "-", input=rules)
+
+    def _make_inside(self) -> None:
+        """One bridge in the edge, the PBXs on it as hosts of their own."""
+        command("ip", "-n", self.edge, "link", "add", "inside", "type", "bridge")
+        command("ip", "-n", self.edge, "address", "add", f"{EDGE_INSIDE}/24", "dev", "inside")
+        command("ip", "-n", self.edge, "link", "set", "inside", "up")
+        for address, namespace in self.pbx.items():
+            port = "pbx" + address.rsplit(".", 1)[1]
+            self._link(namespace, "eth0", port, [f"{address}/24"])
+            command("ip", "-n", self.edge, "link", "set", port, "master", "inside")
+            command("ip", "-n", namespace, "route", "add", "198.18.0.0/16", "via", EDGE_INSIDE)
+
+    def _link(self, namespace: str | None, near: str, far: str, addresses: list[str]) -> None:
+        """A cable from `namespace` (None: the machine itself) to the edge; `addresses` are those of the near end."""
+        place = ["ip", "-n", namespace] if namespace else ["ip"]
+        command("ip", "-n", self.edge, "link", "add", far, "type", "veth", "peer", "name", near, "netns", namespace or str(os.getpid()))
+        for address in addresses:
+            command(*place, "address", "add", address, "dev", near)
+        command(*place, "link", "set", near, "up")
+        command("ip", "-n", self.edge, "link", "set", far, "up")
+
+    def remove(self) -> None:
+        """Ends every process in these namespaces and removes them; quiet when there are none."""
+        present = [line.split()[0] for line in command("ip", "netns", "list").splitlines() if line.startswith(self.prefix)]
+        for namespace in present:
+            for pid in command("ip", "netns", "pids", namespace).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        for namespace in present:
+            command("ip", "netns", "delete", namespace)
+
+
+@contextlib.contextmanager
+def entered(namespace: str) -> Iterator[None]:
+    """Sockets made by this thread inside the `with` belong to that namespace, and stay there afterwards."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    other = os.open(Path("/run/netns") / namespace, os.O_RDONLY)
+    try:
+        _setns(other)
+        yield
+    finally:
+        _setns(own)
+        os.close(other)
+        os.close(own)
