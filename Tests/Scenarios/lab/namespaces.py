@@ -20,7 +20,7 @@ EDGE_OUTSIDE = "198.18.255.1"
 EDGE_INSIDE = "198.19.0.1"
 HOST_OUTSIDE = "198.18.255.254"
 PBX_MEDIA = {"198.19.0.10": "198.18.255.10", "198.19.0.20": "198.18.255.20"}
-PHONE_ADDRESSES = [f"198.18.1.{last}" for last in range(1, 41)]
+CLIENT_ADDRESSES = [f"198.18.{net}.{last}" for net in (1, 2) for last in range(1, 41)]
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -75,7 +75,7 @@ class Network:
             command("ip", "-n", namespace, "link", "set", "lo", "up")
         self._make_inside()
         if with_clients:
-            self._link(self.clients, "eth0", "outside", [f"{address}/16" for address in PHONE_ADDRESSES])
+            self._link(self.clients, "eth0", "outside", [f"{address}/16" for address in CLIENT_ADDRESSES])
         else:
             self._link(None, self.host_link, "outside", [f"{HOST_OUTSIDE}/16"])
         for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]:

@@ -1,0 +1,154 @@
+"""One lab for the whole run: namespaces, certificate, databases; Asterisks and edges are shared where a module allows it."""
+
+import fcntl
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab.accounts import Account, make_database
+from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.certificates import make_certificate
+from lab.clients import clients_of
+from lab.namespaces import EDGE_OUTSIDE, Network
+from lab.phones import Shelf
+from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, make_users
+
+DOMAIN = "example.test"
+ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
+PBX_OF = {CHAN_SIP_16: "198.19.0.10", PJSIP_16: "198.19.0.10", PJSIP_22: "198.19.0.20"}
+
+
+class Lab:
+    """Everything but the edge and the PBXs, which are made from it."""
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network = network
+        self.folder = folder
+        self.domain = DOMAIN
+        self.accounts = ACCOUNTS
+        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE])
+        self.client = clients_of(network, DOMAIN)
+        self.in_edge = ["ip", "netns", "exec", network.edge]
+        self._made = 0
+
+    def new_folder(self, label: str) -> Path:
+        """A folder of its own for each thing made; short, since sockets with a path live there."""
+        self._made += 1
+        made = self.folder / f"{label}{self._made}"
+        made.mkdir()
+        made.chmod(0o755)
+        return made
+
+    def database(self, schema: str) -> Path:
+        path = self.new_folder("db") / "realtime.sqlite3"
+        make_database(path, schema, self.accounts.values())
+        return path
+
+    def settings(self, database: Path, schema: str, servers: list[str], **more) -> Settings:
+        return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key, **more)
+
+    def rempart(self, settings: str) -> Rempart:
+        """An edge that is not started yet."""
+        return Rempart(self.new_folder("edge"), settings, self.in_edge)
+
+
+class Site:
+    """An edge in front of Asterisks that share one database, as one customer has it."""
+
+    def __init__(self, lab: Lab, kinds: list[Kind], **settings) -> None:
+        self.lab = lab
+        self.database = lab.database(kinds[0].schema)
+        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database) for kind in kinds]
+        self.settings = lab.settings(
+            self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks], **settings
+        )
+        self.edge = lab.rempart(self.settings.text())
+
+    @property
+    def asterisk(self) -> Asterisk:
+        return self.asterisks[0]
+
+    def start(self) -> None:
+        for asterisk in self.asterisks:
+            asterisk.start()
+        self.edge.start()
+
+    def stop(self) -> None:
+        self.edge.kill()
+        for asterisk in self.asterisks:
+            asterisk.stop()
+
+
+def pytest_configure() -> None:
+    # A plain kill must tear the lab down as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    assert (binaries_folder() / "rempart").exists(), f"no binaries in {binaries_folder()}: build first, or set REMPART_BIN"
+    network = Network(str(CHECKOUT))
+    # Two runs in one checkout would take each other's namespaces away.
+    with Path(f"/run/lock/{network.prefix}lab").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_users()
+        network.make()
+        folder = Path(tempfile.mkdtemp(prefix="rl-"))
+        folder.chmod(0o755)
+        try:
+            yield Lab(network, folder)
+        finally:
+            network.remove()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_site(lab: Lab, kinds: list[Kind], **settings) -> Iterator[Site]:
+    site = Site(lab, kinds, **settings)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_16, PJSIP_22], ids=str)
+def any_site(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The same test in front of each Asterisk."""
+    with running_site(lab, [request.param]) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab) -> Iterator[Site]:
+    """One edge in front of Asterisk 16 with chan_sip, shared by the tests of a module."""
+    with running_site(lab, [CHAN_SIP_16]) as site:
+        yield site
+
+
+@pytest.fixture
+def shelf(lab: Lab) -> Iterator[Shelf]:
+    """Phones for one test, switched off after it."""
+    shelf = Shelf(lab.network, lab.new_folder("phones"), lab.certificate)
+    yield shelf
+    shelf.clear()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure shows the newest lines of the edge's log: the reason is mostly there."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name in ("site", "any_site"):
+            site = item.funcargs.get(name) if hasattr(item, "funcargs") else None
+            if site:
+                report.sections.append(("rempart's log", "\n".join(site.edge.log().splitlines()[-40:])))
