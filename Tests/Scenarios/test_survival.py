@@ -12,6 +12,8 @@ from lab.rempart import COMPONENTS
 from lab.waiting import eventually
 
 BACK_WITHIN_SECONDS = 1.0
+# What asking for the status may add on a busy machine.
+SEEING_SECONDS = 1.0
 
 
 def kill_child(site: Site, component: str) -> None:
@@ -26,7 +28,7 @@ def kill_child(site: Site, component: str) -> None:
 
     eventually(back, f"{component} is back", seconds=10, every=0.02)
     took = time.monotonic() - killed
-    assert took < BACK_WITHIN_SECONDS + 0.5, f"{component} was back after {took:.2f} s"
+    assert took < BACK_WITHIN_SECONDS + SEEING_SECONDS, f"{component} was back after {took:.2f} s"
     assert site.edge.component(component)["restarts"] == before["restarts"] + 1
 
 
