@@ -175,11 +175,10 @@ def forged(client: Client, method: str, token: str) -> Message | None:
         method,
         "1003",
         uri=f"sip:{token}@198.18.255.1:5060",
+        to_tag="never-was",
         extra=[f"Route: <sip:{token}@198.18.255.1:5060;lr>", f"User-Agent: {MARK.decode()}"],
     )
-    request.to += ">;tag=never-was"
-    raw = request.encoded().replace(b"never-was>", b"never-was")
-    client.send(raw)
+    client.send(request.encoded())
     return client.receive(SILENCE_SECONDS)
 
 

@@ -143,6 +143,6 @@ class Client:
         return answer.status if answer else 0
 
 
-def clients_of(network: Network, domain: str, edge: str = EDGE_OUTSIDE) -> Callable[..., Client]:
-    """A maker of clients of one network; called with an address, a transport, and a port when it is not the usual one."""
-    return lambda address, transport="udp", port=0: Client(network, address, transport, domain, port, edge)
+def clients_of(network: Network, domain: str) -> Callable[..., Client]:
+    """A maker of clients of one network: (address, transport="udp", port=0, edge=EDGE_OUTSIDE)."""
+    return lambda address, transport="udp", port=0, edge=EDGE_OUTSIDE: Client(network, address, transport, domain, port, edge)

@@ -46,6 +46,7 @@ class Settings:
     outside: str = EDGE_OUTSIDE
     inside: str = EDGE_INSIDE
     port: int = 5060
+    inside_port: int = 5060
     defence: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -56,7 +57,7 @@ class Settings:
             f"  - tcp://{self.outside}:{self.port}",
             f"  - tls://{self.outside}:{self.port + 1}",
             "inside:",
-            f"  - udp://{self.inside}:{self.port}",
+            f"  - udp://{self.inside}:{self.inside_port}",
             "asterisk:",
             f"  servers: [{', '.join(f'{server}:5060' for server in self.servers)}]",
             "accounts:",
@@ -117,25 +118,23 @@ class Rempart:
         done = self.ask("status", "--json")
         return done.returncode == 0 and json.loads(done.stdout)["state"] == "ready"
 
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess:
-        """Runs the command line against this daemon."""
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs the command line."""
         return subprocess.run(
-            [*self.prefix, str(binaries_folder() / "rempart"), *arguments, "--runtime", str(self.runtime)],
+            [*self.prefix, str(binaries_folder() / "rempart"), *arguments],
             text=True,
             capture_output=True,
             check=False,
             timeout=20,
         )
 
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs the command line against this daemon."""
+        return self.run(*arguments, "--runtime", str(self.runtime))
+
     def check(self) -> subprocess.CompletedProcess:
         """`rempart check` on the settings as they are now."""
-        return subprocess.run(
-            [*self.prefix, str(binaries_folder() / "rempart"), "check", "--settings", str(self.settings)],
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=20,
-        )
+        return self.run("check", "--settings", str(self.settings))
 
     def _table(self, name: str):
         done = self.ask(name, "--json")

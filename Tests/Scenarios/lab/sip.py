@@ -100,6 +100,7 @@ class Request:
     cseq: int = 1
     call_id: str = field(default_factory=lambda: secrets.token_hex(10))
     from_tag: str = field(default_factory=lambda: secrets.token_hex(5))
+    to_tag: str = ""
     branch: str = field(default_factory=lambda: "z9hG4bK" + secrets.token_hex(8))
     extra: list[str] = field(default_factory=list)
     body: str = ""
@@ -117,7 +118,7 @@ class Request:
             f"Via: {self.via};branch={self.branch};rport",
             "Max-Forwards: 70",
             f"From: <{self.sender}>;tag={self.from_tag}",
-            f"To: <{self.to}>",
+            f"To: <{self.to}>" + (f";tag={self.to_tag}" if self.to_tag else ""),
             f"Call-ID: {self.call_id}",
             f"CSeq: {self.cseq} {self.method}",
         ]
