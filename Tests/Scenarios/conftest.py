@@ -19,7 +19,7 @@ from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.phones import Shelf
-from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, make_users
+from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
 
 DOMAIN = "example.test"
 ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
@@ -34,6 +34,7 @@ class Lab:
         self.folder = folder
         self.domain = DOMAIN
         self.accounts = ACCOUNTS
+        self.binaries = copy_binaries(folder)
         self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE])
         self.client = clients_of(network, DOMAIN)
         self.in_edge = ["ip", "netns", "exec", network.edge]
@@ -57,7 +58,7 @@ class Lab:
 
     def rempart(self, settings: str) -> Rempart:
         """An edge that is not started yet."""
-        return Rempart(self.new_folder("edge"), settings, self.in_edge)
+        return Rempart(self.new_folder("edge"), self.binaries, settings, self.in_edge)
 
 
 class Site:
@@ -82,7 +83,7 @@ class Site:
         self.edge.start()
 
     def stop(self) -> None:
-        self.edge.kill()
+        self.edge.destroy()
         for asterisk in self.asterisks:
             asterisk.stop()
 

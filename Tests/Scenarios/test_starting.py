@@ -26,7 +26,7 @@ def started(lab: Lab) -> Iterator[list[Rempart]]:
     edges: list[Rempart] = []
     yield edges
     for edge in edges:
-        edge.kill()
+        edge.destroy()
 
 
 def registers(lab: Lab, transport: str = "udp") -> bool:
@@ -116,7 +116,7 @@ def unprivileged(lab: Lab) -> tuple[Rempart, Settings]:
     settings = Settings([lab.domain, "127.0.0.1"], database, CHAN_SIP, ["127.0.0.1"], certificate, key)
     settings.outside, settings.inside, settings.port, settings.inside_port = "127.0.0.1", "127.0.0.1", 15060, 15070
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
-    edge = Rempart(folder / "edge", settings.text(), ["ip", "netns", "exec", lab.network.clients, *nobody])
+    edge = Rempart(folder / "edge", lab.binaries, settings.text(), ["ip", "netns", "exec", lab.network.clients, *nobody])
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, 65534, 65534)
     return edge, settings

@@ -37,7 +37,7 @@ class Notifications:
 def edge(lab: Lab) -> Iterator[Rempart]:
     edge = lab.rempart(lab.settings(lab.database(CHAN_SIP), CHAN_SIP, ["198.19.0.10"]).text())
     yield edge
-    edge.kill()
+    edge.destroy()
 
 
 def alive(pid: int) -> bool:

@@ -157,6 +157,7 @@ class Asterisk:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             eventually(lambda: self._booted(), f"{self.kind} fully booted; see {self.folder}", 30, every=0.2)

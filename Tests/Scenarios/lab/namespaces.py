@@ -67,19 +67,20 @@ class Network:
         self.edge = self.prefix + "edge"
         self.pbx = {address: f"{self.prefix}pbx{address.rsplit('.', 1)[1]}" for address in PBX_MEDIA}
 
-    def make(self, with_clients: bool = True) -> None:
-        """Makes the namespaces; without clients, the machine itself stands on the outside (the demo)."""
+    def make(self, with_host: bool = False) -> None:
+        """Makes the namespaces; with the host, this machine itself stands on the outside as well (the demo)."""
         self.remove()
-        for namespace in [self.edge, *self.pbx.values()] + ([self.clients] if with_clients else []):
+        for namespace in [self.edge, self.clients, *self.pbx.values()]:
             command("ip", "netns", "add", namespace)
             command("ip", "-n", namespace, "link", "set", "lo", "up")
-        self._make_inside()
-        if with_clients:
-            self._link(self.clients, "eth0", "outside", [f"{address}/16" for address in CLIENT_ADDRESSES])
-        else:
-            self._link(None, self.host_link, "outside", [f"{HOST_OUTSIDE}/16"])
-        for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]:
-            command("ip", "-n", self.edge, "address", "add", f"{address}/16", "dev", "outside")
+        self._make_bridge("outside", [f"{address}/16" for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]])
+        self._make_bridge("inside", [f"{EDGE_INSIDE}/24"])
+        self._link(self.clients, "eth0", "outside", "clients", [f"{address}/16" for address in CLIENT_ADDRESSES])
+        if with_host:
+            self._link(None, self.host_link, "outside", "host", [f"{HOST_OUTSIDE}/16"])
+        for address, namespace in self.pbx.items():
+            self._link(namespace, "eth0", "inside", "pbx" + address.rsplit(".", 1)[1], [f"{address}/24"])
+            command("ip", "-n", namespace, "route", "add", "198.18.0.0/16", "via", EDGE_INSIDE)
         command("ip", "netns", "exec", self.edge, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         rules = MEDIA_RULES % {
             "inward": ", ".join(f"{media} : {pbx}" for pbx, media in PBX_MEDIA.items()),
@@ -87,25 +88,23 @@ class Network:
         }
         command("ip", "netns", "exec", self.edge, "nft", "-f", "-", input=rules)
 
-    def _make_inside(self) -> None:
-        """One bridge in the edge, the PBXs on it as hosts of their own."""
-        command("ip", "-n", self.edge, "link", "add", "inside", "type", "bridge")
-        command("ip", "-n", self.edge, "address", "add", f"{EDGE_INSIDE}/24", "dev", "inside")
-        command("ip", "-n", self.edge, "link", "set", "inside", "up")
-        for address, namespace in self.pbx.items():
-            port = "pbx" + address.rsplit(".", 1)[1]
-            self._link(namespace, "eth0", port, [f"{address}/24"])
-            command("ip", "-n", self.edge, "link", "set", port, "master", "inside")
-            command("ip", "-n", namespace, "route", "add", "198.18.0.0/16", "via", EDGE_INSIDE)
-
-    def _link(self, namespace: str | None, near: str, far: str, addresses: list[str]) -> None:
-        """A cable from `namespace` (None: the machine itself) to the edge; `addresses` are those of the near end."""
-        place = ["ip", "-n", namespace] if namespace else ["ip"]
-        command("ip", "-n", self.edge, "link", "add", far, "type", "veth", "peer", "name", near, "netns", namespace or str(os.getpid()))
+    def _make_bridge(self, name: str, addresses: list[str]) -> None:
+        """One side of the edge, with the edge's own addresses there."""
+        command("ip", "-n", self.edge, "link", "add", name, "type", "bridge")
         for address in addresses:
-            command(*place, "address", "add", address, "dev", near)
-        command(*place, "link", "set", near, "up")
-        command("ip", "-n", self.edge, "link", "set", far, "up")
+            command("ip", "-n", self.edge, "address", "add", address, "dev", name)
+        command("ip", "-n", self.edge, "link", "set", name, "up")
+
+    def _link(self, namespace: str | None, near: str, side: str, port: str, addresses: list[str]) -> None:
+        """A cable from `namespace` (None: this machine itself) to a side of the edge."""
+        place = ["-n", namespace] if namespace else []
+        near_end = ["type", "veth", "peer", "name", near, "netns", namespace or str(os.getpid())]
+        command("ip", "-n", self.edge, "link", "add", port, *near_end)
+        lines = "".join(f"address add {address} dev {near}\n" for address in addresses)
+        command("ip", *place, "-batch", "-", input=lines)
+        command("ip", *place, "link", "set", near, "up")
+        command("ip", "-n", self.edge, "link", "set", port, "master", side)
+        command("ip", "-n", self.edge, "link", "set", port, "up")
 
     def remove(self) -> None:
         """Ends every process in these namespaces and removes them; quiet when there are none."""

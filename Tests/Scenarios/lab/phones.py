@@ -3,9 +3,11 @@
 Each phone has its own source address, plays a tone of its own, and records what it hears.
 """
 
+import contextlib
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from .waiting import eventually
 
 PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 CONTROL_PORT = 4444
+QUIT_SECONDS = 3
+JUST_NOW_SECONDS = 0.5
 
 CONFIGURATION = """
 sip_listen {address}:5060
@@ -39,6 +43,7 @@ module_app ctrl_tcp.so
 module_app menu.so
 module_app account.so
 ringback_disabled yes
+statmode_default off
 """
 
 
@@ -79,6 +84,7 @@ class Phone:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             self.connection = eventually(self._connect, f"control port of {self.address}")
@@ -169,13 +175,22 @@ class Phone:
         return self.wait("CALL_CLOSED")
 
     def hears(self, tone: int) -> bool:
-        """Whether what it hears just now is that tone."""
-        recordings = sorted(self.folder.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        return bool(recordings) and holds_tone(last_samples(recordings[-1]), tone)
+        """Whether what it hears just now is that tone; a recording that does not grow is silence."""
+        recordings = sorted((path.stat().st_mtime, path) for path in self.folder.glob("dump-*-dec.wav"))
+        if not recordings or time.time() - recordings[-1][0] > JUST_NOW_SECONDS:
+            return False
+        return holds_tone(last_samples(recordings[-1][1]), tone)
 
     def wait_hearing(self, tone: int) -> "Phone":
         eventually(lambda: self.hears(tone), f"{self.address} hears {tone} Hz")
         return self
+
+    def switch_off(self) -> None:
+        """Lets it end its calls and unregister."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.order("quit")
+            self.process.wait(QUIT_SECONDS)
+        self.stop()
 
     def stop(self) -> None:
         """Ends it without a word to the edge, as a phone without power does."""
@@ -198,5 +213,5 @@ class Shelf:
 
     def clear(self) -> None:
         for phone in self.phones:
-            phone.stop()
+            phone.switch_off()
         self.phones.clear()

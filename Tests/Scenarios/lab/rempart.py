@@ -1,5 +1,6 @@
 """The edge under test: its settings written, its daemon run in a namespace, its command line asked."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
 from .waiting import eventually
 
 COMPONENTS = ["tls-terminator", "sip-router", "directory", "banner"]
+BINARIES = ["rempart", "supervisor", *COMPONENTS]
 USERS = ["rempart-tls", "rempart-sip", "rempart-db", "rempart-ban"]
 CHECKOUT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 10
@@ -20,6 +22,17 @@ READY_SECONDS = 10
 def binaries_folder() -> Path:
     """Where the built binaries are; REMPART_BIN says so, else they are where `make build` leaves them."""
     return Path(os.environ.get("REMPART_BIN") or CHECKOUT / ".build/release")
+
+
+def copy_binaries(folder: Path) -> Path:
+    """Copies the binaries where every user may run them, as an installation does; a checkout may be private to its owner."""
+    source, target = binaries_folder(), folder / "bin"
+    target.mkdir()
+    for name in BINARIES:
+        shutil.copy(source / name, target / name)
+        (target / name).chmod(0o755)
+    target.chmod(0o755)
+    return target
 
 
 def make_users() -> None:
@@ -35,11 +48,11 @@ def make_users() -> None:
 
 @dataclass
 class Settings:
-    """What a user would write, with the lab's addresses; `more` is added at the end of the named section."""
+    """What a user would write, with the lab's addresses; a schema of None is found by looking."""
 
     domains: list[str]
     database: Path
-    schema: str
+    schema: str | None
     servers: list[str]
     certificate: Path
     key: Path
@@ -62,7 +75,7 @@ class Settings:
             f"  servers: [{', '.join(f'{server}:5060' for server in self.servers)}]",
             "accounts:",
             f"  database: sqlite://{self.database}",
-            f"  schema: {self.schema}",
+            *([f"  schema: {self.schema}"] if self.schema else []),
             "tls:",
             f"  certificate: {self.certificate}",
             f"  key: {self.key}",
@@ -75,8 +88,9 @@ class Settings:
 class Rempart:
     """One edge with folders of its own; `prefix` is put before every command (a namespace, another user)."""
 
-    def __init__(self, folder: Path, settings: str, prefix: list[str]) -> None:
+    def __init__(self, folder: Path, binaries: Path, settings: str, prefix: list[str]) -> None:
         self.folder = folder
+        self.binaries = binaries
         folder.mkdir(parents=True, exist_ok=True)
         self.settings = folder / "rempart.yaml"
         self.write_settings(settings)
@@ -94,12 +108,13 @@ class Rempart:
         """Starts the daemon and returns at once."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, str(binaries_folder() / "rempart"), "run", "--settings", str(self.settings)]
+                [*self.prefix, str(self.binaries / "rempart"), "run", "--settings", str(self.settings)]
                 + ["--state", str(self.state), "--runtime", str(self.runtime)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
+                start_new_session=True,
             )
         return self
 
@@ -109,7 +124,7 @@ class Rempart:
         try:
             eventually(self._ready, f"rempart ready; its log:\n{self.log()}", READY_SECONDS)
         except BaseException as error:
-            self.kill()
+            self.destroy()
             raise AssertionError(f"{error}\n{self.log()}") from error
         return self
 
@@ -121,7 +136,7 @@ class Rempart:
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         """Runs the command line."""
         return subprocess.run(
-            [*self.prefix, str(binaries_folder() / "rempart"), *arguments],
+            [*self.prefix, str(self.binaries / "rempart"), *arguments],
             text=True,
             capture_output=True,
             check=False,
@@ -177,10 +192,18 @@ class Rempart:
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.destroy()
             raise
 
     def kill(self) -> None:
+        """Kills the daemon's first process alone."""
         if self.process and self.process.poll() is None:
             self.process.kill()
+            self.process.wait()
+
+    def destroy(self) -> None:
+        """Ends whatever is left of it, children that outlived it by mistake too."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
