@@ -60,6 +60,7 @@ class Settings:
     inside: str = EDGE_INSIDE
     port: int = 5060
     inside_port: int = 5060
+    pbx_port: int = 5060
     defence: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -72,7 +73,7 @@ class Settings:
             "inside:",
             f"  - udp://{self.inside}:{self.inside_port}",
             "asterisk:",
-            f"  servers: [{', '.join(f'{server}:5060' for server in self.servers)}]",
+            f"  servers: [{', '.join(f'{server}:{self.pbx_port}' for server in self.servers)}]",
             "accounts:",
             f"  database: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
