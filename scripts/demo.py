@@ -166,6 +166,7 @@ def shown_when_changed() -> Callable[[str], None]:
 
 
 def main() -> int:
+    sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     pbx, accounts, outside = (os.environ.get(name, "") for name in ("PBX", "ACCOUNTS", "OUTSIDE"))
     try:
