@@ -5,11 +5,12 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -39,11 +40,17 @@ def make_folder(stack: ExitStack) -> Path:
     return folder
 
 
+def end_edge(edge: Rempart) -> None:
+    """Asks the edge to end; one that does not is ended."""
+    with suppress(subprocess.TimeoutExpired):
+        edge.stop()
+    edge.destroy()
+
+
 def start_edge(stack: ExitStack, folder: Path, settings: Settings, prefix: list[str]) -> Rempart:
     make_users()
     edge = Rempart(folder / "edge", copy_binaries(folder), settings.text(), prefix)
-    stack.callback(edge.destroy)
-    stack.callback(lambda: edge.process and edge.stop())
+    stack.callback(end_edge, edge)
     try:
         return edge.start()
     except AssertionError as error:

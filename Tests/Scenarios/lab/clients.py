@@ -55,6 +55,14 @@ class Client:
             if not self._read(deadline - time.monotonic()):
                 return None
 
+    def receive_final(self, seconds: float = ANSWER_SECONDS) -> Message | None:
+        """The next message that is not a provisional response."""
+        deadline = time.monotonic() + seconds
+        while True:
+            message = self.receive(deadline - time.monotonic())
+            if message is None or not 100 <= message.status < 200:
+                return message
+
     def _read(self, seconds: float) -> bool:
         if seconds <= 0:
             return False

@@ -113,6 +113,9 @@ class Network:
             for pid in command("ip", "netns", "pids", namespace).split():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
+        # A cable of this machine goes with its namespace only some time later: it is pulled here and now.
+        if (Path("/sys/class/net") / self.host_link).exists():
+            command("ip", "link", "delete", self.host_link)
         for namespace in present:
             command("ip", "netns", "delete", namespace)
 
