@@ -22,6 +22,7 @@ from lab.certificates import make_certificate  # noqa: E402
 from lab.namespaces import EDGE_OUTSIDE, Network  # noqa: E402
 from lab.phones import Shelf  # noqa: E402
 from lab.rempart import Rempart, Settings, binaries_folder, copy_binaries, make_users  # noqa: E402
+from lab.workspace import Busy, workspace  # noqa: E402
 
 PBX_ADDRESS = "198.19.0.20"
 INSIDE_PORT_BESIDE_OUTSIDE = 5070
@@ -30,14 +31,6 @@ REFRESH_SECONDS = 1.0
 
 class DemoError(Exception):
     """Something a person can put right; shown without a trace."""
-
-
-def make_folder(stack: ExitStack) -> Path:
-    """A folder for everything the demonstration writes; it goes when the demonstration ends."""
-    folder = Path(tempfile.mkdtemp(prefix="rempart-demo-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    folder.chmod(0o755)
-    return folder
 
 
 def end_edge(edge: Rempart) -> None:
@@ -59,10 +52,7 @@ def start_edge(stack: ExitStack, folder: Path, settings: Settings, prefix: list[
 
 def demonstrate_alone(stack: ExitStack) -> Rempart:
     """A whole site in namespaces: a real Asterisk that only Rempart can reach, and two accounts."""
-    folder = make_folder(stack)
-    network = Network(f"{CHECKOUT}/demo")
-    stack.callback(network.remove)
-    network.make(with_host=True)
+    network, folder = stack.enter_context(workspace(f"{CHECKOUT}/demo", with_host=True))
     accounts = [Account(name, secrets.token_urlsafe(9)) for name in ("1001", "1002")]
     database = folder / "db/realtime.sqlite3"
     make_database(database, PJSIP, accounts)
@@ -119,7 +109,8 @@ def demonstrate_before(stack: ExitStack, pbx: str, accounts: str, outside: str) 
     database = Path(accounts.removeprefix("sqlite://"))
     inside = address_towards(host)
     outside = outside or inside
-    folder = make_folder(stack)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rempart-demo-")))
+    folder.chmod(0o755)
     certificate, key = make_certificate(folder, "rempart.test", [outside])
     settings = Settings([outside], database, None, [host], certificate, key, outside=outside, inside=inside)
     settings.pbx_port = int(port or 5060)
@@ -185,7 +176,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nEverything is taken down again.")
         return 0
-    except (DemoError, RuntimeError) as error:
+    except (DemoError, Busy, RuntimeError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,10 +1,7 @@
 """One lab for the whole run: namespaces, certificate, databases; Asterisks and edges are shared where a module allows it."""
 
-import fcntl
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +17,7 @@ from lab.clients import clients_of
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.phones import Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.workspace import workspace
 
 DOMAIN = "example.test"
 ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
@@ -96,19 +94,9 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     assert (binaries_folder() / "rempart").exists(), f"no binaries in {binaries_folder()}: build first, or set REMPART_BIN"
-    network = Network(str(CHECKOUT))
-    # Two runs in one checkout would take each other's namespaces away.
-    with Path(f"/run/lock/{network.prefix}lab").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        make_users()
-        network.make()
-        folder = Path(tempfile.mkdtemp(prefix="rl-"))
-        folder.chmod(0o755)
-        try:
-            yield Lab(network, folder)
-        finally:
-            network.remove()
-            shutil.rmtree(folder, ignore_errors=True)
+    make_users()
+    with workspace(str(CHECKOUT)) as (network, folder):
+        yield Lab(network, folder)
 
 
 @contextmanager

@@ -41,7 +41,11 @@ def edge(lab: Lab) -> Iterator[Rempart]:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether a process still runs; one that has ended but was not collected by its parent yet does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_sigterm_ends_every_process_within_two_seconds(edge: Rempart) -> None:
