@@ -17,9 +17,11 @@ from lab.clients import clients_of
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.phones import Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.waiting import eventually
 from lab.workspace import workspace
 
 DOMAIN = "example.test"
+LOG_LINES_SHOWN = 40
 ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
 PBX_OF = {CHAN_SIP_16: "198.19.0.10", PJSIP_16: "198.19.0.10", PJSIP_22: "198.19.0.20"}
 
@@ -79,6 +81,12 @@ class Site:
         for asterisk in self.asterisks:
             asterisk.start()
         self.edge.start()
+        for asterisk in self.asterisks:
+            eventually(
+                lambda seen=asterisk: self.edge.asterisk_state(seen.address) == "up",
+                f"{asterisk.address} seen as up: {self.edge.status()}",
+                seconds=20,
+            )
 
     def stop(self) -> None:
         self.edge.destroy()
@@ -137,7 +145,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for name in ("site", "any_site"):
-            site = item.funcargs.get(name) if hasattr(item, "funcargs") else None
-            if site:
-                report.sections.append(("rempart's log", "\n".join(site.edge.log().splitlines()[-40:])))
+        for value in getattr(item, "funcargs", {}).values():
+            edge = value.edge if isinstance(value, Site) else value
+            if isinstance(edge, Rempart):
+                report.sections.append(("rempart's log", "\n".join(edge.log().splitlines()[-LOG_LINES_SHOWN:])))

@@ -12,7 +12,6 @@ from lab.waiting import eventually
 @pytest.fixture
 def pair(lab: Lab) -> Iterator[Site]:
     with running_site(lab, [PJSIP_16, PJSIP_22]) as site:
-        wait_states(site, ["up", "up"])
         yield site
 
 
