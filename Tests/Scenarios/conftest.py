@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,28 +106,51 @@ def lab() -> Iterator[Lab]:
         yield Lab(network, folder)
 
 
-@contextmanager
-def running_site(lab: Lab, kinds: list[Kind], **settings) -> Iterator[Site]:
-    site = Site(lab, kinds, **settings)
-    try:
-        site.start()
-        yield site
-    finally:
-        site.stop()
+class Stage:
+    """Holds at most one running site, since all have the same addresses; tests of a module share it."""
 
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.current: Site | None = None
 
-@pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_16, PJSIP_22], ids=str)
-def any_site(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """The same test in front of each Asterisk."""
-    with running_site(lab, [request.param]) as site:
-        yield site
+    def site(self, kinds: list[Kind]) -> Site:
+        """The running site with Asterisks of these kinds; a new one when another stands there."""
+        if self.current and [asterisk.kind for asterisk in self.current.asterisks] == kinds:
+            return self.current
+        self.clear()
+        self.current = Site(self.lab, kinds)
+        self.current.start()
+        return self.current
+
+    def clear(self) -> None:
+        if self.current:
+            self.current.stop()
+            self.current = None
 
 
 @pytest.fixture(scope="module")
-def site(lab: Lab) -> Iterator[Site]:
+def stage(lab: Lab) -> Iterator[Stage]:
+    stage = Stage(lab)
+    yield stage
+    stage.clear()
+
+
+@pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_16, PJSIP_22], ids=str)
+def each_kind(request: pytest.FixtureRequest) -> Kind:
+    """Of module scope, so that pytest runs all tests of one kind together."""
+    return request.param
+
+
+@pytest.fixture
+def any_site(stage: Stage, each_kind: Kind) -> Site:
+    """The same test in front of each Asterisk."""
+    return stage.site([each_kind])
+
+
+@pytest.fixture
+def site(stage: Stage) -> Site:
     """One edge in front of Asterisk 16 with chan_sip, shared by the tests of a module."""
-    with running_site(lab, [CHAN_SIP_16]) as site:
-        yield site
+    return stage.site([CHAN_SIP_16])
 
 
 @pytest.fixture

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Lab, Site, running_site
+from conftest import Lab, Site, Stage
 from lab.asterisk import ECHO, PJSIP_16, PJSIP_22
 from lab.phones import Phone, Shelf
 from lab.waiting import eventually
 
 
 @pytest.fixture
-def pair(lab: Lab) -> Iterator[Site]:
-    with running_site(lab, [PJSIP_16, PJSIP_22]) as site:
-        yield site
+def pair(stage: Stage) -> Iterator[Site]:
+    """Two Asterisks that share a database; new for each test, as these tests stop them."""
+    yield stage.site([PJSIP_16, PJSIP_22])
+    stage.clear()
 
 
 def wait_states(site: Site, states: list[str]) -> None:
