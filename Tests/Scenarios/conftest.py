@@ -83,7 +83,7 @@ class Site:
         for asterisk in self.asterisks:
             eventually(
                 lambda seen=asterisk: self.edge.asterisk_state(seen.address) == "up",
-                f"{asterisk.address} seen as up: {self.edge.status()}",
+                lambda seen=asterisk: f"{seen.address} seen as up: {self.edge.status()}",
                 seconds=20,
             )
 

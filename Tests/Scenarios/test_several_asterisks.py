@@ -19,7 +19,7 @@ def pair(stage: Stage) -> Iterator[Site]:
 def wait_states(site: Site, states: list[str]) -> None:
     eventually(
         lambda: [site.edge.asterisk_state(asterisk.address) for asterisk in site.asterisks] == states,
-        f"Asterisks seen as {states}; now {site.edge.status()['asterisk']}",
+        lambda: f"Asterisks seen as {states}; now {site.edge.status()['asterisk']}",
         seconds=20,
     )
 

@@ -46,7 +46,7 @@ def test_a_database_that_comes_later_is_waited_for(lab: Lab, settings: Settings,
 
 def test_a_database_without_the_columns_is_named_and_comes_good(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
     with closing(sqlite3.connect(settings.database)) as database, database:
-        database.execute("CREATE TABLE sippeers (nothing TEXT)")
+        database.execute("CREATE TABLE sippeers (unrelated TEXT)")
     settings.database.chmod(0o644)
     edge = lab.rempart(settings.text())
     started.append(edge)
@@ -76,7 +76,7 @@ def says(edge: Rempart, started: list[Rempart], *named: str) -> None:
     """Starts an edge and waits until its log names what is wrong, whether it goes on or ends."""
     started.append(edge)
     edge.launch()
-    eventually(lambda: any(name in edge.log() for name in named), f"{named} named; the log:\n{edge.log()}")
+    eventually(lambda: any(name in edge.log() for name in named), lambda: f"{named} named; the log:\n{edge.log()}")
 
 
 def test_a_missing_certificate_is_named(lab: Lab, settings: Settings, started: list[Rempart]) -> None:

@@ -133,7 +133,7 @@ class Phone:
 
     def wait(self, kind: str, seconds: float = 10, count: int = 1) -> dict:
         """Waits until there were `count` events of a kind, and returns the last."""
-        eventually(lambda: len(self.seen(kind)) >= count, f"{kind} at {self.address}: {self.events}", seconds)
+        eventually(lambda: len(self.seen(kind)) >= count, lambda: f"{kind} at {self.address}: {self.events}", seconds)
         return self.seen(kind)[-1]
 
     def add(self, account: Account, transport: str, domain: str, edge: str = EDGE_OUTSIDE, expires: int = 3600) -> "Phone":

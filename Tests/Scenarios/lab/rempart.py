@@ -123,10 +123,10 @@ class Rempart:
         """Starts the daemon and waits until every child is ready."""
         self.launch(environment)
         try:
-            eventually(self._ready, f"rempart ready; its log:\n{self.log()}", READY_SECONDS)
-        except BaseException as error:
+            eventually(self._ready, lambda: f"rempart ready; its log:\n{self.log()}", READY_SECONDS)
+        except BaseException:
             self.destroy()
-            raise AssertionError(f"{error}\n{self.log()}") from error
+            raise
         return self
 
     def _ready(self) -> bool:
@@ -176,10 +176,10 @@ class Rempart:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def pids(self) -> list[int]:
+    def pids(self) -> set[int]:
         """The supervisor and its children, as the daemon itself tells."""
         assert self.process
-        return [self.process.pid] + [component["pid"] for component in self.status()["components"]]
+        return {self.process.pid} | {component["pid"] for component in self.status()["components"]}
 
     def wait_end(self, seconds: float) -> int:
         """The exit code of a daemon that ends by itself."""
