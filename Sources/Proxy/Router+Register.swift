@@ -322,6 +322,11 @@ extension Router {
         asterisks.map { .asterisk($0.address, $0.state) }
     }
 
+    /// How many Asterisks answer, of how many.
+    package var asterisksUp: (up: Int, all: Int) {
+        (asterisks.count { $0.state == .up }, asterisks.count)
+    }
+
     /// How many bindings there are.
     package var phoneCount: Int { bindings.count }
 }

@@ -162,6 +162,22 @@ package struct Router: ~Copyable {
         }
     }
 
+    /// Whether the inside answers a peer at all: only the configured Asterisks.
+    package func answers(_ ip: IPAddress) -> Bool { isAsterisk(ip) }
+
+    /// A stream cannot be read any further and is closed; `reason` is the code.
+    package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
+        self.now = now
+        guard audit.allowsRefusal(now.monotonic) else { return }
+        audit.add(
+            .refused, .notice,
+            "closed a \(flow.transport.name) connection of \(flow.peer.ip): \(reason)",
+            [
+                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
+                (.transport, flow.transport.name), (.reason, reason),
+            ])
+    }
+
     func isAsterisk(_ ip: IPAddress) -> Bool { asterisks.contains { $0.address.ip == ip } }
 
     /// What cannot be read is answered with 400 as far as it could be read, and never more than once.

@@ -16,7 +16,8 @@ let supervision = Supervision(role: .terminator)
 do throws(ChildFailure) {
     let start = try supervision.receiveStartSet()
     let terminator = try Terminator(start, supervision.journal)
-    // Confinement belongs here: everything is open and loaded, nothing has been read from a client.
+    // Everything is open and loaded, nothing has been read from a client.
+    try Confinement.apply(role: .terminator, journal: supervision.journal)
     supervision.ready()
     try terminator.serve(supervision)
 } catch {
