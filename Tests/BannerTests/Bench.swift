@@ -1,0 +1,89 @@
+internal import Foundation
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Sys
+internal import Testing
+
+@testable internal import banner
+
+/// A folder that is gone with its owner.
+final class TemporaryFolder {
+    let path = "/tmp/rempart-test-\(UUID().uuidString)"
+
+    init() throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    var descriptor: Descriptor {
+        Descriptor(owning: unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    }
+}
+
+/// A firewall that only remembers; it can be told to fail.
+final class RecordingFirewall: Firewall {
+    var commands: [String] = []
+    var failure: String?
+
+    func run(_ commands: String) -> String? {
+        if failure == nil { self.commands.append(commands) }
+        return failure
+    }
+}
+
+/// A clock that a test sets, since 1970.
+final class TestClock {
+    var now = Milliseconds.seconds(1_000_000)
+}
+
+/// A service with sip-router's end of its link.
+final class Bench {
+    let folder: TemporaryFolder
+    let firewall = RecordingFirewall()
+    let clock = TestClock()
+    let service: BannerService
+    private let end: Descriptor
+    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+
+    init(
+        _ settings: [Setting] = [], folder: TemporaryFolder? = nil, failure: String? = nil
+    ) throws {
+        self.folder = try folder ?? TemporaryFolder()
+        firewall.failure = failure
+        let (mine, its) = try Socket.seqpacketPair()
+        end = mine
+        service = BannerService(
+            settings, folder: self.folder.descriptor, firewall,
+            Journal(process: "banner", socket: nil), clock: { [clock] in clock.now })
+        service.router.attach(its)
+        service.linked()
+    }
+
+    /// Gives the service messages of one turn of its loop.
+    func tell(_ messages: RouterToBanner...) throws {
+        for message in messages {
+            let frame = message.encoded()
+            try service.receive(frame.span)
+        }
+        service.endOfTurn()
+    }
+
+    /// Asks as a caller of the control socket.
+    func ask(_ request: ControlRequest) -> [ControlReply] {
+        defer { service.endOfTurn() }
+        return service.answer(request)
+    }
+
+    /// What sip-router has heard since.
+    func heard() throws -> [BannerToRouter] {
+        var heard: [BannerToRouter] = []
+        while case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) {
+            let frame = buffer
+            heard.append(try BannerToRouter(decoding: frame.span.extracting(0..<length)))
+        }
+        return heard
+    }
+}
