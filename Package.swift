@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "sip-router", targets: ["sip-router"]),
         .executable(name: "directory", targets: ["directory"]),
         .executable(name: "banner", targets: ["banner"]),
+        .executable(name: "loadgen", targets: ["loadgen"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -100,6 +101,11 @@ let package = Package(
                 "Sys", "Wire", "Messages", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        // Benchmarks.
+        .executableTarget(
+            name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto"],
+            path: "Benchmarks/loadgen", swiftSettings: strict),
 
         // Tests.
         tests("SysTests", ["Sys"]),
