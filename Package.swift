@@ -1,0 +1,138 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The rules every target is built by; see ARCHITECTURE.md, "Building".
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library target that never leaves this package.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A process: the executable target of that name.
+func process(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A test target; its folder is Tests/`name`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "rempart",
+    products: [
+        .executable(name: "rempart", targets: ["rempart"]),
+        .executable(name: "supervisor", targets: ["supervisor"]),
+        .executable(name: "tls-terminator", targets: ["tls-terminator"]),
+        .executable(name: "sip-router", targets: ["sip-router"]),
+        .executable(name: "directory", targets: ["directory"]),
+        .executable(name: "banner", targets: ["banner"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The C edge.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(
+            name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+        .systemLibrary(
+            name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+
+        // Foundation: no product words.
+        library("Sys", ["CLinux"]),
+        library("Wire", ["Sys"]),
+        library("Reactor", ["Sys", "CLinux"]),
+        library("Journal", ["Sys"]),
+
+        // Product libraries: no I/O in the core.
+        library("Messages", ["Sys", "Wire"]),
+        library(
+            "Privsep", ["Sys", "CLinux", "CSeccomp", "Wire", "Reactor", "Journal", "Messages"]),
+        library("Settings", ["Sys", "Messages", .product(name: "Yams", package: "Yams")]),
+        library("SIP", ["Sys"]),
+        library("Digest", ["Sys", "SIP", "CCrypto"]),
+        library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
+        library("Registrar", ["Sys", "SIP", "Reactor", "Messages"]),
+        library(
+            "Proxy",
+            [
+                "Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages",
+                "Journal",
+            ]),
+
+        // Processes.
+        process(
+            "supervisor", ["Sys", "Wire", "Reactor", "Journal", "Messages", "CLinux", "CSystemd"]),
+        process(
+            "tls-terminator",
+            ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "COpenSSL"]),
+        process(
+            "sip-router",
+            [
+                "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SIP", "Digest",
+                "SIPTransactions", "Registrar", "Proxy",
+            ]),
+        process(
+            "directory",
+            ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CSQLite", "CCrypto"]),
+        process(
+            "banner", ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CNftables"]),
+        process(
+            "rempart",
+            [
+                "Sys", "Wire", "Messages", "Settings",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests.
+        tests("SysTests", ["Sys"]),
+        tests("WireTests", ["Wire", "Sys"]),
+        tests("ReactorTests", ["Reactor", "Sys"]),
+        tests("JournalTests", ["Journal", "Sys"]),
+        tests("MessagesTests", ["Messages", "Wire", "Sys"]),
+        tests("SettingsTests", ["Settings", "Messages", "Sys"]),
+        tests(
+            "CommandLineTests",
+            [
+                "rempart", "Settings", "Messages", "Sys",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        tests("SIPTests", ["SIP", "Sys"]),
+        tests("DigestTests", ["Digest", "SIP", "Sys"]),
+        tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
+        tests("RegistrarTests", ["Registrar", "SIP", "Sys", "Reactor"]),
+        tests(
+            "ProxyTests",
+            ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),
+        .executableTarget(
+            name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
+            path: "Tests/SupervisedChild", swiftSettings: strict),
+        tests(
+            "SupervisorTests",
+            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
+        tests(
+            "TerminatorTests",
+            ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),
+        tests(
+            "DirectoryTests",
+            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+        tests("BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+    ]
+)

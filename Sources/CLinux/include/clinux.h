@@ -1,0 +1,156 @@
+// Linux calls that Swift cannot reach: variadics, macros, and what needs _GNU_SOURCE.
+//
+// Every function returns -errno on failure, so that no caller reads errno across the language
+// border. Symbols are prefixed clinux_. _GNU_SOURCE is defined in the .c files only: in this header
+// it would change libc's own types under the Glibc module.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/types.h>
+
+// An IP address and port, the same for both families: IPv4 is mapped (::ffff:a.b.c.d).
+struct clinux_address {
+    uint8_t ip[16];
+    uint32_t scope;
+    uint16_t port;
+    uint8_t family; // 4 or 6
+};
+
+// --- sockets (socket.c)
+
+enum clinux_kind { CLINUX_DATAGRAM = 1, CLINUX_STREAM = 2 };
+
+// A bound, non-blocking, close-on-exec socket; a stream socket listens.
+int clinux_bind(enum clinux_kind kind, const struct clinux_address *address);
+// A stream socket whose connection to the address has been started, without waiting for it.
+int clinux_connect(const struct clinux_address *from, const struct clinux_address *to);
+// The pending error of a socket (SO_ERROR), as -errno; 0 when connected.
+int clinux_socket_error(int fd);
+int clinux_accept(int fd, struct clinux_address *peer);
+int clinux_local_address(int fd, struct clinux_address *address);
+int clinux_peer_address(int fd, struct clinux_address *address);
+int clinux_no_delay(int fd);
+int clinux_buffer_sizes(int fd, int bytes);
+// Makes an inherited IP socket non-blocking and close-on-exec; its kind, and what it is bound to.
+int clinux_adopt(int fd, struct clinux_address *address);
+// Two connected SOCK_SEQPACKET Unix sockets.
+int clinux_seqpacket_pair(int out[2]);
+// A listening SOCK_SEQPACKET Unix socket at a path of the file system.
+int clinux_seqpacket_listen(const char *path);
+int clinux_seqpacket_connect(const char *path);
+int clinux_seqpacket_accept(int fd);
+// The caller's credentials at the moment it connected (SO_PEERCRED).
+int clinux_peer_credentials(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
+// A Unix datagram socket connected to a path (journald, sd_notify); '@' stands for an abstract name.
+int clinux_unix_datagram(const char *path);
+
+// --- frames (frame.c): one message, with at most one descriptor
+
+// passed is -1 for none.
+ssize_t clinux_send_frame(int fd, const void *bytes, size_t length, int passed);
+// *passed is -1 for none. A frame longer than capacity gives -EMSGSIZE; 0 is the end.
+ssize_t clinux_receive_frame(int fd, void *buffer, size_t capacity, int *passed);
+
+// --- batches (batch.c): recvmmsg and sendmmsg over buffers allocated once
+
+struct clinux_batch;
+struct clinux_batch *clinux_batch_create(unsigned slots, unsigned slot_size);
+void clinux_batch_destroy(struct clinux_batch *batch);
+// How many messages came, at most the number of slots.
+int clinux_batch_receive(struct clinux_batch *batch, int fd);
+uint8_t *clinux_batch_bytes(struct clinux_batch *batch, unsigned slot);
+// The received length; one more than the slot size stands for "longer than the slot".
+uint32_t clinux_batch_length(const struct clinux_batch *batch, unsigned slot);
+void clinux_batch_source(const struct clinux_batch *batch, unsigned slot,
+                         struct clinux_address *source);
+// Makes a slot ready to be sent; destination may be NULL on a connected socket.
+void clinux_batch_prepare(struct clinux_batch *batch, unsigned slot, uint32_t length,
+                          const struct clinux_address *destination);
+// Sends slots [first, first + count); how many were taken.
+int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsigned count);
+
+// --- process (process.c)
+
+int64_t clinux_monotonic_ms(void);
+int64_t clinux_realtime_ms(void);
+// The calling thread's errno.
+int clinux_errno(void);
+int clinux_random(void *bytes, size_t length);
+// A pipe, close-on-exec; its reading end, the first, does not block.
+int clinux_pipe(int out[2]);
+// Blocks the signals and returns a descriptor that reports them; the list ends with 0.
+int clinux_signalfd(const int *signals);
+// The next signal from a signalfd, 0 when there is none.
+int clinux_next_signal(int fd, pid_t *sender);
+
+// --- starting a child (spawn.c)
+
+enum { CLINUX_SPAWN_DESCRIPTORS = 4 };
+
+// What a child is started with. All memory is the caller's, for the time of the call.
+struct clinux_spawn {
+    // Path of the program first; the list ends with NULL.
+    char *const *arguments;
+    // Become the child's descriptors 0 to 3; -1: /dev/null for the first three, nothing for the last.
+    int descriptors[CLINUX_SPAWN_DESCRIPTORS];
+    // RLIMIT_NOFILE.
+    uint64_t files;
+    // Whether to become the user below, for good; needs root.
+    int drop;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+    // Whether CAP_NET_ADMIN outlives the drop.
+    int keep_net_admin;
+};
+
+// Where starting a child failed.
+enum clinux_spawn_stage {
+    CLINUX_SPAWN_FORK = 1,
+    CLINUX_SPAWN_DESCRIPTOR,
+    CLINUX_SPAWN_SIGNALS,
+    CLINUX_SPAWN_DIRECTORY,
+    CLINUX_SPAWN_LIMITS,
+    CLINUX_SPAWN_CAPABILITIES,
+    CLINUX_SPAWN_GROUPS,
+    CLINUX_SPAWN_USER,
+    CLINUX_SPAWN_PROOF,
+    CLINUX_SPAWN_PRIVILEGES,
+    CLINUX_SPAWN_EXEC,
+};
+
+// The child's pid once its program runs; else -errno, and the stage that failed.
+pid_t clinux_spawn(const struct clinux_spawn *spec, enum clinux_spawn_stage *stage);
+
+enum { CLINUX_GROUPS = 64 };
+struct clinux_user {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[CLINUX_GROUPS];
+    unsigned group_count;
+};
+// The user of a name with all its groups; -ENOENT when there is none.
+int clinux_user(const char *name, struct clinux_user *user);
+// The next child that ended (0: none) with its exit code, or the signal that ended it.
+pid_t clinux_reap(int *code, int *signal);
+// Whether CAP_NET_ADMIN is there to be handed to a child.
+int clinux_has_net_admin(void);
+
+// --- confinement (confine.c)
+
+// The version of Landlock, 0 for none.
+int clinux_landlock_version(void);
+// A ruleset that denies every file, and TCP when asked to; close it after it is enforced.
+int clinux_landlock_create(int deny_tcp);
+int clinux_landlock_allow(int ruleset, const char *path, int writable);
+int clinux_landlock_enforce(int ruleset);
+// Gives up every capability, but CAP_NET_ADMIN when named and held.
+int clinux_keep_capabilities(int net_admin);
+// Sets the name that ps shows, and makes the process undumpable.
+int clinux_hide(const char *name);
+// Has a system call that the filter traps named on standard error before SIGSYS ends the process.
+int clinux_report_refused_calls(const char *name);

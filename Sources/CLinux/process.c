@@ -1,0 +1,56 @@
+// Clocks, randomness, signals.
+#define _GNU_SOURCE
+#include "include/clinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t milliseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clinux_monotonic_ms(void) { return milliseconds(CLOCK_MONOTONIC); }
+
+int64_t clinux_realtime_ms(void) { return milliseconds(CLOCK_REALTIME); }
+
+int clinux_errno(void) { return errno; }
+
+int clinux_random(void *bytes, size_t length) {
+    uint8_t *cursor = bytes;
+    while (length > 0) {
+        ssize_t got = getrandom(cursor, length, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -errno;
+        cursor += got;
+        length -= (size_t)got;
+    }
+    return 0;
+}
+
+int clinux_signalfd(const int *signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (; *signals != 0; signals++) sigaddset(&set, *signals);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int clinux_next_signal(int fd, pid_t *sender) {
+    struct signalfd_siginfo info;
+    ssize_t got = read(fd, &info, sizeof info);
+    if (got != sizeof info) return 0;
+    *sender = (pid_t)info.ssi_pid;
+    return (int)info.ssi_signo;
+}
+
+int clinux_pipe(int out[2]) {
+    if (pipe2(out, O_CLOEXEC) < 0) return -errno;
+    return fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}

@@ -1,0 +1,169 @@
+// Sockets: created non-blocking and close-on-exec, bound and listening in one call.
+#define _GNU_SOURCE
+#include "address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int failed(int fd) {
+    int error = errno;
+    if (fd >= 0) close(fd);
+    return -error;
+}
+
+int clinux_bind(enum clinux_kind kind, const struct clinux_address *address) {
+    struct sockaddr_storage storage;
+    socklen_t length = clinux_to_sockaddr(address, &storage);
+    int type = kind == CLINUX_STREAM ? SOCK_STREAM : SOCK_DGRAM;
+    int fd = socket(storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return failed(fd);
+    int one = 1;
+    // Only streams: two daemons that bind the same UDP port with it would share the traffic in
+    // silence, where "address in use" is what the administrator must see.
+    if (kind == CLINUX_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0)
+        return failed(fd);
+    if (storage.ss_family == AF_INET6
+        && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0)
+        return failed(fd);
+    if (bind(fd, (struct sockaddr *)&storage, length) < 0) return failed(fd);
+    if (kind == CLINUX_STREAM && listen(fd, 1024) < 0) return failed(fd);
+    return fd;
+}
+
+int clinux_connect(const struct clinux_address *from, const struct clinux_address *to) {
+    struct sockaddr_storage local, remote;
+    socklen_t local_length = clinux_to_sockaddr(from, &local);
+    socklen_t remote_length = clinux_to_sockaddr(to, &remote);
+    int fd = socket(remote.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return failed(fd);
+    if (bind(fd, (struct sockaddr *)&local, local_length) < 0) return failed(fd);
+    if (connect(fd, (struct sockaddr *)&remote, remote_length) < 0 && errno != EINPROGRESS)
+        return failed(fd);
+    return fd;
+}
+
+int clinux_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+    return -error;
+}
+
+int clinux_accept(int fd, struct clinux_address *peer) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    int accepted;
+    do
+        accepted = accept4(fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (accepted < 0 && errno == EINTR);
+    if (accepted < 0) return -errno;
+    clinux_from_sockaddr(&storage, peer);
+    return accepted;
+}
+
+int clinux_local_address(int fd, struct clinux_address *address) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0) return -errno;
+    clinux_from_sockaddr(&storage, address);
+    return 0;
+}
+
+int clinux_peer_address(int fd, struct clinux_address *address) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0) return -errno;
+    clinux_from_sockaddr(&storage, address);
+    return 0;
+}
+
+int clinux_no_delay(int fd) {
+    int one = 1;
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ? -errno : 0;
+}
+
+// The forced option passes the system's limit, where there is the right to; the other keeps to it.
+static int buffer_size(int fd, int forced, int option, int bytes) {
+    if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) == 0) return 0;
+    return setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes);
+}
+
+int clinux_buffer_sizes(int fd, int bytes) {
+    if (buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes) < 0) return -errno;
+    return buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, bytes) < 0 ? -errno : 0;
+}
+
+int clinux_adopt(int fd, struct clinux_address *address) {
+    int type, domain;
+    socklen_t length = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) return -errno;
+    if (domain != AF_INET && domain != AF_INET6) return -EAFNOSUPPORT;
+    if (type != SOCK_DGRAM && type != SOCK_STREAM) return -ESOCKTNOSUPPORT;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    int result = clinux_local_address(fd, address);
+    return result < 0 ? result : type == SOCK_STREAM ? CLINUX_STREAM : CLINUX_DATAGRAM;
+}
+
+int clinux_seqpacket_pair(int out[2]) {
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out) < 0 ? -errno : 0;
+}
+
+// Fills a Unix address; '@' as the first byte names an abstract socket.
+static socklen_t unix_address(const char *path, struct sockaddr_un *address) {
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof address->sun_path) return 0;
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length);
+    if (path[0] != '@') return (socklen_t)sizeof *address;
+    address->sun_path[0] = 0;
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+int clinux_seqpacket_listen(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return failed(fd);
+    if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 16) < 0) return failed(fd);
+    return fd;
+}
+
+// Connects a blocking Unix socket.
+static int unix_connect(const char *path, int type) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (fd < 0) return failed(fd);
+    if (connect(fd, (struct sockaddr *)&address, length) < 0) return failed(fd);
+    return fd;
+}
+
+int clinux_seqpacket_connect(const char *path) { return unix_connect(path, SOCK_SEQPACKET); }
+
+int clinux_unix_datagram(const char *path) { return unix_connect(path, SOCK_DGRAM); }
+
+int clinux_seqpacket_accept(int fd) {
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted < 0 ? -errno : accepted;
+}
+
+int clinux_peer_credentials(int fd, uid_t *uid, gid_t *gid, pid_t *pid) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return -errno;
+    *uid = credentials.uid;
+    *gid = credentials.gid;
+    *pid = credentials.pid;
+    return 0;
+}

@@ -1,0 +1,104 @@
+/// Every kind of record that Rempart writes, each with a MESSAGE_ID of its own.
+///
+/// This is the one place where they are kept; systemd/rempart.catalog explains each to the
+/// administrator, and a test holds the two together.
+package enum Record: String, CaseIterable, Sendable {
+    /// The daemon serves: every child is ready.
+    case daemonReady = "5b0d2c7a41f34c0e9c1e3c6f0a7d1001"
+    /// The daemon stops.
+    case daemonStopping = "5b0d2c7a41f34c0e9c1e3c6f0a7d1002"
+    /// The daemon cannot start or go on.
+    case daemonFailed = "5b0d2c7a41f34c0e9c1e3c6f0a7d1003"
+    /// A child was started.
+    case childStarted = "5b0d2c7a41f34c0e9c1e3c6f0a7d1004"
+    /// A child ended.
+    case childEnded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1005"
+    /// A child broke the protocol of its link, or its heartbeat stopped; it was killed.
+    case childKilled = "5b0d2c7a41f34c0e9c1e3c6f0a7d1006"
+    /// The settings were read again.
+    case reloaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1007"
+    /// The new settings were refused, the old ones stay.
+    case reloadRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1008"
+    /// Something is weaker than it should be: no root, no kernel bans, no confinement.
+    case degraded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1009"
+    /// A phone has a new binding, or refreshed one from a new address.
+    case registered = "5b0d2c7a41f34c0e9c1e3c6f0a7d1010"
+    /// A phone ended a binding, or it ran out.
+    case unregistered = "5b0d2c7a41f34c0e9c1e3c6f0a7d1011"
+    /// A request was refused.
+    case refused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1012"
+    /// A source was banned.
+    case banned = "5b0d2c7a41f34c0e9c1e3c6f0a7d1013"
+    /// A ban was lifted.
+    case unbanned = "5b0d2c7a41f34c0e9c1e3c6f0a7d1014"
+    /// An Asterisk answers.
+    case asteriskUp = "5b0d2c7a41f34c0e9c1e3c6f0a7d1015"
+    /// An Asterisk stopped answering.
+    case asteriskDown = "5b0d2c7a41f34c0e9c1e3c6f0a7d1016"
+    /// An Asterisk refuses the registration of an account.
+    case asteriskRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1017"
+    /// The account database can be read.
+    case databaseUp = "5b0d2c7a41f34c0e9c1e3c6f0a7d1018"
+    /// The account database cannot be read.
+    case databaseDown = "5b0d2c7a41f34c0e9c1e3c6f0a7d1019"
+    /// A TLS handshake came to nothing.
+    case handshakeFailed = "5b0d2c7a41f34c0e9c1e3c6f0a7d1020"
+    /// A call began: its INVITE was accepted.
+    case callBegan = "5b0d2c7a41f34c0e9c1e3c6f0a7d1021"
+    /// A call ended by BYE.
+    case callEnded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1022"
+    /// The certificate in use has changed.
+    case certificateLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
+    /// The certificate or its key cannot be used.
+    case certificateRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1024"
+}
+
+/// How much a record matters; syslog's numbers.
+package enum Priority: Int, Sendable {
+    /// Serving is at an end.
+    case critical = 2
+    /// Something does not work.
+    case error = 3
+    /// Somebody should look.
+    case warning = 4
+    /// Worth knowing.
+    case notice = 5
+    /// The normal course.
+    case info = 6
+}
+
+/// A field of a record, beside MESSAGE, PRIORITY and REMPART_PROCESS.
+package enum Field: String, Sendable {
+    /// The account's name.
+    case account = "REMPART_ACCOUNT"
+    /// A phone's or caller's address, without its port.
+    case address = "REMPART_ADDRESS"
+    /// The port that goes with the address.
+    case port = "REMPART_PORT"
+    /// udp, tcp or tls.
+    case transport = "REMPART_TRANSPORT"
+    /// The reason code of a refusal or ban.
+    case reason = "REMPART_REASON"
+    /// The status code that was answered.
+    case status = "REMPART_STATUS"
+    /// The SIP method.
+    case method = "REMPART_METHOD"
+    /// The Call-ID.
+    case callID = "REMPART_CALL_ID"
+    /// The Contact URI.
+    case contact = "REMPART_CONTACT"
+    /// The User-Agent.
+    case userAgent = "REMPART_USER_AGENT"
+    /// A span in seconds.
+    case seconds = "REMPART_SECONDS"
+    /// How many.
+    case count = "REMPART_COUNT"
+    /// The component that the record is about.
+    case component = "REMPART_COMPONENT"
+    /// A process number.
+    case pid = "REMPART_PID"
+    /// An Asterisk's address.
+    case asterisk = "REMPART_ASTERISK"
+    /// A file or database.
+    case file = "REMPART_FILE"
+}

@@ -1,0 +1,300 @@
+package import Sys
+package import Wire
+
+/// What `rempart` asks over the control socket: one frame a connection.
+package enum ControlRequest: Equatable, Sendable {
+    /// The components and their states; answered by the supervisor.
+    case status
+    /// The Asterisks and their states; answered by sip-router.
+    case asterisks
+    /// The live bindings; answered by sip-router.
+    case phones
+    /// The bans in force, and whether the kernel enforces them; answered by banner.
+    case bans
+    /// Bans an address for a span (0: the default), for a reason of at most 400 bytes; by banner.
+    case ban(IPAddress, Milliseconds, String)
+    /// Lifts the ban of an address, or of all when nil; answered by banner.
+    case unban(IPAddress?)
+    /// Restarts a component; answered by the supervisor when the new one is ready.
+    case restart(Role)
+    /// Reads the settings again; answered by the supervisor.
+    case reload
+
+    /// The process that answers.
+    package var answeredBy: Role {
+        switch self {
+        case .status, .restart, .reload: .supervisor
+        case .asterisks, .phones: .router
+        case .bans, .ban, .unban: .banner
+        }
+    }
+
+    /// Whether the request changes something: only root and the daemon's own user may ask it.
+    package var changes: Bool {
+        switch self {
+        case .status, .asterisks, .phones, .bans: false
+        case .ban, .unban, .restart, .reload: true
+        }
+    }
+}
+
+extension ControlRequest {
+    /// The request's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .status: return WireWriter(kind: 1).bytes
+        case .asterisks: return WireWriter(kind: 2).bytes
+        case .phones: return WireWriter(kind: 3).bytes
+        case .bans: return WireWriter(kind: 4).bytes
+        case .ban(let address, let span, let reason):
+            var writer = WireWriter(kind: 5)
+            writer.ip(address)
+            writer.milliseconds(span)
+            writer.string(reason, cutTo: 400)
+            return writer.bytes
+        case .unban(let address):
+            var writer = WireWriter(kind: 6)
+            writer.bool(address != nil)
+            if let address { writer.ip(address) }
+            return writer.bytes
+        case .restart(let role):
+            var writer = WireWriter(kind: 7)
+            writer.u8(role.rawValue)
+            return writer.bytes
+        case .reload: return WireWriter(kind: 8).bytes
+        }
+    }
+
+    /// The request of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1: self = .status
+        case 2: self = .asterisks
+        case 3: self = .phones
+        case 4: self = .bans
+        case 5:
+            let address = try reader.ip()
+            let span = try reader.milliseconds()
+            guard span.count >= 0, span <= .seconds(31_536_000) else { throw .badValue("span") }
+            self = .ban(address, span, try reader.string("reason", limit: 400))
+        case 6: self = .unban(try reader.bool() ? try reader.ip() : nil)
+        case 7: self = .restart(try reader.choice("role"))
+        case 8: self = .reload
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+/// The life of a component, as `rempart status` shows it.
+package enum ComponentState: UInt8, Sendable {
+    /// Started, not ready yet.
+    case starting = 1
+    /// Serving.
+    case ready = 2
+    /// Told to stop.
+    case stopping = 3
+    /// Ended; waiting to be started again.
+    case waiting = 4
+
+    /// The word for the state.
+    package var name: String {
+        switch self {
+        case .starting: "starting"
+        case .ready: "ready"
+        case .stopping: "stopping"
+        case .waiting: "waiting"
+        }
+    }
+}
+
+/// The state of an Asterisk as the edge sees it.
+package enum AsteriskState: UInt8, Sendable {
+    /// Not heard yet.
+    case unknown = 1
+    /// Answers OPTIONS.
+    case up = 2
+    /// Has stopped answering.
+    case down = 3
+
+    /// The word for the state.
+    package var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .up: "up"
+        case .down: "down"
+        }
+    }
+}
+
+/// One row of an answer; every answer ends with `done` or `failed`.
+package enum ControlReply: Equatable, Sendable {
+    /// A component: role, pid (0 for none), state, restarts, its own status line.
+    case component(Role, pid: Int32, ComponentState, restarts: UInt32, String)
+    /// An Asterisk and its state.
+    case asterisk(SocketAddress, AsteriskState)
+    /// A live binding.
+    case phone(PhoneRow)
+    /// A ban in force.
+    case ban(BanRow)
+    /// Whether the kernel enforces the bans; when not, why.
+    case kernelBans(Bool, String)
+    /// The end of a good answer.
+    case done
+    /// The request could not be carried out; what to do about it.
+    case failed(String)
+}
+
+/// A live binding as `rempart phones` shows it.
+package struct PhoneRow: Equatable, Sendable {
+    /// The account's name.
+    package var account: String
+    /// The transport the phone is reached by.
+    package var transport: Transport
+    /// The phone's address as seen from here.
+    package var address: SocketAddress
+    /// The Contact URI it registered.
+    package var contact: String
+    /// What is left of the binding.
+    package var expires: Milliseconds
+    /// Its User-Agent, empty when it sent none.
+    package var userAgent: String
+
+    /// A row of its columns.
+    package init(
+        account: String, transport: Transport, address: SocketAddress, contact: String,
+        expires: Milliseconds, userAgent: String
+    ) {
+        self.account = account
+        self.transport = transport
+        self.address = address
+        self.contact = contact
+        self.expires = expires
+        self.userAgent = userAgent
+    }
+}
+
+/// A ban as `rempart bans` shows it.
+package struct BanRow: Equatable, Sendable {
+    /// The banned address.
+    package var address: IPAddress
+    /// The reason code, or the administrator's own words.
+    package var reason: String
+    /// When it began, since 1970.
+    package var since: Milliseconds
+    /// When it ends, since 1970.
+    package var until: Milliseconds
+    /// How many offences it is founded on.
+    package var count: UInt32
+
+    /// A row of its columns.
+    package init(
+        address: IPAddress, reason: String, since: Milliseconds, until: Milliseconds, count: UInt32
+    ) {
+        self.address = address
+        self.reason = reason
+        self.since = since
+        self.until = until
+        self.count = count
+    }
+}
+
+extension ControlReply {
+    /// The reply's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .component(let role, let pid, let state, let restarts, let status):
+            var writer = WireWriter(kind: 1)
+            writer.u8(role.rawValue)
+            writer.u32(UInt32(bitPattern: pid))
+            writer.u8(state.rawValue)
+            writer.u32(restarts)
+            writer.string(status, cutTo: 800)
+            return writer.bytes
+        case .asterisk(let address, let state):
+            var writer = WireWriter(kind: 2)
+            writer.address(address)
+            writer.u8(state.rawValue)
+            return writer.bytes
+        case .phone(let row):
+            var writer = WireWriter(kind: 3)
+            writer.string(row.account)
+            writer.u8(row.transport.rawValue)
+            writer.address(row.address)
+            writer.string(row.contact)
+            writer.milliseconds(row.expires)
+            writer.string(row.userAgent)
+            return writer.bytes
+        case .ban(let row):
+            var writer = WireWriter(kind: 4)
+            row.write(to: &writer)
+            return writer.bytes
+        case .kernelBans(let active, let why):
+            var writer = WireWriter(kind: 5)
+            writer.bool(active)
+            writer.string(why, cutTo: 1024)
+            return writer.bytes
+        case .done: return WireWriter(kind: 6).bytes
+        case .failed(let why):
+            var writer = WireWriter(kind: 7)
+            writer.string(why, cutTo: 4096)
+            return writer.bytes
+        }
+    }
+
+    /// The reply of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1:
+            let role = try reader.choice("role", of: Role.self)
+            let pid = Int32(bitPattern: try reader.u32())
+            let state = try reader.choice("state", of: ComponentState.self)
+            let restarts = try reader.u32()
+            let status = try reader.string("status", limit: 800)
+            self = .component(role, pid: pid, state, restarts: restarts, status)
+        case 2:
+            let address = try reader.address()
+            self = .asterisk(address, try reader.choice("state"))
+        case 3:
+            self = .phone(
+                PhoneRow(
+                    account: try reader.string("account", limit: 255),
+                    transport: try reader.choice("transport"),
+                    address: try reader.address(),
+                    contact: try reader.string("contact", limit: 1024),
+                    expires: try reader.milliseconds(),
+                    userAgent: try reader.string("userAgent", limit: 512)))
+        case 4: self = .ban(try BanRow(from: &reader))
+        case 5:
+            let active = try reader.bool()
+            self = .kernelBans(active, try reader.string("why", limit: 1024))
+        case 6: self = .done
+        case 7: self = .failed(try reader.string("why", limit: 4096))
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension BanRow {
+    /// Writes the columns.
+    fileprivate func write(to writer: inout WireWriter) {
+        writer.ip(address)
+        writer.string(reason)
+        writer.milliseconds(since)
+        writer.milliseconds(until)
+        writer.u32(count)
+    }
+
+    /// Reads the columns.
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            address: try reader.ip(),
+            reason: try reader.string("reason", limit: 400),
+            since: try reader.milliseconds(),
+            until: try reader.milliseconds(),
+            count: try reader.u32())
+    }
+}

@@ -1,0 +1,82 @@
+package import Sys
+package import Wire
+
+/// How SIP is carried.
+package enum Transport: UInt8, CaseIterable, Sendable {
+    /// One message a datagram.
+    case udp = 1
+    /// A stream of messages.
+    case tcp = 2
+    /// A stream of messages inside TLS, ended by tls-terminator.
+    case tls = 3
+
+    /// The transport's name in settings and in SIP's `transport` parameter.
+    package var name: String {
+        switch self {
+        case .udp: "udp"
+        case .tcp: "tcp"
+        case .tls: "tls"
+        }
+    }
+
+    /// Whether messages come as a stream.
+    package var isStream: Bool { self != .udp }
+}
+
+/// Which world a socket faces; a message's side is the socket it came by, nothing in it.
+package enum Side: UInt8, Sendable {
+    /// The Internet: hostile.
+    case outside = 1
+    /// The configured Asterisks.
+    case inside = 2
+}
+
+/// A transport and an address to listen at.
+package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    /// How SIP is carried there.
+    package let transport: Transport
+    /// The address and port.
+    package let address: SocketAddress
+
+    /// An endpoint of a transport and an address.
+    package init(_ transport: Transport, _ address: SocketAddress) {
+        self.transport = transport
+        self.address = address
+    }
+
+    /// "udp://203.0.113.5:5060", as in the settings.
+    package var description: String { "\(transport.name)://\(address)" }
+}
+
+/// A bound socket that the supervisor hands to a child.
+package struct Listener: Hashable, Sendable {
+    /// The listener's number, the same in every process and over restarts of a child.
+    package let index: UInt8
+    /// The world it faces.
+    package let side: Side
+    /// What it is bound to.
+    package let endpoint: Endpoint
+
+    /// A listener of its number, side and endpoint.
+    package init(index: UInt8, side: Side, endpoint: Endpoint) {
+        self.index = index
+        self.side = side
+        self.endpoint = endpoint
+    }
+}
+
+extension WireWriter {
+    /// Writes a transport and an address.
+    package mutating func endpoint(_ value: Endpoint) {
+        u8(value.transport.rawValue)
+        address(value.address)
+    }
+}
+
+extension WireReader {
+    /// Reads a transport and an address.
+    package mutating func endpoint() throws(WireError) -> Endpoint {
+        let transport = try choice("transport", of: Transport.self)
+        return Endpoint(transport, try address())
+    }
+}

@@ -1,0 +1,154 @@
+package import Sys
+package import Wire
+
+/// The head of every frame between sip-router and tls-terminator: 16 bytes, then the payload.
+///
+/// Bytes: kind, flags (0), payload length (2), reserved (4, zero), connection handle (8).
+/// A handle is (index, generation) in tls-terminator's table; 0 is none. It never changes while the
+/// connection stands, also over a restart of sip-router.
+package struct PlaintextHeader: Equatable, Sendable {
+    /// The head's length, in bytes.
+    package static let length = 16
+    /// The longest payload, in bytes; a TLS record holds no more.
+    package static let maximumPayload = 16_384
+
+    /// What the payload is.
+    package var kind: PlaintextKind
+    /// The payload's length, in bytes.
+    package var payload: UInt16
+    /// The connection's handle.
+    package var connection: UInt64
+
+    /// A head of its fields.
+    package init(_ kind: PlaintextKind, connection: UInt64, payload: Int = 0) {
+        self.kind = kind
+        self.payload = UInt16(payload)
+        self.connection = connection
+    }
+}
+
+/// What a frame between sip-router and tls-terminator carries.
+package enum PlaintextKind: UInt8, Sendable {
+    /// Both ways, the first frame: no connection, payload the version (1 byte). After the router's,
+    /// the terminator opens every standing connection anew.
+    case hello = 1
+    /// Terminator: a handshake is done. Payload: listener index (1), peer address (22).
+    case opened = 2
+    /// Both ways: plaintext bytes, in order.
+    case data = 3
+    /// Both ways: the connection is over; no frame of it follows. No payload.
+    case closed = 4
+    /// Terminator: a handshake failed or ran out of time. Payload: peer address (22), reason (1).
+    case handshakeFailed = 5
+    /// Router: no more of this connection's bytes for now. No payload.
+    case pause = 6
+    /// Router: its bytes again. No payload.
+    case resume = 7
+}
+
+/// Why a TLS handshake came to nothing.
+package enum HandshakeFailure: UInt8, Sendable {
+    /// Not done within its time.
+    case timeout = 1
+    /// The client spoke no TLS, or broke its rules.
+    case protocolError = 2
+    /// The client went away.
+    case closed = 3
+
+    /// The reason code in the journal.
+    package var code: String {
+        switch self {
+        case .timeout: "tls-handshake-timeout"
+        case .protocolError: "tls-handshake-failed"
+        case .closed: "tls-handshake-abandoned"
+        }
+    }
+}
+
+extension PlaintextHeader {
+    /// Writes the head into the first 16 bytes of a buffer.
+    package func write(into buffer: inout [UInt8]) {
+        buffer[0] = kind.rawValue
+        buffer[1] = 0
+        buffer[2] = UInt8(truncatingIfNeeded: payload >> 8)
+        buffer[3] = UInt8(truncatingIfNeeded: payload)
+        for index in 4..<8 { buffer[index] = 0 }
+        for index in 8..<16 {
+            buffer[index] = UInt8(truncatingIfNeeded: connection >> UInt64(8 * (15 - index)))
+        }
+    }
+
+    /// The head of a frame, whose payload must be as long as it says.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        guard frame.count >= Self.length else { throw .truncated }
+        guard let kind = PlaintextKind(rawValue: frame[0]) else { throw .unknownKind(frame[0]) }
+        let length = Int(frame[2]) << 8 | Int(frame[3])
+        guard length <= Self.maximumPayload else { throw .tooLong("payload") }
+        guard frame.count >= Self.length + length else { throw .truncated }
+        guard frame.count == Self.length + length else { throw .trailing }
+        guard frame[1] == 0, frame[4] | frame[5] | frame[6] | frame[7] == 0 else {
+            throw .badValue("reserved")
+        }
+        var connection: UInt64 = 0
+        for index in 8..<16 { connection = connection << 8 | UInt64(frame[index]) }
+        self.init(kind, connection: connection, payload: length)
+    }
+}
+
+/// The payload of `PlaintextKind.opened`.
+package struct OpenedPayload: Equatable, Sendable {
+    /// The listener it came by.
+    package var listener: UInt8
+    /// The peer's address.
+    package var peer: SocketAddress
+
+    /// A payload of its fields.
+    package init(listener: UInt8, peer: SocketAddress) {
+        self.listener = listener
+        self.peer = peer
+    }
+
+    /// The payload's bytes.
+    package func encoded() -> [UInt8] {
+        var writer = WireWriter(kind: listener)
+        writer.address(peer)
+        return writer.bytes
+    }
+
+    /// The payload of its bytes.
+    package init(decoding payload: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(payload)
+        let listener = try reader.u8()
+        self.init(listener: listener, peer: try reader.address())
+        try reader.finish()
+    }
+}
+
+/// The payload of `PlaintextKind.handshakeFailed`.
+package struct HandshakeFailedPayload: Equatable, Sendable {
+    /// The peer's address.
+    package var peer: SocketAddress
+    /// Why.
+    package var reason: HandshakeFailure
+
+    /// A payload of its fields.
+    package init(peer: SocketAddress, reason: HandshakeFailure) {
+        self.peer = peer
+        self.reason = reason
+    }
+
+    /// The payload's bytes.
+    package func encoded() -> [UInt8] {
+        var writer = WireWriter(kind: reason.rawValue)
+        writer.address(peer)
+        return writer.bytes
+    }
+
+    /// The payload of its bytes.
+    package init(decoding payload: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(payload)
+        let reason = try reader.choice("reason", of: HandshakeFailure.self)
+        self.init(peer: try reader.address(), reason: reason)
+        try reader.finish()
+    }
+}

@@ -1,0 +1,53 @@
+/// A process of the daemon; its name is the word used for it everywhere.
+package enum Role: UInt8, CaseIterable, Sendable {
+    /// Root; starts and watches the others.
+    case supervisor = 0
+    /// Ends TLS, holds the private keys.
+    case terminator = 1
+    /// Parses SIP, authenticates, registers, routes.
+    case router = 2
+    /// Reads the account databases, keeps the bindings.
+    case directory = 3
+    /// Changes the kernel's firewall.
+    case banner = 4
+
+    /// The processes under the supervisor, in the order they are started.
+    package static let children: [Role] = [.directory, .banner, .terminator, .router]
+
+    /// The word for the process: its folder, binary, unit and REMPART_PROCESS field.
+    package var name: String {
+        switch self {
+        case .supervisor: "supervisor"
+        case .terminator: "tls-terminator"
+        case .router: "sip-router"
+        case .directory: "directory"
+        case .banner: "banner"
+        }
+    }
+
+    /// The user the process runs as when the supervisor is root.
+    package var user: String {
+        switch self {
+        case .supervisor: "root"
+        case .terminator: "rempart-tls"
+        case .router: "rempart-sip"
+        case .directory: "rempart-db"
+        case .banner: "rempart-ban"
+        }
+    }
+
+    /// The process of a name.
+    package init?(name: String) {
+        guard let role = Role.allCases.first(where: { $0.name == name }) else { return nil }
+        self = role
+    }
+
+    /// Who has a direct link with whom, beside each one's with the supervisor.
+    package static let links: [(Role, Role)] = [
+        (.router, .terminator), (.router, .directory), (.router, .banner),
+    ]
+}
+
+/// The version of every message below; raise it whenever a kind or field changes, so that binaries of
+/// two builds refuse each other at the first frame.
+package let messagesVersion: UInt8 = 1

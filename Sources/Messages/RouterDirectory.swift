@@ -1,0 +1,268 @@
+package import Sys
+package import Wire
+
+/// What sip-router asks of directory.
+package enum RouterToDirectory: Equatable, Sendable {
+    /// The first frame on a new link; directory answers with every binding, then `bindings`.
+    case hello
+    /// The account of a name (at most 64 bytes), with its HA1s for a realm (at most 128 bytes).
+    case lookUp(id: UInt32, account: String, realm: String)
+    /// Keep a binding; it replaces the one with the same account and key.
+    case bind(BindingRecord)
+    /// Forget the binding of an account and a key.
+    case unbind(account: String, key: UInt64)
+}
+
+/// What directory answers to sip-router.
+package enum DirectoryToRouter: Equatable, Sendable {
+    /// The answer to `lookUp` of that id.
+    case account(id: UInt32, AccountAnswer)
+    /// A binding that was kept.
+    case binding(BindingRecord)
+    /// Every kept binding has been told.
+    case bindings
+    /// The accounts have, or may have, changed: forget what is cached.
+    case changed
+}
+
+/// What directory knows of an account, without its secret.
+package enum AccountAnswer: Equatable, Sendable {
+    /// The account stands and may authenticate.
+    case found(Account)
+    /// No account of that name, or one that can never authenticate (no secret, or of the wrong kind).
+    case unknown
+    /// The database cannot be asked now.
+    case unavailable
+}
+
+/// An account as the router sees it.
+package struct Account: Equatable, Sendable {
+    /// MD5(user:realm:secret), 16 bytes; empty when it cannot be had for the realm.
+    package var ha1MD5: [UInt8]
+    /// SHA-256(user:realm:secret), 32 bytes; empty when it cannot be had for the realm.
+    package var ha1SHA256: [UInt8]
+    /// The digest user name: the account's own name, or PJSIP's ps_auths.username.
+    package var authUser: String
+    /// The user part of To in a REGISTER at Asterisk: the account's name, or PJSIP's ps_aors.id.
+    package var aor: String
+    /// Whether phones may register it (host=dynamic; max_contacts of at least 1).
+    package var mayRegister: Bool
+
+    /// An account of its parts.
+    package init(
+        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool
+    ) {
+        self.ha1MD5 = ha1MD5
+        self.ha1SHA256 = ha1SHA256
+        self.authUser = authUser
+        self.aor = aor
+        self.mayRegister = mayRegister
+    }
+}
+
+/// A binding as it is kept on disk.
+package struct BindingRecord: Equatable, Sendable {
+    /// The account's name, at most 64 bytes.
+    package var account: String
+    /// What tells the account's bindings apart: a hash of the instance or of the Contact URI.
+    package var key: UInt64
+    /// The Contact URI, at most 512 bytes.
+    package var contact: String
+    /// The instance with its reg-id, or empty; at most 128 bytes (RFC 5626).
+    package var instance: String
+    /// The Call-ID of the last REGISTER, at most 256 bytes.
+    package var callID: String
+    /// The CSeq of the last REGISTER.
+    package var sequence: UInt32
+    /// The User-Agent, at most 128 bytes.
+    package var userAgent: String
+    /// When it ends, since 1970.
+    package var expires: Milliseconds
+    /// Preference, 0 to 1000 thousandths.
+    package var q: UInt16
+    /// How the phone is reached.
+    package var transport: Transport
+    /// The number of the listener it came by.
+    package var listener: UInt8
+    /// The phone's address as seen from here.
+    package var address: SocketAddress
+    /// The TLS or TCP connection's handle, 0 for UDP.
+    package var connection: UInt64
+
+    /// A record of its columns.
+    package init(
+        account: String, key: UInt64, contact: String, instance: String, callID: String,
+        sequence: UInt32, userAgent: String, expires: Milliseconds, q: UInt16,
+        transport: Transport, listener: UInt8, address: SocketAddress, connection: UInt64
+    ) {
+        self.account = account
+        self.key = key
+        self.contact = contact
+        self.instance = instance
+        self.callID = callID
+        self.sequence = sequence
+        self.userAgent = userAgent
+        self.expires = expires
+        self.q = q
+        self.transport = transport
+        self.listener = listener
+        self.address = address
+        self.connection = connection
+    }
+}
+
+extension RouterToDirectory {
+    /// The message's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .hello:
+            var writer = WireWriter(kind: 1)
+            writer.u8(messagesVersion)
+            return writer.bytes
+        case .lookUp(let id, let account, let realm):
+            var writer = WireWriter(kind: 2)
+            writer.u32(id)
+            writer.string(account)
+            writer.string(realm)
+            return writer.bytes
+        case .bind(let record):
+            var writer = WireWriter(kind: 3)
+            record.write(to: &writer)
+            return writer.bytes
+        case .unbind(let account, let key):
+            var writer = WireWriter(kind: 4)
+            writer.string(account)
+            writer.u64(key)
+            return writer.bytes
+        }
+    }
+
+    /// The message of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1:
+            let version = try reader.u8()
+            guard version == messagesVersion else { throw .version(version) }
+            self = .hello
+        case 2:
+            let id = try reader.u32()
+            let account = try reader.string("account", limit: 64)
+            self = .lookUp(id: id, account: account, realm: try reader.string("realm", limit: 128))
+        case 3: self = .bind(try BindingRecord(from: &reader))
+        case 4:
+            let account = try reader.string("account", limit: 64)
+            self = .unbind(account: account, key: try reader.u64())
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension DirectoryToRouter {
+    /// The message's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .account(let id, let answer):
+            var writer = WireWriter(kind: 1)
+            writer.u32(id)
+            answer.write(to: &writer)
+            return writer.bytes
+        case .binding(let record):
+            var writer = WireWriter(kind: 2)
+            record.write(to: &writer)
+            return writer.bytes
+        case .bindings: return WireWriter(kind: 3).bytes
+        case .changed: return WireWriter(kind: 4).bytes
+        }
+    }
+
+    /// The message of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1:
+            let id = try reader.u32()
+            self = .account(id: id, try AccountAnswer(from: &reader))
+        case 2: self = .binding(try BindingRecord(from: &reader))
+        case 3: self = .bindings
+        case 4: self = .changed
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension AccountAnswer {
+    /// Writes the answer.
+    fileprivate func write(to writer: inout WireWriter) {
+        switch self {
+        case .found(let account):
+            writer.u8(1)
+            writer.data(account.ha1MD5)
+            writer.data(account.ha1SHA256)
+            writer.string(account.authUser)
+            writer.string(account.aor)
+            writer.bool(account.mayRegister)
+        case .unknown: writer.u8(2)
+        case .unavailable: writer.u8(3)
+        }
+    }
+
+    /// Reads the answer.
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        switch try reader.u8() {
+        case 1:
+            let md5 = try reader.data("ha1MD5", limit: 16)
+            guard md5.isEmpty || md5.count == 16 else { throw .badValue("ha1MD5") }
+            let sha256 = try reader.data("ha1SHA256", limit: 32)
+            guard sha256.isEmpty || sha256.count == 32 else { throw .badValue("ha1SHA256") }
+            self = .found(
+                Account(
+                    ha1MD5: md5, ha1SHA256: sha256,
+                    authUser: try reader.string("authUser", limit: 255),
+                    aor: try reader.string("aor", limit: 255),
+                    mayRegister: try reader.bool()))
+        case 2: self = .unknown
+        case 3: self = .unavailable
+        default: throw .badValue("answer")
+        }
+    }
+}
+
+extension BindingRecord {
+    /// Writes the columns.
+    fileprivate func write(to writer: inout WireWriter) {
+        writer.string(account)
+        writer.u64(key)
+        writer.string(contact)
+        writer.string(instance)
+        writer.string(callID)
+        writer.u32(sequence)
+        writer.string(userAgent)
+        writer.milliseconds(expires)
+        writer.u16(q)
+        writer.u8(transport.rawValue)
+        writer.u8(listener)
+        writer.address(address)
+        writer.u64(connection)
+    }
+
+    /// Reads the columns.
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            account: try reader.string("account", limit: 64),
+            key: try reader.u64(),
+            contact: try reader.string("contact", limit: 512),
+            instance: try reader.string("instance", limit: 128),
+            callID: try reader.string("callID", limit: 256),
+            sequence: try reader.u32(),
+            userAgent: try reader.string("userAgent", limit: 128),
+            expires: try reader.milliseconds(),
+            q: try reader.u16(),
+            transport: try reader.choice("transport"),
+            listener: try reader.u8(),
+            address: try reader.address(),
+            connection: try reader.u64())
+    }
+}

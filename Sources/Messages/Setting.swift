@@ -1,0 +1,163 @@
+package import Sys
+package import Wire
+
+/// The table layout an account database has.
+package enum AccountSchema: UInt8, CaseIterable, Sendable {
+    /// Found by looking at the tables.
+    case automatic = 0
+    /// chan_sip's `sippeers`.
+    case chanSip = 1
+    /// PJSIP's `ps_endpoints`, `ps_auths`, `ps_aors`.
+    case pjsip = 2
+
+    /// The word in the settings.
+    package var name: String {
+        switch self {
+        case .automatic: "automatic"
+        case .chanSip: "chan_sip"
+        case .pjsip: "pjsip"
+        }
+    }
+}
+
+/// One setting as the unprivileged reader of the text hands it on: typed, bounded, in one frame.
+///
+/// The order of frames is the order of the text; list settings come as one frame an item.
+package enum Setting: Equatable, Sendable {
+    /// A served domain, lower case, at most 255 bytes (`domains`).
+    case domain(String)
+    /// Where the Internet reaches us (`outside`).
+    case outside(Endpoint)
+    /// Where the Asterisks reach us (`inside`); UDP or TCP.
+    case inside(Endpoint)
+    /// An Asterisk, by its UDP address (`asterisk.servers`).
+    case asterisk(SocketAddress)
+    /// The account database's URL, at most 1,024 bytes (`accounts.database`).
+    case database(String)
+    /// The tables' layout (`accounts.schema`).
+    case schema(AccountSchema)
+    /// The digest realm, as Asterisk's own; at most 128 bytes (`accounts.realm`).
+    case realm(String)
+    /// The certificate chain's path, PEM, at most 4,096 bytes (`tls.certificate`).
+    case certificate(String)
+    /// The private key's path, PEM, at most 4,096 bytes (`tls.key`).
+    case key(String)
+    /// How many proven wrong digests within the window ban a source, 1 to 1,000 (`defence.failures`).
+    case failures(UInt32)
+    /// The window they are counted in, 1 s to 1 d (`defence.window`).
+    case window(Milliseconds)
+    /// How long the first ban lasts, 1 s to 365 d (`defence.ban`).
+    case ban(Milliseconds)
+    /// A network that is never banned (`defence.allow`).
+    case allow(Network)
+    /// The shortest binding a phone may ask for, 30 s to 1 d (`registration.minimum`).
+    case minimumExpires(Milliseconds)
+    /// The longest binding a phone gets, 60 s to 7 d (`registration.maximum`).
+    case maximumExpires(Milliseconds)
+    /// How many bindings an account may have, 1 to 32 (`registration.contacts`).
+    case contacts(UInt32)
+
+    /// Which processes are told the setting.
+    package var readers: [Role] {
+        switch self {
+        case .outside, .inside, .asterisk, .failures, .window, .minimumExpires, .maximumExpires,
+            .contacts:
+            [.router]
+        case .domain, .realm: [.router, .directory]
+        case .database, .schema: [.directory]
+        case .certificate, .key: []
+        case .ban, .allow: [.router, .banner]
+        }
+    }
+
+    /// Whether a change needs new sockets, hence a restart of the daemon rather than a reload.
+    package var isFixedAtStart: Bool {
+        switch self {
+        case .outside, .inside: true
+        default: false
+        }
+    }
+}
+
+extension Setting {
+    /// The setting's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .domain(let text): Self.text(1, text)
+        case .outside(let endpoint): Self.endpoint(2, endpoint)
+        case .inside(let endpoint): Self.endpoint(3, endpoint)
+        case .asterisk(let address): Self.frame(4) { $0.address(address) }
+        case .database(let text): Self.text(5, text)
+        case .schema(let schema): Self.frame(6) { $0.u8(schema.rawValue) }
+        case .realm(let text): Self.text(7, text)
+        case .certificate(let text): Self.text(8, text)
+        case .key(let text): Self.text(9, text)
+        case .failures(let count): Self.frame(10) { $0.u32(count) }
+        case .window(let span): Self.frame(11) { $0.milliseconds(span) }
+        case .ban(let span): Self.frame(12) { $0.milliseconds(span) }
+        case .allow(let network): Self.frame(13) { $0.network(network) }
+        case .minimumExpires(let span): Self.frame(14) { $0.milliseconds(span) }
+        case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
+        case .contacts(let count): Self.frame(16) { $0.u32(count) }
+        }
+    }
+
+    private static func text(_ kind: UInt8, _ text: String) -> [UInt8] {
+        frame(kind) { $0.string(text) }
+    }
+
+    private static func endpoint(_ kind: UInt8, _ endpoint: Endpoint) -> [UInt8] {
+        frame(kind) { $0.endpoint(endpoint) }
+    }
+
+    private static func frame(_ kind: UInt8, _ body: (inout WireWriter) -> Void) -> [UInt8] {
+        var writer = WireWriter(kind: kind)
+        body(&writer)
+        return writer.bytes
+    }
+
+    /// The setting of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1: self = .domain(try reader.string("domain", limit: 255))
+        case 2: self = .outside(try reader.endpoint())
+        case 3: self = .inside(try reader.endpoint())
+        case 4: self = .asterisk(try reader.address())
+        case 5: self = .database(try reader.string("database", limit: 1024))
+        case 6: self = .schema(try reader.choice("schema"))
+        case 7: self = .realm(try reader.string("realm", limit: 128))
+        case 8: self = .certificate(try reader.string("certificate", limit: 4096))
+        case 9: self = .key(try reader.string("key", limit: 4096))
+        case 10: self = .failures(try reader.count("failures", in: 1...1000))
+        case 11: self = .window(try reader.seconds("window", in: 1...86_400))
+        case 12: self = .ban(try reader.seconds("ban", in: 1...31_536_000))
+        case 13: self = .allow(try reader.network())
+        case 14: self = .minimumExpires(try reader.seconds("minimum", in: 30...86_400))
+        case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
+        case 16: self = .contacts(try reader.count("contacts", in: 1...32))
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension WireReader {
+    /// Reads a number that must lie in a range.
+    fileprivate mutating func count(
+        _ name: String, in range: ClosedRange<UInt32>
+    ) throws(WireError) -> UInt32 {
+        let value = try u32()
+        guard range.contains(value) else { throw .badValue(name) }
+        return value
+    }
+
+    /// Reads a span that must lie in a range of seconds.
+    fileprivate mutating func seconds(
+        _ name: String, in range: ClosedRange<Int64>
+    ) throws(WireError) -> Milliseconds {
+        let value = try milliseconds()
+        guard range.contains(value.seconds) else { throw .badValue(name) }
+        return value
+    }
+}

@@ -1,0 +1,184 @@
+package import Sys
+package import Wire
+
+/// A file that the supervisor opens and a child reads.
+package enum FileKind: UInt8, CaseIterable, Sendable {
+    /// The certificate chain, PEM; to tls-terminator.
+    case certificate = 1
+    /// The private key, PEM; to tls-terminator alone.
+    case key = 2
+    /// The child's own folder in the state folder (O_PATH); to directory and banner.
+    case state = 3
+}
+
+/// What the supervisor tells a child.
+///
+/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `peer`, `file`, `secret`),
+/// then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
+/// listeners and peers, `begin`; `client`; `stop`.
+package enum SupervisorMessage {
+    /// The first frame: the version spoken, and who the child is.
+    case hello(Role)
+    /// The journal's datagram socket comes with it; left out when there is no journal.
+    case journal(Descriptor)
+    /// One setting that the child reads.
+    case setting(Setting)
+    /// A bound socket comes with it.
+    case listener(Listener, Descriptor)
+    /// One end of a new link to another child comes with it; it replaces an older one.
+    case peer(Role, Descriptor)
+    /// An open file comes with it.
+    case file(FileKind, Descriptor)
+    /// 64 secret bytes that outlive every process: the token key and the nonce key; to sip-router.
+    case secret([UInt8])
+    /// The start set, or the set of a reload, is complete.
+    case begin
+    /// A new set of settings and files follows, up to `begin`.
+    case reload
+    /// A caller of the control socket, whose request is of this child's kind; its socket comes along.
+    case client(ControlRequest, Descriptor)
+    /// End in good order, at once.
+    case stop
+}
+
+extension SupervisorMessage {
+    /// The longest secret, in bytes.
+    private static let secretLength = 64
+
+    /// The message's frame, and the descriptor that travels with it.
+    package func encoded() -> (frame: [UInt8], passing: Descriptor?) {
+        switch self {
+        case .hello(let role):
+            var writer = WireWriter(kind: 1)
+            writer.u8(messagesVersion)
+            writer.u8(role.rawValue)
+            return (writer.bytes, nil)
+        case .journal(let socket): return (WireWriter(kind: 2).bytes, socket)
+        case .setting(let setting):
+            var writer = WireWriter(kind: 3)
+            writer.data(setting.encoded())
+            return (writer.bytes, nil)
+        case .listener(let listener, let socket):
+            var writer = WireWriter(kind: 4)
+            writer.u8(listener.index)
+            writer.u8(listener.side.rawValue)
+            writer.endpoint(listener.endpoint)
+            return (writer.bytes, socket)
+        case .peer(let role, let socket):
+            var writer = WireWriter(kind: 5)
+            writer.u8(role.rawValue)
+            return (writer.bytes, socket)
+        case .file(let kind, let file):
+            var writer = WireWriter(kind: 6)
+            writer.u8(kind.rawValue)
+            return (writer.bytes, file)
+        case .secret(let bytes):
+            var writer = WireWriter(kind: 7)
+            writer.data(bytes)
+            return (writer.bytes, nil)
+        case .begin: return (WireWriter(kind: 8).bytes, nil)
+        case .reload: return (WireWriter(kind: 9).bytes, nil)
+        case .client(let request, let socket):
+            var writer = WireWriter(kind: 10)
+            writer.data(request.encoded())
+            return (writer.bytes, socket)
+        case .stop: return (WireWriter(kind: 11).bytes, nil)
+        }
+    }
+
+    /// The message of a frame and of the descriptor that came with it.
+    package init(decoding frame: Span<UInt8>, passed: Descriptor?) throws(WireError) {
+        var reader = WireReader(frame)
+        let kind = try reader.u8()
+        let carriesDescriptor = [2, 4, 5, 6, 10].contains(kind)
+        guard carriesDescriptor == (passed != nil) else { throw .descriptor }
+        switch (kind, passed) {
+        case (1, _):
+            let version = try reader.u8()
+            guard version == messagesVersion else { throw .version(version) }
+            self = .hello(try reader.choice("role"))
+        case (2, let socket?): self = .journal(socket)
+        case (3, _):
+            let setting = try reader.data("setting", limit: 8192)
+            self = .setting(try Setting(decoding: setting.span))
+        case (4, let socket?):
+            let index = try reader.u8()
+            let side = try reader.choice("side", of: Side.self)
+            let endpoint = try reader.endpoint()
+            self = .listener(Listener(index: index, side: side, endpoint: endpoint), socket)
+        case (5, let socket?): self = .peer(try reader.choice("role"), socket)
+        case (6, let file?): self = .file(try reader.choice("file"), file)
+        case (7, _):
+            let bytes = try reader.data("secret", limit: Self.secretLength)
+            guard bytes.count == Self.secretLength else { throw .badValue("secret") }
+            self = .secret(bytes)
+        case (8, _): self = .begin
+        case (9, _): self = .reload
+        case (10, let socket?):
+            let request = try reader.data("request", limit: 1024)
+            self = .client(try ControlRequest(decoding: request.span), socket)
+        case (11, _): self = .stop
+        default: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}
+
+/// What a child tells the supervisor: sd_notify's words, after a hello.
+package enum ChildMessage: Equatable, Sendable {
+    /// The first frame: the version spoken, and who the child takes itself for.
+    case hello(Role)
+    /// Initialised, confined, and serving (READY=1); also the answer to a reload.
+    case ready
+    /// Still going round its loop (WATCHDOG=1); sent once a second.
+    case watchdog
+    /// One line for a person, at most 800 bytes (STATUS=).
+    case status(String)
+    /// Ending in good order (STOPPING=1).
+    case stopping
+    /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
+    case refused(String)
+
+    private static let statusLimit = 800
+    private static let refusalLimit = 1600
+
+    /// The message's frame.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .hello(let role):
+            var writer = WireWriter(kind: 1)
+            writer.u8(messagesVersion)
+            writer.u8(role.rawValue)
+            return writer.bytes
+        case .ready: return WireWriter(kind: 2).bytes
+        case .watchdog: return WireWriter(kind: 3).bytes
+        case .status(let text):
+            var writer = WireWriter(kind: 4)
+            writer.string(text, cutTo: Self.statusLimit)
+            return writer.bytes
+        case .stopping: return WireWriter(kind: 5).bytes
+        case .refused(let why):
+            var writer = WireWriter(kind: 6)
+            writer.string(why, cutTo: Self.refusalLimit)
+            return writer.bytes
+        }
+    }
+
+    /// The message of a frame.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 1:
+            let version = try reader.u8()
+            guard version == messagesVersion else { throw .version(version) }
+            self = .hello(try reader.choice("role"))
+        case 2: self = .ready
+        case 3: self = .watchdog
+        case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
+        case 5: self = .stopping
+        case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
+        case let kind: throw .unknownKind(kind)
+        }
+        try reader.finish()
+    }
+}

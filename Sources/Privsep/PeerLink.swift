@@ -1,0 +1,36 @@
+package import Reactor
+package import Sys
+
+/// A child's link to its peer, which may be gone for a while and come back as a new one.
+package final class PeerLink {
+    /// The link that stands, or nil while the peer is gone.
+    package private(set) var link: Link?
+
+    /// A link that does not stand yet.
+    package init() {}
+
+    /// Takes a new link in place of the old one.
+    package func attach(_ descriptor: Descriptor) { link = Link(descriptor) }
+
+    /// Lets go of the link until the supervisor hands over a new one.
+    package func close() { link = nil }
+
+    /// Whether frames wait for room.
+    package var isWaiting: Bool { link?.isWaiting ?? false }
+
+    /// Sends a frame, or lets it wait; it is lost when the peer is gone.
+    ///
+    /// A peer that lets 8 MiB wait hangs: the link is closed, and the supervisor, which misses the
+    /// peer's heartbeat too, replaces both.
+    package func send(_ frame: [UInt8]) {
+        switch link?.send(frame) {
+        case .sent, .queued, nil: break
+        case .full, .ended: close()
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
+    package func flush() {
+        if link?.flush() == false { close() }
+    }
+}

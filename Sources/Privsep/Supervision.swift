@@ -1,0 +1,200 @@
+package import Journal
+package import Messages
+internal import Reactor
+package import Sys
+internal import Wire
+
+/// Why a child cannot begin or go on; it then exits with the code of the case.
+package enum ChildFailure: Error, CustomStringConvertible {
+    /// The supervisor is gone, or sent what it may not: exit 111.
+    case supervisor(String)
+    /// What was handed over cannot be used, and trying again would not help: exit 100.
+    case setup(String)
+
+    /// What went wrong.
+    package var description: String {
+        switch self {
+        case .supervisor(let text), .setup(let text): text
+        }
+    }
+
+    /// The exit code that tells the supervisor what to do: 100 wait for a reload, 111 start again.
+    package var exitCode: Int32 {
+        switch self {
+        case .supervisor: 111
+        case .setup: 100
+        }
+    }
+}
+
+/// What a child is handed before `begin`, at the start and again at each reload.
+package struct StartSet {
+    /// The settings this child reads.
+    package var settings: [Setting] = []
+    /// The bound sockets; at the start only.
+    package var listeners: [(listener: Listener, socket: Descriptor)] = []
+    /// The links to other children; at the start only.
+    package var peers: [Role: Descriptor] = [:]
+    /// The opened files.
+    package var files: [FileKind: Descriptor] = [:]
+    /// 64 secret bytes, empty for a child that has none.
+    package var secret: [UInt8] = []
+
+    /// An empty set.
+    package init() {}
+}
+
+/// What the supervisor wants of a running child.
+package enum Notice {
+    /// Use these settings and files from now on; answer `ready()` or `refused(_:)`.
+    case reload(StartSet)
+    /// A new link to a peer, in place of an older one.
+    case peer(Role, Descriptor)
+    /// Answer this request on its socket, with `ControlReply` frames.
+    case client(ControlRequest, Descriptor)
+    /// End now.
+    case stop
+}
+
+/// A child's end of its link to the supervisor, which it finds as descriptor 3.
+package final class Supervision {
+    private let role: Role
+    private let link: Link
+    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+    private var reloading: StartSet?
+    private var journalSocket: Descriptor?
+
+    /// Where records go: standard error until the supervisor has handed over the journal's socket.
+    package private(set) var journal: Journal
+
+    /// The descriptor number a child finds its link at.
+    package static let descriptor: Int32 = 3
+
+    /// Takes over descriptor 3 and says hello.
+    package init(role: Role) {
+        self.role = role
+        link = Link(Descriptor(owning: Self.descriptor))
+        journal = Journal(process: role.name, socket: nil)
+        tell(.hello(role))
+    }
+
+    /// The descriptor to watch for reading.
+    package var raw: Int32 { link.descriptor.raw }
+
+    /// Waits for the start set; the supervisor sends it whole, at once.
+    package func receiveStartSet() throws(ChildFailure) -> StartSet {
+        var poller = try Self.poller(watching: raw)
+        var set = StartSet()
+        var greeted = false
+        while true {
+            guard let message = try receive() else {
+                _ = poller.wait(nil)
+                continue
+            }
+            switch message {
+            case .hello(let named):
+                guard named == role else { throw .supervisor("started as \(named.name)") }
+                greeted = true
+            case .begin where greeted: return set
+            case .listener(let listener, let socket) where greeted:
+                set.listeners.append((listener, socket))
+            case .peer(let peer, let socket) where greeted: set.peers[peer] = socket
+            case .journal(let socket) where greeted:
+                journalSocket = socket
+                journal = Journal(process: role.name, socket: socket.raw)
+            case _ where greeted && set.take(message): break
+            case .stop: throw .supervisor("stopped before the start set was complete")
+            default: throw .supervisor("the supervisor sent a message that is not permitted yet")
+            }
+        }
+    }
+
+    private static func poller(watching raw: Int32) throws(ChildFailure) -> Poller {
+        do {
+            let poller = try Poller(capacity: 1)
+            try poller.add(raw, Token(kind: 0), .read)
+            return poller
+        } catch {
+            throw .supervisor("\(error)")
+        }
+    }
+
+    /// The next thing the supervisor wants, or nil when it has said nothing more.
+    package func next() throws(ChildFailure) -> Notice? {
+        while let message = try receive() {
+            switch message {
+            case .reload: reloading = StartSet()
+            case .begin:
+                guard let set = reloading else { throw Self.unpermitted }
+                reloading = nil
+                return .reload(set)
+            case .peer(let peer, let socket): return .peer(peer, socket)
+            case .client(let request, let socket): return .client(request, socket)
+            case .stop: return .stop
+            default:
+                guard reloading?.take(message) == true else { throw Self.unpermitted }
+            }
+        }
+        return nil
+    }
+
+    private static let unpermitted = ChildFailure.supervisor(
+        "the supervisor sent a message that is not permitted in this state")
+
+    private func receive() throws(ChildFailure) -> SupervisorMessage? {
+        do {
+            switch try link.receive(into: &buffer) {
+            case .nothing: return nil
+            case .ended: throw ChildFailure.supervisor("the supervisor is gone")
+            case .frame(let length, let passed):
+                return try decode(length, passed)
+            }
+        } catch let error as ChildFailure {
+            throw error
+        } catch {
+            throw .supervisor("bad frame from the supervisor: \(error)")
+        }
+    }
+
+    // `frame` holds the same storage, uncopied: a span of a class's property may not be lent to a
+    // call that throws.
+    private func decode(
+        _ length: Int, _ passed: Descriptor?
+    ) throws(WireError) -> SupervisorMessage {
+        let frame = buffer
+        return try SupervisorMessage(decoding: frame.span.extracting(0..<length), passed: passed)
+    }
+
+    /// Says that the child is initialised, confined, and serving; or has taken a reload.
+    package func ready() { tell(.ready) }
+
+    /// Says that the loop still goes round; to be called from the loop itself, once a second.
+    package func heartbeat() { tell(.watchdog) }
+
+    /// Sets the child's line in `rempart status`.
+    package func status(_ text: String) { tell(.status(text)) }
+
+    /// Says why the settings of a reload cannot be used; the old ones stay in force.
+    package func refused(_ why: String) { tell(.refused(why)) }
+
+    /// Says that the child is about to end.
+    package func stopping() { tell(.stopping) }
+
+    private func tell(_ message: ChildMessage) {
+        // A supervisor that does not read is as good as gone, which the next receive finds.
+        _ = link.send(message.encoded())
+    }
+}
+
+extension StartSet {
+    /// Takes a message that may stand in a start set and in a reload alike; false for any other.
+    fileprivate mutating func take(_ message: SupervisorMessage) -> Bool {
+        switch message {
+        case .setting(let setting): settings.append(setting)
+        case .file(let kind, let file): files[kind] = file
+        case .secret(let bytes): secret = bytes
+        default: return false
+        }
+        return true
+    }
+}

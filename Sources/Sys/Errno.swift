@@ -1,0 +1,21 @@
+internal import Glibc
+
+/// The errno values that Rempart tells apart, positive.
+package enum Errno {
+    /// Nothing to read now, or no room to write now (EAGAIN).
+    package static let again = EAGAIN
+    /// The peer gave up before the connection was accepted (ECONNABORTED).
+    package static let aborted = ECONNABORTED
+    /// The message does not fit (EMSGSIZE).
+    package static let tooLong = EMSGSIZE
+    /// The address and port are taken (EADDRINUSE).
+    package static let addressInUse = EADDRINUSE
+    /// The other end is closed (EPIPE).
+    package static let pipe = EPIPE
+    /// The other end reset the connection (ECONNRESET).
+    package static let reset = ECONNRESET
+    /// No such file (ENOENT).
+    package static let noEntry = ENOENT
+    /// Not permitted (EACCES).
+    package static let access = EACCES
+}

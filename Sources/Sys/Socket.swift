@@ -1,0 +1,119 @@
+internal import CLinux
+internal import Glibc
+
+/// How a socket carries bytes.
+package enum SocketKind: Sendable {
+    /// UDP.
+    case datagram
+    /// TCP.
+    case stream
+}
+
+/// Sockets, made non-blocking and close-on-exec.
+package enum Socket {
+    /// A bound socket; a stream socket listens.
+    package static func bound(
+        _ kind: SocketKind, to address: SocketAddress
+    ) throws(SystemError) -> Descriptor {
+        var c = address.c
+        let raw = unsafe clinux_bind(kind == .datagram ? CLINUX_DATAGRAM : CLINUX_STREAM, &c)
+        let name = kind == .datagram ? "udp" : "tcp"
+        return Descriptor(owning: try SystemError.check(raw, "bind \(name) \(address)"))
+    }
+
+    /// A stream socket whose connection has been started; writable when it stands.
+    package static func connecting(
+        from: SocketAddress, to: SocketAddress
+    ) throws(SystemError) -> Descriptor {
+        var source = from.c
+        var target = to.c
+        let raw = unsafe clinux_connect(&source, &target)
+        return Descriptor(owning: try SystemError.check(raw, "connect tcp \(to)"))
+    }
+
+    /// The next connection of a listening stream socket, or nil when none waits.
+    package static func accept(
+        _ listener: Int32
+    ) throws(SystemError) -> (connection: Descriptor, peer: SocketAddress)? {
+        var peer = clinux_address()
+        let raw = unsafe clinux_accept(listener, &peer)
+        if raw == -Errno.again || raw == -Errno.aborted { return nil }
+        let descriptor = Descriptor(owning: try SystemError.check(raw, "accept"))
+        _ = clinux_no_delay(descriptor.raw)
+        return (descriptor, SocketAddress(peer))
+    }
+
+    /// The error that a connecting socket ended with, 0 when it stands.
+    package static func pendingError(_ raw: Int32) -> Int32 { -clinux_socket_error(raw) }
+
+    /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
+    package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
+
+    /// The address a socket is bound to.
+    package static func localAddress(_ raw: Int32) throws(SystemError) -> SocketAddress {
+        var address = clinux_address()
+        _ = try SystemError.check(unsafe clinux_local_address(raw, &address), "getsockname")
+        return SocketAddress(address)
+    }
+
+    /// Asks for kernel buffers of so many bytes each way.
+    package static func setBufferSizes(_ raw: Int32, bytes: Int32) {
+        _ = clinux_buffer_sizes(raw, bytes)
+    }
+
+    /// The kind and address of an inherited IP socket, which becomes non-blocking; nil for another.
+    package static func adopted(_ raw: Int32) -> (kind: SocketKind, address: SocketAddress)? {
+        var address = clinux_address()
+        let kind = unsafe clinux_adopt(raw, &address)
+        guard kind > 0 else { return nil }
+        let isDatagram = UInt32(kind) == CLINUX_DATAGRAM.rawValue
+        return (isDatagram ? .datagram : .stream, SocketAddress(address))
+    }
+
+    /// Two connected SOCK_SEQPACKET sockets.
+    package static func seqpacketPair() throws(SystemError) -> (Descriptor, Descriptor) {
+        var pair: (Int32, Int32) = (-1, -1)
+        // In bounds: a tuple of two Int32 has the layout of int[2].
+        let result = unsafe withUnsafeMutableBytes(of: &pair) { bytes in
+            unsafe clinux_seqpacket_pair(bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        _ = try SystemError.check(result, "socketpair")
+        return (Descriptor(owning: pair.0), Descriptor(owning: pair.1))
+    }
+
+    /// A SOCK_SEQPACKET socket that listens at a path.
+    package static func seqpacketListener(path: String) throws(SystemError) -> Descriptor {
+        let raw = unsafe clinux_seqpacket_listen(path)
+        return Descriptor(owning: try SystemError.check(raw, "listen \(path)"))
+    }
+
+    /// A SOCK_SEQPACKET socket connected to a path; it blocks.
+    package static func seqpacketConnected(path: String) throws(SystemError) -> Descriptor {
+        let raw = unsafe clinux_seqpacket_connect(path)
+        return Descriptor(owning: try SystemError.check(raw, "connect \(path)"))
+    }
+
+    /// The next caller of a SOCK_SEQPACKET listener, or nil when none waits.
+    package static func seqpacketAccept(_ listener: Int32) -> Descriptor? {
+        let raw = clinux_seqpacket_accept(listener)
+        return raw < 0 ? nil : Descriptor(owning: raw)
+    }
+
+    /// The user, group and process at the other end of a Unix socket (SO_PEERCRED).
+    package static func peerCredentials(
+        _ raw: Int32
+    ) throws(SystemError) -> (uid: UInt32, gid: UInt32, pid: Int32) {
+        var uid: UInt32 = 0
+        var gid: UInt32 = 0
+        var pid: Int32 = 0
+        let result = unsafe clinux_peer_credentials(raw, &uid, &gid, &pid)
+        _ = try SystemError.check(result, "SO_PEERCRED")
+        return (uid, gid, pid)
+    }
+
+    /// A Unix datagram socket connected to a path; '@' as its first character names an abstract one.
+    package static func unixDatagram(path: String) throws(SystemError) -> Descriptor {
+        let raw = unsafe clinux_unix_datagram(path)
+        return Descriptor(owning: try SystemError.check(raw, "connect \(path)"))
+    }
+}

@@ -1,0 +1,106 @@
+package import Sys
+
+/// Reads the fields of one frame in the order they were written; every failure is an error.
+///
+/// A frame is done only after `finish()`, which refuses surplus bytes.
+package struct WireReader: ~Escapable {
+    private let bytes: Span<UInt8>
+    private var offset = 0
+
+    /// A reader at the start of a frame.
+    @_lifetime(copy bytes)
+    package init(_ bytes: Span<UInt8>) { self.bytes = bytes }
+
+    /// Reads one byte.
+    package mutating func u8() throws(WireError) -> UInt8 {
+        guard offset < bytes.count else { throw .truncated }
+        defer { offset += 1 }
+        return bytes[offset]
+    }
+
+    /// Reads 0 or 1.
+    package mutating func bool() throws(WireError) -> Bool {
+        switch try u8() {
+        case 0: return false
+        case 1: return true
+        default: throw .badValue("bool")
+        }
+    }
+
+    /// Reads two bytes.
+    package mutating func u16() throws(WireError) -> UInt16 {
+        let high = try u8()
+        return UInt16(high) << 8 | UInt16(try u8())
+    }
+
+    /// Reads four bytes.
+    package mutating func u32() throws(WireError) -> UInt32 {
+        let high = try u16()
+        return UInt32(high) << 16 | UInt32(try u16())
+    }
+
+    /// Reads eight bytes.
+    package mutating func u64() throws(WireError) -> UInt64 {
+        let high = try u32()
+        return UInt64(high) << 32 | UInt64(try u32())
+    }
+
+    /// Reads eight bytes, two's complement.
+    package mutating func milliseconds() throws(WireError) -> Milliseconds {
+        Milliseconds(Int64(bitPattern: try u64()))
+    }
+
+    /// Reads a length of two bytes, at most `limit`, then the bytes; `name` is the field in errors.
+    package mutating func data(_ name: String, limit: Int) throws(WireError) -> [UInt8] {
+        let length = Int(try u16())
+        guard length <= limit else { throw .tooLong(name) }
+        guard bytes.count - offset >= length else { throw .truncated }
+        defer { offset += length }
+        var result: [UInt8] = []
+        result.reserveCapacity(length)
+        for index in offset..<offset + length { result.append(bytes[index]) }
+        return result
+    }
+
+    /// Reads a text of at most `limit` bytes of UTF-8; `name` is the field in errors.
+    package mutating func string(_ name: String, limit: Int) throws(WireError) -> String {
+        guard let text = String(validating: try data(name, limit: limit), as: UTF8.self) else {
+            throw .badValue(name)
+        }
+        return text
+    }
+
+    /// Reads an address and port.
+    package mutating func address() throws(WireError) -> SocketAddress {
+        let ip = try ip()
+        let port = try u16()
+        return SocketAddress(ip, port: port, scope: try u32())
+    }
+
+    /// Reads an IP address.
+    package mutating func ip() throws(WireError) -> IPAddress {
+        let high = try u64()
+        return IPAddress(high: high, low: try u64())
+    }
+
+    /// Reads a network.
+    package mutating func network() throws(WireError) -> Network {
+        let address = try ip()
+        let prefix = try u8()
+        guard prefix <= (address.isV4 ? 32 : 128) else { throw .badValue("prefix") }
+        return Network(address, prefix: prefix)
+    }
+
+    /// Reads one byte as a case of an enumeration; `name` is the field in errors.
+    package mutating func choice<Value: RawRepresentable<UInt8>>(
+        _ name: String, of type: Value.Type = Value.self
+    ) throws(WireError) -> Value {
+        guard let value = Value(rawValue: try u8()) else { throw .badValue(name) }
+        return value
+    }
+
+    /// Ends the frame: anything left over is an error.
+    package mutating func finish() throws(WireError) {
+        guard offset == bytes.count else { throw .trailing }
+    }
+}

@@ -1,0 +1,80 @@
+package import Sys
+
+/// Writes the fields of one frame, big-endian, in the order `WireReader` reads them.
+package struct WireWriter {
+    /// The frame so far.
+    package private(set) var bytes: [UInt8] = []
+
+    /// An empty frame of a kind.
+    package init(kind: UInt8) {
+        bytes.reserveCapacity(64)
+        bytes.append(kind)
+    }
+
+    /// Writes one byte.
+    package mutating func u8(_ value: UInt8) { bytes.append(value) }
+
+    /// Writes 0 or 1.
+    package mutating func bool(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+    /// Writes two bytes.
+    package mutating func u16(_ value: UInt16) {
+        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: value))
+    }
+
+    /// Writes four bytes.
+    package mutating func u32(_ value: UInt32) {
+        u16(UInt16(truncatingIfNeeded: value >> 16))
+        u16(UInt16(truncatingIfNeeded: value))
+    }
+
+    /// Writes eight bytes.
+    package mutating func u64(_ value: UInt64) {
+        u32(UInt32(truncatingIfNeeded: value >> 32))
+        u32(UInt32(truncatingIfNeeded: value))
+    }
+
+    /// Writes eight bytes, two's complement.
+    package mutating func milliseconds(_ value: Milliseconds) {
+        u64(UInt64(bitPattern: value.count))
+    }
+
+    /// Writes a length of two bytes, then the bytes; at most 65,535.
+    package mutating func data(_ value: [UInt8]) {
+        precondition(value.count <= Int(UInt16.max), "a field of a frame is at most 65,535 bytes")
+        u16(UInt16(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Writes the text as UTF-8, as `data`.
+    package mutating func string(_ value: String) { data(Array(value.utf8)) }
+
+    /// Writes the text as UTF-8, cut to at most `limit` bytes between two of its characters.
+    package mutating func string(_ value: String, cutTo limit: Int) {
+        var cut = value
+        while cut.utf8.count > limit {
+            cut.unicodeScalars.removeLast()
+        }
+        string(cut)
+    }
+
+    /// Writes an address and port in 22 bytes.
+    package mutating func address(_ value: SocketAddress) {
+        ip(value.ip)
+        u16(value.port)
+        u32(value.scope)
+    }
+
+    /// Writes an IP address in 16 bytes.
+    package mutating func ip(_ value: IPAddress) {
+        u64(value.high)
+        u64(value.low)
+    }
+
+    /// Writes a network in 17 bytes.
+    package mutating func network(_ value: Network) {
+        ip(value.address)
+        u8(value.prefix)
+    }
+}

@@ -1,0 +1,235 @@
+// The account database over its life: opened, asked, seen to change, lost, found again.
+internal import CSQLite
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// Which database holds the accounts, and how it is read.
+struct AccountSettings: Equatable {
+    /// `accounts.database`; empty when the settings name none.
+    var url = ""
+    /// `accounts.schema`.
+    var schema = AccountSchema.automatic
+    /// `accounts.realm`.
+    var realm = "asterisk"
+    /// `domains`.
+    var domains: [String] = []
+
+    /// The settings of a start set.
+    init(_ settings: [Setting] = []) {
+        for setting in settings {
+            switch setting {
+            case .database(let url): self.url = url
+            case .schema(let schema): self.schema = schema
+            case .realm(let realm): self.realm = realm
+            case .domain(let domain): domains.append(domain)
+            default: break
+            }
+        }
+    }
+
+    /// The database file's path, or nil when the URL is not `sqlite:///path`.
+    var path: String? {
+        let scheme = "sqlite://"
+        guard url.hasPrefix(scheme + "/") else { return nil }
+        return String(url.dropFirst(scheme.count))
+    }
+}
+
+/// What happened to the account database.
+enum AccountEvent: Equatable {
+    /// It can be read; the layout's name.
+    case up(String)
+    /// It cannot be read; what is wrong and what to do.
+    case down(String)
+    /// Rows have, or may have, changed.
+    case changed
+}
+
+/// The account database, opened read-only and opened again when it must be.
+///
+/// No call waits longer than `busyTimeout`, and after one that did, the next tries come from `tick`
+/// alone, so that a locked database costs the loop at most that much a second.
+final class AccountDatabase {
+    private struct Connection {
+        let tables: AccountTables
+        let database: SQLiteDatabase
+        let dataVersion: SQLiteStatement
+        var version: Int64
+        let identity: FileIdentity
+    }
+
+    /// Which file a path leads to: a database that was replaced as a whole has another one.
+    private struct FileIdentity: Equatable {
+        let device: UInt64
+        let inode: UInt64
+    }
+
+    private let settings: AccountSettings
+    private var connection: Connection?
+    private var nextTry = Milliseconds(0)
+    private var backOff = Milliseconds.seconds(1)
+    private var complaint: String?
+    private var events: [AccountEvent] = []
+
+    /// How long a statement waits for another program's lock, in milliseconds.
+    static let busyTimeout: Int32 = 100
+    /// The longest time between two tries to open the database.
+    private static let longestBackOff = Milliseconds.seconds(10)
+
+    /// The database of these settings, not opened before the first `tick`.
+    init(_ settings: AccountSettings) { self.settings = settings }
+
+    /// What has happened since the last call.
+    func takeEvents() -> [AccountEvent] {
+        defer { events = [] }
+        return events
+    }
+
+    /// One line for `rempart status`.
+    var status: String {
+        if let connection {
+            return "accounts: \(connection.tables.name) in \(settings.url)"
+        }
+        return "no accounts: \(complaint ?? "not opened yet")"
+    }
+
+    /// Opens the database when it is time, or looks whether it has changed; to be called each second.
+    func tick(_ now: Milliseconds) {
+        if connection != nil {
+            lookForChanges(now)
+        } else if now >= nextTry {
+            open(now)
+        }
+    }
+
+    /// The account of a name with its HA1s for a realm.
+    func lookUp(account: String, realm: String, now: Milliseconds) -> AccountAnswer {
+        guard let connection else { return .unavailable }
+        let query = AccountQuery(
+            account: account, realm: realm, ownRealm: settings.realm, domains: settings.domains)
+        do {
+            // One read transaction: the lock is waited for once, and the rows fit together.
+            try connection.database.execute("BEGIN")
+            let answer = try connection.tables.lookUp(query)
+            try connection.database.execute("COMMIT")
+            return answer
+        } catch {
+            fail(explain(error), now)
+            return .unavailable
+        }
+    }
+
+    private func open(_ now: Milliseconds) {
+        guard let path = settings.path else {
+            return fail(
+                settings.url.isEmpty
+                    ? "the settings name no database: set accounts.database to sqlite:///path"
+                    : "\(settings.url) is not a database this build can read: "
+                        + "accounts.database takes sqlite:///path",
+                now)
+        }
+        do {
+            guard let identity = Self.identity(path) else {
+                return fail(Self.unreadable(path, errno), now)
+            }
+            guard unsafe access(path, R_OK) == 0 else {
+                return fail(Self.unreadable(path, errno), now)
+            }
+            let database = try SQLiteDatabase(
+                path: path, .reading, busyTimeout: Self.busyTimeout)
+            let dataVersion = try database.prepare("PRAGMA data_version")
+            let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
+            let tables = try AccountTables.find(settings.schema, in: database)
+            connection = Connection(
+                tables: tables, database: database, dataVersion: dataVersion, version: version,
+                identity: identity)
+            backOff = .seconds(1)
+            complaint = nil
+            events += [.up(tables.name), .changed]
+        } catch let error as SQLiteError {
+            fail(explain(error), now)
+        } catch AccountTablesError.database(let error) {
+            fail(explain(error), now)
+        } catch {
+            fail("\(path) cannot serve: \(error)", now)
+        }
+    }
+
+    private func lookForChanges(_ now: Milliseconds) {
+        guard let connection, let path = settings.path else { return }
+        do {
+            if Self.identity(path) == connection.identity {
+                let version = try connection.dataVersion.first([]) { $0.integer(0) }
+                guard version != connection.version else { return }
+                self.connection?.version = version ?? 0
+                // The change may be of the tables themselves, or of which of them hold rows.
+                guard try isSameLayout(connection) else { return reopen(now) }
+                events.append(.changed)
+            } else {
+                reopen(now)
+            }
+        } catch {
+            // A lock held a moment too long is no news here: the next look-up or tick finds out.
+            if !error.isLocked { fail(explain(error), now) }
+        }
+    }
+
+    private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
+        do {
+            let found = try AccountTables.find(settings.schema, in: connection.database)
+            return found.name == connection.tables.name
+        } catch .database(let error) {
+            throw error
+        } catch {
+            return false
+        }
+    }
+
+    private func reopen(_ now: Milliseconds) {
+        connection = nil
+        open(now)
+    }
+
+    private func fail(_ why: String, _ now: Milliseconds) {
+        connection = nil
+        nextTry = now + backOff
+        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        guard why != complaint else { return }
+        complaint = why
+        events.append(.down(why))
+    }
+
+    private func explain(_ error: SQLiteError) -> String {
+        let path = settings.path ?? settings.url
+        if error.isLocked {
+            return "\(path) is locked by another program for longer than \(Self.busyTimeout) ms: "
+                + "find it with 'fuser \(path)'"
+        }
+        switch error.code {
+        case SQLITE_CANTOPEN:
+            return Self.unreadable(path, EACCES)
+        default: return "\(path) cannot be read: \(error)"
+        }
+    }
+
+    private static func identity(_ path: String) -> FileIdentity? {
+        var info = stat()
+        guard unsafe stat(path, &info) == 0 else { return nil }
+        return FileIdentity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
+    }
+
+    private static func unreadable(_ path: String, _ code: Int32) -> String {
+        let reason = SystemError("", code: code).reason
+        if code == ENOENT {
+            return "\(path) cannot be opened (\(reason)): put the database there or correct "
+                + "accounts.database"
+        }
+        let user =
+            geteuid() == 0 ? "root" : "user \(geteuid()) (\(Role.directory.user), as a service)"
+        return
+            "\(path) cannot be opened (\(reason)): \(user) must be able to read it, to enter each "
+            + "folder above it, and, if it is in WAL mode, to read \(path)-shm; "
+            + "try: setfacl -m u:\(Role.directory.user):r \(path)"
+    }
+}

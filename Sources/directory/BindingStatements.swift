@@ -1,0 +1,86 @@
+// The bindings' table, and its statements.
+internal import Messages
+internal import Sys
+
+/// The prepared statements of the bindings' table.
+struct BindingStatements {
+    private let upsert: SQLiteStatement
+    private let delete: SQLiteStatement
+    /// Deletes the bindings that have ended by ?1.
+    let expire: SQLiteStatement
+    /// The bindings after row ?1 that live beyond ?2, at most ?3.
+    let page: SQLiteStatement
+
+    /// The table's version, kept as the file's user_version.
+    static let version: Int64 = 1
+
+    private static let columns =
+        "account, key, contact, instance, call_id, sequence, user_agent, expires, q, transport, "
+        + "listener, address, scope, connection"
+
+    /// Makes the table where it is missing.
+    init(_ database: SQLiteDatabase) throws(SQLiteError) {
+        try database.execute(
+            """
+            CREATE TABLE IF NOT EXISTS bindings (
+                account TEXT NOT NULL, key INTEGER NOT NULL, contact TEXT NOT NULL,
+                instance TEXT NOT NULL, call_id TEXT NOT NULL, sequence INTEGER NOT NULL,
+                user_agent TEXT NOT NULL, expires INTEGER NOT NULL, q INTEGER NOT NULL,
+                transport INTEGER NOT NULL, listener INTEGER NOT NULL, address TEXT NOT NULL,
+                scope INTEGER NOT NULL, connection INTEGER NOT NULL,
+                PRIMARY KEY (account, key));
+            CREATE INDEX IF NOT EXISTS bindings_expires ON bindings (expires);
+            PRAGMA user_version=\(Self.version)
+            """)
+        // An update in place, not REPLACE: the row keeps its number, by which pages go on.
+        upsert = try database.prepare(
+            "INSERT INTO bindings (\(Self.columns)) "
+                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
+                + "ON CONFLICT (account, key) DO UPDATE SET contact=?3, instance=?4, call_id=?5, "
+                + "sequence=?6, user_agent=?7, expires=?8, q=?9, transport=?10, listener=?11, "
+                + "address=?12, scope=?13, connection=?14")
+        delete = try database.prepare("DELETE FROM bindings WHERE account = ?1 AND key = ?2")
+        expire = try database.prepare("DELETE FROM bindings WHERE expires <= ?1")
+        page = try database.prepare(
+            "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
+                + "ORDER BY rowid LIMIT ?3")
+    }
+
+    /// Writes a binding, in place of the one with the same account and key.
+    func keep(_ record: BindingRecord) throws(SQLiteError) {
+        try upsert.run([
+            .text(record.account), .integer(Int64(bitPattern: record.key)),
+            .text(record.contact), .text(record.instance), .text(record.callID),
+            .integer(Int64(record.sequence)), .text(record.userAgent),
+            .integer(record.expires.count), .integer(Int64(record.q)),
+            .integer(Int64(record.transport.rawValue)), .integer(Int64(record.listener)),
+            .text("\(record.address)"), .integer(Int64(record.address.scope)),
+            .integer(Int64(bitPattern: record.connection)),
+        ])
+    }
+
+    /// Deletes a binding.
+    func forget(account: String, key: UInt64) throws(SQLiteError) {
+        try delete.run([.text(account), .integer(Int64(bitPattern: key))])
+    }
+}
+
+extension BindingRecord {
+    /// The binding of a row of `page`, or nil when a column holds what was never written.
+    init?(_ row: SQLiteRow) {
+        guard let sequence = UInt32(exactly: row.integer(6)),
+            let q = UInt16(exactly: row.integer(9)),
+            let transport = UInt8(exactly: row.integer(10)).flatMap(Transport.init(rawValue:)),
+            let listener = UInt8(exactly: row.integer(11)),
+            var address = SocketAddress(row.text(12)),
+            let scope = UInt32(exactly: row.integer(13))
+        else { return nil }
+        address.scope = scope
+        self.init(
+            account: row.text(1), key: UInt64(bitPattern: row.integer(2)), contact: row.text(3),
+            instance: row.text(4), callID: row.text(5), sequence: sequence,
+            userAgent: row.text(7), expires: Milliseconds(row.integer(8)), q: q,
+            transport: transport, listener: listener, address: address,
+            connection: UInt64(bitPattern: row.integer(14)))
+    }
+}

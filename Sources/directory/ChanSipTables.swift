@@ -1,0 +1,47 @@
+// chan_sip's accounts: one row of `sippeers` each.
+internal import Messages
+
+/// chan_sip's `sippeers`.
+struct ChanSipTables {
+    private let peer: SQLiteStatement
+
+    private struct Row {
+        var secret: [UInt8]
+        var md5secret: [UInt8]
+        var type: String
+        var host: String
+        var dynamic: String
+    }
+
+    /// Prepares the statement; throws when a column it cannot do without is missing.
+    init(_ database: SQLiteDatabase, _ columns: TableColumns) throws {
+        try columns.require(
+            "sippeers", ["name", "type", "host"], oneOf: ["secret", "md5secret"])
+        peer = try columns.select(
+            ["secret", "md5secret", "type", "host", "dynamic"], from: "sippeers", key: "name",
+            in: database)
+    }
+
+    /// The account of a name.
+    func lookUp(_ query: AccountQuery) throws(SQLiteError) -> AccountAnswer {
+        let row = try peer.first([.text(query.account)]) { row in
+            Row(
+                secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),
+                host: row.text(3).lowercased(), dynamic: row.text(4).lowercased())
+        }
+        var credentials = Credentials(user: query.account, boundRealm: query.ownRealm)
+        if let row {
+            // md5secret wins over secret, as in Asterisk: a forgotten old secret opens nothing.
+            if row.md5secret.isEmpty {
+                credentials.secret = row.secret
+            } else {
+                credentials.md5 = HA1.bytes(hex: row.md5secret, length: 16) ?? []
+            }
+        }
+        let isDynamic =
+            row?.host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(row?.dynamic)
+        return credentials.answer(
+            realm: query.realm, aor: query.account,
+            mayRegister: isDynamic && row?.type != "user")
+    }
+}

@@ -1,0 +1,118 @@
+// PJSIP's accounts: a row of `ps_endpoints` each, which names rows of `ps_auths` and `ps_aors`.
+internal import Messages
+
+/// PJSIP's `ps_endpoints`, `ps_auths` and `ps_aors`.
+struct PjsipTables {
+    private let endpoint: SQLiteStatement
+    private let auth: SQLiteStatement
+    private let aor: SQLiteStatement
+
+    private struct Endpoint {
+        var auths: [String]
+        var aors: [String]
+    }
+
+    /// How many items of a comma list are followed.
+    private static let listLimit = 8
+
+    /// Prepares the statements; throws when a column they cannot do without is missing.
+    init(_ database: SQLiteDatabase, _ columns: TableColumns) throws {
+        try columns.require("ps_endpoints", ["id", "auth", "aors"])
+        try columns.require(
+            "ps_auths", ["id", "username"], oneOf: ["password", "md5_cred", "password_digest"])
+        try columns.require("ps_aors", ["id", "max_contacts"])
+        endpoint = try columns.select(
+            ["auth", "aors"], from: "ps_endpoints", key: "id", in: database)
+        auth = try columns.select(
+            ["auth_type", "username", "password", "md5_cred", "realm", "password_digest"],
+            from: "ps_auths", key: "id", in: database)
+        aor = try columns.select(["max_contacts"], from: "ps_aors", key: "id", in: database)
+    }
+
+    /// The account of a name: the endpoint `name@domain` for a served domain, else `name`.
+    ///
+    /// An unknown name costs the same statements: its lists stand for one item each.
+    func lookUp(_ query: AccountQuery) throws(SQLiteError) -> AccountAnswer {
+        var ids = [query.account]
+        if !query.account.contains("@") {
+            ids = query.domains.map { "\(query.account)@\($0)" } + ids
+        }
+        var found: Endpoint?
+        for id in ids {
+            let row = try endpoint.first([.text(id)]) { row in
+                Endpoint(auths: Self.list(row.text(0)), aors: Self.list(row.text(1)))
+            }
+            found = found ?? row
+        }
+        let credentials = try credentials(found?.auths ?? [], query)
+        let aor = try address(found?.aors ?? [], preferring: ids, query)
+        return credentials.answer(
+            realm: query.realm, aor: aor?.id ?? query.account,
+            mayRegister: aor?.mayRegister ?? false)
+    }
+
+    /// The first of the auths that can be used, completed by those for the same user.
+    private func credentials(
+        _ ids: [String], _ query: AccountQuery
+    ) throws(SQLiteError) -> Credentials {
+        var result = Credentials(user: query.account, boundRealm: query.ownRealm)
+        for id in ids.isEmpty ? [query.account] : ids {
+            let read = try auth.first([.text(id)]) { Self.credentials($0, query) }
+            guard !ids.isEmpty, let read, !read.user.isEmpty, !read.isEmpty else { continue }
+            if result.isEmpty {
+                result = read
+            } else if read.user == result.user, read.boundRealm == result.boundRealm {
+                if result.secret.isEmpty { result.secret = read.secret }
+                if result.md5.isEmpty { result.md5 = read.md5 }
+                if result.sha256.isEmpty { result.sha256 = read.sha256 }
+            }
+        }
+        return result
+    }
+
+    /// What one row of ps_auths holds, by its auth_type; Asterisk's default was userpass, then digest.
+    private static func credentials(_ row: SQLiteRow, _ query: AccountQuery) -> Credentials {
+        let realm = row.text(4)
+        var result = Credentials(
+            user: row.text(1), boundRealm: realm.isEmpty ? query.ownRealm : realm)
+        switch row.text(0).lowercased() {
+        case "userpass": result.secret = row.bytes(2)
+        case "md5": result.md5 = HA1.bytes(hex: row.bytes(3), length: 16) ?? []
+        case "digest", "":
+            result.secret = row.bytes(2)
+            guard result.secret.isEmpty else { break }
+            for item in list(row.text(5)) {
+                let parts = item.split(separator: ":", maxSplits: 1)
+                guard parts.count == 2 else { continue }
+                switch parts[0].uppercased() {
+                case "MD5": result.md5 = HA1.bytes(hex: parts[1].utf8, length: 16) ?? []
+                case "SHA-256": result.sha256 = HA1.bytes(hex: parts[1].utf8, length: 32) ?? []
+                default: break
+                }
+            }
+        default: break
+        }
+        return result
+    }
+
+    /// The address of record that is registered for the account, and whether it may be.
+    private func address(
+        _ ids: [String], preferring names: [String], _ query: AccountQuery
+    ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
+        let id = names.first(where: ids.contains) ?? ids.first
+        let contacts = try aor.first([.text(id ?? query.account)]) { $0.integer(0) }
+        guard let id, let contacts else { return nil }
+        return (id, contacts > 0)
+    }
+
+    /// The items of a comma list, without the blanks around them.
+    private static func list(_ text: String) -> [String] {
+        text.split(separator: ",").prefix(listLimit)
+            .map { item in
+                let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+                return String(
+                    item.drop(while: blank).reversed().drop(while: blank).reversed())
+            }
+            .filter { !$0.isEmpty }
+    }
+}

@@ -1,0 +1,180 @@
+// The few SQLite calls that directory needs, each with its failure as a typed error.
+internal import CSQLite
+
+/// A SQLite call that failed.
+struct SQLiteError: Error, Equatable, CustomStringConvertible {
+    /// The primary result code (SQLITE_BUSY, ...).
+    let code: Int32
+    /// SQLite's own words.
+    let description: String
+
+    /// Whether another program holds a lock that this one has waited for in vain.
+    var isLocked: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
+    /// Whether the file is not, or no longer, a sound database.
+    var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+}
+
+/// A value given to a statement.
+enum SQLiteValue {
+    case text(String)
+    case integer(Int64)
+}
+
+/// One open database, for one thread.
+@safe
+final class SQLiteDatabase {
+    fileprivate let handle: OpaquePointer
+
+    /// How the file is opened.
+    enum Access {
+        /// Never written; not made when missing.
+        case reading
+        /// Written; made when missing.
+        case writing
+    }
+
+    /// Opens a file; a statement that meets a lock gives up after `busyTimeout` milliseconds.
+    init(path: String, _ access: Access, busyTimeout: Int32) throws(SQLiteError) {
+        let flags =
+            access == .reading
+            ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        var opened: OpaquePointer?
+        let code = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+        guard let handle = unsafe opened, code == SQLITE_OK else {
+            let error = unsafe SQLiteError(code: code & 0xFF, description: Self.words(opened, code))
+            _ = unsafe sqlite3_close_v2(opened)
+            throw error
+        }
+        unsafe self.handle = unsafe handle
+        _ = unsafe sqlite3_busy_timeout(handle, busyTimeout)
+        // A database is input: its views and triggers may call nothing that acts, a broken cell is an
+        // error, and nothing goes to a temporary folder.
+        try execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")
+        try execute("PRAGMA temp_store=MEMORY")
+    }
+
+    deinit { _ = unsafe sqlite3_close_v2(handle) }
+
+    private static func words(_ handle: OpaquePointer?, _ code: Int32) -> String {
+        // The C string is valid until the next call on the handle, and copied before.
+        unsafe String(cString: handle == nil ? sqlite3_errstr(code) : sqlite3_errmsg(handle))
+    }
+
+    /// Throws what the last call came to, unless it is `SQLITE_OK`.
+    fileprivate func check(_ code: Int32) throws(SQLiteError) {
+        guard code != SQLITE_OK else { return }
+        throw error(code)
+    }
+
+    fileprivate func error(_ code: Int32) -> SQLiteError {
+        unsafe SQLiteError(code: code & 0xFF, description: Self.words(handle, code))
+    }
+
+    /// Runs statements that have no parameters and whose rows do not matter.
+    func execute(_ sql: String) throws(SQLiteError) {
+        try check(unsafe sqlite3_exec(handle, sql, nil, nil, nil))
+    }
+
+    /// Compiles one statement.
+    func prepare(_ sql: String) throws(SQLiteError) -> SQLiteStatement {
+        try SQLiteStatement(self, sql)
+    }
+}
+
+/// One compiled statement; its database stays open as long as it lives.
+@safe
+final class SQLiteStatement {
+    private let database: SQLiteDatabase
+    private let handle: OpaquePointer
+
+    fileprivate init(_ database: SQLiteDatabase, _ sql: String) throws(SQLiteError) {
+        self.database = database
+        var compiled: OpaquePointer?
+        let code = unsafe sqlite3_prepare_v3(
+            database.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &compiled, nil)
+        guard let handle = unsafe compiled, code == SQLITE_OK else { throw database.error(code) }
+        unsafe self.handle = unsafe handle
+    }
+
+    deinit { _ = unsafe sqlite3_finalize(handle) }
+
+    /// Runs the statement and gives each row to `body`, until that returns false.
+    func forEach(
+        _ values: [SQLiteValue], _ body: (SQLiteRow) -> Bool
+    ) throws(SQLiteError) {
+        defer {
+            _ = unsafe sqlite3_reset(handle)
+            _ = unsafe sqlite3_clear_bindings(handle)
+        }
+        for (index, value) in values.enumerated() { try bind(Int32(index + 1), value) }
+        while true {
+            let code = unsafe sqlite3_step(handle)
+            if code == SQLITE_DONE { return }
+            guard code == SQLITE_ROW else { throw database.error(code) }
+            guard unsafe body(SQLiteRow(handle)) else { return }
+        }
+    }
+
+    /// Runs the statement; what `body` makes of the first row, or nil when there is none.
+    func first<Value>(
+        _ values: [SQLiteValue], _ body: (SQLiteRow) -> Value
+    ) throws(SQLiteError) -> Value? {
+        var result: Value?
+        try forEach(values) { row in
+            result = body(row)
+            return false
+        }
+        return result
+    }
+
+    /// Runs a statement that has no rows.
+    func run(_ values: [SQLiteValue]) throws(SQLiteError) {
+        try forEach(values) { _ in true }
+    }
+
+    private func bind(_ index: Int32, _ value: SQLiteValue) throws(SQLiteError) {
+        switch value {
+        case .integer(let number):
+            try database.check(unsafe sqlite3_bind_int64(handle, index, number))
+        case .text(let text):
+            let bytes = Array(text.utf8)
+            // SQLITE_TRANSIENT, a cast that is not imported: SQLite copies the bytes at once.
+            let copied = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+            // In bounds: the array's own storage and length.
+            let code = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe sqlite3_bind_text(
+                    handle, index,
+                    buffer.baseAddress?.assumingMemoryBound(to: CChar.self) ?? Self.empty,
+                    Int32(buffer.count), copied)
+            }
+            try database.check(code)
+        }
+    }
+
+    // An empty array has no storage, and a null pointer would be bound as NULL.
+    private static var empty: UnsafePointer<CChar> {
+        unsafe UnsafePointer(sqlite3_errstr(SQLITE_OK))
+    }
+}
+
+/// The row a statement stands on; not to be kept.
+@safe
+struct SQLiteRow {
+    private let handle: OpaquePointer
+
+    fileprivate init(_ handle: OpaquePointer) { unsafe self.handle = unsafe handle }
+
+    /// Column `index` as text in UTF-8; empty for NULL.
+    func bytes(_ index: Int32) -> [UInt8] {
+        guard let text = unsafe sqlite3_column_text(handle, index) else { return [] }
+        let count = Int(unsafe sqlite3_column_bytes(handle, index))
+        // In bounds: SQLite's own length of the text it has just returned.
+        return unsafe Array(UnsafeBufferPointer(start: text, count: count))
+    }
+
+    /// Column `index` as text; empty for NULL.
+    func text(_ index: Int32) -> String { String(decoding: bytes(index), as: UTF8.self) }
+
+    /// Column `index` as a number; 0 for NULL and for text that is none.
+    func integer(_ index: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, index) }
+}

@@ -1,0 +1,175 @@
+internal import Messages
+internal import Testing
+
+@testable internal import directory
+
+@Suite("AccountTables")
+struct AccountTablesTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func answer(
+        _ account: String, realm: String = "asterisk", in sql: String, _ domains: [String] = []
+    ) throws -> AccountAnswer {
+        let path = try folder.database("accounts.sqlite", sql)
+        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let tables = try AccountTables.find(.automatic, in: database)
+        return try tables.lookUp(
+            AccountQuery(
+                account: account, realm: realm, ownRealm: "asterisk", domains: domains))
+    }
+
+    private func found(
+        _ account: String, realm: String = "asterisk", in sql: String, _ domains: [String] = []
+    ) throws -> Account {
+        guard case .found(let found) = try answer(account, realm: realm, in: sql, domains) else {
+            throw Missing()
+        }
+        return found
+    }
+
+    private struct Missing: Error {}
+
+    @Test("a chan_sip secret gives both HA1s, for any realm")
+    func chanSipSecret() throws {
+        let account = try found("1001", realm: "edge", in: Tables.chanSip)
+        // printf 1001:edge:one | md5sum, sha256sum
+        #expect(hex(account.ha1MD5) == "97cdc7fa9759fd238bd5c39a01589f34")
+        #expect(
+            hex(account.ha1SHA256)
+                == "e8478cb1cd1da1632df7943469420459aeca19154c87b845be1b7436a5d68a1b")
+        #expect(account.authUser == "1001")
+        #expect(account.aor == "1001")
+        #expect(account.mayRegister)
+    }
+
+    @Test("md5secret wins over secret, and holds for Asterisk's own realm alone")
+    func md5secret() throws {
+        let own = try found("1002", in: Tables.chanSip)
+        #expect(hex(own.ha1MD5) == "aabbccddeeff00112233445566778899")
+        #expect(own.ha1SHA256.isEmpty)
+        let foreign = try found("1002", realm: "edge", in: "SELECT 1")
+        #expect(foreign.ha1MD5.isEmpty && foreign.ha1SHA256.isEmpty)
+    }
+
+    @Test(
+        "type=user and a fixed host may authenticate but not register", arguments: ["1003", "1004"])
+    func mayNotRegister(account: String) throws {
+        let account = try found(account, in: Tables.chanSip)
+        #expect(!account.mayRegister)
+        #expect(account.ha1MD5.count == 16)
+    }
+
+    @Test("the word dynamic counts in any case")
+    func dynamicInAnyCase() throws {
+        #expect(try found("Anna", in: Tables.chanSip).mayRegister)
+    }
+
+    @Test(
+        "no secret, a broken hash, another case, a blank, a wild card and SQL are all unknown",
+        arguments: ["1005", "1006", "9999", "anna", "1001 ", "%", "' OR 1=1 --", "", "1001\0"])
+    func unknownChanSip(account: String) throws {
+        #expect(try answer(account, in: Tables.chanSip) == .unknown)
+    }
+
+    @Test("names in a numeric column are compared as the texts they are")
+    func numericNames() throws {
+        let sql = """
+            CREATE TABLE sippeers (name INTEGER, type TEXT, host TEXT, secret INTEGER);
+            INSERT INTO sippeers VALUES (1001, 'friend', 'dynamic', 4711);
+            """
+        #expect(hex(try found("1001", in: sql).ha1MD5) == "4c274702d17303a13aa2765d4627ea6a")
+        #expect(try answer("01001", in: "SELECT 1") == .unknown)
+        #expect(try answer("1001.0", in: "SELECT 1") == .unknown)
+    }
+
+    @Test("names whose collation ignores case are still told apart")
+    func noCaseCollation() throws {
+        let sql = """
+            CREATE TABLE sippeers (name TEXT COLLATE NOCASE UNIQUE, type TEXT, host TEXT, secret TEXT);
+            INSERT INTO sippeers VALUES ('bob', 'friend', 'dynamic', 'x');
+            """
+        #expect(try answer("BOB", in: sql) == .unknown)
+        #expect(try found("bob", in: "SELECT 1").aor == "bob")
+    }
+
+    @Test("a PJSIP endpoint authenticates as the user of its auth")
+    func userpass() throws {
+        let account = try found("2001", in: Tables.pjsip)
+        // printf phone:asterisk:two | md5sum
+        #expect(hex(account.ha1MD5) == "54adb274742f337e454292850a93a57d")
+        #expect(account.ha1SHA256.count == 32)
+        #expect(account.authUser == "phone")
+        #expect(account.aor == "2001")
+        #expect(account.mayRegister)
+    }
+
+    @Test("md5_cred holds for the realm of its own row")
+    func md5Cred() throws {
+        let sql = Tables.pjsip
+        let account = try found("2002", realm: "elsewhere", in: sql)
+        #expect(hex(account.ha1MD5) == "00112233445566778899aabbccddeeff")
+        #expect(account.ha1SHA256.isEmpty)
+        #expect(try found("2002", in: "SELECT 1").ha1MD5.isEmpty)
+    }
+
+    @Test("password_digest gives the hashes it lists")
+    func passwordDigest() throws {
+        let account = try found("2003", in: Tables.pjsip)
+        #expect(hex(account.ha1MD5) == "000102030405060708090a0b0c0d0e0f")
+        #expect(account.ha1SHA256.count == 32)
+    }
+
+    @Test("of a list, the auth that can be used and the AOR of the account's name are taken")
+    func lists() throws {
+        let account = try found("2004", in: Tables.pjsip)
+        #expect(account.authUser == "phone")
+        #expect(account.aor == "2004")
+        #expect(account.mayRegister)
+    }
+
+    @Test("an endpoint that names no auth is unknown")
+    func noAuth() throws {
+        #expect(try answer("2005", in: Tables.pjsip) == .unknown)
+    }
+
+    @Test("an id with a served domain is found by its user part, with any other it is not")
+    func domainIds() throws {
+        let account = try found("2006", in: Tables.pjsip, ["sip.example.com"])
+        #expect(account.aor == "2006@sip.example.com")
+        #expect(try answer("2006", in: "SELECT 1", ["other.example.com"]) == .unknown)
+    }
+
+    @Test("max_contacts of 0 lets nobody register")
+    func maxContactsZero() throws {
+        #expect(try !found("2007", in: Tables.pjsip).mayRegister)
+    }
+
+    @Test("missing columns are named with their table")
+    func missingColumns() throws {
+        let cases = [
+            ("CREATE TABLE sippeers (name, type, secret)", "table sippeers lacks the column host"),
+            (
+                "DROP TABLE sippeers; CREATE TABLE sippeers (name, type, host)",
+                "table sippeers lacks the column secret or md5secret"
+            ),
+            (
+                "DROP TABLE sippeers; CREATE TABLE ps_endpoints (id, auth, aors)",
+                "it lacks the table ps_auths"
+            ),
+        ]
+        for (sql, text) in cases {
+            #expect(throws: AccountTablesError.layout(text)) { try answer("1001", in: sql) }
+        }
+    }
+
+    @Test("with both layouts in one database, the one that holds rows is read")
+    func bothLayouts() throws {
+        let empty = "CREATE TABLE ps_endpoints (id, auth, aors);"
+        #expect(try found("1001", in: Tables.chanSip + empty).mayRegister)
+        #expect(throws: AccountTablesError.self) {
+            try answer("1001", in: "INSERT INTO ps_endpoints VALUES ('a', 'a', 'a')")
+        }
+    }
+}

@@ -1,0 +1,104 @@
+internal import Messages
+internal import Sys
+internal import Testing
+
+@testable internal import directory
+
+/// A binding with a field of each kind filled.
+func binding(
+    _ account: String, key: UInt64 = 1, expires: Int64 = 1_000_000, contact: String? = nil
+) -> BindingRecord {
+    BindingRecord(
+        account: account, key: key, contact: contact ?? "sip:\(account)@198.18.0.5:5062;ob",
+        instance: "<urn:uuid:0>;1", callID: "call-\(account)", sequence: 4_000_000_000,
+        userAgent: "Phone \u{e9}", expires: .seconds(expires), q: 500, transport: .tls, listener: 3,
+        address: SocketAddress(IPAddress(high: 0xFE80 << 48, low: 7), port: 40_000, scope: 2),
+        connection: 0xFFFF_FFFF_0000_0001)
+}
+
+@Suite("BindingStore")
+struct BindingStoreTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func kept(_ store: BindingStore, now: Int64 = 0) -> [BindingRecord] {
+        var records: [BindingRecord] = []
+        var cursor: Int64? = 0
+        while let from = cursor {
+            let page = store.page(after: from, limit: 2, now: .seconds(now))
+            records += page.records
+            cursor = page.next
+        }
+        return records
+    }
+
+    @Test("committed bindings come back whole in the next process, also from its other pages")
+    func survive() {
+        let records = (1...5).map { binding("100\($0)", key: UInt64.max - UInt64($0)) }
+        do {
+            let store = BindingStore(folder: folder.path)
+            records.forEach(store.keep)
+            store.commit(now: .seconds(0))
+            #expect(store.takeTroubles().isEmpty)
+        }
+        let sorted = kept(BindingStore(folder: folder.path)).sorted { $0.account < $1.account }
+        #expect(sorted == records)
+    }
+
+    @Test("a refresh takes the place of the binding with the same account and key")
+    func refresh() {
+        let store = BindingStore(folder: folder.path)
+        store.keep(binding("1001", key: 1))
+        store.keep(binding("1001", key: 2))
+        store.commit(now: .seconds(0))
+        let newer = binding("1001", key: 1, contact: "sip:new@198.18.0.6")
+        store.keep(newer)
+        store.commit(now: .seconds(0))
+        #expect(kept(store).sorted { $0.key < $1.key } == [newer, binding("1001", key: 2)])
+    }
+
+    @Test("an unbound binding is forgotten, committed or not")
+    func forget() {
+        let store = BindingStore(folder: folder.path)
+        store.keep(binding("1001"))
+        store.commit(now: .seconds(0))
+        store.keep(binding("1002"))
+        store.forget(account: "1001", key: 1)
+        store.forget(account: "1002", key: 1)
+        #expect(kept(store).isEmpty)
+    }
+
+    @Test("a binding that has ended is not told any more")
+    func expiry() {
+        let store = BindingStore(folder: folder.path)
+        store.keep(binding("1001", expires: 100))
+        store.keep(binding("1002", expires: 101))
+        #expect(kept(store, now: 100).map(\.account) == ["1002"])
+    }
+
+    @Test("a file that is no database is set aside with a record, and a new one begun")
+    func corrupt() throws {
+        try folder.write("bindings.sqlite", Array(repeating: 0x58, count: 8192))
+        do {
+            let store = BindingStore(folder: folder.path)
+            let troubles = store.takeTroubles()
+            #expect(troubles.count == 1)
+            #expect(troubles.first?.contains("bindings.sqlite.corrupt") == true)
+            store.keep(binding("1001"))
+            store.commit(now: .seconds(0))
+        }
+        #expect(folder.exists("bindings.sqlite.corrupt"))
+        let again = BindingStore(folder: folder.path)
+        #expect(kept(again).map(\.account) == ["1001"])
+        #expect(again.takeTroubles().isEmpty)
+    }
+
+    @Test("without a folder that can be written, bindings are kept in memory, and that is said")
+    func memory() {
+        let store = BindingStore(folder: "\(folder.path)/missing")
+        #expect(store.takeTroubles().contains { $0.contains("in memory only") })
+        store.keep(binding("1001"))
+        #expect(kept(store).map(\.account) == ["1001"])
+    }
+}
