@@ -58,7 +58,7 @@ def test_proven_wrong_passwords_ban_the_source_until_it_is_unbanned(site: Site, 
         assert neighbour.register(account) == 200
 
     assert site.edge.ask("unban", address).returncode == 0
-    assert not banned_in_kernel(lab, address)
+    eventually(lambda: not banned_in_kernel(lab, address), f"{address} no longer in the kernel's set")
     assert address not in [ban["address"] for ban in site.edge.bans()]
     with lab.client(address) as client:
         assert client.register(account) == 200
@@ -66,10 +66,11 @@ def test_proven_wrong_passwords_ban_the_source_until_it_is_unbanned(site: Site, 
 
 def test_an_administrator_bans_and_unbans_by_hand(site: Site, lab: Lab) -> None:
     assert site.edge.ask("ban", "198.18.2.5", "--for", "2h", "--reason", "by hand").returncode == 0
-    assert banned_in_kernel(lab, "198.18.2.5")
+    eventually(lambda: banned_in_kernel(lab, "198.18.2.5"), "the address in the kernel's set")
     with lab.client("198.18.2.5") as client:
         assert client.answer_to(client.request("OPTIONS", "1001"), seconds=1) is None
     assert site.edge.ask("unban", "all").returncode == 0
+    eventually(lambda: not banned_in_kernel(lab, "198.18.2.5"), "the address no longer in the kernel's set")
     with lab.client("198.18.2.5") as client:
         assert client.register(lab.accounts["1001"]) == 200
 
