@@ -22,10 +22,11 @@ struct Notify {
         return (0..<count).map { Descriptor(owning: SD_LISTEN_FDS_START + $0) }
     }
 
-    /// Has systemd hold the sockets over a restart of the daemon (FileDescriptorStoreMax=), in place
-    /// of those that it held before.
+    /// Has systemd let go of the sockets that it holds for us.
+    func forgetSockets() { _ = unsafe sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=rempart") }
+
+    /// Has systemd hold the sockets over a restart of the daemon (FileDescriptorStoreMax=).
     func keep(_ sockets: [Descriptor]) {
-        _ = unsafe sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=rempart")
         let numbers = sockets.map(\.raw)
         // In bounds: the array's own storage and length.
         _ = unsafe numbers.withUnsafeBufferPointer { buffer in

@@ -6,42 +6,49 @@ internal import Sys
 struct Sockets {
     /// Each listener with its socket.
     let bound: [(listener: Listener, socket: Descriptor)]
-    /// Inherited sockets that no setting names, by their place among those inherited.
+    /// How many inherited sockets no setting names.
     let surplus: Int
 
     /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
     private static let datagramBuffer: Int32 = 4 << 20
 
     /// Takes each listener's socket from those inherited, or binds it.
-    init(_ listeners: [Listener], inherited: [Descriptor]) throws(StartFailure) {
+    ///
+    /// Those that serve no listener are closed before anything is bound: an old one may hold the
+    /// very port that is wanted at another address.
+    init(_ listeners: [Listener], taking inherited: inout [Descriptor]) throws(StartFailure) {
         guard listeners.count <= 64 else {
             throw StartFailure("more than 64 endpoints: take some out of outside and inside")
         }
-        var rest = inherited
+        let adopted = listeners.map { listener in
+            let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
+            return place.map { inherited.remove(at: $0) }
+        }
+        surplus = inherited.count
+        inherited = []
         var bound: [(listener: Listener, socket: Descriptor)] = []
-        for listener in listeners {
-            let kind: SocketKind = listener.endpoint.transport.isStream ? .stream : .datagram
-            let address = listener.endpoint.address
-            let place = rest.firstIndex { descriptor in
-                guard let found = Socket.adopted(descriptor.raw) else { return false }
-                return found.kind == kind && found.address == address
+        for (listener, adopted) in zip(listeners, adopted) {
+            let socket = if let adopted { adopted } else { try Self.bind(listener.endpoint) }
+            if listener.endpoint.transport == .udp {
+                Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer)
             }
-            let socket =
-                if let place { rest.remove(at: place) } else {
-                    try Self.bind(listener.endpoint, kind)
-                }
-            if kind == .datagram { Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer) }
             bound.append((listener, socket))
         }
         self.bound = bound
-        surplus = rest.count
     }
 
-    private static func bind(
-        _ endpoint: Endpoint, _ kind: SocketKind
-    ) throws(StartFailure) -> Descriptor {
+    private static func kind(_ endpoint: Endpoint) -> SocketKind {
+        endpoint.transport.isStream ? .stream : .datagram
+    }
+
+    private static func serves(_ socket: Descriptor, _ endpoint: Endpoint) -> Bool {
+        guard let found = Socket.adopted(socket.raw) else { return false }
+        return found.kind == kind(endpoint) && found.address == endpoint.address
+    }
+
+    private static func bind(_ endpoint: Endpoint) throws(StartFailure) -> Descriptor {
         do {
-            return try Socket.bound(kind, to: endpoint.address)
+            return try Socket.bound(kind(endpoint), to: endpoint.address)
         } catch {
             switch error.code {
             case EADDRINUSE:

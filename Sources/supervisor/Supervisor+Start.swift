@@ -17,10 +17,11 @@ extension Supervisor {
         } catch {
             throw StartFailure("cannot watch the control socket: \(error)")
         }
-        let sockets = try Sockets(new.listeners, inherited: inherited)
+        // Before anything is bound: what systemd kept of an earlier start may hold a port.
+        notify.forgetSockets()
+        let sockets = try Sockets(new.listeners, taking: &inherited)
         self.sockets = sockets
         notify.keep(sockets.bound.map(\.socket))
-        inherited = []
         state = try StateFolder(options.state, users: users)
         configuration = new
         sayWhatIsWeak(sockets)
@@ -40,9 +41,9 @@ extension Supervisor {
         }
         if sockets.surplus > 0 {
             journal.write(
-                .degraded, .warning,
-                "\(sockets.surplus) sockets of systemd serve no endpoint of the settings: "
-                    + "make rempart.socket and outside, inside agree")
+                .degraded, .notice,
+                "\(sockets.surplus) sockets that systemd handed over serve no endpoint and are "
+                    + "closed: if rempart.socket is in use, make it agree with outside and inside")
         }
     }
 }

@@ -15,8 +15,12 @@ final class Daemon {
     private let output: Descriptor
     private var text = ""
 
-    /// A daemon for settings of the stand-in's form; `misbehaviours` are what children do wrong.
-    init(_ settings: String, misbehaviours: [Role: String] = [:]) throws {
+    /// A daemon for settings of the stand-in's form.
+    ///
+    /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there.
+    init(
+        _ settings: String, misbehaviours: [Role: String] = [:], environment: [String] = []
+    ) throws {
         folder = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
         #expect(unsafe mkdir(folder, 0o755) == 0)
         let built = try Spawner().folder
@@ -33,11 +37,11 @@ final class Daemon {
         // Tests may run as root; the daemon then runs as nobody, for its users need not exist.
         let nobody = geteuid() == 0 ? User(named: "nobody") : nil
         if let nobody { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
-        pid = try Spawner(folder: folder, isRoot: false).start(
-            "supervisor",
-            [
-                "--settings", "\(folder)/settings", "--state", "\(folder)/state",
-                "--runtime", "\(folder)/run",
+        pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
+            "env",
+            environment + [
+                "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
+                "\(folder)/state", "--runtime", "\(folder)/run",
             ], user: nobody, descriptors: [nil, nil, pipe.writing.raw, nil])
     }
 

@@ -86,7 +86,81 @@ private func read(_ name: String) throws -> String {
             }
             try Daemon.write(text.joined(separator: "\n"), to: "\(copies)/\(copy)")
         }
-        let arguments = ["verify", "--man=no"] + names.map { "\(copies)/\($0.1)" }
+        let arguments = ["verify"] + names.map { "\(copies)/\($0.1)" }
         #expect(try Daemon.run("/usr/bin/systemd-analyze", arguments) == 0)
+    }
+}
+
+/// Plays systemd's end of the notification socket, at an abstract name.
+private final class Listener {
+    let name = "rempart-test-\(String(Random.word, radix: 16))"
+    private let socket: Descriptor
+    private var heard: [String] = []
+
+    init() throws {
+        let raw = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        socket = Descriptor(owning: try SystemError.check(raw, "socket"))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = [0] + Array(name.utf8)
+        // In bounds: the name is far shorter than the address's 108 bytes.
+        let result = unsafe withUnsafeMutableBytes(of: &address) { whole in
+            let path = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+            unsafe UnsafeMutableRawBufferPointer(rebasing: whole[path...]).copyBytes(from: bytes)
+            return unsafe bind(
+                raw, whole.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(path + bytes.count))
+        }
+        #expect(result == 0)
+    }
+
+    /// Waits for a notification that begins with a text; false when none comes within 20 s.
+    func hears(_ wanted: String) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        var ready = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&ready, 1, 20_000) > 0 {
+            guard case .moved(let count) = Stream.read(socket.raw, into: &buffer, at: 0) else {
+                return false
+            }
+            heard.append(String(decoding: buffer[..<count], as: UTF8.self))
+            if heard.last?.hasPrefix(wanted) == true { return true }
+        }
+        return false
+    }
+
+    /// Whether a notification that begins with a text has come before the end of the daemon.
+    func hasHeard(_ wanted: String) -> Bool {
+        hears("STOPPING=1") && heard.contains { $0.hasPrefix(wanted) }
+    }
+}
+
+@Suite(.serialized) struct NotifyTests {
+    @Test("systemd hears of the start, the heartbeat, a reload and the end, in its own words")
+    func words() throws {
+        let systemd = try Listener()
+        let daemon = try Daemon(
+            "domain example.com\n",
+            environment: ["NOTIFY_SOCKET=@\(systemd.name)", "WATCHDOG_USEC=200000"])
+        #expect(systemd.hears("STATUS=Serving 1 domain; 4 components ready"), "\(daemon.log)")
+        #expect(systemd.hears("READY=1"))
+        #expect(systemd.hears("WATCHDOG=1"))
+        daemon.signal(SIGHUP)
+        #expect(systemd.hears("RELOADING=1\nMONOTONIC_USEC="))
+        #expect(systemd.hears("READY=1"))
+        daemon.signal(SIGTERM)
+        #expect(systemd.hears("STOPPING=1"))
+        #expect(daemon.exitCode() == 0)
+    }
+
+    @Test("nobody is told that the daemon is ready while a component is not")
+    func notReady() throws {
+        let systemd = try Listener()
+        let daemon = try Daemon(
+            "domain example.com\n", misbehaviours: [.directory: "exit-100"],
+            environment: ["NOTIFY_SOCKET=@\(systemd.name)"])
+        #expect(systemd.hears("STATUS=Starting; waiting for directory"), "\(daemon.log)")
+        daemon.signal(SIGTERM)
+        #expect(daemon.exitCode() == 0)
+        #expect(!systemd.hasHeard("READY=1"))
     }
 }
