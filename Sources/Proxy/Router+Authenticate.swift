@@ -135,8 +135,7 @@ extension Router {
             beginReply(bytes, index, flow, 407, "Proxy Authentication Required")
         }
         let realm = settings.realm
-        // MD5 first: a phone of before RFC 8760 takes the first challenge, or fails on another one.
-        for algorithm in [DigestAlgorithm.md5, .sha256] {
+        for algorithm in settings.algorithms {
             writer.append(isRegister ? "WWW-Authenticate" : "Proxy-Authenticate")
             writer.append(": Digest realm=\"")
             writer.append(realm.span)

@@ -95,7 +95,7 @@ extension Router {
         guard let address = try? NameAddress(value, in: bytes),
             address.uri.scheme == .sip || address.uri.scheme == .sips,
             address.uri.headers.isEmpty, address.uri.whole.length <= 512,
-            !isOwnHost(bytes.bytes(address.uri.host))
+            !isOwn(address.uri, bytes)
         else { throw .badContact }
         var seconds = index.expires.map { UInt64($0) } ?? UInt64(settings.maximumExpires.seconds)
         if let own = address.parameter("expires", in: bytes) {
@@ -136,10 +136,15 @@ extension Router {
     }
 
     /// Whether a Contact's host is this edge itself, which would make calls go in circles.
-    private func isOwnHost(_ host: Span<UInt8>) -> Bool {
+    private func isOwn(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
+        let host = bytes.bytes(uri.host)
         if isServedHost(host) { return true }
         guard let ip = IPAddress(parsing: host) else { return false }
-        return listeners.contains { $0.endpoint.address.ip == ip } || isAsterisk(ip)
+        let port = uri.port == 0 ? 5060 : uri.port
+        let own = listeners.contains {
+            $0.endpoint.address.ip == ip && $0.endpoint.address.port == port
+        }
+        return own || isAsterisk(ip)
     }
 
     private mutating func answerRegister(

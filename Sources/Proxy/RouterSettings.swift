@@ -1,3 +1,4 @@
+package import Digest
 package import Messages
 package import Sys
 
@@ -9,6 +10,8 @@ package struct RouterSettings: Sendable {
     package var asterisks: [SocketAddress] = []
     /// The digest realm.
     package var realm: [UInt8] = Array("asterisk".utf8)
+    /// The digest algorithms that phones are offered, in this order.
+    package var algorithms: [DigestAlgorithm] = []
     /// How many proven wrong digests within `window` ban a source.
     package var failures: UInt32 = 5
     /// The window they are counted in.
@@ -38,8 +41,11 @@ package struct RouterSettings: Sendable {
             case .minimumExpires(let span): minimumExpires = span
             case .maximumExpires(let span): maximumExpires = span
             case .contacts(let count): contacts = Int(count)
+            case .algorithm(let algorithm):
+                algorithms.append(algorithm == .md5 ? .md5 : .sha256)
             case .outside, .inside, .database, .schema, .certificate, .key: break
             }
         }
+        if algorithms.isEmpty { algorithms = [.md5] }
     }
 }

@@ -138,6 +138,15 @@ package enum Schema {
                 "The digest realm. Asterisk's own unless you changed it there; stored MD5 hashes"
                 + " fit no other.",
             read: { text throws(ValueError) in .realm(try Value.realm(text)) }),
+        SettingKey(
+            "accounts.algorithms", items: 1...2,
+            range: OfferedAlgorithm.allCases.map(\.name).joined(separator: ", "),
+            example: "[MD5, SHA-256]",
+            meaning:
+                "The digest algorithms that phones are offered, the preferred one first; MD5 alone"
+                + " when left out, since many phones give up at a challenge they do not know, even"
+                + " beside one they do. An answer by SHA-256 is always accepted.",
+            read: { text throws(ValueError) in .algorithm(try Value.algorithm(text)) }),
     ]
 
     private static let tls: [SettingKey] = [

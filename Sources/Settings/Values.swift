@@ -127,6 +127,15 @@ enum Value {
         throw ValueError("unknown schema `\(text)`; \(hint)")
     }
 
+    /// The digest algorithm of a name.
+    static func algorithm(_ text: String) throws(ValueError) -> OfferedAlgorithm {
+        guard let algorithm = OfferedAlgorithm.allCases.first(where: { $0.name == text }) else {
+            let names = OfferedAlgorithm.allCases.map(\.name).joined(separator: " or ")
+            throw ValueError("unknown algorithm `\(text)`; it is \(names)")
+        }
+        return algorithm
+    }
+
     /// A span of time within bounds.
     static func duration(
         _ text: String, in range: ClosedRange<Milliseconds>
