@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly bin=$(realpath "${REMPART_BIN:-.build/release}")
-readonly window=${WINDOW:-64} scale=${SCALE:-100} sources=8 accounts=1000
+readonly window=${WINDOW:-64} scale=${SCALE:-100} sources=32 accounts=1000
 readonly outside=198.18.255.1:5060 inside=198.19.0.1
 readonly works=(options register wrong call)
 declare -A units=([options]=200000 [register]=100000 [wrong]=100000 [call]=20000)

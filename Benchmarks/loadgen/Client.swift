@@ -31,6 +31,8 @@ struct Plan {
 
     /// How long a unit may stand still before it counts as failed, in microseconds.
     static let patience: UInt64 = 2_000_000
+    /// After how many windows of units without an answer the edge is given up.
+    static let unansweredRounds = 4
 }
 
 /// What came of it.
@@ -69,6 +71,8 @@ final class Client {
     private var begun = 0
     private var outcome = Outcome()
     private var now: UInt64 = 0
+    private var unanswered = 0
+    private var polls: [pollfd] = []
 
     init(_ plan: Plan) throws(SystemError) {
         self.plan = plan
@@ -76,6 +80,7 @@ final class Client {
             let ip = IPAddress(high: plan.source.ip.high, low: plan.source.ip.low + UInt64(index))
             sockets.append(try Datagrams(SocketAddress(ip, port: plan.source.port)))
         }
+        polls = sockets.map { pollfd(fd: $0.socket.raw, events: Int16(POLLIN), revents: 0) }
     }
 
     func run() -> Outcome {
@@ -85,12 +90,8 @@ final class Client {
         for slot in slots.indices { begin(slot) }
         flush()
         var lastSweep = now
-        while outcome.done < plan.units {
-            wait()
-            now = microseconds()
-            for socket in sockets {
-                for index in 0..<socket.receive() { take(socket.datagram(index).bytes) }
-            }
+        while outcome.done < plan.units, unanswered < plan.window * Plan.unansweredRounds {
+            receive()
             if now - lastSweep > 100_000 {
                 lastSweep = now
                 sweep()
@@ -103,9 +104,14 @@ final class Client {
 
     private func flush() { for socket in sockets { socket.flush() } }
 
-    private func wait() {
-        var polls = sockets.map { pollfd(fd: $0.socket.raw, events: Int16(POLLIN), revents: 0) }
+    /// Waits for an answer, at most a tenth of a second, and takes what has come.
+    private func receive() {
         _ = unsafe poll(&polls, nfds_t(polls.count), 100)
+        now = microseconds()
+        for index in sockets.indices where polls[index].revents != 0 {
+            let socket = sockets[index]
+            for slot in 0..<socket.receive() { take(socket.datagram(slot).bytes) }
+        }
     }
 
     private func begin(_ slot: Int) {
@@ -137,6 +143,7 @@ final class Client {
     private func sweep() {
         for slot in slots.indices where !slots[slot].isOver {
             if now - slots[slot].lastProgress > Plan.patience {
+                unanswered += 1
                 finish(slot, failure: "no answer in 2 s (\(slots[slot].step))")
             }
         }

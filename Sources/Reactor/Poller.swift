@@ -50,6 +50,8 @@ package struct Event: Sendable {
     package let readable: Bool
     /// Writable.
     package let writable: Bool
+    /// Failed, or closed on both sides; reported also to who waits for nothing.
+    package let hungUp: Bool
 }
 
 /// epoll, level-triggered, with its buffer of events allocated once.
@@ -112,6 +114,7 @@ package struct Poller: ~Copyable {
         return Event(
             token: unsafe Token(raw: event.data.u64),
             readable: flags & (EPOLLIN.rawValue | ended) != 0,
-            writable: flags & EPOLLOUT.rawValue != 0)
+            writable: flags & EPOLLOUT.rawValue != 0,
+            hungUp: flags & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0)
     }
 }

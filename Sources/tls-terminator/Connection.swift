@@ -26,8 +26,6 @@ final class Connection {
 
     /// The part of its life.
     var phase = ConnectionPhase.handshaking
-    /// The moment at which a handshake or a close that is not done is given up.
-    var deadline: Milliseconds
     /// Whether the router has asked for no more of its bytes.
     var isPaused = false
     /// Whether it had something to read while nobody could take it.
@@ -43,14 +41,12 @@ final class Connection {
 
     /// A connection that begins its handshake.
     init(
-        socket: Descriptor, session: TLSSession, peer: SocketAddress, listener: UInt8,
-        deadline: Milliseconds
+        socket: Descriptor, session: TLSSession, peer: SocketAddress, listener: UInt8
     ) {
         self.socket = socket
         self.session = session
         self.peer = peer
         self.listener = listener
-        self.deadline = deadline
     }
 
     /// What it should be watched for now.

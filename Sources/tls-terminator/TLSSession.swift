@@ -72,15 +72,6 @@ final class TLSSession {
         _ = unsafe SSL_shutdown(pointer)
     }
 
-    /// The version and cipher that were agreed: "TLSv1.3 TLS_AES_128_GCM_SHA256".
-    var agreement: String {
-        let cipher = unsafe SSL_CIPHER_get_name(SSL_get_current_cipher(pointer))
-        guard let version = unsafe SSL_get_version(pointer), let cipher = unsafe cipher else {
-            return "?"
-        }
-        return unsafe "\(String(cString: version)) \(String(cString: cipher))"
-    }
-
     private func progress(after result: Int32) -> TLSProgress {
         switch unsafe SSL_get_error(pointer, result) {
         case SSL_ERROR_WANT_READ: return .wantsRead

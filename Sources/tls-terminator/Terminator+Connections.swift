@@ -16,8 +16,8 @@ extension Terminator {
             if event.writable, !connection.flush() {
                 return finish(connection, handle)
             }
-            // Readable without having asked: the socket has failed or is closed on both sides.
-            if event.readable, !connection.interest.contains(.read) {
+            // Nobody would read the error off it, and the poller would report it for ever.
+            if event.hungUp, !connection.interest.contains(.read) {
                 return finish(connection, handle)
             }
             if event.readable || event.writable { read(connection, handle) }
@@ -68,7 +68,7 @@ extension Terminator {
     /// Reads records and passes them on, as long as the router takes them.
     private func read(_ connection: Connection, _ handle: ConnectionHandle) {
         for _ in 0..<Self.recordShare {
-            guard !connection.isPaused else { return }
+            guard !connection.isPaused, !connection.isParked else { return }
             guard let router, router.isGreeted, !router.hasEnded, !router.isFull else {
                 connection.isParked = true
                 parked.append(handle)

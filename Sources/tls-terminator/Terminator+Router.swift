@@ -89,8 +89,7 @@ extension Terminator {
     /// Ends a connection in good order, as the router wants it.
     private func close(_ connection: Connection, _ handle: ConnectionHandle) {
         connection.phase = .closing
-        connection.deadline = now + limits.closingTime
-        closingDeadlines.append(handle, at: connection.deadline)
+        closingDeadlines.append(handle, at: now + limits.closingTime)
         connection.shut()
     }
 

@@ -21,7 +21,14 @@ extension Terminator {
             }
         }
         var limits = Limits()
-        limits.connections = Self.affordable(limits.connections)
+        let wanted = limits.connections
+        limits.connections = Self.affordable(wanted)
+        if !listeners.isEmpty, limits.connections < wanted {
+            journal.write(
+                .degraded, .warning,
+                "at most \(limits.connections) TLS connections at a time, not \(wanted): raise the "
+                    + "limit of open files (LimitNOFILE=) to \(wanted + Self.otherFiles)")
+        }
         do {
             try self.init(
                 listeners: listeners, context: context, journal: journal, limits: limits)
@@ -31,6 +38,9 @@ extension Terminator {
         if let peer = start.peers[.router] { attach(peer) }
     }
 
+    /// Beside the connections: standard streams, listeners, links, the poller, files of a reload.
+    private static let otherFiles = 64
+
     /// How many connections the limit of open files allows, once it is raised as far as permitted.
     private static func affordable(_ wanted: Int) -> Int {
         var limit = rlimit()
@@ -39,8 +49,7 @@ extension Terminator {
         }
         limit.rlim_cur = limit.rlim_max
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // Beside the connections: standard streams, listeners, links, the poller, files of a reload.
-        let others: UInt = 64
+        let others = UInt(otherFiles)
         let room = limit.rlim_cur > others ? limit.rlim_cur - others : 1
         return Int(min(UInt(wanted), room))
     }

@@ -1,10 +1,8 @@
 // The terminator's state, and one turn of its event loop.
 
-internal import COpenSSL
 internal import Glibc
 internal import Journal
 internal import Messages
-internal import Privsep
 internal import Reactor
 internal import Sys
 
@@ -151,10 +149,8 @@ final class Terminator {
         guard let session = context?.session(on: socket.raw) else {
             return undo(peer)
         }
-        let deadline = now + limits.handshakeTime
         let connection = Connection(
-            socket: socket, session: session, peer: peer, listener: listener.index,
-            deadline: deadline)
+            socket: socket, session: session, peer: peer, listener: listener.index)
         guard let handle = table.insert(connection) else { return undo(peer) }
         let token = Token(
             kind: Watched.connection.rawValue, index: handle.index, generation: handle.generation)
@@ -162,7 +158,7 @@ final class Terminator {
             table.remove(handle)
             return undo(peer)
         }
-        handshakeDeadlines.append(handle, at: deadline)
+        handshakeDeadlines.append(handle, at: now + limits.handshakeTime)
     }
 
     private func undo(_ peer: SocketAddress) {

@@ -1,8 +1,9 @@
 // tls-terminator: accepts TLS, holds the private key, and passes plaintext to sip-router and back.
 //
 // DIAGNOSTICS: journals certificateLoaded and certificateRefused at the start and at each reload,
-// handshakeFailed for each handshake that comes to nothing (bounded a second), degraded when no
-// connection can be accepted or sip-router breaks the protocol of their link. Exits with 0 when the
+// handshakeFailed for each handshake that comes to nothing or is refused by a limit (bounded a
+// second), degraded when no connection can be accepted, when the limit of open files allows fewer
+// than 20,000, and when sip-router breaks the protocol of their link. Exits with 0 when the
 // supervisor says stop, 100 when the certificate or key cannot be used (a reload would help), 111
 // when the supervisor is gone or breaks its protocol, or the kernel refuses what is needed to begin.
 
@@ -21,6 +22,9 @@ do throws(ChildFailure) {
     supervision.ready()
     try terminator.serve(supervision)
 } catch {
-    supervision.journal.write(.daemonFailed, .critical, "\(error)")
+    // A setup failure has been journalled as certificateRefused.
+    if case .supervisor(let why) = error {
+        supervision.journal.write(.daemonFailed, .critical, why)
+    }
     exit(error.exitCode)
 }

@@ -62,6 +62,19 @@ struct RouterLinkTests {
         #expect(try edge.nextFrame().text == "held")
     }
 
+    @Test("a pause that comes together with the client's bytes loses none of them")
+    func pauseMeetsBytes() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        edge.router.send(.pause, handle)
+        #expect(client.write(Array("held".utf8)) == 4)
+        _ = edge.terminator.turn(longest: Milliseconds(5))
+        edge.router.send(.resume, handle)
+        let frame = try edge.nextFrame()
+        #expect(frame.kind == .data)
+        #expect(frame.text == "held")
+    }
+
     @Test("a pause ends with the router that asked for it")
     func pauseEnds() throws {
         let edge = try TestEdge()
