@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "sip-router", targets: ["sip-router"]),
         .executable(name: "directory", targets: ["directory"]),
         .executable(name: "banner", targets: ["banner"]),
+        .executable(name: "loadgen", targets: ["loadgen"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,10 +70,13 @@ let package = Package(
         library("SIP", ["Sys"]),
         library("Digest", ["Sys", "SIP", "CCrypto"]),
         library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
-        library("Registrar", ["Sys", "SIP", "Reactor"]),
+        library("Registrar", ["Sys", "SIP", "Reactor", "Messages"]),
         library(
             "Proxy",
-            ["Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages"]),
+            [
+                "Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages",
+                "Journal",
+            ]),
 
         // Processes.
         process(
@@ -98,6 +102,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        // Benchmarks.
+        .executableTarget(
+            name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto"],
+            path: "Benchmarks/loadgen", swiftSettings: strict),
+
         // Tests.
         tests("SysTests", ["Sys"]),
         tests("WireTests", ["Wire", "Sys"]),
@@ -105,6 +114,12 @@ let package = Package(
         tests("JournalTests", ["Journal", "Sys"]),
         tests("MessagesTests", ["Messages", "Wire", "Sys"]),
         tests("SettingsTests", ["Settings", "Messages", "Sys"]),
+        tests(
+            "CommandLineTests",
+            [
+                "rempart", "Settings", "Messages", "Sys",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         tests("SIPTests", ["SIP", "Sys"]),
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
@@ -112,8 +127,15 @@ let package = Package(
         tests(
             "ProxyTests",
             ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),
-        tests("SupervisorTests", ["supervisor", "Messages", "Sys", "Wire"]),
-        tests("TerminatorTests", ["tls-terminator", "Messages", "Sys", "Wire", "COpenSSL"]),
+        .executableTarget(
+            name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
+            path: "Tests/SupervisedChild", swiftSettings: strict),
+        tests(
+            "SupervisorTests",
+            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
+        tests(
+            "TerminatorTests",
+            ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),
         tests(
             "DirectoryTests",
             ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),

@@ -3,6 +3,7 @@
 #include "include/clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <time.h>
@@ -47,4 +48,9 @@ int clinux_next_signal(int fd, pid_t *sender) {
     if (got != sizeof info) return 0;
     *sender = (pid_t)info.ssi_pid;
     return (int)info.ssi_signo;
+}
+
+int clinux_pipe(int out[2]) {
+    if (pipe2(out, O_CLOEXEC) < 0) return -errno;
+    return fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }

@@ -3,6 +3,7 @@
 #include "address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -86,9 +87,29 @@ int clinux_no_delay(int fd) {
     return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ? -errno : 0;
 }
 
+// The forced option passes the system's limit, where there is the right to; the other keeps to it.
+static int buffer_size(int fd, int forced, int option, int bytes) {
+    if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) == 0) return 0;
+    return setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes);
+}
+
 int clinux_buffer_sizes(int fd, int bytes) {
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) < 0) return -errno;
-    return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) < 0 ? -errno : 0;
+    if (buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes) < 0) return -errno;
+    return buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, bytes) < 0 ? -errno : 0;
+}
+
+int clinux_adopt(int fd, struct clinux_address *address) {
+    int type, domain;
+    socklen_t length = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) return -errno;
+    if (domain != AF_INET && domain != AF_INET6) return -EAFNOSUPPORT;
+    if (type != SOCK_DGRAM && type != SOCK_STREAM) return -ESOCKTNOSUPPORT;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    int result = clinux_local_address(fd, address);
+    return result < 0 ? result : type == SOCK_STREAM ? CLINUX_STREAM : CLINUX_DATAGRAM;
 }
 
 int clinux_seqpacket_pair(int out[2]) {

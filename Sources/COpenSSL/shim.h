@@ -1,4 +1,87 @@
+// OpenSSL for Swift: the headers, and the macros that Swift cannot see as functions.
+// Symbols are prefixed edge_ssl_.
 #pragma once
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+// Refuses what is older than TLS 1.2 (SSL_CTX_set_min_proto_version(3)).
+static inline int edge_ssl_only_tls12_up(SSL_CTX *context) {
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+}
+
+// For a client: offers one version only, such as TLS1_1_VERSION.
+static inline int edge_ssl_only_version(SSL_CTX *context, int version) {
+    return SSL_CTX_set_min_proto_version(context, version)
+        && SSL_CTX_set_max_proto_version(context, version);
+}
+
+// No renegotiation, no compression.
+static inline void edge_ssl_harden(SSL_CTX *context) {
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+}
+
+// Record buffers only while in use; a write that took a part says so, and may go on from elsewhere.
+static inline void edge_ssl_set_modes(SSL_CTX *context) {
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
+                                  | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+// Sessions live in the tickets that clients hold, not in a table here.
+static inline void edge_ssl_no_session_cache(SSL_CTX *context) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+
+static inline int edge_ssl_set_groups(SSL_CTX *context, const char *groups) {
+    return (int)SSL_CTX_set1_groups_list(context, groups);
+}
+
+// How many bytes of keys protect the tickets.
+static inline long edge_ssl_ticket_key_length(SSL_CTX *context) {
+    return SSL_CTX_get_tlsext_ticket_keys(context, NULL, 0);
+}
+
+static inline int edge_ssl_set_ticket_keys(SSL_CTX *context, void *keys, long length) {
+    return (int)SSL_CTX_set_tlsext_ticket_keys(context, keys, length);
+}
+
+// Appends a certificate to the chain that is sent; the context takes a reference of its own.
+static inline int edge_ssl_add_chain(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+// The bytes a memory BIO holds; they belong to the BIO.
+static inline long edge_ssl_memory(BIO *bio, const char **bytes) {
+    return BIO_get_mem_data(bio, (char **)bytes);
+}
+
+// Prints the subject's name by RFC 2253, in UTF-8.
+static inline int edge_ssl_print_subject(BIO *bio, const X509 *certificate) {
+    return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0,
+                              XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+
+// Whether the newest error of the queue is that the PEM text held no further object.
+static inline int edge_ssl_is_end_of_pem(unsigned long error) {
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+// Whether the error is a stream that ended without close_notify.
+static inline int edge_ssl_is_unexpected_end(unsigned long error) {
+    return ERR_GET_LIB(error) == ERR_LIB_SSL
+        && ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
+// A passphrase callback that has none: OpenSSL's own would ask the terminal.
+static inline int edge_ssl_no_passphrase(char *buffer, int size, int writing, void *asked) {
+    (void)buffer, (void)size, (void)writing;
+    *(int *)asked = 1;
+    return -1;
+}
+
+// Reads a private key; *encrypted becomes 1 when it asks for a passphrase.
+static inline EVP_PKEY *edge_ssl_read_key(BIO *bio, int *encrypted) {
+    return PEM_read_bio_PrivateKey(bio, NULL, edge_ssl_no_passphrase, encrypted);
+}

@@ -18,7 +18,9 @@ package struct Journal: Sendable {
         self.socket = socket
     }
 
-    /// Writes one record. Text from the network is escaped and cut here, not by the caller.
+    /// Writes one record.
+    ///
+    /// Text from the network is escaped and cut here, not by the caller.
     package func write(
         _ record: Record, _ priority: Priority, _ message: String,
         _ fields: [(Field, String)] = []

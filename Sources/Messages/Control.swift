@@ -11,7 +11,7 @@ package enum ControlRequest: Equatable, Sendable {
     case phones
     /// The bans in force, and whether the kernel enforces them; answered by banner.
     case bans
-    /// Bans an address for a span (0: the default), for a reason of at most 100 bytes; by banner.
+    /// Bans an address for a span (0: the default), for a reason of at most 400 bytes; by banner.
     case ban(IPAddress, Milliseconds, String)
     /// Lifts the ban of an address, or of all when nil; answered by banner.
     case unban(IPAddress?)
@@ -50,7 +50,7 @@ extension ControlRequest {
             var writer = WireWriter(kind: 5)
             writer.ip(address)
             writer.milliseconds(span)
-            writer.string(String(reason.prefix(100)))
+            writer.string(reason, cutTo: 400)
             return writer.bytes
         case .unban(let address):
             var writer = WireWriter(kind: 6)
@@ -210,7 +210,7 @@ extension ControlReply {
             writer.u32(UInt32(bitPattern: pid))
             writer.u8(state.rawValue)
             writer.u32(restarts)
-            writer.string(status)
+            writer.string(status, cutTo: 800)
             return writer.bytes
         case .asterisk(let address, let state):
             var writer = WireWriter(kind: 2)
@@ -233,12 +233,12 @@ extension ControlReply {
         case .kernelBans(let active, let why):
             var writer = WireWriter(kind: 5)
             writer.bool(active)
-            writer.string(why)
+            writer.string(why, cutTo: 1024)
             return writer.bytes
         case .done: return WireWriter(kind: 6).bytes
         case .failed(let why):
             var writer = WireWriter(kind: 7)
-            writer.string(why)
+            writer.string(why, cutTo: 4096)
             return writer.bytes
         }
     }

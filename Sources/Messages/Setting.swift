@@ -20,6 +20,15 @@ package enum AccountSchema: UInt8, CaseIterable, Sendable {
     }
 }
 
+/// A digest algorithm that phones may be offered (RFC 8760).
+package enum OfferedAlgorithm: UInt8, CaseIterable, Sendable {
+    case md5 = 1
+    case sha256 = 2
+
+    /// The word in the settings and in a challenge.
+    package var name: String { self == .md5 ? "MD5" : "SHA-256" }
+}
+
 /// One setting as the unprivileged reader of the text hands it on: typed, bounded, in one frame.
 ///
 /// The order of frames is the order of the text; list settings come as one frame an item.
@@ -56,12 +65,14 @@ package enum Setting: Equatable, Sendable {
     case maximumExpires(Milliseconds)
     /// How many bindings an account may have, 1 to 32 (`registration.contacts`).
     case contacts(UInt32)
+    /// A digest algorithm that phones are offered, in the order of preference (`accounts.algorithms`).
+    case algorithm(OfferedAlgorithm)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
         case .outside, .inside, .asterisk, .failures, .window, .minimumExpires, .maximumExpires,
-            .contacts:
+            .contacts, .algorithm:
             [.router]
         case .domain, .realm: [.router, .directory]
         case .database, .schema: [.directory]
@@ -99,6 +110,7 @@ extension Setting {
         case .minimumExpires(let span): Self.frame(14) { $0.milliseconds(span) }
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
+        case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
         }
     }
 
@@ -136,6 +148,7 @@ extension Setting {
         case 14: self = .minimumExpires(try reader.seconds("minimum", in: 30...86_400))
         case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
+        case 17: self = .algorithm(try reader.choice("algorithm"))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

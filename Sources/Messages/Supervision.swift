@@ -132,12 +132,15 @@ package enum ChildMessage: Equatable, Sendable {
     case ready
     /// Still going round its loop (WATCHDOG=1); sent once a second.
     case watchdog
-    /// One line for a person, at most 200 bytes (STATUS=).
+    /// One line for a person, at most 800 bytes (STATUS=).
     case status(String)
     /// Ending in good order (STOPPING=1).
     case stopping
-    /// The new settings cannot be used and the old ones stay; why, at most 400 bytes.
+    /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
+
+    private static let statusLimit = 800
+    private static let refusalLimit = 1600
 
     /// The message's frame.
     package func encoded() -> [UInt8] {
@@ -151,12 +154,12 @@ package enum ChildMessage: Equatable, Sendable {
         case .watchdog: return WireWriter(kind: 3).bytes
         case .status(let text):
             var writer = WireWriter(kind: 4)
-            writer.string(String(text.prefix(200)))
+            writer.string(text, cutTo: Self.statusLimit)
             return writer.bytes
         case .stopping: return WireWriter(kind: 5).bytes
         case .refused(let why):
             var writer = WireWriter(kind: 6)
-            writer.string(String(why.prefix(400)))
+            writer.string(why, cutTo: Self.refusalLimit)
             return writer.bytes
         }
     }
@@ -171,9 +174,9 @@ package enum ChildMessage: Equatable, Sendable {
             self = .hello(try reader.choice("role"))
         case 2: self = .ready
         case 3: self = .watchdog
-        case 4: self = .status(try reader.string("status", limit: 800))
+        case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
         case 5: self = .stopping
-        case 6: self = .refused(try reader.string("refused", limit: 1600))
+        case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -5,7 +5,7 @@ extension IPAddress: CustomStringConvertible {
         self.init(parsing: bytes.span)
     }
 
-    /// The address of the same text as bytes; nil for anything else. Allocates nothing.
+    /// The address of the same text as bytes; nil for anything else.
     package init?(parsing text: Span<UInt8>) {
         var hasColon = false
         for index in text.indices where text[index] == UInt8(ascii: ":") { hasColon = true }

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 /// How a socket carries bytes.
 package enum SocketKind: Sendable {
@@ -45,6 +46,9 @@ package enum Socket {
     /// The error that a connecting socket ended with, 0 when it stands.
     package static func pendingError(_ raw: Int32) -> Int32 { -clinux_socket_error(raw) }
 
+    /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
+    package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
+
     /// The address a socket is bound to.
     package static func localAddress(_ raw: Int32) throws(SystemError) -> SocketAddress {
         var address = clinux_address()
@@ -55,6 +59,15 @@ package enum Socket {
     /// Asks for kernel buffers of so many bytes each way.
     package static func setBufferSizes(_ raw: Int32, bytes: Int32) {
         _ = clinux_buffer_sizes(raw, bytes)
+    }
+
+    /// The kind and address of an inherited IP socket, which becomes non-blocking; nil for another.
+    package static func adopted(_ raw: Int32) -> (kind: SocketKind, address: SocketAddress)? {
+        var address = clinux_address()
+        let kind = unsafe clinux_adopt(raw, &address)
+        guard kind > 0 else { return nil }
+        let isDatagram = UInt32(kind) == CLINUX_DATAGRAM.rawValue
+        return (isDatagram ? .datagram : .stream, SocketAddress(address))
     }
 
     /// Two connected SOCK_SEQPACKET sockets.

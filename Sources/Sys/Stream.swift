@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Reading and writing bytes of a stream descriptor without waiting.
@@ -12,6 +13,17 @@ package enum Stream {
         case ended
         /// It failed with this errno.
         case failed(Int32)
+    }
+
+    /// A pipe: the end to read from, which does not block, and the end to write to.
+    package static func pipe() throws(SystemError) -> (reading: Descriptor, writing: Descriptor) {
+        var ends: (Int32, Int32) = (-1, -1)
+        // In bounds: a tuple of two Int32 has the layout of int[2].
+        let result = unsafe withUnsafeMutableBytes(of: &ends) { bytes in
+            unsafe clinux_pipe(bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        _ = try SystemError.check(result, "pipe")
+        return (Descriptor(owning: ends.0), Descriptor(owning: ends.1))
     }
 
     /// Reads into the part of the buffer that begins at `start`.

@@ -31,7 +31,9 @@ package struct Milliseconds: Comparable, Hashable, Sendable {
     }
 }
 
-/// The kernel's clocks. Cores never read them: the loop reads once a wake-up and passes the value in.
+/// The kernel's clocks.
+///
+/// Cores never read them: the loop reads once a wake-up and passes the value in.
 package enum Clock {
     /// The moment on the clock that never jumps (CLOCK_MONOTONIC).
     package static var monotonic: Milliseconds { Milliseconds(clinux_monotonic_ms()) }

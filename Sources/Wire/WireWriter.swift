@@ -50,6 +50,15 @@ package struct WireWriter {
     /// Writes the text as UTF-8, as `data`.
     package mutating func string(_ value: String) { data(Array(value.utf8)) }
 
+    /// Writes the text as UTF-8, cut to at most `limit` bytes between two of its characters.
+    package mutating func string(_ value: String, cutTo limit: Int) {
+        var cut = value
+        while cut.utf8.count > limit {
+            cut.unicodeScalars.removeLast()
+        }
+        string(cut)
+    }
+
     /// Writes an address and port in 22 bytes.
     package mutating func address(_ value: SocketAddress) {
         ip(value.ip)

@@ -9,6 +9,8 @@ internal import Privsep
 ServiceLoop<BannerService>.run(role: .banner) { (supervision, set) throws(ChildFailure) in
     let service = BannerService(
         set.settings, folder: set.files[.state], Nftables(), supervision.journal)
-    // The process confines itself here.
+    try Confinement.apply(
+        role: .banner, paths: set.files[.state].map { [.writing($0)] } ?? [],
+        journal: supervision.journal)
     return service
 }

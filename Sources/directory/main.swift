@@ -14,6 +14,9 @@ ServiceLoop<DirectoryService>.run(role: .directory) { (supervision, set) throws(
     let folder = set.files[.state].map { "/proc/self/fd/\($0.release())" }
     let service = DirectoryService(
         set.settings, stateFolder: folder, supervision.journal)
-    // The process confines itself here.
+    // The database's path may change on a reload, and Landlock cannot be widened afterwards.
+    try Confinement.apply(
+        role: .directory, paths: [.reading("/")] + (folder.map { [.writing($0)] } ?? []),
+        journal: supervision.journal)
     return service
 }

@@ -1,1 +1,23 @@
-// The entry of the process.
+// The root process: binds the sockets, starts the others without privileges, watches them, talks to
+// systemd and to `rempart`.
+//
+// DIAGNOSTICS: logs the start, end and killing of each child, reloads and what is weaker than it
+// should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start (settings, users, ports,
+// folders), after one `daemonFailed` record that says what to do; 2 the command line is wrong. A
+// child's fault or bad frame never ends it.
+internal import Glibc
+internal import Journal
+
+do {
+    let options = try Options(CommandLine.arguments.dropFirst())
+    do {
+        exit(try Supervisor(options).run())
+    } catch {
+        Journal(process: "supervisor", socket: nil)
+            .write(.daemonFailed, .critical, "cannot start: \(error)")
+        exit(1)
+    }
+} catch {
+    Journal(process: "supervisor", socket: nil).write(.daemonFailed, .critical, error.message)
+    exit(2)
+}

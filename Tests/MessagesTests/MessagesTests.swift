@@ -1,1 +1,254 @@
-// Tests of the target.
+import Messages
+import Sys
+import Testing
+import Wire
+
+/// Whether the frames of one link are total: each whole frame is read back as what it was, and
+/// nothing else is read at all.
+private func check<Message: Equatable>(
+    _ messages: [Message], encode: (Message) -> [UInt8],
+    decode: (Span<UInt8>) throws(WireError) -> Message
+) throws {
+    for message in messages {
+        let frame = encode(message)
+        #expect(try decode(frame.span) == message)
+        for length in 0..<frame.count {
+            #expect(throws: WireError.self, "\(message) cut to \(length)") {
+                _ = try decode(frame.span.extracting(0..<length))
+            }
+        }
+        let longer = frame + [0]
+        #expect(throws: WireError.self, "\(message) with a byte more") {
+            _ = try decode(longer.span)
+        }
+    }
+    for kind: UInt8 in [0, 100, 255] {
+        let unknown = [kind]
+        #expect(throws: WireError.unknownKind(kind)) { _ = try decode(unknown.span) }
+    }
+    // Whatever the bytes are, the answer is a message or an error.
+    for kind in UInt8(1)...20 {
+        for _ in 0..<200 {
+            let noise = [kind] + Random.bytes(Int(Random.word % 64))
+            _ = try? decode(noise.span)
+        }
+    }
+}
+
+private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
+private let network = Network(IPAddress(high: 0x2001_0DB8_0000_0000, low: 0), prefix: 32)
+private let binding = BindingRecord(
+    account: "alice", key: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
+    callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
+    listener: 3, address: address, connection: 1)
+
+@Suite struct MessagesTests {
+    static let settings: [Setting] = [
+        .domain("example.com"), .outside(Endpoint(.tls, address)), .inside(Endpoint(.udp, address)),
+        .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
+        .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
+        .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
+        .maximumExpires(.seconds(604_800)), .contacts(32),
+    ]
+
+    @Test("settings")
+    func settingFrames() throws {
+        try check(Self.settings, encode: { $0.encoded() }) { frame throws(WireError) in
+            try Setting(decoding: frame)
+        }
+    }
+
+    @Test(
+        "a number outside its range is refused",
+        arguments: [
+            Setting.failures(0), .failures(1001), .window(.seconds(0)), .window(.seconds(86_401)),
+            .ban(.seconds(0)), .minimumExpires(.seconds(29)), .maximumExpires(.seconds(604_801)),
+            .contacts(0), .contacts(33), .domain(String(repeating: "a", count: 256)),
+        ])
+    func ranges(_ setting: Setting) {
+        let frame = setting.encoded()
+        #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
+    }
+
+    @Test("only the processes that need a setting are told it", arguments: settings)
+    func readers(_ setting: Setting) {
+        #expect(!setting.readers.contains(.supervisor))
+        #expect(!setting.readers.contains(.terminator))
+    }
+
+    @Test("child to supervisor")
+    func childFrames() throws {
+        let messages: [ChildMessage] = [
+            .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
+        ]
+        try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
+            try ChildMessage(decoding: frame)
+        }
+    }
+
+    @Test("a status line of any length and script arrives, cut")
+    func longStatus() throws {
+        for text in ["a", "é", "👩‍👩‍👧‍👦", "e\u{301}\u{302}\u{303}"] {
+            let frame = ChildMessage.status(String(repeating: text, count: 2000)).encoded()
+            guard case .status(let cut) = try ChildMessage(decoding: frame.span) else { return }
+            #expect(cut.utf8.count <= 800 && cut.utf8.count > 760)
+        }
+    }
+
+    @Test("a hello of another version is refused by its version")
+    func version() {
+        let frame: [UInt8] = [1, messagesVersion + 1, Role.router.rawValue]
+        let expected = WireError.version(messagesVersion + 1)
+        #expect(throws: expected) { try ChildMessage(decoding: frame.span) }
+        #expect(throws: expected) { try SupervisorMessage(decoding: frame.span, passed: nil) }
+        let short = Array(frame.prefix(2))
+        #expect(throws: expected) { try RouterToDirectory(decoding: short.span) }
+        #expect(throws: expected) { try RouterToBanner(decoding: short.span) }
+    }
+
+    @Test("control requests")
+    func requestFrames() throws {
+        let messages: [ControlRequest] = [
+            .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
+            .unban(nil), .unban(address.ip), .restart(.banner), .reload,
+        ]
+        try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
+            try ControlRequest(decoding: frame)
+        }
+    }
+
+    @Test("control replies")
+    func replyFrames() throws {
+        let messages: [ControlReply] = [
+            .component(.router, pid: 7, .ready, restarts: 2, "fine"), .asterisk(address, .down),
+            .phone(
+                PhoneRow(
+                    account: "alice", transport: .udp, address: address, contact: "sip:a@b",
+                    expires: .seconds(60), userAgent: "")),
+            .ban(
+                BanRow(
+                    address: address.ip, reason: "scanner", since: .seconds(1), until: .seconds(2),
+                    count: 5)),
+            .kernelBans(false, "no root"), .done, .failed("try again"),
+        ]
+        try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
+            try ControlReply(decoding: frame)
+        }
+    }
+
+    @Test("router and directory")
+    func directoryFrames() throws {
+        let requests: [RouterToDirectory] = [
+            .hello, .lookUp(id: 1, account: "alice", realm: "asterisk"), .bind(binding),
+            .unbind(account: "alice", key: 3),
+        ]
+        try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in
+            try RouterToDirectory(decoding: frame)
+        }
+        let account = Account(
+            ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
+            authUser: "alice", aor: "alice", mayRegister: true)
+        let answers: [DirectoryToRouter] = [
+            .account(id: 1, .found(account)), .account(id: 2, .unknown),
+            .account(id: 3, .unavailable), .binding(binding), .bindings, .changed,
+        ]
+        try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
+            try DirectoryToRouter(decoding: frame)
+        }
+    }
+
+    @Test("router and banner")
+    func bannerFrames() throws {
+        let requests: [RouterToBanner] = [
+            .hello, .ban(address.ip, reason: "digest", count: 5, span: .seconds(60)),
+        ]
+        try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in
+            try RouterToBanner(decoding: frame)
+        }
+        let answers: [BannerToRouter] = [
+            .banned(address.ip, until: .seconds(9)), .unbanned(address.ip), .cleared, .all,
+        ]
+        try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
+            try BannerToRouter(decoding: frame)
+        }
+    }
+
+    @Test("plaintext heads hold what they say, and a length that lies is refused")
+    func plaintext() throws {
+        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length + 5)
+        let head = PlaintextHeader(.data, connection: 0x0102_0304_0506_0708, payload: 5)
+        head.write(into: &frame)
+        #expect(try PlaintextHeader(decoding: frame.span) == head)
+        for length in 0..<frame.count {
+            #expect(throws: WireError.truncated) {
+                try PlaintextHeader(decoding: frame.span.extracting(0..<length))
+            }
+        }
+        let longer = frame + [0]
+        #expect(throws: WireError.trailing) { try PlaintextHeader(decoding: longer.span) }
+        frame[5] = 1
+        #expect(throws: WireError.badValue("reserved")) {
+            try PlaintextHeader(decoding: frame.span)
+        }
+    }
+
+    @Test("plaintext payloads")
+    func payloads() throws {
+        let opened = OpenedPayload(listener: 1, peer: address).encoded()
+        #expect(try OpenedPayload(decoding: opened.span).peer == address)
+        let failed = HandshakeFailedPayload(peer: address, reason: .timeout).encoded()
+        #expect(try HandshakeFailedPayload(decoding: failed.span).reason == .timeout)
+    }
+}
+
+@Suite struct SupervisorMessageTests {
+    private static func descriptor() throws -> Descriptor { try Socket.seqpacketPair().0 }
+
+    @Test("a descriptor comes with the kinds that have one, and with no other")
+    func descriptors() throws {
+        let listener = Listener(index: 1, side: .outside, endpoint: Endpoint(.udp, address))
+        let passed = try Self.descriptor()
+        let with: [SupervisorMessage] = [
+            .journal(passed), .listener(listener, passed), .peer(.router, passed),
+            .file(.key, passed), .client(.status, passed),
+        ]
+        let without: [SupervisorMessage] = [
+            .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 64)),
+            .begin, .reload, .stop,
+        ]
+        for message in with {
+            let (frame, passing) = message.encoded()
+            #expect(passing === passed)
+            #expect(throws: WireError.descriptor) {
+                try SupervisorMessage(decoding: frame.span, passed: nil)
+            }
+            _ = try SupervisorMessage(decoding: frame.span, passed: passing)
+        }
+        for message in without {
+            let (frame, passing) = message.encoded()
+            #expect(passing == nil)
+            #expect(throws: WireError.descriptor) {
+                try SupervisorMessage(decoding: frame.span, passed: passed)
+            }
+            _ = try SupervisorMessage(decoding: frame.span, passed: nil)
+            for length in 0..<frame.count {
+                #expect(throws: WireError.self) {
+                    try SupervisorMessage(
+                        decoding: frame.span.extracting(0..<length), passed: nil)
+                }
+            }
+            let longer = frame + [0]
+            #expect(throws: WireError.self) {
+                try SupervisorMessage(decoding: longer.span, passed: nil)
+            }
+        }
+    }
+
+    @Test("a secret has 64 bytes", arguments: [0, 63, 65])
+    func secret(_ length: Int) {
+        let (frame, _) = SupervisorMessage.secret(Array(repeating: 7, count: length)).encoded()
+        #expect(throws: WireError.self) {
+            try SupervisorMessage(decoding: frame.span, passed: nil)
+        }
+    }
+}

@@ -1,1 +1,167 @@
-// Tests of the target.
+import Glibc
+import Messages
+import Sys
+import Testing
+
+@testable import supervisor
+
+/// Settings with ports that the kernel finds free, on the loopback.
+private let plain = """
+    domain example.com
+    outside udp://127.0.0.1:0
+    outside tcp://127.0.0.1:0
+    inside udp://127.0.0.1:0
+    """
+
+@Suite(.serialized) struct SupervisorTests {
+    @Test("it starts every component, hands each what it is to have, and ends in good order")
+    func starts() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready: Serving 1 domain; 4 components ready"), "\(daemon.log)")
+        #expect(
+            try daemon.component(.router).status.hasPrefix(
+                "settings=4 listeners=3 peers=3 files=0 secret=64"))
+        #expect(
+            try daemon.component(.directory).status.hasPrefix(
+                "settings=0 listeners=0 peers=1 files=1 secret=0"))
+        #expect(
+            try daemon.component(.terminator).status.hasPrefix(
+                "settings=0 listeners=0 peers=1 files=0 secret=0"))
+        daemon.signal(SIGTERM)
+        #expect(daemon.exitCode() == 0)
+        #expect(unsafe access("\(daemon.folder)/run/control", F_OK) != 0)
+    }
+
+    @Test("a killed component is back with new links, and its peers go on")
+    func killed() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let before = try daemon.component(.router)
+        let peer = try daemon.component(.directory)
+        _ = kill(before.pid, SIGKILL)
+        #expect(daemon.says("sip-router ended (signal 9)"))
+        // Answered when the next one is ready, which the death alone would have brought about too.
+        #expect(try daemon.ask(.restart(.banner)) == [.done])
+        #expect(daemon.says("sip-router started", times: 2), "\(daemon.log)")
+        let after = try daemon.component(.router)
+        #expect(after.pid != before.pid && after.restarts == 1)
+        #expect(try daemon.component(.directory).pid == peer.pid)
+    }
+
+    @Test("restart answers when the new component is ready, and leaves the others alone")
+    func restart() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let before = try daemon.component(.terminator)
+        let router = try daemon.component(.router)
+        #expect(try daemon.ask(.restart(.terminator)) == [.done])
+        let after = try daemon.component(.terminator)
+        #expect(after.pid != before.pid && after.state == .ready)
+        #expect(try daemon.component(.router).pid == router.pid)
+        #expect(try daemon.shows("new link 4", .router))
+    }
+
+    @Test("a reload reaches every component")
+    func reload() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite(plain + "\ndomain example.org\n")
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.component(.router).status.hasPrefix("settings=5"))
+        #expect(try daemon.component(.supervisor).status.contains("2 domains"))
+        daemon.signal(SIGHUP)
+        #expect(daemon.says("the settings were read again", times: 2))
+    }
+
+    @Test("a wrong file, and a change of endpoints, leave the old settings in force")
+    func refusedReload() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite("nonsense")
+        guard case .failed(let why)? = try daemon.ask(.reload).last else {
+            Issue.record("a wrong file was taken")
+            return
+        }
+        #expect(why.contains("rempart check"))
+        try daemon.rewrite("domain a\noutside udp://127.0.0.2:0\n")
+        guard case .failed(let needsRestart)? = try daemon.ask(.reload).last else {
+            Issue.record("other endpoints were taken")
+            return
+        }
+        #expect(needsRestart.contains("systemctl restart rempart"))
+        #expect(try daemon.component(.router).status.hasPrefix("settings=4"))
+    }
+
+    @Test("when one component refuses new settings, all go by the old ones")
+    func oneRefuses() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.banner: "refuse-reload"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite(plain + "\ndomain example.org\n")
+        guard case .failed(let why)? = try daemon.ask(.reload).last else {
+            Issue.record("the reload was not refused")
+            return
+        }
+        #expect(why.contains("banner: refused"))
+        #expect(try daemon.component(.router).status.hasPrefix("settings=4"))
+    }
+
+    @Test("other requests go to the component that answers them, or say that it is away")
+    func delegates() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.banner: "exit"])
+        #expect(daemon.says("banner is started again in 1 s"), "\(daemon.log)")
+        #expect(try daemon.ask(.restart(.router)) == [.done])
+        #expect(try daemon.ask(.phones) == [.failed("sip-router was asked phones")])
+        #expect(try daemon.ask(.bans) == [.failed("banner is not running, try again")])
+    }
+
+    @Test(
+        "a component that breaks its protocol is killed and named, and the daemon goes on",
+        arguments: [
+            ("bad-frame", "sip-router sent a bad frame"),
+            ("ready-twice", "sip-router answered a reload that nobody asked for"),
+            ("wrong-hello", "sip-router said that it is supervisor"),
+        ])
+    func broken(_ word: String, _ record: String) throws {
+        let daemon = try Daemon(plain, misbehaviours: [.router: word])
+        #expect(daemon.says(record), "\(daemon.log)")
+        #expect(try daemon.ask(.restart(.directory)) == [.done])
+    }
+
+    @Test("a system call outside of a component's filter ends it, and both say so")
+    func filtered() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.router: "forbidden-call"])
+        #expect(daemon.says("rempart[sip-router]: error: ended, for it tried system call 165"))
+        #expect(daemon.says("sip-router ended (signal 31"), "\(daemon.log)")
+    }
+
+    @Test("a component that cannot use its settings waits for others")
+    func held() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.directory: "exit-100"])
+        #expect(daemon.says("directory cannot use its settings"), "\(daemon.log)")
+        #expect(try daemon.component(.directory).state == .waiting)
+        #expect(try daemon.component(.supervisor).status.contains("waiting for directory"))
+    }
+
+    @Test("a component that does not end when it is told to is killed")
+    func deaf() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.router: "deaf"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        daemon.signal(SIGTERM)
+        #expect(daemon.says("sip-router did not end within 1.5 s"), "\(daemon.log)")
+        #expect(daemon.exitCode() == 0)
+    }
+
+    @Test("settings with errors, and a port that is taken, end the start with what to do")
+    func cannotStart() throws {
+        let wrong = try Daemon("nonsense")
+        #expect(wrong.says("have errors: run rempart check"), "\(wrong.log)")
+        #expect(wrong.exitCode() == 1)
+
+        let loopback = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
+        let other = try Socket.bound(.stream, to: loopback)
+        let address = try Socket.localAddress(other.raw)
+        let daemon = try Daemon("domain a\noutside tcp://\(address)\n")
+        #expect(daemon.says("tcp://\(address) is taken by another program"), "\(daemon.log)")
+        #expect(daemon.exitCode() == 1)
+    }
+}

@@ -34,6 +34,8 @@ int clinux_local_address(int fd, struct clinux_address *address);
 int clinux_peer_address(int fd, struct clinux_address *address);
 int clinux_no_delay(int fd);
 int clinux_buffer_sizes(int fd, int bytes);
+// Makes an inherited IP socket non-blocking and close-on-exec; its kind, and what it is bound to.
+int clinux_adopt(int fd, struct clinux_address *address);
 // Two connected SOCK_SEQPACKET Unix sockets.
 int clinux_seqpacket_pair(int out[2]);
 // A listening SOCK_SEQPACKET Unix socket at a path of the file system.
@@ -77,7 +79,78 @@ int64_t clinux_realtime_ms(void);
 // The calling thread's errno.
 int clinux_errno(void);
 int clinux_random(void *bytes, size_t length);
+// A pipe, close-on-exec; its reading end, the first, does not block.
+int clinux_pipe(int out[2]);
 // Blocks the signals and returns a descriptor that reports them; the list ends with 0.
 int clinux_signalfd(const int *signals);
 // The next signal from a signalfd, 0 when there is none.
 int clinux_next_signal(int fd, pid_t *sender);
+
+// --- starting a child (spawn.c)
+
+enum { CLINUX_SPAWN_DESCRIPTORS = 4 };
+
+// What a child is started with. All memory is the caller's, for the time of the call.
+struct clinux_spawn {
+    // Path of the program first; the list ends with NULL.
+    char *const *arguments;
+    // Become the child's descriptors 0 to 3; -1: /dev/null for the first three, nothing for the last.
+    int descriptors[CLINUX_SPAWN_DESCRIPTORS];
+    // RLIMIT_NOFILE.
+    uint64_t files;
+    // Whether to become the user below, for good; needs root.
+    int drop;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+    // Whether CAP_NET_ADMIN outlives the drop.
+    int keep_net_admin;
+};
+
+// Where starting a child failed.
+enum clinux_spawn_stage {
+    CLINUX_SPAWN_FORK = 1,
+    CLINUX_SPAWN_DESCRIPTOR,
+    CLINUX_SPAWN_SIGNALS,
+    CLINUX_SPAWN_DIRECTORY,
+    CLINUX_SPAWN_LIMITS,
+    CLINUX_SPAWN_CAPABILITIES,
+    CLINUX_SPAWN_GROUPS,
+    CLINUX_SPAWN_USER,
+    CLINUX_SPAWN_PROOF,
+    CLINUX_SPAWN_PRIVILEGES,
+    CLINUX_SPAWN_EXEC,
+};
+
+// The child's pid once its program runs; else -errno, and the stage that failed.
+pid_t clinux_spawn(const struct clinux_spawn *spec, enum clinux_spawn_stage *stage);
+
+enum { CLINUX_GROUPS = 64 };
+struct clinux_user {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[CLINUX_GROUPS];
+    unsigned group_count;
+};
+// The user of a name with all its groups; -ENOENT when there is none.
+int clinux_user(const char *name, struct clinux_user *user);
+// The next child that ended (0: none) with its exit code, or the signal that ended it.
+pid_t clinux_reap(int *code, int *signal);
+// Whether CAP_NET_ADMIN is there to be handed to a child.
+int clinux_has_net_admin(void);
+
+// --- confinement (confine.c)
+
+// The version of Landlock, 0 for none.
+int clinux_landlock_version(void);
+// A ruleset that denies every file, and TCP when asked to; close it after it is enforced.
+int clinux_landlock_create(int deny_tcp);
+int clinux_landlock_allow(int ruleset, const char *path, int writable);
+int clinux_landlock_enforce(int ruleset);
+// Gives up every capability, but CAP_NET_ADMIN when named and held.
+int clinux_keep_capabilities(int net_admin);
+// Sets the name that ps shows, and makes the process undumpable.
+int clinux_hide(const char *name);
+// Has a system call that the filter traps named on standard error before SIGSYS ends the process.
+int clinux_report_refused_calls(const char *name);

@@ -1,0 +1,115 @@
+// A UDP socket that is read and written in batches.
+
+internal import CLinux
+internal import Glibc
+internal import Sys
+
+/// One bound UDP socket, with a batch for what comes and one for what goes.
+@safe
+final class Datagrams {
+    let socket: Descriptor
+    let local: SocketAddress
+    private let incoming: OpaquePointer
+    private let outgoing: OpaquePointer
+    private var queued: UInt32 = 0
+
+    static let slots: UInt32 = 32
+    static let slotSize: UInt32 = 4096
+
+    init(_ address: SocketAddress) throws(SystemError) {
+        socket = try Socket.bound(.datagram, to: address)
+        local = address
+        Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
+        guard let receive = unsafe clinux_batch_create(Self.slots, Self.slotSize),
+            let send = unsafe clinux_batch_create(Self.slots, Self.slotSize)
+        else { throw SystemError("allocate batches", code: ENOMEM) }
+        unsafe incoming = unsafe receive
+        unsafe outgoing = unsafe send
+    }
+
+    deinit {
+        unsafe clinux_batch_destroy(incoming)
+        unsafe clinux_batch_destroy(outgoing)
+    }
+
+    /// How many datagrams came; at most the number of slots.
+    func receive() -> Int { max(Int(unsafe clinux_batch_receive(incoming, socket.raw)), 0) }
+
+    /// Datagram `index` of the last receive, and who sent it.
+    func datagram(_ index: Int) -> (bytes: [UInt8], source: SocketAddress) {
+        let slot = UInt32(index)
+        let length = min(unsafe clinux_batch_length(incoming, slot), Self.slotSize)
+        var source = clinux_address()
+        unsafe clinux_batch_source(incoming, slot, &source)
+        // In bounds: the slot's own storage, cut to its size.
+        let buffer = unsafe UnsafeBufferPointer(
+            start: clinux_batch_bytes(incoming, slot), count: Int(length))
+        return (unsafe Array(buffer), SocketAddress(source))
+    }
+
+    /// Sends a datagram with the next `flush`, or when the batch is full.
+    func send(_ bytes: [UInt8], to destination: SocketAddress) {
+        precondition(bytes.count <= Int(Self.slotSize), "a message of the benchmark is too long")
+        if queued == Self.slots { flush() }
+        guard let slot = unsafe clinux_batch_bytes(outgoing, queued) else { return }
+        // In bounds: the slot's size was checked above.
+        for index in bytes.indices { unsafe slot[index] = bytes[index] }
+        var c = destination.c
+        unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c)
+        queued += 1
+    }
+
+    /// Sends what is queued; a full socket is waited for.
+    func flush() {
+        var first: UInt32 = 0
+        while first < queued {
+            let sent = unsafe clinux_batch_send(outgoing, socket.raw, first, queued - first)
+            if sent > 0 {
+                first += UInt32(sent)
+            } else if sent == -Errno.again {
+                var poll = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe Glibc.poll(&poll, 1, 10)
+            } else {
+                first += 1
+            }
+        }
+        queued = 0
+    }
+
+    /// Waits for a datagram.
+    func wait() {
+        var poll = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+        _ = unsafe Glibc.poll(&poll, 1, 1000)
+    }
+}
+
+/// Sends every datagram back: what the kernel's part of the work costs, with nothing done.
+func echo(at address: SocketAddress) throws(SystemError) -> Never {
+    let socket = try Socket.bound(.datagram, to: address)
+    Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
+    guard let batch = unsafe clinux_batch_create(Datagrams.slots, Datagrams.slotSize) else {
+        throw SystemError("allocate a batch", code: ENOMEM)
+    }
+    while true {
+        let count = unsafe clinux_batch_receive(batch, socket.raw)
+        guard count > 0 else {
+            var poll = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+            _ = unsafe Glibc.poll(&poll, 1, 1000)
+            continue
+        }
+        for slot in 0..<UInt32(count) {
+            var source = clinux_address()
+            unsafe clinux_batch_source(batch, slot, &source)
+            let length = min(unsafe clinux_batch_length(batch, slot), Datagrams.slotSize)
+            unsafe clinux_batch_prepare(batch, slot, length, &source)
+        }
+        _ = unsafe clinux_batch_send(batch, socket.raw, 0, UInt32(count))
+    }
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) {
+    let bytes = Array("loadgen: \(text)\n".utf8)
+    // In bounds: the array's own storage and length.
+    _ = unsafe write(2, bytes, bytes.count)
+}

@@ -1,0 +1,113 @@
+package import Sys
+
+/// What a nonce that came back turned out to be.
+package enum NonceVerdict: Equatable, Sendable {
+    /// Ours, made for this source, and not used with this count yet.
+    case fresh
+    /// Ours and made for this source, but too old, or its count was used.
+    case stale
+    /// Not ours, or made for another source: proves nothing.
+    case foreign
+}
+
+/// Makes nonces without remembering them, and remembers what was used.
+///
+/// A nonce is 16 bytes: the second it was made in, and an HMAC over that second, the source's IP
+/// address and the transport, cut to 12 bytes. The port is left out, since a NAT may change it
+/// between challenge and answer.
+package struct Nonces: ~Copyable {
+    /// How long a nonce is good for.
+    package static let lifetime = Milliseconds.seconds(120)
+
+    private var mac: KeyedHash
+    private var used: [Use]
+    private var scratch = InlineArray<24, UInt8>(repeating: 0)
+
+    /// How far a nonce has been used.
+    private struct Use {
+        /// The first 8 bytes of the nonce's HMAC, 0 for a free place.
+        var mark: UInt64 = 0
+        /// The highest count that came.
+        var highest: UInt32 = 0
+        /// Bit n: the count `highest - n` came.
+        var window: UInt64 = 0
+        /// A hash of the last request, so that its retransmission is not taken for a replay.
+        var request: UInt64 = 0
+    }
+
+    /// Nonces of a key of 32 bytes; `places` used ones are remembered, a power of two.
+    ///
+    /// A nonce that had to be forgotten is stale, except at its first use: a replay within its lifetime
+    /// then needs `places` other nonces to have been used meanwhile.
+    package init(key: [UInt8], places: Int = 65_536) {
+        mac = KeyedHash(key: key)
+        used = Array(repeating: Use(), count: places)
+    }
+
+    private mutating func tag(_ second: UInt32, _ source: IPAddress, _ transport: UInt8) -> HashValue {
+        for index in 0..<4 { scratch[index] = UInt8(truncatingIfNeeded: second >> UInt32(24 - 8 * index)) }
+        for index in 0..<16 { scratch[4 + index] = source.byte(index) }
+        scratch[20] = transport
+        return mac.hash(scratch.span)
+    }
+
+    /// Writes a new nonce for a source.
+    package mutating func make(
+        _ now: Milliseconds, _ source: IPAddress, _ transport: UInt8, into buffer: inout ByteBuffer
+    ) {
+        let second = UInt32(truncatingIfNeeded: now.seconds)
+        let hash = tag(second, source, transport)
+        var nonce = InlineArray<16, UInt8>(repeating: 0)
+        for index in 0..<4 { nonce[index] = scratch[index] }
+        for index in 0..<12 { nonce[4 + index] = hash.bytes[index] }
+        Base64URL.append(nonce.span, to: &buffer)
+    }
+
+    /// Looks at a nonce that came back with a count, and marks the count as used.
+    ///
+    /// `request` is a hash of what makes a request itself (branch, Call-ID, CSeq): the same request
+    /// again with the same count is a retransmission, hence fresh.
+    package mutating func check(
+        _ text: Span<UInt8>, count: UInt32, request: UInt64, _ now: Milliseconds,
+        _ source: IPAddress, _ transport: UInt8
+    ) -> NonceVerdict {
+        var nonce = InlineArray<176, UInt8>(repeating: 0)
+        guard text.count == 22, Base64URL.decode(text, into: &nonce) == 16 else { return .foreign }
+        var second: UInt32 = 0
+        for index in 0..<4 { second = second << 8 | UInt32(nonce[index]) }
+        let hash = tag(second, source, transport)
+        var difference: UInt8 = 0
+        var mark: UInt64 = 0
+        for index in 0..<12 {
+            difference |= nonce[4 + index] ^ hash.bytes[index]
+            if index < 8 { mark = mark << 8 | UInt64(nonce[4 + index]) }
+        }
+        guard difference == 0 else { return .foreign }
+        let age = Int64(UInt32(truncatingIfNeeded: now.seconds) &- second)
+        guard age >= 0, age < Self.lifetime.seconds else { return .stale }
+        return use(mark, count, request) ? .fresh : .stale
+    }
+
+    private mutating func use(_ mark: UInt64, _ count: UInt32, _ request: UInt64) -> Bool {
+        let place = Int(mark & UInt64(used.count - 1))
+        guard used[place].mark == mark else {
+            guard count == 1 else { return false }
+            used[place] = Use(mark: mark, highest: 1, window: 1, request: request)
+            return true
+        }
+        let highest = used[place].highest
+        if count > highest {
+            let step = count - highest
+            guard step <= 1024 else { return false }
+            used[place].window = step >= 64 ? 1 : used[place].window << UInt64(step) | 1
+            used[place].highest = count
+            used[place].request = request
+            return true
+        }
+        if count == highest, used[place].request == request { return true }
+        let back = highest - count
+        guard back < 64, used[place].window >> UInt64(back) & 1 == 0 else { return false }
+        used[place].window |= 1 << UInt64(back)
+        return true
+    }
+}

@@ -1,0 +1,161 @@
+internal import CCrypto
+package import Sys
+
+/// Makes and opens opaque tokens: encrypted, authenticated, of letters that may stand in a SIP URI's
+/// user part and in a host name.
+///
+/// The construction is that of SIV (RFC 5297): a MAC over the plaintext, cut to 10 bytes, is the
+/// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal tokens,
+/// which retransmissions want, and no number has to be kept from being used twice over restarts.
+@safe
+package struct TokenSeal: ~Copyable {
+    /// The longest plaintext, in bytes.
+    package static let maximumPlaintext = 160
+    /// The tag's length, in bytes.
+    package static let tagLength = 10
+
+    private var mac: KeyedHash
+    private let cipher: OpaquePointer
+
+    /// A seal of a key of 32 bytes.
+    package init(key: [UInt8]) {
+        var derive = KeyedHash(key: key)
+        let macKey = derive.hash(Array("rempart token authentication".utf8).span)
+        let cipherKey = derive.hash(Array("rempart token encryption".utf8).span)
+        mac = KeyedHash(key: (0..<32).map { macKey.bytes[$0] })
+        guard let cipher = unsafe EVP_CIPHER_CTX_new() else {
+            preconditionFailure("out of memory")
+        }
+        let aesKey = (0..<16).map { cipherKey.bytes[$0] }
+        let good = unsafe EVP_EncryptInit_ex(cipher, EVP_aes_128_ctr(), nil, aesKey, nil)
+        precondition(good == 1, "libcrypto has no AES-128-CTR")
+        unsafe self.cipher = cipher
+    }
+
+    deinit { unsafe EVP_CIPHER_CTX_free(cipher) }
+
+    private mutating func tag(_ plaintext: Span<UInt8>) -> InlineArray<16, UInt8> {
+        let hash = mac.hash(plaintext)
+        var vector = InlineArray<16, UInt8>(repeating: 0)
+        for index in 0..<Self.tagLength { vector[index] = hash.bytes[index] }
+        return vector
+    }
+
+    /// Encrypts or decrypts in counter mode, in place.
+    private mutating func crypt(
+        _ vector: InlineArray<16, UInt8>, _ data: inout InlineArray<176, UInt8>, from: Int, count: Int
+    ) {
+        var output = data.mutableSpan
+        let iv = vector.span
+        var written: Int32 = 0
+        // In bounds: the caller's `from + count` is at most 170, the array has 176 bytes.
+        unsafe output.withUnsafeMutableBufferPointer { buffer in
+            unsafe iv.withUnsafeBufferPointer { iv in
+                guard let base = buffer.baseAddress else { return }
+                unsafe EVP_EncryptInit_ex(cipher, nil, nil, nil, iv.baseAddress)
+                unsafe EVP_EncryptUpdate(
+                    cipher, base + from, &written, base + from, Int32(count))
+            }
+        }
+    }
+
+    /// Writes the token of a plaintext of at most `maximumPlaintext` bytes.
+    package mutating func seal(_ plaintext: Span<UInt8>, into buffer: inout ByteBuffer) {
+        precondition(plaintext.count <= Self.maximumPlaintext)
+        let vector = tag(plaintext)
+        var data = InlineArray<176, UInt8>(repeating: 0)
+        for index in 0..<Self.tagLength { data[index] = vector[index] }
+        for index in plaintext.indices { data[Self.tagLength + index] = plaintext[index] }
+        crypt(vector, &data, from: Self.tagLength, count: plaintext.count)
+        Base64URL.append(data.span.extracting(0..<Self.tagLength + plaintext.count), to: &buffer)
+    }
+
+    /// Writes the token of what a buffer holds, at most `maximumPlaintext` bytes.
+    ///
+    /// A buffer and not its span, since the compiler takes a span of one stored property for a borrow of
+    /// all of them.
+    package mutating func seal(_ plaintext: borrowing ByteBuffer, into buffer: inout ByteBuffer) {
+        seal(plaintext.span, into: &buffer)
+    }
+
+    /// Opens a token into the buffer; false when it is not one of ours.
+    package mutating func open(_ token: Span<UInt8>, into buffer: inout ByteBuffer) -> Bool {
+        var data = InlineArray<176, UInt8>(repeating: 0)
+        guard token.count <= (Self.maximumPlaintext + Self.tagLength) * 4 / 3 + 2,
+            let count = Base64URL.decode(token, into: &data), count > Self.tagLength
+        else { return false }
+        var vector = InlineArray<16, UInt8>(repeating: 0)
+        for index in 0..<Self.tagLength { vector[index] = data[index] }
+        let length = count - Self.tagLength
+        crypt(vector, &data, from: Self.tagLength, count: length)
+        let plaintext = data.span.extracting(Self.tagLength..<count)
+        let expected = tag(plaintext)
+        var difference: UInt8 = 0
+        for index in 0..<Self.tagLength { difference |= expected[index] ^ vector[index] }
+        guard difference == 0 else { return false }
+        buffer.removeAll()
+        buffer.append(plaintext)
+        return true
+    }
+}
+
+/// base64 with the alphabet for URLs, without padding (RFC 4648 section 5).
+package enum Base64URL {
+    private static func letter(_ value: UInt8) -> UInt8 {
+        switch value {
+        case 0..<26: 0x41 + value
+        case 26..<52: 0x61 + value - 26
+        case 52..<62: 0x30 + value - 52
+        case 62: UInt8(ascii: "-")
+        default: UInt8(ascii: "_")
+        }
+    }
+
+    private static func value(_ letter: UInt8) -> UInt8? {
+        switch letter {
+        case 0x41...0x5A: letter - 0x41
+        case 0x61...0x7A: letter - 0x61 + 26
+        case 0x30...0x39: letter - 0x30 + 52
+        case UInt8(ascii: "-"): 62
+        case UInt8(ascii: "_"): 63
+        default: nil
+        }
+    }
+
+    /// Writes the text of the bytes.
+    package static func append(_ bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
+        var bits: UInt32 = 0
+        var held = 0
+        for index in bytes.indices {
+            bits = bits << 8 | UInt32(bytes[index])
+            held += 8
+            while held >= 6 {
+                held -= 6
+                buffer.append(letter(UInt8(bits >> UInt32(held) & 63)))
+            }
+            bits &= 63
+        }
+        if held > 0 { buffer.append(letter(UInt8(bits << UInt32(6 - held) & 63))) }
+    }
+
+    /// Decodes the text and returns how many bytes it gave; nil for another text, or one too long.
+    package static func decode(_ text: Span<UInt8>, into data: inout InlineArray<176, UInt8>) -> Int? {
+        var bits: UInt32 = 0
+        var held = 0
+        var count = 0
+        for index in text.indices {
+            guard let value = value(text[index]) else { return nil }
+            bits = bits << 6 | UInt32(value)
+            held += 6
+            if held >= 8 {
+                held -= 8
+                guard count < 176 else { return nil }
+                data[count] = UInt8(truncatingIfNeeded: bits >> UInt32(held))
+                count += 1
+                bits &= (1 << UInt32(held)) - 1
+            }
+        }
+        // Left-over bits must be zero, or one token could be written in several ways.
+        return bits == 0 && held < 6 ? count : nil
+    }
+}

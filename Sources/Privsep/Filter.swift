@@ -1,0 +1,139 @@
+internal import CSeccomp
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// A seccomp filter under construction (libseccomp); what no rule names ends the process.
+@safe
+struct Filter: ~Copyable {
+    /// What becomes of a call that a rule names.
+    enum Verdict {
+        /// It is carried out.
+        case allow
+        /// It fails with this errno.
+        case refuse(Int32)
+
+        /// As libseccomp's macros SCMP_ACT_ALLOW and SCMP_ACT_ERRNO write it.
+        fileprivate var action: UInt32 {
+            switch self {
+            case .allow: 0x7FFF_0000
+            case .refuse(let code): 0x0005_0000 | UInt32(code)
+            }
+        }
+    }
+
+    /// A condition on one argument of a call.
+    struct Condition {
+        fileprivate let argument: UInt32
+        fileprivate let compare: scmp_compare
+        fileprivate let a: UInt64
+        fileprivate let b: UInt64
+
+        /// The argument has this value.
+        static func equal(_ argument: UInt32, _ value: UInt64) -> Condition {
+            Condition(argument: argument, compare: SCMP_CMP_EQ, a: value, b: 0)
+        }
+
+        /// The argument has another value.
+        static func different(_ argument: UInt32, _ value: UInt64) -> Condition {
+            Condition(argument: argument, compare: SCMP_CMP_NE, a: value, b: 0)
+        }
+
+        /// These bits of the argument are all set.
+        static func bits(_ argument: UInt32, _ mask: UInt64) -> Condition {
+            Condition(argument: argument, compare: SCMP_CMP_MASKED_EQ, a: mask, b: mask)
+        }
+    }
+
+    // SCMP_ACT_TRAP: SIGSYS, whose handler can name the call.
+    private static let trap: UInt32 = 0x0003_0000
+    private let context: scmp_filter_ctx
+
+    /// A filter that permits nothing yet.
+    init() throws(SystemError) {
+        guard let context = unsafe seccomp_init(Self.trap) else {
+            throw SystemError("seccomp_init", code: ENOMEM)
+        }
+        unsafe self.context = unsafe context
+    }
+
+    deinit { unsafe seccomp_release(context) }
+
+    /// Adds a rule for the call of a name; all conditions must hold.
+    ///
+    /// Names that this machine's architecture does not know are passed over.
+    func add(
+        _ verdict: Verdict, _ name: String, _ conditions: Condition...
+    ) throws(SystemError) {
+        let number = unsafe seccomp_syscall_resolve_name(name)
+        // __NR_SCMP_ERROR: the library is older than the call.
+        guard number != -1 else { return }
+        let tests = conditions.map { condition in
+            scmp_arg_cmp(
+                arg: condition.argument, op: condition.compare, datum_a: condition.a,
+                datum_b: condition.b)
+        }
+        // In bounds: the array's own storage and length.
+        let result = unsafe tests.withUnsafeBufferPointer { buffer in
+            unsafe seccomp_rule_add_array(
+                context, verdict.action, number, UInt32(buffer.count), buffer.baseAddress)
+        }
+        _ = try SystemError.check(result, "seccomp rule for \(name)")
+    }
+
+    /// Puts the filter in force for every thread of this process, for good.
+    func load() throws(SystemError) {
+        // A tree instead of a list: the loop's own calls stand at no place of it in particular.
+        _ = unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+        _ = unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_TSYNC, 1)
+        _ = try SystemError.check(unsafe seccomp_load(context), "seccomp_load")
+    }
+}
+
+extension Filter {
+    /// Adds the rules of a role.
+    func add(rulesOf role: Role) throws(SystemError) {
+        for name in SystemCalls.allowed(role) { try add(.allow, name) }
+        if !SystemCalls.usesFiles(role) {
+            for name in SystemCalls.fileAttempts { try add(.refuse(EACCES), name) }
+        }
+        try addSockets(role)
+        try addThreads(role)
+        // What the runtime asks a descriptor: how many bytes wait, and whether it is a terminal.
+        for request in [FIONREAD, FIONBIO, TCGETS] {
+            try add(.allow, "ioctl", .equal(1, UInt64(request)))
+        }
+        // Limits may be read, not set.
+        try add(.allow, "prlimit64", .equal(2, 0))
+        try add(.refuse(EPERM), "prlimit64", .different(2, 0))
+        for option in ProcessOption.all { try add(.allow, "prctl", .equal(0, option)) }
+    }
+
+    private func addSockets(_ role: Role) throws(SystemError) {
+        let allowed = SystemCalls.families(role)
+        for family in allowed { try add(.allow, "socket", .equal(0, UInt64(family))) }
+        // The C library's name services try these; any other family ends the process.
+        for family in [AF_UNIX, AF_NETLINK, AF_INET, AF_INET6] where !allowed.contains(family) {
+            try add(.refuse(EACCES), "socket", .equal(0, UInt64(family)))
+        }
+    }
+
+    private func addThreads(_ role: Role) throws(SystemError) {
+        // Its flags lie in memory, out of the filter's sight; the C library then uses clone.
+        try add(.refuse(ENOSYS), "clone3")
+        guard SystemCalls.usesThreads(role) else { return }
+        try add(.allow, "clone", .bits(0, cloneThread))
+    }
+}
+
+/// Options of prctl(2), which the C library's Swift module does not show.
+private enum ProcessOption {
+    static let getDumpable: UInt64 = 3
+    static let setName: UInt64 = 15
+    static let getName: UInt64 = 16
+    static let nameMemory: UInt64 = 0x5356_4D41
+    static let all = [getDumpable, setName, getName, nameMemory]
+}
+
+/// CLONE_THREAD of clone(2): a thread of this process, not a new one.
+private let cloneThread: UInt64 = 0x10000

@@ -1,0 +1,167 @@
+package import Messages
+package import Reactor
+package import Registrar
+package import SIP
+package import SIPTransactions
+package import Sys
+
+/// A request that is being passed on: its server side, and what its branches have come to
+/// (the response context of RFC 3261 section 16).
+package struct Exchange: Sendable {
+    /// How many branches a request may have.
+    package static let maximumBranches = 12
+
+    /// The request's method.
+    package var method = Method.other
+    /// Which way the request goes.
+    package var direction = Direction.inward
+    /// Where the request came from.
+    package var flow: Flow
+    /// What its retransmissions, ACK and CANCEL are found by.
+    package var key: UInt64 = 0
+    /// The server side.
+    package var server: ServerTransaction
+    /// The request as it came.
+    package var request = Block.none
+    /// The last answer given.
+    package var answer = Block.none
+    /// The caller's account, or the called one's; -1 for none.
+    package var account: Int32 = -1
+    /// Whether the request was inside a dialog.
+    package var inDialog = false
+    /// The user part of the Request-URI on the inner side.
+    package var user: [UInt8] = []
+    /// The Asterisk the request goes to, by address.
+    package var asterisk = SocketAddress(IPAddress(v4: 0), port: 0)
+    /// A bit for each Asterisk that was tried.
+    package var tried: UInt64 = 0
+    /// How much higher the CSeq is on the inner side.
+    package var sequenceShift: UInt16 = 0
+    /// How many challenges of the Asterisk were answered.
+    package var challenges: UInt8 = 0
+    /// Whether the caller has cancelled.
+    package var cancelled = false
+    /// The branches.
+    package var clients = InlineArray<12, Handle>(repeating: .none)
+    /// How many branches there have been.
+    package var clientCount = 0
+    /// How many have not ended.
+    package var open = 0
+    /// The best failure so far, as it came; none when it was our own.
+    package var best = Block.none
+    /// Its status; 0 when there is none.
+    package var bestStatus: UInt16 = 0
+    /// Timer H, I, J or L.
+    package var end = TimerHandle.none
+    /// Timer G.
+    package var retransmit = TimerHandle.none
+    /// Timer C.
+    package var deadline = TimerHandle.none
+
+    /// An exchange of a request that came this way.
+    package init(flow: Flow, method: Method, direction: Direction) {
+        self.flow = flow
+        self.method = method
+        self.direction = direction
+        server = ServerTransaction(
+            isInvite: method == .invite, reliable: flow.transport.isStream)
+    }
+}
+
+/// Who waits for the response of a client transaction.
+package enum ClientOwner: Sendable {
+    /// A branch of an exchange.
+    case exchange(Handle)
+    /// A registration at an Asterisk.
+    case presence(Handle)
+    /// The question whether an Asterisk answers, by its number.
+    case probe(Int)
+    /// Nobody: a CANCEL.
+    case nobody
+}
+
+/// A request that we have sent.
+package struct Client: Sendable {
+    /// Who waits for the response.
+    package var owner = ClientOwner.nobody
+    /// The machine.
+    package var transaction: ClientTransaction
+    /// Where the request went.
+    package var flow: Flow
+    /// The number in the branch that the response must bring back.
+    package var cookie: UInt64
+    /// The request as it was sent.
+    package var sent = Block.none
+    /// The Asterisk's number, -1 for a phone.
+    package var asterisk = -1
+    /// Whether it is to be cancelled as soon as a provisional response allows it (section 9.1).
+    package var cancelWanted = false
+    /// Whether a CANCEL was sent.
+    package var cancelled = false
+    /// Whether the branch has counted as ended.
+    package var settled = false
+    /// Timer A or E.
+    package var retransmit = TimerHandle.none
+    /// Timer B, D, F, K or M.
+    package var end = TimerHandle.none
+    /// When to try another Asterisk.
+    package var noAnswer = TimerHandle.none
+
+    /// A client transaction of a request that goes this way.
+    package init(owner: ClientOwner, isInvite: Bool, flow: Flow, cookie: UInt64) {
+        self.owner = owner
+        self.flow = flow
+        self.cookie = cookie
+        transaction = ClientTransaction(isInvite: isInvite, reliable: flow.transport.isStream)
+    }
+}
+
+/// An account's registration at one Asterisk.
+package struct Presence: Sendable {
+    /// Where it stands.
+    package enum State: UInt8, Sendable {
+        /// To be sent when its timer fires.
+        case waiting
+        /// Sent, not answered.
+        case trying
+        /// The Asterisk has it.
+        case registered
+    }
+
+    /// The account.
+    package var account: Int32 = -1
+    /// The Asterisk's number.
+    package var asterisk = 0
+    /// Where it stands.
+    package var state = State.waiting
+    /// Whether the account has no binding any more, so that the registration is to be ended.
+    package var leaving = false
+    /// The random part of its Call-ID and From tag.
+    package var cookie: UInt64 = 0
+    /// The last CSeq.
+    package var sequence: UInt32 = 0
+    /// How many challenges were answered in a row.
+    package var challenges: UInt8 = 0
+    /// How many times in a row it failed.
+    package var failures = 0
+    /// The next step.
+    package var timer = TimerHandle.none
+
+    /// A registration that was not tried yet.
+    package init() {}
+}
+
+/// An Asterisk as the router sees it.
+package struct Asterisk: Sendable {
+    /// Its address.
+    package var address: SocketAddress
+    /// Whether it answers.
+    package var state = AsteriskState.unknown
+    /// How many questions in a row it left unanswered.
+    package var missed = 0
+    /// The question under way.
+    package var probe = Handle.none
+
+    /// An Asterisk that was not heard yet.
+    package init(_ address: SocketAddress) { self.address = address }
+}

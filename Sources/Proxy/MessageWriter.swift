@@ -1,0 +1,427 @@
+package import Digest
+package import Messages
+package import Registrar
+package import SIP
+package import Sys
+
+/// Which way a message crosses the edge.
+package enum Direction: Sendable {
+    /// From the Internet to an Asterisk.
+    case inward
+    /// From an Asterisk to the Internet.
+    case outward
+}
+
+/// Writes messages anew, in canonical form: long names, one header a line, nothing folded.
+///
+/// The pieces are called in the order of the message. What does not fit shows in `isWhole` at the end.
+package struct MessageWriter: ~Copyable {
+    /// The message so far.
+    package private(set) var buffer = ByteBuffer(capacity: 65_536)
+    /// The tokens that stand for addresses.
+    package var tokens: Tokens
+    /// The sockets, by their numbers.
+    private var listeners: [Listener]
+    /// The inside addresses, which never leave.
+    private var insideHosts: [IPAddress] = []
+    /// The first served domain, which stands for an inside address in what leaves.
+    private var domain: [UInt8] = []
+
+    /// A writer for these sockets; `key` is of 32 bytes.
+    package init(listeners: [Listener], key: [UInt8]) {
+        self.listeners = listeners
+        tokens = Tokens(key: key)
+    }
+
+    /// Takes over the settings that show in messages.
+    package mutating func configure(_ settings: RouterSettings) {
+        domain = settings.domains.first ?? Array("invalid".utf8)
+        insideHosts = settings.asterisks.map(\.ip)
+        for listener in listeners where listener.side == .inside {
+            insideHosts.append(listener.endpoint.address.ip)
+        }
+    }
+
+    /// Whether everything written since `begin` fitted.
+    package var isWhole: Bool { !buffer.overflowed }
+
+    /// Begins a message.
+    package mutating func begin() { buffer.removeAll() }
+
+    /// Writes a literal.
+    package mutating func append(_ text: StaticString) { buffer.append(text) }
+
+    /// Writes bytes as they are.
+    package mutating func append(_ bytes: Span<UInt8>) { buffer.append(bytes) }
+
+    /// Writes a number.
+    package mutating func append(decimal value: UInt64) { buffer.append(decimal: value) }
+
+    /// Writes a nonce for a source.
+    package mutating func append(
+        nonceOf nonces: inout Nonces, _ now: Milliseconds, _ flow: Flow
+    ) {
+        nonces.make(now, flow.peer.ip, flow.transport.rawValue, into: &buffer)
+    }
+
+    /// Writes a number as hexadecimal digits.
+    package mutating func append(hex value: UInt64, digits: Int) {
+        buffer.append(hex: value, digits: digits)
+    }
+
+    /// Writes a hash as hexadecimal digits.
+    package mutating func append(hex value: HashValue) {
+        for index in 0..<value.length { buffer.append(hex: value.bytes[index]) }
+    }
+
+    /// Ends a line.
+    package mutating func endLine() { buffer.append("\r\n") }
+
+    /// Writes an address with its port, IPv6 in brackets; a wildcard address as the served domain.
+    package mutating func append(address: SocketAddress) {
+        if address.ip.low & 0xFFFF_FFFF == 0, address.ip.isV4 || address.ip.high == 0 {
+            appendDomain()
+        } else {
+            buffer.append(host: address.ip)
+        }
+        guard address.port != 0 else { return }
+        buffer.append(":")
+        buffer.append(decimal: UInt64(address.port))
+    }
+
+    private mutating func appendDomain() {
+        let domain = domain
+        buffer.append(domain.span)
+    }
+
+    /// Writes `sip:user@address`.
+    package mutating func append(uriOf address: SocketAddress, user: Span<UInt8>) {
+        buffer.append("sip:")
+        if !user.isEmpty {
+            buffer.append(user)
+            buffer.append("@")
+        }
+        append(address: address)
+    }
+
+    // MARK: Values
+
+    /// Writes a value of a message without folds, and with inside addresses replaced when it leaves.
+    package mutating func append(value: Span<UInt8>, _ direction: Direction) {
+        var at = 0
+        while at < value.count {
+            let byte = value[at]
+            if byte == 0x0D || byte == 0x0A {
+                while at < value.count, value[at] <= 0x20 { at += 1 }
+                buffer.append(" ")
+                continue
+            }
+            if direction == .outward, byte &- 0x30 <= 9 || byte == UInt8(ascii: "["),
+                let end = insideHostEnd(value, at)
+            {
+                appendDomain()
+                at = end
+                continue
+            }
+            buffer.append(byte)
+            at += 1
+        }
+    }
+
+    /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
+    private func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
+        if start > 0 {
+            let before = value[start - 1]
+            if Characters.isHost(before) || before == UInt8(ascii: ":") && value[start] != 0x5B
+                && start > 1 && Characters.hex(value[start - 2]) != nil && !isScheme(value, start)
+            {
+                return nil
+            }
+        }
+        guard let end = hostEnd(start, value.count, value) else { return nil }
+        let text =
+            value[start] == UInt8(ascii: "[")
+            ? value.extracting(start + 1..<end - 1) : value.extracting(start..<end)
+        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+        var at = end
+        if at < value.count, value[at] == UInt8(ascii: ":") {
+            at += 1
+            while at < value.count, value[at] &- 0x30 <= 9 { at += 1 }
+        }
+        return at
+    }
+
+    /// Whether the colon before `start` is that of `sip:` rather than of an IPv6 address.
+    private func isScheme(_ value: Span<UInt8>, _ start: Int) -> Bool {
+        start >= 4 && value.extracting(start - 4..<start - 1).isCaseless("sip")
+            || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("sips")
+    }
+
+    /// Writes a whole header line.
+    package mutating func header(
+        _ name: StaticString, _ value: Span<UInt8>, _ direction: Direction
+    ) {
+        buffer.append(name)
+        buffer.append(": ")
+        append(value: value, direction)
+        endLine()
+    }
+
+    // MARK: The lines every message has
+
+    /// Writes our Via with the branch of a client transaction.
+    package mutating func via(_ flow: Flow, _ handle: Handle, _ cookie: UInt64) {
+        buffer.append("Via: SIP/2.0/")
+        switch flow.transport {
+        case .udp: buffer.append("UDP ")
+        case .tcp: buffer.append("TCP ")
+        case .tls: buffer.append("TLS ")
+        }
+        append(address: listeners[Int(flow.listener)].endpoint.address)
+        buffer.append(";branch=z9hG4bK")
+        buffer.append(hex: UInt64(handle.index), digits: 8)
+        buffer.append(hex: cookie, digits: 16)
+        buffer.append(";rport\r\n")
+    }
+
+    /// Writes the Vias of a request into its answer: the topmost with where it really came from
+    /// (RFC 3261 section 18.2.1, RFC 3581 section 4), the others as they are.
+    package mutating func vias(
+        _ message: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress
+    ) {
+        buffer.append("Via: SIP/2.0/")
+        buffer.append(message.bytes(index.via.transport))
+        buffer.append(" ")
+        buffer.append(message.bytes(index.via.host))
+        if index.via.port != 0 {
+            buffer.append(":")
+            buffer.append(decimal: UInt64(index.via.port))
+        }
+        var list = Parameters(index.via.parameters)
+        while let parameter = list.next(in: message) {
+            let name = message.bytes(parameter.name)
+            if name.isCaseless("received") || name.isCaseless("rport") { continue }
+            buffer.append(";")
+            buffer.append(name)
+            guard parameter.hasValue else { continue }
+            buffer.append("=")
+            buffer.append(message.bytes(parameter.value))
+        }
+        buffer.append(";received=")
+        // RFC 3261's grammar for `received` has an IPv6 address without brackets.
+        if source.ip.isV4 { buffer.append(host: source.ip) } else { buffer.append(source.ip.description) }
+        if index.via.hasRport {
+            buffer.append(";rport=")
+            buffer.append(decimal: UInt64(source.port))
+        }
+        endLine()
+        var first = true
+        for position in 0..<index.count where index[position].name == .via {
+            var values = ValueList(index[position].value)
+            while let value = values.next(in: message) {
+                if !first { header("Via", message.bytes(value), .inward) }
+                first = false
+            }
+        }
+    }
+
+    /// Writes Max-Forwards.
+    package mutating func maxForwards(_ count: UInt8) {
+        buffer.append("Max-Forwards: ")
+        buffer.append(decimal: UInt64(count))
+        endLine()
+    }
+
+    /// Writes the Call-ID; an inside address in one that leaves becomes a token, and back.
+    package mutating func callID(_ value: Span<UInt8>, _ direction: Direction) {
+        buffer.append("Call-ID: ")
+        appendCallID(value, direction)
+        endLine()
+    }
+
+    private mutating func appendCallID(_ value: Span<UInt8>, _ direction: Direction) {
+        guard let sign = value.first(UInt8(ascii: "@")) else {
+            buffer.append(value)
+            return
+        }
+        let host = value.extracting(sign + 1..<value.count)
+        switch direction {
+        case .outward:
+            guard let address = insideAddress(host) else { break }
+            buffer.append(value.extracting(0...sign))
+            tokens.write(host: address, into: &buffer)
+            return
+        case .inward:
+            guard host.count >= 24, let address = tokens.host(host) else { break }
+            buffer.append(value.extracting(0...sign))
+            append(address: address)
+            return
+        }
+        buffer.append(value)
+    }
+
+    /// The inside address that fills the bytes, with its port or 0.
+    private func insideAddress(_ host: Span<UInt8>) -> SocketAddress? {
+        guard let end = hostEnd(0, host.count, host) else { return nil }
+        let bracketed = host[0] == UInt8(ascii: "[")
+        let text = bracketed ? host.extracting(1..<end - 1) : host.extracting(0..<end)
+        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+        guard end < host.count else { return SocketAddress(ip, port: 0) }
+        guard host[end] == UInt8(ascii: ":"),
+            let port = host.extracting(end + 1..<host.count).decimal(limit: 65_535), port > 0
+        else { return nil }
+        return SocketAddress(ip, port: UInt16(port))
+    }
+
+    /// Writes the CSeq.
+    package mutating func sequence(_ number: UInt32, _ method: Span<UInt8>) {
+        buffer.append("CSeq: ")
+        buffer.append(decimal: UInt64(number))
+        buffer.append(" ")
+        buffer.append(method)
+        endLine()
+    }
+
+    /// Writes From, To, Call-ID and CSeq of a request as they go on.
+    package mutating func identity(
+        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction, sequence: UInt32
+    ) {
+        if let from = index.value(.from) { header("From", message.bytes(from), direction) }
+        if let to = index.value(.to) { header("To", message.bytes(to), direction) }
+        callID(message.bytes(index.callID), direction)
+        self.sequence(sequence, message.bytes(index.methodSlice))
+    }
+
+    /// Writes the lines of an answer that repeat the request: Vias, From, To, Call-ID, CSeq.
+    ///
+    /// To gets the tag when it has none and `tag` is not empty.
+    package mutating func answerIdentity(
+        _ request: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress, tag: Span<UInt8>
+    ) {
+        vias(request, index, source)
+        if let from = index.value(.from) { header("From", request.bytes(from), .inward) }
+        if let to = index.value(.to) {
+            buffer.append("To: ")
+            append(value: request.bytes(to), .inward)
+            if index.to.tag.isEmpty, !tag.isEmpty {
+                buffer.append(";tag=")
+                buffer.append(tag)
+            }
+            endLine()
+        }
+        buffer.append("Call-ID: ")
+        buffer.append(request.bytes(index.callID))
+        endLine()
+        sequence(index.sequence, request.bytes(index.methodSlice))
+    }
+
+    // MARK: Addresses of the other side
+
+    /// Writes a Contact that leads back to an Asterisk by a token; false when it cannot be made.
+    package mutating func contact(
+        through flow: Flow, _ message: Span<UInt8>, _ index: MessageIndex,
+        asterisk: SocketAddress, sequenceShift: UInt16, account: UInt32
+    ) -> Bool {
+        guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
+        else { return true }
+        buffer.append("Contact: <sip:")
+        let source = tokens.mark(flow.peer.ip)
+        guard
+            tokens.write(
+                asterisk: asterisk, sequenceShift: sequenceShift, account: account,
+                source: source, user: message.bytes(contact.uri.user), into: &buffer)
+        else { return false }
+        buffer.append("@")
+        append(address: listeners[Int(flow.listener)].endpoint.address)
+        switch flow.transport {
+        case .udp: break
+        case .tcp: buffer.append(";transport=tcp")
+        case .tls: buffer.append(";transport=tls")
+        }
+        buffer.append(">")
+        if !contact.parameters.isEmpty {
+            buffer.append(";")
+            append(value: message.bytes(contact.parameters), .outward)
+        }
+        endLine()
+        return true
+    }
+
+    /// Writes a phone's own Contact, of which there must be one.
+    package mutating func phoneContact(_ message: Span<UInt8>, _ index: MessageIndex) {
+        guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
+        else { return }
+        buffer.append("Contact: <")
+        buffer.append(message.bytes(contact.uri.whole))
+        buffer.append(">")
+        if !contact.parameters.isEmpty {
+            buffer.append(";")
+            append(value: message.bytes(contact.parameters), .inward)
+        }
+        endLine()
+    }
+
+    /// Writes the Record-Route by which an Asterisk reaches a phone.
+    package mutating func recordRoute(_ inside: UInt8, to phone: Flow, account: Span<UInt8>) {
+        buffer.append("Record-Route: <sip:")
+        tokens.write(flow: phone, account: account, into: &buffer)
+        buffer.append("@")
+        append(address: listeners[Int(inside)].endpoint.address)
+        buffer.append(";lr>\r\n")
+    }
+
+    /// Writes a Contact that is this edge itself, as the inside sees it.
+    package mutating func ownContact(_ inside: UInt8, user: Span<UInt8>) {
+        buffer.append("Contact: <")
+        append(uriOf: listeners[Int(inside)].endpoint.address, user: user)
+        buffer.append(">\r\n")
+    }
+
+    // MARK: The rest
+
+    /// Writes the header fields that go on as they are, then the body.
+    package mutating func rest(
+        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction
+    ) {
+        let isPrivate =
+            direction == .outward
+            && index.value(.privacy).map { message.bytes($0).isCaseless("id") } == true
+        for position in 0..<index.count {
+            let field = index[position]
+            guard Self.goesOn(field.name, direction, isPrivate) else { continue }
+            if field.name == .other {
+                buffer.append(message.bytes(field.nameSlice))
+            } else {
+                buffer.append(field.name.text)
+            }
+            buffer.append(": ")
+            append(value: message.bytes(field.value), direction)
+            endLine()
+        }
+        buffer.append("Content-Length: ")
+        buffer.append(decimal: UInt64(index.body.length))
+        buffer.append("\r\n\r\n")
+        buffer.append(message.bytes(index.body))
+    }
+
+    /// Ends a message that has no body.
+    package mutating func endEmpty() { buffer.append("Content-Length: 0\r\n\r\n") }
+
+    /// Whether a field is passed on as it is; the others are written by the pieces above, or end here.
+    private static func goesOn(
+        _ name: HeaderName, _ direction: Direction, _ isPrivate: Bool
+    ) -> Bool {
+        switch name {
+        case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .contentLength, .route,
+            .recordRoute, .path, .serviceRoute, .proxyRequire:
+            return false
+        // The edge is where authentication begins and ends, both ways.
+        case .authorization, .proxyAuthorization, .wwwAuthenticate, .proxyAuthenticate,
+            .authenticationInfo, .proxyAuthenticationInfo:
+            return false
+        default:
+            guard name.claimsTrust else { return true }
+            return direction == .outward && !isPrivate
+        }
+    }
+}

@@ -1,0 +1,402 @@
+internal import Digest
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// An answer to an Asterisk's challenge, as a header line.
+struct ChallengeAnswer {
+    var header: [UInt8]
+}
+
+/// The edge as a user agent toward the Asterisks: it registers each account that has a binding, answers
+/// their challenges, and asks whether they are there.
+extension Router {
+    /// How often each Asterisk is asked whether it answers.
+    static let probeInterval = Milliseconds.seconds(2)
+    /// How many unanswered questions in a row put an Asterisk out of use.
+    static let missesToDown = 3
+    /// How long a registration is asked for.
+    static let presenceExpires: UInt64 = 3600
+
+    // MARK: Is it there?
+
+    /// Counts what was not answered since the last time, and asks again.
+    mutating func probeAsterisks() {
+        _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Self.probeInterval)
+        for number in asterisks.indices {
+            let last = asterisks[number].probe
+            if clients.contains(last) {
+                endClient(last)
+                missed(number)
+            }
+            let flow = Flow(.udp, listener: inside, peer: asterisks[number].address)
+            let client = Client(owner: .probe(number), isInvite: false, flow: flow, cookie: random())
+            guard let handle = clients.take(client) else { continue }
+            asterisks[number].probe = handle
+            writeOwn("OPTIONS", handle, from: [], to: [], sequence: 1, callID: random())
+            writer.endEmpty()
+            if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+        }
+    }
+
+    /// Counts an unanswered question; the third in a row puts the Asterisk out of use.
+    mutating func missed(_ number: Int) {
+        asterisks[number].missed += 1
+        guard asterisks[number].missed >= Self.missesToDown, asterisks[number].state != .down else {
+            return
+        }
+        asterisks[number].state = .down
+        let address = asterisks[number].address
+        audit.add(
+            .asteriskDown, .error, "Asterisk \(address) does not answer; it gets no calls until it does",
+            [(.asterisk, "\(address)")])
+    }
+
+    mutating func probeAnswered(_ number: Int, _ handle: Handle) {
+        endClient(handle)
+        guard number < asterisks.count, asterisks[number].probe == handle else { return }
+        asterisks[number].missed = 0
+        guard asterisks[number].state != .up else { return }
+        asterisks[number].state = .up
+        let address = asterisks[number].address
+        audit.add(
+            .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
+        // It may have been started anew and know nobody: all are registered again, 500 a second.
+        var count: Int64 = 0
+        for account in accounts.indices where number < accounts[account].presences.count {
+            schedule(accounts[account].presences[number], after: Milliseconds(count * 2))
+            count += 1
+        }
+    }
+
+    /// Begins a request of our own to an Asterisk.
+    private mutating func writeOwn(
+        _ method: StaticString, _ handle: Handle, from: [UInt8], to: [UInt8], sequence: UInt32,
+        callID: UInt64
+    ) {
+        let flow = clients[handle].flow
+        let own = listeners[Int(inside)].endpoint.address
+        let host = SocketAddress(flow.peer.ip, port: 0)
+        writer.begin()
+        writer.append(method)
+        writer.append(" ")
+        let nobody: [UInt8] = []
+        writer.append(uriOf: flow.peer, user: nobody.span)
+        writer.append(" SIP/2.0\r\n")
+        writer.via(flow, handle, clients[handle].cookie)
+        writer.maxForwards(70)
+        writer.append("From: <")
+        writer.append(uriOf: from.isEmpty ? own : host, user: from.span)
+        writer.append(">;tag=")
+        writer.append(hex: callID, digits: 16)
+        writer.append("\r\nTo: <")
+        writer.append(uriOf: to.isEmpty ? flow.peer : host, user: to.span)
+        writer.append(">\r\nCall-ID: ")
+        writer.append(hex: callID, digits: 16)
+        writer.append("\r\nCSeq: ")
+        writer.append(decimal: UInt64(sequence))
+        writer.append(" ")
+        writer.append(method)
+        writer.append("\r\n")
+        writer.ownContact(inside, user: from.span)
+        writer.append("User-Agent: Rempart\r\n")
+    }
+
+    // MARK: Registrations
+
+    /// Sees to it that an account with a binding is registered at every Asterisk.
+    mutating func appearAtAsterisks(_ account: Int32) {
+        if accounts[account].presences.isEmpty {
+            for number in asterisks.indices {
+                var presence = Presence()
+                presence.account = account
+                presence.asterisk = number
+                presence.cookie = random()
+                presence.sequence = 1
+                guard let handle = presences.take(presence) else { return }
+                accounts[account].presences.append(handle)
+                schedule(handle, after: Milliseconds(0))
+            }
+            return
+        }
+        for handle in accounts[account].presences where presences[handle].leaving {
+            presences[handle].leaving = false
+            schedule(handle, after: Milliseconds(0))
+        }
+    }
+
+    /// Ends the registrations of an account that has no binding any more.
+    mutating func leaveAsterisks(_ account: Int32) {
+        for handle in accounts[account].presences {
+            presences[handle].leaving = true
+            schedule(handle, after: Milliseconds(0))
+        }
+    }
+
+    private mutating func schedule(_ handle: Handle, after: Milliseconds) {
+        guard presences.contains(handle) else { return }
+        timers.cancel(&presences[handle].timer)
+        presences[handle].challenges = 0
+        presences[handle].timer = timers.set(
+            handle.payload(.presence), at: now.monotonic + after)
+    }
+
+    /// The account's credentials have come: what waited for them goes on.
+    mutating func refreshPresences(_ account: Int32) {
+        for handle in accounts[account].presences where presences[handle].state == .waiting {
+            schedule(handle, after: Milliseconds(0))
+        }
+    }
+
+    mutating func presenceTimer(_ handle: Handle) {
+        guard presences.contains(handle) else { return }
+        presences[handle].timer = .none
+        let presence = presences[handle]
+        guard presence.asterisk < asterisks.count else {
+            endPresence(handle)
+            return
+        }
+        // To an Asterisk that is down nothing is sent; coming up, it brings everybody back.
+        guard asterisks[presence.asterisk].state != .down else {
+            if presence.leaving { endPresence(handle) }
+            return
+        }
+        if accounts[presence.account].state != .found {
+            // After a restart the bindings come before the credentials.
+            presences[handle].state = .waiting
+            if accounts[presence.account].state != .asked { ask(presence.account) }
+            schedule(handle, after: .seconds(5))
+            return
+        }
+        sendPresence(handle, answering: nil)
+    }
+
+    private mutating func sendPresence(_ handle: Handle, answering answer: ChallengeAnswer?) {
+        presences[handle].sequence += 1
+        presences[handle].state = .trying
+        let presence = presences[handle]
+        let flow = Flow(.udp, listener: inside, peer: asterisks[presence.asterisk].address)
+        let client = Client(owner: .presence(handle), isInvite: false, flow: flow, cookie: random())
+        guard let place = clients.take(client) else {
+            schedule(handle, after: .seconds(5))
+            return
+        }
+        let entry = accounts[presence.account]
+        writeOwn(
+            "REGISTER", place, from: entry.name, to: entry.aor, sequence: presence.sequence,
+            callID: presence.cookie)
+        writer.append("Expires: ")
+        writer.append(decimal: presence.leaving ? 0 : Self.presenceExpires)
+        writer.endLine()
+        if let answer { writer.append(answer.header.span) }
+        writer.endEmpty()
+        send(place)
+    }
+
+    mutating func presenceAnswered(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
+        guard presences.contains(handle) else { return }
+        let presence = presences[handle]
+        switch index.status {
+        case 200..<300:
+            presences[handle].failures = 0
+            presences[handle].challenges = 0
+            guard !presence.leaving else {
+                endPresence(handle)
+                return
+            }
+            presences[handle].state = .registered
+            schedule(handle, after: Milliseconds(granted(bytes, index) * 750))
+        case 401, 407:
+            guard presence.challenges < 2 else {
+                refusedPresence(handle, index.status)
+                return
+            }
+            let uri = ownURI(presence.asterisk)
+            switch answer(bytes, index, presence.account, "REGISTER", uri) {
+            case .answer(let answer):
+                presences[handle].challenges += 1
+                sendPresence(handle, answering: answer)
+            case .asked: schedule(handle, after: .seconds(1))
+            case .impossible: refusedPresence(handle, index.status)
+            }
+        default: refusedPresence(handle, index.status)
+        }
+    }
+
+    private func ownURI(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
+
+    /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
+    private func granted(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Int64 {
+        var seconds = index.expires.map { Int64($0) } ?? Int64(Self.presenceExpires)
+        if let value = index.value(.contact) {
+            var list = ValueList(value)
+            if let first = list.next(in: bytes), let contact = try? NameAddress(first, in: bytes),
+                let own = contact.parameter("expires", in: bytes),
+                let number = bytes.bytes(own).decimal()
+            {
+                seconds = Int64(number)
+            }
+        }
+        return min(max(seconds, 20), Int64(Self.presenceExpires))
+    }
+
+    private mutating func refusedPresence(_ handle: Handle, _ status: UInt16) {
+        let presence = presences[handle]
+        let name = String(decoding: accounts[presence.account].name, as: UTF8.self)
+        let address = asterisks[presence.asterisk].address
+        if presence.failures == 0 {
+            audit.add(
+                .asteriskRefused, .warning,
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.database?",
+                [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
+        }
+        presenceFailed(handle)
+    }
+
+    /// A registration came to nothing: it is tried again, ever later, up to every 5 minutes.
+    mutating func presenceFailed(_ handle: Handle) {
+        guard presences.contains(handle) else { return }
+        presences[handle].state = .waiting
+        presences[handle].failures += 1
+        if presences[handle].leaving {
+            endPresence(handle)
+            return
+        }
+        let step = min(presences[handle].failures, 6)
+        schedule(handle, after: .seconds(Int64(5 << step)))
+    }
+
+    private mutating func endPresence(_ handle: Handle) {
+        let account = presences[handle].account
+        timers.cancel(&presences[handle].timer)
+        presences.release(handle)
+        accounts[account].presences.removeAll { $0 == handle }
+        // One that is to come back is begun anew as a whole.
+        if accounts[account].presences.isEmpty, accounts[account].bindings >= 0 {
+            appearAtAsterisks(account)
+        }
+    }
+
+    // MARK: Challenges
+
+    /// What can be said to a challenge.
+    enum Answering {
+        case answer(ChallengeAnswer)
+        case asked
+        case impossible
+    }
+
+    /// The answer to an Asterisk's challenge in the name of an account.
+    private mutating func answer(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ account: Int32, _ method: StaticString,
+        _ uri: [UInt8]
+    ) -> Answering {
+        let name: HeaderName = index.status == 401 ? .wwwAuthenticate : .proxyAuthenticate
+        for position in 0..<index.count where index[position].name == name {
+            guard let header = DigestHeader(index[position].value, in: bytes),
+                let algorithm = header.algorithm, !header.nonce.isEmpty
+            else { continue }
+            guard let ha1 = ha1(account, [UInt8](bytes.bytes(header.realm)), algorithm) else {
+                return .asked
+            }
+            guard ha1.length > 0 else { continue }
+            return .answer(answer(header, bytes, algorithm, ha1, account, method, uri, index.status))
+        }
+        return .impossible
+    }
+
+    /// HA1 of an account for a realm: nil when directory has been asked for it, empty when there is none.
+    private mutating func ha1(
+        _ account: Int32, _ realm: [UInt8], _ algorithm: DigestAlgorithm
+    ) -> HashValue? {
+        if realm == settings.realm { return accounts[account].ha1(algorithm) }
+        let key = ForeignRealm(account: account, realm: realm, algorithm: algorithm.rawValue)
+        if let known = foreignHA1[key] { return known }
+        guard realm.count <= 128 else { return HashValue() }
+        lookUp(account, realm: realm)
+        return nil
+    }
+
+    /// Keeps HA1s for an Asterisk's realm that is not ours.
+    mutating func keepForeign(_ account: Int32, _ realm: [UInt8], _ found: Account) {
+        for algorithm in [DigestAlgorithm.md5, .sha256] {
+            let key = ForeignRealm(account: account, realm: realm, algorithm: algorithm.rawValue)
+            foreignHA1[key] = HashValue(algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
+        }
+        refreshPresences(account)
+    }
+
+    private mutating func answer(
+        _ header: DigestHeader, _ bytes: Span<UInt8>, _ algorithm: DigestAlgorithm,
+        _ ha1: HashValue, _ account: Int32, _ method: StaticString, _ uri: [UInt8],
+        _ status: UInt16
+    ) -> ChallengeAnswer {
+        var text = ByteBuffer(capacity: 2048)
+        text.append(status == 401 ? "Authorization" : "Proxy-Authorization")
+        text.append(": Digest username=\"")
+        text.append(accounts[account].authUser.span)
+        text.append("\", realm=\"")
+        text.append(bytes.bytes(header.realm))
+        text.append("\", nonce=\"")
+        text.append(bytes.bytes(header.nonce))
+        text.append("\", uri=\"")
+        text.append(uri.span)
+        text.append("\", algorithm=")
+        text.append(algorithm.name)
+        var cnonce = ByteBuffer(capacity: 16)
+        if header.offersAuth(in: bytes) {
+            cnonce.append(hex: random(), digits: 16)
+            text.append(", qop=auth, nc=00000001, cnonce=\"")
+            text.append(cnonce.span)
+            text.append("\"")
+        }
+        let response = hashes.ownResponse(
+            algorithm, ha1: ha1, method: method, uri: uri.span,
+            nonce: bytes.bytes(header.nonce), cnonce: cnonce.span)
+        text.append(", response=\"")
+        for index in 0..<response.length { text.append(hex: response.bytes[index]) }
+        text.append("\"")
+        if !header.opaque.isEmpty {
+            text.append(", opaque=\"")
+            text.append(bytes.bytes(header.opaque))
+            text.append("\"")
+        }
+        text.append("\r\n")
+        return ChallengeAnswer(header: Array(text.span))
+    }
+
+    /// Sends an exchange's request again with an answer to the Asterisk's challenge; false when that
+    /// cannot be done.
+    ///
+    /// The CSeq is one higher, and stays so on the inner side of the dialog.
+    mutating func answerChallenge(
+        _ owner: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) -> Bool {
+        let exchange = exchanges[owner]
+        guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else { return false }
+        let uri = "sip:\(String(decoding: exchange.user, as: UTF8.self))@\(exchange.asterisk)"
+        guard
+            case .answer(let answer) = answer(
+                bytes, index, exchange.account, exchange.method.name, Array(uri.utf8))
+        else {
+            asteriskRefused(exchange)
+            return false
+        }
+        exchanges[owner].challenges += 1
+        exchanges[owner].sequenceShift &+= 1
+        resend(owner, answer)
+        return true
+    }
+
+    private mutating func asteriskRefused(_ exchange: Exchange) {
+        let name = String(decoding: accounts[exchange.account].name, as: UTF8.self)
+        audit.add(
+            .asteriskRefused, .warning,
+            "Asterisk \(exchange.asterisk) asks \(name) for credentials that accounts.database does not hold",
+            [(.account, name), (.asterisk, "\(exchange.asterisk)")])
+    }
+}

@@ -1,0 +1,186 @@
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// The server side of a request that is passed on.
+extension Router {
+    /// What a request, its retransmissions, its ACK for a failure and its CANCEL have in common
+    /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
+    func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+        let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
+        return NameTable.hash(bytes.bytes(index.via.branch))
+            ^ NameTable.hash(bytes.bytes(index.via.host)) &* 3
+            ^ NameTable.hash(bytes.bytes(index.callID)) &* 5
+            ^ (UInt64(index.sequence) << 17 | UInt64(index.via.port) << 1 | (isInvite ? 1 : 0))
+            &* 0x9E37_79B9_7F4A_7C15
+    }
+
+    /// The exchange of a key whose request came from the same address.
+    func exchange(of key: UInt64, _ flow: Flow) -> Handle? {
+        let number = keys.find(key) { number in
+            guard let handle = exchanges.handle(at: UInt32(bitPattern: number)) else { return false }
+            return exchanges[handle].key == key && exchanges[handle].flow.peer.ip == flow.peer.ip
+        }
+        return number.flatMap { exchanges.handle(at: UInt32(bitPattern: $0)) }
+    }
+
+    /// Lets a known exchange have the request: a retransmission, an ACK or a CANCEL of it; false for an ACK
+    /// that is a request of its own.
+    mutating func absorb(
+        _ handle: Handle, _ index: MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
+    ) -> Bool {
+        switch index.method {
+        case .ack:
+            guard exchanges[handle].server.awaitsACK else { return false }
+            perform(exchanges[handle].server.handle(.ack), handle)
+        case .cancel:
+            reply(bytes, index, flow, 200, "OK")
+            if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
+                exchanges[handle].cancelled = true
+                cancelBranches(handle)
+                if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
+            }
+        default:
+            perform(exchanges[handle].server.handle(.requestAgain), handle)
+        }
+        return true
+    }
+
+    /// Begins an exchange: the request is kept, and an INVITE is answered with 100 at once.
+    mutating func open(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ direction: Direction
+    ) -> Handle? {
+        var exchange = Exchange(flow: flow, method: index.method, direction: direction)
+        exchange.key = exchangeKey(bytes, index)
+        exchange.request = blocks.store(bytes)
+        guard exchange.request.exists, let handle = exchanges.take(exchange) else {
+            blocks.release(&exchange.request)
+            beginReply(bytes, index, flow, 503, "Service Unavailable")
+            writer.append("Retry-After: 30\r\n")
+            endReply(flow)
+            refuseRecord("table-full", 503, index, bytes, flow)
+            return nil
+        }
+        keys.add(Int32(bitPattern: handle.index), exchange.key)
+        if index.method == .invite { answerLocally(handle, 100, "Trying") }
+        return handle
+    }
+
+    /// Answers an exchange's request by ourselves.
+    mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
+        writer.begin()
+        writer.append("SIP/2.0 ")
+        writer.append(decimal: UInt64(status))
+        writer.append(" ")
+        writer.append(reason)
+        writer.endLine()
+        scratch.removeAll()
+        // RFC 3261 section 8.2.6.2: a 100 has no tag.
+        if status > 100 { scratch.append(hex: random(), digits: 16) }
+        let exchange = exchanges[handle]
+        Self.answerIdentity(&writer, blocks, exchange.request, parser, exchange.flow, scratch)
+        writer.endEmpty()
+        give(status, handle)
+    }
+
+    private static func answerIdentity(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ request: Block,
+        _ parser: MessageParser, _ flow: Flow, _ tag: borrowing ByteBuffer
+    ) {
+        let bytes = blocks.span(request)
+        var index = MessageIndex()
+        guard (try? parser.parse(bytes, into: &index)) != nil else { return }
+        writer.answerIdentity(bytes, index, flow.peer, tag: tag.span)
+    }
+
+    /// Ends an exchange's request by ourselves, unless it has ended.
+    mutating func finishLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
+        guard exchanges[handle].server.isOpen else { return }
+        answerLocally(handle, status, reason)
+    }
+
+    /// Gives the answer that is in the writer to the server side.
+    mutating func give(_ status: UInt16, _ handle: Handle) {
+        guard writer.isWhole else { return }
+        let action = exchanges[handle].server.handle(.send(status))
+        guard action != .none else { return }
+        outbox.append(writer.buffer, to: exchanges[handle].flow)
+        blocks.release(&exchanges[handle].answer)
+        exchanges[handle].answer = blocks.store(writer.buffer)
+        perform(action, handle)
+    }
+
+    /// Does what the server side wants done; the answer itself has been sent.
+    private mutating func perform(_ action: ServerAction, _ handle: Handle) {
+        switch action {
+        case .none, .pass: break
+        case .resend: resend(handle)
+        case .resendEvery(let interval):
+            resend(handle)
+            exchanges[handle].retransmit = timers.set(
+                handle.payload(.serverRetransmit), at: now.monotonic + interval)
+        case .passAndEnd(let after, let retransmit):
+            timers.cancel(&exchanges[handle].deadline)
+            exchanges[handle].end = timers.set(
+                handle.payload(.serverEnd), at: now.monotonic + after)
+            if let retransmit {
+                exchanges[handle].retransmit = timers.set(
+                    handle.payload(.serverRetransmit), at: now.monotonic + retransmit)
+            }
+        case .endAfter(let after):
+            timers.cancel(&exchanges[handle].retransmit)
+            timers.cancel(&exchanges[handle].end)
+            exchanges[handle].end = timers.set(
+                handle.payload(.serverEnd), at: now.monotonic + after)
+        case .terminate: close(handle)
+        }
+    }
+
+    private mutating func resend(_ handle: Handle) {
+        let exchange = exchanges[handle]
+        guard exchange.answer.exists else { return }
+        outbox.append(exchange.answer, of: blocks, to: exchange.flow)
+    }
+
+    /// Frees everything an exchange holds; branches that still absorb retransmissions end by themselves.
+    mutating func close(_ handle: Handle) {
+        timers.cancel(&exchanges[handle].end)
+        timers.cancel(&exchanges[handle].retransmit)
+        timers.cancel(&exchanges[handle].deadline)
+        blocks.release(&exchanges[handle].request)
+        blocks.release(&exchanges[handle].answer)
+        blocks.release(&exchanges[handle].best)
+        keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
+        exchanges.release(handle)
+    }
+
+    mutating func serverTimer(_ handle: Handle, _ event: ServerEvent) {
+        guard exchanges.contains(handle) else { return }
+        switch event {
+        case .retransmit: exchanges[handle].retransmit = .none
+        default: exchanges[handle].end = .none
+        }
+        perform(exchanges[handle].server.handle(event), handle)
+    }
+
+    /// Timer C, or the end of waiting for a cancelled branch.
+    mutating func exchangeDeadline(_ handle: Handle) {
+        guard exchanges.contains(handle), exchanges[handle].server.isOpen else { return }
+        exchanges[handle].deadline = .none
+        cancelBranches(handle)
+        if exchanges[handle].cancelled {
+            finishLocally(handle, 487, "Request Terminated")
+        } else {
+            finishLocally(handle, 408, "Request Timeout")
+        }
+    }
+
+    /// Sets timer C anew (RFC 3261 section 16.7 item 2).
+    mutating func restartDeadline(_ handle: Handle, _ span: Milliseconds = Timers.c) {
+        timers.cancel(&exchanges[handle].deadline)
+        exchanges[handle].deadline = timers.set(
+            handle.payload(.exchange), at: now.monotonic + span)
+    }
+}

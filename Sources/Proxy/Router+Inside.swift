@@ -1,0 +1,134 @@
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// Requests from the Asterisks.
+extension Router {
+    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        let key = exchangeKey(bytes, index)
+        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
+        if index.method == .cancel {
+            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
+            return
+        }
+        if index.maxForwards == 0 {
+            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
+            return
+        }
+        if let token = routeToken(bytes, index) {
+            insideDialogRequest(bytes, index, flow, token)
+            return
+        }
+        switch index.method {
+        case .ack: break
+        case .register: refuse(bytes, index, flow, 405, "Method Not Allowed", "register-from-inside")
+        case .options: answerInsideOptions(bytes, index, flow)
+        default: callPhones(bytes, index, flow)
+        }
+    }
+
+    /// The token in the topmost Route, by which an Asterisk reaches a phone.
+    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> PhoneToken? {
+        guard let value = index.value(.route) else { return nil }
+        var list = ValueList(value)
+        guard let top = list.next(in: bytes), let route = try? NameAddress(top, in: bytes) else {
+            return nil
+        }
+        return writer.tokens.phone(bytes.bytes(route.uri.user))
+    }
+
+    /// A request inside a dialog: the Route says which phone, by which way.
+    private mutating func insideDialogRequest(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: PhoneToken
+    ) {
+        let account = accounts.find(token.account.span) ?? -1
+        guard let way = openWay(token.flow, account) else {
+            // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
+            refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
+            return
+        }
+        let uri = [UInt8](bytes.bytes(index.requestURI.whole))
+        guard index.method != .ack else {
+            forwardInsideACK(bytes, index, way, uri, token)
+            return
+        }
+        guard let handle = open(bytes, index, flow, .outward) else { return }
+        exchanges[handle].account = account
+        exchanges[handle].inDialog = true
+        if !forwardOutward(handle, way, uri: uri) {
+            finishLocally(handle, 500, "Server Internal Error")
+        }
+    }
+
+    /// The way itself while it is open, else that of the account's latest binding that can be reached.
+    private func openWay(_ flow: Flow, _ account: Int32) -> Flow? {
+        if !flow.transport.isStream || liveConnections.contains(flow.connection) { return flow }
+        guard account >= 0 else { return nil }
+        var best: Binding?
+        var at = accounts[account].bindings
+        while let binding = bindings[at] {
+            let isLater = best.map { binding.expires > $0.expires } ?? true
+            if binding.reachable, isLater { best = binding }
+            at = binding.next
+        }
+        return best?.flow
+    }
+
+    private mutating func forwardInsideACK(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ way: Flow, _ uri: [UInt8],
+        _ token: PhoneToken
+    ) {
+        writer.begin()
+        writer.append("ACK ")
+        writer.append(uri.span)
+        writer.append(" SIP/2.0\r\n")
+        writer.via(way, .none, random())
+        writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
+        writer.identity(bytes, index, .outward, sequence: index.sequence)
+        writer.rest(bytes, index, .outward)
+        if writer.isWhole { outbox.append(writer.buffer, to: way) }
+    }
+
+    /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
+    private mutating func answerInsideOptions(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) {
+        let user = bytes.bytes(index.requestURI.user)
+        let isThere = user.isEmpty || accounts.find(user).map { hasReachablePhone($0) } ?? false
+        if isThere {
+            reply(bytes, index, flow, 200, "OK")
+        } else {
+            reply(bytes, index, flow, 480, "Temporarily Unavailable")
+        }
+    }
+
+    private func hasReachablePhone(_ account: Int32) -> Bool {
+        var at = accounts[account].bindings
+        while let binding = bindings[at] {
+            if binding.reachable { return true }
+            at = binding.next
+        }
+        return false
+    }
+
+    /// A request for `sip:account@edge`: to all of the account's phones at once.
+    private mutating func callPhones(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        guard let account = accounts.find(bytes.bytes(index.requestURI.user)),
+            hasReachablePhone(account)
+        else {
+            refuse(bytes, index, flow, 480, "Temporarily Unavailable", "not-registered")
+            return
+        }
+        guard let handle = open(bytes, index, flow, .outward) else { return }
+        exchanges[handle].account = account
+        var at = accounts[account].bindings
+        while let binding = bindings[at] {
+            if binding.reachable, exchanges[handle].clientCount < Exchange.maximumBranches {
+                _ = forwardOutward(handle, binding.flow, uri: binding.contact)
+            }
+            at = binding.next
+        }
+        if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
+    }
+}

@@ -1,0 +1,177 @@
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// Requests from the Internet.
+extension Router {
+    mutating func outsideRequest(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+    ) {
+        let key = exchangeKey(bytes, index)
+        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
+        if index.method == .cancel {
+            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
+            return
+        }
+        let token = dialogToken(bytes, index)
+        guard token != nil || isServed(bytes, index.requestURI) else {
+            foreign(bytes, index, flow)
+            return
+        }
+        guard index.method != .other else {
+            refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
+            return
+        }
+        if index.maxForwards == 0, index.method != .register {
+            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
+            return
+        }
+        if let token {
+            dialogRequest(bytes, index, flow, token, replayed)
+            return
+        }
+        switch index.method {
+        case .ack: break
+        case .register: register(bytes, index, flow, replayed)
+        case .options where index.requestURI.user.isEmpty: answerOptions(bytes, index, flow)
+        case .invite, .subscribe, .message, .options, .refer, .publish:
+            newRequest(bytes, index, flow, key, replayed)
+        default:
+            // BYE, UPDATE, PRACK, INFO, NOTIFY exist inside a dialog only.
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+        }
+    }
+
+    /// Whether a Request-URI names a domain that is served here.
+    func isServed(_ bytes: Span<UInt8>, _ uri: URI) -> Bool {
+        guard uri.scheme == .sip || uri.scheme == .sips else { return false }
+        return isServedHost(bytes.bytes(uri.host))
+    }
+
+    /// Whether a host is one of the served domains.
+    func isServedHost(_ host: Span<UInt8>) -> Bool {
+        for position in settings.domains.indices {
+            let domain = settings.domains[position]
+            if host.equalsCaseless(domain.span) { return true }
+        }
+        return false
+    }
+
+    /// The token in the Request-URI, when the URI is one that we have handed out.
+    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> AsteriskToken? {
+        guard index.requestURI.user.length >= 32 else { return nil }
+        return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
+    }
+
+    /// Most scans address a bare IP or somebody else's domain: on UDP they learn nothing, not even that
+    /// somebody is here.
+    private mutating func foreign(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        if flow.transport.isStream, index.method != .ack {
+            reply(bytes, index, flow, 403, "Forbidden")
+        }
+        refuseRecord("foreign-domain", flow.transport.isStream ? 403 : 0, index, bytes, flow)
+    }
+
+    /// Answers and records a refusal; an ACK is never answered.
+    mutating func refuse(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ reason: StaticString, _ code: String
+    ) {
+        if index.method != .ack { reply(bytes, index, flow, status, reason) }
+        refuseRecord(code, status, index, bytes, flow)
+    }
+
+    private mutating func answerOptions(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        beginReply(bytes, index, flow, 200, "OK")
+        endReply(flow)
+    }
+
+    /// A request inside a dialog: the token says where it goes.
+    private mutating func dialogRequest(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: AsteriskToken,
+        _ replayed: Bool
+    ) {
+        guard isAsterisk(token.asterisk.ip) else {
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "asterisk-gone")
+            return
+        }
+        if index.method == .ack {
+            forwardACK(bytes, index, token)
+            return
+        }
+        var account: Int32 = -1
+        if let number = accounts.find(bytes.bytes(index.from.uri.user)),
+            writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account
+        {
+            account = number
+        }
+        // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
+        // travels in clear over UDP, and whoever reads it could end or turn the call.
+        if writer.tokens.mark(flow.peer.ip) != token.source {
+            guard let number = authenticate(bytes, index, flow, replayed) else { return }
+            guard writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account else {
+                refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+                return
+            }
+            account = number
+        }
+        guard let handle = open(bytes, index, flow, .inward) else { return }
+        exchanges[handle].account = account
+        exchanges[handle].inDialog = true
+        exchanges[handle].user = token.user
+        exchanges[handle].sequenceShift = token.sequenceShift
+        forward(handle, to: token.asterisk)
+    }
+
+    /// A request that begins something: authenticated, then to one of the Asterisks.
+    private mutating func newRequest(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ key: UInt64, _ replayed: Bool
+    ) {
+        guard index.to.tag.isEmpty else {
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+            return
+        }
+        guard let account = authenticate(bytes, index, flow, replayed) else { return }
+        guard isDialable(bytes.bytes(index.requestURI.user)) else {
+            refuse(bytes, index, flow, 404, "Not Found", "dial-string")
+            return
+        }
+        guard let handle = open(bytes, index, flow, .inward) else { return }
+        exchanges[handle].account = account
+        exchanges[handle].user = Array(bytes.bytes(index.requestURI.user))
+        tryNextAsterisk(handle)
+    }
+
+    /// Whether a user part is safe for any dialplan: what could be taken for a channel, a separator or an
+    /// expression there is not.
+    private func isDialable(_ user: Span<UInt8>) -> Bool {
+        guard !user.isEmpty, user.count <= 64 else { return false }
+        var at = 0
+        while at < user.count {
+            switch user[at] {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "."),
+                UInt8(ascii: "+"), UInt8(ascii: "*"), UInt8(ascii: "#"), UInt8(ascii: "-"):
+                at += 1
+            case UInt8(ascii: "%"):
+                // Only an escaped # or *, which many phones write so.
+                guard at + 2 < user.count, user[at + 1] == UInt8(ascii: "2"),
+                    user[at + 2] == UInt8(ascii: "3")
+                        || Characters.lower(user[at + 2]) == UInt8(ascii: "a")
+                else { return false }
+                at += 3
+            default: return false
+            }
+        }
+        return true
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy of the bytes.
+    package init(_ bytes: Span<UInt8>) {
+        self = []
+        reserveCapacity(bytes.count)
+        for index in bytes.indices { append(bytes[index]) }
+    }
+}

@@ -1,0 +1,262 @@
+internal import Reactor
+internal import Journal
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// Responses: to the branches of exchanges, to our own registrations and questions.
+extension Router {
+    mutating func response(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        guard let handle = client(of: bytes, index, flow) else { return }
+        // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
+        guard index.sequenceMethod != .cancel else { return }
+        switch clients[handle].transaction.handle(.response(index.status)) {
+        case .provisional: provisional(handle, bytes, index)
+        case .final(let after, let ack):
+            timers.cancel(&clients[handle].retransmit)
+            timers.cancel(&clients[handle].end)
+            timers.cancel(&clients[handle].noAnswer)
+            if ack { acknowledge(handle, bytes, index) }
+            clients[handle].end = timers.set(
+                handle.payload(.clientEnd), at: now.monotonic + after)
+            final(handle, bytes, index)
+        case .again:
+            if case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner) {
+                pass(owner, handle, bytes, index)
+            }
+        case .acknowledge: acknowledge(handle, bytes, index)
+        default: break
+        }
+    }
+
+    /// The client transaction whose branch the response brings back, from where the request went.
+    private func client(
+        of bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) -> Handle? {
+        let branch = bytes.bytes(index.via.branch)
+        guard branch.count == 31, branch.extracting(0..<7).isExactly("z9hG4bK"),
+            let number = hexadecimal(branch.extracting(7..<15)),
+            let cookie = hexadecimal(branch.extracting(15..<31)),
+            let handle = clients.handle(at: UInt32(number)), clients[handle].cookie == cookie,
+            cookie != 0
+        else { return nil }
+        let went = clients[handle].flow
+        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
+        return handle
+    }
+
+    private func hexadecimal(_ text: Span<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for index in text.indices {
+            guard let digit = Characters.hex(text[index]) else { return nil }
+            value = value << 4 | UInt64(digit)
+        }
+        return value
+    }
+
+    private mutating func provisional(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        timers.cancel(&clients[handle].noAnswer)
+        if clients[handle].cancelWanted { cancel(handle) }
+        guard case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
+            exchanges[owner].server.isOpen
+        else { return }
+        if exchanges[owner].method == .invite {
+            // The ringing is bounded by timer C from now on, not by timer B.
+            timers.cancel(&clients[handle].retransmit)
+            timers.cancel(&clients[handle].end)
+            if !exchanges[owner].cancelled { restartDeadline(owner) }
+        }
+        if index.status > 100, !clients[handle].settled { pass(owner, handle, bytes, index) }
+    }
+
+    private mutating func final(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
+        switch clients[handle].owner {
+        case .nobody: break
+        case .probe(let number): probeAnswered(number, handle)
+        case .presence(let presence): presenceAnswered(presence, bytes, index)
+        case .exchange(let owner):
+            guard exchanges.contains(owner) else { return }
+            branchEnded(owner, handle, bytes, index)
+        }
+    }
+
+    private mutating func branchEnded(
+        _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        guard !clients[handle].settled else { return }
+        let status = index.status
+        if status == 401 || status == 407, exchanges[owner].direction == .inward {
+            clients[handle].settled = true
+            exchanges[owner].open -= 1
+            if exchanges[owner].server.isOpen, answerChallenge(owner, bytes, index) { return }
+            record(owner, 403, bytes, index, isOurs: true)
+            conclude(owner)
+            return
+        }
+        clients[handle].settled = true
+        exchanges[owner].open -= 1
+        if status < 300 {
+            cancelBranches(owner)
+            callRecord(owner, bytes, index)
+            pass(owner, handle, bytes, index)
+            return
+        }
+        if status >= 600 { cancelBranches(owner) }
+        if status == 503, mayMove(owner), tryNextAsterisk(owner) { return }
+        record(owner, status, bytes, index, isOurs: false)
+        conclude(owner)
+    }
+
+    private func mayMove(_ owner: Handle) -> Bool {
+        exchanges[owner].direction == .inward && !exchanges[owner].inDialog
+            && exchanges[owner].server.isOpen && !exchanges[owner].cancelled
+    }
+
+    /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6).
+    private mutating func record(
+        _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: MessageIndex, isOurs: Bool
+    ) {
+        let held = exchanges[owner].bestStatus
+        let rank = { (status: UInt16) in status >= 600 ? 0 : status / 100 }
+        guard held == 0 || rank(status) < rank(held) else { return }
+        exchanges[owner].bestStatus = status
+        blocks.release(&exchanges[owner].best)
+        if !isOurs { exchanges[owner].best = blocks.store(bytes) }
+    }
+
+    /// Counts a branch as ended without a response of its own.
+    mutating func settle(_ handle: Handle, status: UInt16) {
+        guard clients.contains(handle), !clients[handle].settled else { return }
+        clients[handle].settled = true
+        switch clients[handle].owner {
+        case .nobody, .probe: break
+        case .presence(let presence): presenceFailed(presence)
+        case .exchange(let owner):
+            guard exchanges.contains(owner) else { return }
+            exchanges[owner].open -= 1
+            if status == 408, clients[handle].asterisk >= 0, mayMove(owner),
+                exchanges[owner].method == .invite, tryNextAsterisk(owner)
+            {
+                return
+            }
+            if exchanges[owner].bestStatus == 0 { exchanges[owner].bestStatus = status }
+            conclude(owner)
+        }
+    }
+
+    /// Ends the exchange with the best failure once every branch has ended.
+    mutating func conclude(_ owner: Handle) {
+        guard exchanges[owner].open == 0, exchanges[owner].server.isOpen else { return }
+        let exchange = exchanges[owner]
+        if exchange.best.exists, exchange.bestStatus != 503 {
+            passStored(owner)
+            return
+        }
+        switch exchange.bestStatus {
+        case 403: finishLocally(owner, 403, "Forbidden")
+        // RFC 4320 section 4.2: too late for anybody, nothing is sent.
+        case 408 where exchange.method != .invite: close(owner)
+        case 408: finishLocally(owner, exchange.cancelled ? 487 : 408, "Request Timeout")
+        // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
+        default: finishLocally(owner, 500, "Server Internal Error")
+        }
+    }
+
+    // MARK: Passing on
+
+    private mutating func passStored(_ owner: Handle) {
+        let block = exchanges[owner].best
+        let copy = [UInt8](blocks.span(block))
+        var index = MessageIndex()
+        guard (try? parser.parse(copy.span, into: &index)) != nil else { return }
+        pass(owner, .none, copy.span, index)
+    }
+
+    /// Passes a response on to where the request came from.
+    private mutating func pass(
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        let exchange = exchanges[owner]
+        writer.begin()
+        writer.append("SIP/2.0 ")
+        writer.append(decimal: UInt64(index.status))
+        writer.append(" ")
+        writer.append(value: bytes.bytes(index.reason), exchange.direction == .inward ? .outward : .inward)
+        writer.endLine()
+        Self.answerIdentity(&writer, blocks, exchange, parser, bytes.bytes(index.to.tag))
+        switch exchange.direction {
+        case .inward:
+            guard passOutward(exchange, bytes, index) else {
+                finishLocally(owner, 500, "Server Internal Error")
+                return
+            }
+        case .outward: passInward(exchange, client, bytes, index)
+        }
+        give(index.status, owner)
+    }
+
+    private static func answerIdentity(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
+        _ parser: MessageParser, _ tag: Span<UInt8>
+    ) {
+        let request = blocks.span(exchange.request)
+        var index = MessageIndex()
+        guard (try? parser.parse(request, into: &index)) != nil else { return }
+        writer.answerIdentity(request, index, exchange.flow.peer, tag: tag)
+    }
+
+    /// The rest of an Asterisk's response on its way to a phone.
+    private mutating func passOutward(
+        _ exchange: Exchange, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) -> Bool {
+        if index.status >= 300 {
+            if index.status < 400, let contact = index.value(.contact) {
+                writer.header("Contact", bytes.bytes(contact), .outward)
+            }
+        } else if exchange.method.carriesContact {
+            let name = exchange.account >= 0 ? accounts[exchange.account].name : []
+            let good = writer.contact(
+                through: exchange.flow, bytes, index, asterisk: exchange.asterisk,
+                sequenceShift: exchange.sequenceShift, account: writer.tokens.mark(name.span))
+            guard good else { return false }
+        }
+        writer.rest(bytes, index, .outward)
+        return true
+    }
+
+    /// The rest of a phone's response on its way to an Asterisk.
+    private mutating func passInward(
+        _ exchange: Exchange, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        if index.status < 300, exchange.method.carriesContact, clients.contains(client) {
+            let name = exchange.account >= 0 ? accounts[exchange.account].name : []
+            writer.recordRoute(exchange.flow.listener, to: clients[client].flow, account: name.span)
+        }
+        writer.phoneContact(bytes, index)
+        writer.rest(bytes, index, .inward)
+    }
+
+    private mutating func callRecord(
+        _ owner: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        let exchange = exchanges[owner]
+        let isCall = exchange.method == .invite && !exchange.inDialog
+        guard isCall || exchange.method == .bye else { return }
+        let name =
+            exchange.account >= 0
+            ? String(decoding: accounts[exchange.account].name, as: UTF8.self) : "?"
+        let callID = bytes.bytes(index.callID).text
+        if isCall {
+            let way = exchange.direction == .inward ? "from" : "to"
+            audit.add(
+                .callBegan, .info, "call \(way) \(name) answered",
+                [(.account, name), (.callID, callID)])
+        } else {
+            audit.add(
+                .callEnded, .info, "call of \(name) ended", [(.account, name), (.callID, callID)])
+        }
+    }
+}

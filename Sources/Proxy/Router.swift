@@ -1,0 +1,282 @@
+internal import Digest
+internal import Journal
+package import Messages
+internal import Reactor
+package import Registrar
+internal import SIP
+internal import SIPTransactions
+package import Sys
+
+/// The two clocks, read once a turn of the loop.
+package struct Now: Sendable {
+    /// The clock that never jumps.
+    package var monotonic: Milliseconds
+    /// The time since 1970.
+    package var sinceEpoch: Milliseconds
+
+    /// The clocks' values.
+    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
+        self.monotonic = monotonic
+        self.sinceEpoch = sinceEpoch
+    }
+}
+
+/// A message that waits for directory to say who its account is.
+struct ParkedMessage {
+    var block: Block
+    var flow: Flow
+}
+
+/// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
+///
+/// The loop hands in what came (`receive`, `answer`, `advance`, ...) and then takes what is to go out:
+/// `outbox`, `toDirectory`, `toBanner`, `audit`.
+package struct Router: ~Copyable {
+    /// Messages to send.
+    package var outbox = Outbox()
+    /// Requests to directory, in order.
+    package var toDirectory: [RouterToDirectory] = []
+    /// Requests to banner, in order.
+    package var toBanner: [RouterToBanner] = []
+    /// Records for the journal.
+    package var audit = Audit()
+
+    var settings: RouterSettings
+    let listeners: [Listener]
+    /// The listener that requests to Asterisks go out by.
+    let inside: UInt8
+    let parser = MessageParser()
+    var writer: MessageWriter
+    var scratch = ByteBuffer(capacity: 1024)
+    var hashes = HashEngine()
+    var nonces: Nonces
+    var now: Now
+    var timers: TimerWheel
+    var blocks = BlockStore(small: 131_072, large: 512)
+    var exchanges: Slots<Exchange>
+    var clients: Slots<Client>
+    var presences: Slots<Presence>
+    var keys = NameTable()
+    var accounts = Accounts(capacity: 1_000_000)
+    var bindings = Bindings(capacity: 1_000_000)
+    var asterisks: [Asterisk] = []
+    var nextAsterisk = 0
+    var defence = Defence()
+    var parked: [Int32: [ParkedMessage]] = [:]
+    var parkedCount = 0
+    /// What a lookup under way is for: an account, and a realm other than ours when it is one.
+    var lookUps: [UInt32: (account: Int32, realm: [UInt8])] = [:]
+    var nextLookUp: UInt32 = 0
+    /// HA1s for realms of Asterisks that are not ours.
+    var foreignHA1: [ForeignRealm: HashValue] = [:]
+    /// The connections that stand.
+    var liveConnections: Set<UInt64> = []
+    /// The bindings that came by each connection, perhaps before they moved to another one.
+    var connectionBindings: [UInt64: Set<Int32>] = [:]
+    var randomState: UInt64
+
+    struct ForeignRealm: Hashable {
+        var account: Int32
+        var realm: [UInt8]
+        var algorithm: UInt8
+    }
+
+    /// A router for these sockets; `secret` is of 64 bytes and outlives the process.
+    ///
+    /// `seed` is unpredictable and of this process alone.
+    package init(
+        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: UInt64, now: Now
+    ) {
+        self.settings = settings
+        self.listeners = listeners
+        self.now = now
+        inside = listeners.first { $0.side == .inside && $0.endpoint.transport == .udp }?.index ?? 0
+        writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
+        nonces = Nonces(key: Array(secret.suffix(32)))
+        timers = TimerWheel(capacity: 2_000_000, now: now.monotonic)
+        let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
+        exchanges = Slots(
+            capacity: 100_000, empty: Exchange(flow: nowhere, method: .other, direction: .inward))
+        clients = Slots(
+            capacity: 200_000,
+            empty: Client(owner: .nobody, isInvite: false, flow: nowhere, cookie: 0))
+        presences = Slots(capacity: 1_000_000, empty: Presence())
+        randomState = seed
+        adopt(settings)
+        _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
+    }
+
+    /// Uses other settings from now on; registrations at Asterisks that stay go on.
+    package mutating func adopt(_ settings: RouterSettings) {
+        self.settings = settings
+        writer.configure(settings)
+        let old = asterisks
+        asterisks = settings.asterisks.map { address in
+            old.first { $0.address == address } ?? Asterisk(address)
+        }
+        guard old.map(\.address) != settings.asterisks else { return }
+        for number in accounts.indices where !accounts[number].presences.isEmpty {
+            leaveAsterisks(number)
+            if accounts[number].bindings >= 0 { appearAtAsterisks(number) }
+        }
+    }
+
+    /// How long the loop may sleep.
+    package var patience: Milliseconds? { timers.patience }
+
+    /// A number nobody outside can guess (splitmix64 over an unpredictable seed, for branches and tags).
+    mutating func random() -> UInt64 {
+        randomState &+= 0x9E37_79B9_7F4A_7C15
+        var word = randomState
+        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
+    }
+
+    // MARK: What comes in
+
+    /// Takes one whole message that came by a flow.
+    package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
+        self.now = now
+        receive(bytes, flow, replayed: false)
+    }
+
+    mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, replayed: Bool) {
+        let side = listeners[Int(flow.listener)].side
+        if side == .outside, defence.isBanned(flow.peer.ip, now.monotonic) { return }
+        if side == .inside, !isAsterisk(flow.peer.ip) { return }
+        var index = MessageIndex()
+        do {
+            try parser.parse(bytes, into: &index)
+        } catch {
+            malformed(bytes, index, flow, side, error)
+            return
+        }
+        guard index.isRequest else {
+            response(bytes, index, flow)
+            return
+        }
+        switch side {
+        case .outside: outsideRequest(bytes, index, flow, replayed)
+        case .inside: insideRequest(bytes, index, flow)
+        }
+    }
+
+    /// Whether the inside answers a peer at all: only the configured Asterisks.
+    package func answers(_ ip: IPAddress) -> Bool { isAsterisk(ip) }
+
+    /// A stream cannot be read any further and is closed; `reason` is the code.
+    package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
+        self.now = now
+        guard audit.allowsRefusal(now.monotonic) else { return }
+        audit.add(
+            .refused, .notice,
+            "closed a \(flow.transport.name) connection of \(flow.peer.ip): \(reason)",
+            [
+                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
+                (.transport, flow.transport.name), (.reason, reason),
+            ])
+    }
+
+    func isAsterisk(_ ip: IPAddress) -> Bool { asterisks.contains { $0.address.ip == ip } }
+
+    /// What cannot be read is answered with 400 as far as it could be read, and never more than once.
+    private mutating func malformed(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ side: Side,
+        _ error: ParseError
+    ) {
+        refuseRecord(error.code, 400, index, bytes, flow)
+        // A source that proves nothing gets no answer to what only an attacker sends.
+        guard side == .outside, index.isRequest, index.has(.via), index.has(.from), index.has(.to),
+            index.has(.callID), index.has(.cseq), index.method != .ack, error != .control,
+            error != .lineEnd
+        else { return }
+        reply(bytes, index, flow, 400, "Bad Request")
+    }
+
+    // MARK: Answers without a transaction
+
+    /// Begins an answer to a request: its status line and the lines that repeat the request.
+    mutating func beginReply(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ reason: StaticString
+    ) {
+        writer.begin()
+        writer.append("SIP/2.0 ")
+        writer.append(decimal: UInt64(status))
+        writer.append(" ")
+        writer.append(reason)
+        writer.endLine()
+        scratch.removeAll()
+        // The same request gets the same tag, so that a retransmission is answered alike.
+        scratch.append(
+            hex: UInt64(writer.tokens.mark(bytes.bytes(index.via.branch))), digits: 8)
+        scratch.append(hex: UInt64(writer.tokens.mark(bytes.bytes(index.callID))), digits: 8)
+        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
+    }
+
+    private static func answerIdentity(
+        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ source: SocketAddress, _ tag: borrowing ByteBuffer
+    ) {
+        writer.answerIdentity(bytes, index, source, tag: tag.span)
+    }
+
+    /// Ends an answer without a body and sends it.
+    mutating func endReply(_ flow: Flow) {
+        writer.endEmpty()
+        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+    }
+
+    /// Answers a request without a transaction: never sent again by itself.
+    mutating func reply(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ reason: StaticString
+    ) {
+        beginReply(bytes, index, flow, status, reason)
+        endReply(flow)
+    }
+
+    // MARK: Records
+
+    /// Records that a request was refused.
+    mutating func refuseRecord(
+        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ flow: Flow
+    ) {
+        guard audit.allowsRefusal(now.monotonic) else { return }
+        let method = bytes.bytes(index.methodSlice).text
+        let account = bytes.bytes(index.from.uri.user).text
+        audit.add(
+            .refused, .notice,
+            "refused \(method.isEmpty ? "a message" : method) from \(flow.peer.ip): \(reason)",
+            [
+                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
+                (.transport, flow.transport.name), (.reason, reason), (.status, "\(status)"),
+                (.method, method), (.account, account),
+                (.callID, bytes.bytes(index.callID).text),
+            ])
+    }
+
+    // MARK: Timers
+
+    /// Runs every timer that is due.
+    package mutating func advance(_ now: Now) {
+        self.now = now
+        while let payload = timers.next(now.monotonic) {
+            guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
+            let handle = Handle(payload: payload)
+            switch kind {
+            case .serverEnd: serverTimer(handle, .timeout)
+            case .serverRetransmit: serverTimer(handle, .retransmit)
+            case .exchange: exchangeDeadline(handle)
+            case .clientRetransmit: clientTimer(handle, .retransmit)
+            case .clientEnd: clientTimer(handle, .timeout)
+            case .noAnswer: noAnswer(handle)
+            case .binding: bindingExpired(Int32(bitPattern: handle.index))
+            case .presence: presenceTimer(handle)
+            case .probe: probeAsterisks()
+            }
+        }
+    }
+}

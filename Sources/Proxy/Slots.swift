@@ -1,0 +1,113 @@
+/// A table of values with handles: an index, and a generation by which a stale handle is recognised.
+///
+/// It grows up to its capacity and never beyond; a full table hands out nothing, and the caller refuses
+/// new work.
+package struct Slots<Element>: ~Copyable {
+    private var elements: [Element] = []
+    private var generations: [UInt32] = []
+    private var free: [UInt32] = []
+    private let capacity: Int
+    private let empty: Element
+    /// How many are in use.
+    package private(set) var count = 0
+
+    /// A table of at most `capacity`; unused places hold `empty`.
+    package init(capacity: Int, empty: Element) {
+        self.capacity = capacity
+        self.empty = empty
+    }
+
+    /// Takes a place; nil when all are taken.
+    package mutating func take(_ element: Element) -> Handle? {
+        if let index = free.popLast() {
+            elements[Int(index)] = element
+            count += 1
+            return Handle(index: index, generation: generations[Int(index)])
+        }
+        guard elements.count < capacity else { return nil }
+        elements.append(element)
+        generations.append(0)
+        count += 1
+        return Handle(index: UInt32(elements.count - 1), generation: 0)
+    }
+
+    /// Gives a place back; its handle is stale from then on.
+    package mutating func release(_ handle: Handle) {
+        guard contains(handle) else { return }
+        elements[Int(handle.index)] = empty
+        generations[Int(handle.index)] = (generations[Int(handle.index)] + 1) & 0xFF_FFFF
+        free.append(handle.index)
+        count -= 1
+    }
+
+    /// Whether the handle is of a place in use. A place that is free has a generation that no handle has.
+    package func contains(_ handle: Handle) -> Bool {
+        Int(handle.index) < generations.count
+            && generations[Int(handle.index)] == handle.generation
+    }
+
+    /// The handle that `index` has now; nil past the end.
+    package func handle(at index: UInt32) -> Handle? {
+        guard Int(index) < generations.count else { return nil }
+        return Handle(index: index, generation: generations[Int(index)])
+    }
+
+    /// The value of a handle, which must be of a place in use.
+    package subscript(handle: Handle) -> Element {
+        get { elements[Int(handle.index)] }
+        _modify { yield &elements[Int(handle.index)] }
+    }
+}
+
+/// A place in a `Slots` table; 56 bits, so that a timer's payload can carry it beside a kind.
+package struct Handle: Hashable, Sendable {
+    /// The place.
+    package var index: UInt32
+    /// Which use of the place, 24 bits.
+    package var generation: UInt32
+
+    /// No place.
+    package static let none = Handle(index: .max, generation: 0)
+
+    /// Whether it names a place.
+    package var exists: Bool { index != .max }
+
+    /// The handle with a kind in the highest byte.
+    package func payload(_ kind: TimerKind) -> UInt64 {
+        UInt64(kind.rawValue) << 56 | UInt64(generation) << 32 | UInt64(index)
+    }
+
+    /// A handle of its parts.
+    package init(index: UInt32, generation: UInt32) {
+        self.index = index
+        self.generation = generation
+    }
+
+    /// The handle of a timer's payload.
+    package init(payload: UInt64) {
+        index = UInt32(truncatingIfNeeded: payload)
+        generation = UInt32(truncatingIfNeeded: payload >> 32) & 0xFF_FFFF
+    }
+}
+
+/// What a timer of the router is for.
+package enum TimerKind: UInt8, Sendable {
+    /// Timer H, I, J or L of an exchange's server side.
+    case serverEnd = 1
+    /// Timer G.
+    case serverRetransmit
+    /// Timer C, or the deadline of another forwarded request.
+    case exchange
+    /// Timer A or E.
+    case clientRetransmit
+    /// Timer B, D, F, K or M.
+    case clientEnd
+    /// An Asterisk has not answered an INVITE at all: try the next.
+    case noAnswer
+    /// A binding runs out.
+    case binding
+    /// An account is to be registered again at an Asterisk.
+    case presence
+    /// The Asterisks are to be asked whether they answer.
+    case probe
+}

@@ -1,0 +1,107 @@
+/// One header field of a message.
+package struct HeaderField: Sendable {
+    /// Which it is.
+    package var name: HeaderName
+    /// The name as it came.
+    package var nameSlice: Slice
+    /// The value without white space at its ends; folds are still inside.
+    package var value: Slice
+}
+
+/// Where the parts of a message lie in its bytes; nothing is copied.
+package struct MessageIndex: Sendable {
+    /// How many header fields a message may have.
+    package static let maximumHeaders = 100
+
+    /// Whether it is a request.
+    package var isRequest = true
+    /// The request's method.
+    package var method = Method.other
+    /// The method's name as it came.
+    package var methodSlice = Slice.empty
+    /// The Request-URI.
+    package var requestURI = URI()
+    /// The response's status code, 100 to 699.
+    package var status: UInt16 = 0
+    /// The response's reason phrase.
+    package var reason = Slice.empty
+    /// How many header fields there are.
+    package var count = 0
+    private var fields = InlineArray<100, HeaderField>(
+        repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
+    /// The number of the first field of each name plus one, 0 for none.
+    private var first = InlineArray<64, UInt8>(repeating: 0)
+
+    /// The topmost Via.
+    package var via = Via()
+    /// From's URI and parameters.
+    package var from = NameAddress()
+    /// To's URI and parameters.
+    package var to = NameAddress()
+    /// The Call-ID.
+    package var callID = Slice.empty
+    /// The CSeq's number.
+    package var sequence: UInt32 = 0
+    /// The CSeq's method.
+    package var sequenceMethod = Method.other
+    /// Max-Forwards, nil when there is none.
+    package var maxForwards: UInt8?
+    /// Expires in seconds, clamped to 32 bits; nil when there is none.
+    package var expires: UInt32?
+    /// Content-Length, nil when there is none.
+    package var contentLength: Int?
+    /// The body.
+    package var body = Slice.empty
+
+    /// An index of nothing.
+    package init() {}
+
+    /// Forgets what is indexed.
+    package mutating func reset() {
+        count = 0
+        first = InlineArray<64, UInt8>(repeating: 0)
+        maxForwards = nil
+        expires = nil
+        contentLength = nil
+        callID = .empty
+        body = .empty
+        via = Via()
+        to = NameAddress()
+        from = NameAddress()
+        status = 0
+        reason = .empty
+        methodSlice = .empty
+        requestURI = URI()
+    }
+
+    /// Field `position` (0 up to `count`).
+    package subscript(position: Int) -> HeaderField {
+        precondition(position < count)
+        return fields[position]
+    }
+
+    /// The position of the first field of a name, or nil.
+    package func position(_ name: HeaderName) -> Int? {
+        let number = first[Int(name.rawValue)]
+        return number == 0 ? nil : Int(number) - 1
+    }
+
+    /// The value of the first field of a name, or nil.
+    package func value(_ name: HeaderName) -> Slice? {
+        position(name).map { fields[$0].value }
+    }
+
+    /// Whether there is such a field.
+    package func has(_ name: HeaderName) -> Bool { first[Int(name.rawValue)] != 0 }
+
+    /// Adds a field; false when there are too many.
+    mutating func add(_ field: HeaderField) -> Bool {
+        guard count < Self.maximumHeaders else { return false }
+        fields[count] = field
+        count += 1
+        if first[Int(field.name.rawValue)] == 0 {
+            first[Int(field.name.rawValue)] = UInt8(count)
+        }
+        return true
+    }
+}

@@ -1,0 +1,176 @@
+/// Indexes SIP messages, strictly: what two parsers could read in two ways is refused.
+///
+/// Refused are control characters, bare CR or LF, white space before a colon, doubled single-value
+/// fields, a Content-Length that lies. Nothing is copied and nothing is allocated.
+package struct MessageParser: Sendable {
+    /// The longest message, in bytes.
+    package static let maximumMessage = 65_535
+    /// The longest header line, in bytes, folds included.
+    package static let maximumLine = 4096
+
+    private let names = HeaderTable()
+
+    /// A parser; it holds only its table of names.
+    package init() {}
+
+    /// Indexes the message that fills `message`, or begins it: bytes after Content-Length are not of it
+    /// (RFC 3261 section 18.3).
+    package func parse(
+        _ message: Span<UInt8>, into index: inout MessageIndex
+    ) throws(ParseError) {
+        index.reset()
+        guard message.count <= Self.maximumMessage else { throw .tooLong }
+        var at = 0
+        // RFC 3261 section 7.5: line ends before the start line are passed over.
+        while at + 1 < message.count, message[at] == 0x0D, message[at + 1] == 0x0A { at += 2 }
+        guard at < message.count else { throw .empty }
+        let lineEnd = try Self.lineEnd(message, from: at, folds: false)
+        try parseStartLine(Slice.from(at, to: lineEnd), message, &index)
+        at = lineEnd + 2
+        while true {
+            guard at + 1 < message.count else { throw .unterminated }
+            if message[at] == 0x0D, message[at + 1] == 0x0A { break }
+            let end = try Self.lineEnd(message, from: at, folds: true)
+            try parseHeader(Slice.from(at, to: end), message, &index)
+            at = end + 2
+        }
+        try finish(message, bodyStart: at + 2, &index)
+    }
+
+    /// The place of the CRLF that ends the line, folded lines taken as one.
+    private static func lineEnd(
+        _ message: Span<UInt8>, from start: Int, folds: Bool
+    ) throws(ParseError) -> Int {
+        var at = start
+        while at < message.count {
+            let byte = message[at]
+            if byte >= 0x20, byte != 0x7F {
+                at += 1
+                continue
+            }
+            switch byte {
+            case 0x09: at += 1
+            case 0x0D:
+                guard at + 1 < message.count else { throw .unterminated }
+                guard message[at + 1] == 0x0A else { throw .lineEnd }
+                if folds, at > start, at + 2 < message.count, isBlank(message[at + 2]) {
+                    at += 3
+                    continue
+                }
+                guard at - start <= maximumLine else { throw .headerTooLong }
+                return at
+            case 0x0A: throw .lineEnd
+            default: throw .control
+            }
+        }
+        throw .unterminated
+    }
+
+    private func parseStartLine(
+        _ line: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        let bytes = message.bytes(line)
+        guard let space = bytes.first(0x20), space > 0 else { throw .startLine }
+        let word = bytes.extracting(0..<space)
+        if word.isCaseless("sip/2.0") {
+            index.isRequest = false
+            guard bytes.count >= space + 4,
+                let status = bytes.extracting(space + 1..<space + 4).decimal(limit: 699),
+                status >= 100
+            else { throw .startLine }
+            // The space before the reason phrase stands even when the phrase is empty.
+            guard bytes.count > space + 4, bytes[space + 4] == 0x20 else { throw .startLine }
+            index.status = UInt16(status)
+            index.reason = .from(line.start + space + 5, to: line.end)
+            return
+        }
+        index.isRequest = true
+        for position in word.indices where !Characters.isToken(word[position]) { throw .startLine }
+        index.method = Method(word)
+        index.methodSlice = Slice(line.start, space)
+        guard let second = bytes.first(0x20, from: space + 1) else { throw .startLine }
+        let version = bytes.extracting(second + 1..<bytes.count)
+        guard version.isCaseless("sip/2.0") else {
+            throw version.count >= 4 && version.extracting(0..<4).isCaseless("sip/")
+                ? .version : .startLine
+        }
+        let uri = Slice(line.start + space + 1, second - space - 1)
+        index.requestURI = try URI(uri, in: message)
+    }
+
+    private func parseHeader(
+        _ line: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        var colon = line.start
+        while colon < line.end, Characters.isToken(message[colon]) { colon += 1 }
+        guard colon > line.start, colon < line.end, message[colon] == UInt8(ascii: ":") else {
+            throw .headerName
+        }
+        let nameSlice = Slice.from(line.start, to: colon)
+        let name = names.find(message.bytes(nameSlice))
+        let value = Slice.from(colon + 1, to: line.end).trimmed(in: message)
+        if name.isSingle, index.has(name) { throw .doubled }
+        let isFirst = !index.has(name)
+        guard index.add(HeaderField(name: name, nameSlice: nameSlice, value: value)) else {
+            throw .tooManyHeaders
+        }
+        guard isFirst else { return }
+        try parseKnown(name, value, message, &index)
+    }
+
+    private func parseKnown(
+        _ name: HeaderName, _ value: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        let bytes = message.bytes(value)
+        switch name {
+        case .via:
+            var list = ValueList(value)
+            guard let top = list.next(in: message) else { throw .via }
+            index.via = try Via(top, in: message)
+        case .from: index.from = try NameAddress(value, in: message)
+        case .to: index.to = try NameAddress(value, in: message)
+        case .callID:
+            guard !value.isEmpty else { throw .callID }
+            for position in bytes.indices where bytes[position] <= 0x20 { throw .callID }
+            index.callID = value
+        case .cseq:
+            guard let space = (0..<bytes.count).first(where: { bytes[$0] &- 0x30 > 9 }),
+                let number = bytes.extracting(0..<space).decimal(limit: 2_147_483_647)
+            else { throw .cseq }
+            let word = Slice.from(value.start + space, to: value.end)
+            let methodSlice = word.trimmed(in: message)
+            guard methodSlice.start > word.start, !methodSlice.isEmpty else { throw .cseq }
+            index.sequence = UInt32(number)
+            index.sequenceMethod = Method(message.bytes(methodSlice))
+            guard !index.isRequest
+                || message.bytes(methodSlice).equals(message.bytes(index.methodSlice))
+            else { throw .cseq }
+        case .maxForwards:
+            guard let number = bytes.decimal(limit: 255) else { throw .number }
+            index.maxForwards = UInt8(number)
+        case .expires:
+            guard !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0] &- 0x30 <= 9 }) else {
+                throw .number
+            }
+            index.expires = UInt32(bytes.decimal() ?? UInt64(UInt32.max))
+        case .contentLength:
+            guard let number = bytes.decimal(limit: UInt64(Self.maximumMessage)) else {
+                throw .contentLength
+            }
+            index.contentLength = Int(number)
+        default: break
+        }
+    }
+
+    private func finish(
+        _ message: Span<UInt8>, bodyStart: Int, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        guard index.has(.via), index.has(.from), index.has(.to), index.has(.callID),
+            index.has(.cseq)
+        else { throw .missing }
+        let available = message.count - bodyStart
+        let length = index.contentLength ?? available
+        guard length <= available else { throw .contentLength }
+        index.body = Slice(bodyStart, length)
+    }
+}

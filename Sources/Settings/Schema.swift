@@ -1,0 +1,206 @@
+internal import Messages
+internal import Sys
+
+/// A key of the settings file: what it may hold, what it means, and how it is read.
+package struct SettingKey: Sendable {
+    /// When the key must be there.
+    package enum Need: Sendable {
+        /// In every file.
+        case always
+        /// When an outside endpoint is `tls://`.
+        case withTLS
+        /// Never.
+        case never
+    }
+
+    /// The key with its group: "accounts.database".
+    package let path: String
+    /// When it must be there.
+    package let need: Need
+    /// How many items a list has; nil for a single value.
+    package let items: ClosedRange<Int>?
+    /// The value when the key is left out, as it would be written; nil when there is none.
+    package let byDefault: String?
+    /// The values it may have, for a reader.
+    package let range: String
+    /// A value as it would be written.
+    package let example: String
+    /// What it means, in a sentence or two.
+    package let meaning: String
+    /// What of it is not there yet in this version, if anything.
+    package let caveat: String?
+    /// Reads the text of one value; nil when it is right but has no frame.
+    let read: @Sendable (String) throws(ValueError) -> Setting?
+
+    init(
+        _ path: String, _ need: Need = .never, items: ClosedRange<Int>? = nil,
+        byDefault: String? = nil, range: String, example: String, meaning: String,
+        caveat: String? = nil, read: @escaping @Sendable (String) throws(ValueError) -> Setting?
+    ) {
+        self.path = path
+        self.need = need
+        self.items = items
+        self.byDefault = byDefault
+        self.range = range
+        self.example = example
+        self.meaning = meaning
+        self.caveat = caveat
+        self.read = read
+    }
+
+    /// A duration within bounds.
+    init(
+        _ path: String, byDefault: String, span: ClosedRange<Milliseconds>, meaning: String,
+        make: @escaping @Sendable (Milliseconds) -> Setting
+    ) {
+        self.init(
+            path, byDefault: byDefault, range: span.text, example: byDefault, meaning: meaning,
+            read: { text throws(ValueError) in make(try Value.duration(text, in: span)) })
+    }
+
+    /// A whole number within bounds.
+    init(
+        _ path: String, byDefault: String, count: ClosedRange<UInt32>, meaning: String,
+        make: @escaping @Sendable (UInt32) -> Setting
+    ) {
+        self.init(
+            path, byDefault: byDefault, range: "\(count.lowerBound) to \(count.upperBound)",
+            example: byDefault, meaning: meaning,
+            read: { text throws(ValueError) in make(try Value.count(text, in: count)) })
+    }
+
+    /// The group of the key, empty at the top.
+    var group: Substring { path.firstIndex(of: ".").map { path[..<$0] } ?? "" }
+
+    /// The key without its group.
+    var name: Substring { path.split(separator: ".").last ?? "" }
+}
+
+/// Every key there is, in the order it is documented; it drives reading, `rempart settings`, and
+/// the search for the right name of a wrong one.
+package enum Schema {
+    /// The keys.
+    package static let keys: [SettingKey] = sides + accounts + tls + defence + registration
+
+    /// The key of a path.
+    package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }
+
+    private static let sides: [SettingKey] = [
+        SettingKey(
+            "domains", .always, items: 1...256, range: "1 to 256 host names or IP addresses",
+            example: "[sip.example.com]",
+            meaning:
+                "The SIP domains served here: what stands after the @ in the phones' addresses."
+                + " Requests for any other domain are refused.",
+            read: { text throws(ValueError) in .domain(try Value.domain(text)) }),
+        SettingKey(
+            "outside", .always, items: 1...32,
+            range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT",
+            example: "[udp://203.0.113.5:5060]",
+            meaning: "Where the Internet reaches the edge. Without a port: 5060, for tls 5061."
+                + " A change needs a restart.",
+            read: { text throws(ValueError) in .outside(try Value.endpoint(text)) }),
+        SettingKey(
+            "inside", .always, items: 1...8, range: "1 to 8 of udp:// or tcp://ADDRESS:PORT",
+            example: "[udp://10.0.0.1:5060]",
+            meaning:
+                "Where the Asterisks reach the edge; only they are answered there, and they are"
+                + " called from its udp endpoint. Without a port: 5060. A change needs a restart.",
+            read: { text throws(ValueError) in
+                let endpoint = try Value.endpoint(text)
+                guard endpoint.transport != .tls else {
+                    throw ValueError("tls is for outside: inside is udp or tcp")
+                }
+                return .inside(endpoint)
+            }),
+        SettingKey(
+            "asterisk.servers", .always, items: 1...64, range: "1 to 64 of ADDRESS:PORT, over UDP",
+            example: "[10.0.0.10:5060]",
+            meaning: "The Asterisks that calls are shared out to. Without a port: 5060.",
+            read: { text throws(ValueError) in .asterisk(try Value.address(text, port: 5060)) }),
+    ]
+
+    private static let accounts: [SettingKey] = [
+        SettingKey(
+            "accounts.database", .always, range: "sqlite:///PATH, at most 1024 bytes",
+            example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
+            meaning: "The database that Asterisk Realtime uses; it is only ever read.",
+            read: { text throws(ValueError) in .database(try Value.database(text)) }),
+        SettingKey(
+            "accounts.schema", byDefault: AccountSchema.automatic.name,
+            range: AccountSchema.allCases.map(\.name).joined(separator: ", "), example: "pjsip",
+            meaning: "Whose tables hold the accounts; automatic finds out by looking at them.",
+            read: { text throws(ValueError) in .schema(try Value.schema(text)) }),
+        SettingKey(
+            "accounts.realm", byDefault: "asterisk", range: "1 to 128 bytes without \" and \\",
+            example: "asterisk",
+            meaning:
+                "The digest realm. Asterisk's own unless you changed it there; stored MD5 hashes"
+                + " fit no other.",
+            read: { text throws(ValueError) in .realm(try Value.realm(text)) }),
+        SettingKey(
+            "accounts.algorithms", items: 1...2,
+            range: OfferedAlgorithm.allCases.map(\.name).joined(separator: ", "),
+            example: "[MD5, SHA-256]",
+            meaning:
+                "The digest algorithms that phones are offered, the preferred one first; MD5 alone"
+                + " when left out, since many phones give up at a challenge they do not know, even"
+                + " beside one they do. An answer by SHA-256 is always accepted.",
+            read: { text throws(ValueError) in .algorithm(try Value.algorithm(text)) }),
+    ]
+
+    private static let tls: [SettingKey] = [
+        SettingKey(
+            "tls.certificate", .withTLS, range: "an absolute path, at most 4096 bytes",
+            example: "/etc/rempart/fullchain.pem",
+            meaning: "The certificate with its chain, PEM. Needed when an outside endpoint is tls.",
+            read: { text throws(ValueError) in .certificate(try Value.path(text)) }),
+        SettingKey(
+            "tls.key", .withTLS, range: "an absolute path, at most 4096 bytes",
+            example: "/etc/rempart/privkey.pem",
+            meaning: "The certificate's private key, PEM. Needed when an outside endpoint is tls.",
+            read: { text throws(ValueError) in .key(try Value.path(text)) }),
+    ]
+
+    private static let defence: [SettingKey] = [
+        SettingKey(
+            "defence.countries", items: 1...249, range: "1 to 249 country codes of two letters",
+            example: "[FR, BE, CH, LU]",
+            meaning: "The countries that phones may register and call from.",
+            caveat: "not enforced in this version: sources of every country are answered",
+            read: { text throws(ValueError) in
+                try Value.country(text)
+                return nil
+            }),
+        SettingKey(
+            "defence.failures", byDefault: "5", count: 1...1000,
+            meaning: "How many proven wrong passwords within the window ban a source.",
+            make: { .failures($0) }),
+        SettingKey(
+            "defence.window", byDefault: "30s", span: .seconds(1) ... .seconds(86_400),
+            meaning: "The window in which wrong passwords are counted.", make: { .window($0) }),
+        SettingKey(
+            "defence.ban", byDefault: "5m", span: .seconds(1) ... .seconds(31_536_000),
+            meaning: "How long a first ban lasts.", make: { .ban($0) }),
+        SettingKey(
+            "defence.allow", items: 1...1024, range: "1 to 1024 networks or addresses",
+            example: "[192.0.2.0/24]",
+            meaning: "Networks that are never banned, such as the administrator's own.",
+            read: { text throws(ValueError) in .allow(try Value.network(text)) }),
+    ]
+
+    private static let registration: [SettingKey] = [
+        SettingKey(
+            "registration.minimum", byDefault: "60s", span: .seconds(30) ... .seconds(86_400),
+            meaning: "The shortest time a phone may register for; less is answered with 423.",
+            make: { .minimumExpires($0) }),
+        SettingKey(
+            "registration.maximum", byDefault: "1h", span: .seconds(60) ... .seconds(604_800),
+            meaning: "The longest time a phone is registered for; more is cut to it.",
+            make: { .maximumExpires($0) }),
+        SettingKey(
+            "registration.contacts", byDefault: "10", count: 1...32,
+            meaning: "How many phones may be registered for one account at a time.",
+            make: { .contacts($0) }),
+    ]
+}

@@ -1,0 +1,94 @@
+package import Messages
+internal import Sys
+
+/// A settings text, read: its settings, and everything there is to say about it.
+package struct SettingsFile: Sendable {
+    /// One value of the text.
+    package struct Value: Equatable, Sendable {
+        /// The key with its group.
+        package let path: String
+        /// Where the value stands.
+        package let position: Position
+        /// The value; nil when it is right but has no frame.
+        package let setting: Setting?
+    }
+
+    /// The longest text that is read, in bytes.
+    package static let maximumLength = 1 << 20
+
+    /// The values in the order of the text, without defaults.
+    package let values: [Value]
+    /// What there is to say, in the order of the text.
+    package let diagnostics: [Diagnostic]
+    private let lines: SourceLines
+
+    /// Reads a settings text of UTF-8 bytes; every fault is in `diagnostics`.
+    package init(_ bytes: [UInt8]) {
+        guard bytes.count <= Self.maximumLength else {
+            self.init(fault: "longer than 1 MiB: this is not a settings file", after: "")
+            return
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            self.init(fault: "not UTF-8 text", after: Self.validPrefix(bytes))
+            return
+        }
+        var walker = Walker(Document(text))
+        walker.checkTogether()
+        let diagnostics = walker.diagnostics.sorted { $0.position < $1.position }
+        self.init(walker.values, diagnostics, SourceLines(text))
+    }
+
+    private init(_ values: [Value], _ diagnostics: [Diagnostic], _ lines: SourceLines) {
+        self.values = values
+        self.diagnostics = diagnostics
+        self.lines = lines
+    }
+
+    /// A text that cannot be read at all, from the place after its good beginning.
+    private init(fault: String, after text: String) {
+        let lines = SourceLines(text)
+        self.init([], [Diagnostic(.error, at: lines.end, fault)], lines)
+    }
+
+    /// Whether the settings can be used.
+    package var isGood: Bool { !diagnostics.contains { $0.severity == .error } }
+
+    /// The settings, those of the text first in its order, then the defaults of the keys left out;
+    /// empty when the text is wrong.
+    package var settings: [Setting] {
+        guard isGood else { return [] }
+        let given = Set(values.map(\.path))
+        let defaults = Schema.keys.compactMap { key -> Setting? in
+            guard let text = key.byDefault, !given.contains(key.path) else { return nil }
+            // A test holds that every default is in its own range.
+            return try? key.read(text)
+        }
+        return values.compactMap(\.setting) + defaults
+    }
+
+    /// A diagnostic with its line and a caret under the place.
+    package func rendered(_ diagnostic: Diagnostic, file: String) -> String {
+        lines.rendered(diagnostic, file: file)
+    }
+
+    /// "1 domain, 3 outside endpoints, ...": what a good text sets.
+    package var summary: String {
+        func count(_ path: String, _ one: String, _ many: String) -> String {
+            let count = values.count { $0.path == path }
+            return "\(count) \(count == 1 ? one : many)"
+        }
+        return [
+            count("domains", "domain", "domains"),
+            count("outside", "outside endpoint", "outside endpoints"),
+            count("inside", "inside endpoint", "inside endpoints"),
+            count("asterisk.servers", "Asterisk", "Asterisks"),
+        ].joined(separator: ", ")
+    }
+
+    /// The text before the first byte that is not UTF-8.
+    private static func validPrefix(_ bytes: [UInt8]) -> String {
+        let repaired = String(decoding: bytes, as: UTF8.self)
+        let length = zip(repaired.utf8, bytes).prefix { $0 == $1 }.count
+        return String(decoding: bytes[..<length], as: UTF8.self)
+    }
+}

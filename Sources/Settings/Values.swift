@@ -1,0 +1,185 @@
+internal import Messages
+internal import Sys
+
+/// Why a value is refused, and what would be right.
+struct ValueError: Error, Equatable {
+    let message: String
+
+    init(_ message: String) { self.message = message }
+}
+
+/// How the text of each kind of value is read.
+enum Value {
+    /// A host name (RFC 1123, section 2.1) or an IP address, in lower case.
+    static func domain(_ text: String) throws(ValueError) -> String {
+        let name = text.lowercased()
+        if name.hasPrefix("["), name.hasSuffix("]") {
+            guard let ip = IPAddress(name.dropFirst().dropLast()), !ip.isV4 else {
+                throw ValueError("`\(text)` is not an IPv6 address in brackets")
+            }
+            return "[\(ip)]"
+        }
+        if name.contains(":") {
+            throw ValueError(
+                "`\(text)` is not a domain: give a host name without scheme or port, such as"
+                    + " `sip.example.com`; an IPv6 address stands in brackets and quotes")
+        }
+        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        let isName = name.utf8.count <= 253 && labels.allSatisfy(isLabel)
+        // A name whose last label is a number is read as an IPv4 address (RFC 1123, section 2.1).
+        let isNumeric = labels.last.map { $0.utf8.allSatisfy(isDigit) } ?? false
+        guard isName, !isNumeric || IPAddress(name) != nil else {
+            throw ValueError("`\(text)` is not a domain, such as `sip.example.com`")
+        }
+        return name
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    private static func isLabel(_ label: Substring) -> Bool {
+        let bytes = label.utf8
+        return (1...63).contains(bytes.count) && bytes.first != UInt8(ascii: "-")
+            && bytes.last != UInt8(ascii: "-")
+            && bytes.allSatisfy { byte in
+                isDigit(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "-")
+            }
+    }
+
+    /// "udp://203.0.113.5:5060"; without a port, SIP's own (RFC 3261, section 19.1.2).
+    static func endpoint(_ text: String) throws(ValueError) -> Endpoint {
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            throw ValueError(
+                "`\(text)` lacks its transport: write `udp://\(text)`, `tcp://...` or `tls://...`")
+        }
+        guard let transport = Transport.allCases.first(where: { $0.name == parts[0] }) else {
+            let names = Transport.allCases.map(\.name)
+            let near = Spelling.nearest(to: String(parts[0]), among: names)
+            let hint = near.map { "; did you mean `\($0)`?" } ?? ": it is udp, tcp or tls"
+            throw ValueError("unknown transport `\(parts[0])`\(hint)")
+        }
+        return Endpoint(transport, try address(parts[1], port: transport == .tls ? 5061 : 5060))
+    }
+
+    /// An address of one host and a port from 1 to 65,535.
+    static func address(
+        _ text: some StringProtocol, port: UInt16
+    ) throws(ValueError) -> SocketAddress {
+        guard let address = SocketAddress(text, defaultPort: port) else {
+            throw ValueError(
+                "`\(text)` is not an IP address with a port from 1 to 65535, such as"
+                    + " `203.0.113.5:5060` or `[2001:db8::5]:5060`")
+        }
+        guard address.port > 0 else { throw ValueError("port 0 in `\(text)`: it is 1 to 65535") }
+        // SIP writes the address into messages, where "every address" means nothing to the peer.
+        guard address.ip != IPAddress(v4: 0), address.ip != IPAddress(high: 0, low: 0) else {
+            throw ValueError("`\(text)` stands for every address: name the one to use")
+        }
+        return address
+    }
+
+    /// The URL of a database this version can read.
+    static func database(_ text: String) throws(ValueError) -> String {
+        if text.hasPrefix("odbc://") {
+            throw ValueError("odbc:// is not there yet: this version reads sqlite:///PATH only")
+        }
+        guard text.hasPrefix("sqlite://") else {
+            throw ValueError("`\(text)` is not a database: this version reads sqlite:///PATH")
+        }
+        guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
+            throw ValueError(
+                "`\(text)` names no absolute path: three slashes, as in"
+                    + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
+        }
+        return try bounded(text, 1024)
+    }
+
+    /// The absolute path of a file.
+    static func path(_ text: String) throws(ValueError) -> String {
+        guard text.hasPrefix("/") else {
+            throw ValueError("`\(text)` is not an absolute path: it begins with `/`")
+        }
+        return try bounded(text, 4096)
+    }
+
+    /// A text that stands in a quoted-string of a SIP header without escapes.
+    static func realm(_ text: String) throws(ValueError) -> String {
+        guard !text.isEmpty, !text.contains("\""), !text.contains("\\") else {
+            throw ValueError("a realm is not empty and holds no `\"` and no `\\`")
+        }
+        return try bounded(text, 128)
+    }
+
+    private static func bounded(_ text: String, _ limit: Int) throws(ValueError) -> String {
+        guard text.utf8.count <= limit else { throw ValueError("longer than \(limit) bytes") }
+        guard !text.unicodeScalars.contains(where: \.isTerminalControl) else {
+            throw ValueError("control characters are not allowed here")
+        }
+        return text
+    }
+
+    /// The table layout of a name.
+    static func schema(_ text: String) throws(ValueError) -> AccountSchema {
+        if let schema = AccountSchema.allCases.first(where: { $0.name == text }) { return schema }
+        let names = AccountSchema.allCases.map(\.name)
+        let near = Spelling.nearest(to: text, among: names)
+        let hint = near.map { "did you mean `\($0)`?" } ?? "it is \(names.joined(separator: ", "))"
+        throw ValueError("unknown schema `\(text)`; \(hint)")
+    }
+
+    /// The digest algorithm of a name.
+    static func algorithm(_ text: String) throws(ValueError) -> OfferedAlgorithm {
+        guard let algorithm = OfferedAlgorithm.allCases.first(where: { $0.name == text }) else {
+            let names = OfferedAlgorithm.allCases.map(\.name).joined(separator: " or ")
+            throw ValueError("unknown algorithm `\(text)`; it is \(names)")
+        }
+        return algorithm
+    }
+
+    /// A span of time within bounds.
+    static func duration(
+        _ text: String, in range: ClosedRange<Milliseconds>
+    ) throws(ValueError) -> Milliseconds {
+        guard let span = Milliseconds(duration: text) else {
+            throw ValueError("`\(text)` is not a duration, such as `30s`, `5m`, `2h` or `1d`")
+        }
+        guard range.contains(span) else {
+            throw ValueError("\(text) is out of range: \(range.text)")
+        }
+        return span
+    }
+
+    /// A whole number within bounds.
+    static func count(_ text: String, in range: ClosedRange<UInt32>) throws(ValueError) -> UInt32 {
+        guard text.utf8.allSatisfy(isDigit), !text.isEmpty else {
+            throw ValueError("`\(text)` is not a whole number")
+        }
+        guard let count = UInt32(text), range.contains(count) else {
+            throw ValueError(
+                "\(text) is out of range: \(range.lowerBound) to \(range.upperBound)")
+        }
+        return count
+    }
+
+    /// A network in CIDR form, or one address.
+    static func network(_ text: String) throws(ValueError) -> Network {
+        guard let network = Network(text) else {
+            throw ValueError(
+                "`\(text)` is not a network, such as `192.0.2.0/24`, `2001:db8::/32` or one address"
+            )
+        }
+        return network
+    }
+
+    /// A country's two letters (ISO 3166-1), by their form alone.
+    static func country(_ text: String) throws(ValueError) {
+        guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
+            throw ValueError("`\(text)` is not a country code: two capital letters, such as `FR`")
+        }
+    }
+}
+
+extension ClosedRange<Milliseconds> {
+    /// "30s to 1d".
+    var text: String { "\(lowerBound.duration) to \(upperBound.duration)" }
+}

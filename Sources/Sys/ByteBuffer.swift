@@ -1,0 +1,152 @@
+/// Bytes being written, in memory of a fixed size that is allocated once.
+///
+/// What does not fit is not written, and `overflowed` says so: the writer of a message checks once,
+/// at its end, instead of at every piece.
+@safe
+package struct ByteBuffer: ~Copyable {
+    private let base: UnsafeMutablePointer<UInt8>
+    /// How many bytes fit.
+    package let capacity: Int
+    /// How many bytes are written.
+    package private(set) var count = 0
+    /// Whether something did not fit since the last `removeAll`.
+    package private(set) var overflowed = false
+
+    /// An empty buffer of so many bytes.
+    package init(capacity: Int) {
+        unsafe base = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        unsafe base.initialize(repeating: 0, count: capacity)
+        self.capacity = capacity
+    }
+
+    deinit { unsafe base.deallocate() }
+
+    /// The written bytes.
+    package var span: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            // In bounds: count never exceeds the capacity that was allocated.
+            let result = unsafe Span(_unsafeStart: UnsafePointer(base), count: count)
+            return unsafe _overrideLifetime(result, borrowing: self)
+        }
+    }
+
+    /// The written bytes from `start`, which is at most `count`.
+    @_lifetime(borrow self)
+    package func span(from start: Int) -> Span<UInt8> {
+        precondition(start >= 0 && start <= count)
+        // In bounds by the line above.
+        let result = unsafe Span(_unsafeStart: UnsafePointer(base + start), count: count - start)
+        return unsafe _overrideLifetime(result, borrowing: self)
+    }
+
+    /// A written part, which must lie within `count`.
+    @_lifetime(borrow self)
+    package func span(_ start: Int, _ length: Int) -> Span<UInt8> {
+        precondition(start >= 0 && length >= 0 && start + length <= count)
+        // In bounds by the line above.
+        let result = unsafe Span(_unsafeStart: UnsafePointer(base + start), count: length)
+        return unsafe _overrideLifetime(result, borrowing: self)
+    }
+
+    /// Forgets what is written.
+    package mutating func removeAll() {
+        count = 0
+        overflowed = false
+    }
+
+    /// Forgets what is written after the first `length` bytes, and that it overflowed.
+    package mutating func truncate(to length: Int) {
+        precondition(length <= count)
+        count = length
+        overflowed = false
+    }
+
+    /// Writes one byte.
+    package mutating func append(_ byte: UInt8) {
+        guard count < capacity else {
+            overflowed = true
+            return
+        }
+        // In bounds by the guard.
+        unsafe base[count] = byte
+        count += 1
+    }
+
+    /// Writes the bytes.
+    package mutating func append(_ bytes: Span<UInt8>) {
+        guard !bytes.isEmpty else { return }
+        guard bytes.count <= capacity - count else {
+            overflowed = true
+            return
+        }
+        // In bounds by the guard.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            if let from = source.baseAddress {
+                unsafe (base + count).update(from: from, count: source.count)
+            }
+        }
+        count += bytes.count
+    }
+
+    /// Writes a literal.
+    package mutating func append(_ text: StaticString) {
+        let length = text.utf8CodeUnitCount
+        guard length <= capacity - count else {
+            overflowed = true
+            return
+        }
+        // In bounds by the guard; a StaticString's storage is its length long.
+        unsafe (base + count).update(from: text.utf8Start, count: length)
+        count += length
+    }
+
+    /// Writes a text; not for the hot path.
+    package mutating func append(_ text: String) {
+        for byte in text.utf8 { append(byte) }
+    }
+
+    /// Writes a number in decimal.
+    package mutating func append(decimal value: UInt64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var first = 20
+        var rest = value
+        repeat {
+            first -= 1
+            digits[first] = 0x30 + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        for index in first..<20 { append(digits[index]) }
+    }
+
+    /// Writes a byte as two hexadecimal digits, lower case.
+    package mutating func append(hex byte: UInt8) {
+        append(Self.hexDigit(byte >> 4))
+        append(Self.hexDigit(byte & 15))
+    }
+
+    /// Writes a number as so many hexadecimal digits, lower case.
+    package mutating func append(hex value: UInt64, digits: Int) {
+        for index in stride(from: digits - 1, through: 0, by: -1) {
+            append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(4 * index)) & 15))
+        }
+    }
+
+    /// Writes an IP address as in `IPAddress.description`, IPv6 in brackets as SIP wants it.
+    package mutating func append(host ip: IPAddress) {
+        guard ip.isV4 else {
+            append("[")
+            append(ip.description)
+            append("]")
+            return
+        }
+        for index in 12..<16 {
+            if index > 12 { append(UInt8(ascii: ".")) }
+            append(decimal: UInt64(ip.byte(index)))
+        }
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? 0x30 + value : 0x61 + value - 10
+    }
+}

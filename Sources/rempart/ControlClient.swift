@@ -1,0 +1,119 @@
+internal import Glibc
+internal import Messages
+internal import Sys
+internal import Wire
+
+/// Why the daemon gave no answer.
+enum ControlError: Error, Equatable, CustomStringConvertible {
+    /// Nobody listens at the path.
+    case notRunning(String)
+    /// The caller may not ask there.
+    case notPermitted(String)
+    /// The daemon said no, and why.
+    case refused(String)
+    /// No answer, or the rest of it, came in time.
+    case silent
+    /// The daemon ended while it answered.
+    case ended
+    /// The daemon speaks another version.
+    case garbled(String)
+    /// The kernel said no.
+    case system(SystemError)
+
+    /// What is wrong, and what to do about it.
+    var description: String {
+        switch self {
+        case .notRunning(let path):
+            "Rempart is not running (nobody answers at \(path)). Start it with"
+                + " `systemctl start rempart`, or `rempart run --settings FILE`; another"
+                + " runtime folder is named with --runtime."
+        case .notPermitted(let path):
+            "no permission for \(path): ask as root (sudo), or as the user who runs Rempart."
+        case .refused(let why): why
+        case .silent:
+            "Rempart did not answer within \(ControlClient.patience.seconds) s; `journalctl -u"
+                + " rempart` tells what it is doing."
+        case .ended: "Rempart ended before it had answered; `journalctl -u rempart` tells why."
+        case .garbled(let what):
+            "the answer is of another version of Rempart (\(what)): restart the daemon after an update."
+        case .system(let error): error.description
+        }
+    }
+}
+
+/// Asks the daemon over its control socket: one request a connection, rows until the end.
+struct ControlClient {
+    /// How long a whole answer may take.
+    static let patience = Milliseconds.seconds(10)
+
+    private let path: String
+
+    /// A client of the daemon with a runtime folder.
+    init(runtime: String) { path = "\(runtime)/control" }
+
+    /// The rows of the answer, without its end.
+    func ask(_ request: ControlRequest) throws(ControlError) -> [ControlReply] {
+        let deadline = Clock.monotonic + Self.patience
+        let socket = try connected()
+        do throws(SystemError) {
+            let frame = request.encoded()
+            _ = try Frame.send(frame.span, on: socket.raw)
+        } catch {
+            throw error.code == Errno.pipe || error.code == Errno.reset ? .ended : .system(error)
+        }
+        var rows: [ControlReply] = []
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        while true {
+            try waitReadable(socket.raw, until: deadline)
+            let row = try next(socket.raw, &buffer)
+            switch row {
+            case .done: return rows
+            case .failed(let why): throw .refused(why)
+            default: rows.append(row)
+            }
+        }
+    }
+
+    private func connected() throws(ControlError) -> Descriptor {
+        do throws(SystemError) {
+            return try Socket.seqpacketConnected(path: path)
+        } catch {
+            switch error.code {
+            case ENOENT, ECONNREFUSED: throw .notRunning(path)
+            case EACCES, EPERM: throw .notPermitted(path)
+            default: throw .system(error)
+            }
+        }
+    }
+
+    /// The next row, the end of the answer included.
+    private func next(
+        _ raw: Int32, _ buffer: inout [UInt8]
+    ) throws(ControlError) -> ControlReply {
+        let received: Frame.Received
+        do throws(SystemError) {
+            received = try Frame.receive(into: &buffer, on: raw)
+        } catch {
+            throw .system(error)
+        }
+        guard case .frame(let length, _) = received else { throw .ended }
+        let frame = Array(buffer[..<length])
+        do throws(WireError) {
+            return try ControlReply(decoding: frame.span)
+        } catch {
+            throw .garbled("\(error)")
+        }
+    }
+
+    private func waitReadable(_ raw: Int32, until deadline: Milliseconds) throws(ControlError) {
+        while true {
+            let left = (deadline - Clock.monotonic).count
+            guard left > 0 else { throw .silent }
+            var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+            // In bounds: one entry, and a count of one.
+            let ready = unsafe poll(&entry, 1, Int32(left))
+            if ready > 0 { return }
+            if ready < 0 && errno != EINTR { throw .system(SystemError("poll", code: errno)) }
+        }
+    }
+}

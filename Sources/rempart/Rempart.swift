@@ -1,0 +1,47 @@
+internal import ArgumentParser
+internal import Messages
+
+/// The root of the command line.
+struct Rempart: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rempart",
+        abstract: "The wall in front of an Asterisk: checks, starts, shows and steers the edge.",
+        version: "rempart \(productVersion)",
+        subcommands: [
+            Run.self, Check.self, ShowSettings.self, Status.self, Phones.self, Bans.self, Ban.self,
+            Unban.self, Restart.self, Reload.self,
+        ])
+}
+
+/// Where things are when nothing else is said.
+enum Standard {
+    static let settings = "/etc/rempart/rempart.yaml"
+    static let state = "/var/lib/rempart"
+    static let runtime = "/run/rempart"
+}
+
+/// How a command finds the daemon it talks to.
+struct DaemonOptions: ParsableArguments {
+    @Option(help: "The runtime folder of the daemon to talk to.")
+    var runtime = Standard.runtime
+
+    /// The rows of the daemon's answer.
+    func ask(_ request: ControlRequest) throws -> [ControlReply] {
+        do throws(ControlError) {
+            return try ControlClient(runtime: runtime).ask(request)
+        } catch let problem {
+            throw failure(problem.description)
+        }
+    }
+}
+
+/// How a command shows what it found.
+struct TableOptions: ParsableArguments {
+    @Flag(help: "Print JSON instead of a table.")
+    var json = false
+
+    /// Prints one of the two forms.
+    func show(json: @autoclosure () -> JSON, text: @autoclosure () -> String) {
+        print(self.json ? json().text : text())
+    }
+}

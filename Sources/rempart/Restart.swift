@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import Messages
+internal import Settings
+
+/// `rempart restart`: replaces one component; calls and registrations live on.
+struct Restart: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Restart one component and wait until it is ready.",
+        discussion: "Calls, registrations and bans outlive it.")
+
+    @Argument(help: "\(names.joined(separator: ", ")).")
+    var component: String
+    @OptionGroup var daemon: DaemonOptions
+
+    private static var names: [String] { Role.children.map(\.name) }
+
+    func validate() throws { _ = try role() }
+
+    func run() throws {
+        let role = try role()
+        _ = try daemon.ask(.restart(role))
+        print("\(role.name) was restarted and is ready.")
+    }
+
+    private func role() throws -> Role {
+        guard component != Role.supervisor.name else {
+            throw ValidationError(
+                "the supervisor is the daemon itself: `systemctl restart rempart`")
+        }
+        if let role = Role(name: component) { return role }
+        let near = Spelling.nearest(to: component, among: Self.names)
+        let hint =
+            near.map { "did you mean `\($0)`?" } ?? "it is \(Self.names.joined(separator: ", "))"
+        throw ValidationError("unknown component `\(component.terminalSafe)`; \(hint)")
+    }
+}
+
+/// `rempart reload`: has the settings read again.
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the settings file read again; wrong ones change nothing.")
+
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() throws {
+        _ = try daemon.ask(.reload)
+        print("The settings were read again and are in force.")
+    }
+}

@@ -1,0 +1,127 @@
+internal import ArgumentParser
+internal import Messages
+internal import Settings
+internal import Sys
+
+/// `rempart status`: the components, the Asterisks, and who enforces the bans.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the state of the edge and of the Asterisks behind it.")
+
+    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var table: TableOptions
+
+    func run() throws {
+        var report = StatusReport(try daemon.ask(.status))
+        // A component that is down cannot answer; the rest of the state is worth showing then.
+        let client = ControlClient(runtime: daemon.runtime)
+        for request in [ControlRequest.asterisks, .bans] {
+            do throws(ControlError) {
+                report.add(try client.ask(request))
+            } catch {
+                report.gaps.append(error.description)
+            }
+        }
+        table.show(json: report.json, text: report.text)
+    }
+}
+
+/// What `rempart status` shows.
+struct StatusReport {
+    private var components: [Component] = []
+    private var asterisks: [(address: String, state: AsteriskState)] = []
+    private var kernelBans = false
+    private var whyNoKernelBans = ""
+    /// What could not be found out, and why.
+    var gaps: [String] = []
+
+    private struct Component {
+        let role: Role
+        let pid: Int32
+        let state: ComponentState
+        let restarts: UInt32
+        let status: String
+    }
+
+    /// A report of the supervisor's rows.
+    init(_ rows: [ControlReply]) { add(rows) }
+
+    /// Takes in the rows of an answer; those that `status` does not show are left out.
+    mutating func add(_ rows: [ControlReply]) {
+        for row in rows {
+            switch row {
+            case .component(let role, let pid, let state, let restarts, let status):
+                components.append(
+                    Component(
+                        role: role, pid: pid, state: state, restarts: restarts, status: status))
+            case .asterisk(let address, let state):
+                asterisks.append((address.description, state))
+            case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
+            case .phone, .ban, .done, .failed: break
+            }
+        }
+    }
+
+    /// "ready" when every component is, else the state of the one farthest from it.
+    private var state: ComponentState {
+        for state in [ComponentState.waiting, .stopping, .starting]
+        where components.contains(where: { $0.state == state }) {
+            return state
+        }
+        return components.isEmpty ? .starting : .ready
+    }
+
+    /// The report as JSON.
+    var json: JSON {
+        .object([
+            .init("state", .string(state.name)),
+            .init("version", .string(productVersion)),
+            .init(
+                "components",
+                .array(
+                    components.map { component in
+                        .object([
+                            .init("name", .string(component.role.name)),
+                            .init("pid", .number(Int64(component.pid))),
+                            .init("state", .string(component.state.name)),
+                            .init("restarts", .number(Int64(component.restarts))),
+                            .init("status", .string(component.status)),
+                        ])
+                    })),
+            .init("kernelBans", .bool(kernelBans)),
+            .init(
+                "asterisk",
+                .array(
+                    asterisks.map {
+                        .object([
+                            .init("address", .string($0.address)),
+                            .init("state", .string($0.state.name)),
+                        ])
+                    })),
+        ])
+    }
+
+    /// The report as tables.
+    var text: String {
+        var table = Table("COMPONENT", "STATE", "PID", "RESTARTS", "STATUS")
+        for one in components {
+            let pid = one.pid > 0 ? "\(one.pid)" : ""
+            table.add(one.role.name, one.state.name, pid, "\(one.restarts)", one.status)
+        }
+        var parts = ["Rempart \(productVersion): \(state.name)", table.text]
+        if !asterisks.isEmpty {
+            var table = Table("ASTERISK", "STATE")
+            for one in asterisks { table.add(one.address, one.state.name) }
+            parts.append(table.text)
+        }
+        if !gaps.isEmpty {
+            parts.append(gaps.map { "Not known: \($0.terminalSafe)" }.joined(separator: "\n"))
+        } else if kernelBans {
+            parts.append("Bans are enforced by the kernel.")
+        } else {
+            let why = whyNoKernelBans.isEmpty ? "" : " (\(whyNoKernelBans.terminalSafe))"
+            parts.append("Bans are enforced by sip-router, not by the kernel\(why).")
+        }
+        return parts.joined(separator: "\n\n")
+    }
+}

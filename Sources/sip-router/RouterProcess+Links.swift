@@ -1,0 +1,146 @@
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Proxy
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import Sys
+internal import Wire
+
+/// The links to the other children.
+extension RouterProcess {
+    private func link(_ role: Role) -> PeerLink {
+        switch role {
+        case .directory: directory
+        case .banner: banner
+        default: terminator
+        }
+    }
+
+    private func watched(_ role: Role) -> Watched {
+        switch role {
+        case .directory: .directory
+        case .banner: .banner
+        default: .terminator
+        }
+    }
+
+    private func token(_ role: Role) -> Token {
+        Token(kind: watched(role).rawValue, generation: generations[role, default: 0])
+    }
+
+    /// Takes a new link in place of an older one, and says hello.
+    func attach(_ role: Role, _ socket: Descriptor) {
+        generations[role, default: 0] += 1
+        guard (try? poller.add(socket.raw, token(role), .read)) != nil else { return }
+        link(role).attach(socket)
+        switch role {
+        case .directory:
+            directory.send(RouterToDirectory.hello.encoded())
+            router.directoryLinked(now)
+        case .banner: banner.send(RouterToBanner.hello.encoded())
+        default:
+            // Whatever connections the old one had are gone with it; a new router is told of those
+            // that stand.
+            for peer in Array(tlsPeers.values) { router.closed(peer.flow.connection) }
+            tlsPeers = [:]
+            terminator.send(.hello, connection: 0, [messagesVersion])
+        }
+    }
+
+    func linkIsReady(_ role: Role, _ event: Event) {
+        guard event.token == token(role) else { return }
+        let link = link(role)
+        if event.writable {
+            link.flush()
+            if !link.isWaiting, let raw = link.link?.descriptor.raw {
+                try? poller.modify(raw, token(role), .read)
+            }
+        }
+        guard event.readable else { return }
+        for _ in 0..<256 {
+            guard let standing = link.link else { return }
+            do {
+                switch try standing.receive(into: &buffer) {
+                case .nothing: return
+                case .ended: return link.close()
+                case .frame(let length, let passed): try take(role, length, passed)
+                }
+            } catch {
+                link.close()
+                journal.write(
+                    .degraded, .error,
+                    "\(role.name) broke the protocol of its link (\(error)): rempart restart \(role.name)",
+                    [(.component, role.name)])
+            }
+            if router.outbox.isHalfFull { handOut() }
+        }
+    }
+
+    /// Asks to be told when a link that is full has room.
+    func watchForRoom() {
+        for role in [Role.directory, .banner, .terminator] {
+            let link = link(role)
+            guard link.isWaiting, let raw = link.link?.descriptor.raw else { continue }
+            try? poller.modify(raw, token(role), [.read, .write])
+        }
+    }
+
+    // `frame` holds the same storage, uncopied: a span of a stored property may not be lent to a call
+    // that throws.
+    private func take(_ role: Role, _ length: Int, _ passed: Descriptor?) throws(WireError) {
+        guard passed == nil else { throw .descriptor }
+        let frame = buffer
+        let bytes = frame.span.extracting(0..<length)
+        switch role {
+        case .directory: router.take(try DirectoryToRouter(decoding: bytes), now)
+        case .banner: router.take(try BannerToRouter(decoding: bytes), now)
+        default: try takePlaintext(bytes)
+        }
+    }
+
+    // MARK: tls-terminator
+
+    private func takePlaintext(_ frame: Span<UInt8>) throws(WireError) {
+        let head = try PlaintextHeader(decoding: frame)
+        let payload = frame.extracting(PlaintextHeader.length..<frame.count)
+        switch head.kind {
+        case .hello:
+            guard payload.count == 1, payload[0] == messagesVersion else { throw .version(0) }
+        case .opened:
+            let opened = try OpenedPayload(decoding: payload)
+            guard Int(opened.listener) < listeners.count else { throw .badValue("listener") }
+            let flow = Flow(
+                .tls, listener: opened.listener, peer: opened.peer, connection: head.connection)
+            tlsPeers[head.connection] = StreamPeer(flow, socket: nil, now: now.monotonic)
+            router.opened(head.connection)
+        case .data:
+            if let peer = tlsPeers[head.connection] { take(payload, from: peer) }
+        case .closed:
+            if tlsPeers.removeValue(forKey: head.connection) != nil { router.closed(head.connection) }
+        case .handshakeFailed: _ = try HandshakeFailedPayload(decoding: payload)
+        case .pause, .resume: throw .notPermitted
+        }
+    }
+
+    /// Hands plaintext to tls-terminator, in frames of at most a record's length.
+    func sendTLS(_ bytes: Span<UInt8>, to peer: StreamPeer) {
+        var start = 0
+        while start < bytes.count {
+            let end = min(start + PlaintextHeader.maximumPayload, bytes.count)
+            let part = [UInt8](bytes.extracting(start..<end))
+            terminator.send(.data, connection: peer.flow.connection, part)
+            start = end
+        }
+    }
+}
+
+extension PeerLink {
+    /// Sends a plaintext frame.
+    func send(_ kind: PlaintextKind, connection: UInt64, _ payload: [UInt8] = []) {
+        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length)
+        PlaintextHeader(kind, connection: connection, payload: payload.count).write(into: &frame)
+        send(frame + payload)
+    }
+}

@@ -1,0 +1,201 @@
+internal import Messages
+internal import Proxy
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// The TCP connections, by index and generation.
+struct StreamTable {
+    /// How many there may be.
+    static let capacity = 20_000
+    /// How many one source may have; an office behind one address has a few hundred phones at most.
+    static let perSource = 512
+
+    private var peers: [StreamPeer?] = []
+    private var generations: [UInt32] = []
+    private var free: [Int] = []
+    private var sources: [IPAddress: Int] = [:]
+
+    /// The peers that stand.
+    var all: [StreamPeer] { peers.compactMap { $0 } }
+
+    /// The peer of an event, nil for one that is over.
+    subscript(token: Token) -> StreamPeer? {
+        let index = Int(token.index)
+        guard index < peers.count, generations[index] & 0xFF_FFFF == token.generation else { return nil }
+        return peers[index]
+    }
+
+    /// The peer of a connection handle, nil for one that is over.
+    subscript(connection: UInt64) -> StreamPeer? {
+        let index = Int(connection & 0xFFFF_FFFF)
+        guard index < peers.count, let peer = peers[index], peer.flow.connection == connection else {
+            return nil
+        }
+        return peer
+    }
+
+    /// Takes a connection and returns its peer and token; nil when there are too many.
+    mutating func add(
+        _ socket: Descriptor, listener: UInt8, peer address: SocketAddress, now: Milliseconds
+    ) -> (peer: StreamPeer, token: Token)? {
+        guard sources[address.ip, default: 0] < Self.perSource,
+            !free.isEmpty || peers.count < Self.capacity
+        else { return nil }
+        let index = free.popLast() ?? peers.count
+        if index == peers.count {
+            peers.append(nil)
+            generations.append(0)
+        }
+        // The highest bit tells a handle of ours from one of tls-terminator.
+        let connection = 1 << 63 | UInt64(generations[index]) << 32 | UInt64(index)
+        let flow = Flow(.tcp, listener: listener, peer: address, connection: connection)
+        let peer = StreamPeer(flow, socket: socket, now: now)
+        peers[index] = peer
+        sources[address.ip, default: 0] += 1
+        let token = Token(
+            kind: RouterProcess.Watched.stream.rawValue, index: UInt32(index),
+            generation: generations[index])
+        return (peer, token)
+    }
+
+    /// The token that a peer is watched with.
+    func token(of peer: StreamPeer) -> Token {
+        let index = UInt32(truncatingIfNeeded: peer.flow.connection)
+        return Token(
+            kind: RouterProcess.Watched.stream.rawValue, index: index,
+            generation: generations[Int(index)])
+    }
+
+    /// Lets go of a peer.
+    mutating func remove(_ peer: StreamPeer) {
+        let index = Int(peer.flow.connection & 0xFFFF_FFFF)
+        guard index < peers.count, peers[index] === peer else { return }
+        peers[index] = nil
+        generations[index] = (generations[index] + 1) & 0x7FFF_FFFF
+        free.append(index)
+        let left = sources[peer.flow.peer.ip, default: 1] - 1
+        sources[peer.flow.peer.ip] = left == 0 ? nil : left
+    }
+}
+
+extension RouterProcess {
+    /// How long a message may take from its first byte to its last.
+    private static var messageTime: Milliseconds { .seconds(5) }
+    /// How long a connection may stay without ever having sent a message.
+    private static var silenceTime: Milliseconds { .seconds(15) }
+    /// How long a connection may stay after its last message: longer than any binding without a keep-alive.
+    private static var idleTime: Milliseconds { .seconds(4 * 3600) }
+
+    func accept(_ number: Int) {
+        guard let listener = sockets[number] else { return }
+        for _ in 0..<64 {
+            guard let accepted = try? Socket.accept(listener.raw) else { return }
+            let isWanted = listeners[number].side == .outside || router.answers(accepted.peer.ip)
+            guard isWanted,
+                let (peer, token) = streams.add(
+                    accepted.connection, listener: UInt8(number), peer: accepted.peer,
+                    now: now.monotonic)
+            else { continue }
+            guard (try? poller.add(accepted.connection.raw, token, .read)) != nil else {
+                streams.remove(peer)
+                continue
+            }
+            router.opened(peer.flow.connection)
+        }
+    }
+
+    func streamIsReady(_ event: Event) {
+        guard let peer = streams[event.token], let socket = peer.socket else { return }
+        if event.writable {
+            guard peer.flush() else { return end(peer) }
+            if !peer.isWaiting { try? poller.modify(socket.raw, event.token, .read) }
+        }
+        guard event.readable else { return }
+        switch Stream.read(socket.raw, into: &buffer, at: 0) {
+        case .moved(let count):
+            let bytes = buffer
+            take(bytes.span.extracting(0..<count), from: peer)
+        case .wouldBlock: break
+        case .ended, .failed: end(peer)
+        }
+    }
+
+    /// Takes bytes of a stream and lets the core have the messages that are whole.
+    func take(_ bytes: Span<UInt8>, from peer: StreamPeer) {
+        peer.framer.append(bytes)
+        while true {
+            switch peer.framer.next() {
+            case .incomplete:
+                peer.began = peer.framer.isPartial ? peer.began ?? now.monotonic : nil
+                return
+            case .ping(let length):
+                peer.framer.consume(length)
+                peer.lastHeard = now.monotonic
+                pong(peer)
+            case .message(let length):
+                let all = peer.framer.bytes
+                let start = peer.framer.head
+                peer.framer.consume(length)
+                peer.began = nil
+                peer.lastHeard = now.monotonic
+                peer.hasSpoken = true
+                router.receive(all.span.extracting(start..<start + length), peer.flow, now)
+                if router.outbox.isHalfFull { handOut() }
+            case .broken(let reason):
+                router.brokenStream(peer.flow, reason, now)
+                handOut()
+                end(peer)
+                return
+            }
+        }
+    }
+
+    private func pong(_ peer: StreamPeer) {
+        let crlf: [UInt8] = [0x0D, 0x0A]
+        send(crlf.span, to: peer)
+    }
+
+    /// Sends message `index` of the outbox to its stream.
+    func sendStream(_ index: Int) {
+        let connection = router.outbox.flow(index).connection
+        guard let peer = streams[connection] ?? tlsPeers[connection] else { return }
+        let message = [UInt8](router.outbox.message(index))
+        send(message.span, to: peer)
+    }
+
+    private func send(_ bytes: Span<UInt8>, to peer: StreamPeer) {
+        guard let socket = peer.socket else {
+            sendTLS(bytes, to: peer)
+            return
+        }
+        guard peer.write(bytes) else { return end(peer) }
+        if peer.isWaiting {
+            try? poller.modify(socket.raw, streams.token(of: peer), [.read, .write])
+        }
+    }
+
+    /// Ends a connection, whatever carries it.
+    func end(_ peer: StreamPeer) {
+        router.closed(peer.flow.connection)
+        if peer.socket == nil {
+            guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }
+            terminator.send(.closed, connection: peer.flow.connection)
+        } else {
+            streams.remove(peer)
+            peer.socket?.close()
+        }
+    }
+
+    /// Ends connections that keep a message or themselves open too long.
+    func sweepStreams() {
+        for peer in streams.all + tlsPeers.values {
+            let isLate = peer.began.map { now.monotonic - $0 > Self.messageTime } ?? false
+            let isMute = !peer.hasSpoken && now.monotonic - peer.lastHeard > Self.silenceTime
+            guard isLate || isMute || now.monotonic - peer.lastHeard > Self.idleTime else { continue }
+            router.brokenStream(peer.flow, isLate ? "message-too-slow" : "idle-connection", now)
+            end(peer)
+        }
+    }
+}

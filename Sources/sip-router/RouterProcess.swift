@@ -1,0 +1,252 @@
+internal import Glibc
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Proxy
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import Sys
+internal import Wire
+
+/// The sockets, links and timers of sip-router around its core.
+///
+/// One turn of the loop takes what came, lets the core work, and then hands out what it wants done: first
+/// to directory, so that a binding is on its way to disk before its phone is told, then to the network.
+final class RouterProcess {
+    /// What a token of the poller stands for.
+    enum Watched: UInt8 {
+        case supervisor = 1
+        case answers
+        case signal
+        case datagrams
+        case listener
+        case stream
+        case terminator
+        case directory
+        case banner
+    }
+
+    /// How many batches of datagrams of one socket a turn takes.
+    private static let batchesPerTurn = 4
+
+    let supervision: Supervision
+    let journal: Journal
+    var poller: Poller
+    var router: Router
+    private var signals: Signals
+    private var answers = ControlAnswers(tokenKind: Watched.answers.rawValue)
+    /// The bound sockets by the listeners' numbers; nil for those of tls-terminator.
+    let sockets: [Descriptor?]
+    let listeners: [Listener]
+    private var received = DatagramBatch(slots: 32)
+    private var sending = DatagramBatch(slots: 32)
+    let directory = PeerLink()
+    let banner = PeerLink()
+    let terminator = PeerLink()
+    /// Counts the links there have been, so that an event of an older one is recognised.
+    var generations: [Role: UInt32] = [:]
+    var streams = StreamTable()
+    var tlsPeers: [UInt64: StreamPeer] = [:]
+    var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+    var now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
+    private var nextSecond = Clock.monotonic
+    private var status = ""
+
+    init(_ supervision: Supervision, _ start: StartSet) throws(ChildFailure) {
+        self.supervision = supervision
+        journal = supervision.journal
+        listeners = Self.listeners(start.settings)
+        guard start.secret.count == 64 else { throw .setup("the supervisor handed over no secret") }
+        guard listeners.contains(where: { $0.side == .inside && $0.endpoint.transport == .udp }) else {
+            throw .setup("inside: has no udp:// endpoint, by which the Asterisks are reached")
+        }
+        var sockets = [Descriptor?](repeating: nil, count: listeners.count)
+        for (listener, socket) in start.listeners where Int(listener.index) < sockets.count {
+            sockets[Int(listener.index)] = socket
+        }
+        self.sockets = sockets
+        router = Router(
+            settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
+            seed: Random.word, now: now)
+        do {
+            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
+            poller = try Poller(capacity: 256)
+            try watch()
+        } catch {
+            throw .setup("\(error)")
+        }
+        for role in [Role.directory, .banner, .terminator] {
+            if let socket = start.peers[role] { attach(role, socket) }
+        }
+    }
+
+    /// The listeners as the supervisor numbers them: by their place among `outside` and `inside`.
+    private static func listeners(_ settings: [Setting]) -> [Listener] {
+        var listeners: [Listener] = []
+        for setting in settings {
+            let index = UInt8(truncatingIfNeeded: listeners.count)
+            switch setting {
+            case .outside(let endpoint):
+                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
+            case .inside(let endpoint):
+                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
+            default: break
+            }
+        }
+        return listeners
+    }
+
+    private func watch() throws(SystemError) {
+        try poller.add(supervision.raw, Token(kind: Watched.supervisor.rawValue), .read)
+        try poller.add(signals.raw, Token(kind: Watched.signal.rawValue), .read)
+        for (number, socket) in sockets.enumerated() {
+            guard let socket else { continue }
+            let isDatagram = listeners[number].endpoint.transport == .udp
+            let kind = isDatagram ? Watched.datagrams : .listener
+            try poller.add(socket.raw, Token(kind: kind.rawValue, index: UInt32(number)), .read)
+            if isDatagram { Socket.setBufferSizes(socket.raw, bytes: 4 << 20) }
+        }
+    }
+
+    // MARK: The loop
+
+    /// Serves until told to stop.
+    func serve() throws(ChildFailure) {
+        while true {
+            let untilSecond = nextSecond - Clock.monotonic
+            let count = poller.wait(router.patience.map { min($0, untilSecond) } ?? untilSecond)
+            now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
+            for index in 0..<count {
+                guard try handle(poller.event(index)) else {
+                    supervision.stopping()
+                    return
+                }
+            }
+            router.advance(now)
+            if now.monotonic >= nextSecond { second() }
+            handOut()
+        }
+    }
+
+    private func handle(_ event: Event) throws(ChildFailure) -> Bool {
+        switch Watched(rawValue: event.token.kind) {
+        case .supervisor: return try takeNotices()
+        case .answers: answers.flush(event.token)
+        case .signal:
+            while let signal = signals.next() {
+                if signal.number == SIGTERM { return false }
+            }
+        case .datagrams: receiveDatagrams(Int(event.token.index))
+        case .listener: accept(Int(event.token.index))
+        case .stream: streamIsReady(event)
+        case .terminator: linkIsReady(.terminator, event)
+        case .directory: linkIsReady(.directory, event)
+        case .banner: linkIsReady(.banner, event)
+        case nil: break
+        }
+        return true
+    }
+
+    private func takeNotices() throws(ChildFailure) -> Bool {
+        while let notice = try supervision.next() {
+            switch notice {
+            case .reload(let set):
+                router.adopt(RouterSettings(set.settings))
+                supervision.ready()
+            case .peer(let role, let socket): attach(role, socket)
+            case .client(let request, let socket):
+                answers.answer(rows(request), to: socket, poller)
+            case .stop: return false
+            }
+        }
+        return true
+    }
+
+    private func rows(_ request: ControlRequest) -> [ControlReply] {
+        switch request {
+        case .phones: router.phones() + [.done]
+        case .asterisks: router.asteriskRows() + [.done]
+        default: [.failed("sip-router does not answer this")]
+        }
+    }
+
+    private func second() {
+        nextSecond = now.monotonic + .seconds(1)
+        sweepStreams()
+        let up = router.asterisksUp
+        let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
+        if line != status { supervision.status(line) }
+        status = line
+        supervision.heartbeat()
+    }
+
+    // MARK: Datagrams
+
+    private func receiveDatagrams(_ number: Int) {
+        guard let socket = sockets[number] else { return }
+        for _ in 0..<Self.batchesPerTurn {
+            let count = received.receive(socket.raw)
+            for slot in 0..<count where !received.isCut(slot) {
+                let flow = Flow(.udp, listener: UInt8(number), peer: received.source(slot))
+                Self.receive(&router, received, slot, flow, now)
+                if router.outbox.isHalfFull { handOut() }
+            }
+            if count < 32 { return }
+        }
+    }
+
+    private static func receive(
+        _ router: inout Router, _ batch: borrowing DatagramBatch, _ slot: Int, _ flow: Flow,
+        _ now: Now
+    ) {
+        let bytes = batch.bytes(slot)
+        // RFC 5626 section 3.5.1 has no CRLF over UDP, but many phones send one to keep a NAT open.
+        if bytes.count <= 4 { return }
+        router.receive(bytes, flow, now)
+    }
+
+    // MARK: Handing out
+
+    /// Hands out what the core wants done.
+    func handOut() {
+        for message in router.toDirectory { directory.send(message.encoded()) }
+        router.toDirectory.removeAll(keepingCapacity: true)
+        for message in router.toBanner { banner.send(message.encoded()) }
+        router.toBanner.removeAll(keepingCapacity: true)
+        for record in router.audit.records {
+            journal.write(record.record, record.priority, record.message, record.fields)
+        }
+        router.audit.removeAll()
+        sendMessages()
+        watchForRoom()
+    }
+
+    private func sendMessages() {
+        var at = 0
+        let count = router.outbox.count
+        while at < count {
+            let listener = Int(router.outbox.flow(at).listener)
+            guard router.outbox.flow(at).transport == .udp else {
+                sendStream(at)
+                at += 1
+                continue
+            }
+            // A run of datagrams by the same socket goes in one call.
+            while at < count, !sending.isFull, router.outbox.flow(at).transport == .udp,
+                Int(router.outbox.flow(at).listener) == listener
+            {
+                Self.fill(&sending, router.outbox, at)
+                at += 1
+            }
+            if let socket = sockets[listener] { sending.send(socket.raw) }
+        }
+        router.outbox.removeAll()
+    }
+
+    private static func fill(
+        _ batch: inout DatagramBatch, _ outbox: borrowing Outbox, _ at: Int
+    ) {
+        batch.add(outbox.message(at), to: outbox.flow(at).peer)
+    }
+}

@@ -1,0 +1,62 @@
+internal import Proxy
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// A peer on a stream: over TCP with its socket here, over TLS with its socket in tls-terminator.
+final class StreamPeer {
+    /// The way to it.
+    let flow: Flow
+    /// The TCP socket, nil for TLS.
+    let socket: Descriptor?
+    /// The bytes that came.
+    var framer = StreamFramer()
+    /// When the message that is coming in began, nil between messages.
+    var began: Milliseconds?
+    /// When the last whole message came, or the connection.
+    var lastHeard: Milliseconds
+    /// Whether a whole message ever came.
+    var hasSpoken = false
+    /// What the socket has no room for yet.
+    private var waiting: [UInt8] = []
+
+    /// How much may wait for a slow reader, in bytes.
+    private static let longestQueue = 256 << 10
+
+    init(_ flow: Flow, socket: Descriptor?, now: Milliseconds) {
+        self.flow = flow
+        self.socket = socket
+        lastHeard = now
+    }
+
+    /// Whether something waits for room.
+    var isWaiting: Bool { !waiting.isEmpty }
+
+    /// Writes to the socket, or lets it wait; false when the peer is gone or reads too slowly.
+    func write(_ bytes: Span<UInt8>) -> Bool {
+        guard let socket else { return true }
+        var sent = 0
+        if waiting.isEmpty {
+            switch Stream.write(socket.raw, bytes) {
+            case .moved(let count): sent = count
+            case .wouldBlock: break
+            case .ended, .failed: return false
+            }
+        }
+        guard waiting.count + bytes.count - sent <= Self.longestQueue else { return false }
+        for index in sent..<bytes.count { waiting.append(bytes[index]) }
+        return true
+    }
+
+    /// Writes what waits; false when the peer is gone.
+    func flush() -> Bool {
+        guard let socket else { return true }
+        let queued = waiting
+        switch Stream.write(socket.raw, queued.span) {
+        case .moved(let count): waiting.removeFirst(count)
+        case .wouldBlock: break
+        case .ended, .failed: return false
+        }
+        return true
+    }
+}

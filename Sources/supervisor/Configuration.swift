@@ -1,0 +1,89 @@
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// The settings in force, with the files that they name opened.
+struct Configuration {
+    /// The settings, in the order of the text.
+    let settings: [Setting]
+    private let certificate: Descriptor?
+    private let key: Descriptor?
+
+    /// Opens the files that the settings name.
+    init(_ settings: [Setting]) throws(StartFailure) {
+        self.settings = settings
+        var certificate: Descriptor?
+        var key: Descriptor?
+        for setting in settings {
+            switch setting {
+            case .certificate(let path): certificate = try Self.open(path, "tls.certificate")
+            case .key(let path): key = try Self.open(path, "tls.key")
+            default: break
+            }
+        }
+        self.certificate = certificate
+        self.key = key
+        let needsTLS = listeners.contains { $0.endpoint.transport == .tls }
+        guard !needsTLS || certificate != nil && key != nil else {
+            throw StartFailure(
+                "a tls:// endpoint needs tls.certificate and tls.key: set both, or take it out")
+        }
+    }
+
+    private static func open(_ path: String, _ name: String) throws(StartFailure) -> Descriptor {
+        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard raw >= 0 else {
+            let reason = SystemError("open", code: errno).reason
+            throw StartFailure(
+                "\(name): \(path) cannot be read (\(reason)): correct the path or the file's rights"
+            )
+        }
+        return Descriptor(owning: raw)
+    }
+
+    /// The listeners; a listener's number is its place among `outside` and `inside` in the text.
+    var listeners: [Listener] {
+        var listeners: [Listener] = []
+        for setting in settings {
+            let index = UInt8(truncatingIfNeeded: listeners.count)
+            switch setting {
+            case .outside(let endpoint):
+                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
+            case .inside(let endpoint):
+                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
+            default: break
+            }
+        }
+        return listeners
+    }
+
+    /// How many domains are served.
+    var domains: Int {
+        settings.count { setting in
+            if case .domain = setting { true } else { false }
+        }
+    }
+
+    /// Whether the sockets that are bound serve the other settings too.
+    func hasSameSockets(as other: Configuration) -> Bool {
+        settings.filter(\.isFixedAtStart) == other.settings.filter(\.isFixedAtStart)
+    }
+
+    /// The settings that a child reads.
+    func settings(for role: Role) -> [Setting] { settings.filter { $0.readers.contains(role) } }
+
+    /// The files that a child reads, each opened anew: a shared one would share its offset.
+    func files(for role: Role) throws(SystemError) -> [(FileKind, Descriptor)] {
+        guard role == .terminator else { return [] }
+        var files: [(FileKind, Descriptor)] = []
+        if let certificate { files.append((.certificate, try Self.reopened(certificate))) }
+        if let key { files.append((.key, try Self.reopened(key))) }
+        return files
+    }
+
+    private static func reopened(_ file: Descriptor) throws(SystemError) -> Descriptor {
+        let raw = unsafe Glibc.open("/proc/self/fd/\(file.raw)", O_RDONLY | O_CLOEXEC)
+        guard raw >= 0 else { throw SystemError("open again", code: errno) }
+        return Descriptor(owning: raw)
+    }
+}

@@ -1,0 +1,180 @@
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Sys
+
+/// A reload that goes on: first the file is read, then every child takes the new settings.
+///
+/// When one child refuses, those that took the new settings are given the old ones back, so that
+/// all go by the same.
+struct Reload {
+    /// Who waits for its end on the control socket.
+    var caller: ControlSocket.Caller?
+    /// The settings of before, once the new ones are in force.
+    var previous: Configuration?
+    /// The children that have not answered.
+    var pending: Set<Role> = []
+    /// The children that took the new settings.
+    var taken: Set<Role> = []
+    /// Why they cannot be used, as the children say.
+    var refusals: [String] = []
+    /// Whether the old settings are being given back.
+    var isUndoing = false
+    /// When those that have not answered count as broken; nil while the file is read.
+    var deadline: Milliseconds?
+
+    /// From the new settings to the last answer.
+    static let limit = Milliseconds.seconds(30)
+}
+
+/// Reading the settings, at the start and again.
+extension Supervisor {
+    /// Begins to read the settings for the first time.
+    func beginFirstReading() {
+        notify.status(statusLine)
+        do {
+            try beginReading()
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func beginReading() throws(StartFailure) {
+        let reader = try SettingsReader(options.settings, spawner, at: now)
+        self.reader = reader
+        do {
+            try poller.add(reader.raw, Token(kind: TokenKind.settings.rawValue), .read)
+        } catch {
+            throw StartFailure("the settings cannot be read: \(error)")
+        }
+    }
+
+    /// Takes what the reader of the settings has said.
+    func readSettings() {
+        guard let reader else { return }
+        reader.receive()
+        if !reader.isWatched { poller.remove(reader.raw) }
+        if reader.isDone { finishReading(reader) }
+    }
+
+    /// Ends a reader of the settings that takes too long.
+    func settingsTookTooLong(_ reader: SettingsReader) { finishReading(reader) }
+
+    private func finishReading(_ reader: SettingsReader) {
+        reader.cancel()
+        self.reader = nil
+        guard !isStopping else { return }
+        do {
+            let new = try Configuration(try reader.settings())
+            if let old = configuration {
+                try apply(new, after: old)
+            } else {
+                try bringUp(new)
+            }
+        } catch {
+            if configuration == nil { return fail(error) }
+            finishReload(error.description)
+        }
+    }
+
+    /// A SIGHUP: systemd is told of the reload and of its end.
+    func reloadOnSignal() {
+        guard configuration != nil, !isStopping else { return }
+        guard reload == nil else {
+            reloadAgain = true
+            return
+        }
+        beginReload(nil)
+    }
+
+    /// A caller asks for a reload.
+    func reload(for caller: ControlSocket.Caller) {
+        guard configuration != nil, reload == nil else {
+            return caller.answer([.failed("the settings are being read already, try again")])
+        }
+        beginReload(caller)
+    }
+
+    private func beginReload(_ caller: ControlSocket.Caller?) {
+        reload = Reload(caller: caller)
+        if isReady { notify.reloading(at: now) }
+        do {
+            try beginReading()
+        } catch {
+            finishReload(error.description)
+        }
+    }
+
+    private func apply(_ new: Configuration, after old: Configuration) throws(StartFailure) {
+        guard new.hasSameSockets(as: old) else {
+            throw StartFailure(
+                "outside or inside has changed, which a reload cannot do: systemctl restart rempart"
+            )
+        }
+        configuration = new
+        reload?.previous = old
+        offer(to: Set(children.map(\.role)))
+    }
+
+    /// Has children take the settings that are now in force.
+    private func offer(to roles: Set<Role>) {
+        reload?.pending = roles
+        reload?.deadline = now + Reload.limit
+        for child in children where roles.contains(child.role) { handle(.reload, of: child) }
+    }
+
+    /// A child serves with the newest settings.
+    func tookReload(_ child: Child) {
+        guard reload?.pending.remove(child.role) != nil else { return }
+        reload?.taken.insert(child.role)
+        settleReload()
+    }
+
+    /// A child did not take the newest settings.
+    func refusedReload(_ child: Child, _ why: String) {
+        guard reload?.pending.remove(child.role) != nil else { return }
+        reload?.refusals.append("\(child.role.name): \(why)")
+        settleReload()
+    }
+
+    /// Children have not answered in time.
+    func reloadTookTooLong() {
+        for child in children where reload?.pending.contains(child.role) == true {
+            if child.life.isServing {
+                handle(.broken("did not answer a reload within 30 s"), of: child)
+            } else {
+                refusedReload(child, "is not running")
+            }
+        }
+    }
+
+    private func settleReload() {
+        guard let settled = reload, settled.pending.isEmpty else { return }
+        if settled.refusals.isEmpty { return finishReload(nil) }
+        if !settled.isUndoing, let previous = settled.previous {
+            configuration = previous
+            reload?.isUndoing = true
+            guard settled.taken.isEmpty else { return offer(to: settled.taken) }
+        }
+        finishReload(settled.refusals.joined(separator: "; "))
+    }
+
+    private func finishReload(_ why: String?) {
+        let caller = reload?.caller
+        reload = nil
+        if let why {
+            journal.write(
+                .reloadRefused, .error, "the old settings stay in force: \(why)",
+                [(.file, options.settings)])
+        } else {
+            journal.write(
+                .reloaded, .notice, "the settings were read again", [(.file, options.settings)])
+        }
+        caller?.answer([why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
+        if isReady { notify.ready() }
+        if reloadAgain {
+            reloadAgain = false
+            reloadOnSignal()
+        }
+    }
+}

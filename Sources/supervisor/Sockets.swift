@@ -1,0 +1,79 @@
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// The bound sockets, which stay open here over every restart of a child.
+struct Sockets {
+    /// Each listener with its socket.
+    let bound: [(listener: Listener, socket: Descriptor)]
+    /// How many inherited sockets no setting names.
+    let surplus: Int
+
+    /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
+    private static let datagramBuffer: Int32 = 4 << 20
+
+    /// Takes each listener's socket from those inherited, or binds it.
+    ///
+    /// Those that serve no listener are closed before anything is bound: an old one may hold the
+    /// very port that is wanted at another address.
+    init(_ listeners: [Listener], taking inherited: inout [Descriptor]) throws(StartFailure) {
+        guard listeners.count <= 64 else {
+            throw StartFailure("more than 64 endpoints: take some out of outside and inside")
+        }
+        let adopted = listeners.map { listener in
+            let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
+            return place.map { inherited.remove(at: $0) }
+        }
+        surplus = inherited.count
+        inherited = []
+        var bound: [(listener: Listener, socket: Descriptor)] = []
+        for (listener, adopted) in zip(listeners, adopted) {
+            let socket = if let adopted { adopted } else { try Self.bind(listener.endpoint) }
+            if listener.endpoint.transport == .udp {
+                Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer)
+            }
+            bound.append((listener, socket))
+        }
+        self.bound = bound
+    }
+
+    private static func kind(_ endpoint: Endpoint) -> SocketKind {
+        endpoint.transport.isStream ? .stream : .datagram
+    }
+
+    private static func serves(_ socket: Descriptor, _ endpoint: Endpoint) -> Bool {
+        guard let found = Socket.adopted(socket.raw) else { return false }
+        return found.kind == kind(endpoint) && found.address == endpoint.address
+    }
+
+    private static func bind(_ endpoint: Endpoint) throws(StartFailure) -> Descriptor {
+        do {
+            return try Socket.bound(kind(endpoint), to: endpoint.address)
+        } catch {
+            switch error.code {
+            case EADDRINUSE:
+                throw StartFailure(
+                    "\(endpoint) is taken by another program: "
+                        + "find it with ss -lnp, or choose another port")
+            case EADDRNOTAVAIL:
+                throw StartFailure(
+                    "\(endpoint) is not an address of this machine: correct outside or inside")
+            case EACCES:
+                throw StartFailure(
+                    "\(endpoint) may not be bound without root: choose a port above 1023")
+            default:
+                throw StartFailure("\(endpoint) cannot be bound: \(error.reason)")
+            }
+        }
+    }
+
+    /// Which child serves a listener.
+    static func server(of listener: Listener) -> Role {
+        listener.endpoint.transport == .tls ? .terminator : .router
+    }
+
+    /// The listeners of a child with their sockets.
+    func served(by role: Role) -> [(listener: Listener, socket: Descriptor)] {
+        bound.filter { Self.server(of: $0.listener) == role }
+    }
+}

@@ -1,0 +1,195 @@
+internal import Glibc
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Sys
+
+/// Starting children, and doing what their lives ask for.
+extension Supervisor {
+    /// Runs an event through a child's life and carries out what comes of it.
+    func handle(_ event: ChildEvent, of child: Child) {
+        let wasServing = child.life.isServing
+        let action = child.life.handle(event, at: now)
+        perform(action, on: child)
+        if wasServing, !child.life.isServing { lost(child) }
+    }
+
+    private func perform(_ action: ChildAction, on child: Child) {
+        switch action {
+        case .none, .note: break
+        case .start: start(child)
+        case .wait(let span):
+            journal.write(
+                .degraded, .warning, "\(child.role.name) is started again in \(span.seconds) s",
+                [(.component, child.role.name), (.seconds, String(span.seconds))])
+            answerRestart(of: child, "\(child.role.name) does not start: see its messages")
+        case .hold(let span):
+            journal.write(
+                .degraded, .error,
+                "\(child.role.name) cannot use its settings: correct them and reload "
+                    + "(it is tried again in \(span.seconds) s)",
+                [(.component, child.role.name), (.seconds, String(span.seconds))])
+            answerRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
+        case .serve: serving(child)
+        case .sendReload: sendReload(to: child)
+        case .keepOld: refusedReload(child, child.statusLine)
+        case .tellStop: send([.stop], to: child)
+        case .kill(let number, let why):
+            journal.write(
+                .childKilled, .error, "\(child.role.name) \(why) and is killed",
+                [(.component, child.role.name), (.pid, String(child.pid))])
+            child.signal(number)
+        case .gone: endWhenAlone()
+        }
+    }
+
+    /// A child serves with the newest settings.
+    private func serving(_ child: Child) {
+        answerRestart(of: child, nil)
+        tookReload(child)
+        guard !isReady, children.allSatisfy({ $0.life.isServing }) else { return }
+        isReady = true
+        notify.status(statusLine)
+        notify.ready()
+        journal.write(.daemonReady, .notice, "ready: \(statusLine)")
+    }
+
+    /// A child that served does so no more.
+    private func lost(_ child: Child) {
+        refusedReload(child, "\(child.role.name) ended during the reload")
+    }
+
+    /// Notes the end of a child's process.
+    func processEnded(_ child: Child, code: Int32, signal: Int32) {
+        let pid = child.pid
+        pendingLinks.forget(child.role)
+        child.ended()
+        let how =
+            switch signal {
+            case 0: "exit code \(code)"
+            case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
+            default: "signal \(signal)"
+            }
+        let isWanted = isStopping || child.life.state == .restarting
+        journal.write(
+            .childEnded, isWanted ? .info : .warning, "\(child.role.name) ended (\(how))",
+            [(.component, child.role.name), (.pid, String(pid))])
+        if !child.life.hasServed {
+            refusedReload(child, "\(child.role.name) ended before it was ready")
+        }
+        handle(.exited(signal == 0 ? code : -1), of: child)
+    }
+
+    private func start(_ child: Child) {
+        child.beginGeneration()
+        do {
+            let (ours, theirs) = try Socket.seqpacketPair()
+            for end in [ours, theirs] { Socket.setBufferSizes(end.raw, bytes: Self.linkBuffer) }
+            let messages = try startSet(for: child)
+            let keepsNetAdmin = child.role == .banner && spawner.isRoot && Spawner.hasNetAdmin
+            let pid = try spawner.start(
+                child.role.name, user: child.user, descriptors: [nil, nil, 2, theirs.raw],
+                keepingNetAdmin: keepsNetAdmin)
+            child.began(pid: pid, link: Link(ours))
+            try watchNew(child)
+            journal.write(
+                .childStarted, .info, "\(child.role.name) started",
+                [(.component, child.role.name), (.pid, String(pid))])
+            send(messages, to: child)
+        } catch {
+            journal.write(
+                .childEnded, .error, "\(child.role.name) cannot be started: \(error)",
+                [(.component, child.role.name)])
+            child.signal(SIGKILL)
+            pendingLinks.forget(child.role)
+            if child.pid == 0 { handle(.exited(-1), of: child) }
+        }
+    }
+
+    /// How much a link holds while its reader is busy, in bytes.
+    private static let linkBuffer: Int32 = 1 << 20
+
+    /// Everything a child is told first.
+    private func startSet(for child: Child) throws(SystemError) -> [SupervisorMessage] {
+        var messages: [SupervisorMessage] = [.hello(child.role)]
+        if let socket = Self.journalConnection() { messages.append(.journal(socket)) }
+        for (listener, socket) in sockets?.served(by: child.role) ?? [] {
+            messages.append(.listener(listener, socket))
+        }
+        for peer in Self.peers(of: child.role) {
+            messages.append(.peer(peer, try link(from: child.role, to: peer)))
+        }
+        return messages + (try settingsSet(for: child)) + [.begin]
+    }
+
+    /// What a child is told at its start and at a reload alike.
+    private func settingsSet(for child: Child) throws(SystemError) -> [SupervisorMessage] {
+        var messages: [SupervisorMessage] = []
+        for setting in configuration?.settings(for: child.role) ?? [] {
+            messages.append(.setting(setting))
+        }
+        for (kind, file) in try configuration?.files(for: child.role) ?? [] {
+            messages.append(.file(kind, file))
+        }
+        if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
+        if child.role == .router, let secret = state?.secret { messages.append(.secret(secret)) }
+        return messages
+    }
+
+    private static func peers(of role: Role) -> [Role] {
+        Role.links.compactMap { a, b in a == role ? b : b == role ? a : nil }
+    }
+
+    /// A child's end of a new link to a peer; the other end goes to the peer, now or when it starts.
+    private func link(from role: Role, to peer: Role) throws(SystemError) -> Descriptor {
+        if let end = pendingLinks.take(role, to: peer) { return end }
+        let (end, other) = try Socket.seqpacketPair()
+        for socket in [end, other] { Socket.setBufferSizes(socket.raw, bytes: Self.linkBuffer) }
+        if let child = children.first(where: { $0.role == peer }), child.life.isListening,
+            child.link != nil
+        {
+            send([.peer(role, other)], to: child)
+        } else {
+            pendingLinks.keep(other, for: peer, to: role)
+        }
+        return end
+    }
+
+    private func sendReload(to child: Child) {
+        do {
+            send([.reload] + (try settingsSet(for: child)) + [.begin], to: child)
+        } catch {
+            handle(.broken("cannot be sent its settings (\(error))"), of: child)
+        }
+    }
+
+    /// Sends messages; a child that leaves too many unread has broken its protocol.
+    func send(_ messages: [SupervisorMessage], to child: Child) {
+        guard let link = child.link else { return }
+        for message in messages {
+            let (frame, passing) = message.encoded()
+            if case .full = link.send(frame, passing: passing) {
+                return handle(.broken("does not read its link"), of: child)
+            }
+        }
+        watch(child)
+    }
+
+    private func watchNew(_ child: Child) throws(SystemError) {
+        guard let link = child.link else { return }
+        try poller.add(link.descriptor.raw, token(child), .read)
+    }
+
+    /// Waits for room on a child's link while messages wait.
+    func watch(_ child: Child) {
+        guard let link = child.link else { return }
+        let interest: Interest = link.isWaiting ? [.read, .write] : .read
+        try? poller.modify(link.descriptor.raw, token(child), interest)
+    }
+
+    private func token(_ child: Child) -> Token {
+        let index = children.firstIndex { $0 === child } ?? 0
+        return Token(
+            kind: TokenKind.child.rawValue, index: UInt32(index), generation: child.generation)
+    }
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+internal import Messages
+internal import Reactor
+internal import Sys
+
+/// Callers of the control socket.
+extension Supervisor {
+    /// Takes the callers that wait.
+    func acceptCallers() {
+        while let caller = control?.accept(at: now) {
+            if (try? poller.add(caller.descriptor.raw, caller.token, .read)) == nil {
+                control?.forget(caller)
+            }
+        }
+    }
+
+    /// Waits for a caller's request no more.
+    func forget(_ caller: ControlSocket.Caller) {
+        poller.remove(caller.descriptor.raw)
+        control?.forget(caller)
+    }
+
+    /// Takes a caller's request.
+    func hear(_ token: Token) {
+        guard let caller = control?.caller(token) else { return }
+        var frame = [UInt8](repeating: 0, count: 4096)
+        let received: Frame.Received
+        do {
+            received = try Frame.receive(into: &frame, on: caller.descriptor.raw)
+        } catch {
+            return forget(caller)
+        }
+        guard case .frame(let length, nil) = received else {
+            if case .nothing = received { return }
+            return forget(caller)
+        }
+        forget(caller)
+        do {
+            let request = try ControlRequest(decoding: frame.span.extracting(0..<length))
+            answer(request, caller)
+        } catch {
+            caller.answer([
+                .failed("the daemon does not know this request: is it of the same version?")
+            ])
+        }
+    }
+
+    private func answer(_ request: ControlRequest, _ caller: ControlSocket.Caller) {
+        guard ControlSocket.mayAsk(request, uid: caller.uid, ownUID: geteuid()) else {
+            return caller.answer([.failed("only root may do this: try again with sudo")])
+        }
+        guard !isStopping else { return caller.answer([.failed("the daemon is stopping")]) }
+        switch request {
+        case .status: caller.answer([ownRow] + children.map(\.row) + [.done])
+        case .restart(let role): restart(role, caller)
+        case .reload: reload(for: caller)
+        case .asterisks, .phones, .bans, .ban, .unban:
+            guard let child = children.first(where: { $0.role == request.answeredBy }),
+                child.life.isServing
+            else {
+                let name = request.answeredBy.name
+                return caller.answer([.failed("\(name) is not running, try again")])
+            }
+            send([.client(request, caller.descriptor)], to: child)
+        }
+    }
+
+    private var ownRow: ControlReply {
+        .component(
+            .supervisor, pid: getpid(), isReady ? .ready : .starting, restarts: 0, statusLine)
+    }
+
+    private func restart(_ role: Role, _ caller: ControlSocket.Caller) {
+        guard let child = children.first(where: { $0.role == role }) else {
+            return caller.answer([
+                .failed("the supervisor does not restart itself: systemctl restart rempart")
+            ])
+        }
+        restartCallers[role, default: []].append(caller)
+        handle(.restart, of: child)
+    }
+
+    /// Tells those who wait for a child's restart how it went; `why` is nil when it went well.
+    func answerRestart(of child: Child, _ why: String?) {
+        for caller in restartCallers.removeValue(forKey: child.role) ?? [] {
+            caller.answer([why.map { .failed($0) } ?? .done])
+        }
+    }
+}

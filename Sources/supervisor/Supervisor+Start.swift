@@ -1,0 +1,49 @@
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Sys
+
+/// From the first settings to the first children.
+extension Supervisor {
+    /// Binds and opens everything; the children then start in the same turn of the loop.
+    func bringUp(_ new: Configuration) throws(StartFailure) {
+        var users: [Role: User] = [:]
+        for role in Role.children { users[role] = try spawner.user(role.user) }
+        try StateFolder.makeFolder(options.runtime, mode: 0o755)
+        let control = try ControlSocket(options.control)
+        self.control = control
+        do {
+            try poller.add(control.raw, Token(kind: TokenKind.control.rawValue), .read)
+        } catch {
+            throw StartFailure("cannot watch the control socket: \(error)")
+        }
+        // Before anything is bound: what systemd kept of an earlier start may hold a port.
+        notify.forgetSockets()
+        let sockets = try Sockets(new.listeners, taking: &inherited)
+        self.sockets = sockets
+        notify.keep(sockets.bound.map(\.socket))
+        state = try StateFolder(options.state, users: users)
+        configuration = new
+        sayWhatIsWeak(sockets)
+        children = Role.children.map { Child($0, user: users[$0], at: now) }
+    }
+
+    private func sayWhatIsWeak(_ sockets: Sockets) {
+        if !spawner.isRoot {
+            journal.write(
+                .degraded, .warning,
+                "not started as root: all components run as one user, and bans are not put into "
+                    + "the kernel's firewall")
+        } else if !Spawner.hasNetAdmin {
+            journal.write(
+                .degraded, .warning,
+                "CAP_NET_ADMIN is missing: bans are not put into the kernel's firewall")
+        }
+        if sockets.surplus > 0 {
+            journal.write(
+                .degraded, .notice,
+                "\(sockets.surplus) sockets that systemd handed over serve no endpoint and are "
+                    + "closed: if rempart.socket is in use, make it agree with outside and inside")
+        }
+    }
+}

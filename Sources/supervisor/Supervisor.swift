@@ -1,0 +1,242 @@
+internal import Glibc
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Sys
+
+/// What the descriptors of the loop are; the first byte of a token.
+enum TokenKind: UInt8 {
+    case signals = 1
+    case settings = 2
+    case control = 3
+    case caller = 4
+    case child = 5
+}
+
+/// The root process: binds, starts, watches; it never reads a network byte or a line of text.
+final class Supervisor {
+    let options: Options
+    let spawner: Spawner
+    /// The sockets that systemd handed over, until they are taken or closed.
+    var inherited: [Descriptor]
+    private let signals: Signals
+    var poller: Poller
+    var notify = Notify()
+
+    /// journald's socket, nil when records go to standard error.
+    private let journalSocket: Descriptor?
+    let journal: Journal
+
+    var now = Clock.monotonic
+    /// The reader of the settings that runs now.
+    var reader: SettingsReader?
+    /// The settings in force, nil until they have been read for the first time.
+    var configuration: Configuration?
+    var sockets: Sockets?
+    var state: StateFolder?
+    var children: [Child] = []
+    var pendingLinks = PendingLinks()
+    var control: ControlSocket?
+    /// The reload that goes on.
+    var reload: Reload?
+    /// A SIGHUP came during a reload: another follows.
+    var reloadAgain = false
+    /// Callers that wait until a child is ready again.
+    var restartCallers: [Role: [ControlSocket.Caller]] = [:]
+    /// Whether READY=1 was said.
+    var isReady = false
+    var isStopping = false
+    /// How the process ends, once it does.
+    var exitCode: Int32?
+    private var nextAlive: Milliseconds?
+    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+
+    /// Makes the loop; nothing is bound or started yet.
+    init(_ options: Options) throws(StartFailure) {
+        self.options = options
+        // Every folder and file is made with the mode it is to have; the caller's mask must not
+        // close the folders that components pass through.
+        _ = umask(0o022)
+        spawner = try Spawner()
+        journalSocket = Self.journalConnection()
+        journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)
+        inherited = Notify.inheritedSockets()
+        do {
+            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+            poller = try Poller()
+            try poller.add(signals.raw, Token(kind: TokenKind.signals.rawValue), .read)
+        } catch {
+            throw StartFailure("cannot make the event loop: \(error)")
+        }
+        nextAlive = notify.interval.map { now + $0 }
+    }
+
+    /// A connection to journald of its own for one process, when systemd started the daemon.
+    static func journalConnection() -> Descriptor? {
+        guard unsafe getenv("JOURNAL_STREAM") != nil else { return nil }
+        return try? Socket.unixDatagram(path: Journal.path)
+    }
+
+    /// Goes round the loop until the daemon ends, and returns its exit code.
+    func run() -> Int32 {
+        beginFirstReading()
+        while exitCode == nil {
+            let count = poller.wait(timeout)
+            now = Clock.monotonic
+            for index in 0..<count { dispatch(poller.event(index)) }
+            expire()
+            report()
+        }
+        control?.remove()
+        return exitCode ?? 0
+    }
+
+    private var timeout: Milliseconds? {
+        var deadlines = children.compactMap(\.life.deadline)
+        if let next = nextAlive { deadlines.append(next) }
+        if let reader { deadlines.append(reader.deadline) }
+        if let deadline = reload?.deadline { deadlines.append(deadline) }
+        if let deadline = control?.deadline { deadlines.append(deadline) }
+        return deadlines.min().map { max($0 - now, Milliseconds(0)) }
+    }
+
+    private func dispatch(_ event: Event) {
+        switch TokenKind(rawValue: event.token.kind) {
+        case .signals: takeSignals()
+        case .settings: readSettings()
+        case .control: acceptCallers()
+        case .caller: hear(event.token)
+        case .child: serve(event)
+        case nil: break
+        }
+    }
+
+    private func takeSignals() {
+        while let signal = signals.next() {
+            switch signal.number {
+            case SIGCHLD: reap()
+            case SIGHUP: reloadOnSignal()
+            default: stop()
+            }
+        }
+    }
+
+    private func reap() {
+        while let end = Spawner.reap() {
+            if let reader, reader.pid == end.pid {
+                reader.ended(code: end.code, signal: end.signal)
+                readSettings()
+            } else if let child = children.first(where: { $0.pid == end.pid }) {
+                // What it said last comes before its end.
+                receive(from: child)
+                processEnded(child, code: end.code, signal: end.signal)
+            }
+        }
+    }
+
+    private func expire() {
+        for child in children {
+            guard let deadline = child.life.deadline, deadline <= now else { continue }
+            handle(.deadline, of: child)
+        }
+        if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
+        if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
+        for caller in control?.expired(at: now) ?? [] { forget(caller) }
+    }
+
+    private func serve(_ event: Event) {
+        let index = Int(event.token.index)
+        guard index < children.count,
+            children[index].generation & 0xFF_FFFF == event.token.generation
+        else { return }
+        let child = children[index]
+        if event.writable, let link = child.link {
+            _ = link.flush()
+            watch(child)
+        }
+        if event.readable { receive(from: child) }
+    }
+
+    /// Takes every frame that waits on a child's link.
+    private func receive(from child: Child) {
+        while let link = child.link {
+            switch Result(catching: { () throws(SystemError) in try link.receive(into: &buffer) }) {
+            case .success(.nothing): return
+            case .success(.ended):
+                poller.remove(link.descriptor.raw)
+                child.closeLink()
+                handle(.leaving, of: child)
+            case .success(.frame(let length, let passed)):
+                handle(event(of: child, length, passed), of: child)
+            case .failure(let error): handle(.broken("sent a bad frame (\(error))"), of: child)
+            }
+            if !child.life.isListening { return }
+        }
+    }
+
+    private func event(of child: Child, _ length: Int, _ passed: Descriptor?) -> ChildEvent {
+        guard passed == nil else { return .broken("sent a descriptor") }
+        // The same storage, uncopied: a span of a class's property may not be lent to a call that
+        // throws.
+        let frame = buffer
+        do {
+            switch try ChildMessage(decoding: frame.span.extracting(0..<length)) {
+            case .hello(child.role): return .hello
+            case .hello(let other): return .broken("said that it is \(other.name)")
+            case .ready: return .ready
+            case .watchdog: return .watchdog
+            case .status(let text):
+                child.statusLine = Journal.clean(text)
+                return .status
+            case .stopping: return .leaving
+            case .refused(let why):
+                child.statusLine = Journal.clean(why)
+                return .refused
+            }
+        } catch {
+            return .broken("sent a bad frame (\(error))")
+        }
+    }
+
+    /// Tells systemd what has changed in this turn of the loop.
+    private func report() {
+        guard exitCode == nil else { return }
+        notify.status(statusLine)
+        guard let due = nextAlive, due <= now, let interval = notify.interval else { return }
+        nextAlive = now + interval
+        if children.allSatisfy({ $0.life.isInHand }) { notify.alive() }
+    }
+
+    /// One line that a person can read.
+    var statusLine: String {
+        if isStopping { return "Stopping" }
+        guard let configuration else { return "Reading the settings" }
+        let away = children.filter { !$0.life.isServing }.map(\.role.name)
+        let domains = configuration.domains == 1 ? "1 domain" : "\(configuration.domains) domains"
+        if away.isEmpty { return "Serving \(domains); \(children.count) components ready" }
+        let verb = isReady ? "Serving \(domains)" : "Starting"
+        return "\(verb); waiting for \(away.joined(separator: ", "))"
+    }
+
+    /// Ends the daemon before it serves.
+    func fail(_ why: StartFailure) {
+        journal.write(.daemonFailed, .critical, "cannot start: \(why)")
+        exitCode = 1
+    }
+
+    /// Ends every child in good order, then the daemon.
+    func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        notify.stopping()
+        journal.write(.daemonStopping, .notice, "stopping")
+        reader?.cancel()
+        for child in children { handle(.stop, of: child) }
+        endWhenAlone()
+    }
+
+    /// Ends the daemon once no child is left.
+    func endWhenAlone() {
+        if isStopping, children.allSatisfy({ $0.life.state == .ended }) { exitCode = 0 }
+    }
+}

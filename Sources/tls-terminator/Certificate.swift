@@ -1,0 +1,214 @@
+// The certificate chain and the private key, read from PEM bytes.
+
+internal import COpenSSL
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// Why a certificate or key cannot be used: which setting names the file, and what is wrong with it.
+struct CertificateRefusal: Error, Equatable, CustomStringConvertible {
+    /// `tls.certificate` or `tls.key`.
+    let setting: String
+    /// What is wrong, and what would put it right.
+    let reason: String
+
+    init(_ file: FileKind, _ reason: String) {
+        setting = file == .key ? "tls.key" : "tls.certificate"
+        self.reason = reason
+    }
+
+    var description: String { "\(setting): \(reason)" }
+}
+
+/// One X.509 certificate; owns OpenSSL's object.
+@safe
+final class Certificate {
+    fileprivate let pointer: OpaquePointer
+
+    fileprivate init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
+
+    deinit { unsafe X509_free(pointer) }
+
+    /// The subject's name by RFC 2253: "CN=sip.example.com,O=Example".
+    var subject: String {
+        guard let bio = unsafe BIO_new(BIO_s_mem()) else { return "?" }
+        defer { unsafe BIO_free(bio) }
+        unsafe edge_ssl_print_subject(bio, pointer)
+        var bytes: UnsafePointer<CChar>?
+        let length = unsafe edge_ssl_memory(bio, &bytes)
+        guard length > 0, let bytes = unsafe bytes else { return "(no subject)" }
+        // In bounds: the BIO's own bytes and their length.
+        let buffer = unsafe UnsafeBufferPointer(start: bytes, count: length)
+        return unsafe String(decoding: buffer.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The moment it ends, as "2027-03-01T12:00:00Z".
+    var notAfter: String {
+        var time = unsafe tm()
+        guard unsafe ASN1_TIME_to_tm(X509_get0_notAfter(pointer), &time) == 1 else { return "?" }
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let date = unsafe "\(time.tm_year + 1900)-\(two(time.tm_mon + 1))-\(two(time.tm_mday))"
+        return unsafe "\(date)T\(two(time.tm_hour)):\(two(time.tm_min)):\(two(time.tm_sec))Z"
+    }
+
+    /// Whether it had ended at a moment since 1970.
+    func isExpired(at now: Milliseconds) -> Bool {
+        unsafe ASN1_TIME_cmp_time_t(X509_get0_notAfter(pointer), time_t(now.seconds)) < 0
+    }
+
+    /// Whether it signed another one, by names and key identifiers.
+    func issued(_ other: Certificate) -> Bool {
+        unsafe X509_check_issued(pointer, other.pointer) == X509_V_OK
+    }
+}
+
+/// A private key; owns OpenSSL's object.
+@safe
+final class PrivateKey {
+    fileprivate let pointer: OpaquePointer
+
+    fileprivate init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
+
+    deinit { unsafe EVP_PKEY_free(pointer) }
+
+    /// Whether it is the key of a certificate.
+    func belongs(to certificate: Certificate) -> Bool {
+        defer { ERR_clear_error() }
+        return unsafe X509_check_private_key(certificate.pointer, pointer) == 1
+    }
+
+    /// The key of PEM bytes.
+    static func reading(_ pem: [UInt8]) throws(CertificateRefusal) -> PrivateKey {
+        var encrypted: Int32 = 0
+        let key = unsafe withMemoryBIO(pem) { bio in unsafe edge_ssl_read_key(bio, &encrypted) }
+        if let key = unsafe key { return unsafe PrivateKey(owning: key) }
+        let reason = OpenSSLError.take().text
+        if encrypted == 1 {
+            throw CertificateRefusal(
+                .key, "the key is encrypted; store it without a passphrase, readable by root only")
+        }
+        throw CertificateRefusal(
+            .key, "the file holds no private key in PEM (-----BEGIN PRIVATE KEY-----): \(reason)")
+    }
+}
+
+/// A server's certificate, those that lead from it to its authority, and its key; they fit together.
+struct Identity {
+    /// The server's own certificate first.
+    let chain: [Certificate]
+    /// The key of the first.
+    let key: PrivateKey
+
+    /// The identity of two PEM texts, checked at a moment since 1970.
+    init(certificate: [UInt8], key: [UInt8], at now: Milliseconds) throws(CertificateRefusal) {
+        chain = try Self.readingChain(certificate)
+        self.key = try PrivateKey.reading(key)
+        try Self.check(chain, self.key)
+        for (position, each) in chain.enumerated() where each.isExpired(at: now) {
+            let which = chain.count == 1 ? "the certificate" : "certificate \(position + 1)"
+            throw CertificateRefusal(
+                .certificate,
+                "\(which) (\(each.subject)) expired on \(each.notAfter); renew it, then reload")
+        }
+    }
+
+    private static func readingChain(_ pem: [UInt8]) throws(CertificateRefusal) -> [Certificate] {
+        var chain: [Certificate] = []
+        unsafe withMemoryBIO(pem) { bio in
+            while let next = unsafe PEM_read_bio_X509(bio, nil, nil, nil) {
+                chain.append(unsafe Certificate(owning: next))
+            }
+        }
+        let error = OpenSSLError.take()
+        guard error.isEndOfPEM else {
+            let position = chain.count + 1
+            throw CertificateRefusal(
+                .certificate, "certificate \(position) of the file is damaged: \(error.text)")
+        }
+        guard !chain.isEmpty else {
+            throw CertificateRefusal(
+                .certificate, "the file holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+        }
+        return chain
+    }
+
+    private static func check(
+        _ chain: [Certificate], _ key: PrivateKey
+    ) throws(CertificateRefusal) {
+        if !key.belongs(to: chain[0]) {
+            if let place = chain.firstIndex(where: { key.belongs(to: $0) }) {
+                throw CertificateRefusal(
+                    .certificate,
+                    "the key belongs to certificate \(place + 1) of the file "
+                        + "(\(chain[place].subject)); put that one first")
+            }
+            throw CertificateRefusal(
+                .key,
+                "the key does not match the certificate in tls.certificate (\(chain[0].subject)); "
+                    + "name the key that this certificate was issued for")
+        }
+        for position in chain.indices.dropFirst()
+        where !chain[position].issued(chain[position - 1]) {
+            throw CertificateRefusal(
+                .certificate,
+                "certificate \(position + 1) (\(chain[position].subject)) did not issue "
+                    + "certificate \(position) (\(chain[position - 1].subject)); "
+                    + "order the file from the server's certificate up to its authority")
+        }
+    }
+
+    /// Puts the chain and the key into a context.
+    @unsafe
+    func install(in context: OpaquePointer) throws(CertificateRefusal) {
+        // A key or signature that is too weak for the context's security level is refused here.
+        guard unsafe SSL_CTX_use_certificate(context, chain[0].pointer) == 1 else {
+            throw CertificateRefusal(.certificate, OpenSSLError.take().text)
+        }
+        guard unsafe SSL_CTX_use_PrivateKey(context, key.pointer) == 1 else {
+            throw CertificateRefusal(.key, OpenSSLError.take().text)
+        }
+        for each in chain.dropFirst() {
+            guard unsafe edge_ssl_add_chain(context, each.pointer) == 1 else {
+                throw CertificateRefusal(.certificate, OpenSSLError.take().text)
+            }
+        }
+    }
+}
+
+/// The last word of OpenSSL's error queue.
+struct OpenSSLError {
+    private let code: UInt
+
+    /// Takes the newest error and empties the queue.
+    static func take() -> OpenSSLError {
+        defer { ERR_clear_error() }
+        return OpenSSLError(code: ERR_peek_last_error())
+    }
+
+    /// OpenSSL's words for it.
+    var text: String {
+        guard let words = unsafe ERR_reason_error_string(code) else { return "error \(code)" }
+        return unsafe String(cString: words)
+    }
+
+    /// Whether it says that a PEM text held no further object.
+    var isEndOfPEM: Bool { edge_ssl_is_end_of_pem(code) == 1 }
+
+    /// Whether it says that the stream ended without a close_notify.
+    var isUnexpectedEnd: Bool { edge_ssl_is_unexpected_end(code) == 1 }
+}
+
+/// Lends bytes to OpenSSL as a read-only BIO for the length of a call.
+@unsafe
+private func withMemoryBIO<Result>(
+    _ bytes: [UInt8], _ body: (OpaquePointer) -> Result
+) -> Result {
+    // In bounds: the array's own storage and length, which outlive the BIO.
+    unsafe bytes.withUnsafeBytes { buffer in
+        guard let bio = unsafe BIO_new_mem_buf(buffer.baseAddress, Int32(buffer.count)) else {
+            fatalError("out of memory")
+        }
+        defer { unsafe BIO_free(bio) }
+        return unsafe body(bio)
+    }
+}

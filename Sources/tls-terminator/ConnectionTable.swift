@@ -1,0 +1,168 @@
+// The table of connections, and how many of them a source has.
+
+internal import Sys
+
+/// How much the process takes on; every bound is the same for all clients.
+struct Limits {
+    /// Connections in total; more are closed as they come.
+    var connections = 20_000
+    /// Connections of one source, an IPv4 address or an IPv6 /64: a large office behind one address.
+    var connectionsPerSource = 2_000
+    /// Handshakes at a time.
+    var handshakes = 1_000
+    /// Handshakes at a time of one source.
+    var handshakesPerSource = 32
+    /// How long a handshake may take.
+    var handshakeTime = Milliseconds.seconds(5)
+    /// How long a client may take to end its side after ours is ended.
+    var closingTime = Milliseconds.seconds(2)
+    /// How many plaintext bytes wait for a client that does not read; one more and it is closed.
+    var outgoing = 65_536
+    /// How many handshake records are journalled in a second; the rest are counted.
+    var recordsPerSecond = 20
+}
+
+/// Connections in slots; a handle names a slot and its generation, so a stale one finds nothing.
+struct ConnectionTable: ~Copyable {
+    private var slots: [Connection?]
+    private var generations: [UInt32]
+    private var free: [UInt32]
+
+    /// An empty table of a capacity.
+    init(capacity: Int) {
+        slots = Array(repeating: nil, count: capacity)
+        generations = Array(repeating: 1, count: capacity)
+        free = (0..<UInt32(capacity)).reversed()
+    }
+
+    /// How many connections stand.
+    var count: Int { slots.count - free.count }
+
+    /// Puts a connection into a free slot; nil when there is none.
+    mutating func insert(_ connection: Connection) -> ConnectionHandle? {
+        guard let index = free.popLast() else { return nil }
+        slots[Int(index)] = connection
+        return ConnectionHandle(index: index, generation: generations[Int(index)])
+    }
+
+    /// The connection of a handle, or nil when it is over.
+    subscript(handle: ConnectionHandle) -> Connection? {
+        let index = Int(handle.index)
+        guard index < slots.count, generations[index] == handle.generation else { return nil }
+        return slots[index]
+    }
+
+    /// Empties the slot of a handle.
+    mutating func remove(_ handle: ConnectionHandle) {
+        let index = Int(handle.index)
+        guard index < slots.count, generations[index] == handle.generation,
+            slots[index] != nil
+        else { return }
+        slots[index] = nil
+        // 24 bits, as many as a poller's token holds; never 0, so no handle is 0.
+        generations[index] = generations[index] == 0xFF_FFFF ? 1 : generations[index] + 1
+        free.append(handle.index)
+    }
+
+    /// The handles of all connections.
+    var handles: [ConnectionHandle] {
+        slots.indices.compactMap { index in
+            guard slots[index] != nil else { return nil }
+            return ConnectionHandle(index: UInt32(index), generation: generations[index])
+        }
+    }
+}
+
+/// A connection's name toward sip-router: generation in the high half, index in the low; never 0.
+struct ConnectionHandle: Hashable {
+    let index: UInt32
+    let generation: UInt32
+
+    init(index: UInt32, generation: UInt32) {
+        self.index = index
+        self.generation = generation
+    }
+
+    /// The handle of its packed form.
+    init(raw: UInt64) {
+        self.init(
+            index: UInt32(truncatingIfNeeded: raw),
+            generation: UInt32(truncatingIfNeeded: raw >> 32))
+    }
+
+    /// The packed form.
+    var raw: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+}
+
+/// How many handshakes and connections each source has.
+struct SourceCounts {
+    private struct Count {
+        var handshakes = 0
+        var connections = 0
+    }
+
+    private var counts: [IPAddress: Count] = [:]
+    /// Handshakes of all sources.
+    private(set) var handshakes = 0
+
+    /// An IPv4 address itself; of an IPv6 address its /64, which one host can use in full.
+    private static func source(_ peer: SocketAddress) -> IPAddress {
+        peer.ip.isV4 ? peer.ip : IPAddress(high: peer.ip.high, low: 0)
+    }
+
+    /// Counts a new connection that begins its handshake; false when a limit forbids it.
+    mutating func begin(_ peer: SocketAddress, _ limits: Limits) -> Bool {
+        var count = counts[Self.source(peer)] ?? Count()
+        guard handshakes < limits.handshakes, count.handshakes < limits.handshakesPerSource,
+            count.connections < limits.connectionsPerSource
+        else { return false }
+        handshakes += 1
+        count.handshakes += 1
+        count.connections += 1
+        counts[Self.source(peer)] = count
+        return true
+    }
+
+    /// The handshake of a connection is done, well or not.
+    mutating func endHandshake(_ peer: SocketAddress) {
+        handshakes -= 1
+        counts[Self.source(peer)]?.handshakes -= 1
+    }
+
+    /// A connection whose handshake is done is over.
+    mutating func end(_ peer: SocketAddress) {
+        let source = Self.source(peer)
+        guard var count = counts[source] else { return }
+        count.connections -= 1
+        counts[source] = count.connections == 0 ? nil : count
+    }
+}
+
+/// Handles in the order of their deadlines, for a time limit that is the same for all.
+///
+/// A connection that is done early leaves its entry behind, which is skipped when it comes up.
+struct DeadlineQueue {
+    private var entries: [(deadline: Milliseconds, handle: ConnectionHandle)] = []
+    private var first = 0
+
+    /// The earliest deadline.
+    var next: Milliseconds? { first < entries.count ? entries[first].deadline : nil }
+
+    /// Adds a handle whose deadline is not before any other's.
+    mutating func append(_ handle: ConnectionHandle, at deadline: Milliseconds) {
+        entries.append((deadline, handle))
+    }
+
+    /// Takes the first handle whose deadline has come.
+    mutating func popDue(_ now: Milliseconds) -> ConnectionHandle? {
+        guard first < entries.count, entries[first].deadline <= now else { return nil }
+        defer {
+            first += 1
+            if first > 1024, first * 2 > entries.count {
+                entries.removeFirst(first)
+                first = 0
+            }
+        }
+        return entries[first].handle
+    }
+}

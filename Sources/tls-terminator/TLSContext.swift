@@ -1,0 +1,76 @@
+// What handshakes are made with: the identity, the versions, the ciphers, the ticket keys.
+
+internal import COpenSSL
+internal import Messages
+internal import Sys
+
+/// A server context; every session made from it keeps it alive until that session ends.
+///
+/// A reload makes a new one for new handshakes and never touches an old one.
+@safe
+final class TLSContext {
+    private let pointer: OpaquePointer
+
+    /// The subject of the server's certificate.
+    let subject: String
+    /// When the server's certificate ends.
+    let notAfter: String
+    /// How many certificates are sent.
+    let chainLength: Int
+
+    /// Forward secrecy and authenticated encryption only (RFC 9325, 4.2); TLS 1.3's own are all so.
+    private static let ciphers =
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+        + "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+        + "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+    private static let groups = "X25519:P-256:P-384"
+    /// How long a ticket may be used, in seconds.
+    private static let ticketLife = 7200
+
+    /// A context of an identity.
+    init(_ identity: Identity) throws(CertificateRefusal) {
+        guard let context = unsafe SSL_CTX_new(TLS_server_method()) else {
+            throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
+        }
+        unsafe pointer = unsafe context
+        subject = identity.chain[0].subject
+        notAfter = identity.chain[0].notAfter
+        chainLength = identity.chain.count
+        unsafe edge_ssl_harden(context)
+        unsafe edge_ssl_set_modes(context)
+        unsafe edge_ssl_no_session_cache(context)
+        unsafe SSL_CTX_set_timeout(context, Self.ticketLife)
+        guard unsafe edge_ssl_only_tls12_up(context) == 1,
+            unsafe SSL_CTX_set_cipher_list(context, Self.ciphers) == 1,
+            unsafe edge_ssl_set_groups(context, Self.groups) == 1,
+            unsafe SSL_CTX_set_num_tickets(context, 1) == 1
+        else {
+            throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
+        }
+        try unsafe identity.install(in: context)
+    }
+
+    deinit { unsafe SSL_CTX_free(pointer) }
+
+    /// Replaces the keys of session tickets: a stolen one opens no more than what it was used for.
+    ///
+    /// Clients with an older ticket make a full handshake.
+    func renewTicketKeys() {
+        var keys = Random.bytes(unsafe edge_ssl_ticket_key_length(pointer))
+        // In bounds: the array's own storage and length; OpenSSL copies them.
+        _ = unsafe keys.withUnsafeMutableBytes { buffer in
+            unsafe edge_ssl_set_ticket_keys(pointer, buffer.baseAddress, buffer.count)
+        }
+        wipe(&keys)
+    }
+
+    /// A session of this context on a connected socket, or nil when there is no memory.
+    func session(on raw: Int32) -> TLSSession? {
+        guard let session = unsafe SSL_new(pointer) else { return nil }
+        guard unsafe SSL_set_fd(session, raw) == 1 else {
+            unsafe SSL_free(session)
+            return nil
+        }
+        return unsafe TLSSession(owning: session)
+    }
+}

@@ -1,0 +1,123 @@
+// What happens on a client's connection.
+
+internal import Messages
+internal import Reactor
+internal import Sys
+
+extension Terminator {
+    /// Goes on with a connection whose socket is ready.
+    func connectionIsReady(_ event: Event) {
+        let token = event.token
+        let handle = ConnectionHandle(index: token.index, generation: token.generation)
+        guard let connection = table[handle] else { return }
+        switch connection.phase {
+        case .handshaking: handshake(connection, handle)
+        case .open:
+            if event.writable, !connection.flush() {
+                return finish(connection, handle)
+            }
+            // Readable without having asked: the socket has failed or is closed on both sides.
+            if event.readable, !connection.interest.contains(.read) {
+                return finish(connection, handle)
+            }
+            if event.readable || event.writable { read(connection, handle) }
+        case .closing: linger(connection, handle, event)
+        }
+        rewatch(connection, handle)
+    }
+
+    /// Watches a connection for what it wants now; nothing for one that is over.
+    func rewatch(_ connection: Connection, _ handle: ConnectionHandle) {
+        let wanted = connection.wanted
+        guard wanted != connection.interest, table[handle] === connection else { return }
+        let token = Token(
+            kind: Watched.connection.rawValue, index: handle.index, generation: handle.generation)
+        guard (try? poller.modify(connection.socket.raw, token, wanted)) != nil else {
+            return finish(connection, handle)
+        }
+        connection.interest = wanted
+    }
+
+    private func handshake(_ connection: Connection, _ handle: ConnectionHandle) {
+        connection.wantsWrite = false
+        switch connection.session.handshake() {
+        case .moved:
+            connection.phase = .open
+            sources.endHandshake(connection.peer)
+            announce(connection, handle)
+        case .wantsRead: break
+        case .wantsWrite: connection.wantsWrite = true
+        case .finished, .ended: failHandshake(connection, handle, .closed, "the client went away")
+        case .broken(let reason): failHandshake(connection, handle, .protocolError, reason)
+        }
+    }
+
+    /// Ends a handshake that came to nothing, and says so to the router and the journal.
+    func failHandshake(
+        _ connection: Connection, _ handle: ConnectionHandle, _ failure: HandshakeFailure,
+        _ reason: String
+    ) {
+        records.failed(connection.peer, failure, reason)
+        if let router, router.isGreeted {
+            let payload = HandshakeFailedPayload(peer: connection.peer, reason: failure)
+            router.send(.handshakeFailed, connection: 0, payload.encoded())
+        }
+        drop(connection, handle)
+    }
+
+    /// Reads records and passes them on, as long as the router takes them.
+    private func read(_ connection: Connection, _ handle: ConnectionHandle) {
+        for _ in 0..<Self.recordShare {
+            guard !connection.isPaused else { return }
+            guard let router, router.isGreeted, !router.hasEnded, !router.isFull else {
+                connection.isParked = true
+                parked.append(handle)
+                return
+            }
+            switch connection.session.read(into: &buffer, at: PlaintextHeader.length) {
+            case .moved(let count):
+                router.send(.data, connection: handle.raw, &buffer, payload: count)
+            case .wantsRead: return
+            case .wantsWrite:
+                connection.wantsWrite = true
+                return
+            case .finished:
+                connection.session.sendCloseNotify()
+                return finish(connection, handle)
+            case .ended, .broken: return finish(connection, handle)
+            }
+        }
+    }
+
+    /// Writes what is left of a connection that the router has ended, then awaits the client's end.
+    private func linger(_ connection: Connection, _ handle: ConnectionHandle, _ event: Event) {
+        if event.writable, !connection.flush() { return drop(connection, handle) }
+        connection.shut()
+        guard event.readable else { return }
+        for _ in 0..<Self.recordShare {
+            switch Stream.read(connection.socket.raw, into: &buffer, at: 0) {
+            case .moved: continue
+            case .wouldBlock: return
+            case .ended, .failed: return drop(connection, handle)
+            }
+        }
+    }
+
+    /// Ends a connection that is over on the client's side, and tells the router.
+    func finish(_ connection: Connection, _ handle: ConnectionHandle) {
+        if connection.phase == .open, let router, router.isGreeted {
+            router.send(.closed, connection: handle.raw)
+        }
+        drop(connection, handle)
+    }
+
+    /// Ends a connection without a word.
+    func drop(_ connection: Connection, _ handle: ConnectionHandle) {
+        guard table[handle] === connection else { return }
+        if connection.phase == .handshaking { sources.endHandshake(connection.peer) }
+        sources.end(connection.peer)
+        table.remove(handle)
+        // Now, not with the last reference: a closed socket leaves the poller.
+        connection.socket.close()
+    }
+}

@@ -1,0 +1,186 @@
+// The terminator's state, and one turn of its event loop.
+
+internal import COpenSSL
+internal import Glibc
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Reactor
+internal import Sys
+
+/// Accepts TLS connections and passes their plaintext to sip-router and back.
+///
+/// It is driven by `turn`; the clock is passed in, so that a test can let time pass.
+final class Terminator {
+    /// What a token of the poller stands for.
+    enum Watched: UInt8 {
+        case supervisor = 1
+        case router = 2
+        case listener = 3
+        case connection = 4
+    }
+
+    let limits: Limits
+    let records: HandshakeRecords
+    let journal: Journal
+    private let clock: () -> Milliseconds
+    private let listeners: [(listener: Listener, socket: Descriptor)]
+
+    var poller: Poller
+    var table: ConnectionTable
+    var sources = SourceCounts()
+    var handshakeDeadlines = DeadlineQueue()
+    var closingDeadlines = DeadlineQueue()
+    var context: TLSContext?
+    var router: RouterLink?
+    /// Counts the routers there have been, so that an event of an older one is recognised.
+    var routerGeneration: UInt32 = 0
+    /// Connections that had bytes when the router could not take them.
+    var parked: [ConnectionHandle] = []
+    /// Room for one frame: its head, and the plaintext of one TLS record.
+    var buffer = [UInt8](
+        repeating: 0, count: PlaintextHeader.length + PlaintextHeader.maximumPayload)
+    /// The moment of the last wake-up.
+    var now: Milliseconds
+    private var areListenersMuted = false
+    private var nextTick: Milliseconds
+    private var ticketsRenewed: Milliseconds
+
+    /// How often the keys of session tickets are replaced.
+    private static let ticketKeyLife = Milliseconds.seconds(12 * 3600)
+    /// How many connections of a listener and frames of the router are taken in a turn.
+    static let share = 64
+    /// How many records of a client are taken in a turn.
+    static let recordShare = 4
+
+    /// A terminator of bound sockets; without any it idles.
+    init(
+        listeners: [(listener: Listener, socket: Descriptor)], context: TLSContext?,
+        journal: Journal, limits: Limits = Limits(),
+        clock: @escaping () -> Milliseconds = { Clock.monotonic }
+    ) throws(SystemError) {
+        self.listeners = listeners
+        self.context = context
+        self.journal = journal
+        self.limits = limits
+        self.clock = clock
+        records = HandshakeRecords(journal: journal, perSecond: limits.recordsPerSecond)
+        // OpenSSL writes without MSG_NOSIGNAL: a client that is gone must be an error, not the end.
+        _ = signal(SIGPIPE, SIG_IGN)
+        poller = try Poller(capacity: 256)
+        table = ConnectionTable(capacity: limits.connections)
+        now = clock()
+        nextTick = now + .seconds(1)
+        ticketsRenewed = now
+        try watchListeners()
+    }
+
+    private func watchListeners() throws(SystemError) {
+        for (index, each) in listeners.enumerated() {
+            let token = Token(kind: Watched.listener.rawValue, index: UInt32(index))
+            try poller.add(each.socket.raw, token, .read)
+        }
+        areListenersMuted = false
+    }
+
+    /// Whether there is anything to accept.
+    var isIdle: Bool { listeners.isEmpty }
+
+    /// Waits for events, at most `longest`, and handles them; true when the supervisor has spoken.
+    func turn(longest: Milliseconds) -> Bool {
+        let count = poller.wait(patience(longest))
+        now = clock()
+        var hasSupervisorSpoken = false
+        for index in 0..<count {
+            let event = poller.event(index)
+            switch Watched(rawValue: event.token.kind) {
+            case .supervisor: hasSupervisorSpoken = true
+            case .router: routerIsReady(event)
+            case .listener: accept(Int(event.token.index))
+            case .connection: connectionIsReady(event)
+            case nil: break
+            }
+        }
+        expire()
+        tick()
+        settleRouter()
+        return hasSupervisorSpoken
+    }
+
+    /// How long to wait: to the next deadline, at most `longest`.
+    private func patience(_ longest: Milliseconds) -> Milliseconds {
+        let deadlines = [handshakeDeadlines.next, closingDeadlines.next].compactMap { $0 }
+        guard let next = deadlines.min() else { return longest }
+        return min(longest, max(next - clock(), Milliseconds(0)))
+    }
+
+    private func tick() {
+        guard now >= nextTick else { return }
+        nextTick = now + .seconds(1)
+        records.tick()
+        if areListenersMuted { try? watchListeners() }
+        if now - ticketsRenewed >= Self.ticketKeyLife {
+            ticketsRenewed = now
+            context?.renewTicketKeys()
+        }
+    }
+
+    // MARK: Accepting
+
+    private func accept(_ index: Int) {
+        let (listener, socket) = listeners[index]
+        for _ in 0..<Self.share {
+            do {
+                guard let (accepted, peer) = try Socket.accept(socket.raw) else { return }
+                begin(accepted, peer, listener)
+            } catch {
+                // Out of descriptors or memory: the connection stays in the kernel's queue, so the
+                // event would come back at once, for as long as the shortage lasts.
+                for each in listeners { poller.remove(each.socket.raw) }
+                areListenersMuted = true
+                journal.write(
+                    .degraded, .error, "no TLS connection is accepted for a second: \(error)")
+                return
+            }
+        }
+    }
+
+    /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.
+    private func begin(_ socket: Descriptor, _ peer: SocketAddress, _ listener: Listener) {
+        guard sources.begin(peer, limits) else { return records.refused(peer) }
+        guard let session = context?.session(on: socket.raw) else {
+            return undo(peer)
+        }
+        let deadline = now + limits.handshakeTime
+        let connection = Connection(
+            socket: socket, session: session, peer: peer, listener: listener.index,
+            deadline: deadline)
+        guard let handle = table.insert(connection) else { return undo(peer) }
+        let token = Token(
+            kind: Watched.connection.rawValue, index: handle.index, generation: handle.generation)
+        guard (try? poller.add(socket.raw, token, .read)) != nil else {
+            table.remove(handle)
+            return undo(peer)
+        }
+        handshakeDeadlines.append(handle, at: deadline)
+    }
+
+    private func undo(_ peer: SocketAddress) {
+        sources.endHandshake(peer)
+        sources.end(peer)
+        records.refused(peer)
+    }
+
+    // MARK: Time
+
+    private func expire() {
+        while let handle = handshakeDeadlines.popDue(now) {
+            guard let connection = table[handle], connection.phase == .handshaking else { continue }
+            failHandshake(connection, handle, .timeout, "not done in time")
+        }
+        while let handle = closingDeadlines.popDue(now) {
+            guard let connection = table[handle], connection.phase == .closing else { continue }
+            drop(connection, handle)
+        }
+    }
+}

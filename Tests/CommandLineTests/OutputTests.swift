@@ -1,0 +1,125 @@
+import Messages
+import Settings
+import Sys
+import Testing
+
+@testable import rempart
+
+@Suite struct JSONTests {
+    @Test("JSON keeps the order of members and escapes what must be escaped")
+    func text() {
+        let value = JSON.object([
+            .init("b", .string("\"\\\n\t\u{1B}\u{7F}é\u{202E}")),
+            .init("a", .array([.number(-1), .bool(true), .bool(false)])),
+            .init("c", .object([])),
+        ])
+        #expect(
+            value.text
+                == #"{"b":"\"\\\n\t\u001b\u007fé\u202e","a":[-1,true,false],"c":{}}"#)
+    }
+}
+
+@Suite struct TableTests {
+    @Test("columns are aligned, empty cells are dashes, and no line ends with spaces")
+    func aligned() {
+        var table = Table("NAME", "STATE")
+        table.add("a-long-name", "")
+        table.add("b", "up")
+        #expect(table.text == "NAME         STATE\na-long-name  -\nb            up")
+    }
+
+    @Test("a cell cannot move the cursor")
+    func safe() {
+        var table = Table("USER AGENT")
+        table.add("phone\u{1B}[2J")
+        #expect(table.text == "USER AGENT\nphone\\u{1B}[2J")
+    }
+}
+
+@Suite struct StatusReportTests {
+    private let rows: [ControlReply] = [
+        .component(.router, pid: 123, .ready, restarts: 2, "Serving"),
+        .component(.banner, pid: 0, .ready, restarts: 0, ""), .done,
+    ]
+
+    @Test("status has the fixed JSON shape")
+    func json() throws {
+        let server = try #require(SocketAddress("198.19.0.10:5060"))
+        var report = StatusReport(rows)
+        report.add([.asterisk(server, .up)])
+        report.add([.kernelBans(true, "")])
+        let components =
+            #"[{"name":"sip-router","pid":123,"state":"ready","restarts":2,"status":"Serving"},"#
+            + #"{"name":"banner","pid":0,"state":"ready","restarts":0,"status":""}]"#
+        #expect(
+            report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
+                + components
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}]}"#)
+    }
+
+    @Test(
+        "the state is ready only when every component is",
+        arguments: [
+            (ComponentState.starting, "starting"), (.stopping, "stopping"), (.waiting, "waiting"),
+            (.ready, "ready"),
+        ])
+    func state(of component: ComponentState, name: String) {
+        let more = ControlReply.component(.directory, pid: 1, component, restarts: 0, "")
+        let report = StatusReport(rows + [more])
+        #expect(report.text.hasPrefix("Rempart \(productVersion): \(name)\n"))
+    }
+
+    @Test("a daemon without components is not ready")
+    func none() {
+        #expect(StatusReport([]).text.hasPrefix("Rempart \(productVersion): starting\n"))
+    }
+
+    @Test("the text says who enforces the bans, and what could not be found out")
+    func bans() {
+        var report = StatusReport(rows)
+        report.add([.kernelBans(false, "not root")])
+        #expect(report.text.contains("by sip-router, not by the kernel (not root)"))
+        report.gaps = ["banner is not running, try again"]
+        #expect(report.text.contains("Not known: banner is not running, try again"))
+    }
+}
+
+@Suite struct RowTests {
+    @Test("phones have the fixed JSON shape, and a table for people")
+    func phones() throws {
+        let row = PhoneRow(
+            account: "1001", transport: .udp,
+            address: try #require(SocketAddress("198.18.1.1:5060")),
+            contact: "sip:1001@198.18.1.1", expires: .seconds(3599), userAgent: "")
+        #expect(
+            Phones.json([row]).text
+                == #"[{"account":"1001","transport":"udp","address":"198.18.1.1:5060","#
+                + #""contact":"sip:1001@198.18.1.1","expires":3599,"userAgent":""}]"#)
+        #expect(Phones.text([row]).contains("59m 59s"))
+        #expect(Phones.text([]) == "No phone is registered.")
+    }
+
+    @Test("bans have the fixed JSON shape, and a table told from now")
+    func bans() throws {
+        let row = BanRow(
+            address: try #require(IPAddress("198.18.1.9")), reason: "wrong-password",
+            since: .seconds(1000), until: .seconds(1300), count: 5)
+        #expect(
+            Bans.json([row]).text
+                == #"[{"address":"198.18.1.9","reason":"wrong-password","since":1000,"#
+                + #""until":1300,"count":5}]"#)
+        let table = Bans.text([row], now: .seconds(1060))
+        #expect(table.contains("1m ago"))
+        #expect(table.hasSuffix("4m"))
+        #expect(Bans.text([], now: .seconds(0)) == "No address is banned.")
+    }
+
+    @Test("the documentation names every key with its range, default and caveat")
+    func settings() {
+        for key in Schema.keys {
+            #expect(ShowSettings.text.contains("\(key.path)  ("))
+            #expect(ShowSettings.json.text.contains(#""key":"\#(key.path)""#))
+        }
+        #expect(ShowSettings.text.contains("not enforced in this version"))
+    }
+}

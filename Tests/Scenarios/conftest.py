@@ -1,0 +1,173 @@
+"""One lab for the whole run: namespaces, certificate, databases; Asterisks and edges are shared where a module allows it."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab.accounts import Account, make_database
+from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.certificates import make_certificate
+from lab.clients import clients_of
+from lab.namespaces import EDGE_OUTSIDE, Network
+from lab.phones import Shelf
+from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.waiting import eventually
+from lab.workspace import workspace
+
+DOMAIN = "example.test"
+LOG_LINES_SHOWN = 40
+ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
+PBX_OF = {CHAN_SIP_16: "198.19.0.10", PJSIP_16: "198.19.0.10", PJSIP_22: "198.19.0.20"}
+
+
+class Lab:
+    """Everything but the edge and the PBXs, which are made from it."""
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network = network
+        self.folder = folder
+        self.domain = DOMAIN
+        self.accounts = ACCOUNTS
+        self.binaries = copy_binaries(folder)
+        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE])
+        self.client = clients_of(network, DOMAIN)
+        self.in_edge = ["ip", "netns", "exec", network.edge]
+        self._made = 0
+
+    def new_folder(self, label: str) -> Path:
+        """A folder of its own for each thing made; short, since sockets with a path live there."""
+        self._made += 1
+        made = self.folder / f"{label}{self._made}"
+        made.mkdir()
+        made.chmod(0o755)
+        return made
+
+    def database(self, schema: str) -> Path:
+        path = self.new_folder("db") / "realtime.sqlite3"
+        make_database(path, schema, self.accounts.values())
+        return path
+
+    def settings(self, database: Path, schema: str, servers: list[str], **more) -> Settings:
+        return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key, **more)
+
+    def rempart(self, settings: str) -> Rempart:
+        """An edge that is not started yet."""
+        return Rempart(self.new_folder("edge"), self.binaries, settings, self.in_edge)
+
+
+class Site:
+    """An edge in front of Asterisks that share one database, as one customer has it."""
+
+    def __init__(self, lab: Lab, kinds: list[Kind], **settings) -> None:
+        self.lab = lab
+        self.database = lab.database(kinds[0].schema)
+        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database) for kind in kinds]
+        self.settings = lab.settings(
+            self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks], **settings
+        )
+        self.edge = lab.rempart(self.settings.text())
+
+    @property
+    def asterisk(self) -> Asterisk:
+        return self.asterisks[0]
+
+    def start(self) -> None:
+        for asterisk in self.asterisks:
+            asterisk.start()
+        self.edge.start()
+        for asterisk in self.asterisks:
+            eventually(
+                lambda seen=asterisk: self.edge.asterisk_state(seen.address) == "up",
+                lambda seen=asterisk: f"{seen.address} seen as up: {self.edge.status()}",
+                seconds=20,
+            )
+
+    def stop(self) -> None:
+        self.edge.destroy()
+        for asterisk in self.asterisks:
+            asterisk.stop()
+
+
+def pytest_configure() -> None:
+    # A plain kill must tear the lab down as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    assert (binaries_folder() / "rempart").exists(), f"no binaries in {binaries_folder()}: build first, or set REMPART_BIN"
+    make_users()
+    with workspace(str(CHECKOUT)) as (network, folder):
+        yield Lab(network, folder)
+
+
+class Stage:
+    """Holds at most one running site, since all have the same addresses; tests of a module share it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.current: Site | None = None
+
+    def site(self, kinds: list[Kind]) -> Site:
+        """The running site with Asterisks of these kinds; a new one when another stands there."""
+        if self.current and [asterisk.kind for asterisk in self.current.asterisks] == kinds:
+            return self.current
+        self.clear()
+        self.current = Site(self.lab, kinds)
+        self.current.start()
+        return self.current
+
+    def clear(self) -> None:
+        if self.current:
+            self.current.stop()
+            self.current = None
+
+
+@pytest.fixture(scope="module")
+def stage(lab: Lab) -> Iterator[Stage]:
+    stage = Stage(lab)
+    yield stage
+    stage.clear()
+
+
+@pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_16, PJSIP_22], ids=str)
+def each_kind(request: pytest.FixtureRequest) -> Kind:
+    """Of module scope, so that pytest runs all tests of one kind together."""
+    return request.param
+
+
+@pytest.fixture
+def any_site(stage: Stage, each_kind: Kind) -> Site:
+    """The same test in front of each Asterisk."""
+    return stage.site([each_kind])
+
+
+@pytest.fixture
+def site(stage: Stage) -> Site:
+    """One edge in front of Asterisk 16 with chan_sip, shared by the tests of a module."""
+    return stage.site([CHAN_SIP_16])
+
+
+@pytest.fixture
+def shelf(lab: Lab) -> Iterator[Shelf]:
+    """Phones for one test, switched off after it."""
+    shelf = Shelf(lab.network, lab.new_folder("phones"), lab.certificate)
+    yield shelf
+    shelf.clear()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure shows the newest lines of the edge's log: the reason is mostly there."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            edge = value.edge if isinstance(value, Site) else value
+            if isinstance(edge, Rempart):
+                report.sections.append(("rempart's log", "\n".join(edge.log().splitlines()[-LOG_LINES_SHOWN:])))

@@ -1,0 +1,1 @@
+"""The test lab: clients, edge and PBXs in network namespaces of their own, with real phones and real Asterisks."""

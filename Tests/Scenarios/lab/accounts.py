@@ -1,0 +1,80 @@
+"""The account database of the lab: Asterisk Realtime tables in SQLite, read by Asterisk and by the edge alike."""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+CHAN_SIP = "chan_sip"
+PJSIP = "pjsip"
+
+# The columns a site of today has that matter here, with the types of Asterisk's own migrations.
+TABLES = {
+    CHAN_SIP: """
+        CREATE TABLE sippeers (
+            id INTEGER PRIMARY KEY, name VARCHAR(40) UNIQUE NOT NULL, ipaddr VARCHAR(45), port INTEGER,
+            regseconds INTEGER, defaultuser VARCHAR(40), fullcontact VARCHAR(80), regserver VARCHAR(20),
+            useragent VARCHAR(255), lastms INTEGER, host VARCHAR(40), type VARCHAR(10), context VARCHAR(40),
+            permit VARCHAR(95), deny VARCHAR(95), secret VARCHAR(40), md5secret VARCHAR(40), transport VARCHAR(20),
+            nat VARCHAR(29), qualify VARCHAR(40), directmedia VARCHAR(20), disallow VARCHAR(200), allow VARCHAR(200));
+    """,
+    PJSIP: """
+        CREATE TABLE ps_endpoints (
+            id VARCHAR(255) PRIMARY KEY, transport VARCHAR(40), aors VARCHAR(2048), auth VARCHAR(255),
+            context VARCHAR(40), disallow VARCHAR(200), allow VARCHAR(200), direct_media VARCHAR(5),
+            rewrite_contact VARCHAR(5), force_rport VARCHAR(5), rtp_symmetric VARCHAR(5), deny VARCHAR(95),
+            permit VARCHAR(95));
+        CREATE TABLE ps_auths (
+            id VARCHAR(255) PRIMARY KEY, auth_type VARCHAR(20), username VARCHAR(40), password VARCHAR(80),
+            md5_cred VARCHAR(40), realm VARCHAR(255));
+        CREATE TABLE ps_aors (
+            id VARCHAR(255) PRIMARY KEY, max_contacts INTEGER, remove_existing VARCHAR(5), default_expiration INTEGER,
+            minimum_expiration INTEGER, maximum_expiration INTEGER, qualify_frequency INTEGER, contact VARCHAR(255));
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with the secret its phones know."""
+
+    name: str
+    secret: str
+
+
+def _add_chan_sip(database: sqlite3.Connection, account: Account) -> None:
+    database.execute(
+        "INSERT INTO sippeers (name, type, host, context, secret, nat, directmedia, disallow, allow, deny, permit,"
+        " regseconds) VALUES (?, 'friend', 'dynamic', 'phones', ?, 'no', 'no', 'all', 'ulaw', NULL, NULL, 0)",
+        (account.name, account.secret),
+    )
+
+
+def _add_pjsip(database: sqlite3.Connection, account: Account) -> None:
+    database.execute(
+        "INSERT INTO ps_endpoints (id, aors, auth, context, disallow, allow, direct_media, rewrite_contact,"
+        " force_rport, rtp_symmetric) VALUES (?, ?, ?, 'phones', 'all', 'ulaw', 'no', 'no', 'no', 'yes')",
+        (account.name, account.name, account.name),
+    )
+    database.execute(
+        "INSERT INTO ps_auths (id, auth_type, username, password) VALUES (?, 'userpass', ?, ?)",
+        (account.name, account.name, account.secret),
+    )
+    database.execute(
+        "INSERT INTO ps_aors (id, max_contacts, remove_existing, default_expiration, minimum_expiration,"
+        " maximum_expiration, qualify_frequency) VALUES (?, 1, 'yes', 3600, 60, 7200, 0)",
+        (account.name,),
+    )
+
+
+def make_database(path: Path, schema: str, accounts: Iterable[Account]) -> None:
+    """Writes a new database; its folder must be one that Asterisk and the edge's directory process can enter."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    add = {CHAN_SIP: _add_chan_sip, PJSIP: _add_pjsip}[schema]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(TABLES[schema])
+        for account in accounts:
+            add(database, account)
+    path.parent.chmod(0o755)
+    path.chmod(0o644)

@@ -1,0 +1,220 @@
+"""A real Asterisk in a private root and in a PBX's namespace, with its accounts in the Realtime database."""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .accounts import CHAN_SIP, PJSIP
+from .namespaces import EDGE_INSIDE, PBX_MEDIA, Network
+from .waiting import eventually
+
+COMMON_MODULES = """
+res_pjproject res_sorcery_config res_timing_timerfd pbx_config app_dial app_echo res_rtp_asterisk codec_ulaw codec_alaw
+bridge_simple bridge_native_rtp func_callerid func_channel app_verbose res_config_sqlite3
+""".split()
+CHANNEL_MODULES = {
+    CHAN_SIP: ["chan_sip"],
+    PJSIP: """
+res_sorcery_memory res_sorcery_astdb res_sorcery_realtime res_pjsip res_pjsip_pubsub res_pjsip_session
+res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest
+res_pjsip_endpoint_identifier_user res_pjsip_caller_id res_pjsip_nat res_pjsip_path res_pjsip_refer chan_pjsip
+""".split(),
+}
+# A private module path, since Debian moved it between the two releases.
+MODULE_FOLDERS = ["usr/lib/asterisk/modules", "usr/lib/x86_64-linux-gnu/asterisk/modules", "usr/lib/aarch64-linux-gnu/asterisk/modules"]
+FAMILIES = {CHAN_SIP: ["sippeers"], PJSIP: ["ps_endpoints", "ps_auths", "ps_aors"]}
+ECHO = "600"
+MOUNTED = "/mnt"
+
+
+def roots_folder() -> Path:
+    """Where scripts/asterisk-roots.sh keeps the roots."""
+    return Path(os.environ.get("REMPART_CACHE") or Path.home() / ".cache/rempart")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A version of Asterisk and the channel driver it uses."""
+
+    version: int
+    schema: str
+
+    @property
+    def channel(self) -> str:
+        return {CHAN_SIP: "SIP", PJSIP: "PJSIP"}[self.schema]
+
+    def __str__(self) -> str:
+        return f"asterisk-{self.version}-{self.schema}"
+
+
+CHAN_SIP_16 = Kind(16, CHAN_SIP)
+PJSIP_16 = Kind(16, PJSIP)
+PJSIP_22 = Kind(22, PJSIP)
+
+
+def _configuration(kind: Kind, address: str, own: str, modules: str, database: str) -> dict[str, str]:
+    """Every configuration file by name; `own` is the run folder as Asterisk sees it."""
+    media = PBX_MEDIA[address]
+    files = {
+        "asterisk.conf": f"""
+            [directories]
+            astetcdir => {own}
+            astmoddir => {modules}
+            astdbdir => {own}
+            astrundir => {own}
+            astlogdir => {own}
+            astspooldir => {own}
+            [options]
+            verbose = 3
+            """,
+        "logger.conf": "[general]\n[logfiles]\nmessages => notice,warning,error,verbose\n",
+        "modules.conf": "[modules]\nautoload=no\n"
+        + "".join(f"load={name}.so\n" for name in COMMON_MODULES + CHANNEL_MODULES[kind.schema]),
+        "rtp.conf": "[general]\nrtpstart=10000\nrtpend=10999\n",
+        "extconfig.conf": "[settings]\n"
+        + "".join(f"{family} => sqlite3,asterisk,{family}\n" for family in FAMILIES[kind.schema]),
+        "res_config_sqlite3.conf": f"[asterisk]\ndbfile => {database}\nbatch=0\nbusy_timeout=2000\n",
+        # A caller hears of a refused call as a refusal, as the state of the called account gave it.
+        "extensions.conf": f"""
+            [phones]
+            exten => {ECHO},1,Answer()
+             same => n,Echo()
+             same => n,Hangup()
+            exten => _1XXX,1,Dial({kind.channel}/${{EXTEN}},30)
+             same => n,GotoIf($["${{DIALSTATUS}}" = "CHANUNAVAIL"]?refused)
+             same => n,Hangup()
+             same => n(refused),Hangup(20)
+            """,
+    }
+    if kind.schema == CHAN_SIP:
+        # The system's name is left out, so the realm is "asterisk", as installed.
+        files["sip.conf"] = f"""
+            [general]
+            bindaddr={address}
+            udpbindaddr={address}:5060
+            media_address={media}
+            context=nobody
+            allowguest=no
+            alwaysauthreject=yes
+            rtcachefriends=yes
+            nat=no
+            directmedia=no
+            srvlookup=no
+            """
+    else:
+        files["sorcery.conf"] = """
+            [res_pjsip]
+            endpoint=realtime,ps_endpoints
+            auth=realtime,ps_auths
+            aor=realtime,ps_aors
+            """
+        files["pjsip.conf"] = f"""
+            [global]
+            type=global
+            endpoint_identifier_order=username
+            [udp]
+            type=transport
+            protocol=udp
+            bind={address}:5060
+            external_media_address={media}
+            """
+    return files
+
+
+class Asterisk:
+    """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root."""
+
+    def __init__(self, network: Network, kind: Kind, address: str, shared: Path, database: Path) -> None:
+        self.kind = kind
+        self.address = address
+        self.namespace = network.pbx[address]
+        self.shared = shared
+        self.root = roots_folder() / f"asterisk-{kind.version}"
+        if not (self.root / "usr/sbin/asterisk").exists():
+            raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/asterisk-roots.sh (as root)")
+        self.folder = shared / f"{kind}-{address}"
+        self.own = f"{MOUNTED}/{self.folder.name}"
+        self.folder.mkdir(exist_ok=True)
+        modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
+        seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
+        for name, text in _configuration(kind, address, self.own, f"/{modules}", seen_database).items():
+            lines = [line.removeprefix(" " * 12) for line in text.strip().splitlines()]
+            (self.folder / name).write_text("\n".join(lines) + "\n")
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Asterisk":
+        """Starts it and waits until it answers; its mounts are private to it and vanish with it."""
+        script = (
+            'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount --bind "$2" "$1/mnt" '
+            '&& exec chroot "$1" /usr/sbin/asterisk -C "$3" -f'
+        )
+        with (self.folder / "console").open("wb") as console:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", self.namespace, "sh", "-c", script, "sh"]
+                + [str(self.root), str(self.shared), f"{self.own}/asterisk.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            eventually(lambda: self._booted(), f"{self.kind} fully booted; see {self.folder}", 30, every=0.2)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _booted(self) -> bool:
+        assert self.process and self.process.poll() is None, f"{self.kind} ended: {(self.folder / 'console').read_text()}"
+        return "fully booted" in self.cli("core waitfullybooted")
+
+    def cli(self, line: str) -> str:
+        """What Asterisk's own command line answers."""
+        assert self.process
+        done = subprocess.run(
+            ["nsenter", "--mount", f"--target={self.process.pid}", "chroot", str(self.root)]
+            + ["/usr/sbin/asterisk", "-C", f"{self.own}/asterisk.conf", "-rx", line],
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        return done.stdout
+
+    def registered(self, account: str) -> bool:
+        """Whether Asterisk itself holds a contact for the account (which can only be the edge's)."""
+        if self.kind.schema == CHAN_SIP:
+            return EDGE_INSIDE in self._chan_sip_contact(account)
+        return any(f"sip:{account}@{EDGE_INSIDE}" in line for line in self.cli("pjsip show contacts").splitlines())
+
+    def _chan_sip_contact(self, account: str) -> str:
+        shown = self.cli(f"sip show peer {account}")
+        return next((line for line in shown.splitlines() if line.strip().startswith("Addr->IP")), "")
+
+    def channels(self) -> int:
+        """The number of channels, of which a call between two phones has two."""
+        shown = self.cli("core show channels count")
+        return next((int(line.split()[0]) for line in shown.splitlines() if "active channel" in line), -1)
+
+    def log(self) -> str:
+        return (self.folder / "messages").read_text(errors="replace")
+
+    def pause(self) -> None:
+        """Leaves it deaf and mute but with its socket open, as an overloaded or hung Asterisk is."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Kills it; an Asterisk that goes is to be noticed by the edge, not announced to it."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            (self.folder / "asterisk.ctl").unlink(missing_ok=True)
+
+

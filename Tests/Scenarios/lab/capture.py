@@ -1,0 +1,91 @@
+"""Every byte that passes an interface of the edge, kept in memory: what a tap on the wire would see."""
+
+import socket
+import struct
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+
+from .namespaces import Network, entered
+
+ETH_P_ALL = 3
+ETH_P_IP = 0x0800
+UDP, TCP = 17, 6
+PACKET_OUTGOING = 4
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One UDP datagram or TCP segment with something in it."""
+
+    outgoing: bool
+    protocol: int
+    source: tuple[str, int]
+    target: tuple[str, int]
+    payload: bytes
+
+    @property
+    def is_media(self) -> bool:
+        return self.protocol == UDP and self.source[1] >= 10000 and self.target[1] >= 10000
+
+
+def _parse(frame: bytes, outgoing: bool) -> Packet | None:
+    if len(frame) < 34 or struct.unpack("!H", frame[12:14])[0] != ETH_P_IP:
+        return None
+    packet = frame[14:]
+    header, total, protocol = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0], packet[9]
+    source, target = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
+    segment = packet[header:total]
+    if protocol not in (UDP, TCP) or len(segment) < 8:
+        return None
+    ports = struct.unpack("!HH", segment[:4])
+    offset = 8 if protocol == UDP else (segment[12] >> 4) * 4
+    payload = segment[offset:]
+    return Packet(outgoing, protocol, (source, ports[0]), (target, ports[1]), payload) if payload else None
+
+
+class Capture:
+    """`with Capture(network, "outside") as wire:` and then `wire.packets`."""
+
+    def __init__(self, network: Network, interface: str) -> None:
+        self.packets: list[Packet] = []
+        with entered(network.edge):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.socket.bind((interface, ETH_P_ALL))
+        self.socket.settimeout(0.1)
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                frame, address = self.socket.recvfrom(70000)
+            except TimeoutError:
+                if self.ending.is_set():
+                    return
+                continue
+            packet = _parse(frame, address[2] == PACKET_OUTGOING)
+            if packet:
+                self.packets.append(packet)
+
+    def __enter__(self) -> "Capture":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.join()
+        self.socket.close()
+
+    def signalling(self, outgoing: bool) -> list[bytes]:
+        """What was said in one direction, RTP left out: UDP datagrams each alone, TCP segments of a flow joined."""
+        datagrams: list[bytes] = []
+        flows: dict[tuple, bytes] = defaultdict(bytes)
+        for packet in list(self.packets):
+            if packet.outgoing != outgoing or packet.is_media:
+                continue
+            if packet.protocol == UDP:
+                datagrams.append(packet.payload)
+            else:
+                flows[packet.source, packet.target] += packet.payload
+        return datagrams + list(flows.values())

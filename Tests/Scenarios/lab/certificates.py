@@ -1,0 +1,18 @@
+"""Self-made certificates for the edge."""
+
+from pathlib import Path
+
+from .namespaces import command
+
+
+def make_certificate(folder: Path, name: str, addresses: list[str], label: str = "edge") -> tuple[Path, Path]:
+    """A self-signed certificate for a name and addresses; returns the paths of the certificate and of its key."""
+    certificate, key = folder / f"{label}.crt", folder / f"{label}.key"
+    alternative = ",".join([f"DNS:{name}"] + [f"IP:{address}" for address in addresses])
+    command(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName={alternative}"),
+        *("-keyout", str(key), "-out", str(certificate)),
+    )
+    key.chmod(0o600)
+    return certificate, key

@@ -1,0 +1,210 @@
+"""The edge under test: its settings written, its daemon run in a namespace, its command line asked."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
+from .waiting import eventually
+
+COMPONENTS = ["tls-terminator", "sip-router", "directory", "banner"]
+BINARIES = ["rempart", "supervisor", *COMPONENTS]
+USERS = ["rempart-tls", "rempart-sip", "rempart-db", "rempart-ban"]
+CHECKOUT = Path(__file__).resolve().parents[3]
+READY_SECONDS = 10
+
+
+def binaries_folder() -> Path:
+    """Where the built binaries are; REMPART_BIN says so, else they are where `make build` leaves them."""
+    return Path(os.environ.get("REMPART_BIN") or CHECKOUT / ".build/release")
+
+
+def copy_binaries(folder: Path) -> Path:
+    """Copies the binaries where every user may run them, as an installation does; a checkout may be private to its owner."""
+    source, target = binaries_folder(), folder / "bin"
+    target.mkdir()
+    for name in BINARIES:
+        shutil.copy(source / name, target / name)
+        (target / name).chmod(0o755)
+    target.chmod(0o755)
+    return target
+
+
+def make_users() -> None:
+    """The system users the children drop to, as an installation makes them."""
+    described = CHECKOUT / "systemd/sysusers.d/rempart.conf"
+    if described.exists() and shutil.which("systemd-sysusers"):
+        command("systemd-sysusers", str(described))
+        return
+    known = {line.split(":")[0] for line in Path("/etc/passwd").read_text().splitlines()}
+    for user in set(USERS) - known:
+        command("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user)
+
+
+@dataclass
+class Settings:
+    """What a user would write, with the lab's addresses; a schema of None is found by looking."""
+
+    domains: list[str]
+    database: Path
+    schema: str | None
+    servers: list[str]
+    certificate: Path
+    key: Path
+    outside: str = EDGE_OUTSIDE
+    inside: str = EDGE_INSIDE
+    port: int = 5060
+    inside_port: int = 5060
+    pbx_port: int = 5060
+    defence: dict[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        lines = [
+            f"domains: [{', '.join(self.domains)}]",
+            "outside:",
+            f"  - udp://{self.outside}:{self.port}",
+            f"  - tcp://{self.outside}:{self.port}",
+            f"  - tls://{self.outside}:{self.port + 1}",
+            "inside:",
+            f"  - udp://{self.inside}:{self.inside_port}",
+            "asterisk:",
+            f"  servers: [{', '.join(f'{server}:{self.pbx_port}' for server in self.servers)}]",
+            "accounts:",
+            f"  database: sqlite://{self.database}",
+            *([f"  schema: {self.schema}"] if self.schema else []),
+            "tls:",
+            f"  certificate: {self.certificate}",
+            f"  key: {self.key}",
+        ]
+        if self.defence:
+            lines += ["defence:"] + [f"  {name}: {value}" for name, value in self.defence.items()]
+        return "\n".join(lines) + "\n"
+
+
+class Rempart:
+    """One edge with folders of its own; `prefix` is put before every command (a namespace, another user)."""
+
+    def __init__(self, folder: Path, binaries: Path, settings: str, prefix: list[str]) -> None:
+        self.folder = folder
+        self.binaries = binaries
+        folder.mkdir(parents=True, exist_ok=True)
+        self.settings = folder / "rempart.yaml"
+        self.write_settings(settings)
+        self.state, self.runtime = folder / "state", folder / "run"
+        self.state.mkdir(exist_ok=True)
+        self.runtime.mkdir(exist_ok=True)
+        self.prefix = prefix
+        self.process: subprocess.Popen | None = None
+        self.log_path = folder / "log"
+
+    def write_settings(self, text: str) -> None:
+        self.settings.write_text(text)
+
+    def launch(self, environment: dict[str, str] | None = None) -> "Rempart":
+        """Starts the daemon and returns at once."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.prefix, str(self.binaries / "rempart"), "run", "--settings", str(self.settings)]
+                + ["--state", str(self.state), "--runtime", str(self.runtime)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+        return self
+
+    def start(self, environment: dict[str, str] | None = None) -> "Rempart":
+        """Starts the daemon and waits until every child is ready."""
+        self.launch(environment)
+        try:
+            eventually(self._ready, lambda: f"rempart ready; its log:\n{self.log()}", READY_SECONDS)
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def _ready(self) -> bool:
+        assert self.process and self.process.poll() is None, f"rempart ended:\n{self.log()}"
+        done = self.ask("status", "--json")
+        return done.returncode == 0 and json.loads(done.stdout)["state"] == "ready"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs the command line."""
+        return subprocess.run(
+            [*self.prefix, str(self.binaries / "rempart"), *arguments],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs the command line against this daemon."""
+        return self.run(*arguments, "--runtime", str(self.runtime))
+
+    def check(self) -> subprocess.CompletedProcess:
+        """`rempart check` on the settings as they are now."""
+        return self.run("check", "--settings", str(self.settings))
+
+    def _table(self, name: str):
+        done = self.ask(name, "--json")
+        assert done.returncode == 0, f"rempart {name}: {done.stderr}{done.stdout}\n{self.log()}"
+        return json.loads(done.stdout)
+
+    def status(self) -> dict:
+        return self._table("status")
+
+    def phones(self, account: str = "") -> list[dict]:
+        return [phone for phone in self._table("phones") if not account or phone["account"] == account]
+
+    def bans(self) -> list[dict]:
+        return self._table("bans")
+
+    def component(self, name: str) -> dict:
+        return next(component for component in self.status()["components"] if component["name"] == name)
+
+    def asterisk_state(self, address: str) -> str:
+        servers = self.status()["asterisk"]
+        return next((server["state"] for server in servers if server["address"].startswith(f"{address}:")), "absent")
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def pids(self) -> set[int]:
+        """The supervisor and its children, as the daemon itself tells."""
+        assert self.process
+        return {self.process.pid} | {component["pid"] for component in self.status()["components"]}
+
+    def wait_end(self, seconds: float) -> int:
+        """The exit code of a daemon that ends by itself."""
+        assert self.process
+        return self.process.wait(seconds)
+
+    def stop(self, seconds: float = 10) -> int:
+        """Asks it to end and returns its exit code."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.destroy()
+            raise
+
+    def kill(self) -> None:
+        """Kills the daemon's first process alone."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def destroy(self) -> None:
+        """Ends whatever is left of it, children that outlived it by mistake too."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()

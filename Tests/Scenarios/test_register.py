@@ -1,0 +1,67 @@
+"""A phone registers over each transport, and both the edge and Asterisk itself know of it."""
+
+import pytest
+from conftest import Lab, Site
+from lab.phones import Shelf
+from lab.waiting import eventually
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_phone_registers_and_the_edge_and_asterisk_see_it(any_site: Site, shelf: Shelf, lab: Lab, transport: str) -> None:
+    account = lab.accounts["1001"]
+    phone = shelf.phone().register(account, transport, lab.domain)
+    (seen,) = any_site.edge.phones(account.name)
+    assert seen["transport"] == transport
+    assert transport == "tcp" or transport == "tls" or seen["address"] == f"{phone.address}:5060"
+    assert 0 < seen["expires"] <= 3600
+    assert "baresip" in seen["userAgent"]
+    eventually(lambda: any_site.asterisk.registered(account.name), "Asterisk holds the edge's contact for the account")
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_each_offered_digest_algorithm_is_accepted(site: Site, lab: Lab, algorithm: str) -> None:
+    with lab.client("198.18.1.30") as client:
+        assert client.register(lab.accounts["1002"], algorithm=algorithm) == 200
+
+
+def test_a_phone_that_unregisters_is_forgotten_by_the_edge_and_by_asterisk(site: Site, lab: Lab) -> None:
+    account = lab.accounts["1003"]
+    with lab.client("198.18.1.31") as client:
+        assert client.register(account) == 200
+        assert [phone["account"] for phone in site.edge.phones(account.name)] == [account.name]
+        eventually(lambda: site.asterisk.registered(account.name), "Asterisk holds a contact")
+        assert client.register(account, expires=0) == 200
+    assert site.edge.phones(account.name) == []
+    eventually(lambda: not site.asterisk.registered(account.name), "Asterisk holds no contact any more")
+
+
+def test_one_account_has_several_phones(site: Site, lab: Lab) -> None:
+    account = lab.accounts["1004"]
+    with lab.client("198.18.1.32") as first, lab.client("198.18.1.33", "tcp") as second:
+        assert first.register(account) == 200
+        assert second.register(account) == 200
+        assert sorted(phone["transport"] for phone in site.edge.phones(account.name)) == ["tcp", "udp"]
+
+
+def test_a_fetch_lists_the_bindings_and_a_star_removes_them(site: Site, lab: Lab) -> None:
+    account = lab.accounts["1005"]
+    with lab.client("198.18.1.34") as client:
+        assert client.register(account) == 200
+        fetch = client.request("REGISTER", account.name)
+        fetch.contact = ""
+        _, listed = client.authenticated(fetch, account)
+        assert listed and listed.status == 200
+        assert [f"sip:{account.name}@{client.address}:{client.port}" in contact for contact in listed.all("contact")] == [True]
+        star = client.request("REGISTER", account.name, extra=["Contact: *", "Expires: 0"])
+        star.contact = ""
+        _, removed = client.authenticated(star, account)
+        assert removed and removed.status == 200 and removed.all("contact") == []
+    assert site.edge.phones(account.name) == []
+
+
+def test_a_binding_too_short_is_refused_with_the_shortest_allowed(site: Site, lab: Lab) -> None:
+    account = lab.accounts["1006"]
+    with lab.client("198.18.1.35") as client:
+        _, answer = client.authenticated(client.request("REGISTER", account.name, extra=["Expires: 5"]), account)
+    assert answer and answer.status == 423
+    assert int(answer.header("min-expires")) > 5

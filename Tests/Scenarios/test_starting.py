@@ -1,0 +1,149 @@
+"""Starting under bad circumstances: a missing database is waited for, a bad certificate or a taken port is named."""
+
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from conftest import Lab
+from lab.accounts import CHAN_SIP, make_database
+from lab.certificates import make_certificate
+from lab.namespaces import EDGE_OUTSIDE, entered
+from lab.rempart import Rempart, Settings
+from lab.waiting import eventually
+
+
+@pytest.fixture
+def settings(lab: Lab) -> Settings:
+    return lab.settings(lab.new_folder("db") / "realtime.sqlite3", CHAN_SIP, ["198.19.0.10"])
+
+
+@pytest.fixture
+def started(lab: Lab) -> Iterator[list[Rempart]]:
+    """Edges put here are ended after the test."""
+    edges: list[Rempart] = []
+    yield edges
+    for edge in edges:
+        edge.destroy()
+
+
+def registers(lab: Lab, transport: str = "udp") -> bool:
+    with lab.client("198.18.2.36", transport) as client:
+        return client.register(lab.accounts["1001"]) == 200
+
+
+def test_a_database_that_comes_later_is_waited_for(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    edge = lab.rempart(settings.text())
+    started.append(edge)
+    edge.start()
+    eventually(lambda: str(settings.database) in edge.log(), "the missing database is named")
+    assert not registers(lab)
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    eventually(lambda: registers(lab), "accounts are found by itself", 30, every=0.5)
+
+
+def test_a_database_without_the_columns_is_named_and_comes_good(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    with closing(sqlite3.connect(settings.database)) as database, database:
+        database.execute("CREATE TABLE sippeers (unrelated TEXT)")
+    settings.database.chmod(0o644)
+    edge = lab.rempart(settings.text())
+    started.append(edge)
+    edge.start()
+    eventually(lambda: "sippeers" in edge.log(), "the table that lacks columns is named")
+    assert not registers(lab)
+    settings.database.unlink()
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    eventually(lambda: registers(lab), "accounts are found by itself", 30, every=0.5)
+
+
+def test_a_locked_database_stops_nothing_and_comes_good(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    edge = lab.rempart(settings.text())
+    started.append(edge)
+    with closing(sqlite3.connect(settings.database, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        edge.start()
+        with lab.client("198.18.2.36") as client:
+            assert client.answer_to(client.request("OPTIONS", "1001")), "SIP is answered meanwhile"
+        assert not registers(lab)
+        database.execute("ROLLBACK")
+    eventually(lambda: registers(lab), "accounts are found by itself", 30, every=0.5)
+
+
+def says(edge: Rempart, started: list[Rempart], *named: str) -> None:
+    """Starts an edge and waits until its log names what is wrong, whether it goes on or ends."""
+    started.append(edge)
+    edge.launch()
+    eventually(lambda: any(name in edge.log() for name in named), lambda: f"{named} named; the log:\n{edge.log()}")
+
+
+def test_a_missing_certificate_is_named(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    settings.certificate = lab.folder / "no-such.crt"
+    says(lab.rempart(settings.text()), started, "no-such.crt")
+
+
+def test_a_missing_key_is_named(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    settings.key = lab.folder / "no-such.key"
+    says(lab.rempart(settings.text()), started, "no-such.key")
+
+
+def test_a_key_of_another_certificate_is_named(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    _, settings.key = make_certificate(lab.new_folder("other"), "other.test", [EDGE_OUTSIDE], "other")
+    says(lab.rempart(settings.text()), started, "tls.key: the key does not match")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_taken_port_is_named(lab: Lab, settings: Settings, started: list[Rempart], transport: str) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    with entered(lab.network.edge):
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
+    with taken:
+        taken.bind((EDGE_OUTSIDE, 5060))
+        if transport == "tcp":
+            taken.listen()
+        edge = lab.rempart(settings.text())
+        started.append(edge)
+        edge.launch()
+        assert edge.wait_end(10) != 0
+    assert f"{EDGE_OUTSIDE}:5060" in edge.log() and transport in edge.log().lower(), edge.log()
+
+
+def unprivileged(lab: Lab) -> tuple[Rempart, Settings]:
+    """An edge run by nobody, on loopback ports, from folders nobody may write."""
+    folder = lab.new_folder("own")
+    certificate, key = make_certificate(folder, lab.domain, ["127.0.0.1"])
+    database = folder / "realtime.sqlite3"
+    make_database(database, CHAN_SIP, lab.accounts.values())
+    settings = Settings([lab.domain, "127.0.0.1"], database, CHAN_SIP, ["127.0.0.1"], certificate, key)
+    settings.outside, settings.inside, settings.port, settings.inside_port = "127.0.0.1", "127.0.0.1", 15060, 15070
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
+    edge = Rempart(folder / "edge", lab.binaries, settings.text(), ["ip", "netns", "exec", lab.network.clients, *nobody])
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    return edge, settings
+
+
+def test_it_runs_without_root_and_says_that_kernel_bans_are_off(lab: Lab, started: list[Rempart]) -> None:
+    edge, _ = unprivileged(lab)
+    started.append(edge)
+    edge.start()
+    assert edge.status()["kernelBans"] is False
+    assert "root" in edge.log()
+    account = lab.accounts["1001"]
+    with lab.client("127.0.0.1", "udp", 15060, edge="127.0.0.1") as client:
+        assert client.register(account) == 200
+    assert [phone["account"] for phone in edge.phones()] == [account.name]
+
+
+def test_without_root_the_edges_own_list_bans(lab: Lab, started: list[Rempart]) -> None:
+    edge, _ = unprivileged(lab)
+    started.append(edge)
+    edge.start()
+    assert edge.ask("ban", "127.0.0.9", "--for", "1h").returncode == 0
+    with lab.client("127.0.0.9", "udp", 15060, edge="127.0.0.1") as banned:
+        assert banned.answer_to(banned.request("OPTIONS", "1001"), seconds=1) is None
+    assert edge.ask("unban", "127.0.0.9").returncode == 0
+    with lab.client("127.0.0.9", "udp", 15060, edge="127.0.0.1") as client:
+        assert client.register(lab.accounts["1001"]) == 200

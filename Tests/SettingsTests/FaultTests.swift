@@ -1,0 +1,185 @@
+import Settings
+import Testing
+
+@Suite struct FaultTests {
+    @Test("every fault of a file is told, in the order of its lines")
+    func all() {
+        let text = """
+            domain: [sip.example.com]
+            outside: [udp://203.0.113.5:99999, tcq://203.0.113.5]
+            inside: udp://10.0.0.1
+            inside: [udp://10.0.0.1]
+            asterisk:
+              server: [10.0.0.10]
+            accounts:
+              database: odbc://asterisk
+            registration:
+              contacts: 99
+            """
+        #expect(
+            faults(text) == [
+                "1:1: unknown key `domain`; did you mean `domains`?",
+                "2:11: `outside`: `203.0.113.5:99999` is not an IP address with a port from 1 to"
+                    + " 65535, such as `203.0.113.5:5060` or `[2001:db8::5]:5060`",
+                "2:36: `outside`: unknown transport `tcq`; did you mean `tcp`?",
+                "3:1: `inside` is a list, such as `inside: [udp://10.0.0.1:5060]`",
+                "4:1: `inside` is given twice, first in line 3: leave one out",
+                "6:3: unknown key `server` in `asterisk`; did you mean `servers`?",
+                "8:13: `accounts.database`: odbc:// is not there yet: this version reads"
+                    + " sqlite:///PATH only",
+                "10:13: `registration.contacts`: 99 is out of range: 1 to 32",
+            ])
+    }
+
+    @Test("keys given twice are each told where they stand, at every level and in quotes")
+    func twice() {
+        let text = shortest + "  database: sqlite:///b\n\"domains\": [a]\ndomains: [b]\n"
+        #expect(
+            faults(text) == [
+                "8:3: `database` is given twice, first in line 7: leave one out",
+                "9:1: `domains` is given twice, first in line 1: leave one out",
+                "10:1: `domains` is given twice, first in line 1: leave one out",
+            ])
+    }
+
+    @Test("an empty file is told every key that must be there, and how to write it")
+    func empty() {
+        let told = faults("# nothing\n")
+        #expect(told.count == 5)
+        #expect(told[0] == "1:1: `domains` is missing: add `domains: [sip.example.com]`")
+        #expect(
+            told[3]
+                == "1:1: `asterisk.servers` is missing: add `asterisk:` with"
+                + " `servers: [10.0.0.10:5060]`")
+    }
+
+    @Test("what is no YAML is told with line and column")
+    func notYAML() {
+        #expect(faults("outside: [\n").count == 1)
+        #expect(faults("outside: [\n")[0].contains("not YAML"))
+        let tab = faults("accounts:\n\tdatabase: x\n")
+        #expect(tab.count == 1)
+        #expect(tab[0].hasPrefix("2:1: not YAML"))
+        #expect(tab[0].contains("indent with spaces"))
+        #expect(faults("- a\n- b\n")[0].contains("`key: value` lines"))
+        #expect(faults("a: 1\n--- \nb: 2\n").count == 1)
+    }
+
+    @Test("a key of another group is found there")
+    func elsewhere() {
+        #expect(
+            faults(shortest + "database: sqlite:///b\n")
+                == ["8:1: unknown key `database`; did you mean `database` under `accounts:`?"])
+    }
+
+    @Test("a key that resembles none is answered with the keys there are")
+    func unlike() {
+        #expect(
+            faults(shortest + "tls:\n  protocols: x\n  certificate: /c\n  key: /k\n")
+                == ["9:3: unknown key `protocols` in `tls`; the keys here are certificate, key"])
+    }
+
+    @Test("a tls:// endpoint needs a certificate and its key")
+    func certificate() {
+        let text = shortest.replacing("udp://203.0.113.5:5060", with: "tls://203.0.113.5")
+        let told = faults(text)
+        #expect(told.count == 2)
+        #expect(told.allSatisfy { $0.hasPrefix("2:11: ") })
+        #expect(told[0].contains("`tls.certificate` is missing"))
+        #expect(told[0].contains("or leave tls:// out"))
+        #expect(told[1].contains("`tls.key` is missing"))
+    }
+
+    @Test("a certificate that no endpoint uses is a warning")
+    func unused() {
+        let text = shortest + "tls: {certificate: /c, key: /k}\n"
+        #expect(faults(text) == [])
+        #expect(
+            faults(text, warnings: true)
+                == ["8:1: `tls` is not used: `outside` has no tls:// endpoint"])
+    }
+
+    @Test(
+        "endpoints that cannot work together are told",
+        arguments: [
+            ("inside: [tls://10.0.0.1]", "tls is for outside"),
+            ("inside: [udp://203.0.113.5:5060]", "are the same port"),
+            ("inside: [tcp://10.0.0.1]", "has no udp:// endpoint of IPv4"),
+            ("inside: [\"udp://[2001:db8::1]\"]", "has no udp:// endpoint of IPv4"),
+            ("inside: [udp://10.0.0.10:5060]", "is an endpoint of the edge itself"),
+            ("inside: [udp://10.0.0.1, udp://10.0.0.1:5060]", "is given twice"),
+            ("inside: [udp://0.0.0.0]", "stands for every address"),
+            ("inside: [udp://10.0.0.1:0]", "port 0"),
+            ("inside: [10.0.0.1]", "lacks its transport"),
+            ("inside: []", "has 0 items: it takes 1 to 8"),
+            ("inside: [~]", "is one value"),
+            ("inside:", "is a list"),
+        ])
+    func endpoints(line: String, complaint: String) {
+        let told = faults(shortest.replacing("inside: [udp://10.0.0.1:5060]", with: line))
+        #expect(told.count == 1)
+        #expect(told.first?.contains(complaint) == true)
+    }
+
+    @Test("the same port over UDP and TCP is two endpoints, over TCP and TLS one")
+    func ports() {
+        let both = shortest.replacing(
+            "outside: [", with: "outside: [tcp://203.0.113.5:5060, ")
+        #expect(faults(both) == [])
+        let clash = both.replacing("outside: [", with: "outside: [tls://203.0.113.5:5060, ")
+        let told = faults(clash + "tls: {certificate: /c, key: /k}\n")
+        #expect(told.count == 1)
+        #expect(told[0].contains("are the same port"))
+    }
+
+    @Test(
+        "values out of bounds are told with the bounds",
+        arguments: [
+            ("defence: {failures: 0}", "0 is out of range: 1 to 1000"),
+            ("defence: {failures: many}", "`many` is not a whole number"),
+            ("defence: {failures: [5]}", "is one value"),
+            ("defence: {window: 30}", "`30` is not a duration, such as `30s`"),
+            ("defence: {window: 0s}", "0s is out of range: 1s to 1d"),
+            ("defence: {window: 25h}", "25h is out of range: 1s to 1d"),
+            ("defence: {ban: 366d}", "366d is out of range: 1s to 365d"),
+            ("defence: {ban: 9999999999d}", "is not a duration"),
+            ("defence: {allow: [10.0.0.0/33]}", "is not a network"),
+            ("defence: {allow: [10.0.0.0/8, 10.1.0.0/8]}", "is given twice"),
+            ("registration: {minimum: 29s}", "29s is out of range: 30s to 1d"),
+            ("registration: {minimum: 2h}", "is longer than `registration.maximum` (1h)"),
+            ("registration: {minimum: 2h, maximum: 90m}", "`registration.maximum` (90m)"),
+            ("registration: {maximum: 8d}", "8d is out of range: 1m to 7d"),
+            ("registration: 5", "`registration` holds keys of its own"),
+            ("tls: {certificate: c.pem, key: /k}", "is not an absolute path"),
+            ("? [a, b]\n: c", "a key is one word"),
+        ])
+    func bounds(line: String, complaint: String) {
+        let told = faults(shortest + line + "\n")
+        #expect(told.count == 1)
+        #expect(told.first?.contains(complaint) == true)
+    }
+
+    @Test(
+        "databases that cannot be read are told why",
+        arguments: [
+            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is not a database"),
+            ("/var/lib/a.sqlite3", "is not a database"), ("sqlite://a.db", "three slashes"),
+            ("sqlite:///", "three slashes"),
+        ])
+    func databases(url: String, complaint: String) {
+        let told = faults(
+            shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: url))
+        #expect(told.count == 1)
+        #expect(told.first?.contains(complaint) == true)
+    }
+
+    @Test(
+        "what is no domain is refused",
+        arguments: [
+            "-a.example", "a..b", "a_b", "sip:x", "300.1.1.1", "1.2.3", "a.example.",
+            "\"[::1\"", "\"[10.0.0.1]\"", "\"\"",
+        ])
+    func domains(name: String) {
+        #expect(faults(shortest.replacing("[sip.example.com]", with: "[\(name)]")).count == 1)
+    }
+}

@@ -1,0 +1,119 @@
+import Messages
+import Settings
+import Sys
+import Testing
+
+@Suite struct SettingsFileTests {
+    @Test("the shortest right file gives its settings, then every default")
+    func defaults() throws {
+        let file = SettingsFile(Array(shortest.utf8))
+        #expect(file.diagnostics == [])
+        let outside = try #require(SocketAddress("203.0.113.5:5060"))
+        let inside = try #require(SocketAddress("10.0.0.1:5060"))
+        let server = try #require(SocketAddress("10.0.0.10:5060"))
+        #expect(
+            file.settings == [
+                .domain("sip.example.com"), .outside(Endpoint(.udp, outside)),
+                .inside(Endpoint(.udp, inside)), .asterisk(server),
+                .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
+                .schema(.automatic), .realm("asterisk"), .failures(5), .window(.seconds(30)),
+                .ban(.seconds(300)), .minimumExpires(.seconds(60)), .maximumExpires(.seconds(3600)),
+                .contacts(10),
+            ])
+        #expect(
+            file.summary == "1 domain, 1 outside endpoint, 1 inside endpoint, 1 Asterisk")
+    }
+
+    @Test("values that are given replace the defaults, in the order of the text")
+    func given() throws {
+        let text =
+            shortest + """
+                  realm: pbx.example
+                  schema: pjsip
+                defence: {failures: 3, window: 1m, ban: 1d, allow: [192.0.2.7/24, "2001:db8::1"]}
+                registration:
+                  minimum: 2m
+                  maximum: 7d
+                  contacts: 1
+                """
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        let first = try #require(Network("192.0.2.0/24"))
+        let second = try #require(Network("2001:db8::1/128"))
+        #expect(
+            Array(file.settings.dropFirst(5)) == [
+                .realm("pbx.example"), .schema(.pjsip), .failures(3), .window(.seconds(60)),
+                .ban(.seconds(86_400)), .allow(first), .allow(second),
+                .minimumExpires(.seconds(120)), .maximumExpires(.seconds(604_800)), .contacts(1),
+            ])
+    }
+
+    @Test("an endpoint without a port gets SIP's own, with a name its lower case")
+    func ports() throws {
+        let text = """
+            domains: [SIP.Example.COM, 198.51.100.7, "[2001:DB8::7]"]
+            outside: ["udp://[2001:db8::5]", tls://203.0.113.5, tcp://203.0.113.5]
+            inside: [udp://10.0.0.1]
+            asterisk: {servers: [10.0.0.10]}
+            accounts: {database: sqlite:///a}
+            tls: {certificate: /c, key: /k}
+            """
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        #expect(file.settings.contains(.domain("sip.example.com")))
+        #expect(file.settings.contains(.domain("198.51.100.7")))
+        #expect(file.settings.contains(.domain("[2001:db8::7]")))
+        let endpoints = file.settings.compactMap { setting in
+            if case .outside(let endpoint) = setting { endpoint.description } else { nil }
+        }
+        #expect(
+            endpoints == [
+                "udp://[2001:db8::5]:5060", "tls://203.0.113.5:5061", "tcp://203.0.113.5:5060",
+            ])
+    }
+
+    @Test("a wrong file gives no settings at all")
+    func wrong() {
+        let file = SettingsFile(Array((shortest + "colour: red\n").utf8))
+        #expect(!file.isGood)
+        #expect(file.settings == [])
+    }
+
+    @Test("countries are accepted with a warning that nothing enforces them yet")
+    func countries() {
+        let file = SettingsFile(Array((shortest + "defence:\n  countries: [FR, NO]\n").utf8))
+        #expect(file.isGood)
+        #expect(file.diagnostics.map(\.severity) == [.warning])
+        #expect(file.diagnostics[0].message.contains("not enforced in this version"))
+        #expect(
+            faults(shortest + "defence:\n  countries: [fr]\n")
+                == [
+                    "9:15: `defence.countries`: `fr` is not a country code: two capital letters,"
+                        + " such as `FR`"
+                ])
+    }
+
+    @Test("a frame of every setting is accepted by its reader")
+    func frames() throws {
+        let text =
+            shortest
+            + "  realm: x\ndefence: {allow: [10.0.0.0/8]}\ntls: {certificate: /c, key: /k}\n"
+        for setting in SettingsFile(Array(text.utf8)).settings {
+            let frame = setting.encoded()
+            #expect(try Setting(decoding: frame.span) == setting)
+        }
+    }
+
+    @Test("what is not UTF-8 is told with its place")
+    func encoding() {
+        let file = SettingsFile(Array("domains: [a]\nx: ".utf8) + [0xFF, 0x0A])
+        #expect(file.diagnostics.map(\.message) == ["not UTF-8 text"])
+        #expect(file.diagnostics[0].position == Position(line: 2, column: 4))
+    }
+
+    @Test("a file of more than 1 MiB is refused unread")
+    func length() {
+        let file = SettingsFile([UInt8](repeating: 0x23, count: SettingsFile.maximumLength + 1))
+        #expect(!file.isGood)
+    }
+}

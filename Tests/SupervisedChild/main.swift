@@ -1,0 +1,124 @@
+// Stands in for every program that the supervisor starts, by the name it was started under: speaks
+// the real protocol, confines itself as the real one does, and misbehaves on request.
+//
+// DIAGNOSTICS: as `rempart` it turns lines "domain NAME", "outside URL", "inside URL" of standard
+// input into frames, and exits with 1 on any other. As a child it does what the word in the file
+// "misbehave-ROLE" beside it says.
+internal import Glibc
+internal import Messages
+internal import Privsep
+internal import Reactor
+internal import Sys
+
+/// The folder and name that this program was started under.
+let (folder, name) = {
+    let path = CommandLine.arguments[0]
+    let slash = path.lastIndex(of: "/") ?? path.startIndex
+    return (String(path[..<slash]), String(path[path.index(after: slash)...]))
+}()
+
+/// A setting of a line, nil when the line is none.
+func setting(_ line: Substring) -> Setting? {
+    let words = line.split(separator: " ")
+    guard words.count == 2 else { return nil }
+    if words[0] == "domain" { return .domain(String(words[1])) }
+    let parts = words[1].split(separator: "/", omittingEmptySubsequences: true)
+    let transport = Transport.allCases.first { "\($0.name):" == parts[0] }
+    guard parts.count == 2, let transport, let address = SocketAddress(parts[1]) else { return nil }
+    let endpoint = Endpoint(transport, address)
+    return words[0] == "outside" ? .outside(endpoint) : .inside(endpoint)
+}
+
+func writeSettings() -> Int32 {
+    var bytes: [UInt8] = []
+    while let line = readLine() {
+        guard let setting = setting(line[...]) else { return 1 }
+        let frame = setting.encoded()
+        bytes += [UInt8(frame.count >> 8), UInt8(frame.count & 0xFF)] + frame
+    }
+    // In bounds: the array's own storage and length.
+    let written = unsafe bytes.withUnsafeBytes { unsafe write(1, $0.baseAddress, $0.count) }
+    return written == bytes.count ? 0 : 2
+}
+
+func misbehaviour() -> String {
+    let raw = unsafe open("\(folder)/misbehave-\(name)", O_RDONLY)
+    guard raw >= 0 else { return "" }
+    let file = Descriptor(owning: raw)
+    var bytes = [UInt8](repeating: 0, count: 64)
+    guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return "" }
+    return String(decoding: bytes[..<count], as: UTF8.self)
+}
+
+func sendRaw(_ bytes: [UInt8]) { _ = try? Frame.send(bytes.span, on: Supervision.descriptor) }
+
+func misbehaveBeforeReady(_ word: String) {
+    switch word {
+    case "exit": exit(1)
+    case "exit-100": exit(100)
+    default: break
+    }
+}
+
+func misbehaveWhenReady(_ word: String) {
+    switch word {
+    case "bad-frame": sendRaw([99])
+    case "ready-twice": sendRaw(ChildMessage.ready.encoded())
+    case "forbidden-call": _ = unsafe mount("none", "/proc", "proc", 0, nil)
+    default: break
+    }
+}
+
+func statusLine(_ set: StartSet) -> String {
+    "settings=\(set.settings.count) listeners=\(set.listeners.count) peers=\(set.peers.count)"
+        + " files=\(set.files.count) secret=\(set.secret.count) uid=\(geteuid())"
+}
+
+func serve(_ role: Role) throws -> Int32 {
+    let word = misbehaviour()
+    if word == "wrong-hello" {
+        sendRaw(ChildMessage.hello(.supervisor).encoded())
+        _ = pause()
+    }
+    let supervision = Supervision(role: role)
+    let set = try supervision.receiveStartSet()
+    misbehaveBeforeReady(word)
+    var poller = try Poller()
+    try poller.add(supervision.raw, Token(kind: 1), .read)
+    var answers = ControlAnswers(tokenKind: 2)
+    var peers = set.peers.count
+    try Confinement.apply(
+        role: role, paths: set.files[.state].map { [.writing($0)] } ?? [],
+        journal: supervision.journal)
+    supervision.status(statusLine(set))
+    supervision.ready()
+    misbehaveWhenReady(word)
+    while true {
+        _ = poller.wait(.seconds(1))
+        if word != "no-heartbeat" { supervision.heartbeat() }
+        while let notice = try supervision.next() {
+            switch notice {
+            case .stop where word == "deaf": break
+            case .stop: return 0
+            case .reload(let set) where word == "refuse-reload":
+                supervision.refused("refused \(set.settings.count) settings")
+            case .reload(let set):
+                supervision.status(statusLine(set))
+                supervision.ready()
+            case .peer:
+                peers += 1
+                supervision.status("new link \(peers)")
+            case .client(let request, let caller):
+                answers.answer([.failed("\(role.name) was asked \(request)")], to: caller, poller)
+            }
+        }
+    }
+}
+
+if name == "rempart" { exit(writeSettings()) }
+guard let role = Role(name: name) else { exit(2) }
+do {
+    exit(try serve(role))
+} catch {
+    exit((error as? ChildFailure)?.exitCode ?? 1)
+}

@@ -1,0 +1,158 @@
+import Glibc
+import Messages
+import Sys
+import Testing
+import Wire
+
+@testable import supervisor
+
+/// A supervisor with stand-ins for its children, in a folder of its own, without root.
+///
+/// The stand-ins are one program under every name; see Tests/SupervisedChild.
+final class Daemon {
+    let folder: String
+    private(set) var pid: Int32 = 0
+    private let output: Descriptor
+    private var text = ""
+
+    /// A daemon for settings of the stand-in's form.
+    ///
+    /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there.
+    init(
+        _ settings: String, misbehaviours: [Role: String] = [:], environment: [String] = []
+    ) throws {
+        folder = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
+        #expect(unsafe mkdir(folder, 0o755) == 0)
+        let built = try Spawner().folder
+        try Self.copy("\(built)/supervisor", to: "\(folder)/supervisor")
+        for name in ["rempart"] + Role.children.map(\.name) {
+            try Self.copy("\(built)/supervised-child", to: "\(folder)/\(name)")
+        }
+        try Self.write(settings, to: "\(folder)/settings")
+        for (role, word) in misbehaviours {
+            try Self.write(word, to: "\(folder)/misbehave-\(role.name)")
+        }
+        let pipe = try Stream.pipe()
+        output = pipe.reading
+        // Tests may run as root; the daemon then runs as nobody, for its users need not exist.
+        let nobody = geteuid() == 0 ? User(named: "nobody") : nil
+        if let nobody { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
+        pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
+            "env",
+            environment + [
+                "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
+                "\(folder)/state", "--runtime", "\(folder)/run",
+            ], user: nobody, descriptors: [nil, nil, pipe.writing.raw, nil])
+    }
+
+    deinit {
+        if pid > 0 {
+            _ = kill(pid, SIGKILL)
+            _ = waitpid(pid, nil, 0)
+        }
+        _ = try? Self.run("/bin/rm", ["-rf", folder])
+    }
+
+    /// Waits until a text stands in what the daemon has written, from `after` on; false after 20 s.
+    func says(_ wanted: String, times: Int = 1) -> Bool {
+        let end = Clock.monotonic + .seconds(20)
+        while Self.count(wanted, in: text) < times {
+            guard Clock.monotonic < end, wait(for: output.raw) else { return false }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            guard case .moved(let count) = Stream.read(output.raw, into: &buffer, at: 0) else {
+                return Self.count(wanted, in: text) >= times
+            }
+            text += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        return true
+    }
+
+    /// Everything that the daemon has written so far, for a failed test's message.
+    var log: String { text }
+
+    /// Sends the daemon a signal.
+    func signal(_ number: Int32) { _ = kill(pid, number) }
+
+    /// Waits for the daemon's end and returns its exit code; -1 for a signal.
+    func exitCode() -> Int32 {
+        var status: Int32 = 0
+        _ = unsafe waitpid(pid, &status, 0)
+        pid = 0
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : -1
+    }
+
+    /// Asks over the control socket and returns the whole answer.
+    func ask(_ request: ControlRequest) throws -> [ControlReply] {
+        let socket = try Socket.seqpacketConnected(path: "\(folder)/run/control")
+        let frame = request.encoded()
+        #expect(try Frame.send(frame.span, on: socket.raw))
+        var replies: [ControlReply] = []
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        while case .frame(let length, _) = try Frame.receive(into: &buffer, on: socket.raw) {
+            let reply = try ControlReply(decoding: buffer.span.extracting(0..<length))
+            replies.append(reply)
+            switch reply {
+            case .done, .failed: return replies
+            default: break
+            }
+        }
+        return replies
+    }
+
+    /// A component's row of `rempart status`.
+    func component(
+        _ role: Role
+    ) throws -> (pid: Int32, state: ComponentState, restarts: UInt32, status: String) {
+        for case .component(role, let pid, let state, let restarts, let status) in try ask(.status)
+        {
+            return (pid, state, restarts, status)
+        }
+        throw StartFailure("no row for \(role.name)")
+    }
+
+    /// Asks until a component's status line is the wanted one; false after 20 s.
+    func shows(_ status: String, _ role: Role) throws -> Bool {
+        let end = Clock.monotonic + .seconds(20)
+        while try component(role).status != status {
+            guard Clock.monotonic < end else { return false }
+            sched_yield()
+        }
+        return true
+    }
+
+    /// Replaces the settings file.
+    func rewrite(_ settings: String) throws { try Self.write(settings, to: "\(folder)/settings") }
+
+    private func wait(for raw: Int32) -> Bool {
+        var wanted = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&wanted, 1, 20_000) > 0
+    }
+
+    private static func count(_ wanted: String, in text: String) -> Int {
+        text.split(separator: "\n").count { $0.contains(wanted) }
+    }
+
+    /// Writes a file.
+    static func write(_ text: String, to path: String) throws {
+        let raw = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        let file = Descriptor(owning: try SystemError.check(raw, path))
+        let bytes = Array(text.utf8)
+        #expect(unsafe Glibc.write(file.raw, bytes, bytes.count) == bytes.count)
+    }
+
+    private static func copy(_ from: String, to: String) throws {
+        #expect(try run("/bin/cp", ["-p", from, to]) == 0)
+    }
+
+    /// Runs a program of the system to its end.
+    static func run(_ path: String, _ arguments: [String]) throws -> Int32 {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        let spawner = Spawner(folder: String(path[..<slash]), isRoot: false)
+        let pid = try spawner.start(
+            String(path[path.index(after: slash)...]), arguments, user: nil,
+            descriptors: [nil, nil, 2, nil])
+        var status: Int32 = 0
+        _ = unsafe waitpid(pid, &status, 0)
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : -1
+    }
+}

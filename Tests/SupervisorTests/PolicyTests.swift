@@ -1,0 +1,126 @@
+import Messages
+import Sys
+import Testing
+import Wire
+
+@testable import supervisor
+
+@Suite struct ControlSocketTests {
+    static let looking: [ControlRequest] = [.status, .asterisks, .phones, .bans]
+    static let changing: [ControlRequest] = [
+        .ban(IPAddress(v4: 1), .seconds(1), ""), .unban(nil), .restart(.router), .reload,
+    ]
+
+    @Test("anybody who may connect may look", arguments: looking)
+    func looks(_ request: ControlRequest) {
+        #expect(ControlSocket.mayAsk(request, uid: 1234, ownUID: 0))
+    }
+
+    @Test("only root and the daemon's own user may change something", arguments: changing)
+    func changes(_ request: ControlRequest) {
+        #expect(!ControlSocket.mayAsk(request, uid: 1234, ownUID: 0))
+        #expect(!ControlSocket.mayAsk(request, uid: 1234, ownUID: 1000))
+        #expect(ControlSocket.mayAsk(request, uid: 1000, ownUID: 1000))
+        #expect(ControlSocket.mayAsk(request, uid: 0, ownUID: 1000))
+    }
+}
+
+@Suite struct OptionsTests {
+    @Test("without arguments the system's own places are used")
+    func defaults() throws {
+        let options = try Options([])
+        #expect(options.settings == "/etc/rempart/rempart.yaml")
+        #expect(options.state == "/var/lib/rempart")
+        #expect(options.control == "/run/rempart/control")
+    }
+
+    @Test("each place can be named")
+    func named() throws {
+        let options = try Options(["--runtime", "/r", "--settings", "/s", "--state", "/t"])
+        #expect(options.settings == "/s" && options.state == "/t" && options.runtime == "/r")
+    }
+
+    @Test(
+        "a command line that is not understood is refused with the right usage",
+        arguments: [["--port", "1"], ["--state"], ["--state", ""], ["x"]])
+    func refused(_ arguments: [String]) {
+        #expect { try Options(arguments) } throws: { error in
+            (error as? Options.UsageError)?.message.contains(Options.usage) == true
+        }
+    }
+}
+
+@Suite struct SettingsReaderTests {
+    private static func framed(_ frames: [[UInt8]]) -> [UInt8] {
+        frames.flatMap { [UInt8($0.count >> 8), UInt8($0.count & 0xFF)] + $0 }
+    }
+
+    @Test("settings come out in the order they were written")
+    func order() throws {
+        let settings: [Setting] = [.domain("a"), .failures(5), .domain("b")]
+        #expect(try SettingsReader.decode(Self.framed(settings.map { $0.encoded() })) == settings)
+    }
+
+    @Test("a stream cut anywhere but between two settings is refused")
+    func truncated() {
+        let whole = Self.framed([
+            Setting.domain("example.com").encoded(), Setting.failures(5).encoded(),
+        ])
+        let first = 2 + Setting.domain("example.com").encoded().count
+        for length in 1..<whole.count where length != first {
+            #expect(throws: WireError.self) { try SettingsReader.decode(Array(whole[..<length])) }
+        }
+    }
+
+    @Test("a length beyond the longest setting is refused before anything is read")
+    func tooLong() {
+        #expect(throws: WireError.tooLong("setting")) { try SettingsReader.decode([0xFF, 0xFF]) }
+    }
+}
+
+@Suite struct ConfigurationTests {
+    private static func endpoint(_ transport: Transport, _ port: UInt16) -> Endpoint {
+        Endpoint(transport, SocketAddress(IPAddress(v4: 0x7F00_0001), port: port))
+    }
+
+    @Test("a listener's number is its place among outside and inside")
+    func numbers() throws {
+        let configuration = try Configuration([
+            .domain("a"), .outside(Self.endpoint(.udp, 1)), .failures(3),
+            .inside(Self.endpoint(.udp, 2)), .outside(Self.endpoint(.tcp, 3)),
+        ])
+        #expect(configuration.listeners.map(\.index) == [0, 1, 2])
+        #expect(configuration.listeners.map(\.side) == [.outside, .inside, .outside])
+        #expect(configuration.listeners.map(\.endpoint.address.port) == [1, 2, 3])
+    }
+
+    @Test(
+        "TLS goes to tls-terminator, everything else to sip-router", arguments: Transport.allCases)
+    func servers(_ transport: Transport) {
+        let listener = Listener(index: 0, side: .outside, endpoint: Self.endpoint(transport, 1))
+        #expect(Sockets.server(of: listener) == (transport == .tls ? .terminator : .router))
+    }
+
+    @Test("a tls:// endpoint without a certificate is refused with what to do")
+    func tlsWithoutCertificate() {
+        #expect { try Configuration([.outside(Self.endpoint(.tls, 1))]) } throws: { error in
+            "\(error)".contains("set both")
+        }
+    }
+
+    @Test("a certificate that cannot be read is named")
+    func missingCertificate() {
+        #expect { try Configuration([.certificate("/nowhere/cert.pem")]) } throws: { error in
+            "\(error)".contains("tls.certificate: /nowhere/cert.pem")
+        }
+    }
+
+    @Test("only a change of outside or inside needs other sockets")
+    func sameSockets() throws {
+        let one = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 1))])
+        let two = try Configuration([.outside(Self.endpoint(.udp, 1)), .domain("b")])
+        let three = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 2))])
+        #expect(one.hasSameSockets(as: two))
+        #expect(!one.hasSameSockets(as: three))
+    }
+}

@@ -1,0 +1,166 @@
+import Glibc
+import Journal
+import Messages
+import Sys
+import Testing
+
+@testable import supervisor
+
+/// The repository's folder systemd/.
+private let folder: String = {
+    let file = #filePath
+    let end = file.range(of: "/Tests/")?.lowerBound ?? file.endIndex
+    return file[..<end] + "/systemd"
+}()
+
+extension String {
+    /// Where a text begins and ends; the first place.
+    fileprivate func range(of text: String) -> Range<String.Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
+            start = index(after: start)
+        }
+        return nil
+    }
+}
+
+private func read(_ name: String) throws -> String {
+    let raw = unsafe open("\(folder)/\(name)", O_RDONLY)
+    let file = Descriptor(owning: try SystemError.check(raw, name))
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    guard case .moved(let count) = Stream.read(file.raw, into: &buffer, at: 0) else { return "" }
+    return String(decoding: buffer[..<count], as: UTF8.self)
+}
+
+@Suite struct SystemdTests {
+    @Test("the journal catalogue explains every record, and no other")
+    func catalogue() throws {
+        let lines = try read("rempart.catalog").split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let heads = lines.indices.filter { lines[$0].hasPrefix("-- ") }
+        #expect(
+            Set(heads.map { String(lines[$0].dropFirst(3)) })
+                == Set(Record.allCases.map(\.rawValue)))
+        #expect(heads.count == Record.allCases.count)
+        for head in heads {
+            #expect(lines[head + 1].hasPrefix("Subject: "))
+            #expect(lines[head + 2] == "Defined-By: Rempart")
+            #expect(lines[head + 3].isEmpty && !lines[head + 4].isEmpty)
+        }
+    }
+
+    @Test("the catalogue names only fields that records have")
+    func fields() throws {
+        let parts = try read("rempart.catalog").split(separator: "@").filter {
+            $0.hasPrefix("REMPART_") && !$0.contains(" ")
+        }
+        #expect(!parts.isEmpty)
+        for part in parts { #expect(Field(rawValue: String(part)) != nil, "\(part)") }
+    }
+
+    @Test("every component's user is made by systemd-sysusers", arguments: Role.children)
+    func users(_ role: Role) throws {
+        let lines = try read("sysusers.d/rempart.conf").split(separator: "\n")
+        #expect(
+            lines.contains {
+                $0.split(separator: " ").prefix(2).map(String.init) == ["u", role.user]
+            })
+    }
+
+    @Test("systemd accepts the units")
+    func verified() throws {
+        guard unsafe access("/usr/bin/systemd-analyze", X_OK) == 0 else { return }
+        let copies = "/tmp/rempart-units-\(String(Random.word, radix: 16))"
+        #expect(unsafe mkdir(copies, 0o755) == 0)
+        defer { _ = try? Daemon.run("/bin/rm", ["-rf", copies]) }
+        let names = [
+            ("rempart.service", "rempart.service"), ("rempart.socket", "rempart.socket"),
+            ("rempart@.service", "rempart@sip-router.service"),
+        ]
+        for (name, copy) in names {
+            // The programs need not be installed where the test runs.
+            let lines = try read(name).split(separator: "\n", omittingEmptySubsequences: false)
+            let text = lines.map { line in
+                line.hasPrefix("Exec") ? "\(line.split(separator: "=")[0])=/bin/true" : String(line)
+            }
+            try Daemon.write(text.joined(separator: "\n"), to: "\(copies)/\(copy)")
+        }
+        let arguments = ["verify"] + names.map { "\(copies)/\($0.1)" }
+        #expect(try Daemon.run("/usr/bin/systemd-analyze", arguments) == 0)
+    }
+}
+
+/// Plays systemd's end of the notification socket, at an abstract name.
+private final class Listener {
+    let name = "rempart-test-\(String(Random.word, radix: 16))"
+    private let socket: Descriptor
+    private var heard: [String] = []
+
+    init() throws {
+        let raw = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        socket = Descriptor(owning: try SystemError.check(raw, "socket"))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = [0] + Array(name.utf8)
+        // In bounds: the name is far shorter than the address's 108 bytes.
+        let result = unsafe withUnsafeMutableBytes(of: &address) { whole in
+            let path = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+            unsafe UnsafeMutableRawBufferPointer(rebasing: whole[path...]).copyBytes(from: bytes)
+            return unsafe bind(
+                raw, whole.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(path + bytes.count))
+        }
+        #expect(result == 0)
+    }
+
+    /// Waits for a notification that begins with a text; false when none comes within 20 s.
+    func hears(_ wanted: String) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        var ready = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&ready, 1, 20_000) > 0 {
+            guard case .moved(let count) = Stream.read(socket.raw, into: &buffer, at: 0) else {
+                return false
+            }
+            heard.append(String(decoding: buffer[..<count], as: UTF8.self))
+            if heard.last?.hasPrefix(wanted) == true { return true }
+        }
+        return false
+    }
+
+    /// Whether a notification that begins with a text has come before the end of the daemon.
+    func hasHeard(_ wanted: String) -> Bool {
+        hears("STOPPING=1") && heard.contains { $0.hasPrefix(wanted) }
+    }
+}
+
+@Suite(.serialized) struct NotifyTests {
+    @Test("systemd hears of the start, the heartbeat, a reload and the end, in its own words")
+    func words() throws {
+        let systemd = try Listener()
+        let daemon = try Daemon(
+            "domain example.com\n",
+            environment: ["NOTIFY_SOCKET=@\(systemd.name)", "WATCHDOG_USEC=200000"])
+        #expect(systemd.hears("STATUS=Serving 1 domain; 4 components ready"), "\(daemon.log)")
+        #expect(systemd.hears("READY=1"))
+        #expect(systemd.hears("WATCHDOG=1"))
+        daemon.signal(SIGHUP)
+        #expect(systemd.hears("RELOADING=1\nMONOTONIC_USEC="))
+        #expect(systemd.hears("READY=1"))
+        daemon.signal(SIGTERM)
+        #expect(systemd.hears("STOPPING=1"))
+        #expect(daemon.exitCode() == 0)
+    }
+
+    @Test("nobody is told that the daemon is ready while a component is not")
+    func notReady() throws {
+        let systemd = try Listener()
+        let daemon = try Daemon(
+            "domain example.com\n", misbehaviours: [.directory: "exit-100"],
+            environment: ["NOTIFY_SOCKET=@\(systemd.name)"])
+        #expect(systemd.hears("STATUS=Starting; waiting for directory"), "\(daemon.log)")
+        daemon.signal(SIGTERM)
+        #expect(daemon.exitCode() == 0)
+        #expect(!systemd.hasHeard("READY=1"))
+    }
+}

@@ -1,0 +1,168 @@
+import Messages
+import Sys
+import Testing
+
+@testable import tls_terminator
+
+@Suite("RouterLink")
+struct RouterLinkTests {
+    @Test("connections outlive the router and keep their handles")
+    func restart() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        try edge.restartRouter()
+        let opened = try edge.nextFrame()
+        #expect(opened.kind == .opened)
+        #expect(opened.connection == handle)
+        edge.router.send(.data, handle, Array("hello again".utf8))
+        #expect(try edge.nextText(client) == "hello again")
+    }
+
+    @Test("bytes that come while there is no router wait for the next, after its connections")
+    func bytesWait() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        try edge.restartRouter(hello: false)
+        #expect(client.write(Array("early".utf8)) == 5)
+        _ = try edge.wait("parking") { edge.terminator.parked.isEmpty ? nil : true }
+        #expect(edge.router.next() == nil)
+        edge.router.send(.hello, 0, [messagesVersion])
+        #expect(try edge.nextFrame().kind == .opened)
+        #expect(
+            try edge.nextFrame()
+                == RouterFrame(
+                    kind: .data, connection: handle, payload: Array("early".utf8)))
+    }
+
+    @Test("a handshake done while there is no router is announced to the next")
+    func handshakeWithoutRouter() throws {
+        let edge = try TestEdge()
+        try edge.restartRouter(hello: false)
+        let client = try TestClient(edge.address)
+        _ = try edge.wait("the handshake") { client.handshake() ? true : nil }
+        _ = try edge.wait("its end here") { edge.terminator.sources.handshakes == 0 ? true : nil }
+        edge.router.send(.hello, 0, [messagesVersion])
+        #expect(try edge.nextFrame().kind == .opened)
+    }
+
+    @Test("a pause keeps the client's bytes back until resume")
+    func pause() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        let (other, otherHandle) = try edge.connected()
+        edge.router.send(.pause, handle)
+        // The answer to what follows the pause shows that the pause was taken.
+        edge.router.send(.data, handle, [65])
+        #expect(try edge.nextText(client) == "A")
+        #expect(client.write(Array("held".utf8)) == 4)
+        #expect(other.write(Array("free".utf8)) == 4)
+        #expect(try edge.nextFrame().connection == otherHandle)
+        #expect(edge.router.next() == nil)
+        edge.router.send(.resume, handle)
+        #expect(try edge.nextFrame().text == "held")
+    }
+
+    @Test("a pause ends with the router that asked for it")
+    func pauseEnds() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        edge.router.send(.pause, handle)
+        try edge.restartRouter()
+        #expect(try edge.nextFrame().kind == .opened)
+        #expect(client.write(Array("free".utf8)) == 4)
+        #expect(try edge.nextFrame().text == "free")
+    }
+
+    @Test("a router that does not read stops the clients, and loses nothing when it reads again")
+    func slowRouter() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        let total = 8 << 20
+        var written = 0
+        func push() {
+            while written < total {
+                let chunk = (0..<16_384).map { UInt8(truncatingIfNeeded: (written + $0) / 251) }
+                let count = client.write(chunk)
+                guard count > 0 else { return }
+                written += count
+            }
+        }
+        // Without a reader the client comes to a stop long before its end.
+        _ = try edge.wait("a full link") {
+            push()
+            return edge.terminator.parked.isEmpty ? nil : true
+        }
+        #expect(written < total)
+        var received = 0
+        while received < total {
+            let frame = try edge.wait("data") {
+                push()
+                return edge.router.next()
+            }
+            #expect(frame.connection == handle)
+            let first = UInt8(truncatingIfNeeded: received / 251)
+            #expect(frame.kind == .data && frame.payload.first == first)
+            received += frame.payload.count
+        }
+        #expect(received == total)
+    }
+
+    @Test("a client that does not read is closed when more than its share waits")
+    func slowClient() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        let (other, otherHandle) = try edge.connected()
+        let payload = [UInt8](repeating: 65, count: PlaintextHeader.maximumPayload)
+        var sent = 0
+        let frame = try edge.wait("closed") {
+            if sent < 1000 { edge.router.send(.data, handle, payload) }
+            sent += 1
+            return edge.router.next()
+        }
+        #expect(frame == RouterFrame(kind: .closed, connection: handle, payload: []))
+        #expect(client.socket.raw >= 0)
+        #expect(other.write([65]) == 1)
+        #expect(try edge.nextFrame().connection == otherHandle)
+    }
+
+    @Test(
+        "a router that breaks the contract loses its link, and clients keep their connections",
+        arguments: [
+            [], [1, 2, 3], [99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0],
+            [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, messagesVersion],
+        ])
+    func brokenContract(frame: [UInt8]) throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        edge.router.sendRaw(frame)
+        _ = try edge.wait("the end of the link") { edge.terminator.router == nil ? true : nil }
+        try edge.restartRouter()
+        #expect(try edge.nextFrame().connection == handle)
+        #expect(client.write([65]) == 1)
+        #expect(try edge.nextFrame().kind == .data)
+    }
+
+    @Test("frames of a connection that is over are taken for what they are")
+    func staleFrames() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        client.sendCloseNotify()
+        #expect(try edge.nextFrame().kind == .closed)
+        edge.router.send(.data, handle, [65])
+        edge.router.send(.pause, handle)
+        edge.router.send(.closed, handle)
+        let (_, next) = try edge.connected()
+        #expect(next != handle)
+    }
+}
+
+@Suite("ConnectionHandle")
+struct ConnectionHandleTests {
+    @Test("generation is the high half, index the low, and the packed form gives both back")
+    func packing() {
+        let handle = ConnectionHandle(index: 7, generation: 9)
+        #expect(handle.raw == 9 << 32 | 7)
+        #expect(ConnectionHandle(raw: handle.raw) == handle)
+    }
+}

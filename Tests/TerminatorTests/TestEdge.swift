@@ -1,0 +1,236 @@
+// A terminator between a TLS client and a router that a test plays.
+
+import COpenSSL
+import Journal
+import Messages
+import Reactor
+import Sys
+import Testing
+import Wire
+
+@testable import tls_terminator
+
+/// The journal's end of a socket that records go to.
+struct TestJournal {
+    private let reading: Link
+    private let writing: Descriptor
+
+    /// A reader, and a journal that writes to it.
+    static func make() throws -> (TestJournal, Journal) {
+        let (reading, writing) = try Socket.seqpacketPair()
+        let reader = TestJournal(reading: Link(reading), writing: writing)
+        return (reader, Journal(process: "test", socket: writing.raw))
+    }
+
+    /// The next record's text, nil when there is none.
+    func next() -> String? {
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        guard case .frame(let length, _)? = try? reading.receive(into: &buffer) else { return nil }
+        return String(decoding: buffer[..<length], as: UTF8.self)
+    }
+}
+
+/// A frame that the terminator sent.
+struct RouterFrame: Equatable {
+    let kind: PlaintextKind
+    let connection: UInt64
+    let payload: [UInt8]
+
+    var text: String { String(decoding: payload, as: UTF8.self) }
+}
+
+/// The router's end of a link.
+final class TestRouter {
+    private let link: Link
+
+    /// A router whose hello is already under way, and the terminator's end.
+    static func make(hello: Bool = true) throws -> (TestRouter, Descriptor) {
+        let (ours, theirs) = try Socket.seqpacketPair()
+        let router = TestRouter(Link(ours))
+        if hello { router.send(.hello, 0, [messagesVersion]) }
+        return (router, theirs)
+    }
+
+    private init(_ link: Link) { self.link = link }
+
+    func send(_ kind: PlaintextKind, _ connection: UInt64, _ payload: [UInt8] = []) {
+        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length) + payload
+        PlaintextHeader(kind, connection: connection, payload: payload.count).write(into: &frame)
+        _ = link.send(frame)
+    }
+
+    func sendRaw(_ bytes: [UInt8]) { _ = link.send(bytes) }
+
+    /// The next frame, nil when there is none or the link is at its end.
+    func next() -> RouterFrame? {
+        _ = link.flush()
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        guard case .frame(let length, _)? = try? link.receive(into: &buffer) else { return nil }
+        let span = buffer.span.extracting(0..<length)
+        guard let head = try? PlaintextHeader(decoding: span) else { return nil }
+        return RouterFrame(
+            kind: head.kind, connection: head.connection,
+            payload: Array(buffer[PlaintextHeader.length..<length]))
+    }
+}
+
+/// A TLS client on a socket of its own.
+@safe
+final class TestClient {
+    let socket: Descriptor
+    private let context: OpaquePointer?
+    private let session: OpaquePointer?
+
+    init(_ address: SocketAddress, version: Int32? = nil) throws {
+        let local = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
+        socket = try Socket.connecting(from: local, to: address)
+        unsafe context = SSL_CTX_new(TLS_client_method())
+        if let version {
+            unsafe edge_ssl_only_version(context, version)
+            unsafe SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0")
+        }
+        unsafe session = SSL_new(context)
+        unsafe SSL_set_fd(session, socket.raw)
+        unsafe SSL_set_connect_state(session)
+    }
+
+    deinit {
+        unsafe SSL_free(session)
+        unsafe SSL_CTX_free(context)
+    }
+
+    /// Goes on with the handshake; whether it is done.
+    func handshake() -> Bool {
+        ERR_clear_error()
+        return unsafe SSL_do_handshake(session) == 1
+    }
+
+    /// The subject of the certificate that the server showed.
+    var serverName: String? {
+        guard let certificate = unsafe SSL_get1_peer_certificate(session) else { return nil }
+        defer { unsafe X509_free(certificate) }
+        let subject = unsafe X509_get_subject_name(certificate)
+        guard let text = unsafe X509_NAME_oneline(subject, nil, 0) else { return nil }
+        defer { unsafe CRYPTO_free(text, "", 0) }
+        return unsafe String(cString: text)
+    }
+
+    /// How many bytes were written; 0 when the socket is full.
+    func write(_ bytes: [UInt8]) -> Int {
+        ERR_clear_error()
+        return max(Int(unsafe SSL_write(session, bytes, Int32(bytes.count))), 0)
+    }
+
+    /// What can be read now, nil when there is nothing.
+    func read() -> [UInt8]? {
+        ERR_clear_error()
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        let count = unsafe SSL_read(session, &buffer, 16_384)
+        return count > 0 ? Array(buffer[..<Int(count)]) : nil
+    }
+
+    /// Whether the server has said good-bye.
+    var isFinished: Bool {
+        _ = read()
+        return unsafe SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN != 0
+    }
+
+    func sendCloseNotify() { _ = unsafe SSL_shutdown(session) }
+
+    /// Writes to the socket itself, past TLS.
+    func writeRaw(_ bytes: [UInt8]) { _ = Stream.write(socket.raw, bytes.span) }
+
+    /// Whether the server has closed the connection.
+    var isClosed: Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            switch Stream.read(socket.raw, into: &buffer, at: 0) {
+            case .moved: continue
+            case .wouldBlock: return false
+            case .ended, .failed: return true
+            }
+        }
+    }
+}
+
+/// A clock that a test moves.
+final class TestClock {
+    var now = Milliseconds(1_000_000)
+}
+
+/// A terminator at a loopback port, its router, and its journal.
+final class TestEdge {
+    let terminator: Terminator
+    let clock = TestClock()
+    let journal: TestJournal
+    let address: SocketAddress
+    private(set) var router: TestRouter
+    let identity: TestIdentity
+
+    static let listenerIndex: UInt8 = 3
+
+    init(limits: Limits = Limits()) throws {
+        identity = TestIdentity("sip.example.com")
+        let socket = try Socket.bound(
+            .stream, to: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
+        address = try Socket.localAddress(socket.raw)
+        let listener = Listener(
+            index: Self.listenerIndex, side: .outside, endpoint: Endpoint(.tls, address))
+        let (reader, journal) = try TestJournal.make()
+        self.journal = reader
+        let clock = clock
+        terminator = try Terminator(
+            listeners: [(listener, socket)], context: try identity.context(), journal: journal,
+            limits: limits,
+            clock: { clock.now })
+        let (router, theirs) = try TestRouter.make()
+        self.router = router
+        terminator.attach(theirs)
+        let hello = try nextFrame()
+        #expect(hello == RouterFrame(kind: .hello, connection: 0, payload: [messagesVersion]))
+    }
+
+    /// Lets the terminator work until the condition gives a value.
+    func wait<Value>(_ what: String, for condition: () -> Value?) throws -> Value {
+        for _ in 0..<2000 {
+            if let value = condition() { return value }
+            _ = terminator.turn(longest: Milliseconds(5))
+        }
+        Issue.record("never came: \(what)")
+        throw TestTimeout()
+    }
+
+    struct TestTimeout: Error {}
+
+    /// The next frame to the router.
+    func nextFrame() throws -> RouterFrame { try wait("a frame") { router.next() } }
+
+    /// A client whose handshake is done, and its handle.
+    func connected(version: Int32? = nil) throws -> (client: TestClient, handle: UInt64) {
+        let client = try TestClient(address, version: version)
+        let frame = try wait("opened") {
+            _ = client.handshake()
+            return router.next()
+        }
+        #expect(frame.kind == .opened)
+        let opened = try OpenedPayload(decoding: frame.payload.span)
+        #expect(opened.listener == Self.listenerIndex)
+        let local = try Socket.localAddress(client.socket.raw)
+        #expect(opened.peer == local)
+        _ = try wait("handshake") { client.handshake() ? true : nil }
+        return (client, frame.connection)
+    }
+
+    /// Replaces the router by a new one, whose hello has or has not been sent.
+    func restartRouter(hello: Bool = true) throws {
+        let (router, theirs) = try TestRouter.make(hello: hello)
+        self.router = router
+        terminator.attach(theirs)
+        #expect(try nextFrame().kind == .hello)
+    }
+
+    /// The text a client reads next.
+    func nextText(_ client: TestClient) throws -> String {
+        String(decoding: try wait("bytes to the client") { client.read() }, as: UTF8.self)
+    }
+}

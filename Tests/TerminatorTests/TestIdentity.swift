@@ -1,0 +1,92 @@
+// Keys and certificates made for a test with libcrypto.
+
+import COpenSSL
+import Sys
+
+@testable import tls_terminator
+
+/// A P-256 key with certificates for it.
+@safe
+final class TestIdentity {
+    private let key: OpaquePointer
+    private let name: String
+    private let certificate: OpaquePointer
+
+    /// A key and its certificate, signed by an issuer or by itself; the life is in seconds from now.
+    init(_ name: String, issuer: TestIdentity? = nil, life: Int = 86_400) {
+        self.name = name
+        unsafe key = Self.makeKey()
+        unsafe certificate = Self.makeCertificate(
+            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, life)
+    }
+
+    deinit {
+        unsafe X509_free(certificate)
+        unsafe EVP_PKEY_free(key)
+    }
+
+    private static func makeKey() -> OpaquePointer {
+        guard let making = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil) else { fatalError() }
+        defer { unsafe EVP_PKEY_CTX_free(making) }
+        unsafe EVP_PKEY_keygen_init(making)
+        unsafe EVP_PKEY_CTX_set_ec_paramgen_curve_nid(making, NID_X9_62_prime256v1)
+        var key: OpaquePointer?
+        unsafe EVP_PKEY_keygen(making, &key)
+        guard let key = unsafe key else { fatalError("no key") }
+        return unsafe key
+    }
+
+    private static func makeCertificate(
+        _ name: String, _ key: OpaquePointer, issuerName: String, issuerKey: OpaquePointer,
+        _ life: Int
+    ) -> OpaquePointer {
+        guard let certificate = unsafe X509_new() else { fatalError("no certificate") }
+        unsafe X509_set_version(certificate, 2)
+        unsafe ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1)
+        unsafe X509_gmtime_adj(X509_getm_notBefore(certificate), -172_800)
+        unsafe X509_gmtime_adj(X509_getm_notAfter(certificate), life)
+        unsafe X509_set_pubkey(certificate, key)
+        unsafe setName(X509_get_subject_name(certificate), name)
+        unsafe setName(X509_get_issuer_name(certificate), issuerName)
+        unsafe X509_sign(certificate, issuerKey, EVP_sha256())
+        return unsafe certificate
+    }
+
+    private static func setName(_ entry: OpaquePointer?, _ name: String) {
+        unsafe X509_NAME_add_entry_by_txt(entry, "CN", MBSTRING_UTF8, name, -1, -1, 0)
+    }
+
+    /// The certificate in PEM.
+    var pem: [UInt8] { unsafe Self.text { bio in unsafe PEM_write_bio_X509(bio, certificate) } }
+
+    /// The key in PEM.
+    var keyPEM: [UInt8] {
+        unsafe Self.text { bio in unsafe PEM_write_bio_PrivateKey(bio, key, nil, nil, 0, nil, nil) }
+    }
+
+    /// The key in PEM, behind a passphrase.
+    var encryptedKeyPEM: [UInt8] {
+        var phrase = Array("secret".utf8)
+        let length = Int32(phrase.count)
+        return unsafe Self.text { bio in
+            unsafe PEM_write_bio_PrivateKey(
+                bio, key, EVP_aes_256_cbc(), &phrase, length, nil, nil)
+        }
+    }
+
+    /// A server's context of the certificate alone.
+    func context() throws -> TLSContext {
+        let identity = try Identity(certificate: pem, key: keyPEM, at: Clock.sinceEpoch)
+        return try TLSContext(identity)
+    }
+
+    private static func text(_ write: (OpaquePointer?) -> Int32) -> [UInt8] {
+        let bio = unsafe BIO_new(BIO_s_mem())
+        defer { unsafe BIO_free(bio) }
+        _ = unsafe write(bio)
+        var bytes: UnsafePointer<CChar>?
+        let length = unsafe edge_ssl_memory(bio, &bytes)
+        let buffer = unsafe UnsafeBufferPointer(start: bytes, count: length)
+        return unsafe buffer.map { UInt8(bitPattern: $0) }
+    }
+}

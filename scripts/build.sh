@@ -1,0 +1,13 @@
+#!/bin/bash
+# Builds the release binaries into .build/release, with the Swift library linked in.
+#
+#   scripts/build.sh [swift build arguments]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install-packages.sh build
+if ! command -v swift >/dev/null; then
+    echo "build: there is no swift on the PATH: install a Swift 6.3 toolchain from https://www.swift.org/install/linux" >&2
+    exit 1
+fi
+exec swift build -c release --static-swift-stdlib "$@"

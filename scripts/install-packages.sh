@@ -1,0 +1,46 @@
+#!/bin/bash
+# Installs the Debian packages that are still missing, and nothing else: quick and silent when none is.
+#
+#   scripts/install-packages.sh [build|run|test]      test (everything) when nothing is named
+set -euo pipefail
+
+build=(git make gcc pkg-config libc6-dev libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libseccomp-dev)
+run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
+test=(python3-pytest sip-tester)
+
+fail() {
+    echo "install-packages: $*" >&2
+    exit 1
+}
+
+missing_of() {
+    local package
+    for package in "$@"; do
+        # "installed" alone would also match a package removed but not purged ("config-files").
+        [[ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" == "install ok installed" ]] || echo "$package"
+    done
+}
+
+main() {
+    local wanted missing as_root=()
+    case "${1:-test}" in
+        build) wanted=("${build[@]}") ;;
+        run) wanted=("${build[@]}" "${run[@]}") ;;
+        test) wanted=("${build[@]}" "${run[@]}" "${test[@]}") ;;
+        *) fail "knows build, run and test, not '$1'" ;;
+    esac
+    command -v dpkg-query >/dev/null || fail "needs Debian 12 (dpkg is not here); install by hand: ${wanted[*]}"
+    mapfile -t missing < <(missing_of "${wanted[@]}")
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+
+    if [[ $EUID -ne 0 ]]; then
+        command -v sudo >/dev/null || fail "needs root to install: ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "install-packages: installing ${missing[*]}"
+    "${as_root[@]}" apt-get -qq update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null
+}
+
+main "$@"

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Runs the scenario tests: real phones and real Asterisks around the built binaries, in network namespaces of their own.
+#
+#   scripts/lab-test.sh [pytest arguments]      REMPART_BIN: the folder with the binaries (default: .build/release)
+set -euo pipefail
+
+here="$(cd "$(dirname "$0")/.." && pwd)"
+
+if [[ $EUID -ne 0 ]]; then
+    # The cache stays the caller's own, so that the roots are made once.
+    exec sudo --preserve-env=REMPART_BIN,http_proxy \
+        env "REMPART_CACHE=${REMPART_CACHE:-$HOME/.cache/rempart}" "$0" "$@"
+fi
+
+"$here/scripts/install-packages.sh" test
+"$here/scripts/asterisk-roots.sh"
+cd "$here/Tests/Scenarios"
+exec /usr/bin/python3 -m pytest -p no:cacheprovider -q "$@"

@@ -1,0 +1,71 @@
+#!/bin/bash
+# Runs everything there is to run: packages, lint, Swift tests, release build, linkage, scenarios.
+#
+# Every step is run, also after one that failed, unless it cannot mean anything without it. The last line
+# is "N passed, N failed": the tests of all steps, and one failure for each step that failed as a whole.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+results="$(mktemp -d)"
+trap 'rm -rf "$results"' EXIT
+failed_steps=()
+
+# step NAME COMMAND...: runs a step and remembers whether it failed.
+step() {
+    local name="$1"
+    shift
+    echo "== $name"
+    if "$@"; then return 0; fi
+    echo "== $name FAILED" >&2
+    failed_steps+=("$name")
+    return 1
+}
+
+# Adds up the reports (JUnit XML) and the steps that failed without a failed test of their own.
+count() {
+    python3 - "$results" "${failed_steps[@]}" <<'PYTHON'
+import pathlib
+import sys
+import xml.etree.ElementTree as tree
+
+passed = failed = skipped = 0
+ran = set()
+reported = set()
+for path in pathlib.Path(sys.argv[1]).glob("*.xml"):
+    try:
+        cases = list(tree.parse(path).iter("testcase"))
+    except tree.ParseError:
+        continue
+    for case in cases:
+        ran.add(path.name.split("-")[0])
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+            reported.add(path.name.split("-")[0])
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
+steps = sys.argv[2:]
+# A step that ran no test at all has proven nothing, whatever its exit code.
+if "release build" not in steps and "scenarios" not in ran | set(steps):
+    steps.append("scenarios")
+if "swift" not in ran and "swift test" not in steps:
+    steps.append("swift test")
+failed += sum(1 for step in steps if step.split()[0] not in reported)
+if steps:
+    print("failed: " + ", ".join(steps))
+if skipped:
+    print(f"{skipped} skipped")
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
+PYTHON
+}
+
+step "packages" scripts/install-packages.sh test
+step "lint" scripts/lint.sh
+step "swift test" timeout 900 swift test --xunit-output "$results/swift-.xml"
+if step "release build" scripts/build.sh; then
+    step "linkage" scripts/linkage.sh
+    step "scenarios" timeout 1200 scripts/lab-test.sh --junitxml="$results/scenarios-.xml"
+fi
+count
