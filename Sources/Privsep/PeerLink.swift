@@ -10,10 +10,18 @@ package final class PeerLink {
     package init() {}
 
     /// Takes a new link in place of the old one.
-    package func attach(_ descriptor: Descriptor) { link = Link(descriptor) }
+    package func attach(_ descriptor: Descriptor) {
+        close()
+        link = Link(descriptor)
+    }
 
     /// Lets go of the link until the supervisor hands over a new one.
-    package func close() { link = nil }
+    ///
+    /// The descriptor is closed now, whoever else holds it: the peer shall see the end.
+    package func close() {
+        link?.descriptor.close()
+        link = nil
+    }
 
     /// Whether frames wait for room.
     package var isWaiting: Bool { link?.isWaiting ?? false }

@@ -51,9 +51,9 @@ enum FirewallCommands {
         command(
             verb,
             bans.map { ban in
-                // An element whose timeout is 0 would stay for ever.
-                let left = max((ban.until - now).count, 1)
-                return (ban.address, "\(ban.address) timeout \(left)ms")
+                // Rounded up: an element whose timeout is 0 would stay for ever.
+                let seconds = max((ban.until - now + Milliseconds(999)).seconds, 1)
+                return (ban.address, "\(ban.address) timeout \(seconds)s")
             })
     }
 

@@ -99,8 +99,8 @@ struct FirewallCommandsTests {
                 add element inet rempart banned6 { 2001:db8:: }
                 delete element inet rempart banned4 { 198.18.0.7 }
                 delete element inet rempart banned6 { 2001:db8:: }
-                add element inet rempart banned4 { 198.18.0.7 timeout 60000ms }
-                add element inet rempart banned6 { 2001:db8:: timeout 70000ms }
+                add element inet rempart banned4 { 198.18.0.7 timeout 60s }
+                add element inet rempart banned6 { 2001:db8:: timeout 70s }
 
                 """)
     }
