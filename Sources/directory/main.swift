@@ -4,14 +4,23 @@
 // missing), `degraded` when bindings cannot be kept, when their file was set aside, or when sip-router
 // breaks the protocol. A database that cannot be read ends nothing: it is tried again. Exits with 0
 // when told to stop, with 111 when the supervisor is gone.
+internal import Glibc
 internal import Messages
 internal import Privsep
 internal import Sys
 
-// SQLite keeps opening files by name beside the bindings (its WAL), which a descriptor alone does not
-// serve; the name leads through the folder that was handed over.
+/// The path of an open folder.
+///
+/// SQLite opens the files beside its own (the WAL) by name, which a descriptor alone does not serve;
+/// and a process that is not dumpable may not go through its own /proc/self/fd any more.
+func path(of folder: Descriptor) -> String? {
+    guard let resolved = unsafe realpath("/proc/self/fd/\(folder.raw)", nil) else { return nil }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+}
+
 ServiceLoop<DirectoryService>.run(role: .directory) { (supervision, set) throws(ChildFailure) in
-    let folder = set.files[.state].map { "/proc/self/fd/\($0.release())" }
+    let folder = set.files[.state].flatMap(path(of:))
     let service = DirectoryService(
         set.settings, stateFolder: folder, supervision.journal)
     // The database's path may change on a reload, and Landlock cannot be widened afterwards.
