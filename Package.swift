@@ -139,6 +139,7 @@ let package = Package(
         tests(
             "DirectoryTests",
             ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
-        tests("BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+        tests(
+            "BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
     ]
 )

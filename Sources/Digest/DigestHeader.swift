@@ -20,7 +20,8 @@ package struct DigestHeader: Sendable {
     /// The parts of a header value; nil when it is not of the Digest scheme, or has a part twice.
     package init?(_ value: Slice, in message: Span<UInt8>) {
         let bytes = message.bytes(value)
-        guard bytes.count > 7, bytes.extracting(0..<6).isCaseless("digest"), isBlank(bytes[6]) else {
+        guard bytes.count > 7, bytes.extracting(0..<6).isCaseless("digest"), isBlank(bytes[6])
+        else {
             return nil
         }
         var seen: UInt32 = 0

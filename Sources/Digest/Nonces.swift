@@ -12,16 +12,17 @@ package enum NonceVerdict: Equatable, Sendable {
 
 /// Makes nonces without remembering them, and remembers what was used.
 ///
-/// A nonce is 16 bytes: the second it was made in, and an HMAC over that second, the source's IP
-/// address and the transport, cut to 12 bytes. The port is left out, since a NAT may change it
-/// between challenge and answer.
+/// A nonce is 18 bytes: the second it was made in, a number that makes it unlike any other of that
+/// second, and an HMAC over both, the source's IP address and the transport, cut to 10 bytes. The
+/// port is left out, since a NAT may change it between challenge and answer.
 package struct Nonces: ~Copyable {
     /// How long a nonce is good for.
     package static let lifetime = Milliseconds.seconds(120)
 
     private var mac: KeyedHash
     private var used: [Use]
-    private var scratch = InlineArray<24, UInt8>(repeating: 0)
+    private var scratch = InlineArray<32, UInt8>(repeating: 0)
+    private var serial: UInt32
 
     /// How far a nonce has been used.
     private struct Use {
@@ -42,12 +43,18 @@ package struct Nonces: ~Copyable {
     package init(key: [UInt8], places: Int = 65_536) {
         mac = KeyedHash(key: key)
         used = Array(repeating: Use(), count: places)
+        // Not from 0: a process that was started anew must not make the nonces of its predecessor.
+        serial = UInt32(truncatingIfNeeded: Random.word)
     }
 
-    private mutating func tag(_ second: UInt32, _ source: IPAddress, _ transport: UInt8) -> HashValue {
-        for index in 0..<4 { scratch[index] = UInt8(truncatingIfNeeded: second >> UInt32(24 - 8 * index)) }
-        for index in 0..<16 { scratch[4 + index] = source.byte(index) }
-        scratch[20] = transport
+    /// The HMAC of a nonce for a source; `head` is the second in the upper half, the number in the lower.
+    private mutating func tag(_ head: UInt64, _ source: IPAddress, _ transport: UInt8) -> HashValue
+    {
+        for index in 0..<8 {
+            scratch[index] = UInt8(truncatingIfNeeded: head >> UInt64(56 - 8 * index))
+        }
+        for index in 0..<16 { scratch[8 + index] = source.byte(index) }
+        scratch[24] = transport
         return mac.hash(scratch.span)
     }
 
@@ -55,11 +62,12 @@ package struct Nonces: ~Copyable {
     package mutating func make(
         _ now: Milliseconds, _ source: IPAddress, _ transport: UInt8, into buffer: inout ByteBuffer
     ) {
+        serial &+= 1
         let second = UInt32(truncatingIfNeeded: now.seconds)
-        let hash = tag(second, source, transport)
-        var nonce = InlineArray<16, UInt8>(repeating: 0)
-        for index in 0..<4 { nonce[index] = scratch[index] }
-        for index in 0..<12 { nonce[4 + index] = hash.bytes[index] }
+        let hash = tag(UInt64(second) << 32 | UInt64(serial), source, transport)
+        var nonce = InlineArray<18, UInt8>(repeating: 0)
+        for index in 0..<8 { nonce[index] = scratch[index] }
+        for index in 0..<10 { nonce[8 + index] = hash.bytes[index] }
         Base64URL.append(nonce.span, to: &buffer)
     }
 
@@ -72,17 +80,18 @@ package struct Nonces: ~Copyable {
         _ source: IPAddress, _ transport: UInt8
     ) -> NonceVerdict {
         var nonce = InlineArray<176, UInt8>(repeating: 0)
-        guard text.count == 22, Base64URL.decode(text, into: &nonce) == 16 else { return .foreign }
-        var second: UInt32 = 0
-        for index in 0..<4 { second = second << 8 | UInt32(nonce[index]) }
-        let hash = tag(second, source, transport)
+        guard text.count == 24, Base64URL.decode(text, into: &nonce) == 18 else { return .foreign }
+        var head: UInt64 = 0
+        for index in 0..<8 { head = head << 8 | UInt64(nonce[index]) }
+        let hash = tag(head, source, transport)
         var difference: UInt8 = 0
         var mark: UInt64 = 0
-        for index in 0..<12 {
-            difference |= nonce[4 + index] ^ hash.bytes[index]
-            if index < 8 { mark = mark << 8 | UInt64(nonce[4 + index]) }
+        for index in 0..<10 {
+            difference |= nonce[8 + index] ^ hash.bytes[index]
+            if index < 8 { mark = mark << 8 | UInt64(nonce[8 + index]) }
         }
         guard difference == 0 else { return .foreign }
+        let second = UInt32(truncatingIfNeeded: head >> 32)
         let age = Int64(UInt32(truncatingIfNeeded: now.seconds) &- second)
         guard age >= 0, age < Self.lifetime.seconds else { return .stale }
         return use(mark, count, request) ? .fresh : .stale

@@ -43,7 +43,8 @@ package struct TokenSeal: ~Copyable {
 
     /// Encrypts or decrypts in counter mode, in place.
     private mutating func crypt(
-        _ vector: InlineArray<16, UInt8>, _ data: inout InlineArray<176, UInt8>, from: Int, count: Int
+        _ vector: InlineArray<16, UInt8>, _ data: inout InlineArray<176, UInt8>, from: Int,
+        count: Int
     ) {
         var output = data.mutableSpan
         let iv = vector.span
@@ -139,7 +140,9 @@ package enum Base64URL {
     }
 
     /// Decodes the text and returns how many bytes it gave; nil for another text, or one too long.
-    package static func decode(_ text: Span<UInt8>, into data: inout InlineArray<176, UInt8>) -> Int? {
+    package static func decode(_ text: Span<UInt8>, into data: inout InlineArray<176, UInt8>)
+        -> Int?
+    {
         var bits: UInt32 = 0
         var held = 0
         var count = 0

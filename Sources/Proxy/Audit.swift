@@ -39,7 +39,9 @@ package struct Audit: ~Copyable {
         if now.seconds != second {
             let surplus = refusals - Self.refusalsPerSecond
             if surplus > 0 {
-                add(.refused, .notice, "\(surplus) more refusals in one second", [(.count, "\(surplus)")])
+                add(
+                    .refused, .notice, "\(surplus) more refusals in one second",
+                    [(.count, "\(surplus)")])
             }
             second = now.seconds
             refusals = 0

@@ -27,7 +27,9 @@ package struct Defence: ~Copyable {
     ///
     /// A place of the table that another source holds is taken over: an attacker who wants his own count
     /// forgotten needs thousands of proven addresses for it.
-    package mutating func strike(_ ip: IPAddress, _ now: Milliseconds, window: Milliseconds) -> UInt32 {
+    package mutating func strike(_ ip: IPAddress, _ now: Milliseconds, window: Milliseconds)
+        -> UInt32
+    {
         let source = Self.source(ip)
         var hasher = Hasher()
         hasher.combine(source)

@@ -132,8 +132,10 @@ package struct MessageWriter: ~Copyable {
     private func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
         if start > 0 {
             let before = value[start - 1]
-            if Characters.isHost(before) || before == UInt8(ascii: ":") && value[start] != 0x5B
-                && start > 1 && Characters.hex(value[start - 2]) != nil && !isScheme(value, start)
+            if Characters.isHost(before)
+                || before == UInt8(ascii: ":") && value[start] != 0x5B
+                    && start > 1 && Characters.hex(value[start - 2]) != nil
+                    && !isScheme(value, start)
             {
                 return nil
             }
@@ -209,7 +211,11 @@ package struct MessageWriter: ~Copyable {
         }
         buffer.append(";received=")
         // RFC 3261's grammar for `received` has an IPv6 address without brackets.
-        if source.ip.isV4 { buffer.append(host: source.ip) } else { buffer.append(source.ip.description) }
+        if source.ip.isV4 {
+            buffer.append(host: source.ip)
+        } else {
+            buffer.append(source.ip.description)
+        }
         if index.via.hasRport {
             buffer.append(";rport=")
             buffer.append(decimal: UInt64(source.port))

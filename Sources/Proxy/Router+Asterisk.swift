@@ -34,7 +34,8 @@ extension Router {
                 missed(number)
             }
             let flow = Flow(.udp, listener: inside, peer: asterisks[number].address)
-            let client = Client(owner: .probe(number), isInvite: false, flow: flow, cookie: random())
+            let client = Client(
+                owner: .probe(number), isInvite: false, flow: flow, cookie: random())
             guard let handle = clients.take(client) else { continue }
             asterisks[number].probe = handle
             writeOwn("OPTIONS", handle, from: [], to: [], sequence: 1, callID: random())
@@ -52,7 +53,8 @@ extension Router {
         asterisks[number].state = .down
         let address = asterisks[number].address
         audit.add(
-            .asteriskDown, .error, "Asterisk \(address) does not answer; it gets no calls until it does",
+            .asteriskDown, .error,
+            "Asterisk \(address) does not answer; it gets no calls until it does",
             [(.asterisk, "\(address)")])
     }
 
@@ -304,7 +306,8 @@ extension Router {
                 return .asked
             }
             guard ha1.length > 0 else { continue }
-            return .answer(answer(header, bytes, algorithm, ha1, account, method, uri, index.status))
+            return .answer(
+                answer(header, bytes, algorithm, ha1, account, method, uri, index.status))
         }
         return .impossible
     }
@@ -377,7 +380,9 @@ extension Router {
         _ owner: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
     ) -> Bool {
         let exchange = exchanges[owner]
-        guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else { return false }
+        guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else {
+            return false
+        }
         let uri = "sip:\(String(decoding: exchange.user, as: UTF8.self))@\(exchange.asterisk)"
         guard
             case .answer(let answer) = answer(

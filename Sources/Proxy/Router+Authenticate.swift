@@ -62,7 +62,8 @@ extension Router {
         let entry = accounts[account]
         // The same work for an account that does not exist.
         let known = entry.state == .found && entry.ha1(algorithm).length > 0
-        let ha1 = known ? entry.ha1(algorithm) : HashValue([UInt8](repeating: 0, count: algorithm.length))
+        let ha1 =
+            known ? entry.ha1(algorithm) : HashValue([UInt8](repeating: 0, count: algorithm.length))
         let expected = hashes.response(
             algorithm, ha1: ha1, method: bytes.bytes(index.methodSlice), header, in: bytes)
         let good = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
@@ -120,7 +121,8 @@ extension Router {
 
     /// What makes a request itself: its retransmission has the same, another request does not.
     private func requestMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
-        NameTable.hash(bytes.bytes(index.via.branch)) &* 31 &+ NameTable.hash(bytes.bytes(index.callID))
+        NameTable.hash(bytes.bytes(index.via.branch)) &* 31
+            &+ NameTable.hash(bytes.bytes(index.callID))
             &+ UInt64(index.sequence)
     }
 

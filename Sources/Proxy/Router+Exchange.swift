@@ -20,7 +20,9 @@ extension Router {
     /// The exchange of a key whose request came from the same address.
     func exchange(of key: UInt64, _ flow: Flow) -> Handle? {
         let number = keys.find(key) { number in
-            guard let handle = exchanges.handle(at: UInt32(bitPattern: number)) else { return false }
+            guard let handle = exchanges.handle(at: UInt32(bitPattern: number)) else {
+                return false
+            }
             return exchanges[handle].key == key && exchanges[handle].flow.peer.ip == flow.peer.ip
         }
         return number.flatMap { exchanges.handle(at: UInt32(bitPattern: $0)) }

@@ -1,7 +1,7 @@
-internal import Journal
-internal import Reactor
 internal import Digest
+internal import Journal
 internal import Messages
+internal import Reactor
 internal import Registrar
 internal import SIP
 internal import SIPTransactions
@@ -74,7 +74,9 @@ extension Router {
     }
 
     /// Writes an exchange's request as it goes to its Asterisk, with credentials when it has asked.
-    mutating func writeInward(_ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?) {
+    mutating func writeInward(
+        _ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?
+    ) {
         let exchange = exchanges[handle]
         writer.begin()
         Self.writeInward(
@@ -260,7 +262,8 @@ extension Router {
 
     /// Cancels one branch: now, or when its first provisional response comes (section 9.1).
     mutating func cancel(_ handle: Handle) {
-        guard clients.contains(handle), !clients[handle].cancelled, case .invite = clients[handle].transaction
+        guard clients.contains(handle), !clients[handle].cancelled,
+            case .invite = clients[handle].transaction
         else { return }
         guard clients[handle].transaction.isProceeding else {
             if clients[handle].transaction.isUnanswered { clients[handle].cancelWanted = true }
@@ -284,7 +287,9 @@ extension Router {
         Self.writeFromSent(&writer, blocks, clients[handle].sent, parser, method, response, bytes)
     }
 
-    private mutating func writeFromSent(_ handle: Handle, _ method: StaticString, to response: Slice) {
+    private mutating func writeFromSent(
+        _ handle: Handle, _ method: StaticString, to response: Slice
+    ) {
         let nothing: [UInt8] = []
         writeFromSent(handle, method, to: response, in: nothing.span)
     }

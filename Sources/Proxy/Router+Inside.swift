@@ -22,7 +22,8 @@ extension Router {
         }
         switch index.method {
         case .ack: break
-        case .register: refuse(bytes, index, flow, 405, "Method Not Allowed", "register-from-inside")
+        case .register:
+            refuse(bytes, index, flow, 405, "Method Not Allowed", "register-from-inside")
         case .options: answerInsideOptions(bytes, index, flow)
         default: callPhones(bytes, index, flow)
         }

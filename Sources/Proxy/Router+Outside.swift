@@ -59,7 +59,8 @@ extension Router {
     }
 
     /// The token in the Request-URI, when the URI is one that we have handed out.
-    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> AsteriskToken? {
+    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> AsteriskToken?
+    {
         guard index.requestURI.user.length >= 32 else { return nil }
         return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
     }

@@ -237,7 +237,8 @@ extension Router {
 
     /// A binding's time is up, or it was refreshed and its timer is of before.
     mutating func bindingExpired(_ index: Int32) {
-        guard let binding = bindings[index], binding.expires <= now.monotonic + Milliseconds(16) else {
+        guard let binding = bindings[index], binding.expires <= now.monotonic + Milliseconds(16)
+        else {
             return
         }
         var head = accounts[binding.account].bindings
@@ -275,7 +276,8 @@ extension Router {
         guard let index = bindings.add(binding, head: &head) else { return }
         accounts[account].bindings = head
         // A stream's connection counts as closed until it is seen.
-        bindings.setReachable(index, flow.transport == .udp || liveConnections.contains(flow.connection))
+        bindings.setReachable(
+            index, flow.transport == .udp || liveConnections.contains(flow.connection))
         guard var kept = bindings[index] else { return }
         attach(index, kept)
         kept.timer = timers.set(

@@ -1,5 +1,5 @@
-internal import Reactor
 internal import Journal
+internal import Reactor
 internal import Registrar
 internal import SIP
 internal import SIPTransactions
@@ -184,7 +184,8 @@ extension Router {
         writer.append("SIP/2.0 ")
         writer.append(decimal: UInt64(index.status))
         writer.append(" ")
-        writer.append(value: bytes.bytes(index.reason), exchange.direction == .inward ? .outward : .inward)
+        writer.append(
+            value: bytes.bytes(index.reason), exchange.direction == .inward ? .outward : .inward)
         writer.endLine()
         Self.answerIdentity(&writer, blocks, exchange, parser, bytes.bytes(index.to.tag))
         switch exchange.direction {

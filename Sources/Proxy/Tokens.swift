@@ -155,7 +155,9 @@ package struct Tokens: ~Copyable {
     package mutating func host(_ token: Span<UInt8>) -> SocketAddress? {
         guard seal.open(token, into: &plain) else { return nil }
         var reader = TokenReader(plain.span)
-        guard reader.byte() == Kind.host.rawValue, let address = reader.address() else { return nil }
+        guard reader.byte() == Kind.host.rawValue, let address = reader.address() else {
+            return nil
+        }
         return reader.rest().isEmpty ? address : nil
     }
 }
@@ -189,7 +191,9 @@ private struct TokenReader: ~Escapable {
             guard let ip = number(4), let port = number(2) else { return nil }
             return SocketAddress(IPAddress(v4: UInt32(ip)), port: UInt16(port))
         case 6:
-            guard let high = number(8), let low = number(8), let port = number(2) else { return nil }
+            guard let high = number(8), let low = number(8), let port = number(2) else {
+                return nil
+            }
             return SocketAddress(IPAddress(high: high, low: low), port: UInt16(port))
         default: return nil
         }

@@ -142,8 +142,9 @@ package struct MessageParser: Sendable {
             guard methodSlice.start > word.start, !methodSlice.isEmpty else { throw .cseq }
             index.sequence = UInt32(number)
             index.sequenceMethod = Method(message.bytes(methodSlice))
-            guard !index.isRequest
-                || message.bytes(methodSlice).equals(message.bytes(index.methodSlice))
+            guard
+                !index.isRequest
+                    || message.bytes(methodSlice).equals(message.bytes(index.methodSlice))
             else { throw .cseq }
         case .maxForwards:
             guard let number = bytes.decimal(limit: 255) else { throw .number }

@@ -47,7 +47,9 @@ package struct StreamFramer: Sendable {
     package mutating func next() -> Frame {
         if let ping = keepAlive() { return ping }
         guard let end = headerEnd() else {
-            guard bytes.count - start <= Self.maximumHeader else { return .broken("header-endless") }
+            guard bytes.count - start <= Self.maximumHeader else {
+                return .broken("header-endless")
+            }
             return .incomplete
         }
         guard let length = contentLength(to: end) else { return .broken("content-length") }
@@ -117,7 +119,9 @@ package struct StreamFramer: Sendable {
 
     /// The value of a line that is a Content-Length, else nil.
     private static func lengthValue(_ line: ArraySlice<UInt8>) -> [UInt8]? {
-        guard let first = line.first, Characters.lower(first) == UInt8(ascii: "c") || Characters.lower(first) == UInt8(ascii: "l"),
+        guard let first = line.first,
+            Characters.lower(first) == UInt8(ascii: "c")
+                || Characters.lower(first) == UInt8(ascii: "l"),
             let colon = line.firstIndex(of: UInt8(ascii: ":"))
         else { return nil }
         let name = Array(line[..<colon].drop(while: isBlank))

@@ -20,7 +20,8 @@ package struct Via: Sendable {
     package init(_ part: Slice, in message: Span<UInt8>) throws(ParseError) {
         var at = part.start
         func skipBlanks() {
-            while at < part.end, isBlank(message[at]) || message[at] == 0x0D || message[at] == 0x0A {
+            while at < part.end, isBlank(message[at]) || message[at] == 0x0D || message[at] == 0x0A
+            {
                 at += 1
             }
         }
@@ -81,6 +82,7 @@ package struct Via: Sendable {
 
     /// Whether the branch begins with the cookie of RFC 3261 section 8.1.1.7.
     package func hasCookie(in message: Span<UInt8>) -> Bool {
-        branch.length > 7 && message.extracting(branch.start..<branch.start + 7).isExactly("z9hG4bK")
+        branch.length > 7
+            && message.extracting(branch.start..<branch.start + 7).isExactly("z9hG4bK")
     }
 }

@@ -138,7 +138,8 @@ package enum ClientTransaction: Sendable {
     /// A new transaction; `reliable` when the request goes over a stream.
     package init(isInvite: Bool, reliable: Bool) {
         self =
-            isInvite ? .invite(InviteClient(reliable: reliable)) : .other(OtherClient(reliable: reliable))
+            isInvite
+            ? .invite(InviteClient(reliable: reliable)) : .other(OtherClient(reliable: reliable))
     }
 
     /// The first interval of timer A or E, nil over a stream.

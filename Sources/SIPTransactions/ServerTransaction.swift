@@ -125,7 +125,8 @@ package enum ServerTransaction: Sendable {
     /// A new transaction; `reliable` when the request came over a stream.
     package init(isInvite: Bool, reliable: Bool) {
         self =
-            isInvite ? .invite(InviteServer(reliable: reliable)) : .other(OtherServer(reliable: reliable))
+            isInvite
+            ? .invite(InviteServer(reliable: reliable)) : .other(OtherServer(reliable: reliable))
     }
 
     /// Takes an event and says what to do.

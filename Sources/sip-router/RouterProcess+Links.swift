@@ -118,7 +118,9 @@ extension RouterProcess {
         case .data:
             if let peer = tlsPeers[head.connection] { take(payload, from: peer) }
         case .closed:
-            if tlsPeers.removeValue(forKey: head.connection) != nil { router.closed(head.connection) }
+            if tlsPeers.removeValue(forKey: head.connection) != nil {
+                router.closed(head.connection)
+            }
         case .handshakeFailed: _ = try HandshakeFailedPayload(decoding: payload)
         case .pause, .resume: throw .notPermitted
         }

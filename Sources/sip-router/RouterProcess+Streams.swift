@@ -23,14 +23,17 @@ struct StreamTable {
     /// The peer of an event, nil for one that is over.
     subscript(token: Token) -> StreamPeer? {
         let index = Int(token.index)
-        guard index < peers.count, generations[index] & 0xFF_FFFF == token.generation else { return nil }
+        guard index < peers.count, generations[index] & 0xFF_FFFF == token.generation else {
+            return nil
+        }
         return peers[index]
     }
 
     /// The peer of a connection handle, nil for one that is over.
     subscript(connection: UInt64) -> StreamPeer? {
         let index = Int(connection & 0xFFFF_FFFF)
-        guard index < peers.count, let peer = peers[index], peer.flow.connection == connection else {
+        guard index < peers.count, let peer = peers[index], peer.flow.connection == connection
+        else {
             return nil
         }
         return peer
@@ -193,7 +196,9 @@ extension RouterProcess {
         for peer in streams.all + tlsPeers.values {
             let isLate = peer.began.map { now.monotonic - $0 > Self.messageTime } ?? false
             let isMute = !peer.hasSpoken && now.monotonic - peer.lastHeard > Self.silenceTime
-            guard isLate || isMute || now.monotonic - peer.lastHeard > Self.idleTime else { continue }
+            guard isLate || isMute || now.monotonic - peer.lastHeard > Self.idleTime else {
+                continue
+            }
             router.brokenStream(peer.flow, isLate ? "message-too-slow" : "idle-connection", now)
             end(peer)
         }

@@ -58,7 +58,8 @@ final class RouterProcess {
         journal = supervision.journal
         listeners = Self.listeners(start.settings)
         guard start.secret.count == 64 else { throw .setup("the supervisor handed over no secret") }
-        guard listeners.contains(where: { $0.side == .inside && $0.endpoint.transport == .udp }) else {
+        guard listeners.contains(where: { $0.side == .inside && $0.endpoint.transport == .udp })
+        else {
             throw .setup("inside: has no udp:// endpoint, by which the Asterisks are reached")
         }
         var sockets = [Descriptor?](repeating: nil, count: listeners.count)
