@@ -40,7 +40,9 @@ package struct Slots<Element>: ~Copyable {
         count -= 1
     }
 
-    /// Whether the handle is of a place in use. A place that is free has a generation that no handle has.
+    /// Whether the handle is of a place in use.
+    ///
+    /// A place that is free has a generation that no handle has.
     package func contains(_ handle: Handle) -> Bool {
         Int(handle.index) < generations.count
             && generations[Int(handle.index)] == handle.generation

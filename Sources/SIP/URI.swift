@@ -11,7 +11,7 @@ package struct URI: Sendable {
     package var scheme = Scheme.other
     /// All of it.
     package var whole = Slice.empty
-    /// The user part without a password; empty when there is none. For `tel` the number.
+    /// The user part without a password, for `tel` the number; empty when there is none.
     package var user = Slice.empty
     /// The host, an IPv6 address with its brackets.
     package var host = Slice.empty
