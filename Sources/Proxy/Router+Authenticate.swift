@@ -205,7 +205,7 @@ extension Router {
         switch message {
         case .account(let id, let answer): account(id, answer)
         case .binding(let record): restore(record)
-        case .bindings: break
+        case .bindings: restored()
         case .changed:
             accounts.forgetAnswers(now.monotonic)
             foreignHA1 = [:]

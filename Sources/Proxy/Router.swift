@@ -69,6 +69,8 @@ package struct Router: ~Copyable {
     var nextLookUp: UInt32 = 0
     /// HA1s for realms of Asterisks that are not ours.
     var foreignHA1: [ForeignRealm: HashValue] = [:]
+    /// Whether the bindings that directory kept have been taken over.
+    var hasLoaded = false
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
