@@ -373,6 +373,7 @@ package struct MessageWriter: ~Copyable {
         tokens.write(flow: phone, account: account, into: &buffer)
         buffer.append("@")
         append(address: listeners[Int(inside)].endpoint.address)
+        if listeners[Int(inside)].endpoint.transport == .tcp { buffer.append(";transport=tcp") }
         buffer.append(";lr>\r\n")
     }
 
