@@ -124,7 +124,7 @@ def unprivileged(lab: Lab) -> tuple[Rempart, Settings]:
     certificate, key = make_certificate(folder, lab.domain, ["127.0.0.1"])
     database = folder / "realtime.sqlite3"
     make_database(database, CHAN_SIP, lab.accounts.values())
-    settings = Settings([lab.domain, "127.0.0.1"], database, CHAN_SIP, ["127.0.0.2"], certificate, key)
+    settings = Settings([lab.domain], database, CHAN_SIP, ["127.0.0.2"], certificate, key)
     settings.outside, settings.inside, settings.port, settings.inside_port = "127.0.0.1", "127.0.0.1", 15060, 15070
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
     edge = Rempart(folder / "edge", lab.binaries, settings.text(), ["ip", "netns", "exec", lab.network.clients, *nobody])
