@@ -96,8 +96,8 @@ package struct Client: Sendable {
     package var asterisk = -1
     /// Whether it is to be cancelled as soon as a provisional response allows it (section 9.1).
     package var cancelWanted = false
-    /// Whether a CANCEL was sent.
-    package var cancelled = false
+    /// The CANCEL that was sent after it, none before.
+    package var canceller = Handle.none
     /// Whether the branch has counted as ended.
     package var settled = false
     /// Timer A or E.

@@ -225,6 +225,7 @@ extension Router {
     /// Frees everything a client transaction holds.
     mutating func endClient(_ handle: Handle) {
         guard clients.contains(handle) else { return }
+        endClient(clients[handle].canceller)
         timers.cancel(&clients[handle].retransmit)
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
@@ -262,19 +263,21 @@ extension Router {
 
     /// Cancels one branch: now, or when its first provisional response comes (section 9.1).
     mutating func cancel(_ handle: Handle) {
-        guard clients.contains(handle), !clients[handle].cancelled,
+        guard clients.contains(handle), !clients[handle].canceller.exists,
             case .invite = clients[handle].transaction
         else { return }
         guard clients[handle].transaction.isProceeding else {
             if clients[handle].transaction.isUnanswered { clients[handle].cancelWanted = true }
             return
         }
-        clients[handle].cancelled = true
-        let flow = clients[handle].flow
-        // The CANCEL has the branch of its INVITE, so its own answer finds that INVITE's place: it is sent
-        // again only by the INVITE's sender giving up, which timer C of the branch does.
+        // A transaction of its own for the retransmissions; but its branch is the INVITE's, so its answers
+        // come to the INVITE's place.
+        let canceller = Client(
+            owner: .nobody, isInvite: false, flow: clients[handle].flow, cookie: random())
+        guard let place = clients.take(canceller) else { return }
+        clients[handle].canceller = place
         writeFromSent(handle, "CANCEL", to: .empty)
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+        send(place)
     }
 
     /// Writes the ACK of a failure or the CANCEL of a sent INVITE (RFC 3261 sections 17.1.1.3, 9.1).

@@ -138,8 +138,7 @@ extension Router {
     /// Whether a Contact's host is this edge itself, which would make calls go in circles.
     private func isOwn(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
         let host = bytes.bytes(uri.host)
-        if isServedHost(host) { return true }
-        guard let ip = IPAddress(parsing: host) else { return false }
+        guard let ip = IPAddress(parsing: host) else { return isServedHost(host) }
         let port = uri.port == 0 ? 5060 : uri.port
         let address = SocketAddress(ip, port: port)
         return listeners.contains { $0.endpoint.address == address }

@@ -9,14 +9,18 @@ internal import Sys
 extension Router {
     mutating func response(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
         guard let handle = client(of: bytes, index, flow) else { return }
-        // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
-        guard index.sequenceMethod != .cancel else { return }
+        guard index.sequenceMethod != .cancel else {
+            // What it says, the INVITE's own response says too; it only ends the retransmissions.
+            if index.status >= 200 { endClient(clients[handle].canceller) }
+            return
+        }
         switch clients[handle].transaction.handle(.response(index.status)) {
         case .provisional: provisional(handle, bytes, index)
         case .final(let after, let ack):
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
+            endClient(clients[handle].canceller)
             if ack { acknowledge(handle, bytes, index) }
             clients[handle].end = timers.set(
                 handle.payload(.clientEnd), at: now.monotonic + after)
