@@ -115,10 +115,7 @@ extension RouterToDirectory {
     /// The message's frame.
     package func encoded() -> [UInt8] {
         switch self {
-        case .hello:
-            var writer = WireWriter(kind: 1)
-            writer.u8(messagesVersion)
-            return writer.bytes
+        case .hello: return WireWriter.hello.bytes
         case .lookUp(let id, let account, let realm):
             var writer = WireWriter(kind: 2)
             writer.u32(id)
@@ -142,8 +139,7 @@ extension RouterToDirectory {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let version = try reader.u8()
-            guard version == messagesVersion else { throw .version(version) }
+            try reader.version()
             self = .hello
         case 2:
             let id = try reader.u32()

@@ -74,6 +74,16 @@ package struct MessageWriter: ~Copyable {
         for index in 0..<value.length { buffer.append(hex: value.bytes[index]) }
     }
 
+    /// Begins a response with its status line.
+    package mutating func begin(status: UInt16, _ reason: StaticString) {
+        begin()
+        buffer.append("SIP/2.0 ")
+        buffer.append(decimal: UInt64(status))
+        buffer.append(" ")
+        buffer.append(reason)
+        endLine()
+    }
+
     /// Ends a line.
     package mutating func endLine() { buffer.append("\r\n") }
 

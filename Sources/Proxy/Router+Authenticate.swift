@@ -77,10 +77,7 @@ extension Router {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
         guard state != .unavailable else {
-            beginReply(bytes, index, flow, 503, "Service Unavailable")
-            writer.append("Retry-After: 30\r\n")
-            endReply(flow)
-            refuseRecord("database-unavailable", 503, index, bytes, flow)
+            refuseForNow(bytes, index, flow, "database-unavailable")
             return
         }
         wrong(bytes, index, flow, state == .found ? "wrong-password" : "unknown-account")

@@ -59,10 +59,7 @@ extension Router {
         exchange.request = blocks.store(bytes)
         guard exchange.request.exists, let handle = exchanges.take(exchange) else {
             blocks.release(&exchange.request)
-            beginReply(bytes, index, flow, 503, "Service Unavailable")
-            writer.append("Retry-After: 30\r\n")
-            endReply(flow)
-            refuseRecord("table-full", 503, index, bytes, flow)
+            refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
@@ -72,12 +69,7 @@ extension Router {
 
     /// Answers an exchange's request by ourselves.
     mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
-        writer.begin()
-        writer.append("SIP/2.0 ")
-        writer.append(decimal: UInt64(status))
-        writer.append(" ")
-        writer.append(reason)
-        writer.endLine()
+        writer.begin(status: status, reason)
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }

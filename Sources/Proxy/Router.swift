@@ -203,12 +203,7 @@ package struct Router: ~Copyable {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
-        writer.begin()
-        writer.append("SIP/2.0 ")
-        writer.append(decimal: UInt64(status))
-        writer.append(" ")
-        writer.append(reason)
-        writer.endLine()
+        writer.begin(status: status, reason)
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
         scratch.append(
@@ -237,6 +232,16 @@ package struct Router: ~Copyable {
     ) {
         beginReply(bytes, index, flow, status, reason)
         endReply(flow)
+    }
+
+    /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
+    mutating func refuseForNow(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
+    ) {
+        beginReply(bytes, index, flow, 503, "Service Unavailable")
+        writer.append("Retry-After: 30\r\n")
+        endReply(flow)
+        refuseRecord(code, 503, index, bytes, flow)
     }
 
     // MARK: Records

@@ -94,11 +94,7 @@ package struct NameAddress: Sendable {
 
     /// The value of a header parameter; empty for one without a value, nil when it is not there.
     package func parameter(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
-        var list = Parameters(parameters)
-        while let parameter = list.next(in: message) {
-            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
-        }
-        return nil
+        Parameters(parameters).value(name, in: message)
     }
 }
 

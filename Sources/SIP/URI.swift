@@ -102,11 +102,7 @@ package struct URI: Sendable {
 
     /// The value of a parameter; empty for one without a value, nil when it is not there.
     package func parameter(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
-        var rest = Parameters(parameters)
-        while let parameter = rest.next(in: message) {
-            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
-        }
-        return nil
+        Parameters(parameters).value(name, in: message)
     }
 }
 
@@ -151,6 +147,15 @@ package struct Parameters: Sendable {
         at = part.start
         end = part.end
         self.separator = separator
+    }
+
+    /// The value of the pair of a name; empty for one without a value, nil when it is not there.
+    func value(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
+        var rest = self
+        while let parameter = rest.next(in: message) {
+            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
+        }
+        return nil
     }
 
     /// The next pair, or nil at the end.
