@@ -98,6 +98,8 @@ package struct Client: Sendable {
     package var cancelWanted = false
     /// Whether a CANCEL was sent.
     package var cancelled = false
+    /// When the CANCEL is to be sent again, after the last time.
+    package var cancelInterval = Timers.t1
     /// Whether the branch has counted as ended.
     package var settled = false
     /// Timer A or E.

@@ -106,7 +106,7 @@ extension Router {
             bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift))
         writer.phoneContact(bytes, index)
         if let answer { writer.append(answer.header.span) }
-        writer.rest(bytes, index, .inward)
+        writer.rest(bytes, index, .inward, sequenceShift: exchange.sequenceShift)
     }
 
     /// Passes on the ACK of a 2xx, which is a request of its own without a transaction.
@@ -192,6 +192,7 @@ extension Router {
         clients[handle].sent = writer.isWhole ? blocks.store(writer.buffer) : .none
         guard clients[handle].sent.exists else {
             settle(handle, status: 513)
+            endClient(handle)
             return
         }
         outbox.append(writer.buffer, to: clients[handle].flow)
@@ -208,6 +209,10 @@ extension Router {
         switch event {
         case .retransmit: clients[handle].retransmit = .none
         default: clients[handle].end = .none
+        }
+        if clients[handle].cancelled, clients[handle].transaction.isProceeding {
+            cancelTimer(handle, event)
+            return
         }
         switch clients[handle].transaction.handle(event) {
         case .resend(let next):
@@ -236,7 +241,7 @@ extension Router {
     mutating func noAnswer(_ handle: Handle) {
         guard clients.contains(handle), clients[handle].transaction.isUnanswered,
             case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
-            exchanges[owner].server.isOpen
+            mayMove(owner)
         else { return }
         clients[handle].noAnswer = .none
         let number = clients[handle].asterisk
@@ -270,11 +275,34 @@ extension Router {
             return
         }
         clients[handle].cancelled = true
-        let flow = clients[handle].flow
-        // The CANCEL has the branch of its INVITE, so its own answer finds that INVITE's place: it is sent
-        // again only by the INVITE's sender giving up, which timer C of the branch does.
+        sendCancel(handle)
+        // RFC 3261 section 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
+        timers.cancel(&clients[handle].end)
+        clients[handle].end = timers.set(
+            handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
+    }
+
+    /// Sends the CANCEL, and over UDP sets the timer to send it again: its transaction is the INVITE's
+    /// place, whose branch it has.
+    private mutating func sendCancel(_ handle: Handle) {
         writeFromSent(handle, "CANCEL", to: .empty)
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+        if writer.isWhole { outbox.append(writer.buffer, to: clients[handle].flow) }
+        timers.cancel(&clients[handle].retransmit)
+        guard !clients[handle].flow.transport.isStream else { return }
+        let interval = clients[handle].cancelInterval
+        clients[handle].cancelInterval = Timers.doubled(interval)
+        clients[handle].retransmit = timers.set(
+            handle.payload(.clientRetransmit), at: now.monotonic + interval)
+    }
+
+    /// A timer of a cancelled INVITE that has no final response.
+    private mutating func cancelTimer(_ handle: Handle, _ event: ClientEvent) {
+        guard case .timeout = event else {
+            sendCancel(handle)
+            return
+        }
+        settle(handle, status: 408)
+        endClient(handle)
     }
 
     /// Writes the ACK of a failure or the CANCEL of a sent INVITE (RFC 3261 sections 17.1.1.3, 9.1).

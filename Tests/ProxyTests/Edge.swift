@@ -172,6 +172,7 @@ final class Edge {
         #expect(message["Content-Length"] == "\(message.body.utf8.count)")
         for header in message.headers {
             #expect(header.name.utf8.count > 1, "a compact name in \(message)")
+            #expect(!header.value.contains("\n"), "a folded line in \(message)")
         }
         if isInward {
             #expect(!message.has("P-Asserted-Identity") || !message.isRequest)

@@ -17,6 +17,10 @@ struct Message: CustomStringConvertible {
         guard let first = lines.first, !text.isEmpty else { return nil }
         start = String(first)
         for line in lines.dropFirst() {
+            if line.hasPrefix(" "), !headers.isEmpty {
+                headers[headers.count - 1].value += "\n\(line)"
+                continue
+            }
             guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
             let value = line[line.index(after: colon)...].drop { $0 == " " }
             headers.append((String(line[..<colon]), String(value)))
