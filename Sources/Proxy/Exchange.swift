@@ -96,8 +96,10 @@ package struct Client: Sendable {
     package var asterisk = -1
     /// Whether it is to be cancelled as soon as a provisional response allows it (section 9.1).
     package var cancelWanted = false
-    /// The CANCEL that was sent after it, none before.
-    package var canceller = Handle.none
+    /// Whether a CANCEL was sent.
+    package var cancelled = false
+    /// When the CANCEL is to be sent again, after the last time.
+    package var cancelInterval = Timers.t1
     /// Whether the branch has counted as ended.
     package var settled = false
     /// Timer A or E.

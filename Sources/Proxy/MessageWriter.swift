@@ -397,8 +397,11 @@ package struct MessageWriter: ~Copyable {
     // MARK: The rest
 
     /// Writes the header fields that go on as they are, then the body.
+    ///
+    /// `sequenceShift` is how much higher the CSeq is where the message goes, which RAck has to follow.
     package mutating func rest(
-        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction
+        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction,
+        sequenceShift: UInt16 = 0
     ) {
         let isPrivate =
             direction == .outward
@@ -412,7 +415,11 @@ package struct MessageWriter: ~Copyable {
                 buffer.append(field.name.text)
             }
             buffer.append(": ")
-            append(value: message.bytes(field.value), direction)
+            if field.name == .rAck, sequenceShift > 0 {
+                append(rAck: message.bytes(field.value), sequenceShift)
+            } else {
+                append(value: message.bytes(field.value), direction)
+            }
             endLine()
         }
         let origin = direction == .outward ? insideOrigin(message, index) : .empty
@@ -455,6 +462,20 @@ package struct MessageWriter: ~Copyable {
             line = end + 1
         }
         return .empty
+    }
+
+    /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that
+    /// cannot be read goes on as it is.
+    private mutating func append(rAck value: Span<UInt8>, _ shift: UInt16) {
+        guard let first = value.first(0x20), let second = value.first(0x20, from: first + 1),
+            let number = value.extracting(first + 1..<second).decimal()
+        else {
+            append(value: value, .inward)
+            return
+        }
+        buffer.append(value.extracting(0...first))
+        buffer.append(decimal: number + UInt64(shift))
+        append(value: value.extracting(second..<value.count), .inward)
     }
 
     /// Ends a message that has no body.

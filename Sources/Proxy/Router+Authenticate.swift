@@ -170,26 +170,37 @@ extension Router {
 
     // MARK: directory
 
-    /// Asks directory about an account.
+    /// Asks directory about an account; with too many questions under way the account counts as one that
+    /// the database could not be asked for.
     mutating func ask(_ account: Int32) {
-        if accounts[account].state != .found { accounts[account].state = .asked }
-        lookUp(account, realm: settings.realm)
+        let isAsked = lookUp(account, realm: settings.realm)
+        guard accounts[account].state != .found else { return }
+        accounts[account].state = isAsked ? .asked : .unavailable
     }
 
-    mutating func lookUp(_ account: Int32, realm: [UInt8]) {
-        guard !lookUps.values.contains(where: { $0.account == account && $0.realm == realm }),
-            lookUps.count < 4096
-        else { return }
+    /// Asks for an account's HA1s for a realm, unless that is under way; false when it cannot be asked now.
+    @discardableResult
+    mutating func lookUp(_ account: Int32, realm: [UInt8]) -> Bool {
+        if lookUps.values.contains(where: { $0.account == account && $0.realm == realm }) {
+            return true
+        }
+        guard lookUps.count < 4096 else { return false }
         nextLookUp &+= 1
         lookUps[nextLookUp] = (account, realm)
         let name = String(decoding: accounts[account].name, as: UTF8.self)
         toDirectory.append(
             .lookUp(id: nextLookUp, account: name, realm: String(decoding: realm, as: UTF8.self)))
+        return true
     }
 
     /// Keeps a message until directory has answered; what does not fit is lost, and comes again.
     private mutating func park(_ bytes: Span<UInt8>, _ flow: Flow, _ account: Int32) {
-        guard parkedCount < 2048, (parked[account]?.count ?? 0) < 16 else { return }
+        let waiting = parked[account] ?? []
+        // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
+        for message in waiting where message.flow == flow {
+            if blocks.span(message.block).equals(bytes) { return }
+        }
+        guard parkedCount < 2048, waiting.count < 16 else { return }
         let block = blocks.store(bytes)
         guard block.exists else { return }
         parked[account, default: []].append(ParkedMessage(block: block, flow: flow))

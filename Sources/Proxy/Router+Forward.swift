@@ -106,7 +106,7 @@ extension Router {
             bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift))
         writer.phoneContact(bytes, index)
         if let answer { writer.append(answer.header.span) }
-        writer.rest(bytes, index, .inward)
+        writer.rest(bytes, index, .inward, sequenceShift: exchange.sequenceShift)
     }
 
     /// Passes on the ACK of a 2xx, which is a request of its own without a transaction.
@@ -192,6 +192,7 @@ extension Router {
         clients[handle].sent = writer.isWhole ? blocks.store(writer.buffer) : .none
         guard clients[handle].sent.exists else {
             settle(handle, status: 513)
+            endClient(handle)
             return
         }
         outbox.append(writer.buffer, to: clients[handle].flow)
@@ -209,6 +210,10 @@ extension Router {
         case .retransmit: clients[handle].retransmit = .none
         default: clients[handle].end = .none
         }
+        if clients[handle].cancelled, clients[handle].transaction.isProceeding {
+            cancelTimer(handle, event)
+            return
+        }
         switch clients[handle].transaction.handle(event) {
         case .resend(let next):
             outbox.append(clients[handle].sent, of: blocks, to: clients[handle].flow)
@@ -225,7 +230,6 @@ extension Router {
     /// Frees everything a client transaction holds.
     mutating func endClient(_ handle: Handle) {
         guard clients.contains(handle) else { return }
-        endClient(clients[handle].canceller)
         timers.cancel(&clients[handle].retransmit)
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
@@ -237,7 +241,7 @@ extension Router {
     mutating func noAnswer(_ handle: Handle) {
         guard clients.contains(handle), clients[handle].transaction.isUnanswered,
             case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
-            exchanges[owner].server.isOpen
+            mayMove(owner)
         else { return }
         clients[handle].noAnswer = .none
         let number = clients[handle].asterisk
@@ -263,21 +267,42 @@ extension Router {
 
     /// Cancels one branch: now, or when its first provisional response comes (section 9.1).
     mutating func cancel(_ handle: Handle) {
-        guard clients.contains(handle), !clients[handle].canceller.exists,
+        guard clients.contains(handle), !clients[handle].cancelled,
             case .invite = clients[handle].transaction
         else { return }
         guard clients[handle].transaction.isProceeding else {
             if clients[handle].transaction.isUnanswered { clients[handle].cancelWanted = true }
             return
         }
-        // A transaction of its own for the retransmissions; but its branch is the INVITE's, so its answers
-        // come to the INVITE's place.
-        let canceller = Client(
-            owner: .nobody, isInvite: false, flow: clients[handle].flow, cookie: random())
-        guard let place = clients.take(canceller) else { return }
-        clients[handle].canceller = place
+        clients[handle].cancelled = true
+        sendCancel(handle)
+        // RFC 3261 section 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
+        timers.cancel(&clients[handle].end)
+        clients[handle].end = timers.set(
+            handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
+    }
+
+    /// Sends the CANCEL, and over UDP sets the timer to send it again: its transaction is the INVITE's
+    /// place, whose branch it has.
+    private mutating func sendCancel(_ handle: Handle) {
         writeFromSent(handle, "CANCEL", to: .empty)
-        send(place)
+        if writer.isWhole { outbox.append(writer.buffer, to: clients[handle].flow) }
+        timers.cancel(&clients[handle].retransmit)
+        guard !clients[handle].flow.transport.isStream else { return }
+        let interval = clients[handle].cancelInterval
+        clients[handle].cancelInterval = Timers.doubled(interval)
+        clients[handle].retransmit = timers.set(
+            handle.payload(.clientRetransmit), at: now.monotonic + interval)
+    }
+
+    /// A timer of a cancelled INVITE that has no final response.
+    private mutating func cancelTimer(_ handle: Handle, _ event: ClientEvent) {
+        guard case .timeout = event else {
+            sendCancel(handle)
+            return
+        }
+        settle(handle, status: 408)
+        endClient(handle)
     }
 
     /// Writes the ACK of a failure or the CANCEL of a sent INVITE (RFC 3261 sections 17.1.1.3, 9.1).

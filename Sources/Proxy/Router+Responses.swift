@@ -9,9 +9,10 @@ internal import Sys
 extension Router {
     mutating func response(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
         guard let handle = client(of: bytes, index, flow) else { return }
+        // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
         guard index.sequenceMethod != .cancel else {
-            // What it says, the INVITE's own response says too; it only ends the retransmissions.
-            if index.status >= 200 { endClient(clients[handle].canceller) }
+            let isAnswered = index.status >= 200 && clients[handle].cancelled
+            if isAnswered { timers.cancel(&clients[handle].retransmit) }
             return
         }
         switch clients[handle].transaction.handle(.response(index.status)) {
@@ -20,8 +21,7 @@ extension Router {
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-            endClient(clients[handle].canceller)
-            if ack { acknowledge(handle, bytes, index) }
+                if ack { acknowledge(handle, bytes, index) }
             clients[handle].end = timers.set(
                 handle.payload(.clientEnd), at: now.monotonic + after)
             final(handle, bytes, index)
@@ -66,8 +66,12 @@ extension Router {
         if clients[handle].cancelWanted { cancel(handle) }
         guard case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
             exchanges[owner].server.isOpen
-        else { return }
-        if exchanges[owner].method == .invite {
+        else {
+            // Nobody waits for the answer any more.
+            cancel(handle)
+            return
+        }
+        if exchanges[owner].method == .invite, !clients[handle].cancelled {
             // The ringing is bounded by timer C from now on, not by timer B.
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
@@ -90,8 +94,14 @@ extension Router {
     private mutating func branchEnded(
         _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
     ) {
-        guard !clients[handle].settled else { return }
         let status = index.status
+        guard !clients[handle].settled else {
+            // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
+            guard status < 300, exchanges[owner].method == .invite else { return }
+            cancelBranches(owner)
+            pass(owner, handle, bytes, index)
+            return
+        }
         if status == 401 || status == 407, exchanges[owner].direction == .inward {
             clients[handle].settled = true
             exchanges[owner].open -= 1
@@ -114,7 +124,8 @@ extension Router {
         conclude(owner)
     }
 
-    private func mayMove(_ owner: Handle) -> Bool {
+    /// Whether another Asterisk may get an exchange's request.
+    func mayMove(_ owner: Handle) -> Bool {
         exchanges[owner].direction == .inward && !exchanges[owner].inDialog
             && exchanges[owner].server.isOpen && !exchanges[owner].cancelled
     }
@@ -163,7 +174,9 @@ extension Router {
         case 403: finishLocally(owner, 403, "Forbidden")
         // RFC 4320 section 4.2: too late for anybody, nothing is sent.
         case 408 where exchange.method != .invite: close(owner)
-        case 408: finishLocally(owner, exchange.cancelled ? 487 : 408, "Request Timeout")
+        case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
+        case 408: finishLocally(owner, 408, "Request Timeout")
+        case 513: finishLocally(owner, 513, "Message Too Large")
         // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
         default: finishLocally(owner, 500, "Server Internal Error")
         }

@@ -21,6 +21,24 @@ package struct Now: Sendable {
     }
 }
 
+/// How much of a router's tables is in use.
+package struct RouterLoad: Equatable, Sendable {
+    /// Requests being passed on.
+    package var exchanges: Int
+    /// Requests sent and not over.
+    package var clients: Int
+    /// Registrations at Asterisks.
+    package var presences: Int
+    /// Timers set.
+    package var timers: Int
+    /// Blocks for messages that are free.
+    package var freeBlocks: Int
+    /// Messages that wait for directory.
+    package var parked: Int
+    /// Questions to directory under way.
+    package var lookUps: Int
+}
+
 /// A message that waits for directory to say who its account is.
 struct ParkedMessage {
     var block: Block
@@ -85,9 +103,10 @@ package struct Router: ~Copyable {
 
     /// A router for these sockets; `secret` is of 64 bytes and outlives the process.
     ///
-    /// `seed` is unpredictable and of this process alone.
+    /// `seed` is unpredictable and of this process alone; `timers` is how many can be set at once.
     package init(
-        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: UInt64, now: Now
+        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: UInt64, now: Now,
+        timers capacity: Int = 2_000_000
     ) {
         self.settings = settings
         self.listeners = listeners
@@ -95,7 +114,7 @@ package struct Router: ~Copyable {
         inside = listeners.first { $0.side == .inside && $0.endpoint.transport == .udp }?.index ?? 0
         writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
         nonces = Nonces(key: Array(secret.suffix(32)))
-        timers = TimerWheel(capacity: 2_000_000, now: now.monotonic)
+        timers = TimerWheel(capacity: capacity, now: now.monotonic)
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
         exchanges = Slots(
             capacity: 100_000, empty: Exchange(flow: nowhere, method: .other, direction: .inward))
@@ -121,6 +140,14 @@ package struct Router: ~Copyable {
             leaveAsterisks(number)
             if accounts[number].bindings >= 0 { appearAtAsterisks(number) }
         }
+    }
+
+    /// What is in use now.
+    package var load: RouterLoad {
+        RouterLoad(
+            exchanges: exchanges.count, clients: clients.count, presences: presences.count,
+            timers: timers.count, freeBlocks: blocks.free, parked: parkedCount,
+            lookUps: lookUps.count)
     }
 
     /// How long the loop may sleep.

@@ -1,0 +1,219 @@
+import Digest
+import Messages
+import Proxy
+import Registrar
+import SIP
+import Sys
+import Testing
+
+/// A user agent that is told what to do.
+class Peer {
+    let edge: Edge
+    var flow: Flow
+    private let sentBy: String
+
+    init(_ edge: Edge, _ flow: Flow, sentBy: String) {
+        self.edge = edge
+        self.flow = flow
+        self.sentBy = sentBy
+    }
+
+    /// A Via of its own.
+    var via: String {
+        "SIP/2.0/\(flow.transport.name.uppercased()) \(sentBy);branch=\(edge.branch());rport"
+    }
+
+    func send(_ bytes: [UInt8]) { edge.receive(bytes, flow) }
+
+    /// The next message that arrived, or nil.
+    func next() -> Message? {
+        guard let first = edge.inboxes[flow]?.first else { return nil }
+        edge.inboxes[flow]?.removeFirst()
+        return first
+    }
+
+    /// Everything that arrived.
+    func all() -> [Message] {
+        let result = edge.inboxes[flow] ?? []
+        edge.inboxes[flow] = nil
+        return result
+    }
+
+    /// The next message that is such a request, those before it thrown away.
+    func expect(_ method: String, _ location: SourceLocation = #_sourceLocation) throws -> Message {
+        while let message = next() {
+            if message.isRequest, message.method == method { return message }
+        }
+        throw Missing("no \(method) came", location)
+    }
+
+    /// The next response of such a status, those before it thrown away.
+    func expect(_ status: Int, _ location: SourceLocation = #_sourceLocation) throws -> Message {
+        while let message = next() {
+            if message.status == status { return message }
+        }
+        throw Missing("no \(status) came", location)
+    }
+}
+
+/// A message that a script waited for did not come.
+struct Missing: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ what: String, _ location: SourceLocation) {
+        description = "\(what), awaited in line \(location.line)"
+    }
+}
+
+/// A phone.
+final class Phone: Peer {
+    let name: String
+    var password: String
+    let contact: String
+    var callID: String
+    var sequence = 0
+    var algorithm = DigestAlgorithm.md5
+
+    init(
+        _ edge: Edge, _ name: String, at source: String = "198.51.100.7:40000",
+        _ transport: Transport = .udp, connection: UInt64 = 0, password: String? = nil
+    ) {
+        self.name = name
+        self.password = password ?? edge.passwords[name] ?? "none"
+        contact = "sip:\(name)@192.168.1.7:5060"
+        callID = "reg-\(name)-\(source)"
+        let listener: UInt8 = transport == .udp ? 0 : transport == .tcp ? 1 : 2
+        let flow = Flow(
+            transport, listener: listener, peer: address(source), connection: connection)
+        super.init(edge, flow, sentBy: "192.168.1.7:5060")
+        if transport.isStream { edge.router.opened(connection) }
+    }
+
+    /// A request of its own, out of any dialog.
+    func request(
+        _ method: String, _ uri: String, callID: String, sequence: Int, to: String? = nil,
+        _ extra: [String] = [], body: String = ""
+    ) -> [UInt8] {
+        let own = "sip:\(name)@example.com"
+        let target = to ?? (method == "REGISTER" ? own : uri)
+        return wire(
+            [
+                "\(method) \(uri) SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
+                "From: <\(own)>;tag=\(name)1", "To: <\(target)>", "Call-ID: \(callID)",
+                "CSeq: \(sequence) \(method)",
+            ] + extra, body)
+    }
+
+    /// The credentials that answer a challenge.
+    func credentials(
+        _ challenge: Message, _ method: String, _ uri: String, count: Int = 1
+    ) -> String {
+        let isProxy = challenge.status == 407
+        let lines = challenge.all(isProxy ? "Proxy-Authenticate" : "WWW-Authenticate")
+        let word = algorithm == .md5 ? "MD5" : "SHA-256"
+        let line = lines.first { $0.contains("algorithm=\(word)") } ?? ""
+        let realm = between(line, "realm=\"", "\"")
+        let nonce = between(line, "nonce=\"", "\"")
+        let number =
+            String(repeating: "0", count: 8 - String(count, radix: 16).count)
+            + String(count, radix: 16)
+        let proof = hashed(
+            algorithm, hashed(algorithm, name, realm, password), nonce, number, "c0", "auth",
+            hashed(algorithm, method, uri))
+        return (isProxy ? "Proxy-Authorization" : "Authorization")
+            + ": Digest username=\"\(name)\",realm=\"\(realm)\",nonce=\"\(nonce)\",uri=\"\(uri)\","
+            + "response=\"\(proof)\",algorithm=\(word),cnonce=\"c0\",qop=auth,nc=\(number)"
+    }
+
+    /// Sends a REGISTER, answers the challenge, and gives the answer to that.
+    @discardableResult
+    func register(
+        expires: Int? = 3600, contacts: [String]? = nil, _ extra: [String] = []
+    ) throws -> Message {
+        let uri = "sip:example.com"
+        let lines =
+            (contacts ?? ["<\(contact)>"]).map { "Contact: \($0)" }
+            + (expires.map { ["Expires: \($0)"] } ?? []) + extra
+        sequence += 1
+        send(request("REGISTER", uri, callID: callID, sequence: sequence, lines))
+        let challenge = try expect(401)
+        sequence += 1
+        let proof = credentials(challenge, "REGISTER", uri)
+        send(request("REGISTER", uri, callID: callID, sequence: sequence, lines + [proof]))
+        guard let answer = next() else { throw Missing("no answer came", #_sourceLocation) }
+        return answer
+    }
+
+    /// Sends a request with answered challenge; the request as it was sent the second time.
+    @discardableResult
+    func ask(
+        _ method: String, _ uri: String, callID: String = "call-1", _ extra: [String] = [],
+        body: String = ""
+    ) throws -> Message {
+        var lines = extra
+        if method == "INVITE" { lines.append("Contact: <\(contact)>") }
+        send(request(method, uri, callID: callID, sequence: 1, lines, body: body))
+        let challenge = try expect(407)
+        if method == "INVITE" { send(acknowledgement(of: challenge, uri)) }
+        lines.append(credentials(challenge, method, uri))
+        let bytes = request(method, uri, callID: callID, sequence: 2, lines, body: body)
+        send(bytes)
+        guard let sent = Message(bytes) else { throw Missing("no request", #_sourceLocation) }
+        return sent
+    }
+
+    /// The ACK of a failure.
+    func acknowledgement(of answer: Message, _ uri: String) -> [UInt8] {
+        wire([
+            "ACK \(uri) SIP/2.0", "Via: \(answer["Via"])", "Max-Forwards: 70",
+            "From: \(answer["From"])", "To: \(answer["To"])", "Call-ID: \(answer["Call-ID"])",
+            "CSeq: \(answer.sequence) ACK",
+        ])
+    }
+
+    /// The CANCEL of an INVITE.
+    func cancel(_ invite: Message) {
+        send(
+            wire([
+                "CANCEL \(invite.uri) SIP/2.0", "Via: \(invite["Via"])", "Max-Forwards: 70",
+                "From: \(invite["From"])", "To: \(invite["To"])",
+                "Call-ID: \(invite["Call-ID"])", "CSeq: \(invite.sequence) CANCEL",
+            ]))
+    }
+}
+
+/// An Asterisk.
+final class Asterisk: Peer {
+    let contact: String
+
+    init(_ edge: Edge, at text: String = "10.0.0.10:5060") {
+        contact = "sip:100@\(text)"
+        super.init(edge, Flow(.udp, listener: 3, peer: address(text)), sentBy: text)
+    }
+
+    /// Answers a request, with its Contact when the answer makes a dialog.
+    func answer(
+        _ request: Message, _ status: Int, _ extra: [String] = [], body: String = ""
+    ) {
+        let contact = status > 100 && status < 300 ? ["Contact: <\(contact)>"] : []
+        let tag = status == 100 ? "" : "as1"
+        send(response(to: request, status, tag: tag, contact + extra, body: body))
+    }
+
+    /// Calls an account.
+    @discardableResult
+    func call(_ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = [])
+        -> Message
+    {
+        let bytes = wire(
+            [
+                "INVITE sip:\(account)@10.0.0.1:5060 SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
+                "From: \"Carol\" <sip:300@10.0.0.10>;tag=as9",
+                "To: <sip:\(account)@10.0.0.1:5060>", "Call-ID: \(callID)", "CSeq: 102 INVITE",
+                "Contact: <sip:300@10.0.0.10:5060>", "Content-Type: application/sdp",
+            ] + extra, "v=0\r\n")
+        send(bytes)
+        guard let sent = Message(bytes) else { preconditionFailure("no message") }
+        return sent
+    }
+}
