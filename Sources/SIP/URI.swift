@@ -30,9 +30,7 @@ package struct URI: Sendable {
         whole = part
         let bytes = message.bytes(part)
         guard let colon = bytes.first(UInt8(ascii: ":")), colon > 0 else { throw .uri }
-        for index in 0..<bytes.count where bytes[index] <= 0x20 || bytes[index] == 0x7F {
-            throw .uri
-        }
+        for index in bytes.indices where !Characters.isURI(bytes[index]) { throw .uri }
         let name = bytes.extracting(0..<colon)
         if name.isCaseless("sip") {
             scheme = .sip
