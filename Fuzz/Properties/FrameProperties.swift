@@ -5,27 +5,39 @@ internal import Wire
 
 /// What processes tell each other, and the settings text.
 extension Properties {
-    /// A frame of any link is refused, or is written again byte for byte; the first byte says which link.
+    /// A frame of any link is refused, or what it says is written again as a frame that says the same; the
+    /// first byte says which link.
+    ///
+    /// The bytes are the same too, except that a network may come with bits beyond its prefix.
     package static func frame(_ bytes: Span<UInt8>) -> String? {
         guard bytes.count > 0 else { return nil }
+        let link = bytes[0] % 11
         let frame = bytes.extracting(1..<bytes.count)
-        let again: [UInt8]?
-        switch bytes[0] % 11 {
-        case 0: again = (try? RouterToDirectory(decoding: frame))?.encoded()
-        case 1: again = (try? DirectoryToRouter(decoding: frame))?.encoded()
-        case 2: again = (try? RouterToBanner(decoding: frame))?.encoded()
-        case 3: again = (try? BannerToRouter(decoding: frame))?.encoded()
-        case 4: again = (try? ControlRequest(decoding: frame))?.encoded()
-        case 5: again = (try? ControlReply(decoding: frame))?.encoded()
-        case 6: again = (try? Setting(decoding: frame))?.encoded()
-        case 7: again = (try? ChildMessage(decoding: frame))?.encoded()
-        case 8: again = supervised(frame, passed: nil)
-        // A descriptor that is none: a frame may carry one without anything being opened.
-        case 9: again = supervised(frame, passed: Descriptor(owning: -1))
-        default: again = plaintext(frame)
+        guard let again = rewritten(link, frame) else { return nil }
+        guard again.count == frame.count, rewritten(link, again.span) == again else {
+            return "link \(link): says something else when it is written again"
         }
-        guard let again else { return nil }
-        return again == [UInt8](copying: frame) ? nil : "link \(bytes[0] % 11): written otherwise"
+        let isNetwork = link == 6 && again[0] == 13 || link == 8 && again[0] == 3
+        return isNetwork || again == [UInt8](copying: frame)
+            ? nil : "link \(link): written otherwise"
+    }
+
+    /// A frame as its link writes what it says; nil for a frame that is refused.
+    private static func rewritten(_ link: UInt8, _ frame: Span<UInt8>) -> [UInt8]? {
+        switch link {
+        case 0: (try? RouterToDirectory(decoding: frame))?.encoded()
+        case 1: (try? DirectoryToRouter(decoding: frame))?.encoded()
+        case 2: (try? RouterToBanner(decoding: frame))?.encoded()
+        case 3: (try? BannerToRouter(decoding: frame))?.encoded()
+        case 4: (try? ControlRequest(decoding: frame))?.encoded()
+        case 5: (try? ControlReply(decoding: frame))?.encoded()
+        case 6: (try? Setting(decoding: frame))?.encoded()
+        case 7: (try? ChildMessage(decoding: frame))?.encoded()
+        case 8: supervised(frame, passed: nil)
+        // A descriptor that is none: a frame may carry one without anything being opened.
+        case 9: supervised(frame, passed: Descriptor(owning: -1))
+        default: plaintext(frame)
+        }
     }
 
     private static func supervised(_ frame: Span<UInt8>, passed: Descriptor?) -> [UInt8]? {
@@ -64,6 +76,7 @@ extension Properties {
                 return "a diagnostic shows the control character \(scalar.value)"
             }
         }
-        return file.isGood == !file.settings.isEmpty ? nil : "good without settings, or wrong with them"
+        return file.isGood == !file.settings.isEmpty
+            ? nil : "good without settings, or wrong with them"
     }
 }

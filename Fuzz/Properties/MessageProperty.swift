@@ -11,7 +11,8 @@ extension Properties {
         let parser = MessageParser()
         var index = MessageIndex()
         guard (try? parser.parse(bytes, into: &index)) != nil else { return nil }
-        guard let written = rewritten(bytes, index) else { return nil }
+        var writer = writer()
+        guard let written = rewritten(bytes, index, &writer) else { return nil }
         var again = MessageIndex()
         do {
             try parser.parse(written.span, into: &again)
@@ -21,7 +22,7 @@ extension Properties {
         let before = Model(bytes, index)
         let after = Model(written.span, again)
         guard before == after else { return "\(before) is written as \(after)" }
-        return answered(bytes, index, parser)
+        return answered(bytes, index, parser, &writer)
     }
 
     private static func writer() -> MessageWriter {
@@ -35,8 +36,9 @@ extension Properties {
     }
 
     /// The message as the edge writes it; nil when it does not fit.
-    private static func rewritten(_ bytes: Span<UInt8>, _ index: MessageIndex) -> [UInt8]? {
-        var writer = writer()
+    private static func rewritten(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ writer: inout MessageWriter
+    ) -> [UInt8]? {
         writer.begin()
         if index.isRequest {
             writer.append(bytes.bytes(index.methodSlice))
@@ -74,10 +76,11 @@ extension Properties {
 
     /// Our own answer to an accepted request is a message that we would accept.
     private static func answered(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ parser: MessageParser
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ parser: MessageParser,
+        _ writer: inout MessageWriter
     ) -> String? {
-        guard index.isRequest else { return nil }
-        var writer = writer()
+        // The answer adds to Via and To, which must not already be as long as a line may be.
+        guard index.isRequest, bytes.count < MessageParser.maximumLine - 256 else { return nil }
         writer.begin()
         writer.append("SIP/2.0 400 Bad Request\r\n")
         let tag = Array("0123456789abcdef".utf8)

@@ -17,7 +17,8 @@ extension Properties {
         seal.seal(bytes, into: &sealed)
         var plain = ByteBuffer(capacity: 512)
         guard !bytes.isEmpty else { return nil }
-        guard seal.open(sealed.span, into: &plain), [UInt8](copying: plain.span) == [UInt8](copying: bytes)
+        guard seal.open(sealed.span, into: &plain),
+            [UInt8](copying: plain.span) == [UInt8](copying: bytes)
         else { return "a token does not open to what was sealed" }
         return opened(sealed.span, &tokens)
     }
