@@ -89,6 +89,10 @@ extension Properties {
         guard writer.isWhole, writer.buffer.count <= MessageParser.maximumMessage else {
             return nil
         }
+        // Room for the status line, `received`, the tag and long names; not a multiple of the request.
+        guard writer.buffer.count <= bytes.count + 1024 else {
+            return "an answer of \(writer.buffer.count) bytes to \(bytes.count)"
+        }
         let written = Array(copying: writer.buffer.span)
         var again = MessageIndex()
         do {

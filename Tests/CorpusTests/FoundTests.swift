@@ -60,11 +60,22 @@ struct FoundTests {
         "what the answer needs is malformed, so there is no answer",
         arguments: [
             "Via: SIP/2.0/UDP ;branch=x", "Via: SIP/2.0/UDP host;;", "From: <sip:a@b",
+            "To: <sip:a@b>;x=\"open", "To: <sip:a@b>;x=\"\\\"", "To: <sip:a@b>;",
+            "Via: SIP/2.0/UDP h;branch=z9hG4bK1;x=\"open",
             "CSeq: 1 INVITE", "CSeq: 99999999999 OPTIONS", "Call-ID: a b",
         ])
     func unanswerable(_ line: String) {
         let name = line.prefix { $0 != ":" }
         let lines = Self.identity.map { $0.hasPrefix("\(name):") ? line : $0 }
+        let answer = TortureTests.answer(to: Self.request(lines), .udp, TortureTests.served)
+        #expect(answer == "silence")
+    }
+
+    @Test(
+        "a Via of commas makes no answer, let alone a longer one",
+        arguments: [",", ",,,,", ", SIP/2.0/UDP h2,", ", x"])
+    func commas(_ tail: String) {
+        let lines = [Self.identity[0] + tail] + Self.identity.dropFirst()
         let answer = TortureTests.answer(to: Self.request(lines), .udp, TortureTests.served)
         #expect(answer == "silence")
     }

@@ -11,6 +11,11 @@ struct Verdict: Sendable, CustomTestStringConvertible {
     let answers: [String]
     /// What comes of it over UDP with credentials.
     let authenticated: String
+    /// Why.
+    let reason: String
+
+    /// Whether the edge does not do yet what the row says.
+    var isDeparture: Bool { reason.hasPrefix("Departure: ") }
 
     var testDescription: String { file.name }
 
@@ -19,7 +24,7 @@ struct Verdict: Sendable, CustomTestStringConvertible {
         guard row.count == 10 else { return nil }
         return Verdict(
             file: Corpus.message(row[0]), parser: row[1], answers: Array(row[2...7]),
-            authenticated: row[8])
+            authenticated: row[8], reason: row[9])
     }
 }
 
@@ -41,7 +46,7 @@ struct TortureTests {
 
     @Test("the parser's verdict is that of the table", arguments: Verdict.all)
     func parse(_ verdict: Verdict) {
-        #expect(Self.parserVerdict(verdict.file.bytes) == verdict.parser)
+        #expect(Self.parserVerdict(verdict.file.bytes) == verdict.parser, "\(verdict.reason)")
     }
 
     @Test(
@@ -54,12 +59,18 @@ struct TortureTests {
                 actual.append(Self.answer(to: verdict.file.bytes, transport, domains))
             }
         }
-        #expect(actual == verdict.answers)
+        #expect(actual == verdict.answers, "\(verdict.reason)")
     }
 
     @Test("with credentials, the outcome is that of the table", arguments: Verdict.all)
     func authenticated(_ verdict: Verdict) {
-        #expect(Self.authenticatedOutcome(verdict.file.bytes) == verdict.authenticated)
+        let outcome = Self.authenticatedOutcome(verdict.file.bytes)
+        if verdict.isDeparture {
+            // Fails as soon as the edge does what the row says: then the word goes from the table.
+            withKnownIssue { #expect(outcome == verdict.authenticated, "\(verdict.reason)") }
+        } else {
+            #expect(outcome == verdict.authenticated, "\(verdict.reason)")
+        }
     }
 
     static func parserVerdict(_ bytes: [UInt8]) -> String {
