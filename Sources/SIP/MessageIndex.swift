@@ -29,6 +29,8 @@ package struct MessageIndex: Sendable {
     package var count = 0
     /// How many of them the edge does not write anew.
     private(set) var carried = 0
+    /// How many Vias there are, several in one field counted each.
+    var hops = 0
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
@@ -62,6 +64,7 @@ package struct MessageIndex: Sendable {
     package mutating func reset() {
         count = 0
         carried = 0
+        hops = 0
         first = InlineArray<64, UInt8>(repeating: 0)
         maxForwards = nil
         expires = nil

@@ -9,6 +9,8 @@ package struct MessageParser: Sendable {
     package static let maximumLine = 4096
     /// The longest name of a header field, in bytes.
     package static let maximumName = 128
+    /// How many Vias a message may have, which is how many proxies Max-Forwards lets it pass.
+    package static let maximumHops = 70
     /// How many header fields a message may have beside those that the edge writes anew.
     ///
     /// It leaves room for these, so that what is passed on can be read again.
@@ -130,10 +132,31 @@ package struct MessageParser: Sendable {
             throw .headerTooLong
         }
         if name.isSingle, index.has(name) { throw .doubled }
-        if !index.has(name) { try parseKnown(name, value, message, &index) }
+        if name == .via {
+            try parseVias(value, message, &index)
+        } else if !index.has(name) {
+            try parseKnown(name, value, message, &index)
+        }
         guard index.carried < Self.maximumCarried || name.isWrittenAnew,
             index.add(HeaderField(name: name, nameSlice: nameSlice, value: value))
         else { throw .tooManyHeaders }
+    }
+
+    /// Every Via is looked at, not the topmost alone: an answer repeats each in a line of its own, so that
+    /// a line of commas would make it many times as long as the request.
+    private func parseVias(
+        _ value: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        var list = ValueList(value)
+        var isTop = !index.has(.via)
+        guard !value.isEmpty, message[value.end - 1] != UInt8(ascii: ",") else { throw .via }
+        while let part = list.next(in: message) {
+            let via = try Via(part, in: message)
+            if isTop { index.via = via }
+            isTop = false
+            index.hops += 1
+            guard index.hops <= Self.maximumHops else { throw .tooManyHeaders }
+        }
     }
 
     private func parseKnown(
@@ -141,10 +164,6 @@ package struct MessageParser: Sendable {
     ) throws(ParseError) {
         let bytes = message.bytes(value)
         switch name {
-        case .via:
-            var list = ValueList(value)
-            guard let top = list.next(in: message) else { throw .via }
-            index.via = try Via(top, in: message)
         case .from: index.from = try NameAddress(value, in: message)
         case .to: index.to = try NameAddress(value, in: message)
         case .callID:

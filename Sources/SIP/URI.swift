@@ -143,6 +143,8 @@ package struct Parameters: Sendable {
     private var at: Int
     private let end: Int
     private let separator: UInt8
+    /// Whether a quoted string was left open: what follows it cannot be told from what is in it.
+    package private(set) var isOpen = false
 
     /// The pairs of a part; `separator` is the semicolon, or the comma of a digest header.
     package init(_ part: Slice, separator: UInt8 = UInt8(ascii: ";")) {
@@ -174,6 +176,7 @@ package struct Parameters: Sendable {
             }
             at += 1
         }
+        isOpen = quoted
         let stop = min(at, end)
         at = stop + 1
         let name = Slice.from(start, to: equals ?? stop).trimmed(in: message)
