@@ -228,14 +228,16 @@ extension AccountAnswer {
 
 extension BindingRecord {
     /// Writes the columns.
+    ///
+    /// Phones choose the texts; bytes that are no UTF-8 have become longer on the way here.
     fileprivate func write(to writer: inout WireWriter) {
         writer.string(account)
         writer.u64(key)
         writer.string(contact)
-        writer.string(instance)
-        writer.string(callID)
+        writer.string(instance, cutTo: 128)
+        writer.string(callID, cutTo: 256)
         writer.u32(sequence)
-        writer.string(userAgent)
+        writer.string(userAgent, cutTo: 128)
         writer.milliseconds(expires)
         writer.u16(q)
         writer.u8(transport.rawValue)

@@ -12,6 +12,15 @@ package enum Characters {
         }
     }
 
+    /// Whether the byte may stand anywhere in a URI: printable ASCII, without what ends a quoted string or
+    /// a name-addr (RFC 3986 section 2).
+    package static func isURI(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\\"): false
+        default: byte > 0x20 && byte < 0x7F
+        }
+    }
+
     /// Whether the byte may stand unescaped in the user part of a SIP URI.
     package static func isUser(_ byte: UInt8) -> Bool {
         switch byte {

@@ -30,9 +30,7 @@ package struct URI: Sendable {
         whole = part
         let bytes = message.bytes(part)
         guard let colon = bytes.first(UInt8(ascii: ":")), colon > 0 else { throw .uri }
-        for index in 0..<bytes.count where bytes[index] <= 0x20 || bytes[index] == 0x7F {
-            throw .uri
-        }
+        for index in bytes.indices where !Characters.isURI(bytes[index]) { throw .uri }
         let name = bytes.extracting(0..<colon)
         if name.isCaseless("sip") {
             scheme = .sip
@@ -141,6 +139,8 @@ package struct Parameters: Sendable {
     private var at: Int
     private let end: Int
     private let separator: UInt8
+    /// Whether a quoted string was left open: what follows it cannot be told from what is in it.
+    package private(set) var isOpen = false
 
     /// The pairs of a part; `separator` is the semicolon, or the comma of a digest header.
     package init(_ part: Slice, separator: UInt8 = UInt8(ascii: ";")) {
@@ -181,6 +181,7 @@ package struct Parameters: Sendable {
             }
             at += 1
         }
+        isOpen = quoted
         let stop = min(at, end)
         at = stop + 1
         let name = Slice.from(start, to: equals ?? stop).trimmed(in: message)
