@@ -118,8 +118,7 @@ extension Router {
 
     /// What makes a request itself: its retransmission has the same, another request does not.
     private func requestMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
-        NameTable.hash(bytes.bytes(index.via.branch)) &* 31
-            &+ NameTable.hash(bytes.bytes(index.callID))
+        NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
             &+ UInt64(index.sequence)
     }
 

@@ -10,9 +10,8 @@ extension Router {
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
     func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
         let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
-        return NameTable.hash(bytes.bytes(index.via.branch))
-            ^ NameTable.hash(bytes.bytes(index.via.host)) &* 3
-            ^ NameTable.hash(bytes.bytes(index.callID)) &* 5
+        return NameTable.hash(
+            bytes.bytes(index.via.branch), bytes.bytes(index.via.host), bytes.bytes(index.callID))
             ^ (UInt64(index.sequence) << 17 | UInt64(index.via.port) << 1 | (isInvite ? 1 : 0))
             &* 0x9E37_79B9_7F4A_7C15
     }

@@ -233,9 +233,8 @@ package struct Router: ~Copyable {
         writer.begin(status: status, reason)
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
-        scratch.append(
-            hex: UInt64(writer.tokens.mark(bytes.bytes(index.via.branch))), digits: 8)
-        scratch.append(hex: UInt64(writer.tokens.mark(bytes.bytes(index.callID))), digits: 8)
+        let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
+        scratch.append(hex: tag, digits: 16)
         Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
     }
 
