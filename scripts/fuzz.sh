@@ -24,7 +24,7 @@ for name in "${names[@]}"; do
     log=".build-fuzz/$name.log"
     if ! .build-fuzz/release/"fuzz-$name" -max_total_time="${SECONDS_EACH:-60}" -max_len=8192 \
         -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-        -artifact_prefix="Fuzz/corpus/$name/crash-" "$found" "Fuzz/corpus/$name" >"$log" 2>&1; then
+        -artifact_prefix="Fuzz/corpus/$name/" "$found" "Fuzz/corpus/$name" >"$log" 2>&1; then
         failed+=("$name")
     fi
     grep -E '^(stat::number|stat::average|SUMMARY|==.*ERROR)|Fatal error|Test unit written' "$log" ||

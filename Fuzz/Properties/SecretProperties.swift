@@ -94,6 +94,7 @@ extension Properties {
             let verdict = nonces.check(
                 nonce.span, count: count, request: UInt64(place) + 2, now, source, 1)
             if verdict == .fresh, !used.insert(count).inserted { return "count \(count) replayed" }
+            if verdict == .fresh, count == 0 { return "a count of 0 is taken" }
             if verdict == .foreign { return "our nonce is taken for another's" }
         }
         return nil

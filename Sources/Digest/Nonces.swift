@@ -98,6 +98,8 @@ package struct Nonces: ~Copyable {
     }
 
     private mutating func use(_ mark: UInt64, _ count: UInt32, _ request: UInt64) -> Bool {
+        // RFC 7616 section 3.4: the first count is 1; 0 also stands for one that cannot be read.
+        guard count > 0 else { return false }
         let place = Int(mark & UInt64(used.count - 1))
         guard used[place].mark == mark else {
             guard count == 1 else { return false }
