@@ -52,6 +52,8 @@ package struct StreamFramer: Sendable {
             }
             return .incomplete
         }
+        // The same limit however the bytes came.
+        guard end - start <= Self.maximumHeader else { return .broken("header-endless") }
         guard let length = contentLength(to: end) else { return .broken("content-length") }
         let total = end - start + length
         guard total <= MessageParser.maximumMessage else { return .broken("too-long") }
@@ -77,11 +79,12 @@ package struct StreamFramer: Sendable {
         if start + 3 < bytes.count, bytes[start + 2] == 0x0D, bytes[start + 3] == 0x0A {
             return .ping(4)
         }
-        if start + 2 < bytes.count, bytes[start + 2] != 0x0D {
+        guard start + 2 < bytes.count else { return .incomplete }
+        if bytes[start + 2] != 0x0D {
             consume(2)
             return nil
         }
-        return .incomplete
+        return start + 3 < bytes.count ? .broken("line-end") : .incomplete
     }
 
     /// The place after the empty line, or nil when it has not come.
