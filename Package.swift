@@ -133,7 +133,7 @@ let package = Package(
         tests("SIPTests", ["SIP", "Sys"]),
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
-        tests("RegistrarTests", ["Registrar", "SIP", "Sys", "Reactor"]),
+        tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         tests(
             "ProxyTests",
             ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),

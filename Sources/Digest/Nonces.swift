@@ -101,6 +101,8 @@ package struct Nonces: ~Copyable {
         // RFC 7616 section 3.4: the first count is 1; 0 also stands for one that cannot be read.
         guard count > 0 else { return false }
         let place = Int(mark & UInt64(used.count - 1))
+        // Counts begin at 1 (RFC 7616 section 3.4).
+        guard count > 0 else { return false }
         guard used[place].mark == mark else {
             guard count == 1 else { return false }
             used[place] = Use(mark: mark, highest: 1, window: 1, request: request)

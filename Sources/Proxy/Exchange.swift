@@ -142,6 +142,10 @@ package struct Presence: Sendable {
     package var cookie: UInt64 = 0
     /// The last CSeq.
     package var sequence: UInt32 = 0
+    /// The request under way, or the last one; responses to older ones say nothing any more.
+    package var client = Handle.none
+    /// Whether that request ends the registration.
+    package var isEnding = false
     /// How many challenges were answered in a row.
     package var challenges: UInt8 = 0
     /// How many times in a row it failed.

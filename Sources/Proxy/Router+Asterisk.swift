@@ -69,8 +69,9 @@ extension Router {
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
         // It may have been started anew and know nobody: all are registered again, 500 a second.
         var count: Int64 = 0
-        for account in accounts.indices where number < accounts[account].presences.count {
-            schedule(accounts[account].presences[number], after: Milliseconds(count * 2))
+        for account in accounts.indices {
+            guard let presence = presence(of: account, at: number) else { continue }
+            schedule(presence, after: Milliseconds(count * 2))
             count += 1
         }
     }
@@ -112,23 +113,46 @@ extension Router {
 
     /// Sees to it that an account with a binding is registered at every Asterisk.
     mutating func appearAtAsterisks(_ account: Int32) {
-        if accounts[account].presences.isEmpty {
-            for number in asterisks.indices {
-                var presence = Presence()
-                presence.account = account
-                presence.asterisk = number
-                presence.cookie = random()
-                presence.sequence = 1
-                guard let handle = presences.take(presence) else { return }
-                accounts[account].presences.append(handle)
-                schedule(handle, after: Milliseconds(0))
-            }
-            return
-        }
         for handle in accounts[account].presences where presences[handle].leaving {
             presences[handle].leaving = false
             schedule(handle, after: Milliseconds(0))
         }
+        for number in asterisks.indices where presence(of: account, at: number) == nil {
+            var presence = Presence()
+            presence.account = account
+            presence.asterisk = number
+            presence.cookie = random()
+            presence.sequence = 1
+            guard let handle = presences.take(presence) else { return }
+            accounts[account].presences.append(handle)
+            schedule(handle, after: Milliseconds(0))
+        }
+    }
+
+    /// An account's registration at an Asterisk, or nil.
+    private func presence(of account: Int32, at number: Int) -> Handle? {
+        for handle in accounts[account].presences where presences[handle].asterisk == number {
+            return handle
+        }
+        return nil
+    }
+
+    /// Follows a change of the list of Asterisks, which were `old`: registrations at those that stay go on,
+    /// at those that went they are let go of, at new ones they begin.
+    mutating func renumberPresences(_ account: Int32, _ old: [SocketAddress]) {
+        var kept: [Handle] = []
+        for handle in accounts[account].presences {
+            let address = old[presences[handle].asterisk]
+            if let number = asterisks.firstIndex(where: { $0.address == address }) {
+                presences[handle].asterisk = number
+                kept.append(handle)
+            } else {
+                timers.cancel(&presences[handle].timer)
+                presences.release(handle)
+            }
+        }
+        accounts[account].presences = kept
+        if accounts[account].bindings >= 0 { appearAtAsterisks(account) }
     }
 
     /// Ends the registrations of an account that has no binding any more.
@@ -187,6 +211,8 @@ extension Router {
             schedule(handle, after: .seconds(5))
             return
         }
+        presences[handle].client = place
+        presences[handle].isEnding = presence.leaving
         let entry = accounts[presence.account]
         writeOwn(
             "REGISTER", place, from: entry.name, to: entry.aor, sequence: presence.sequence,
@@ -199,13 +225,17 @@ extension Router {
         send(place)
     }
 
-    mutating func presenceAnswered(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
-        guard presences.contains(handle) else { return }
+    mutating func presenceAnswered(
+        _ handle: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+    ) {
+        guard presences.contains(handle), presences[handle].client == client else { return }
         let presence = presences[handle]
         switch index.status {
         case 200..<300:
             presences[handle].failures = 0
             presences[handle].challenges = 0
+            // The account may have come or gone since this was asked; its timer then asks for the rest.
+            guard presence.isEnding == presence.leaving else { return }
             guard !presence.leaving else {
                 endPresence(handle)
                 return
@@ -256,12 +286,12 @@ extension Router {
                 "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.database?",
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
-        presenceFailed(handle)
+        presenceFailed(handle, presence.client)
     }
 
     /// A registration came to nothing: it is tried again, ever later, up to every 5 minutes.
-    mutating func presenceFailed(_ handle: Handle) {
-        guard presences.contains(handle) else { return }
+    mutating func presenceFailed(_ handle: Handle, _ client: Handle) {
+        guard presences.contains(handle), presences[handle].client == client else { return }
         presences[handle].state = .waiting
         presences[handle].failures += 1
         if presences[handle].leaving {

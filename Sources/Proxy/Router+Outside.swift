@@ -97,6 +97,11 @@ extension Router {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "asterisk-gone")
             return
         }
+        // What begins something has to prove who it is, and a token proves only a dialog.
+        guard !index.to.tag.isEmpty, index.method != .register else {
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+            return
+        }
         if index.method == .ack {
             forwardACK(bytes, index, token)
             return

@@ -84,7 +84,7 @@ extension Router {
         switch clients[handle].owner {
         case .nobody: break
         case .probe(let number): probeAnswered(number, handle)
-        case .presence(let presence): presenceAnswered(presence, bytes, index)
+        case .presence(let presence): presenceAnswered(presence, handle, bytes, index)
         case .exchange(let owner):
             guard exchanges.contains(owner) else { return }
             branchEnded(owner, handle, bytes, index)
@@ -148,7 +148,7 @@ extension Router {
         clients[handle].settled = true
         switch clients[handle].owner {
         case .nobody, .probe: break
-        case .presence(let presence): presenceFailed(presence)
+        case .presence(let presence): presenceFailed(presence, handle)
         case .exchange(let owner):
             guard exchanges.contains(owner) else { return }
             exchanges[owner].open -= 1

@@ -135,10 +135,10 @@ package struct Router: ~Copyable {
         asterisks = settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)
         }
-        guard old.map(\.address) != settings.asterisks else { return }
+        let addresses = old.map(\.address)
+        guard addresses != settings.asterisks else { return }
         for number in accounts.indices where !accounts[number].presences.isEmpty {
-            leaveAsterisks(number)
-            if accounts[number].bindings >= 0 { appearAtAsterisks(number) }
+            renumberPresences(number, addresses)
         }
     }
 
@@ -216,7 +216,8 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, index.has(.via), index.has(.from), index.has(.to),
+        guard side == .outside, index.isRequest, !index.via.host.isEmpty, index.has(.from),
+            index.has(.to),
             index.has(.callID), index.has(.cseq), index.method != .ack, error != .control,
             error != .lineEnd
         else { return }

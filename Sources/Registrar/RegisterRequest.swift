@@ -82,9 +82,11 @@ extension Bindings {
         var held = 0
         var dead: [Int32] = []
         while let binding = self[at] {
-            held += 1
-            if !binding.reachable { dead.append(at) }
-            let touched = request.all || request.contacts.contains { $0.key == binding.key }
+            let named = request.contacts.first { $0.key == binding.key }
+            let touched = request.all || named != nil
+            // What the request itself ends takes no room from what it adds.
+            if named?.expires.count != 0 { held += 1 }
+            if !binding.reachable, !touched { dead.append(at) }
             if touched, binding.callID == request.callID, request.sequence < binding.sequence {
                 throw .outOfOrder
             }

@@ -52,6 +52,8 @@ package struct StreamFramer: Sendable {
             }
             return .incomplete
         }
+        // The same limit however the bytes came.
+        guard end - start <= Self.maximumHeader else { return .broken("header-endless") }
         guard let length = contentLength(to: end) else { return .broken("content-length") }
         let total = end - start + length
         guard total <= MessageParser.maximumMessage else { return .broken("too-long") }

@@ -50,7 +50,7 @@ final class Edge {
             + extra
         router = Router(
             settings: RouterSettings(settings), listeners: Edge.listeners, secret: Edge.secret,
-            seed: 42, now: now, timers: 20_000)
+            seed: 42, now: now, timers: 60_000)
         helpful = Set(asterisks.map { address($0) })
         // The first question to each Asterisk is answered.
         advance(Milliseconds(100))
@@ -60,7 +60,7 @@ final class Edge {
     func restart() {
         router = Router(
             settings: RouterSettings(settings), listeners: Edge.listeners, secret: Edge.secret,
-            seed: 43, now: now, timers: 20_000)
+            seed: 43, now: now, timers: 60_000)
         for record in kept.values { router.take(.binding(record), now) }
         router.take(.bindings, now)
         advance(Milliseconds(100))
