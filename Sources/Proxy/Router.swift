@@ -216,10 +216,9 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, !index.via.host.isEmpty, index.has(.from),
-            index.has(.to),
-            index.has(.callID), index.has(.cseq), index.method != .ack, error != .control,
-            error != .lineEnd
+        guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
+            index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
+            index.method != .ack, error != .control, error != .lineEnd
         else { return }
         reply(bytes, index, flow, 400, "Bad Request")
     }
