@@ -2,10 +2,12 @@
 
 # Where `make run` finds your PBX and accounts, instead of a demonstration of its own.
 export PBX ACCOUNTS OUTSIDE
+# How long `make fuzz` runs each fuzzer, in seconds; 60 when left out.
+export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
 
-.PHONY: build run test lint format bench install clean
+.PHONY: build run test lint format bench fuzz install clean
 
 build:
 	scripts/build.sh
@@ -19,7 +21,9 @@ format:
 	scripts/lint.sh --fix
 bench: build
 	scripts/bench.sh
+fuzz:
+	scripts/fuzz.sh
 install:
 	scripts/install.sh
 clean:
-	rm -rf .build
+	rm -rf .build .build-fuzz

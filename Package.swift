@@ -27,6 +27,16 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// The fuzzers, which do not link without `--sanitize=fuzzer`, hence only when they are asked for.
+let fuzzers: [Target] =
+    Context.environment["REMPART_FUZZ"] == nil
+    ? []
+    : ["message", "framing", "uri", "digest", "token", "frame", "settings", "nonce"].map { name in
+        .executableTarget(
+            name: "fuzz-\(name)", dependencies: ["FuzzProperties"], path: "Fuzz/\(name)",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+    }
+
 let package = Package(
     name: "rempart",
     products: [
@@ -141,5 +151,16 @@ let package = Package(
             ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
         tests(
             "BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
-    ]
+        .target(
+            name: "FuzzProperties",
+            dependencies: [
+                "Sys", "SIP", "Digest", "Messages", "Wire", "Settings", "Registrar", "Proxy",
+            ], path: "Fuzz/Properties", swiftSettings: strict),
+        tests(
+            "CorpusTests",
+            [
+                "FuzzProperties", "Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages",
+                "Journal",
+            ]),
+    ] + fuzzers
 )

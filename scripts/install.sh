@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 root="${DESTDIR:-}"
 binaries=.build/release
 libexec="$root/usr/libexec/rempart"
-children=(supervisor tls-terminator sip-router directory banner)
+programs=(rempart supervisor tls-terminator sip-router directory banner)
 
-for name in rempart "${children[@]}"; do
+for name in "${programs[@]}"; do
     if [[ ! -x "$binaries/$name" ]]; then
         echo "install: $binaries/$name is not built: run \`make build\` first" >&2
         exit 1
@@ -18,12 +18,11 @@ for name in rempart "${children[@]}"; do
 done
 
 install -d "$libexec" "$root/usr/sbin" "$root/etc/rempart"
-install -s -m 0755 "$binaries/rempart" "$root/usr/sbin/rempart"
-for name in "${children[@]}"; do
+for name in "${programs[@]}"; do
     install -s -m 0755 "$binaries/$name" "$libexec/$name"
 done
-# The supervisor looks for the reader of the settings beside itself.
-ln -sfn ../../sbin/rempart "$libexec/rempart"
+# All lie in one folder, since the command line and the supervisor find each other beside themselves.
+ln -sfn ../libexec/rempart/rempart "$root/usr/sbin/rempart"
 
 for unit in systemd/*.service systemd/*.socket; do
     [[ -e "$unit" ]] || continue

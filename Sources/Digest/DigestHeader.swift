@@ -17,7 +17,8 @@ package struct DigestHeader: Sendable {
     /// Whether the challenge says that only the nonce was too old.
     package var stale = false
 
-    /// The parts of a header value; nil when it is not of the Digest scheme, or has a part twice.
+    /// The parts of a header value; nil when it is not of the Digest scheme, has a part twice,
+    /// or an open quoted string.
     package init?(_ value: Slice, in message: Span<UInt8>) {
         let bytes = message.bytes(value)
         guard bytes.count > 7, bytes.extracting(0..<6).isCaseless("digest"), isBlank(bytes[6])
@@ -33,6 +34,7 @@ package struct DigestHeader: Sendable {
             guard seen & 1 << bit == 0 else { return nil }
             seen |= 1 << bit
         }
+        guard !list.isOpen else { return nil }
     }
 
     /// Takes one part; the number of the part, or nil for an unknown one.

@@ -13,7 +13,7 @@ package enum NonceVerdict: Equatable, Sendable {
 /// Makes nonces without remembering them, and remembers what was used.
 ///
 /// A nonce is 18 bytes: the second it was made in, a number that makes it unlike any other of that
-/// second, and an HMAC over both, the source's IP address and the transport, cut to 10 bytes. The
+/// second, and a keyed hash over both, the source's IP address and the transport, cut to 10 bytes. The
 /// port is left out, since a NAT may change it between challenge and answer.
 package struct Nonces: ~Copyable {
     /// How long a nonce is good for.
@@ -26,7 +26,7 @@ package struct Nonces: ~Copyable {
 
     /// How far a nonce has been used.
     private struct Use {
-        /// The first 8 bytes of the nonce's HMAC, 0 for a free place.
+        /// The first 8 bytes of the nonce's keyed hash, 0 for a free place.
         var mark: UInt64 = 0
         /// The highest count that came.
         var highest: UInt32 = 0
@@ -47,7 +47,7 @@ package struct Nonces: ~Copyable {
         serial = UInt32(truncatingIfNeeded: Random.word)
     }
 
-    /// The HMAC of a nonce for a source; `head` is the second in the upper half, the number in the lower.
+    /// The keyed hash of a nonce for a source; `head` is the second in the upper half, the number in the lower.
     private mutating func tag(_ head: UInt64, _ source: IPAddress, _ transport: UInt8) -> HashValue
     {
         for index in 0..<8 {
@@ -98,6 +98,8 @@ package struct Nonces: ~Copyable {
     }
 
     private mutating func use(_ mark: UInt64, _ count: UInt32, _ request: UInt64) -> Bool {
+        // RFC 7616 section 3.4: the first count is 1; 0 also stands for one that cannot be read.
+        guard count > 0 else { return false }
         let place = Int(mark & UInt64(used.count - 1))
         // Counts begin at 1 (RFC 7616 section 3.4).
         guard count > 0 else { return false }

@@ -20,19 +20,25 @@ package struct TokenSeal: ~Copyable {
     /// A seal of a key of 32 bytes.
     package init(key: [UInt8]) {
         var derive = KeyedHash(key: key)
-        let macKey = derive.hash(Array("rempart token authentication".utf8).span)
-        let cipherKey = derive.hash(Array("rempart token encryption".utf8).span)
-        mac = KeyedHash(key: (0..<32).map { macKey.bytes[$0] })
+        mac = KeyedHash(
+            key: Self.derived("authentication, upper half", &derive)
+                + Self.derived("authentication, lower half", &derive))
         guard let cipher = unsafe EVP_CIPHER_CTX_new() else {
             preconditionFailure("out of memory")
         }
-        let aesKey = (0..<16).map { cipherKey.bytes[$0] }
+        let aesKey = Self.derived("encryption", &derive)
         let good = unsafe EVP_EncryptInit_ex(cipher, EVP_aes_128_ctr(), nil, aesKey, nil)
         precondition(good == 1, "libcrypto has no AES-128-CTR")
         unsafe self.cipher = cipher
     }
 
     deinit { unsafe EVP_CIPHER_CTX_free(cipher) }
+
+    /// 16 bytes of key for one purpose.
+    private static func derived(_ purpose: String, _ key: inout KeyedHash) -> [UInt8] {
+        let hash = key.hash(Array("rempart token \(purpose)".utf8).span)
+        return (0..<KeyedHash.length).map { hash.bytes[$0] }
+    }
 
     private mutating func tag(_ plaintext: Span<UInt8>) -> InlineArray<16, UInt8> {
         let hash = mac.hash(plaintext)

@@ -65,6 +65,24 @@ package struct Listener: Hashable, Sendable {
     }
 }
 
+extension Listener {
+    /// The listeners of settings; a listener's number is its place among `outside` and `inside` there.
+    package static func numbered(_ settings: [Setting]) -> [Listener] {
+        var listeners: [Listener] = []
+        for setting in settings {
+            let index = UInt8(truncatingIfNeeded: listeners.count)
+            switch setting {
+            case .outside(let endpoint):
+                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
+            case .inside(let endpoint):
+                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
+            default: break
+            }
+        }
+        return listeners
+    }
+}
+
 extension WireWriter {
     /// Writes a transport and an address.
     package mutating func endpoint(_ value: Endpoint) {

@@ -1,3 +1,5 @@
+internal import Wire
+
 /// A process of the daemon; its name is the word used for it everywhere.
 package enum Role: UInt8, CaseIterable, Sendable {
     /// Root; starts and watches the others.
@@ -51,3 +53,20 @@ package enum Role: UInt8, CaseIterable, Sendable {
 /// The version of every message below; raise it whenever a kind or field changes, so that binaries of
 /// two builds refuse each other at the first frame.
 package let messagesVersion: UInt8 = 1
+
+extension WireWriter {
+    /// A hello: kind 1, and the version that is spoken.
+    static var hello: WireWriter {
+        var writer = WireWriter(kind: 1)
+        writer.u8(messagesVersion)
+        return writer
+    }
+}
+
+extension WireReader {
+    /// Reads the version of a hello, which must be the one that is spoken here.
+    mutating func version() throws(WireError) {
+        let version = try u8()
+        guard version == messagesVersion else { throw .version(version) }
+    }
+}

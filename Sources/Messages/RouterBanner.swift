@@ -25,10 +25,7 @@ extension RouterToBanner {
     /// The message's frame.
     package func encoded() -> [UInt8] {
         switch self {
-        case .hello:
-            var writer = WireWriter(kind: 1)
-            writer.u8(messagesVersion)
-            return writer.bytes
+        case .hello: return WireWriter.hello.bytes
         case .ban(let address, let reason, let count, let span):
             var writer = WireWriter(kind: 2)
             writer.ip(address)
@@ -44,8 +41,7 @@ extension RouterToBanner {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let version = try reader.u8()
-            guard version == messagesVersion else { throw .version(version) }
+            try reader.version()
             self = .hello
         case 2:
             let address = try reader.ip()

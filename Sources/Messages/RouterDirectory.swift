@@ -115,10 +115,7 @@ extension RouterToDirectory {
     /// The message's frame.
     package func encoded() -> [UInt8] {
         switch self {
-        case .hello:
-            var writer = WireWriter(kind: 1)
-            writer.u8(messagesVersion)
-            return writer.bytes
+        case .hello: return WireWriter.hello.bytes
         case .lookUp(let id, let account, let realm):
             var writer = WireWriter(kind: 2)
             writer.u32(id)
@@ -142,8 +139,7 @@ extension RouterToDirectory {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let version = try reader.u8()
-            guard version == messagesVersion else { throw .version(version) }
+            try reader.version()
             self = .hello
         case 2:
             let id = try reader.u32()
@@ -232,14 +228,16 @@ extension AccountAnswer {
 
 extension BindingRecord {
     /// Writes the columns.
+    ///
+    /// Phones choose the texts; bytes that are no UTF-8 have become longer on the way here.
     fileprivate func write(to writer: inout WireWriter) {
         writer.string(account)
         writer.u64(key)
         writer.string(contact)
-        writer.string(instance)
-        writer.string(callID)
+        writer.string(instance, cutTo: 128)
+        writer.string(callID, cutTo: 256)
         writer.u32(sequence)
-        writer.string(userAgent)
+        writer.string(userAgent, cutTo: 128)
         writer.milliseconds(expires)
         writer.u16(q)
         writer.u8(transport.rawValue)

@@ -49,8 +49,7 @@ extension SupervisorMessage {
     package func encoded() -> (frame: [UInt8], passing: Descriptor?) {
         switch self {
         case .hello(let role):
-            var writer = WireWriter(kind: 1)
-            writer.u8(messagesVersion)
+            var writer = WireWriter.hello
             writer.u8(role.rawValue)
             return (writer.bytes, nil)
         case .journal(let socket): return (WireWriter(kind: 2).bytes, socket)
@@ -94,8 +93,7 @@ extension SupervisorMessage {
         guard carriesDescriptor == (passed != nil) else { throw .descriptor }
         switch (kind, passed) {
         case (1, _):
-            let version = try reader.u8()
-            guard version == messagesVersion else { throw .version(version) }
+            try reader.version()
             self = .hello(try reader.choice("role"))
         case (2, let socket?): self = .journal(socket)
         case (3, _):
@@ -146,8 +144,7 @@ package enum ChildMessage: Equatable, Sendable {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello(let role):
-            var writer = WireWriter(kind: 1)
-            writer.u8(messagesVersion)
+            var writer = WireWriter.hello
             writer.u8(role.rawValue)
             return writer.bytes
         case .ready: return WireWriter(kind: 2).bytes
@@ -169,8 +166,7 @@ package enum ChildMessage: Equatable, Sendable {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let version = try reader.u8()
-            guard version == messagesVersion else { throw .version(version) }
+            try reader.version()
             self = .hello(try reader.choice("role"))
         case 2: self = .ready
         case 3: self = .watchdog

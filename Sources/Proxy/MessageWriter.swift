@@ -74,6 +74,16 @@ package struct MessageWriter: ~Copyable {
         for index in 0..<value.length { buffer.append(hex: value.bytes[index]) }
     }
 
+    /// Begins a response with its status line.
+    package mutating func begin(status: UInt16, _ reason: StaticString) {
+        begin()
+        buffer.append("SIP/2.0 ")
+        buffer.append(decimal: UInt64(status))
+        buffer.append(" ")
+        buffer.append(reason)
+        endLine()
+    }
+
     /// Ends a line.
     package mutating func endLine() { buffer.append("\r\n") }
 
@@ -373,6 +383,7 @@ package struct MessageWriter: ~Copyable {
         tokens.write(flow: phone, account: account, into: &buffer)
         buffer.append("@")
         append(address: listeners[Int(inside)].endpoint.address)
+        if listeners[Int(inside)].endpoint.transport == .tcp { buffer.append(";transport=tcp") }
         buffer.append(";lr>\r\n")
     }
 
@@ -411,10 +422,46 @@ package struct MessageWriter: ~Copyable {
             }
             endLine()
         }
+        let origin = direction == .outward ? insideOrigin(message, index) : .empty
         buffer.append("Content-Length: ")
-        buffer.append(decimal: UInt64(index.body.length))
+        guard !origin.isEmpty else {
+            buffer.append(decimal: UInt64(index.body.length))
+            buffer.append("\r\n\r\n")
+            buffer.append(message.bytes(index.body))
+            return
+        }
+        let length = index.body.length - origin.length + UInt16(domain.count)
+        buffer.append(decimal: UInt64(length))
         buffer.append("\r\n\r\n")
-        buffer.append(message.bytes(index.body))
+        buffer.append(message.extracting(index.body.start..<origin.start))
+        appendDomain()
+        buffer.append(message.extracting(origin.end..<index.body.end))
+    }
+
+    /// The address in the origin line of a session description (RFC 8866 section 5.2) when it is an
+    /// inside one, else empty.
+    ///
+    /// chan_sip writes its own address there whatever `media_address` says. It only has to make the session
+    /// unique, so a host name serves as well; where the media goes is said elsewhere and left alone.
+    private func insideOrigin(_ message: Span<UInt8>, _ index: MessageIndex) -> Slice {
+        guard let type = index.value(.contentType),
+            message.bytes(type).isCaseless("application/sdp")
+        else { return .empty }
+        var line = index.body.start
+        while line + 2 < index.body.end {
+            let stop = message.first(0x0A, from: line) ?? index.body.end
+            let end = min(stop, index.body.end)
+            if message[line] == UInt8(ascii: "o"), message[line + 1] == UInt8(ascii: "=") {
+                let value = Slice.from(line, to: end).trimmed(in: message)
+                var start = value.end
+                while start > value.start, message[start - 1] > 0x20 { start -= 1 }
+                let address = Slice.from(start, to: value.end)
+                let ip = IPAddress(parsing: message.bytes(address))
+                return ip.map(insideHosts.contains) == true ? address : .empty
+            }
+            line = end + 1
+        }
+        return .empty
     }
 
     /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that

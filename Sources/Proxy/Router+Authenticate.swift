@@ -77,10 +77,7 @@ extension Router {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
         guard state != .unavailable else {
-            beginReply(bytes, index, flow, 503, "Service Unavailable")
-            writer.append("Retry-After: 30\r\n")
-            endReply(flow)
-            refuseRecord("database-unavailable", 503, index, bytes, flow)
+            refuseForNow(bytes, index, flow, "database-unavailable")
             return
         }
         wrong(bytes, index, flow, state == .found ? "wrong-password" : "unknown-account")
@@ -121,8 +118,7 @@ extension Router {
 
     /// What makes a request itself: its retransmission has the same, another request does not.
     private func requestMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
-        NameTable.hash(bytes.bytes(index.via.branch)) &* 31
-            &+ NameTable.hash(bytes.bytes(index.callID))
+        NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
             &+ UInt64(index.sequence)
     }
 
@@ -216,7 +212,7 @@ extension Router {
         switch message {
         case .account(let id, let answer): account(id, answer)
         case .binding(let record): restore(record)
-        case .bindings: break
+        case .bindings: restored()
         case .changed:
             accounts.forgetAnswers(now.monotonic)
             foreignHA1 = [:]

@@ -10,9 +10,8 @@ extension Router {
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
     func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
         let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
-        return NameTable.hash(bytes.bytes(index.via.branch))
-            ^ NameTable.hash(bytes.bytes(index.via.host)) &* 3
-            ^ NameTable.hash(bytes.bytes(index.callID)) &* 5
+        return NameTable.hash(
+            bytes.bytes(index.via.branch), bytes.bytes(index.via.host), bytes.bytes(index.callID))
             ^ (UInt64(index.sequence) << 17 | UInt64(index.via.port) << 1 | (isInvite ? 1 : 0))
             &* 0x9E37_79B9_7F4A_7C15
     }
@@ -59,10 +58,7 @@ extension Router {
         exchange.request = blocks.store(bytes)
         guard exchange.request.exists, let handle = exchanges.take(exchange) else {
             blocks.release(&exchange.request)
-            beginReply(bytes, index, flow, 503, "Service Unavailable")
-            writer.append("Retry-After: 30\r\n")
-            endReply(flow)
-            refuseRecord("table-full", 503, index, bytes, flow)
+            refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
@@ -72,12 +68,7 @@ extension Router {
 
     /// Answers an exchange's request by ourselves.
     mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
-        writer.begin()
-        writer.append("SIP/2.0 ")
-        writer.append(decimal: UInt64(status))
-        writer.append(" ")
-        writer.append(reason)
-        writer.endLine()
+        writer.begin(status: status, reason)
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }

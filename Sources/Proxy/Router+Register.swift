@@ -138,13 +138,11 @@ extension Router {
     /// Whether a Contact's host is this edge itself, which would make calls go in circles.
     private func isOwn(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
         let host = bytes.bytes(uri.host)
-        if isServedHost(host) { return true }
-        guard let ip = IPAddress(parsing: host) else { return false }
+        guard let ip = IPAddress(parsing: host) else { return isServedHost(host) }
         let port = uri.port == 0 ? 5060 : uri.port
-        let own = listeners.contains {
-            $0.endpoint.address.ip == ip && $0.endpoint.address.port == port
-        }
-        return own || isAsterisk(ip)
+        let address = SocketAddress(ip, port: port)
+        return listeners.contains { $0.endpoint.address == address }
+            || asterisks.contains { $0.address == address }
     }
 
     private mutating func answerRegister(
@@ -258,7 +256,32 @@ extension Router {
     }
 
     /// Takes back a binding that directory kept.
+    ///
+    /// Only a router that has just begun learns from it. Later directory is the one that was started anew,
+    /// perhaps a second behind: what it holds too much is taken from it.
     mutating func restore(_ record: BindingRecord) {
+        if hasLoaded {
+            let account = accounts.find(Array(record.account.utf8).span)
+            let head = account.map { accounts[$0].bindings } ?? -1
+            if bindings.find(record.key, head: head) == nil {
+                toDirectory.append(.unbind(account: record.account, key: record.key))
+            }
+            return
+        }
+        load(record)
+    }
+
+    /// directory has told every binding it holds; what it lacks is given to it.
+    mutating func restored() {
+        if hasLoaded {
+            for index in bindings.indices {
+                if let binding = bindings[index] { toDirectory.append(.bind(self.record(binding))) }
+            }
+        }
+        hasLoaded = true
+    }
+
+    private mutating func load(_ record: BindingRecord) {
         let expires = now.monotonic + (record.expires - now.sinceEpoch)
         guard expires > now.monotonic, Int(record.listener) < listeners.count,
             let account = accounts.number(Array(record.account.utf8).span)

@@ -87,6 +87,8 @@ package struct Router: ~Copyable {
     var nextLookUp: UInt32 = 0
     /// HA1s for realms of Asterisks that are not ours.
     var foreignHA1: [ForeignRealm: HashValue] = [:]
+    /// Whether the bindings that directory kept have been taken over.
+    var hasLoaded = false
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
@@ -229,17 +231,11 @@ package struct Router: ~Copyable {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
-        writer.begin()
-        writer.append("SIP/2.0 ")
-        writer.append(decimal: UInt64(status))
-        writer.append(" ")
-        writer.append(reason)
-        writer.endLine()
+        writer.begin(status: status, reason)
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
-        scratch.append(
-            hex: UInt64(writer.tokens.mark(bytes.bytes(index.via.branch))), digits: 8)
-        scratch.append(hex: UInt64(writer.tokens.mark(bytes.bytes(index.callID))), digits: 8)
+        let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
+        scratch.append(hex: tag, digits: 16)
         Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
     }
 
@@ -263,6 +259,16 @@ package struct Router: ~Copyable {
     ) {
         beginReply(bytes, index, flow, status, reason)
         endReply(flow)
+    }
+
+    /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
+    mutating func refuseForNow(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
+    ) {
+        beginReply(bytes, index, flow, 503, "Service Unavailable")
+        writer.append("Retry-After: 30\r\n")
+        endReply(flow)
+        refuseRecord(code, 503, index, bytes, flow)
     }
 
     // MARK: Records

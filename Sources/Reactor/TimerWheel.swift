@@ -12,8 +12,9 @@ package struct TimerHandle: Equatable, Sendable {
     package var isSet: Bool { index >= 0 }
 }
 
-/// All timers of a process, in one hashed wheel: setting and cancelling are O(1), and nothing is
-/// allocated after the start.
+/// All timers of a process, in one hashed wheel: setting and cancelling are O(1).
+///
+/// Its memory grows with the most timers that were ever set at a time, up to a bound.
 ///
 /// A tick is 16 ms and a turn 65 s; a timer that is further off stays in its slot for several turns.
 package struct TimerWheel: ~Copyable {
@@ -29,27 +30,28 @@ package struct TimerWheel: ~Copyable {
         var slot: Int32 = -1
     }
 
-    private var entries: [Entry]
+    private var entries: [Entry] = []
+    private let capacity: Int
     private var heads: [Int32]
-    private var free: Int32
+    private var free: Int32 = -1
     private var current: Int64
     /// How many timers are set.
     package private(set) var count = 0
 
     /// A wheel with room for so many timers, beginning at a moment.
     package init(capacity: Int, now: Milliseconds) {
-        entries = Array(repeating: Entry(), count: capacity)
-        for index in 0..<capacity {
-            entries[index].next = index + 1 < capacity ? Int32(index + 1) : -1
-        }
+        self.capacity = capacity
         heads = Array(repeating: -1, count: Self.slots)
-        free = capacity > 0 ? 0 : -1
         current = now.count / Self.tick
     }
 
     /// Sets a timer that hands back `payload` at a moment; `none` when there is no room.
     package mutating func set(_ payload: UInt64, at due: Milliseconds) -> TimerHandle {
-        guard free >= 0 else { return .none }
+        if free < 0 {
+            guard entries.count < capacity else { return .none }
+            entries.append(Entry())
+            free = Int32(entries.count - 1)
+        }
         let index = free
         let position = Int(index)
         free = entries[position].next

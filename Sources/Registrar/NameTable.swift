@@ -19,6 +19,19 @@ package struct NameTable: ~Copyable {
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
+    /// The keyed hash of up to three byte strings; where one ends and the next begins counts.
+    package static func hash(
+        _ first: Span<UInt8>, _ second: Span<UInt8>, _ third: Span<UInt8> = Span()
+    ) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(first.count << 20 | second.count)
+        // In bounds: the spans' own storage and lengths.
+        unsafe first.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        unsafe second.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        unsafe third.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
     /// The number whose name `matches`, or nil.
     package func find(_ hash: UInt64, matches: (Int32) -> Bool) -> Int32? {
         var slot = Int(hash & UInt64(slots.count - 1))

@@ -1,6 +1,8 @@
 /// The character classes of RFC 3261 section 25, and the comparisons SIP needs, on bytes.
+@usableFromInline
 package enum Characters {
     /// Whether the byte may stand in a token (RFC 3261 section 25.1).
+    @inlinable
     package static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -12,7 +14,18 @@ package enum Characters {
         }
     }
 
+    /// Whether the byte may stand anywhere in a URI: printable ASCII, without what ends a quoted string or
+    /// a name-addr (RFC 3986 section 2).
+    @inlinable
+    package static func isURI(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\\"): false
+        default: byte > 0x20 && byte < 0x7F
+        }
+    }
+
     /// Whether the byte may stand unescaped in the user part of a SIP URI.
+    @inlinable
     package static func isUser(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -27,6 +40,7 @@ package enum Characters {
     }
 
     /// Whether the byte may stand in a host: a name, an IPv4 address, or an IPv6 in brackets.
+    @inlinable
     package static func isHost(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -36,11 +50,13 @@ package enum Characters {
     }
 
     /// The byte in lower case, for ASCII letters.
+    @inlinable
     package static func lower(_ byte: UInt8) -> UInt8 {
         byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte
     }
 
     /// The value of a hexadecimal digit, or nil.
+    @inlinable
     package static func hex(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
@@ -53,6 +69,7 @@ package enum Characters {
 
 extension Span<UInt8> {
     /// Whether the bytes are those of a lower-case literal, in any case.
+    @inlinable
     package func isCaseless(_ literal: StaticString) -> Bool {
         guard count == literal.utf8CodeUnitCount else { return false }
         for index in indices {
@@ -63,6 +80,7 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are those of a literal.
+    @inlinable
     package func isExactly(_ literal: StaticString) -> Bool {
         guard count == literal.utf8CodeUnitCount else { return false }
         for index in indices {
@@ -73,6 +91,7 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are the same.
+    @inlinable
     package func equals(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }
@@ -80,6 +99,7 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are the same but for the case of ASCII letters.
+    @inlinable
     package func equalsCaseless(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices
@@ -88,6 +108,7 @@ extension Span<UInt8> {
     }
 
     /// The number that the bytes spell in decimal, at most `limit`; nil for anything else.
+    @inlinable
     package func decimal(limit: UInt64 = UInt64(UInt32.max)) -> UInt64? {
         guard count > 0, count <= 19 else { return nil }
         var value: UInt64 = 0
@@ -100,6 +121,7 @@ extension Span<UInt8> {
     }
 
     /// The place of the first such byte from `start`, or nil.
+    @inlinable
     package func first(_ byte: UInt8, from start: Int = 0) -> Int? {
         var index = start
         while index < count {

@@ -88,6 +88,15 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Whether the edge writes its own such fields instead of passing on those that came.
+    var isWrittenAnew: Bool {
+        switch self {
+        case .via, .maxForwards, .contentLength, .recordRoute, .authorization, .proxyAuthorization:
+            true
+        default: false
+        }
+    }
+
     /// Whether only the inside is believed when it says so.
     package var claimsTrust: Bool {
         rawValue >= HeaderName.pAssertedIdentity.rawValue && self != .other

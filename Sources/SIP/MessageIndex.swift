@@ -27,6 +27,10 @@ package struct MessageIndex: Sendable {
     package var reason = Slice.empty
     /// How many header fields there are.
     package var count = 0
+    /// How many of them the edge does not write anew.
+    private(set) var carried = 0
+    /// How many Vias there are, several in one field counted each.
+    var hops = 0
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
@@ -59,6 +63,8 @@ package struct MessageIndex: Sendable {
     /// Forgets what is indexed.
     package mutating func reset() {
         count = 0
+        carried = 0
+        hops = 0
         first = InlineArray<64, UInt8>(repeating: 0)
         maxForwards = nil
         expires = nil
@@ -99,6 +105,7 @@ package struct MessageIndex: Sendable {
         guard count < Self.maximumHeaders else { return false }
         fields[count] = field
         count += 1
+        if !field.name.isWrittenAnew { carried += 1 }
         if first[Int(field.name.rawValue)] == 0 {
             first[Int(field.name.rawValue)] = UInt8(count)
         }

@@ -5,8 +5,16 @@
 package struct MessageParser: Sendable {
     /// The longest message, in bytes.
     package static let maximumMessage = 65_535
-    /// The longest header line, in bytes, folds included.
+    /// The longest start line, and the longest value of a header field, in bytes, folds included.
     package static let maximumLine = 4096
+    /// The longest name of a header field, in bytes.
+    package static let maximumName = 128
+    /// How many Vias a message may have, which is how many proxies Max-Forwards lets it pass.
+    package static let maximumHops = 70
+    /// How many header fields a message may have beside those that the edge writes anew.
+    ///
+    /// It leaves room for these, so that what is passed on can be read again.
+    package static let maximumCarried = 94
 
     private let names = HeaderTable()
 
@@ -15,6 +23,9 @@ package struct MessageParser: Sendable {
 
     /// Indexes the message that fills `message`, or begins it: bytes after Content-Length are not of it
     /// (RFC 3261 section 18.3).
+    ///
+    /// A malformed field is left out of the index and the others are indexed all the same, so that the
+    /// refusal can be answered whatever their order.
     package func parse(
         _ message: Span<UInt8>, into index: inout MessageIndex
     ) throws(ParseError) {
@@ -26,14 +37,21 @@ package struct MessageParser: Sendable {
         guard at < message.count else { throw .empty }
         let lineEnd = try Self.lineEnd(message, from: at, folds: false)
         try parseStartLine(Slice.from(at, to: lineEnd), message, &index)
+        guard lineEnd - at <= Self.maximumLine else { throw .headerTooLong }
         at = lineEnd + 2
+        var fault: ParseError?
         while true {
             guard at + 1 < message.count else { throw .unterminated }
             if message[at] == 0x0D, message[at + 1] == 0x0A { break }
             let end = try Self.lineEnd(message, from: at, folds: true)
-            try parseHeader(Slice.from(at, to: end), message, &index)
+            do {
+                try parseHeader(Slice.from(at, to: end), message, &index)
+            } catch {
+                fault = fault ?? error
+            }
             at = end + 2
         }
+        if let fault { throw fault }
         try finish(message, bodyStart: at + 2, &index)
     }
 
@@ -57,7 +75,6 @@ package struct MessageParser: Sendable {
                     at += 3
                     continue
                 }
-                guard at - start <= maximumLine else { throw .headerTooLong }
                 return at
             case 0x0A: throw .lineEnd
             default: throw .control
@@ -109,13 +126,37 @@ package struct MessageParser: Sendable {
         let nameSlice = Slice.from(line.start, to: colon)
         let name = names.find(message.bytes(nameSlice))
         let value = Slice.from(colon + 1, to: line.end).trimmed(in: message)
-        if name.isSingle, index.has(name) { throw .doubled }
-        let isFirst = !index.has(name)
-        guard index.add(HeaderField(name: name, nameSlice: nameSlice, value: value)) else {
-            throw .tooManyHeaders
+        // A Contact may grow by the brackets that it is written with.
+        let longest = name == .contact ? Self.maximumLine - 2 : Self.maximumLine
+        guard value.length <= longest, nameSlice.length <= Self.maximumName else {
+            throw .headerTooLong
         }
-        guard isFirst else { return }
-        try parseKnown(name, value, message, &index)
+        if name.isSingle, index.has(name) { throw .doubled }
+        if name == .via {
+            try parseVias(value, message, &index)
+        } else if !index.has(name) {
+            try parseKnown(name, value, message, &index)
+        }
+        guard index.carried < Self.maximumCarried || name.isWrittenAnew,
+            index.add(HeaderField(name: name, nameSlice: nameSlice, value: value))
+        else { throw .tooManyHeaders }
+    }
+
+    /// Every Via is looked at, not the topmost alone: an answer repeats each in a line of its own, so that
+    /// a line of commas would make it many times as long as the request.
+    private func parseVias(
+        _ value: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        var list = ValueList(value)
+        var isTop = !index.has(.via)
+        guard !value.isEmpty, message[value.end - 1] != UInt8(ascii: ",") else { throw .via }
+        while let part = list.next(in: message) {
+            let via = try Via(part, in: message)
+            if isTop { index.via = via }
+            isTop = false
+            index.hops += 1
+            guard index.hops <= Self.maximumHops else { throw .tooManyHeaders }
+        }
     }
 
     private func parseKnown(
@@ -123,15 +164,13 @@ package struct MessageParser: Sendable {
     ) throws(ParseError) {
         let bytes = message.bytes(value)
         switch name {
-        case .via:
-            var list = ValueList(value)
-            guard let top = list.next(in: message) else { throw .via }
-            index.via = try Via(top, in: message)
         case .from: index.from = try NameAddress(value, in: message)
         case .to: index.to = try NameAddress(value, in: message)
         case .callID:
             guard !value.isEmpty else { throw .callID }
-            for position in bytes.indices where bytes[position] <= 0x20 { throw .callID }
+            for position in bytes.indices where bytes[position] <= 0x20 || bytes[position] >= 0x7F {
+                throw .callID
+            }
             index.callID = value
         case .cseq:
             guard let space = (0..<bytes.count).first(where: { bytes[$0] &- 0x30 > 9 }),

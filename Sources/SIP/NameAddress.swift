@@ -77,7 +77,9 @@ package struct NameAddress: Sendable {
     ) throws(ParseError) {
         let rest = Slice.from(start, to: end).trimmed(in: message)
         guard !rest.isEmpty else { return }
-        guard message[rest.start] == UInt8(ascii: ";") else { throw .address }
+        // What is added behind a last semicolon would stand behind an empty parameter.
+        guard message[rest.start] == UInt8(ascii: ";"), message[rest.end - 1] != UInt8(ascii: ";")
+        else { throw .address }
         parameters = .from(rest.start + 1, to: rest.end)
         var list = Parameters(parameters)
         while let parameter = list.next(in: message) {
@@ -90,15 +92,12 @@ package struct NameAddress: Sendable {
             for index in value.indices where !Characters.isToken(value[index]) { throw .parameter }
             tag = parameter.value
         }
+        guard !list.isOpen else { throw .parameter }
     }
 
     /// The value of a header parameter; empty for one without a value, nil when it is not there.
     package func parameter(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
-        var list = Parameters(parameters)
-        while let parameter = list.next(in: message) {
-            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
-        }
-        return nil
+        Parameters(parameters).value(name, in: message)
     }
 }
 
@@ -115,7 +114,7 @@ package struct ValueList: Sendable {
 
     /// The next value without white space at its ends, or nil at the end; an empty one is returned.
     package mutating func next(in message: Span<UInt8>) -> Slice? {
-        guard at <= end, at < end || at == 0 else { return nil }
+        guard at < end else { return nil }
         let start = at
         var quoted = false
         var angle = false

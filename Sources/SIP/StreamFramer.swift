@@ -76,15 +76,14 @@ package struct StreamFramer: Sendable {
         guard start < bytes.count, bytes[start] == 0x0D else { return nil }
         guard start + 1 < bytes.count else { return .incomplete }
         guard bytes[start + 1] == 0x0A else { return .broken("line-end") }
-        if start + 3 < bytes.count, bytes[start + 2] == 0x0D, bytes[start + 3] == 0x0A {
-            return .ping(4)
-        }
         guard start + 2 < bytes.count else { return .incomplete }
-        if bytes[start + 2] != 0x0D {
+        guard bytes[start + 2] == 0x0D else {
             consume(2)
             return nil
         }
-        return start + 3 < bytes.count ? .broken("line-end") : .incomplete
+        guard start + 3 < bytes.count else { return .incomplete }
+        // Nothing that follows could ever be a message: waiting for more would gather it without end.
+        return bytes[start + 3] == 0x0A ? .ping(4) : .broken("line-end")
     }
 
     /// The place after the empty line, or nil when it has not come.

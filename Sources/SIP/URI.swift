@@ -30,9 +30,7 @@ package struct URI: Sendable {
         whole = part
         let bytes = message.bytes(part)
         guard let colon = bytes.first(UInt8(ascii: ":")), colon > 0 else { throw .uri }
-        for index in 0..<bytes.count where bytes[index] <= 0x20 || bytes[index] == 0x7F {
-            throw .uri
-        }
+        for index in bytes.indices where !Characters.isURI(bytes[index]) { throw .uri }
         let name = bytes.extracting(0..<colon)
         if name.isCaseless("sip") {
             scheme = .sip
@@ -102,11 +100,7 @@ package struct URI: Sendable {
 
     /// The value of a parameter; empty for one without a value, nil when it is not there.
     package func parameter(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
-        var rest = Parameters(parameters)
-        while let parameter = rest.next(in: message) {
-            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
-        }
-        return nil
+        Parameters(parameters).value(name, in: message)
     }
 }
 
@@ -145,12 +139,23 @@ package struct Parameters: Sendable {
     private var at: Int
     private let end: Int
     private let separator: UInt8
+    /// Whether a quoted string was left open: what follows it cannot be told from what is in it.
+    package private(set) var isOpen = false
 
     /// The pairs of a part; `separator` is the semicolon, or the comma of a digest header.
     package init(_ part: Slice, separator: UInt8 = UInt8(ascii: ";")) {
         at = part.start
         end = part.end
         self.separator = separator
+    }
+
+    /// The value of the pair of a name; empty for one without a value, nil when it is not there.
+    func value(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
+        var rest = self
+        while let parameter = rest.next(in: message) {
+            if message.bytes(parameter.name).isCaseless(name) { return parameter.value }
+        }
+        return nil
     }
 
     /// The next pair, or nil at the end.
@@ -176,6 +181,7 @@ package struct Parameters: Sendable {
             }
             at += 1
         }
+        isOpen = quoted
         let stop = min(at, end)
         at = stop + 1
         let name = Slice.from(start, to: equals ?? stop).trimmed(in: message)

@@ -78,6 +78,7 @@ package struct Via: Sendable {
                 hasRport = true
             }
         }
+        guard !list.isOpen else { throw .via }
     }
 
     /// Whether the branch begins with the cookie of RFC 3261 section 8.1.1.7.

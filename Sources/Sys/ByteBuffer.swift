@@ -4,13 +4,17 @@
 /// at its end, instead of at every piece.
 @safe
 package struct ByteBuffer: ~Copyable {
-    private let base: UnsafeMutablePointer<UInt8>
+    @usableFromInline
+    let base: UnsafeMutablePointer<UInt8>
     /// How many bytes fit.
+    @usableFromInline
     package let capacity: Int
     /// How many bytes are written.
-    package private(set) var count = 0
+    @usableFromInline
+    package internal(set) var count = 0
     /// Whether something did not fit since the last `removeAll`.
-    package private(set) var overflowed = false
+    @usableFromInline
+    package internal(set) var overflowed = false
 
     /// An empty buffer of so many bytes.
     package init(capacity: Int) {
@@ -22,6 +26,7 @@ package struct ByteBuffer: ~Copyable {
     deinit { unsafe base.deallocate() }
 
     /// The written bytes.
+    @inlinable
     package var span: Span<UInt8> {
         @_lifetime(borrow self)
         get {
@@ -50,6 +55,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Forgets what is written.
+    @inlinable
     package mutating func removeAll() {
         count = 0
         overflowed = false
@@ -63,6 +69,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Writes one byte.
+    @inlinable
     package mutating func append(_ byte: UInt8) {
         guard count < capacity else {
             overflowed = true
@@ -74,6 +81,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Writes the bytes.
+    @inlinable
     package mutating func append(_ bytes: Span<UInt8>) {
         guard !bytes.isEmpty else { return }
         guard bytes.count <= capacity - count else {
@@ -90,6 +98,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Writes a literal.
+    @inlinable
     package mutating func append(_ text: StaticString) {
         let length = text.utf8CodeUnitCount
         guard length <= capacity - count else {

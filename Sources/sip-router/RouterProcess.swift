@@ -56,7 +56,7 @@ final class RouterProcess {
     init(_ supervision: Supervision, _ start: StartSet) throws(ChildFailure) {
         self.supervision = supervision
         journal = supervision.journal
-        listeners = Self.listeners(start.settings)
+        listeners = Listener.numbered(start.settings)
         guard start.secret.count == 64 else { throw .setup("the supervisor handed over no secret") }
         guard listeners.contains(where: { $0.side == .inside && $0.endpoint.transport == .udp })
         else {
@@ -80,22 +80,6 @@ final class RouterProcess {
         for role in [Role.directory, .banner, .terminator] {
             if let socket = start.peers[role] { attach(role, socket) }
         }
-    }
-
-    /// The listeners as the supervisor numbers them: by their place among `outside` and `inside`.
-    private static func listeners(_ settings: [Setting]) -> [Listener] {
-        var listeners: [Listener] = []
-        for setting in settings {
-            let index = UInt8(truncatingIfNeeded: listeners.count)
-            switch setting {
-            case .outside(let endpoint):
-                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
-            case .inside(let endpoint):
-                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
-            default: break
-            }
-        }
-        return listeners
     }
 
     private func watch() throws(SystemError) {

@@ -41,21 +41,8 @@ struct Configuration {
         return Descriptor(owning: raw)
     }
 
-    /// The listeners; a listener's number is its place among `outside` and `inside` in the text.
-    var listeners: [Listener] {
-        var listeners: [Listener] = []
-        for setting in settings {
-            let index = UInt8(truncatingIfNeeded: listeners.count)
-            switch setting {
-            case .outside(let endpoint):
-                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
-            case .inside(let endpoint):
-                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
-            default: break
-            }
-        }
-        return listeners
-    }
+    /// The listeners, numbered.
+    var listeners: [Listener] { Listener.numbered(settings) }
 
     /// How many domains are served.
     var domains: Int {

@@ -41,7 +41,7 @@ final class SettingsReader {
             let ends = try Stream.pipe()
             pipe = ends.reading
             pid = try spawner.start(
-                "rempart", ["settings", "--frames"], user: user,
+                "rempart", ["settings", "--frames", "--name", path], user: user,
                 descriptors: [input.raw, ends.writing.raw, 2, nil])
         } catch {
             throw StartFailure("the settings cannot be read: \(error)")

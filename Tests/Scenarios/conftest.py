@@ -52,8 +52,8 @@ class Lab:
         make_database(path, schema, self.accounts.values())
         return path
 
-    def settings(self, database: Path, schema: str, servers: list[str], **more) -> Settings:
-        return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key, **more)
+    def settings(self, database: Path, schema: str, servers: list[str]) -> Settings:
+        return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key)
 
     def rempart(self, settings: str) -> Rempart:
         """An edge that is not started yet."""
@@ -63,12 +63,12 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: list[Kind], **settings) -> None:
+    def __init__(self, lab: Lab, kinds: list[Kind]) -> None:
         self.lab = lab
         self.database = lab.database(kinds[0].schema)
         self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database) for kind in kinds]
         self.settings = lab.settings(
-            self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks], **settings
+            self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
         )
         self.edge = lab.rempart(self.settings.text())
 

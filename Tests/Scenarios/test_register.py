@@ -3,6 +3,7 @@
 import pytest
 from conftest import Lab, Site
 from lab.phones import Shelf
+from lab.sip import credentials, parameters_of
 from lab.waiting import eventually
 
 
@@ -18,10 +19,37 @@ def test_a_phone_registers_and_the_edge_and_asterisk_see_it(any_site: Site, shel
     eventually(lambda: any_site.asterisk.registered(account.name), "Asterisk holds the edge's contact for the account")
 
 
-@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
-def test_each_offered_digest_algorithm_is_accepted(site: Site, lab: Lab, algorithm: str) -> None:
+def challenge_and_answer(lab: Lab, algorithm: str) -> tuple[list[str], int]:
+    """The algorithms an edge offers, and its answer to credentials by one of them."""
+    account = lab.accounts["1002"]
     with lab.client("198.18.1.30") as client:
-        assert client.register(lab.accounts["1002"], algorithm=algorithm) == 200
+        request = client.request("REGISTER", account.name)
+        first = client.answer_to(request)
+        assert first
+        offers = [parameters_of(value)["algorithm"] for value in first.all("www-authenticate")]
+        challenge = {**first.challenge("MD5"), "algorithm": algorithm}
+        value = credentials(challenge, account.name, account.secret, "REGISTER", request.uri)
+        second = client.answer_to(request.again(f"Authorization: {value}"))
+        assert second
+        return offers, second.status
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_both_digest_algorithms_are_accepted_but_md5_alone_is_offered(site: Site, lab: Lab, algorithm: str) -> None:
+    """Phones of before RFC 8760 give up at a challenge with an algorithm that they do not know."""
+    assert challenge_and_answer(lab, algorithm) == (["MD5"], 200)
+
+
+def test_sha_256_is_offered_when_the_settings_say_so(site: Site, lab: Lab) -> None:
+    right = site.edge.settings.read_text()
+    site.settings.algorithms = ["MD5", "SHA-256"]
+    site.edge.write_settings(site.settings.text())
+    try:
+        assert site.edge.ask("reload").returncode == 0
+        eventually(lambda: challenge_and_answer(lab, "SHA-256") == (["MD5", "SHA-256"], 200), "both are offered")
+    finally:
+        site.edge.write_settings(right)
+        assert site.edge.ask("reload").returncode == 0
 
 
 def test_a_phone_that_unregisters_is_forgotten_by_the_edge_and_by_asterisk(site: Site, lab: Lab) -> None:

@@ -54,9 +54,48 @@ PJSIP_16 = Kind(16, PJSIP)
 PJSIP_22 = Kind(22, PJSIP)
 
 
+def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
+    """The files of the channel driver: bound to its address, its media told to phones by the outside one."""
+    media = PBX_MEDIA[address]
+    if kind.schema == CHAN_SIP:
+        # The system's name is left out, so the realm is "asterisk", as installed.
+        return {
+            "sip.conf": f"""
+            [general]
+            bindaddr={address}
+            udpbindaddr={address}:5060
+            media_address={media}
+            context=nobody
+            allowguest=no
+            alwaysauthreject=yes
+            rtcachefriends=yes
+            nat=no
+            directmedia=no
+            srvlookup=no
+            """
+        }
+    return {
+        "sorcery.conf": """
+            [res_pjsip]
+            endpoint=realtime,ps_endpoints
+            auth=realtime,ps_auths
+            aor=realtime,ps_aors
+            """,
+        "pjsip.conf": f"""
+            [global]
+            type=global
+            endpoint_identifier_order=username
+            [udp]
+            type=transport
+            protocol=udp
+            bind={address}:5060
+            external_media_address={media}
+            """,
+    }
+
+
 def _configuration(kind: Kind, address: str, own: str, modules: str, database: str) -> dict[str, str]:
     """Every configuration file by name; `own` is the run folder as Asterisk sees it."""
-    media = PBX_MEDIA[address]
     files = {
         "asterisk.conf": f"""
             [directories]
@@ -88,39 +127,7 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
              same => n(refused),Hangup(20)
             """,
     }
-    if kind.schema == CHAN_SIP:
-        # The system's name is left out, so the realm is "asterisk", as installed.
-        files["sip.conf"] = f"""
-            [general]
-            bindaddr={address}
-            udpbindaddr={address}:5060
-            media_address={media}
-            context=nobody
-            allowguest=no
-            alwaysauthreject=yes
-            rtcachefriends=yes
-            nat=no
-            directmedia=no
-            srvlookup=no
-            """
-    else:
-        files["sorcery.conf"] = """
-            [res_pjsip]
-            endpoint=realtime,ps_endpoints
-            auth=realtime,ps_auths
-            aor=realtime,ps_aors
-            """
-        files["pjsip.conf"] = f"""
-            [global]
-            type=global
-            endpoint_identifier_order=username
-            [udp]
-            type=transport
-            protocol=udp
-            bind={address}:5060
-            external_media_address={media}
-            """
-    return files
+    return files | _channel_configuration(kind, address)
 
 
 class Asterisk:

@@ -61,6 +61,7 @@ class Settings:
     port: int = 5060
     inside_port: int = 5060
     pbx_port: int = 5060
+    algorithms: list[str] = field(default_factory=list)
     defence: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -77,6 +78,7 @@ class Settings:
             "accounts:",
             f"  database: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
+            *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
             "tls:",
             f"  certificate: {self.certificate}",
             f"  key: {self.key}",

@@ -1,0 +1,60 @@
+internal import SIP
+
+/// Finding messages in a stream.
+extension Properties {
+    /// One thing that a framer finds.
+    private enum Found: Equatable {
+        case message([UInt8])
+        case ping
+        case broken(String)
+    }
+
+    /// However a stream is cut, the same messages are found in it, and what waits stays bounded.
+    package static func framing(_ bytes: Span<UInt8>) -> String? {
+        let stream = [UInt8](copying: bytes)
+        let (whole, waiting) = found(in: stream) { stream.count }
+        guard waiting <= MessageParser.maximumMessage else {
+            return "\(waiting) bytes wait for the end of a message"
+        }
+        let (bytewise, _) = found(in: stream) { 1 }
+        guard whole == bytewise else { return "byte for byte: \(bytewise), at once: \(whole)" }
+        // Pieces whose lengths the stream itself decides.
+        var state = stream.prefix(64).reduce(UInt64(stream.count)) { $0 &* 31 &+ UInt64($1) }
+        let (pieces, _) = found(in: stream) {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return 1 + Int(state >> 33) % 97
+        }
+        guard whole == pieces else { return "in pieces: \(pieces), at once: \(whole)" }
+        return nil
+    }
+
+    /// What a framer finds in a stream that comes in pieces, and how many bytes it then still holds.
+    private static func found(
+        in stream: [UInt8], piece: () -> Int
+    ) -> (found: [Found], waiting: Int) {
+        var framer = StreamFramer()
+        var result: [Found] = []
+        var at = 0
+        while at < stream.count {
+            let end = min(at + piece(), stream.count)
+            framer.append(stream.span.extracting(at..<end))
+            at = end
+            taking: while true {
+                switch framer.next() {
+                case .incomplete: break taking
+                case .ping(let length):
+                    framer.consume(length)
+                    result.append(.ping)
+                case .message(let length):
+                    let start = framer.head
+                    result.append(.message(Array(framer.bytes[start..<start + length])))
+                    framer.consume(length)
+                case .broken(let reason):
+                    result.append(.broken(reason))
+                    return (result, 0)
+                }
+            }
+        }
+        return (result, framer.bytes.count - framer.head)
+    }
+}

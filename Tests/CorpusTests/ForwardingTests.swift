@@ -1,0 +1,69 @@
+internal import FuzzProperties
+internal import Messages
+internal import SIP
+internal import Testing
+
+@Suite("Forwarding")
+struct ForwardingTests {
+    /// The requests that go on to an Asterisk when they come with credentials.
+    static let forwarded = Verdict.all.filter { $0.authenticated.hasSuffix("forward") }
+
+    @Test("what goes on to an Asterisk says what came", arguments: forwarded)
+    func says(_ verdict: Verdict) throws {
+        let bytes = verdict.file.bytes
+        var came = MessageIndex()
+        try MessageParser().parse(bytes.span, into: &came)
+        let sent = try #require(Self.sent(for: bytes))
+        var went = MessageIndex()
+        try MessageParser().parse(sent.span, into: &went)
+        var before = Model(bytes.span, came)
+        let user = bytes.span.bytes(came.requestURI.user).text
+        // The host is the edge's choice, and nothing but the user part goes on.
+        before.rest = Array("sip:\(user)@10.0.0.10:5060".utf8)
+        #expect(Model(sent.span, went) == before)
+        #expect(went.maxForwards == min(came.maxForwards ?? 70, 70) - 1)
+        #expect(went.contentLength == Int(came.body.length))
+    }
+
+    @Test("nothing of the outside's routing, trust or credentials goes on", arguments: forwarded)
+    func drops(_ verdict: Verdict) throws {
+        let sent = try #require(Self.sent(for: verdict.file.bytes))
+        var went = MessageIndex()
+        try MessageParser().parse(sent.span, into: &went)
+        for name in [
+            HeaderName.route, .proxyRequire, .authorization, .proxyAuthorization, .path,
+            .pAssertedIdentity, .remotePartyID,
+        ] {
+            #expect(!went.has(name), "\(name) went on")
+        }
+        let vias = (0..<went.count).count { went[$0].name == .via }
+        #expect(vias == 1, "the Vias of the outside went on")
+        #expect(!sent.span.bytes(went.requestURI.whole).text.contains("?"))
+    }
+
+    @Test(
+        "nothing sent has a fold, a compact name, or white space before a colon",
+        arguments: forwarded)
+    func canonical(_ verdict: Verdict) throws {
+        let sent = try #require(Self.sent(for: verdict.file.bytes))
+        var went = MessageIndex()
+        try MessageParser().parse(sent.span, into: &went)
+        for position in 0..<went.count {
+            let field = went[position]
+            #expect(!sent.span.bytes(field.value).text.contains("\r"))
+            #expect(field.nameSlice.length > 1)
+            if field.name != .other {
+                #expect(sent.span.bytes(field.nameSlice).text == "\(field.name.text)")
+            }
+        }
+    }
+
+    /// The request as it goes to the Asterisk, when it comes with credentials.
+    private static func sent(for bytes: [UInt8]) -> [UInt8]? {
+        var edge = Edge(.udp, serving: TortureTests.served)
+        guard let challenge = edge.receive(bytes).first(where: { $0.isChallenge }),
+            let request = Edge.authenticated(bytes, by: challenge)
+        else { return nil }
+        return edge.receive(request).first { $0.isInward }?.bytes
+    }
+}
