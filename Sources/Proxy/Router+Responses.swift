@@ -21,7 +21,7 @@ extension Router {
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-                if ack { acknowledge(handle, bytes, index) }
+            if ack { acknowledge(handle, bytes, index) }
             clients[handle].end = timers.set(
                 handle.payload(.clientEnd), at: now.monotonic + after)
             final(handle, bytes, index)
