@@ -2,8 +2,8 @@ internal import CCrypto
 
 /// AES-256-CMAC by libcrypto (EVP_MAC-CMAC(7), NIST SP 800-38B) with a key that is set once.
 ///
-/// HMAC-SHA-256 costs five times as much here, since libcrypto copies its inner state anew, on the heap,
-/// for every message; CMAC only clears a block.
+/// Not HMAC, for which libcrypto copies its inner state onto the heap anew for every message, twice
+/// (2 allocations and 180 ns a nonce, where CMAC has none and 127 ns).
 @safe
 package struct KeyedHash: ~Copyable {
     /// The length of a hash, in bytes.

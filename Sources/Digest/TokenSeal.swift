@@ -129,6 +129,9 @@ package enum Base64URL {
         }
     }
 
+    /// Whether the byte is a letter of the alphabet.
+    package static func isLetter(_ byte: UInt8) -> Bool { value(byte) != nil }
+
     /// Writes the text of the bytes.
     package static func append(_ bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
         var bits: UInt32 = 0

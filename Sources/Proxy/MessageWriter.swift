@@ -415,10 +415,12 @@ package struct MessageWriter: ~Copyable {
                 buffer.append(field.name.text)
             }
             buffer.append(": ")
-            if field.name == .rAck, sequenceShift > 0 {
-                append(rAck: message.bytes(field.value), sequenceShift)
-            } else {
-                append(value: message.bytes(field.value), direction)
+            let value = message.bytes(field.value)
+            switch field.name {
+            case .rAck where sequenceShift > 0: append(rAck: value, sequenceShift)
+            case .replaces: append(replaces: value, direction)
+            case .referTo where direction == .inward: append(referTo: value)
+            default: append(value: value, direction)
             }
             endLine()
         }
@@ -476,6 +478,39 @@ package struct MessageWriter: ~Copyable {
         buffer.append(value.extracting(0...first))
         buffer.append(decimal: number + UInt64(shift))
         append(value: value.extracting(second..<value.count), .inward)
+    }
+
+    /// Writes a Replaces (RFC 3891 section 6.1): what stands before its parameters is a Call-ID.
+    private mutating func append(replaces value: Span<UInt8>, _ direction: Direction) {
+        let end = value.first(UInt8(ascii: ";")) ?? value.count
+        appendCallID(value.extracting(0..<end), direction)
+        append(value: value.extracting(end..<value.count), direction)
+    }
+
+    /// Writes a phone's Refer-To; the Call-ID in its escaped Replaces is again the one that the Asterisk gave
+    /// (RFC 3891 section 4), or an attended transfer would find no call.
+    private mutating func append(referTo value: Span<UInt8>) {
+        var at = 0
+        while at < value.count {
+            guard value[at] == UInt8(ascii: "%"), at + 3 <= value.count,
+                value.extracting(at..<at + 3).isCaseless("%40")
+            else {
+                append(value: value.extracting(at..<at + 1), .inward)
+                at += 1
+                continue
+            }
+            buffer.append("%40")
+            at += 3
+            var end = at
+            while end < value.count, Base64URL.isLetter(value[end]) { end += 1 }
+            guard let address = tokens.host(value.extracting(at..<end)) else { continue }
+            buffer.append(host: address.ip)
+            if address.port != 0 {
+                buffer.append("%3A")
+                buffer.append(decimal: UInt64(address.port))
+            }
+            at = end
+        }
     }
 
     /// Ends a message that has no body.

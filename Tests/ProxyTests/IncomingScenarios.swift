@@ -131,6 +131,30 @@ import Testing
         #expect(bye.uri == "sip:300@10.0.0.10:5060" && bye.sequence == 101)
     }
 
+    @Test("an attended transfer names the call as Asterisk does")
+    func transfer() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        try alice.register()
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice", callID: "abc@10.0.0.10:5060")
+        let invite = try alice.expect("INVITE")
+        alice.send(response(to: invite, 200, tag: "d", ["Contact: <\(alice.contact)>"]))
+        _ = try asterisk.expect(200)
+        let known = invite["Call-ID"].replacing("@", with: "%40")
+        var dialog = Dialog(called: invite, tag: "d")
+        alice.send(
+            dialog.request(
+                "REFER", via: alice.via,
+                ["Refer-To: <sip:300@example.com?Replaces=\(known)%3Bto-tag%3Dd>"]))
+        #expect(
+            try asterisk.expect("REFER")["Refer-To"]
+                == "<sip:300@example.com?Replaces=abc%4010.0.0.10%3A5060%3Bto-tag%3Dd>")
+        alice.send(
+            dialog.request("INVITE", via: alice.via, ["Replaces: \(invite["Call-ID"]);to-tag=d"]))
+        #expect(try asterisk.expect("INVITE")["Replaces"] == "abc@10.0.0.10:5060;to-tag=d")
+    }
+
     @Test("Asterisk's BYE for a call it made reaches the phone by the token in Route")
     func bye() throws {
         let edge = Edge()
