@@ -19,6 +19,8 @@ package struct Exchange: Sendable {
     package var flow: Flow
     /// What its retransmissions, ACK and CANCEL are found by.
     package var key: UInt64 = 0
+    /// What the same request that came by another way is found by; 0 when that is not looked for.
+    package var mergeKey: UInt64 = 0
     /// The server side.
     package var server: ServerTransaction
     /// The request as it came.

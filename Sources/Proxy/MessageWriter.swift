@@ -54,6 +54,9 @@ package struct MessageWriter: ~Copyable {
     /// Writes bytes as they are.
     package mutating func append(_ bytes: Span<UInt8>) { buffer.append(bytes) }
 
+    /// Writes one byte.
+    mutating func append(byte: UInt8) { buffer.append(byte) }
+
     /// Writes a number.
     package mutating func append(decimal value: UInt64) { buffer.append(decimal: value) }
 
@@ -239,13 +242,6 @@ package struct MessageWriter: ~Copyable {
                 first = false
             }
         }
-    }
-
-    /// Writes Max-Forwards.
-    package mutating func maxForwards(_ count: UInt8) {
-        buffer.append("Max-Forwards: ")
-        buffer.append(decimal: UInt64(count))
-        endLine()
     }
 
     /// Writes the Call-ID; an inside address in one that leaves becomes a token, and back.

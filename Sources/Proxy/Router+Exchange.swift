@@ -147,6 +147,9 @@ extension Router {
         blocks.release(&exchanges[handle].answer)
         blocks.release(&exchanges[handle].best)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
+        if exchanges[handle].mergeKey != 0 {
+            keys.remove(Int32(bitPattern: handle.index), exchanges[handle].mergeKey)
+        }
         exchanges.release(handle)
     }
 

@@ -12,11 +12,10 @@ extension Router {
             reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
-        if index.maxForwards == 0 {
-            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
-            return
-        }
-        if let token = routeToken(bytes, index) {
+        let token = routeToken(bytes, index)
+        let endsHere = token == nil && index.method == .options
+        guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
+        if let token {
             insideDialogRequest(bytes, index, flow, token)
             return
         }

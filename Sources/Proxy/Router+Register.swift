@@ -159,6 +159,7 @@ extension Router {
             writer.endLine()
             at = binding.next
         }
+        writer.date(now.sinceEpoch)
         endReply(flow)
     }
 

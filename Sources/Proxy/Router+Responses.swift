@@ -21,7 +21,7 @@ extension Router {
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-                if ack { acknowledge(handle, bytes, index) }
+            if ack { acknowledge(handle, bytes, index) }
             clients[handle].end = timers.set(
                 handle.payload(.clientEnd), at: now.monotonic + after)
             final(handle, bytes, index)
@@ -38,15 +38,20 @@ extension Router {
     private func client(
         of bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
     ) -> Handle? {
-        let branch = bytes.bytes(index.via.branch)
+        guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
+        let went = clients[handle].flow
+        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
+        return handle
+    }
+
+    /// The client transaction of a branch that we have made.
+    func client(ofBranch branch: Span<UInt8>) -> Handle? {
         guard branch.count == 31, branch.extracting(0..<7).isExactly("z9hG4bK"),
             let number = hexadecimal(branch.extracting(7..<15)),
             let cookie = hexadecimal(branch.extracting(15..<31)),
             let handle = clients.handle(at: UInt32(number)), clients[handle].cookie == cookie,
             cookie != 0
         else { return nil }
-        let went = clients[handle].flow
-        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
         return handle
     }
 

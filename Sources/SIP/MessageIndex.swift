@@ -30,7 +30,7 @@ package struct MessageIndex: Sendable {
     /// How many of them the edge does not write anew.
     private(set) var carried = 0
     /// How many Vias there are, several in one field counted each.
-    var hops = 0
+    package internal(set) var hops = 0
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
