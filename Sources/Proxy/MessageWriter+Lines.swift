@@ -9,6 +9,16 @@ extension MessageWriter {
         endLine()
     }
 
+    /// Writes Max-Breadth.
+    package mutating func maxBreadth(_ count: UInt8) {
+        append("Max-Breadth: ")
+        append(decimal: UInt64(count))
+        endLine()
+    }
+
+    /// Writes Retry-After, as every 503 of ours has it (RFC 3261 section 21.5.4).
+    package mutating func retryAfter() { append("Retry-After: 30\r\n") }
+
     /// Writes the date and time (RFC 3261 section 20.17).
     package mutating func date(_ sinceEpoch: Milliseconds) {
         let seconds = sinceEpoch.seconds

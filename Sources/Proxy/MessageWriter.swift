@@ -482,8 +482,8 @@ package struct MessageWriter: ~Copyable {
         _ name: HeaderName, _ direction: Direction, _ isPrivate: Bool
     ) -> Bool {
         switch name {
-        case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .contentLength, .route,
-            .recordRoute, .path, .serviceRoute, .proxyRequire:
+        case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .maxBreadth, .contentLength,
+            .route, .recordRoute, .path, .serviceRoute, .proxyRequire:
             return false
         // The edge is where authentication begins and ends, both ways.
         case .authorization, .proxyAuthorization, .wwwAuthenticate, .proxyAuthenticate,

@@ -103,7 +103,7 @@ extension Router {
         guard !clients[handle].settled else {
             // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
             guard status < 300, exchanges[owner].method == .invite else { return }
-            cancelBranches(owner)
+            cancelBranches(owner, Self.answeredElsewhere)
             pass(owner, handle, bytes, index)
             return
         }
@@ -117,13 +117,19 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
+        if status == 401 || status == 407 {
+            // An Asterisk has no credentials for a phone: the challenge ends here, as a refusal.
+            record(owner, 403, bytes, index, isOurs: true)
+            conclude(owner)
+            return
+        }
         if status < 300 {
-            cancelBranches(owner)
+            cancelBranches(owner, Self.answeredElsewhere)
             callRecord(owner, bytes, index)
             pass(owner, handle, bytes, index)
             return
         }
-        if status >= 600 { cancelBranches(owner) }
+        if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
         if status == 503, mayMove(owner), tryNextAsterisk(owner) { return }
         record(owner, status, bytes, index, isOurs: false)
         conclude(owner)
@@ -135,16 +141,28 @@ extension Router {
             && exchanges[owner].server.isOpen && !exchanges[owner].cancelled
     }
 
-    /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6).
+    /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6), of
+    /// one class what says more.
     private mutating func record(
         _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: MessageIndex, isOurs: Bool
     ) {
         let held = exchanges[owner].bestStatus
-        let rank = { (status: UInt16) in status >= 600 ? 0 : status / 100 }
-        guard held == 0 || rank(status) < rank(held) else { return }
+        guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
         exchanges[owner].bestStatus = status
         blocks.release(&exchanges[owner].best)
         if !isOurs { exchanges[owner].best = blocks.store(bytes) }
+    }
+
+    /// The lower, the better a failure is to pass on.
+    private static func rank(_ status: UInt16) -> UInt16 {
+        switch status {
+        case 600...: 0
+        // What the caller can mend by asking otherwise (section 16.7 item 6).
+        case 415, 420, 484: 400
+        // Nothing was heard of the phone, or it has lost its dialog: anything else says more.
+        case 408, 430, 481, 487: status / 100 * 100 + 2
+        default: status / 100 * 100 + 1
+        }
     }
 
     /// Counts a branch as ended without a response of its own.

@@ -17,6 +17,10 @@ extension Router {
             return false
         }
         guard index.method != .ack else { return true }
+        if index.maxBreadth == 0, !endsHere {
+            refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
+            return false
+        }
         if hasLooped(bytes, index) {
             refuse(bytes, index, flow, 482, "Loop Detected", "loop")
             return false
@@ -90,7 +94,19 @@ extension Router {
     // MARK: Extensions
 
     /// Whether a name is that of an extension that the registrar offers.
-    private func isOffered(_ option: Span<UInt8>) -> Bool { false }
+    private func isOffered(_ option: Span<UInt8>) -> Bool { option.isCaseless("outbound") }
+
+    /// Whether a REGISTER says that its phone can do RFC 5626.
+    func offersOutbound(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+        for position in 0..<index.count
+        where index[position].name == .supported || index[position].name == .require {
+            var list = ValueList(index[position].value)
+            while let option = list.next(in: bytes) {
+                if bytes.bytes(option).isCaseless("outbound") { return true }
+            }
+        }
+        return false
+    }
 
     private func requiresUnknown(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
         for position in 0..<index.count where index[position].name == .require {

@@ -50,6 +50,8 @@ package struct MessageIndex: Sendable {
     package var sequenceMethod = Method.other
     /// Max-Forwards, nil when there is none.
     package var maxForwards: UInt8?
+    /// Max-Breadth, nil when there is none (RFC 5393 section 5.2).
+    package var maxBreadth: UInt8?
     /// Expires in seconds, clamped to 32 bits; nil when there is none.
     package var expires: UInt32?
     /// Content-Length, nil when there is none.
@@ -67,6 +69,7 @@ package struct MessageIndex: Sendable {
         hops = 0
         first = InlineArray<64, UInt8>(repeating: 0)
         maxForwards = nil
+        maxBreadth = nil
         expires = nil
         contentLength = nil
         callID = .empty
