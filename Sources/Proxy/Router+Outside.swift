@@ -23,6 +23,11 @@ extension Router {
             refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
             return
         }
+        // RFC 5630 section 4: nothing is secure that came to us in clear.
+        guard index.requestURI.scheme != .sips || flow.transport == .tls else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
+            return
+        }
         let isForEdge = index.method == .options && index.requestURI.user.isEmpty
         let endsHere = token == nil && (isForEdge || index.method == .register)
         guard isValid(bytes, index, flow, endsHere: endsHere) else { return }

@@ -167,6 +167,10 @@ package struct Router: ~Copyable {
     /// Takes one whole message that came by a flow.
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
+        if flow.transport == .udp, STUN.mayBe(bytes) {
+            keepAlive(bytes, flow)
+            return
+        }
         receive(bytes, flow, replayed: false)
     }
 
@@ -266,7 +270,7 @@ package struct Router: ~Copyable {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
     ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
-        writer.append("Retry-After: 30\r\n")
+        writer.retryAfter()
         endReply(flow)
         refuseRecord(code, 503, index, bytes, flow)
     }
