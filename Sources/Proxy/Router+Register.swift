@@ -90,7 +90,9 @@ extension Router {
             while let value = list.next(in: bytes) {
                 if bytes.bytes(value).isExactly("*") {
                     // RFC 3261 section 10.2.2: alone, and with Expires 0.
-                    guard index.expires == 0, request.contacts.isEmpty else { throw .badContact }
+                    guard index.expires == 0, request.contacts.isEmpty, !request.all else {
+                        throw .badContact
+                    }
                     request.all = true
                     continue
                 }
@@ -123,10 +125,23 @@ extension Router {
         let granted = min(seconds, UInt64(settings.maximumExpires.seconds))
         let identity = offersOutbound(bytes, index) ? try instance(address, bytes) : []
         let contact = [UInt8](bytes.bytes(address.uri.whole))
-        let named = identity.isEmpty ? contact : identity
+        let named = identity.isEmpty ? comparable(address.uri, contact) : identity
         return ContactRequest(
             key: writer.tokens.longMark(named.span), contact: contact,
             instance: identity, expires: .seconds(Int64(granted)), q: quality(address, bytes))
+    }
+
+    /// A Contact with its scheme and host in lower case, where case does not matter
+    /// (RFC 3261 section 19.1.4).
+    private func comparable(_ uri: URI, _ contact: [UInt8]) -> [UInt8] {
+        var result = contact
+        let scheme = result.firstIndex(of: UInt8(ascii: ":")) ?? 0
+        for place in 0..<scheme { result[place] = Characters.lower(result[place]) }
+        let host = uri.host.start - uri.whole.start
+        for place in host..<host + Int(uri.host.length) {
+            result[place] = Characters.lower(result[place])
+        }
+        return result
     }
 
     /// `+sip.instance` with its `reg-id`, empty without (RFC 5626 section 6).

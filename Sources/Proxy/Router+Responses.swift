@@ -189,14 +189,15 @@ extension Router {
     mutating func conclude(_ owner: Handle) {
         guard exchanges[owner].open == 0, exchanges[owner].server.isOpen else { return }
         let exchange = exchanges[owner]
-        if exchange.best.exists, exchange.bestStatus != 503 {
+        // RFC 4320 section 4.2: a 408 for another request than INVITE is too late for anybody.
+        let isLate = exchange.bestStatus == 408 && exchange.method != .invite
+        if exchange.best.exists, exchange.bestStatus != 503, !isLate {
             passStored(owner)
             return
         }
         switch exchange.bestStatus {
         case 403: finishLocally(owner, 403, "Forbidden")
-        // RFC 4320 section 4.2: too late for anybody, nothing is sent.
-        case 408 where exchange.method != .invite: close(owner)
+        case 408 where isLate: close(owner)
         case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
         case 408: finishLocally(owner, 408, "Request Timeout")
         case 513: finishLocally(owner, 513, "Message Too Large")
