@@ -197,6 +197,7 @@ extension Router {
             endClient(handle)
             return
         }
+        countSent(handle)
         outbox.append(writer.buffer, to: clients[handle].flow)
         if let interval = clients[handle].transaction.firstInterval {
             clients[handle].retransmit = timers.set(
@@ -232,6 +233,7 @@ extension Router {
     /// Frees everything a client transaction holds.
     mutating func endClient(_ handle: Handle) {
         guard clients.contains(handle) else { return }
+        countEnded(handle)
         timers.cancel(&clients[handle].retransmit)
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)

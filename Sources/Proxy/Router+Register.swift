@@ -371,6 +371,7 @@ extension Router {
     /// A stream's connection is over.
     package mutating func closed(_ connection: UInt64) {
         liveConnections.remove(connection)
+        if sentByConnection[connection] != nil { lostConnections.insert(connection) }
         setReachable(connection, false)
         connectionBindings[connection] = nil
     }

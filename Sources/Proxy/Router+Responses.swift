@@ -131,6 +131,7 @@ extension Router {
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
         if status == 503, mayMove(owner), tryNextAsterisk(owner) { return }
+        if status == 430, tryOtherFlow(owner, after: handle) { return }
         record(owner, status, bytes, index, isOurs: false)
         conclude(owner)
     }
@@ -180,6 +181,7 @@ extension Router {
             {
                 return
             }
+            if tryOtherFlow(owner, after: handle) { return }
             if exchanges[owner].bestStatus == 0 { exchanges[owner].bestStatus = status }
             conclude(owner)
         }
@@ -200,6 +202,7 @@ extension Router {
         case 408 where isLate: close(owner)
         case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
         case 408: finishLocally(owner, 408, "Request Timeout")
+        case 430: finishLocally(owner, 430, "Flow Failed")
         case 513: finishLocally(owner, 513, "Message Too Large")
         // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
         default: finishLocally(owner, 500, "Server Internal Error")

@@ -93,6 +93,10 @@ package struct Router: ~Copyable {
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
     var connectionBindings: [UInt64: Set<Int32>] = [:]
+    /// How many requests are under way by each connection.
+    var sentByConnection: [UInt64: Int] = [:]
+    /// The connections that have closed with requests under way, until those have ended.
+    var lostConnections: Set<UInt64> = []
     var randomState: UInt64
 
     struct ForeignRealm: Hashable {
@@ -301,6 +305,7 @@ package struct Router: ~Copyable {
     /// Runs every timer that is due.
     package mutating func advance(_ now: Now) {
         self.now = now
+        failLostBranches()
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)

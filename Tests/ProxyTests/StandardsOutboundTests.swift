@@ -67,6 +67,52 @@ import Testing
     }
 
     @Test(
+        "a call that fails by one flow of a phone is sent by the other",
+        arguments: ["closed", "silent", "430"])
+    func flowFails(_ how: String) throws {
+        let edge = Edge()
+        let one = Phone(edge, "alice", at: "198.51.100.7:40000", .tcp, connection: 5)
+        let two = Phone(edge, "alice", at: "198.51.100.7:41000", .tcp, connection: 6)
+        try one.register(contacts: [contact(one, 1)], ["Supported: outbound"])
+        edge.advance(.seconds(1))
+        try two.register(contacts: [contact(two, 2)], ["Supported: outbound"])
+        edge.advance(.seconds(10))
+        let before = edge.router.load
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice")
+        let invite = try two.expect("INVITE")
+        #expect(one.next() == nil)
+        switch how {
+        case "closed":
+            edge.router.closed(6)
+            edge.advance(Milliseconds(20))
+        case "silent": edge.advance(.seconds(33))
+        default: two.send(response(to: invite, 430, tag: "t"))
+        }
+        one.send(response(to: try one.expect("INVITE"), 486, tag: "t"))
+        #expect(asterisk.all().map(\.status) == [100, 486])
+        edge.advance(.seconds(70))
+        #expect(edge.router.load.clients == before.clients && edge.router.load.exchanges == 0)
+        #expect(edge.router.load.freeBlocks == before.freeBlocks)
+    }
+
+    @Test("a call whose only phone loses its connection fails with 430 at once")
+    func connectionLost() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice", at: "198.51.100.7:40000", .tls, connection: 5)
+        try alice.register()
+        let before = edge.router.load
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice")
+        alice.send(response(to: try alice.expect("INVITE"), 180, tag: "t"))
+        edge.router.closed(5)
+        edge.advance(Milliseconds(20))
+        #expect(asterisk.all().map(\.status) == [100, 180, 430])
+        edge.advance(.seconds(70))
+        #expect(edge.router.load.clients == before.clients && edge.router.load.exchanges == 0)
+    }
+
+    @Test(
         "what RFC 5626 section 6 forbids is refused and changes nothing",
         arguments: [
             (
