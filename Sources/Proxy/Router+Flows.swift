@@ -34,39 +34,47 @@ extension Router {
         }
     }
 
-    /// Sends a call that failed by one flow of a phone by another one that it was not sent by yet; false when
-    /// there is none.
+    /// Sends a call that failed by one flow of a phone by the one that it refreshed before; false when there
+    /// is none.
     mutating func tryOtherFlow(_ owner: Handle, after client: Handle) -> Bool {
         let exchange = exchanges[owner]
         guard exchange.direction == .outward, !exchange.inDialog, !exchange.cancelled,
             !clients[client].cancelled, exchange.server.isOpen, exchange.account >= 0,
-            let failed = binding(exchange.account, by: clients[client].flow)
+            let failed = place(exchange.account, by: clients[client].flow)
         else { return false }
+        var next: Int32?
         var at = accounts[exchange.account].bindings
         while let other = bindings[at] {
-            at = other.next
-            guard other.reachable, other.isOfSamePhone(as: failed),
-                !wasSent(exchange, by: other.flow)
+            defer { at = other.next }
+            // Only backwards, so that flows which all stay silent are tried once each.
+            guard other.reachable, isSamePhone(at, failed), isLater(failed, than: at),
+                next.map({ isLater(at, than: $0) }) ?? true
             else { continue }
-            return forwardOutward(owner, other.flow, uri: other.contact)
+            next = at
         }
-        return false
+        guard let next, let binding = bindings[next] else { return false }
+        return forwardOutward(owner, binding.flow, uri: binding.contact)
     }
 
-    private func binding(_ account: Int32, by flow: Flow) -> Binding? {
+    /// Whether one binding was refreshed after another one.
+    func isLater(_ one: Int32, than other: Int32) -> Bool {
+        guard let first = bindings[one], let second = bindings[other] else { return false }
+        return (first.expires, one) > (second.expires, other)
+    }
+
+    /// Whether two bindings are flows of one phone.
+    func isSamePhone(_ one: Int32, _ other: Int32) -> Bool {
+        guard let first = bindings[one], let second = bindings[other] else { return false }
+        return first.isOfSamePhone(as: second)
+    }
+
+    /// The account's binding that came by a flow.
+    private func place(_ account: Int32, by flow: Flow) -> Int32? {
         var at = accounts[account].bindings
         while let binding = bindings[at] {
-            if binding.flow == flow { return binding }
+            if binding.flow == flow { return at }
             at = binding.next
         }
         return nil
-    }
-
-    private func wasSent(_ exchange: Exchange, by flow: Flow) -> Bool {
-        for position in 0..<exchange.clientCount {
-            let client = exchange.clients[position]
-            if clients.contains(client), clients[client].flow == flow { return true }
-        }
-        return false
     }
 }

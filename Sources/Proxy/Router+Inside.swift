@@ -154,11 +154,9 @@ extension Router {
             defer { at = binding.next }
             guard binding.reachable else { continue }
             var place = targets.count
-            for position in 0..<targets.count {
-                guard let other = bindings[targets.places[position]],
-                    other.isOfSamePhone(as: binding)
-                else { continue }
-                place = other.expires < binding.expires ? position : Exchange.maximumBranches
+            for position in 0..<targets.count where isSamePhone(targets.places[position], at) {
+                let isLater = isLater(at, than: targets.places[position])
+                place = isLater ? position : Exchange.maximumBranches
             }
             guard place < Exchange.maximumBranches else { continue }
             targets.places[place] = at

@@ -154,6 +154,11 @@ extension Router {
         guard let number = bytes.bytes(flow).decimal(limit: 2_147_483_647), number > 0,
             instance.length + flow.length < 127
         else { throw .badContact }
+        // It is told again in every answer, where a fold or a blank in it would be ours.
+        for place in instance.start..<instance.end
+        where bytes[place] <= 0x20 || bytes[place] >= 0x7F {
+            throw .badContact
+        }
         return [UInt8](bytes.bytes(instance)) + [UInt8(ascii: ";")] + [UInt8](bytes.bytes(flow))
     }
 

@@ -1,7 +1,7 @@
 internal import Registrar
 package import Sys
 
-/// The one question of STUN that a phone asks on its SIP socket: where do you see me? (RFC 5626 section 3.5.2)
+/// The one question of STUN that a phone asks on its SIP socket: where it is seen (RFC 5626 section 3.5.2).
 package enum STUN {
     private static let cookie: UInt32 = 0x2112_A442
     private static let headerLength = 20

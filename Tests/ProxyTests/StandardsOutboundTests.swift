@@ -96,6 +96,24 @@ import Testing
         #expect(edge.router.load.freeBlocks == before.freeBlocks)
     }
 
+    @Test("flows that all stay silent are tried once each")
+    func allSilent() throws {
+        let edge = Edge()
+        let flows = (0..<3).map { Phone(edge, "alice", at: "198.51.100.7:\(41000 + $0)") }
+        for (number, flow) in flows.enumerated() {
+            let answer = try flow.register(
+                contacts: [contact(flow, number + 1)], ["Supported: outbound"])
+            #expect(answer.all("Contact").count == number + 1)
+        }
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice")
+        edge.advance(.seconds(100))
+        for flow in flows {
+            #expect(Set(flow.all().filter(\.isRequest).map(\.branch)).count == 1)
+        }
+        #expect(try asterisk.expect(408).status == 408)
+    }
+
     @Test("a call whose only phone loses its connection fails with 430 at once")
     func connectionLost() throws {
         let edge = Edge()
@@ -123,6 +141,7 @@ import Testing
             ),
             (["<sip:a@192.0.2.1>;reg-id=0;+sip.instance=\"<urn:x>\""], 400),
             (["<sip:a@192.0.2.1>;reg-id=one;+sip.instance=\"<urn:x>\""], 400),
+            (["<sip:a@192.0.2.1>;reg-id=1;+sip.instance=\"<urn:\r\n x>\""], 400),
             (["<sips:a@192.0.2.1>"], 400),
         ])
     func refused(_ contacts: [String], _ status: Int) throws {
