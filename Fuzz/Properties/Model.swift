@@ -62,7 +62,8 @@ package struct Model: Equatable, Sendable {
     /// how to authenticate, which is the edge's own business.
     private static func passes(_ name: HeaderName) -> Bool {
         switch name {
-        case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .contentLength, .route,
+        case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .maxBreadth, .contentLength,
+            .route,
             .recordRoute, .path, .serviceRoute, .proxyRequire, .authorization,
             .proxyAuthorization, .wwwAuthenticate, .proxyAuthenticate, .authenticationInfo,
             .proxyAuthenticationInfo:

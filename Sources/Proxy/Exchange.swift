@@ -19,6 +19,8 @@ package struct Exchange: Sendable {
     package var flow: Flow
     /// What its retransmissions, ACK and CANCEL are found by.
     package var key: UInt64 = 0
+    /// What the same request that came by another way is found by; 0 when that is not looked for.
+    package var mergeKey: UInt64 = 0
     /// The server side.
     package var server: ServerTransaction
     /// The request as it came.
@@ -41,6 +43,8 @@ package struct Exchange: Sendable {
     package var challenges: UInt8 = 0
     /// Whether the caller has cancelled.
     package var cancelled = false
+    /// How many branches the request may still be split into on its way (RFC 5393 section 5).
+    package var breadth: UInt8 = 60
     /// The branches.
     package var clients = InlineArray<12, Handle>(repeating: .none)
     /// How many branches there have been.
@@ -98,6 +102,8 @@ package struct Client: Sendable {
     package var cancelWanted = false
     /// Whether a CANCEL was sent.
     package var cancelled = false
+    /// The value of the CANCEL's Reason, empty for none (RFC 3326).
+    package var cancelReason: [UInt8] = []
     /// When the CANCEL is to be sent again, after the last time.
     package var cancelInterval = Timers.t1
     /// Whether the branch has counted as ended.

@@ -6,6 +6,9 @@ internal import Sys
 
 /// The server side of a request that is passed on.
 extension Router {
+    /// How many branches a request may be split into on all of its way (RFC 5393 section 5.3.3.1).
+    static let defaultBreadth: UInt8 = 60
+
     /// What a request, its retransmissions, its ACK for a failure and its CANCEL have in common
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
     func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
@@ -40,7 +43,7 @@ extension Router {
             reply(bytes, index, flow, 200, "OK")
             if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
                 exchanges[handle].cancelled = true
-                cancelBranches(handle)
+                cancelBranches(handle, reasons(bytes, index))
                 if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
             }
         default:
@@ -55,6 +58,7 @@ extension Router {
     ) -> Handle? {
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
         exchange.key = exchangeKey(bytes, index)
+        exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
         exchange.request = blocks.store(bytes)
         guard exchange.request.exists, let handle = exchanges.take(exchange) else {
             blocks.release(&exchange.request)
@@ -74,6 +78,7 @@ extension Router {
         if status > 100 { scratch.append(hex: random(), digits: 16) }
         let exchange = exchanges[handle]
         Self.answerIdentity(&writer, blocks, exchange.request, parser, exchange.flow, scratch)
+        if status == 503 { writer.retryAfter() }
         writer.endEmpty()
         give(status, handle)
     }
@@ -146,6 +151,9 @@ extension Router {
         blocks.release(&exchanges[handle].answer)
         blocks.release(&exchanges[handle].best)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
+        if exchanges[handle].mergeKey != 0 {
+            keys.remove(Int32(bitPattern: handle.index), exchanges[handle].mergeKey)
+        }
         exchanges.release(handle)
     }
 
@@ -162,7 +170,7 @@ extension Router {
     mutating func exchangeDeadline(_ handle: Handle) {
         guard exchanges.contains(handle), exchanges[handle].server.isOpen else { return }
         exchanges[handle].deadline = .none
-        cancelBranches(handle)
+        cancelBranches(handle, [])
         if exchanges[handle].cancelled {
             finishLocally(handle, 487, "Request Terminated")
         } else {

@@ -98,6 +98,7 @@ extension Router {
         writer.append(" SIP/2.0\r\n")
         writer.via(flow, client, cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
+        writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
             let account = [UInt8](bytes.bytes(index.from.uri.user))
             writer.recordRoute(flow.listener, to: exchange.flow, account: account.span)
@@ -159,6 +160,7 @@ extension Router {
         writer.append(" SIP/2.0\r\n")
         writer.via(flow, client, cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
+        writer.maxBreadth(exchange.breadth)
         writer.identity(bytes, index, .outward, sequence: index.sequence)
         guard
             writer.contact(
@@ -195,6 +197,7 @@ extension Router {
             endClient(handle)
             return
         }
+        countSent(handle)
         outbox.append(writer.buffer, to: clients[handle].flow)
         if let interval = clients[handle].transaction.firstInterval {
             clients[handle].retransmit = timers.set(
@@ -230,6 +233,7 @@ extension Router {
     /// Frees everything a client transaction holds.
     mutating func endClient(_ handle: Handle) {
         guard clients.contains(handle) else { return }
+        countEnded(handle)
         timers.cancel(&clients[handle].retransmit)
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
@@ -251,111 +255,5 @@ extension Router {
         clients[handle].settled = true
         exchanges[owner].open -= 1
         if number >= 0, number < asterisks.count { missed(number) }
-    }
-
-    // MARK: CANCEL
-
-    /// Cancels every branch that has not ended.
-    mutating func cancelBranches(_ handle: Handle) {
-        for position in 0..<exchanges[handle].clientCount {
-            cancel(exchanges[handle].clients[position])
-        }
-        if exchanges[handle].open > 0, exchanges[handle].server.isOpen {
-            restartDeadline(handle, Timers.giveUp)
-        }
-    }
-
-    /// Cancels one branch: now, or when its first provisional response comes (section 9.1).
-    mutating func cancel(_ handle: Handle) {
-        guard clients.contains(handle), !clients[handle].cancelled,
-            case .invite = clients[handle].transaction
-        else { return }
-        guard clients[handle].transaction.isProceeding else {
-            if clients[handle].transaction.isUnanswered { clients[handle].cancelWanted = true }
-            return
-        }
-        clients[handle].cancelled = true
-        sendCancel(handle)
-        // RFC 3261 section 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
-        timers.cancel(&clients[handle].end)
-        clients[handle].end = timers.set(
-            handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
-    }
-
-    /// Sends the CANCEL, and over UDP sets the timer to send it again: its transaction is the INVITE's
-    /// place, whose branch it has.
-    private mutating func sendCancel(_ handle: Handle) {
-        writeFromSent(handle, "CANCEL", to: .empty)
-        if writer.isWhole { outbox.append(writer.buffer, to: clients[handle].flow) }
-        timers.cancel(&clients[handle].retransmit)
-        guard !clients[handle].flow.transport.isStream else { return }
-        let interval = clients[handle].cancelInterval
-        clients[handle].cancelInterval = Timers.doubled(interval)
-        clients[handle].retransmit = timers.set(
-            handle.payload(.clientRetransmit), at: now.monotonic + interval)
-    }
-
-    /// A timer of a cancelled INVITE that has no final response.
-    private mutating func cancelTimer(_ handle: Handle, _ event: ClientEvent) {
-        guard case .timeout = event else {
-            sendCancel(handle)
-            return
-        }
-        settle(handle, status: 408)
-        endClient(handle)
-    }
-
-    /// Writes the ACK of a failure or the CANCEL of a sent INVITE (RFC 3261 sections 17.1.1.3, 9.1).
-    ///
-    /// `response` is the failure's, whose To goes into the ACK.
-    private mutating func writeFromSent(
-        _ handle: Handle, _ method: StaticString, to response: Slice, in bytes: Span<UInt8>
-    ) {
-        writer.begin()
-        Self.writeFromSent(&writer, blocks, clients[handle].sent, parser, method, response, bytes)
-    }
-
-    private mutating func writeFromSent(
-        _ handle: Handle, _ method: StaticString, to response: Slice
-    ) {
-        let nothing: [UInt8] = []
-        writeFromSent(handle, method, to: response, in: nothing.span)
-    }
-
-    private static func writeFromSent(
-        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ sent: Block,
-        _ parser: MessageParser, _ method: StaticString, _ to: Slice, _ response: Span<UInt8>
-    ) {
-        guard sent.exists else { return }
-        let bytes = blocks.span(sent)
-        var index = MessageIndex()
-        guard (try? parser.parse(bytes, into: &index)) != nil else { return }
-        writer.append(method)
-        writer.append(" ")
-        writer.append(bytes.bytes(index.requestURI.whole))
-        writer.append(" SIP/2.0\r\n")
-        if let via = index.value(.via) { writer.header("Via", bytes.bytes(via), .inward) }
-        writer.maxForwards(70)
-        if let from = index.value(.from) { writer.header("From", bytes.bytes(from), .inward) }
-        if !to.isEmpty {
-            writer.header("To", response.bytes(to), .inward)
-        } else if let own = index.value(.to) {
-            writer.header("To", bytes.bytes(own), .inward)
-        }
-        writer.append("Call-ID: ")
-        writer.append(bytes.bytes(index.callID))
-        writer.append("\r\nCSeq: ")
-        writer.append(decimal: UInt64(index.sequence))
-        writer.append(" ")
-        writer.append(method)
-        writer.endLine()
-        writer.endEmpty()
-    }
-
-    /// Acknowledges a failure of a sent INVITE.
-    mutating func acknowledge(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
-        let flow = clients[handle].flow
-        writeFromSent(handle, "ACK", to: index.value(.to) ?? .empty, in: bytes)
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
     }
 }

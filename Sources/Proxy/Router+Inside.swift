@@ -12,11 +12,10 @@ extension Router {
             reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
-        if index.maxForwards == 0 {
-            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
-            return
-        }
-        if let token = routeToken(bytes, index) {
+        let token = routeToken(bytes, index)
+        let endsHere = token == nil && index.method == .options
+        guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
+        if let token {
             insideDialogRequest(bytes, index, flow, token)
             return
         }
@@ -121,15 +120,48 @@ extension Router {
             refuse(bytes, index, flow, 480, "Temporarily Unavailable", "not-registered")
             return
         }
+        let targets = targets(account)
+        // RFC 5393 section 5.3.3.2: what the request may still be split into is divided among the phones.
+        let share =
+            min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
+            / UInt8(targets.count)
+        guard share > 0 else {
+            refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
+            return
+        }
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
-        var at = accounts[account].bindings
-        while let binding = bindings[at] {
-            if binding.reachable, exchanges[handle].clientCount < Exchange.maximumBranches {
-                _ = forwardOutward(handle, binding.flow, uri: binding.contact)
-            }
-            at = binding.next
+        exchanges[handle].breadth = share
+        for position in 0..<targets.count {
+            guard let binding = bindings[targets.places[position]] else { continue }
+            _ = forwardOutward(handle, binding.flow, uri: binding.contact)
         }
         if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
+    }
+
+    /// Bindings that are called at once.
+    private struct Targets {
+        var places = InlineArray<12, Int32>(repeating: -1)
+        var count = 0
+    }
+
+    /// Every binding that can be reached, but of the flows of one phone the one it refreshed last
+    /// (RFC 5626 section 7): it would ring twice.
+    private func targets(_ account: Int32) -> Targets {
+        var targets = Targets()
+        var at = accounts[account].bindings
+        while let binding = bindings[at] {
+            defer { at = binding.next }
+            guard binding.reachable else { continue }
+            var place = targets.count
+            for position in 0..<targets.count where isSamePhone(targets.places[position], at) {
+                let isLater = isLater(at, than: targets.places[position])
+                place = isLater ? position : Exchange.maximumBranches
+            }
+            guard place < Exchange.maximumBranches else { continue }
+            targets.places[place] = at
+            if place == targets.count { targets.count += 1 }
+        }
+        return targets
     }
 }

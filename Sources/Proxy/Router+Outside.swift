@@ -15,7 +15,7 @@ extension Router {
             return
         }
         let token = dialogToken(bytes, index)
-        guard token != nil || isServed(bytes, index.requestURI) else {
+        guard token != nil || isForUs(bytes, index) else {
             foreign(bytes, index, flow)
             return
         }
@@ -23,10 +23,14 @@ extension Router {
             refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
             return
         }
-        if index.maxForwards == 0, index.method != .register {
-            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
+        // RFC 5630 section 4: nothing is secure that came to us in clear.
+        guard index.requestURI.scheme != .sips || flow.transport == .tls else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
             return
         }
+        let isForEdge = index.method == .options && index.requestURI.user.isEmpty
+        let endsHere = token == nil && (isForEdge || index.method == .register)
+        guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
         if let token {
             dialogRequest(bytes, index, flow, token, replayed)
             return
@@ -34,7 +38,7 @@ extension Router {
         switch index.method {
         case .ack: break
         case .register: register(bytes, index, flow, replayed)
-        case .options where index.requestURI.user.isEmpty: answerOptions(bytes, index, flow)
+        case .options where isForEdge: answerOptions(bytes, index, flow)
         case .invite, .subscribe, .message, .options, .refer, .publish:
             newRequest(bytes, index, flow, key, replayed)
         default:
@@ -65,9 +69,26 @@ extension Router {
         return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
     }
 
+    /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
+    private func isForUs(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+        guard index.requestURI.scheme == .tel else { return isServed(bytes, index.requestURI) }
+        return index.method != .register && namesServed(bytes, index)
+    }
+
+    /// Whether From or To names a served domain, as a scan that only tries addresses does not.
+    private func namesServed(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+        isServed(bytes, index.from.uri) || isServed(bytes, index.to.uri)
+    }
+
     /// Most scans address a bare IP or somebody else's domain: on UDP they learn nothing, not even that
     /// somebody is here.
     private mutating func foreign(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+        let scheme = index.requestURI.scheme
+        if scheme == .other || scheme == .tel, flow.transport.isStream || namesServed(bytes, index)
+        {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
+            return
+        }
         if flow.transport.isStream, index.method != .ack {
             reply(bytes, index, flow, 403, "Forbidden")
         }
@@ -143,7 +164,7 @@ extension Router {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }
-        guard let handle = open(bytes, index, flow, .inward) else { return }
+        guard let handle = openUnmerged(bytes, index, flow) else { return }
         exchanges[handle].account = account
         exchanges[handle].user = Array(bytes.bytes(index.requestURI.user))
         tryNextAsterisk(handle)

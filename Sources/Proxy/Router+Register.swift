@@ -7,6 +7,12 @@ internal import Sys
 
 /// The registrar (RFC 3261 section 10.3).
 extension Router {
+    /// After how many seconds of silence a phone is to send a keep-alive on a connection
+    /// (RFC 5626 section 4.4.1).
+    private static let streamTimer: UInt64 = 120
+    /// And by UDP, whose way through a NAT closes after half a minute.
+    private static let datagramTimer: UInt64 = 25
+
     mutating func register(
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
@@ -32,6 +38,9 @@ extension Router {
                 endReply(flow)
                 refuseRecord("interval-too-brief", 423, index, bytes, flow)
             case .badContact: refuse(bytes, index, flow, 400, "Bad Contact", "contact")
+            case .notFirstHop:
+                refuse(
+                    bytes, index, flow, 439, "First Hop Lacks Outbound Support", "not-first-hop")
             }
             return
         }
@@ -50,13 +59,14 @@ extension Router {
             accounts[account].bindings = head
             for change in changes { note(change, account) }
             if !changes.isEmpty { bindingsChanged(account) }
-            answerRegister(bytes, index, flow, account)
+            let isOutbound = request.contacts.contains { !$0.instance.isEmpty }
+            answerRegister(bytes, index, flow, account, isOutbound: isOutbound)
         } catch {
             switch error {
             case .outOfOrder:
                 refuse(bytes, index, flow, 500, "Server Internal Error", "register-out-of-order")
             case .tooMany: refuse(bytes, index, flow, 403, "Too Many Bindings", "too-many-bindings")
-            case .full: refuse(bytes, index, flow, 503, "Service Unavailable", "table-full")
+            case .full: refuseForNow(bytes, index, flow, "table-full")
             }
         }
     }
@@ -64,6 +74,8 @@ extension Router {
     private enum ContactRefusal: Error {
         case tooBrief
         case badContact
+        /// Outbound is asked for through another proxy, whose flow is not the phone's (RFC 5626 section 6).
+        case notFirstHop
     }
 
     private mutating func registerRequest(
@@ -78,22 +90,29 @@ extension Router {
             while let value = list.next(in: bytes) {
                 if bytes.bytes(value).isExactly("*") {
                     // RFC 3261 section 10.2.2: alone, and with Expires 0.
-                    guard index.expires == 0, request.contacts.isEmpty else { throw .badContact }
+                    guard index.expires == 0, request.contacts.isEmpty, !request.all else {
+                        throw .badContact
+                    }
                     request.all = true
                     continue
                 }
                 guard !request.all, request.contacts.count < 10 else { throw .badContact }
-                request.contacts.append(try contact(value, bytes, index))
+                request.contacts.append(try contact(value, bytes, index, flow))
             }
         }
+        // RFC 5626 section 6: one flow, one registration.
+        let flows = request.contacts.count { !$0.instance.isEmpty && $0.expires.count > 0 }
+        guard flows <= 1 else { throw .badContact }
+        guard flows == 0 || index.hops == 1 else { throw .notFirstHop }
         return request
     }
 
     private mutating func contact(
-        _ value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
     ) throws(ContactRefusal) -> ContactRequest {
         guard let address = try? NameAddress(value, in: bytes),
-            address.uri.scheme == .sip || address.uri.scheme == .sips,
+            // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
+            address.uri.scheme == .sip || address.uri.scheme == .sips && flow.transport == .tls,
             address.uri.headers.isEmpty, address.uri.whole.length <= 512,
             !isOwn(address.uri, bytes)
         else { throw .badContact }
@@ -104,19 +123,42 @@ extension Router {
         }
         if seconds > 0, seconds < UInt64(settings.minimumExpires.seconds) { throw .tooBrief }
         let granted = min(seconds, UInt64(settings.maximumExpires.seconds))
-        let identity = instance(address, bytes)
+        let identity = offersOutbound(bytes, index) ? try instance(address, bytes) : []
         let contact = [UInt8](bytes.bytes(address.uri.whole))
-        let named = identity.isEmpty ? contact : identity
+        let named = identity.isEmpty ? comparable(address.uri, contact) : identity
         return ContactRequest(
             key: writer.tokens.longMark(named.span), contact: contact,
             instance: identity, expires: .seconds(Int64(granted)), q: quality(address, bytes))
     }
 
+    /// A Contact with its scheme and host in lower case, where case does not matter
+    /// (RFC 3261 section 19.1.4).
+    private func comparable(_ uri: URI, _ contact: [UInt8]) -> [UInt8] {
+        var result = contact
+        let scheme = result.firstIndex(of: UInt8(ascii: ":")) ?? 0
+        for place in 0..<scheme { result[place] = Characters.lower(result[place]) }
+        let host = uri.host.start - uri.whole.start
+        for place in host..<host + Int(uri.host.length) {
+            result[place] = Characters.lower(result[place])
+        }
+        return result
+    }
+
     /// `+sip.instance` with its `reg-id`, empty without (RFC 5626 section 6).
-    private func instance(_ address: NameAddress, _ bytes: Span<UInt8>) -> [UInt8] {
+    private func instance(
+        _ address: NameAddress, _ bytes: Span<UInt8>
+    ) throws(ContactRefusal) -> [UInt8] {
         guard let instance = address.parameter("+sip.instance", in: bytes), !instance.isEmpty,
-            let flow = address.parameter("reg-id", in: bytes), instance.length + flow.length < 127
+            let flow = address.parameter("reg-id", in: bytes)
         else { return [] }
+        guard let number = bytes.bytes(flow).decimal(limit: 2_147_483_647), number > 0,
+            instance.length + flow.length < 127
+        else { throw .badContact }
+        // It is told again in every answer, where a fold or a blank in it would be ours.
+        for place in instance.start..<instance.end
+        where bytes[place] <= 0x20 || bytes[place] >= 0x7F {
+            throw .badContact
+        }
         return [UInt8](bytes.bytes(instance)) + [UInt8(ascii: ";")] + [UInt8](bytes.bytes(flow))
     }
 
@@ -146,7 +188,8 @@ extension Router {
     }
 
     private mutating func answerRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32,
+        isOutbound: Bool
     ) {
         beginReply(bytes, index, flow, 200, "OK")
         var at = accounts[account].bindings
@@ -156,8 +199,21 @@ extension Router {
             writer.append(">;expires=")
             let left = (binding.expires - now.monotonic).count
             writer.append(decimal: UInt64(max((left + 999) / 1000, 0)))
+            if let end = binding.instance.lastIndex(of: UInt8(ascii: ";")) {
+                let instance = binding.instance
+                writer.append(";+sip.instance=")
+                writer.append(instance.span.extracting(0..<end))
+                writer.append(";reg-id=")
+                writer.append(instance.span.extracting(end + 1..<instance.count))
+            }
             writer.endLine()
             at = binding.next
+        }
+        writer.date(now.sinceEpoch)
+        if isOutbound {
+            writer.append("Require: outbound\r\nFlow-Timer: ")
+            writer.append(decimal: flow.transport.isStream ? Self.streamTimer : Self.datagramTimer)
+            writer.endLine()
         }
         endReply(flow)
     }
@@ -320,6 +376,7 @@ extension Router {
     /// A stream's connection is over.
     package mutating func closed(_ connection: UInt64) {
         liveConnections.remove(connection)
+        if sentByConnection[connection] != nil { lostConnections.insert(connection) }
         setReachable(connection, false)
         connectionBindings[connection] = nil
     }

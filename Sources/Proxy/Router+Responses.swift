@@ -38,15 +38,20 @@ extension Router {
     private func client(
         of bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
     ) -> Handle? {
-        let branch = bytes.bytes(index.via.branch)
+        guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
+        let went = clients[handle].flow
+        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
+        return handle
+    }
+
+    /// The client transaction of a branch that we have made.
+    func client(ofBranch branch: Span<UInt8>) -> Handle? {
         guard branch.count == 31, branch.extracting(0..<7).isExactly("z9hG4bK"),
             let number = hexadecimal(branch.extracting(7..<15)),
             let cookie = hexadecimal(branch.extracting(15..<31)),
             let handle = clients.handle(at: UInt32(number)), clients[handle].cookie == cookie,
             cookie != 0
         else { return nil }
-        let went = clients[handle].flow
-        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
         return handle
     }
 
@@ -98,7 +103,7 @@ extension Router {
         guard !clients[handle].settled else {
             // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
             guard status < 300, exchanges[owner].method == .invite else { return }
-            cancelBranches(owner)
+            cancelBranches(owner, Self.answeredElsewhere)
             pass(owner, handle, bytes, index)
             return
         }
@@ -112,14 +117,21 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
+        if status == 401 || status == 407 {
+            // An Asterisk has no credentials for a phone: the challenge ends here, as a refusal.
+            record(owner, 403, bytes, index, isOurs: true)
+            conclude(owner)
+            return
+        }
         if status < 300 {
-            cancelBranches(owner)
+            cancelBranches(owner, Self.answeredElsewhere)
             callRecord(owner, bytes, index)
             pass(owner, handle, bytes, index)
             return
         }
-        if status >= 600 { cancelBranches(owner) }
+        if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
         if status == 503, mayMove(owner), tryNextAsterisk(owner) { return }
+        if status == 430, tryOtherFlow(owner, after: handle) { return }
         record(owner, status, bytes, index, isOurs: false)
         conclude(owner)
     }
@@ -130,16 +142,28 @@ extension Router {
             && exchanges[owner].server.isOpen && !exchanges[owner].cancelled
     }
 
-    /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6).
+    /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6), of
+    /// one class what says more.
     private mutating func record(
         _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: MessageIndex, isOurs: Bool
     ) {
         let held = exchanges[owner].bestStatus
-        let rank = { (status: UInt16) in status >= 600 ? 0 : status / 100 }
-        guard held == 0 || rank(status) < rank(held) else { return }
+        guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
         exchanges[owner].bestStatus = status
         blocks.release(&exchanges[owner].best)
         if !isOurs { exchanges[owner].best = blocks.store(bytes) }
+    }
+
+    /// The lower, the better a failure is to pass on.
+    private static func rank(_ status: UInt16) -> UInt16 {
+        switch status {
+        case 600...: 0
+        // What the caller can mend by asking otherwise (section 16.7 item 6).
+        case 415, 420, 484: 400
+        // Nothing was heard of the phone, or it has lost its dialog: anything else says more.
+        case 408, 430, 481, 487: status / 100 * 100 + 2
+        default: status / 100 * 100 + 1
+        }
     }
 
     /// Counts a branch as ended without a response of its own.
@@ -157,6 +181,7 @@ extension Router {
             {
                 return
             }
+            if tryOtherFlow(owner, after: handle) { return }
             if exchanges[owner].bestStatus == 0 { exchanges[owner].bestStatus = status }
             conclude(owner)
         }
@@ -166,16 +191,18 @@ extension Router {
     mutating func conclude(_ owner: Handle) {
         guard exchanges[owner].open == 0, exchanges[owner].server.isOpen else { return }
         let exchange = exchanges[owner]
-        if exchange.best.exists, exchange.bestStatus != 503 {
+        // RFC 4320 section 4.2: a 408 for another request than INVITE is too late for anybody.
+        let isLate = exchange.bestStatus == 408 && exchange.method != .invite
+        if exchange.best.exists, exchange.bestStatus != 503, !isLate {
             passStored(owner)
             return
         }
         switch exchange.bestStatus {
         case 403: finishLocally(owner, 403, "Forbidden")
-        // RFC 4320 section 4.2: too late for anybody, nothing is sent.
-        case 408 where exchange.method != .invite: close(owner)
+        case 408 where isLate: close(owner)
         case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
         case 408: finishLocally(owner, 408, "Request Timeout")
+        case 430: finishLocally(owner, 430, "Flow Failed")
         case 513: finishLocally(owner, 513, "Message Too Large")
         // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
         default: finishLocally(owner, 500, "Server Internal Error")

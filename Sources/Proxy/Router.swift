@@ -93,6 +93,10 @@ package struct Router: ~Copyable {
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
     var connectionBindings: [UInt64: Set<Int32>] = [:]
+    /// How many requests are under way by each connection.
+    var sentByConnection: [UInt64: Int] = [:]
+    /// The connections that have closed with requests under way, until those have ended.
+    var lostConnections: Set<UInt64> = []
     var randomState: UInt64
 
     struct ForeignRealm: Hashable {
@@ -167,6 +171,10 @@ package struct Router: ~Copyable {
     /// Takes one whole message that came by a flow.
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
+        if flow.transport == .udp, STUN.mayBe(bytes) {
+            keepAlive(bytes, flow)
+            return
+        }
         receive(bytes, flow, replayed: false)
     }
 
@@ -265,7 +273,7 @@ package struct Router: ~Copyable {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
     ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
-        writer.append("Retry-After: 30\r\n")
+        writer.retryAfter()
         endReply(flow)
         refuseRecord(code, 503, index, bytes, flow)
     }
@@ -296,6 +304,7 @@ package struct Router: ~Copyable {
     /// Runs every timer that is due.
     package mutating func advance(_ now: Now) {
         self.now = now
+        failLostBranches()
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)

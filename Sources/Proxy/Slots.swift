@@ -11,6 +11,9 @@ package struct Slots<Element>: ~Copyable {
     /// How many are in use.
     package private(set) var count = 0
 
+    /// How many places there are, those that are free included.
+    package var places: Int { elements.count }
+
     /// A table of at most `capacity`; unused places hold `empty`.
     package init(capacity: Int, empty: Element) {
         self.capacity = capacity

@@ -47,12 +47,22 @@ package struct Binding: Sendable {
         self.flow = flow
         reachable = true
     }
+
+    /// Whether another binding is a flow of the same phone: the same instance, whatever the reg-id.
+    package func isOfSamePhone(as other: Binding) -> Bool {
+        guard let end = instance.lastIndex(of: UInt8(ascii: ";")),
+            other.instance.lastIndex(of: UInt8(ascii: ";")) == end
+        else { return false }
+        return instance[..<end] == other.instance[..<end]
+    }
 }
 
 /// All bindings, in one array of a fixed capacity, each account's in a list.
 package struct Bindings: ~Copyable {
     private var entries: [Binding?] = []
     private var free: [Int32] = []
+    /// How many bindings there are by each flow of UDP, under a hash that nobody outside can compute.
+    private var flows: [UInt64: UInt32] = [:]
     let capacity: Int
     /// How many there are.
     package private(set) var count = 0
@@ -83,12 +93,38 @@ package struct Bindings: ~Copyable {
             head = Int32(entries.count - 1)
         }
         count += 1
+        enter(binding.flow)
         return head
+    }
+
+    /// Whether some binding came by a flow of UDP.
+    package func hasFlow(_ flow: Flow) -> Bool { flows[Self.hash(flow)] != nil }
+
+    private static func hash(_ flow: Flow) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(flow)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
+    private mutating func enter(_ flow: Flow) {
+        if flow.connection == 0 { flows[Self.hash(flow), default: 0] += 1 }
+    }
+
+    private mutating func leave(_ flow: Flow) {
+        guard flow.connection == 0 else { return }
+        let hash = Self.hash(flow)
+        let left = flows[hash, default: 1] - 1
+        flows[hash] = left == 0 ? nil : left
     }
 
     /// Replaces the parts of a binding, which keeps its place in the list.
     package mutating func update(_ index: Int32, _ binding: Binding) {
-        let next = entries[Int(index)]?.next ?? -1
+        guard let old = entries[Int(index)] else { return }
+        if old.flow != binding.flow {
+            leave(old.flow)
+            enter(binding.flow)
+        }
+        let next = old.next
         entries[Int(index)] = binding
         entries[Int(index)]?.next = next
     }
@@ -113,6 +149,7 @@ package struct Bindings: ~Copyable {
                 at = entry.next
             }
         }
+        leave(binding.flow)
         entries[Int(index)] = nil
         free.append(index)
         count -= 1

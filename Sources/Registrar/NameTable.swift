@@ -59,7 +59,8 @@ package struct NameTable: ~Copyable {
     /// Removes the number that stands under a hash; nothing when it is not there.
     package mutating func remove(_ number: Int32, _ hash: UInt64) {
         var slot = Int(hash & UInt64(slots.count - 1))
-        while slots[slot] != number {
+        // A number may stand under several hashes.
+        while slots[slot] != number || hashes[slot] != hash {
             if slots[slot] < 0 { return }
             slot = (slot + 1) & (slots.count - 1)
         }

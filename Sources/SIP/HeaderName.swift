@@ -5,7 +5,7 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     case authenticationInfo, proxyAuthenticationInfo, require, proxyRequire, supported, unsupported
     case allow, event, allowEvents, subscriptionState, userAgent, server, referTo, referredBy
     case replaces, minExpires, date, path, serviceRoute, reason, retryAfter, accept, contentEncoding
-    case subject, sessionExpires, rAck, rSeq, organization
+    case subject, sessionExpires, rAck, rSeq, organization, maxBreadth
     // Claims of trust: believed from inside alone (RFC 3325 section 5, RFC 5806, RFC 7044).
     case pAssertedIdentity, pPreferredIdentity, remotePartyID, diversion, historyInfo, privacy
     case pChargingVector, pAccessNetworkInfo, identity, identityInfo
@@ -61,6 +61,7 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         case .rAck: ("RAck", 0)
         case .rSeq: ("RSeq", 0)
         case .organization: ("Organization", 0)
+        case .maxBreadth: ("Max-Breadth", 0)
         case .pAssertedIdentity: ("P-Asserted-Identity", 0)
         case .pPreferredIdentity: ("P-Preferred-Identity", 0)
         case .remotePartyID: ("Remote-Party-ID", 0)
@@ -82,7 +83,7 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         case .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires,
             .event, .userAgent, .server, .referTo, .referredBy, .replaces, .minExpires, .date,
             .subscriptionState, .retryAfter, .subject, .sessionExpires, .rAck, .rSeq,
-            .organization:
+            .organization, .maxBreadth:
             true
         default: false
         }
@@ -91,7 +92,8 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     /// Whether the edge writes its own such fields instead of passing on those that came.
     var isWrittenAnew: Bool {
         switch self {
-        case .via, .maxForwards, .contentLength, .recordRoute, .authorization, .proxyAuthorization:
+        case .via, .maxForwards, .maxBreadth, .contentLength, .recordRoute, .authorization,
+            .proxyAuthorization:
             true
         default: false
         }

@@ -30,7 +30,7 @@ package struct MessageIndex: Sendable {
     /// How many of them the edge does not write anew.
     private(set) var carried = 0
     /// How many Vias there are, several in one field counted each.
-    var hops = 0
+    package internal(set) var hops = 0
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
@@ -50,6 +50,8 @@ package struct MessageIndex: Sendable {
     package var sequenceMethod = Method.other
     /// Max-Forwards, nil when there is none.
     package var maxForwards: UInt8?
+    /// Max-Breadth, nil when there is none (RFC 5393 section 5.2).
+    package var maxBreadth: UInt8?
     /// Expires in seconds, clamped to 32 bits; nil when there is none.
     package var expires: UInt32?
     /// Content-Length, nil when there is none.
@@ -67,6 +69,7 @@ package struct MessageIndex: Sendable {
         hops = 0
         first = InlineArray<64, UInt8>(repeating: 0)
         maxForwards = nil
+        maxBreadth = nil
         expires = nil
         contentLength = nil
         callID = .empty

@@ -188,6 +188,11 @@ package struct MessageParser: Sendable {
         case .maxForwards:
             guard let number = bytes.decimal(limit: 255) else { throw .number }
             index.maxForwards = UInt8(number)
+        case .maxBreadth:
+            guard !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0] &- 0x30 <= 9 }) else {
+                throw .number
+            }
+            index.maxBreadth = UInt8(bytes.decimal(limit: 255) ?? 255)
         case .expires:
             guard !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0] &- 0x30 <= 9 }) else {
                 throw .number

@@ -22,6 +22,7 @@ struct ForwardingTests {
         before.rest = Array("sip:\(user)@10.0.0.10:5060".utf8)
         #expect(Model(sent.span, went) == before)
         #expect(went.maxForwards == min(came.maxForwards ?? 70, 70) - 1)
+        #expect(went.maxBreadth == min(came.maxBreadth ?? 60, 60))
         #expect(went.contentLength == Int(came.body.length))
     }
 
