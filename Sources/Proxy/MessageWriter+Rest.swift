@@ -1,7 +1,7 @@
 internal import Digest
 internal import Messages
 internal import Registrar
-internal import SIP
+package import SIP
 internal import Sys
 
 /// The header fields that go on as they came, and the body.
