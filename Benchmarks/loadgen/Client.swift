@@ -183,7 +183,7 @@ final class Client {
 
     private func take(_ bytes: [UInt8]) {
         let message = Message(bytes)
-        // The Call-ID is "SLOT-NUMBER@bench".
+        // The Call-ID is "SLOT-NUMBER-RUN@bench".
         guard let callID = message.value("Call-ID"), let dash = callID.firstIndex(of: "-"),
             let slot = Int(callID[..<dash]), slots.indices.contains(slot),
             !slots[slot].isOver, callID == slots[slot].callID

@@ -40,6 +40,9 @@ struct Unit {
     /// Whoever is called by this name lets it ring and never answers.
     static let ringingUser = "ring"
 
+    /// Tells this run's messages from those of the run before, whose transactions last 32 s.
+    private static let run = String(UInt64.random(in: 0...(.max)), radix: 36)
+
     init(slot: Int) { self.slot = slot }
 
     /// Becomes a new unit.
@@ -52,7 +55,7 @@ struct Unit {
         transport = carrier.kind
         self.work = work
         user = "u\(account)"
-        callID = "\(slot)-\(number)@bench"
+        callID = "\(slot)-\(number)-\(Self.run)@bench"
         step = .asked
         sequence = 1
         rounds = 0
@@ -93,7 +96,7 @@ struct Unit {
     private func head(
         _ method: String, _ uri: String, to: String, branch: String? = nil, routes: [String] = []
     ) -> [String] {
-        let branch = branch ?? "\(slot)x\(number)x\(sequence)"
+        let branch = branch ?? "\(slot)x\(number)x\(sequence)x\(Self.run)"
         return [
             "\(method) \(uri) SIP/2.0",
             "Via: SIP/2.0/\(transport.name) \(local);branch=z9hG4bK\(branch);rport",
@@ -167,7 +170,7 @@ struct Unit {
         // RFC 3261 12.1.2: the caller's route set is the Record-Route reversed.
         let routes = Array(message.values("Record-Route").reversed())
         let acknowledge = finished(
-            head("ACK", target, to: to, branch: "\(slot)x\(number)xack", routes: routes))
+            head("ACK", target, to: to, branch: "\(slot)x\(number)xackx\(Self.run)", routes: routes))
         step = .leaving
         sequence += 1
         let bye = finished(head("BYE", target, to: to, routes: routes))
