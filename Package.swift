@@ -114,7 +114,7 @@ let package = Package(
 
         // Benchmarks.
         .executableTarget(
-            name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto"],
+            name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto", "COpenSSL"],
             path: "Benchmarks/loadgen", swiftSettings: strict),
 
         // Tests.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs everything there is to run: packages, lint, Swift tests, release build, linkage, scenarios.
+# Runs everything there is to run: packages, lint, Swift tests, release build, linkage, allocations, scenarios.
 #
 # Every step is run, also after one that failed, unless it cannot mean anything without it. The last line
 # is "N passed, N failed": the tests of all steps, and one failure for each step that failed as a whole.
@@ -66,6 +66,7 @@ step "lint" scripts/lint.sh
 step "swift test" timeout 900 swift test --xunit-output "$results/swift-.xml"
 if step "release build" scripts/build.sh; then
     step "linkage" scripts/linkage.sh
+    step "allocations" timeout 300 scripts/allocations.sh --junitxml="$results/allocations-.xml"
     step "scenarios" timeout 1200 scripts/lab-test.sh --junitxml="$results/scenarios-.xml"
 fi
 count

@@ -42,6 +42,7 @@ final class AnsweringSide {
                 request.values("Record-Route").map { "Record-Route: \($0)" }
                 + ["Contact: <sip:pbx@\(datagrams.local)>"]
             reply("180 Ringing", request, source, dialog)
+            if request.requestURI.hasPrefix("sip:\(Unit.ringingUser)@") { return }
             reply("200 OK", request, source, dialog + ["Content-Type: application/sdp"], body: sdp)
         case "ACK": break
         default: reply("200 OK", request, source)

@@ -1,4 +1,4 @@
-// The phones: a closed loop of `window` units in flight, each from its own account.
+// The phones: `window` units in flight, each from its own account; or so many units a second.
 
 internal import Glibc
 internal import Sys
@@ -13,6 +13,8 @@ enum Work: String {
     case wrong
     /// INVITE, 407, ACK, INVITE, 100, 180, 200, ACK, BYE, 200.
     case call
+    /// INVITE, 407, ACK, INVITE, 100, 180, and no end.
+    case ring
     /// As many messages that come back as they are as the plan has rounds.
     case echo
 }
@@ -23,11 +25,14 @@ struct Plan {
     let edge: SocketAddress
     /// The first source; the others follow it in the last byte of the address.
     let source: SocketAddress
-    let sources: Int
-    let window: Int
-    let units: Int
-    let accounts: Int
-    let rounds: Int
+    let options: Options
+
+    init(work: Work, edge: SocketAddress, source: SocketAddress, _ options: Options) {
+        self.work = work
+        self.edge = edge
+        self.source = source
+        self.options = options
+    }
 
     /// How long a unit may stand still before it counts as failed, in microseconds.
     static let patience: UInt64 = 2_000_000
@@ -57,87 +62,114 @@ struct Outcome {
 }
 
 /// Microseconds of the clock that never jumps.
-private func microseconds() -> UInt64 {
+func microseconds() -> UInt64 {
     var now = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &now)
     return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
 }
 
+/// The address of source number `index`.
+func sourceAddress(_ first: SocketAddress, _ index: Int) -> SocketAddress {
+    let ip = IPAddress(high: first.ip.high, low: first.ip.low + UInt64(index))
+    return SocketAddress(ip, port: first.port)
+}
+
 /// Drives a plan to its end.
 final class Client {
     private let plan: Plan
-    private var sockets: [Datagrams] = []
+    private var carriers: [any Carrier] = []
     private var slots: [Unit] = []
+    private var idle: [Int] = []
     private var begun = 0
     private var outcome = Outcome()
+    private var start: UInt64 = 0
     private var now: UInt64 = 0
     private var unanswered = 0
     private var polls: [pollfd] = []
 
     init(_ plan: Plan) throws(SystemError) {
         self.plan = plan
-        for index in 0..<plan.sources {
-            let ip = IPAddress(high: plan.source.ip.high, low: plan.source.ip.low + UInt64(index))
-            sockets.append(try Datagrams(SocketAddress(ip, port: plan.source.port)))
+        let context = plan.options.transport == .tls ? ClientContext() : nil
+        for index in 0..<plan.options.sources {
+            let local = sourceAddress(plan.source, index)
+            switch plan.options.transport {
+            case .udp: carriers.append(try DatagramCarrier(from: local, to: plan.edge))
+            case .tcp, .tls:
+                carriers.append(try StreamCarrier(from: local, to: plan.edge, secured: context))
+            }
         }
-        polls = sockets.map { pollfd(fd: $0.socket.raw, events: Int16(POLLIN), revents: 0) }
+        polls = carriers.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
     }
 
     func run() -> Outcome {
-        let start = microseconds()
+        start = microseconds()
         now = start
-        slots = (0..<min(plan.window, plan.units)).map { Unit(slot: $0) }
-        for slot in slots.indices { begin(slot) }
-        flush()
+        slots = (0..<min(plan.options.window, plan.options.units)).map { Unit(slot: $0) }
+        idle = Array(slots.indices.reversed())
         var lastSweep = now
-        while outcome.done < plan.units, unanswered < plan.window * Plan.unansweredRounds {
+        while outcome.done < plan.options.units,
+            unanswered < plan.options.window * Plan.unansweredRounds
+        {
+            beginDue()
+            flush()
             receive()
             if now - lastSweep > 100_000 {
                 lastSweep = now
                 sweep()
             }
-            flush()
         }
         outcome.seconds = Double(microseconds() - start) / 1_000_000
         return outcome
     }
 
-    private func flush() { for socket in sockets { socket.flush() } }
+    private func flush() { for carrier in carriers { carrier.flush() } }
 
-    /// Waits for an answer, at most a tenth of a second, and takes what has come.
-    private func receive() {
-        _ = unsafe poll(&polls, nfds_t(polls.count), 100)
-        now = microseconds()
-        for index in sockets.indices where polls[index].revents != 0 {
-            let socket = sockets[index]
-            for slot in 0..<socket.receive() { take(socket.datagram(slot).bytes) }
+    /// When the next unit shall begin.
+    private var due: UInt64 {
+        plan.options.rate == 0 ? now : start + UInt64(begun) * 1_000_000 / UInt64(plan.options.rate)
+    }
+
+    private func beginDue() {
+        while begun < plan.options.units, due <= now, let slot = idle.popLast() {
+            begin(slot, at: due)
         }
     }
 
-    private func begin(_ slot: Int) {
-        guard begun < plan.units else {
-            slots[slot].isOver = true
-            return
+    /// Waits for an answer or the next unit's time, at most a tenth of a second.
+    private func receive() {
+        let hasNext = plan.options.rate > 0 && begun < plan.options.units && !idle.isEmpty
+        let pause = hasNext ? min((max(due, now) - now + 999) / 1000, 100) : 100
+        _ = unsafe poll(&polls, nfds_t(polls.count), Int32(pause))
+        now = microseconds()
+        for index in carriers.indices where polls[index].revents != 0 {
+            let carrier = carriers[index]
+            for slot in 0..<carrier.receive() { take(carrier.message(slot)) }
+            // A connection that is over would make every poll return at once.
+            if carrier.hasEnded { polls[index].fd = -1 }
         }
-        let account = begun % plan.accounts
-        let socket = account % sockets.count
+    }
+
+    private func begin(_ slot: Int, at time: UInt64) {
+        let account = begun % plan.options.accounts
+        let socket = account % carriers.count
         begun += 1
         slots[slot].begin(
-            number: begun, account: account, socket: socket, local: sockets[socket].local,
-            work: plan.work, now: now)
+            number: begun, account: account, socket: socket, by: carriers[socket],
+            work: plan.work, now: time)
         send(slots[slot].first(), slot)
     }
 
     private func send(_ text: String, _ slot: Int) {
         slots[slot].lastProgress = now
-        sockets[slots[slot].socket].send(Array(text.utf8), to: plan.edge)
+        carriers[slots[slot].socket].send(Array(text.utf8))
     }
 
     private func finish(_ slot: Int, failure: String?) {
         outcome.done += 1
         outcome.latencies.append(UInt32(clamping: now - slots[slot].started))
         if let failure { outcome.failures[failure, default: 0] += 1 }
-        begin(slot)
+        slots[slot].isOver = true
+        idle.append(slot)
     }
 
     private func sweep() {
@@ -151,12 +183,12 @@ final class Client {
 
     private func take(_ bytes: [UInt8]) {
         let message = Message(bytes)
-        // The Call-ID is "SLOT-NUMBER@bench".
+        // The Call-ID is "SLOT-NUMBER-RUN@bench".
         guard let callID = message.value("Call-ID"), let dash = callID.firstIndex(of: "-"),
             let slot = Int(callID[..<dash]), slots.indices.contains(slot),
             !slots[slot].isOver, callID == slots[slot].callID
         else { return }
-        switch slots[slot].handle(message, rounds: plan.rounds) {
+        switch slots[slot].handle(message, rounds: plan.options.rounds) {
         case .wait: break
         case .send(let texts): for text in texts { send(text, slot) }
         case .done: finish(slot, failure: nil)

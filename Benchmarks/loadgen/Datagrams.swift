@@ -13,15 +13,21 @@ final class Datagrams {
     private let outgoing: OpaquePointer
     private var queued: UInt32 = 0
 
-    static let slots: UInt32 = 32
-    static let slotSize: UInt32 = 4096
+    private let slotSize: UInt32
 
-    init(_ address: SocketAddress) throws(SystemError) {
+    static let slots: UInt32 = 32
+    /// Room for any message of the benchmark's calls.
+    static let messageSize: UInt32 = 4096
+
+    init(
+        _ address: SocketAddress, slotSize: UInt32 = Datagrams.messageSize
+    ) throws(SystemError) {
+        self.slotSize = slotSize
         socket = try Socket.bound(.datagram, to: address)
         local = address
         Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
-        guard let receive = unsafe clinux_batch_create(Self.slots, Self.slotSize),
-            let send = unsafe clinux_batch_create(Self.slots, Self.slotSize)
+        guard let receive = unsafe clinux_batch_create(Self.slots, slotSize),
+            let send = unsafe clinux_batch_create(Self.slots, slotSize)
         else { throw SystemError("allocate batches", code: ENOMEM) }
         unsafe incoming = unsafe receive
         unsafe outgoing = unsafe send
@@ -38,7 +44,7 @@ final class Datagrams {
     /// Datagram `index` of the last receive, and who sent it.
     func datagram(_ index: Int) -> (bytes: [UInt8], source: SocketAddress) {
         let slot = UInt32(index)
-        let length = min(unsafe clinux_batch_length(incoming, slot), Self.slotSize)
+        let length = min(unsafe clinux_batch_length(incoming, slot), slotSize)
         var source = clinux_address()
         unsafe clinux_batch_source(incoming, slot, &source)
         // In bounds: the slot's own storage, cut to its size.
@@ -49,7 +55,7 @@ final class Datagrams {
 
     /// Sends a datagram with the next `flush`, or when the batch is full.
     func send(_ bytes: [UInt8], to destination: SocketAddress) {
-        precondition(bytes.count <= Int(Self.slotSize), "a message of the benchmark is too long")
+        precondition(bytes.count <= Int(slotSize), "a message of the benchmark is too long")
         if queued == Self.slots { flush() }
         guard let slot = unsafe clinux_batch_bytes(outgoing, queued) else { return }
         // In bounds: the slot's size was checked above.
@@ -87,7 +93,7 @@ final class Datagrams {
 func echo(at address: SocketAddress) throws(SystemError) -> Never {
     let socket = try Socket.bound(.datagram, to: address)
     Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
-    guard let batch = unsafe clinux_batch_create(Datagrams.slots, Datagrams.slotSize) else {
+    guard let batch = unsafe clinux_batch_create(Datagrams.slots, Datagrams.messageSize) else {
         throw SystemError("allocate a batch", code: ENOMEM)
     }
     while true {
@@ -100,7 +106,7 @@ func echo(at address: SocketAddress) throws(SystemError) -> Never {
         for slot in 0..<UInt32(count) {
             var source = clinux_address()
             unsafe clinux_batch_source(batch, slot, &source)
-            let length = min(unsafe clinux_batch_length(batch, slot), Datagrams.slotSize)
+            let length = min(unsafe clinux_batch_length(batch, slot), Datagrams.messageSize)
             unsafe clinux_batch_prepare(batch, slot, length, &source)
         }
         _ = unsafe clinux_batch_send(batch, socket.raw, 0, UInt32(count))

@@ -15,6 +15,12 @@ struct Message {
     /// The method of a request.
     var method: String { String(decoding: bytes.prefix { $0 != 32 }, as: UTF8.self) }
 
+    /// The Request-URI of a request.
+    var requestURI: String {
+        let words = bytes.split(separator: 32, maxSplits: 2)
+        return words.count == 3 ? String(decoding: words[1], as: UTF8.self) : ""
+    }
+
     /// The lines of the head after the first.
     private func eachLine(_ body: (ArraySlice<UInt8>) -> Bool) {
         var start = 0

@@ -25,33 +25,41 @@ struct Unit {
     private(set) var callID = ""
     private(set) var step = Step.asked
     var lastProgress: UInt64 = 0
-    var isOver = false
+    var isOver = true
 
     private var work = Work.options
     private var user = ""
     private var local = ""
+    private var transport = CarrierKind.udp
     private var number = 0
     private var sequence = 1
     private var rounds = 0
 
     /// The domain that the benchmark's edge serves.
-    private static let domain = "example.test"
+    static let domain = "example.test"
+    /// Whoever is called by this name lets it ring and never answers.
+    static let ringingUser = "ring"
+
+    /// Tells this run's messages from those of the run before, whose transactions last 32 s.
+    private static let run = String(UInt64.random(in: 0...(.max)), radix: 36)
 
     init(slot: Int) { self.slot = slot }
 
     /// Becomes a new unit.
     mutating func begin(
-        number: Int, account: Int, socket: Int, local: SocketAddress, work: Work, now: UInt64
+        number: Int, account: Int, socket: Int, by carrier: any Carrier, work: Work, now: UInt64
     ) {
         self.number = number
         self.socket = socket
-        self.local = "\(local)"
+        local = "\(carrier.local)"
+        transport = carrier.kind
         self.work = work
         user = "u\(account)"
-        callID = "\(slot)-\(number)@bench"
+        callID = "\(slot)-\(number)-\(Self.run)@bench"
         step = .asked
         sequence = 1
         rounds = 0
+        isOver = false
         started = now
     }
 
@@ -62,19 +70,23 @@ struct Unit {
         switch work {
         case .options, .echo: "OPTIONS"
         case .register, .wrong: "REGISTER"
-        case .call: "INVITE"
+        case .call, .ring: "INVITE"
         }
     }
 
     private var uri: String {
-        work == .call ? "sip:100@\(Self.domain)" : "sip:\(Self.domain)"
+        switch work {
+        case .call: "sip:100@\(Self.domain)"
+        case .ring: "sip:\(Self.ringingUser)@\(Self.domain)"
+        default: "sip:\(Self.domain)"
+        }
     }
 
     private func request(_ extra: [String] = []) -> String {
-        let isInvite = work == .call
+        let isInvite = method == "INVITE"
         let target = isInvite ? "<\(uri)>" : "<sip:\(user)@\(Self.domain)>"
         var lines = head(method, uri, to: target)
-        lines.append("Contact: <sip:\(user)@\(local)>")
+        lines.append("Contact: <sip:\(user)@\(local)\(transport.parameter)>")
         if method == "REGISTER" { lines.append("Expires: 3600") }
         lines += extra
         lines += ["User-Agent: loadgen", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"]
@@ -84,10 +96,10 @@ struct Unit {
     private func head(
         _ method: String, _ uri: String, to: String, branch: String? = nil, routes: [String] = []
     ) -> [String] {
-        let branch = branch ?? "\(slot)x\(number)x\(sequence)"
+        let branch = branch ?? "\(slot)x\(number)x\(sequence)x\(Self.run)"
         return [
             "\(method) \(uri) SIP/2.0",
-            "Via: SIP/2.0/UDP \(local);branch=z9hG4bK\(branch);rport",
+            "Via: SIP/2.0/\(transport.name) \(local);branch=z9hG4bK\(branch);rport",
             "Max-Forwards: 70",
         ] + routes.map { "Route: \($0)" } + [
             "From: <sip:\(user)@\(Self.domain)>;tag=t\(number)",
@@ -116,11 +128,14 @@ struct Unit {
         guard message.value("CSeq")?.hasPrefix("\(sequence) ") == true else { return .wait }
         switch (work, step, status) {
         case (.options, .asked, 200): return .done
-        case (.register, .asked, 401), (.wrong, .asked, 401), (.call, .asked, 407):
+        case (.register, .asked, 401), (.wrong, .asked, 401), (.call, .asked, 407),
+            (.ring, .asked, 407):
             return authenticate(message)
         case (.register, .authenticated, 200): return .done
         case (.wrong, .authenticated, 401), (.wrong, .authenticated, 403): return .done
         case (.call, .asked, 100), (.call, .authenticated, 100...199): return .wait
+        case (.ring, .asked, 100), (.ring, .authenticated, 100): return .wait
+        case (.ring, .authenticated, 180): return .done
         case (.call, .authenticated, 200): return hangUp(message)
         case (.call, .leaving, 200): return .done
         case (.call, .leaving, 100): return .wait
@@ -135,7 +150,7 @@ struct Unit {
             return .failed("no MD5 challenge")
         }
         var texts: [String] = []
-        if work == .call {
+        if isProxy {
             // RFC 3261 17.1.1.3: the ACK of a refusal has its INVITE's branch and the answer's To.
             texts.append(finished(head("ACK", uri, to: message.value("To") ?? "")))
         }
@@ -155,7 +170,7 @@ struct Unit {
         // RFC 3261 12.1.2: the caller's route set is the Record-Route reversed.
         let routes = Array(message.values("Record-Route").reversed())
         let acknowledge = finished(
-            head("ACK", target, to: to, branch: "\(slot)x\(number)xack", routes: routes))
+            head("ACK", target, to: to, branch: "\(slot)x\(number)xackx\(Self.run)", routes: routes))
         step = .leaving
         sequence += 1
         let bye = finished(head("BYE", target, to: to, routes: routes))

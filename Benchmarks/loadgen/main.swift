@@ -1,14 +1,19 @@
 // loadgen: drives SIP through an edge and plays the PBX behind it, for scripts/bench.sh.
 //
-//     loadgen client WORK EDGE FIRST-SOURCE SOURCES WINDOW UNITS ACCOUNTS ROUNDS
+//     loadgen client WORK EDGE FIRST-SOURCE [NAME=VALUE...]
+//     loadgen handshakes EDGE FIRST-SOURCE [NAME=VALUE...]
+//     loadgen hold EDGE FIRST-SOURCE [NAME=VALUE...]
+//     loadgen flood KIND EDGE SOURCE [NAME=VALUE...]
 //     loadgen pbx ADDRESS [challenge]
 //     loadgen echo ADDRESS
 //
-// WORK is options, register, wrong, call or echo; addresses are IPv4:PORT.
+// WORK is options, register, wrong, call, ring or echo; KIND options, garbage, smuggled or forged;
+// addresses are IPv4:PORT. The names are those of Options.swift.
 //
-// DIAGNOSTICS: `client` prints one line, "units seconds p50 p99 failures", then a line for each kind
-// of failure on standard error; it exits with 1 when an argument is wrong or a socket cannot be had.
-// The other two print nothing and run until they are killed.
+// DIAGNOSTICS: `client` and `handshakes` print one line, "units seconds p50 p99 failures", then a
+// line for each kind of failure on standard error; `hold` prints "held N" when all stand; an argument
+// that is wrong or a socket that cannot be had ends with 1. `hold`, `pbx` and `echo` run until they
+// are killed.
 
 internal import Glibc
 internal import Sys
@@ -36,14 +41,20 @@ func number(_ text: String) -> Int {
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     switch (arguments.first, arguments.count) {
-    case ("client", 9):
+    case ("client", 4...):
         guard let work = Work(rawValue: arguments[1]) else { fail("unknown work \(arguments[1])") }
         let plan = Plan(
             work: work, edge: address(arguments[2]), source: address(arguments[3]),
-            sources: number(arguments[4]), window: number(arguments[5]),
-            units: number(arguments[6]), accounts: number(arguments[7]),
-            rounds: number(arguments[8]))
+            Options(arguments[4...]))
         try Client(plan).run().print()
+    case ("handshakes", 3...):
+        handshakes(address(arguments[1]), address(arguments[2]), Options(arguments[3...])).print()
+    case ("hold", 3...):
+        try hold(address(arguments[1]), address(arguments[2]), Options(arguments[3...]))
+    case ("flood", 4...):
+        guard let kind = Flood(rawValue: arguments[1]) else { fail("no flood \(arguments[1])") }
+        try kind.send(
+            to: address(arguments[2]), from: address(arguments[3]), Options(arguments[4...]))
     case ("pbx", 2), ("pbx", 3):
         try AnsweringSide(address(arguments[1]), challenges: arguments.count == 3).run()
     case ("echo", 2): try echo(at: address(arguments[1]))

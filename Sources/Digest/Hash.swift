@@ -43,48 +43,44 @@ package struct HashValue: Sendable {
     }
 }
 
-/// MD5 and SHA-256 by libcrypto (EVP_DigestInit_ex2(3)), over pieces.
-@safe
+/// MD5 and SHA-256 by libcrypto, over pieces; nothing is allocated.
 package struct HashEngine: ~Copyable {
-    private let context: OpaquePointer
-    private let md5: OpaquePointer
-    private let sha256: OpaquePointer
+    private var md5 = MD5_CTX()
+    private var sha256 = SHA256_CTX()
     private var current = DigestAlgorithm.md5
 
-    /// An engine with its algorithms fetched once.
-    package init() {
-        guard let context = unsafe EVP_MD_CTX_new(), let md5 = unsafe EVP_MD_fetch(nil, "MD5", nil),
-            let sha256 = unsafe EVP_MD_fetch(nil, "SHA256", nil)
-        else { preconditionFailure("libcrypto has no MD5 or SHA-256: is it in FIPS mode?") }
-        unsafe self.context = context
-        unsafe self.md5 = md5
-        unsafe self.sha256 = sha256
-    }
-
-    deinit {
-        unsafe EVP_MD_CTX_free(context)
-        unsafe EVP_MD_free(md5)
-        unsafe EVP_MD_free(sha256)
-    }
+    /// An engine that has begun nothing.
+    package init() {}
 
     /// Begins a hash.
     package mutating func begin(_ algorithm: DigestAlgorithm) {
         current = algorithm
-        unsafe EVP_DigestInit_ex2(context, algorithm == .md5 ? md5 : sha256, nil)
+        switch algorithm {
+        case .md5: _ = unsafe MD5_Init(&md5)
+        case .sha256: _ = unsafe SHA256_Init(&sha256)
+        }
     }
 
     /// Adds bytes.
     package mutating func add(_ bytes: Span<UInt8>) {
         // In bounds: the span's own storage and length.
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            _ = unsafe EVP_DigestUpdate(context, buffer.baseAddress, buffer.count)
+            unsafe add(buffer.baseAddress, buffer.count)
         }
     }
 
     /// Adds a literal.
     package mutating func add(_ text: StaticString) {
         // In bounds: a StaticString's storage is its length long.
-        _ = unsafe EVP_DigestUpdate(context, text.utf8Start, text.utf8CodeUnitCount)
+        unsafe add(text.utf8Start, text.utf8CodeUnitCount)
+    }
+
+    @unsafe
+    private mutating func add(_ start: UnsafePointer<UInt8>?, _ count: Int) {
+        switch current {
+        case .md5: _ = unsafe MD5_Update(&md5, start, count)
+        case .sha256: _ = unsafe SHA256_Update(&sha256, start, count)
+        }
     }
 
     /// Adds a hash value as lower-case hexadecimal.
@@ -102,11 +98,13 @@ package struct HashEngine: ~Copyable {
     package mutating func finish() -> HashValue {
         var value = HashValue()
         value.length = current.length
-        var length: UInt32 = 0
         var output = value.bytes.mutableSpan
         // In bounds: the value has room for the longest of the two hashes.
         unsafe output.withUnsafeMutableBufferPointer { buffer in
-            _ = unsafe EVP_DigestFinal_ex(context, buffer.baseAddress, &length)
+            switch current {
+            case .md5: _ = unsafe MD5_Final(buffer.baseAddress, &md5)
+            case .sha256: _ = unsafe SHA256_Final(buffer.baseAddress, &sha256)
+            }
         }
         return value
     }

@@ -70,7 +70,8 @@ package struct Router: ~Copyable {
     var nonces: Nonces
     var now: Now
     var timers: TimerWheel
-    var blocks = BlockStore(small: 131_072, large: 512)
+    // Five for each exchange there may be: its request, its answer, what its branches sent.
+    var blocks = BlockStore(small: 500_000, large: 512)
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>

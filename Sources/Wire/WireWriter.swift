@@ -7,7 +7,8 @@ package struct WireWriter {
 
     /// An empty frame of a kind.
     package init(kind: UInt8) {
-        bytes.reserveCapacity(64)
+        // Room for nearly every message: growing would copy it.
+        bytes.reserveCapacity(384)
         bytes.append(kind)
     }
 
@@ -48,7 +49,12 @@ package struct WireWriter {
     }
 
     /// Writes the text as UTF-8, as `data`.
-    package mutating func string(_ value: String) { data(Array(value.utf8)) }
+    package mutating func string(_ value: String) {
+        let text = value.utf8
+        precondition(text.count <= Int(UInt16.max), "a field of a frame is at most 65,535 bytes")
+        u16(UInt16(text.count))
+        bytes.append(contentsOf: text)
+    }
 
     /// Writes the text as UTF-8, cut to at most `limit` bytes between two of its characters.
     package mutating func string(_ value: String, cutTo limit: Int) {

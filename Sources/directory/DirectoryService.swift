@@ -33,7 +33,12 @@ final class DirectoryService: Service {
     }
 
     func receive(_ frame: Span<UInt8>) throws(WireError) {
-        let message = try RouterToDirectory(decoding: frame)
+        try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
+            try take(try RouterToDirectory(decoding: bytes))
+        }
+    }
+
+    private func take(_ message: RouterToDirectory) throws(WireError) {
         guard isGreeted != (message == .hello) else { throw .notPermitted }
         switch message {
         case .hello:

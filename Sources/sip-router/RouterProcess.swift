@@ -42,6 +42,8 @@ final class RouterProcess {
     private var received = DatagramBatch(slots: 32)
     private var sending = DatagramBatch(slots: 32)
     let directory = PeerLink()
+    /// What goes to directory in this turn.
+    private var parcel = Parcel()
     let banner = PeerLink()
     let terminator = PeerLink()
     /// Counts the links there have been, so that an event of an older one is recognised.
@@ -195,8 +197,7 @@ final class RouterProcess {
 
     /// Hands out what the core wants done.
     func handOut() {
-        for message in router.toDirectory { directory.send(message.encoded()) }
-        router.toDirectory.removeAll(keepingCapacity: true)
+        tellDirectory()
         for message in router.toBanner { banner.send(message.encoded()) }
         router.toBanner.removeAll(keepingCapacity: true)
         for record in router.audit.records {
@@ -205,6 +206,25 @@ final class RouterProcess {
         router.audit.removeAll()
         sendMessages()
         watchForRoom()
+    }
+
+    private func tellDirectory() {
+        guard !router.toDirectory.isEmpty else { return }
+        for message in router.toDirectory {
+            let bytes = message.encoded()
+            if parcel.add(bytes) { continue }
+            sendParcel()
+            let fits = parcel.add(bytes)
+            precondition(fits, "a message to directory is shorter than a parcel")
+        }
+        sendParcel()
+        router.toDirectory.removeAll(keepingCapacity: true)
+    }
+
+    private func sendParcel() {
+        guard !parcel.isEmpty else { return }
+        directory.send(parcel.frame)
+        parcel.removeAll()
     }
 
     private func sendMessages() {

@@ -1,0 +1,36 @@
+// The NAME=VALUE arguments.
+
+/// How a run differs from the usual one.
+struct Options {
+    var transport = CarrierKind.udp
+    /// How many phones' addresses there are; over a stream, each has one connection.
+    var sources = 32
+    /// How many units are in flight at most.
+    var window = 64
+    var units = 1000
+    var accounts = 1000
+    /// How many messages an echo is sent.
+    var rounds = 1
+    /// Units begun a second, whether or not the others are done; 0 for a closed loop.
+    var rate = 0
+
+    init(_ words: ArraySlice<String>) {
+        for word in words {
+            let parts = word.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else { fail("\(word) is not NAME=VALUE") }
+            let value = String(parts[1])
+            switch parts[0] {
+            case "transport":
+                guard let kind = CarrierKind(rawValue: value) else { fail("no transport \(value)") }
+                transport = kind
+            case "sources": sources = number(value)
+            case "window": window = number(value)
+            case "units": units = number(value)
+            case "accounts": accounts = number(value)
+            case "rounds": rounds = number(value)
+            case "rate": rate = number(value)
+            default: fail("no option \(parts[0])")
+            }
+        }
+    }
+}
