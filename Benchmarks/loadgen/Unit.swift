@@ -170,7 +170,8 @@ struct Unit {
         // RFC 3261 12.1.2: the caller's route set is the Record-Route reversed.
         let routes = Array(message.values("Record-Route").reversed())
         let acknowledge = finished(
-            head("ACK", target, to: to, branch: "\(slot)x\(number)xackx\(Self.run)", routes: routes))
+            head("ACK", target, to: to, branch: "\(slot)x\(number)xackx\(Self.run)", routes: routes)
+        )
         step = .leaving
         sequence += 1
         let bye = finished(head("BYE", target, to: to, routes: routes))
