@@ -19,7 +19,9 @@ extension Router {
             challenge(bytes, index, flow, stale: false)
             return nil
         }
-        let count = header.qop.isEmpty ? 1 : hexadecimal(bytes.bytes(header.nonceCount)) ?? 0
+        // Eight digits, as `isComplete` has seen.
+        let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
+        let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         let verdict = nonces.check(
             bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
             now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
@@ -105,15 +107,6 @@ extension Router {
         guard !header.qop.isEmpty else { return true }
         return bytes.bytes(header.qop).isCaseless("auth") && !header.cnonce.isEmpty
             && header.nonceCount.length == 8
-    }
-
-    private func hexadecimal(_ text: Span<UInt8>) -> UInt32? {
-        var value: UInt32 = 0
-        for index in text.indices {
-            guard let digit = Characters.hex(text[index]) else { return nil }
-            value = value << 4 | UInt32(digit)
-        }
-        return value
     }
 
     /// What makes a request itself: its retransmission has the same, another request does not.

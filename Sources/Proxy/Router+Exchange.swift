@@ -77,20 +77,18 @@ extension Router {
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }
         let exchange = exchanges[handle]
-        Self.answerIdentity(&writer, blocks, exchange.request, parser, exchange.flow, scratch)
+        Self.answerIdentity(&writer, blocks, exchange, parser, tag: scratch)
         if status == 503 { writer.retryAfter() }
         writer.endEmpty()
         give(status, handle)
     }
 
+    // A buffer for the tag and not its span, which the compiler takes for a borrow of the whole router.
     private static func answerIdentity(
-        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ request: Block,
-        _ parser: MessageParser, _ flow: Flow, _ tag: borrowing ByteBuffer
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
+        _ parser: MessageParser, tag: borrowing ByteBuffer
     ) {
-        let bytes = blocks.span(request)
-        var index = MessageIndex()
-        guard (try? parser.parse(bytes, into: &index)) != nil else { return }
-        writer.answerIdentity(bytes, index, flow.peer, tag: tag.span)
+        answerIdentity(&writer, blocks, exchange, parser, tag.span)
     }
 
     /// Ends an exchange's request by ourselves, unless it has ended.

@@ -47,21 +47,12 @@ extension Router {
     /// The client transaction of a branch that we have made.
     func client(ofBranch branch: Span<UInt8>) -> Handle? {
         guard branch.count == 31, branch.extracting(0..<7).isExactly("z9hG4bK"),
-            let number = hexadecimal(branch.extracting(7..<15)),
-            let cookie = hexadecimal(branch.extracting(15..<31)),
+            let number = branch.extracting(7..<15).hexadecimal(),
+            let cookie = branch.extracting(15..<31).hexadecimal(),
             let handle = clients.handle(at: UInt32(number)), clients[handle].cookie == cookie,
             cookie != 0
         else { return nil }
         return handle
-    }
-
-    private func hexadecimal(_ text: Span<UInt8>) -> UInt64? {
-        var value: UInt64 = 0
-        for index in text.indices {
-            guard let digit = Characters.hex(text[index]) else { return nil }
-            value = value << 4 | UInt64(digit)
-        }
-        return value
     }
 
     private mutating func provisional(
@@ -243,7 +234,8 @@ extension Router {
         give(index.status, owner)
     }
 
-    private static func answerIdentity(
+    /// Writes the lines of an answer that repeat an exchange's request, with this tag.
+    static func answerIdentity(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
         _ parser: MessageParser, _ tag: Span<UInt8>
     ) {

@@ -120,6 +120,17 @@ extension Span<UInt8> {
         return value <= limit ? value : nil
     }
 
+    /// The number that the bytes spell in hexadecimal, at most 16 digits; nil for anything else.
+    package func hexadecimal() -> UInt64? {
+        guard count > 0, count <= 16 else { return nil }
+        var value: UInt64 = 0
+        for index in indices {
+            guard let digit = Characters.hex(self[index]) else { return nil }
+            value = value << 4 | UInt64(digit)
+        }
+        return value
+    }
+
     /// The place of the first such byte from `start`, or nil.
     @inlinable
     package func first(_ byte: UInt8, from start: Int = 0) -> Int? {
