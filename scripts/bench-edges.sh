@@ -93,6 +93,7 @@ set_up() {
     trap 'exit 1' INT TERM
     chmod 755 "$folder"
     install_missing "$@"
+    scripts/make-users.sh
     make_network
     make_accounts
     make_certificate

@@ -14,7 +14,6 @@ from .waiting import eventually
 
 COMPONENTS = ["tls-terminator", "sip-router", "directory", "banner"]
 BINARIES = ["rempart", "supervisor", *COMPONENTS]
-USERS = ["rempart-tls", "rempart-sip", "rempart-db", "rempart-ban"]
 CHECKOUT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 10
 
@@ -37,13 +36,7 @@ def copy_binaries(folder: Path) -> Path:
 
 def make_users() -> None:
     """The system users the children drop to, as an installation makes them."""
-    described = CHECKOUT / "systemd/sysusers.d/rempart.conf"
-    if described.exists() and shutil.which("systemd-sysusers"):
-        command("systemd-sysusers", str(described))
-        return
-    known = {line.split(":")[0] for line in Path("/etc/passwd").read_text().splitlines()}
-    for user in set(USERS) - known:
-        command("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user)
+    command(str(CHECKOUT / "scripts/make-users.sh"))
 
 
 @dataclass
