@@ -4,8 +4,10 @@ package import Sys
 package enum NonceVerdict: Equatable, Sendable {
     /// Ours, made for this source, and not used with this count yet.
     case fresh
-    /// Ours and made for this source, but too old, or its count was used.
+    /// Ours and made for this source, but too old.
     case stale
+    /// Ours and made for this source, but its count was used, or it was forgotten.
+    case replayed
     /// Not ours, or made for another source: proves nothing.
     case foreign
 }
@@ -94,7 +96,7 @@ package struct Nonces: ~Copyable {
         let second = UInt32(truncatingIfNeeded: head >> 32)
         let age = Int64(UInt32(truncatingIfNeeded: now.seconds) &- second)
         guard age >= 0, age < Self.lifetime.seconds else { return .stale }
-        return use(mark, count, request) ? .fresh : .stale
+        return use(mark, count, request) ? .fresh : .replayed
     }
 
     private mutating func use(_ mark: UInt64, _ count: UInt32, _ request: UInt64) -> Bool {

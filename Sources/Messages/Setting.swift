@@ -67,12 +67,21 @@ package enum Setting: Equatable, Sendable {
     case contacts(UInt32)
     /// A digest algorithm that phones are offered, in the order of preference (`accounts.algorithms`).
     case algorithm(OfferedAlgorithm)
+    /// A detector's limit, other than its standard (`limits.NAME`).
+    case limit(Detector, Limit)
+    /// A name that only an attacker tries, at most 64 bytes (`defence.traps`).
+    case trap(String)
+    /// How many answers a second go to an address that has proven nothing, 1 to 100,000
+    /// (`defence.replies`).
+    case replies(UInt32)
+    /// One line of a profile, whose name has at most 32 bytes (`profiles.NAME`).
+    case profile(String, ProfileRule)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
         case .outside, .inside, .asterisk, .failures, .window, .minimumExpires, .maximumExpires,
-            .contacts, .algorithm:
+            .contacts, .algorithm, .limit, .trap, .replies, .profile:
             [.router]
         case .domain, .realm: [.router, .directory]
         case .database, .schema: [.directory]
@@ -111,6 +120,19 @@ extension Setting {
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
         case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
+        case .limit(let detector, let limit):
+            Self.frame(30) { writer in
+                writer.u8(detector.rawValue)
+                writer.u32(limit.count)
+                writer.milliseconds(limit.window)
+            }
+        case .trap(let name): Self.text(31, name)
+        case .replies(let count): Self.frame(32) { $0.u32(count) }
+        case .profile(let name, let rule):
+            Self.frame(33) { writer in
+                writer.string(name)
+                rule.write(to: &writer)
+            }
         }
     }
 
@@ -149,6 +171,16 @@ extension Setting {
         case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
         case 17: self = .algorithm(try reader.choice("algorithm"))
+        case 30:
+            let detector = try reader.choice("detector", of: Detector.self)
+            let count = try reader.count("limit", in: 1...100_000)
+            let window = try reader.seconds("window", in: 1...604_800)
+            self = .limit(detector, Limit(count, in: window))
+        case 31: self = .trap(try reader.string("trap", limit: 64))
+        case 32: self = .replies(try reader.count("replies", in: 1...100_000))
+        case 33:
+            let name = try reader.string("profile", limit: 32)
+            self = .profile(name, try ProfileRule(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -157,7 +189,7 @@ extension Setting {
 
 extension WireReader {
     /// Reads a number that must lie in a range.
-    fileprivate mutating func count(
+    mutating func count(
         _ name: String, in range: ClosedRange<UInt32>
     ) throws(WireError) -> UInt32 {
         let value = try u32()

@@ -59,6 +59,8 @@ package struct Accounts: ~Copyable {
     private var free: [Int32] = []
     private let capacity: Int
     private var generation = Milliseconds(Int64.min)
+    /// Whether directory could not ask the database when it last tried.
+    package private(set) var areUnavailable = false
 
     /// No accounts, and room for so many.
     package init(capacity: Int) { self.capacity = capacity }
@@ -128,6 +130,7 @@ package struct Accounts: ~Copyable {
     /// Takes directory's answer.
     package mutating func take(_ answer: AccountAnswer, for number: Int32, _ now: Milliseconds) {
         entries[Int(number)].answered = now
+        areUnavailable = answer == .unavailable
         switch answer {
         case .found(let account):
             entries[Int(number)].state = .found

@@ -1,19 +1,24 @@
+internal import Messages
+internal import Registrar
 package import Sys
 
-/// Counts proven offences by source, and holds the router's own list of banned sources.
+/// What is known of sources, and who is shut out.
 ///
-/// IPv6 sources count by their /64, which is what one customer has.
+/// Evidence is proven or it is none: what a source does counts against it only after it has brought back
+/// a nonce that was sent to its address, or by a connection. What may be forged costs the source tokens
+/// of a bucket and nothing else.
 package struct Defence: ~Copyable {
-    private static let places = 16_384
-
-    private struct Count {
-        var source = IPAddress(high: 0, low: 0)
-        var began = Milliseconds(0)
-        var count: UInt32 = 0
-    }
-
-    private var counts = [Count](repeating: Count(), count: Self.places)
     private var banned: [IPAddress: Milliseconds] = [:]
+    /// Bans of whole networks: a /24 or a /48 each.
+    private var bannedNetworks: [Network: Milliseconds] = [:]
+    var sources = SourceTable(places: 16_384)
+    var guards = AccountGuards(places: 16_384)
+    /// Wrong passwords by source and account, of sources that are residents.
+    private var pairs = PairTable(places: 8192)
+    private var strangers = Buckets(places: 65_536)
+    private var networks = Buckets(places: 16_384)
+    private var callers = Buckets(places: 16_384)
+    private var budget = Buckets(places: 4)
 
     /// Nobody is banned.
     package init() {}
@@ -23,48 +28,246 @@ package struct Defence: ~Copyable {
         ip.isV4 ? ip : IPAddress(high: ip.high, low: 0)
     }
 
-    /// Counts an offence and returns how many there were within the window.
-    ///
-    /// A place of the table that another source holds is taken over: an attacker who wants his own count
-    /// forgotten needs thousands of proven addresses for it.
-    package mutating func strike(_ ip: IPAddress, _ now: Milliseconds, window: Milliseconds)
-        -> UInt32
-    {
-        let source = Self.source(ip)
-        var hasher = Hasher()
-        hasher.combine(source)
-        let place = Int(UInt(bitPattern: hasher.finalize()) % UInt(Self.places))
-        if counts[place].source != source || now - counts[place].began > window {
-            counts[place] = Count(source: source, began: now, count: 0)
-        }
-        counts[place].count += 1
-        return counts[place].count
-    }
+    // MARK: Bans
 
     /// Puts a source on the list until a moment of the monotonic clock.
     package mutating func ban(_ ip: IPAddress, until: Milliseconds) {
         banned[Self.source(ip)] = until
     }
 
-    /// Takes a source off the list, and forgets its offences.
-    package mutating func unban(_ ip: IPAddress) {
-        banned[Self.source(ip)] = nil
-        for place in counts.indices where counts[place].source == Self.source(ip) {
-            counts[place].count = 0
+    /// Puts a network on the list; one that is no wider than a source counts as that source.
+    package mutating func ban(_ network: Network, until: Milliseconds) {
+        if Self.isSource(network) {
+            ban(network.address, until: until)
+        } else {
+            bannedNetworks[network] = until
         }
+    }
+
+    /// Takes a network off the list, and forgets what its source has done.
+    package mutating func unban(_ network: Network) {
+        guard Self.isSource(network) else {
+            bannedNetworks[network] = nil
+            return
+        }
+        banned[Self.source(network.address)] = nil
+        if let place = sources.find(Self.source(network.address)) {
+            sources[place].counts = InlineArray(repeating: WindowCount())
+            sources[place].heldUntil = Milliseconds(0)
+        }
+    }
+
+    private static func isSource(_ network: Network) -> Bool {
+        network.prefix >= (network.address.isV4 ? 32 : 64)
     }
 
     /// Takes all sources off the list.
     package mutating func unbanAll() {
         banned = [:]
-        for place in counts.indices { counts[place].count = 0 }
+        bannedNetworks = [:]
+        sources = SourceTable(places: 16_384)
     }
 
     /// Whether a source is banned now.
     package mutating func isBanned(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        guard !banned.isEmpty, let until = banned[Self.source(ip)] else { return false }
+        if !banned.isEmpty, let until = banned[Self.source(ip)] {
+            if until > now { return true }
+            banned[Self.source(ip)] = nil
+        }
+        guard !bannedNetworks.isEmpty else { return false }
+        // Roll-ups alone are wider than a source, and they are of these two widths.
+        let network = Network(ip, prefix: ip.isV4 ? 24 : 48)
+        guard let until = bannedNetworks[network] else { return false }
         if until > now { return true }
-        banned[Self.source(ip)] = nil
+        bannedNetworks[network] = nil
         return false
+    }
+
+    /// How many sources and networks are on the list.
+    package var bans: Int { banned.count + bannedNetworks.count }
+
+    // MARK: Residents
+
+    /// A phone is registered from a source until a moment; whether banner is to be told.
+    mutating func reside(
+        _ ip: IPAddress, until: Milliseconds, account: UInt64, _ now: Milliseconds
+    ) -> Bool {
+        let place = sources.place(Self.source(ip), now)
+        sources[place].residentUntil = max(sources[place].residentUntil, until)
+        sources[place].accounts |= 1 << (account & 63)
+        // Told in steps, so that a phone that refreshes every minute is not told every minute.
+        guard sources[place].announcedUntil < until else { return false }
+        sources[place].announcedUntil = until + Self.announcement
+        return true
+    }
+
+    /// How much longer than its registration a resident is announced for.
+    static let announcement = Milliseconds.seconds(1800)
+
+    /// Whether a phone is registered from the source.
+    func isResident(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
+        sources.find(Self.source(ip)).map { sources[$0].residentUntil > now } ?? false
+    }
+
+    /// Whether the ways of a source that no phone has registered by get no answer now.
+    func isHeld(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
+        sources.find(Self.source(ip)).map { sources[$0].heldUntil > now } ?? false
+    }
+
+    /// Gives a source's unregistered ways no answer until a moment.
+    mutating func hold(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
+        let place = sources.place(Self.source(ip), now)
+        sources[place].heldUntil = until
+    }
+
+    // MARK: Offences
+
+    /// What an offence leads to.
+    enum Verdict: Equatable {
+        /// It was counted, or had been.
+        case counted
+        /// The limit is reached, so many within its window.
+        case reached(UInt32)
+    }
+
+    /// Counts an offence that a source has proven to be its own.
+    ///
+    /// The limit grows with the accounts that have authenticated from there: an office behind one address
+    /// makes more mistakes than one phone.
+    mutating func offence(
+        _ detector: Detector, _ ip: IPAddress, _ limit: Limit, mark: UInt64?, _ now: Milliseconds
+    ) -> Verdict {
+        let place = sources.place(Self.source(ip), now)
+        let count = sources.count(place, detector, window: limit.window, mark: mark, now)
+        let accounts = UInt32(sources[place].accounts.nonzeroBitCount)
+        let patience = detector == .honeyAccount ? 0 : accounts * Self.patience
+        guard count >= limit.count + patience else { return .counted }
+        sources[place].counts[Int(detector.rawValue)] = WindowCount()
+        return .reached(count)
+    }
+
+    /// How many offences more a source may make for each good account behind it.
+    private static let patience: UInt32 = 5
+
+    /// A good password came from a source: calls that had to be challenged were a phone's own.
+    mutating func absolve(_ ip: IPAddress, _ now: Milliseconds) {
+        guard let place = sources.find(Self.source(ip)) else { return }
+        sources[place].lastSeen = now
+        for detector in [Detector.strangerCalls, .numbersSwept, .flood, .nonceReplay] {
+            sources[place].counts[Int(detector.rawValue)].count = 0
+        }
+    }
+
+    // MARK: One account from one source
+
+    /// Counts a wrong password of an account from a resident source; true when the two are held from now.
+    mutating func pairFailed(
+        _ ip: IPAddress, _ account: UInt64, _ limit: Limit, hold: Milliseconds, _ now: Milliseconds
+    ) -> Bool {
+        pairs.failed(Self.pair(ip, account), limit, hold: hold, now)
+    }
+
+    /// Whether an account's passwords from a source are not looked at now.
+    func isPairHeld(_ ip: IPAddress, _ account: UInt64, _ now: Milliseconds) -> Bool {
+        pairs.isHeld(Self.pair(ip, account), now)
+    }
+
+    private static func pair(_ ip: IPAddress, _ account: UInt64) -> UInt64 {
+        key(source(ip)) ^ account &* 0x9E37_79B9_7F4A_7C15
+    }
+
+    // MARK: What proves nothing
+
+    /// Whether an answer may go to somebody who has proven nothing: tokens of his address, of his network,
+    /// and of all together. Residents have an account of their own, which strangers cannot empty.
+    mutating func maySpend(_ ip: IPAddress, _ rates: StrangerRates, _ now: Milliseconds) -> Bool {
+        let key = Self.key(Self.source(ip))
+        guard !isResident(ip, now) else {
+            return strangers.take(key, rates.resident, now) && budget.take(1, rates.residents, now)
+        }
+        let wide = Network(ip, prefix: ip.isV4 ? 24 : 48).address
+        return strangers.take(key, rates.source, now)
+            && networks.take(Self.key(wide), rates.network, now)
+            && budget.take(2, rates.all, now)
+    }
+
+    /// Whether a call without a password by UDP is still answered.
+    mutating func mayCall(_ ip: IPAddress, _ limit: Limit, _ now: Milliseconds) -> Bool {
+        let span = Milliseconds(limit.window.count / Int64(limit.count))
+        return callers.take(
+            Self.key(Self.source(ip)), Rate(every: span, burst: limit.count), now)
+    }
+
+    private static func key(_ ip: IPAddress) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(ip)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+}
+
+/// How many answers go to those who have proven nothing.
+struct StrangerRates: Sendable {
+    /// To one address.
+    var source: Rate
+    /// To one /24 or /48.
+    var network: Rate
+    /// To all together.
+    var all: Rate
+    /// To one address that phones are registered from.
+    var resident: Rate
+    /// To all such addresses.
+    var residents: Rate
+
+    /// The rates that follow from the one of an address.
+    ///
+    /// The burst is that of a company whose phones come back at once after a power cut.
+    init(perSource: UInt32) {
+        source = Rate(perSecond: perSource, burst: perSource * 8)
+        network = Rate(perSecond: perSource * 4, burst: perSource * 32)
+        all = Rate(perSecond: perSource * 64, burst: perSource * 256)
+        resident = Rate(perSecond: perSource * 16, burst: perSource * 64)
+        residents = Rate(perSecond: perSource * 128, burst: perSource * 512)
+    }
+}
+
+/// Wrong passwords by source and account, in a table of fixed size.
+private struct PairTable: ~Copyable {
+    private struct Pair {
+        var key: UInt64 = 0
+        var count: UInt32 = 0
+        var since = Milliseconds(0)
+        var heldUntil = Milliseconds(0)
+    }
+
+    private var pairs: [Pair]
+
+    init(places: Int) { pairs = Array(repeating: Pair(), count: places) }
+
+    private func first(_ key: UInt64) -> Int { Int(key & UInt64(pairs.count - 1)) & ~3 }
+
+    func isHeld(_ key: UInt64, _ now: Milliseconds) -> Bool {
+        let first = first(key)
+        return (first..<first + 4).contains { pairs[$0].key == key && pairs[$0].heldUntil > now }
+    }
+
+    mutating func failed(
+        _ key: UInt64, _ limit: Limit, hold: Milliseconds, _ now: Milliseconds
+    ) -> Bool {
+        let first = first(key)
+        var place = first
+        for candidate in first..<first + 4 {
+            if pairs[candidate].key == key {
+                place = candidate
+                break
+            }
+            if pairs[candidate].since < pairs[place].since { place = candidate }
+        }
+        if pairs[place].key != key || now - pairs[place].since > limit.window {
+            pairs[place] = Pair(key: key, count: 0, since: now)
+        }
+        pairs[place].count += 1
+        guard pairs[place].count >= limit.count else { return false }
+        pairs[place] = Pair(key: key, count: 0, since: now, heldUntil: now + hold)
+        return true
     }
 }

@@ -16,7 +16,7 @@ extension Router {
         guard let header = credentials(bytes, index), let algorithm = header.algorithm,
             isComplete(header, bytes)
         else {
-            challenge(bytes, index, flow, stale: false)
+            if mayKnock(bytes, index, flow) { challengeFirst(bytes, index, flow) }
             return nil
         }
         // Eight digits, as `isComplete` has seen.
@@ -25,11 +25,15 @@ extension Router {
         let verdict = nonces.check(
             bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
             now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
+        if verdict != .foreign { hasProven() }
         guard verdict == .fresh else {
-            challenge(bytes, index, flow, stale: verdict == .stale)
+            if verdict == .replayed { offence(.nonceReplay, flow) }
+            challenge(bytes, index, flow, stale: verdict != .foreign)
             return nil
         }
         let name = bytes.bytes(accountName(index))
+        let mark = NameTable.hash(name)
+        guard mayTry(mark, bytes, index, flow) else { return nil }
         guard name.count <= Accounts.longestName, !name.isEmpty,
             let account = accounts.number(name)
         else {
@@ -42,7 +46,11 @@ extension Router {
             park(bytes, flow, account)
             return nil
         }
-        if verify(bytes, index, header, algorithm, account) { return account }
+        if verify(bytes, index, header, algorithm, account) {
+            defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
+            defence.absolve(flow.peer.ip, now.monotonic)
+            return account
+        }
         if isRefreshing, accounts[account].state == .found {
             // The password may be new: the answer under way decides.
             park(bytes, flow, account)
@@ -78,10 +86,6 @@ extension Router {
     ) {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
-        guard state != .unavailable else {
-            refuseForNow(bytes, index, flow, "database-unavailable")
-            return
-        }
         wrong(bytes, index, flow, state == .found ? "wrong-password" : "unknown-account")
     }
 
@@ -119,6 +123,13 @@ extension Router {
     mutating func challenge(
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
     ) {
+        beginChallenge(bytes, index, flow, stale: stale)
+        endReply(flow)
+    }
+
+    private mutating func beginChallenge(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
+    ) {
         let isRegister = index.method == .register
         if isRegister {
             beginReply(bytes, index, flow, 401, "Unauthorized")
@@ -138,7 +149,44 @@ extension Router {
             if stale { writer.append(",stale=true") }
             writer.endLine()
         }
-        endReply(flow)
+    }
+
+    /// The source has brought back a nonce of ours: it receives what is sent to its address.
+    private mutating func hasProven() {
+        if proof == .none { proof = .nonce }
+        replyLimit = .max
+    }
+
+    /// Challenges a request that names no password, or answers it as the source's profile says.
+    private mutating func challengeFirst(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) {
+        switch firstAnswer(flow) {
+        case .challenge:
+            if isStranger { offence(.flood, flow) }
+            challenge(bytes, index, flow, stale: false)
+        case .refuse: refuse(bytes, index, flow, 403, "Forbidden", "profile")
+        case .silence: refuseRecord("profile", 0, index, bytes, flow)
+        }
+    }
+
+    /// Whether a password is looked at. When not, the answer is that to a wrong one, at its time.
+    private mutating func mayTry(
+        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) -> Bool {
+        let ip = flow.peer.ip
+        guard !isTrusted(ip), !settings.isObserving else { return true }
+        let reason: String
+        if defence.isPairHeld(ip, mark, now.monotonic) {
+            reason = "account-held"
+        } else if !defence.guards.admits(mark, ip, now.monotonic) {
+            reason = "account-guarded"
+        } else {
+            return true
+        }
+        refuseRecord(reason, 401, index, bytes, flow)
+        answerLater(bytes, index, flow)
+        return false
     }
 
     /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
@@ -146,18 +194,81 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ reason: String
     ) {
         let ip = flow.peer.ip
-        let count = defence.strike(ip, now.monotonic, window: settings.window)
         refuseRecord(reason, 401, index, bytes, flow)
-        guard count >= settings.failures, !isProtected(ip) else {
-            challenge(bytes, index, flow, stale: false)
+        // While the database is down nobody's password can be wrong.
+        guard !accounts.areUnavailable else {
+            answerLater(bytes, index, flow)
             return
         }
-        defence.ban(ip, until: now.monotonic + settings.ban)
-        toBanner.append(.ban(ip, reason: "wrong-password", count: count, span: settings.ban))
+        let name = bytes.bytes(accountName(index))
+        let mark = NameTable.hash(name)
+        let isResident = defence.isResident(ip, now.monotonic)
+        if isResident, !isTrusted(ip) {
+            let limit = settings.limit(.wrongPassword)
+            if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
+                heldRecord(name.text, "from \(ip), where phones are registered", ip)
+            }
+        }
+        if !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
+            heldRecord(name.text, "for sources that it is not known from", ip)
+        }
+        let text = name.text
+        if reason == "unknown-account", isTrap(name) {
+            offence(.honeyAccount, flow, account: text)
+        }
+        offence(.namesSwept, flow, account: text, mark: mark)
+        for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
+            offence(detector, flow, account: text)
+        }
+        guard !defence.isBanned(ip, now.monotonic) else { return }
+        answerLater(bytes, index, flow)
     }
 
-    private func isProtected(_ ip: IPAddress) -> Bool {
-        isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
+    private func isTrap(_ name: Span<UInt8>) -> Bool {
+        !settings.traps.isEmpty && settings.traps.contains([UInt8](name))
+    }
+
+    private mutating func heldRecord(_ account: String, _ whom: String, _ ip: IPAddress) {
+        let verb = settings.isObserving ? "would look" : "looks"
+        audit.add(
+            .held, .warning,
+            "passwords for \(account) \(whom) fail too often: nobody \(verb) at them for a while",
+            [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
+    }
+
+    /// Answers a wrong password, a fixed span after it came.
+    private mutating func answerLater(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) {
+        guard held.hasRoom else { return }
+        if accounts.areUnavailable {
+            beginReply(bytes, index, flow, 503, "Service Unavailable")
+            writer.retryAfter()
+        } else {
+            beginChallenge(bytes, index, flow, stale: false)
+        }
+        writer.endEmpty()
+        guard writer.isWhole else { return }
+        let block = blocks.store(writer.buffer)
+        guard block.exists else { return }
+        let wasEmpty = held.due == nil
+        held.add(block, to: flow, due: received + HeldAnswers.span)
+        if wasEmpty { setHeldTimer() }
+    }
+
+    private mutating func setHeldTimer() {
+        guard let due = held.due else { return }
+        _ = timers.set(Handle.none.payload(.held), at: due)
+    }
+
+    /// Sends the answers that are due.
+    mutating func sendHeld() {
+        while let next = held.next(now.monotonic) {
+            var block = next.block
+            outbox.append(block, of: blocks, to: next.flow)
+            blocks.release(&block)
+        }
+        setHeldTimer()
     }
 
     // MARK: directory
@@ -195,7 +306,8 @@ extension Router {
         guard parkedCount < 2048, waiting.count < 16 else { return }
         let block = blocks.store(bytes)
         guard block.exists else { return }
-        parked[account, default: []].append(ParkedMessage(block: block, flow: flow))
+        parked[account, default: []].append(
+            ParkedMessage(block: block, flow: flow, received: received))
         parkedCount += 1
     }
 
@@ -227,6 +339,7 @@ extension Router {
             var block = message.block
             let copy = Array(blocks.span(block))
             blocks.release(&block)
+            received = message.received
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {
@@ -242,19 +355,5 @@ extension Router {
         let questions = lookUps
         lookUps = [:]
         for question in questions.values { lookUp(question.account, realm: question.realm) }
-    }
-
-    // MARK: banner
-
-    /// Takes what banner says.
-    package mutating func take(_ message: BannerToRouter, _ now: Now) {
-        self.now = now
-        switch message {
-        case .banned(let ip, let until):
-            defence.ban(ip, until: now.monotonic + (until - now.sinceEpoch))
-        case .unbanned(let ip): defence.unban(ip)
-        case .cleared: defence.unbanAll()
-        case .all: break
-        }
     }
 }

@@ -14,7 +14,11 @@ extension Router {
             reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
+        guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
         let token = dialogToken(bytes, index)
+        if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
+            offence(.forgedToken, flow)
+        }
         guard token != nil || isForUs(bytes, index) else {
             foreign(bytes, index, flow)
             return
@@ -62,10 +66,13 @@ extension Router {
         return false
     }
 
+    /// A token is longer than any number that is dialled, in bytes.
+    private static let shortestToken = 32
+
     /// The token in the Request-URI, when the URI is one that we have handed out.
     private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> AsteriskToken?
     {
-        guard index.requestURI.user.length >= 32 else { return nil }
+        guard index.requestURI.user.length >= Self.shortestToken else { return nil }
         return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
     }
 

@@ -37,7 +37,9 @@ extension Router {
                 writer.endLine()
                 endReply(flow)
                 refuseRecord("interval-too-brief", 423, index, bytes, flow)
-            case .badContact: refuse(bytes, index, flow, 400, "Bad Contact", "contact")
+            case .badContact:
+                refuse(bytes, index, flow, 400, "Bad Contact", "contact")
+                offence(.contactInjection, flow)
             case .notFirstHop:
                 refuse(
                     bytes, index, flow, 439, "First Hop Lacks Outbound Support", "not-first-hop")
@@ -242,6 +244,7 @@ extension Router {
             Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding),
             at: binding.expires)
         bindings.update(index, binding)
+        reside(binding)
         toDirectory.append(.bind(record(binding)))
     }
 
@@ -362,6 +365,7 @@ extension Router {
         kept.timer = timers.set(
             Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding), at: expires)
         bindings.update(index, kept)
+        reside(kept)
         appearAtAsterisks(account)
     }
 

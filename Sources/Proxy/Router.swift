@@ -43,6 +43,7 @@ package struct RouterLoad: Equatable, Sendable {
 struct ParkedMessage {
     var block: Block
     var flow: Flow
+    var received: Milliseconds
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -81,6 +82,20 @@ package struct Router: ~Copyable {
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
     var defence = Defence()
+    var recent = Recent()
+    var held = HeldAnswers()
+    /// How many answers go to those who have proven nothing.
+    var rates = StrangerRates(perSource: 1)
+    /// What the sender of the message in hand has proven.
+    var proof = Proof.way
+    /// Whether it came by a way that no phone has registered by.
+    var isStranger = false
+    /// The longest answer it may get, in bytes.
+    var replyLimit = Int.max
+    /// When the message in hand came, which may be before `now` for one that has waited.
+    var received = Milliseconds(0)
+    /// The networks whose connections are to be closed; the loop takes them.
+    package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
     var parkedCount = 0
     /// What a lookup under way is for: an account, and a realm other than ours when it is one.
@@ -136,6 +151,7 @@ package struct Router: ~Copyable {
     package mutating func adopt(_ settings: RouterSettings) {
         self.settings = settings
         writer.configure(settings)
+        rates = StrangerRates(perSource: settings.replies)
         let old = asterisks
         asterisks = settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)
@@ -172,6 +188,7 @@ package struct Router: ~Copyable {
     /// Takes one whole message that came by a flow.
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
+        received = now.monotonic
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return
@@ -181,8 +198,12 @@ package struct Router: ~Copyable {
 
     mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, replayed: Bool) {
         let side = listeners[Int(flow.listener)].side
-        if side == .outside, defence.isBanned(flow.peer.ip, now.monotonic) { return }
-        if side == .inside, !isAsterisk(flow.peer.ip) { return }
+        switch side {
+        case .outside: guard admits(bytes.count, flow) else { return }
+        case .inside:
+            guard isAsterisk(flow.peer.ip) else { return }
+            (proof, isStranger, replyLimit) = (.way, false, .max)
+        }
         var index = MessageIndex()
         do {
             try parser.parse(bytes, into: &index)
@@ -206,6 +227,8 @@ package struct Router: ~Copyable {
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
         self.now = now
+        proof = .way
+        offence(.malformed, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
         audit.add(
             .refused, .notice,
@@ -224,6 +247,7 @@ package struct Router: ~Copyable {
         _ error: ParseError
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
+        if side == .outside { offence(.malformed, flow) }
         // A source that proves nothing gets no answer to what only an attacker sends.
         guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
@@ -257,7 +281,7 @@ package struct Router: ~Copyable {
     /// Ends an answer without a body and sends it.
     mutating func endReply(_ flow: Flow) {
         writer.endEmpty()
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+        if writer.isWhole, mayAnswer(flow) { outbox.append(writer.buffer, to: flow) }
     }
 
     /// Answers a request without a transaction: never sent again by itself.
@@ -286,6 +310,11 @@ package struct Router: ~Copyable {
         _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
+        recent.add(
+            Recent.Decision(
+                moment: now.sinceEpoch, source: flow.peer.ip,
+                callID: NameTable.hash(bytes.bytes(index.callID)), method: index.method,
+                transport: flow.transport, reason: reason, status: status))
         guard audit.allowsRefusal(now.monotonic) else { return }
         let method = bytes.bytes(index.methodSlice).text
         let account = bytes.bytes(index.from.uri.user).text
@@ -319,6 +348,7 @@ package struct Router: ~Copyable {
             case .binding: bindingExpired(Int32(bitPattern: handle.index))
             case .presence: presenceTimer(handle)
             case .probe: probeAsterisks()
+            case .held: sendHeld()
             }
         }
     }

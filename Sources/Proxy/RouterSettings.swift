@@ -27,6 +27,23 @@ package struct RouterSettings: Sendable {
     /// How many bindings an account may have.
     package var contacts = 10
 
+    /// The classes of sources.
+    package var profiles = Profiles()
+    /// The detectors' limits.
+    package var limits: [Detector: Limit] = [:]
+    /// Names that only an attacker tries.
+    package var traps: Set<[UInt8]> = []
+    /// Whether nothing is refused that only the defence would refuse: it says what it would have done.
+    package var isObserving = false
+    /// How many answers a second go to an address that has proven nothing.
+    package var replies: UInt32 = 30
+
+    /// The limit of a detector.
+    func limit(_ detector: Detector) -> Limit {
+        detector == .wrongPassword
+            ? Limit(failures, in: window) : limits[detector] ?? detector.standard
+    }
+
     /// The settings of a start set; what it leaves out keeps its default.
     package init(_ settings: [Setting]) {
         for setting in settings {
@@ -43,6 +60,10 @@ package struct RouterSettings: Sendable {
             case .contacts(let count): contacts = Int(count)
             case .algorithm(let algorithm):
                 algorithms.append(algorithm == .md5 ? .md5 : .sha256)
+            case .limit(let detector, let limit): limits[detector] = limit
+            case .trap(let name): traps.insert(Array(name.utf8))
+            case .replies(let count): replies = count
+            case .profile(let name, let rule): profiles.take(name, rule)
             case .outside, .inside, .database, .schema, .certificate, .key: break
             }
         }

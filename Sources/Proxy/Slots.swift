@@ -115,4 +115,6 @@ package enum TimerKind: UInt8, Sendable {
     case presence
     /// The Asterisks are to be asked whether they answer.
     case probe
+    /// Answers to wrong credentials are due.
+    case held
 }

@@ -70,7 +70,7 @@ package struct SettingKey: Sendable {
     }
 
     /// The group of the key, empty at the top.
-    var group: Substring { path.firstIndex(of: ".").map { path[..<$0] } ?? "" }
+    var group: Substring { path.lastIndex(of: ".").map { path[..<$0] } ?? "" }
 
     /// The key without its group.
     var name: Substring { path.split(separator: ".").last ?? "" }
@@ -80,7 +80,8 @@ package struct SettingKey: Sendable {
 /// the search for the right name of a wrong one.
 package enum Schema {
     /// The keys.
-    package static let keys: [SettingKey] = sides + accounts + tls + defence + registration
+    package static let keys: [SettingKey] = 
+        sides + accounts + tls + defence + strangers + limits + profiles + registration
 
     /// The key of a path.
     package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }

@@ -15,6 +15,8 @@ struct Walker {
     /// Keys that a misspelt key most likely stands for: not told to be missing as well.
     private var meant: Set<String> = []
     private var start = Position(line: 1, column: 1)
+    /// The name of the profile whose keys are read.
+    private var profile = ""
 
     init(_ document: Document) {
         self.document = document
@@ -64,6 +66,8 @@ struct Walker {
                 if diagnostics.count(where: { $0.severity == .error }) > before {
                     faulty.insert(path)
                 }
+            } else if group.isEmpty, name == Schema.profilesGroup {
+                walkProfiles(value, at: position)
             } else if group.isEmpty, Schema.keys.contains(where: { $0.group == name }) {
                 given[path] = position
                 if let mapping = value.mapping {
@@ -80,14 +84,43 @@ struct Walker {
         }
     }
 
+    /// Walks the profiles, whose names the file chooses.
+    private mutating func walkProfiles(_ value: Node, at position: Position) {
+        guard let mapping = value.mapping else {
+            error(
+                position, "`profiles` holds names, each with keys of its own: see `rempart settings`")
+            return
+        }
+        for (key, value) in mapping {
+            guard let (name, place) = document.name(of: key), (1...32).contains(name.utf8.count)
+            else {
+                error(
+                    key.mark.map(Position.init) ?? position,
+                    "a profile's name is one word of at most 32 bytes")
+                continue
+            }
+            guard let keys = value.mapping else {
+                error(place, "profile `\(name)` holds keys of its own, such as `networks: [...]`")
+                continue
+            }
+            guard given["profiles.\(name)"] == nil else {
+                error(place, "profile `\(name)` is given twice: leave one out")
+                continue
+            }
+            given["profiles.\(name)"] = place
+            profile = name
+            walk(keys, group: Schema.profileGroup)
+        }
+    }
+
     /// Tells an unknown key, and what was probably meant: a name of the same group, else a name of
     /// another one with its group.
     private mutating func unknown(_ name: String, in group: String, at position: Position) {
         var siblings = Schema.keys.filter { $0.group == group }.map { String($0.name) }
         if group.isEmpty {
-            for key in Schema.keys where !key.group.isEmpty && !siblings.contains(String(key.group))
-            {
-                siblings.append(String(key.group))
+            for key in Schema.keys {
+                let top = String(key.path.prefix { $0 != "." })
+                if !key.group.isEmpty, !siblings.contains(top) { siblings.append(top) }
             }
         }
         let place = group.isEmpty ? "" : " in `\(group)`"
@@ -166,7 +199,8 @@ struct Walker {
     ) -> SettingsFile.Value? {
         let place = scalar.mark.map(Position.init) ?? position
         do throws(ValueError) {
-            let setting = try key.read(scalar.string)
+            var setting = try key.read(scalar.string)
+            if case .profile(_, let rule) = setting { setting = .profile(profile, rule) }
             let value = SettingsFile.Value(path: key.path, position: place, setting: setting)
             values.append(value)
             return value

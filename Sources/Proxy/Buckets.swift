@@ -1,0 +1,57 @@
+package import Sys
+
+/// How often something may happen: once every `interval`, and `burst` times at once after a rest.
+package struct Rate: Equatable, Sendable {
+    /// In microseconds.
+    var interval: Int64
+    /// How many at once.
+    var burst: Int64
+
+    /// So many a second.
+    package init(perSecond: UInt32, burst: UInt32) {
+        interval = 1_000_000 / Int64(max(perSecond, 1))
+        self.burst = Int64(burst)
+    }
+
+    /// Once in a span.
+    package init(every span: Milliseconds, burst: UInt32) {
+        interval = span.count * 1000
+        self.burst = Int64(burst)
+    }
+}
+
+/// Token buckets by key, in a table of fixed size (the generic cell rate algorithm of ITU-T I.371).
+///
+/// A key may stand in one of four places. When all are taken, the bucket that is the nearest to full is
+/// forgotten: a flood of new keys then forgets first those who have hardly used theirs.
+struct Buckets: ~Copyable {
+    private struct Bucket {
+        var key: UInt64 = 0
+        /// When the bucket will be full again, in microseconds of the monotonic clock.
+        var full: Int64 = 0
+    }
+
+    private var buckets: [Bucket]
+
+    /// Buckets for so many keys, a power of two of at least 4.
+    init(places: Int) { buckets = Array(repeating: Bucket(), count: places) }
+
+    /// Takes a token of a key's bucket; false when there is none. `key` is a keyed hash.
+    mutating func take(_ key: UInt64, _ rate: Rate, _ now: Milliseconds) -> Bool {
+        let first = Int(key & UInt64(buckets.count - 1)) & ~3
+        var place = first
+        for candidate in first..<first + 4 {
+            if buckets[candidate].key == key {
+                place = candidate
+                break
+            }
+            if buckets[candidate].full < buckets[place].full { place = candidate }
+        }
+        let moment = now.count * 1000
+        if buckets[place].key != key { buckets[place] = Bucket(key: key, full: moment) }
+        let full = max(buckets[place].full, moment) + rate.interval
+        guard full - moment <= rate.interval * rate.burst else { return false }
+        buckets[place].full = full
+        return true
+    }
+}

@@ -1,0 +1,52 @@
+internal import Registrar
+internal import Sys
+
+/// Answers to wrong credentials, which all leave the same span after their request came: so an attacker
+/// cannot tell from the time whether a name was looked up, known, or left unlooked at.
+struct HeldAnswers: ~Copyable {
+    /// How long after its request an answer leaves; longer than directory takes for a good database.
+    static let span = Milliseconds(48)
+    /// How many may wait; beyond that a wrong answer gets none.
+    private static let capacity = 8192
+
+    private struct Held {
+        var block: Block
+        var flow: Flow
+        var due: Milliseconds
+    }
+
+    private var ring: [Held] = []
+    private var head = 0
+    private var count = 0
+
+    /// When the next one is due.
+    var due: Milliseconds? { count == 0 ? nil : ring[head].due }
+
+    /// Whether another one fits.
+    var hasRoom: Bool { count < Self.capacity }
+
+    /// Keeps an answer until it is due; the moments come in order, since the span is always the same.
+    mutating func add(_ block: Block, to flow: Flow, due: Milliseconds) {
+        if count == ring.count { grow(Held(block: block, flow: flow, due: due)) }
+        ring[(head + count) % ring.count] = Held(block: block, flow: flow, due: due)
+        count += 1
+    }
+
+    private mutating func grow(_ filler: Held) {
+        var larger: [Held] = []
+        for index in 0..<count { larger.append(ring[(head + index) % ring.count]) }
+        let size = max(ring.count * 2, 64)
+        while larger.count < size { larger.append(filler) }
+        ring = larger
+        head = 0
+    }
+
+    /// Takes the next one that is due.
+    mutating func next(_ now: Milliseconds) -> (block: Block, flow: Flow)? {
+        guard count > 0, ring[head].due <= now else { return nil }
+        let held = ring[head]
+        head = (head + 1) % ring.count
+        count -= 1
+        return (held.block, held.flow)
+    }
+}

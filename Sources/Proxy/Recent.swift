@@ -1,0 +1,46 @@
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// What was decided about the last requests, so that `rempart explain` can say it.
+struct Recent: ~Copyable {
+    private static let places = 8192
+
+    /// One decision.
+    struct Decision: Sendable {
+        /// When, since 1970.
+        var moment = Milliseconds(0)
+        /// The source.
+        var source = IPAddress(high: 0, low: 0)
+        /// The keyed hash of the Call-ID.
+        var callID: UInt64 = 0
+        /// The method.
+        var method = Method.other
+        /// The transport.
+        var transport = Transport.udp
+        /// The reason code; "passed" for a request that was passed on.
+        var reason = ""
+        /// The status that was answered, 0 for none.
+        var status: UInt16 = 0
+    }
+
+    private var decisions = [Decision](repeating: Decision(), count: Self.places)
+    private var next = 0
+
+    /// Keeps a decision in place of the oldest one.
+    mutating func add(_ decision: Decision) {
+        decisions[next] = decision
+        next = (next + 1) % Self.places
+    }
+
+    /// The decisions that match, the latest first, at most so many.
+    func find(_ limit: Int, where matches: (Decision) -> Bool) -> [Decision] {
+        var found: [Decision] = []
+        for step in 1...Self.places where found.count < limit {
+            let decision = decisions[(next + Self.places - step) % Self.places]
+            if decision.moment.count > 0, matches(decision) { found.append(decision) }
+        }
+        return found
+    }
+}

@@ -1,0 +1,235 @@
+internal import Journal
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// What a source has shown of itself while its message is looked at.
+enum Proof {
+    /// Nothing: the sender's address may be forged.
+    case none
+    /// It has brought back a nonce that was sent to its address.
+    case nonce
+    /// It came by a connection, or by a way that a phone has registered by.
+    case way
+}
+
+/// Who is answered, who is counted, who is shut out.
+extension Router {
+    /// Whether a message from outside is looked at; says what its sender has proven so far.
+    mutating func admits(_ length: Int, _ flow: Flow) -> Bool {
+        let ip = flow.peer.ip
+        guard !defence.isBanned(ip, now.monotonic) else { return false }
+        let isRegistered = isRegistered(flow)
+        isStranger = !isRegistered
+        proof = isRegistered || flow.transport.isStream ? .way : .none
+        replyLimit = proof == .none ? length : .max
+        return isRegistered || !defence.isHeld(ip, now.monotonic)
+    }
+
+    /// Whether a phone has registered by this very way.
+    private func isRegistered(_ flow: Flow) -> Bool {
+        flow.transport.isStream
+            ? connectionBindings[flow.connection] != nil : bindings.hasFlow(flow)
+    }
+
+    /// Whether nothing is ever held against an address: Asterisks and `defence.allow`.
+    func isTrusted(_ ip: IPAddress) -> Bool {
+        isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
+    }
+
+    /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what was
+    /// asked, and there are tokens for it. Whoever has proven his address is always answered.
+    mutating func mayAnswer(_ flow: Flow) -> Bool {
+        guard proof == .none else { return true }
+        guard writer.buffer.count <= replyLimit else { return false }
+        let ip = flow.peer.ip
+        if isTrusted(ip) || settings.isObserving { return true }
+        return defence.maySpend(ip, strangerRates(ip), now.monotonic)
+    }
+
+    private func strangerRates(_ ip: IPAddress) -> StrangerRates {
+        guard settings.profiles.areWritten else { return rates }
+        return profile(of: ip).replies.map(StrangerRates.init(perSource:)) ?? rates
+    }
+
+    // MARK: Profiles
+
+    /// The profile that a source falls into, and why.
+    func classify(_ ip: IPAddress) -> (profile: Int, cause: Profiles.Cause) {
+        let place = defence.sources.find(Defence.source(ip))
+        let source = place.map { defence.sources[$0] }
+        return settings.profiles.classify(
+            ip, isResident: source.map { $0.residentUntil > now.monotonic } ?? false,
+            country: source?.country ?? .unknown)
+    }
+
+    private func profile(of ip: IPAddress) -> Profile {
+        settings.profiles.all[classify(ip).profile]
+    }
+
+    /// Whether a request may go on under its source's profile; one that may not was answered as it says.
+    mutating func passesProfile(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard settings.profiles.areWritten else { return true }
+        let profile = profile(of: flow.peer.ip)
+        guard !profile.allows(index.method, flow.transport) else { return true }
+        if profile.answer == .silence {
+            refuseRecord("profile", 0, index, bytes, flow)
+        } else {
+            refuse(bytes, index, flow, 403, "Forbidden", "profile")
+        }
+        return settings.isObserving
+    }
+
+    /// What is answered to a source before it has authenticated.
+    func firstAnswer(_ flow: Flow) -> ProfileAnswer {
+        settings.profiles.areWritten ? profile(of: flow.peer.ip).answer : .challenge
+    }
+
+    // MARK: Offences
+
+    /// Whether a request has the marks of a scanner, which gets no answer.
+    mutating func isScanner(
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard isStranger, !isTrusted(flow.peer.ip), Scanner.wrote(bytes, index) else {
+            return false
+        }
+        refuseRecord("scanner", 0, index, bytes, flow)
+        offence(.scanner, flow)
+        return !settings.isObserving
+    }
+
+    /// A call that names no password: phones do that too, once, and then authenticate. Whether it is
+    /// still answered.
+    mutating func mayKnock(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) -> Bool {
+        guard index.method == .invite, isStranger, !isTrusted(flow.peer.ip) else { return true }
+        let limit = settings.limit(.strangerCalls)
+        guard proof != .none else {
+            let mayCall = defence.mayCall(flow.peer.ip, limit, now.monotonic)
+            return mayCall || settings.isObserving
+        }
+        let number = NameTable.hash(bytes.bytes(index.requestURI.user))
+        offence(.numbersSwept, flow, mark: number)
+        offence(.strangerCalls, flow)
+        return !defence.isBanned(flow.peer.ip, now.monotonic)
+    }
+
+    /// Counts an offence against a source that has proven its address; what has not costs nothing here.
+    ///
+    /// At the limit the source is banned. A source that phones are registered from is not: the ways by
+    /// which none has registered get no answer for a while, and its phones notice nothing.
+    mutating func offence(
+        _ detector: Detector, _ flow: Flow, account: String = "", mark: UInt64? = nil
+    ) {
+        let ip = flow.peer.ip
+        guard proof != .none, !isTrusted(ip) else { return }
+        let limit = limit(detector, ip)
+        guard
+            case .reached(let count) = defence.offence(detector, ip, limit, mark: mark, now.monotonic)
+        else { return }
+        var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
+        if !account.isEmpty { evidence += ", the last for \(account)" }
+        guard !defence.isResident(ip, now.monotonic) else {
+            hold(ip, detector, evidence)
+            return
+        }
+        ban(ip, detector, count: count, evidence)
+    }
+
+    private func limit(_ detector: Detector, _ ip: IPAddress) -> Limit {
+        var limit = settings.limit(detector)
+        if detector == .wrongPassword, settings.profiles.areWritten,
+            let failures = profile(of: ip).failures
+        {
+            limit.count = failures
+        }
+        return limit
+    }
+
+    private mutating func hold(_ ip: IPAddress, _ detector: Detector, _ evidence: String) {
+        let verb = settings.isObserving ? "would hold" : "hold"
+        audit.add(
+            .held, .warning,
+            "\(verb) what is not a registered phone at \(ip), where phones are registered:"
+                + " \(detector.code) (\(evidence))",
+            [
+                (.address, "\(ip)"), (.reason, detector.code),
+                (.seconds, "\(settings.ban.seconds)"),
+            ])
+        guard !settings.isObserving else { return }
+        defence.hold(ip, until: now.monotonic + settings.ban, now.monotonic)
+    }
+
+    private mutating func ban(
+        _ ip: IPAddress, _ detector: Detector, count: UInt32, _ evidence: String
+    ) {
+        let first = defence.sources.find(Defence.source(ip)).map {
+            defence.sources[$0].firstSeen
+        }
+        let age = first.map { now.monotonic - $0 } ?? Milliseconds(0)
+        toBanner.append(
+            .ban(
+                BanOrder(
+                    address: ip, reason: detector.code, evidence: evidence, count: count,
+                    firstSeen: now.sinceEpoch - age, lastSeen: now.sinceEpoch,
+                    profile: settings.profiles.all[classify(ip).profile].name,
+                    atLeast: detector.leastBan)))
+        guard !settings.isObserving else { return }
+        let span = max(settings.ban, detector.leastBan)
+        defence.ban(ip, until: now.monotonic + span)
+        closing.append(Network(Defence.source(ip), prefix: ip.isV4 ? 32 : 64))
+    }
+
+    // MARK: Residents
+
+    /// A phone's binding stands until a moment: its source is a resident until then.
+    mutating func reside(_ binding: Binding) {
+        let ip = binding.flow.peer.ip
+        let account = NameTable.hash(accounts[binding.account].name.span)
+        defence.guards.succeeded(account, ip, now.monotonic)
+        guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
+            return
+        }
+        let until = binding.expires + Defence.announcement - now.monotonic + now.sinceEpoch
+        toBanner.append(.protect(ip, until: until))
+        toBanner.append(.locate(ip))
+    }
+
+    // MARK: What the loop sees
+
+    /// A TLS handshake came to nothing.
+    package mutating func handshakeFailed(_ flow: Flow, _ now: Now) {
+        self.now = now
+        proof = .way
+        offence(.tlsFailures, flow)
+    }
+
+    /// A connection ended on which no message had ever come.
+    package mutating func wasSilent(_ flow: Flow, _ now: Now) {
+        self.now = now
+        proof = .way
+        offence(.idleConnections, flow)
+    }
+
+    // MARK: banner
+
+    /// Takes what banner says.
+    package mutating func take(_ message: BannerToRouter, _ now: Now) {
+        self.now = now
+        switch message {
+        case .banned(let network, let until):
+            guard !settings.isObserving else { return }
+            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch))
+            closing.append(network)
+        case .unbanned(let network): defence.unban(network)
+        case .cleared: defence.unbanAll()
+        case .located(let ip, let country):
+            guard let place = defence.sources.find(Defence.source(ip)) else { return }
+            defence.sources[place].country = Country(country)
+        case .all: break
+        }
+    }
+}

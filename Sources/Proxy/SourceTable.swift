@@ -1,0 +1,139 @@
+internal import Messages
+internal import Sys
+
+/// How many of something there were since a moment.
+struct WindowCount: Sendable {
+    /// How many.
+    var count: UInt32 = 0
+    /// Since when, in seconds of the monotonic clock.
+    var since: UInt32 = 0
+}
+
+/// What is remembered of a source that has proven its address: an IPv4 address, or an IPv6 /64.
+struct Source: Sendable {
+    /// The address, or the first of the /64.
+    var address = IPAddress(high: 0, low: 0)
+    /// When it was first seen, on the monotonic clock.
+    var firstSeen = Milliseconds(0)
+    /// When it was last seen.
+    var lastSeen = Milliseconds(0)
+    /// Until when a phone is registered from there.
+    var residentUntil = Milliseconds(0)
+    /// Until when banner knows it as a resident.
+    var announcedUntil = Milliseconds(0)
+    /// Until when its ways without a registered phone get no answer.
+    var heldUntil = Milliseconds(0)
+    /// One bit of 64 for each account that has authenticated from there.
+    var accounts: UInt64 = 0
+    /// One bit for each name that failed.
+    var names: UInt64 = 0
+    /// One bit for each number that was called without a password.
+    var numbers: UInt64 = 0
+    /// What each detector has counted.
+    var counts = InlineArray<16, WindowCount>(repeating: WindowCount())
+    /// The country as banner has said it; empty while it is not known.
+    var country = Country.unknown
+}
+
+/// A country by the two letters of ISO 3166-1.
+package struct Country: Hashable, Sendable {
+    private var letters: UInt16
+
+    /// Not known, or not asked yet.
+    package static let unknown = Country("")
+
+    /// The country of a code of two letters; unknown for anything else.
+    package init(_ code: String) {
+        let bytes = Array(code.utf8)
+        letters = bytes.count == 2 ? UInt16(bytes[0]) << 8 | UInt16(bytes[1]) : 0
+    }
+
+    /// The two letters, empty when not known.
+    package var code: String {
+        guard letters != 0 else { return "" }
+        return String(decoding: [UInt8(letters >> 8), UInt8(letters & 0xFF)], as: UTF8.self)
+    }
+}
+
+/// The sources that have proven their address, in a table of fixed size.
+///
+/// Nothing that can be forged makes an entry, so a flood with forged senders displaces nobody. Of the
+/// four places that a source may take, residents keep theirs, and the longest silent goes first.
+struct SourceTable: ~Copyable {
+    private var sources: [Source]
+
+    /// A table of so many places, a power of two of at least 4.
+    init(places: Int) { sources = Array(repeating: Source(), count: places) }
+
+    /// An entry by its place.
+    subscript(place: Int) -> Source {
+        get { sources[place] }
+        _modify { yield &sources[place] }
+    }
+
+    private func first(_ source: IPAddress) -> Int {
+        var hasher = Hasher()
+        hasher.combine(source)
+        return Int(UInt(bitPattern: hasher.finalize()) & UInt(sources.count - 1)) & ~3
+    }
+
+    /// The place of a source, or nil when it is not remembered.
+    func find(_ source: IPAddress) -> Int? {
+        let first = first(source)
+        return (first..<first + 4).first { sources[$0].address == source }
+    }
+
+    /// The place of a source, taken now if need be.
+    mutating func place(_ source: IPAddress, _ now: Milliseconds) -> Int {
+        let first = first(source)
+        var victim = first
+        for place in first..<first + 4 {
+            if sources[place].address == source {
+                sources[place].lastSeen = now
+                return place
+            }
+            if isLess(place, victim, now) { victim = place }
+        }
+        sources[victim] = Source()
+        sources[victim].address = source
+        sources[victim].firstSeen = now
+        sources[victim].lastSeen = now
+        return victim
+    }
+
+    /// Whether one entry is rather to be forgotten than another.
+    private func isLess(_ one: Int, _ other: Int, _ now: Milliseconds) -> Bool {
+        let residents = (sources[one].residentUntil > now, sources[other].residentUntil > now)
+        guard residents.0 == residents.1 else { return !residents.0 }
+        return sources[one].lastSeen < sources[other].lastSeen
+    }
+
+    /// Counts one more of something; the count within the limit's window.
+    ///
+    /// With a `mark` (a keyed hash) it counts only what was not counted in the window before: 64 bits
+    /// hold which, so two things may rarely pass for one.
+    mutating func count(
+        _ place: Int, _ detector: Detector, window: Milliseconds, mark: UInt64?, _ now: Milliseconds
+    ) -> UInt32 {
+        let slot = Int(detector.rawValue)
+        let second = UInt32(truncatingIfNeeded: now.seconds)
+        let entry = sources[place].counts[slot]
+        if entry.count == 0 || Int64(second &- entry.since) >= window.seconds {
+            sources[place].counts[slot] = WindowCount(count: 0, since: second)
+            if detector == .namesSwept { sources[place].names = 0 }
+            if detector == .numbersSwept { sources[place].numbers = 0 }
+        }
+        if let mark {
+            let bit = 1 << (mark & 63)
+            if detector == .namesSwept {
+                guard sources[place].names & bit == 0 else { return 0 }
+                sources[place].names |= bit
+            } else {
+                guard sources[place].numbers & bit == 0 else { return 0 }
+                sources[place].numbers |= bit
+            }
+        }
+        sources[place].counts[slot].count &+= 1
+        return sources[place].counts[slot].count
+    }
+}

@@ -1,0 +1,138 @@
+internal import Messages
+internal import Sys
+
+/// The keys of classes of sources, and of what counts as an offence.
+extension Schema {
+    /// The group that holds the profiles by name.
+    static let profilesGroup = "profiles"
+    /// The group of a profile's keys, as it is documented.
+    static let profileGroup = "profiles.NAME"
+
+    static let strangers: [SettingKey] = [
+        SettingKey(
+            "defence.replies", byDefault: "30", count: 1...100_000,
+            meaning:
+                "How many answers a second go to an address that has proven nothing, eight times as"
+                + " many at once; four times as many to its /24 or /48. More gets silence. Addresses"
+                + " that phones are registered from get sixteen times as many.",
+            make: { .replies($0) }),
+        SettingKey(
+            "defence.traps", items: 1...256, range: "1 to 256 names of at most 64 bytes",
+            example: "[admin, test]",
+            meaning:
+                "Names that no phone of yours uses and attackers try: whoever tries one that is no"
+                + " account is banned for a day.",
+            read: { text throws(ValueError) in
+                guard (1...64).contains(text.utf8.count) else {
+                    throw ValueError("`\(text)` is not a name of 1 to 64 bytes")
+                }
+                return .trap(text)
+            }),
+    ]
+
+    static let limits: [SettingKey] =
+        Detector.allCases.filter { $0 != .wrongPassword }.map { detector in
+            let standard = detector.standard
+            let text = "\(standard.count) in \(standard.window.duration)"
+            return SettingKey(
+                "limits.\(detector.key)", byDefault: text, range: "1 to 100000 in 1s to 7d",
+                example: text,
+                meaning: "How many \(detector.counted) within which time ban a source that has"
+                    + " proven its address.",
+                read: { text throws(ValueError) in
+                    .limit(detector, try Value.limit(text))
+                })
+        }
+
+    static let profiles: [SettingKey] = [
+        SettingKey(
+            "profiles.NAME.networks", items: 1...1024, range: "1 to 1024 networks or addresses",
+            example: "[192.0.2.0/24]",
+            meaning:
+                "The networks of this class of sources; the narrowest that holds an address decides."
+                + " NAME is yours to choose; `phones` (addresses that phones are registered from)"
+                + " and `world` (all others) are always there and can be given keys.",
+            read: { text throws(ValueError) in
+                .profile("", .network(try Value.network(text)))
+            }),
+        SettingKey(
+            "profiles.NAME.countries", items: 1...249, range: "1 to 249 country codes of two letters",
+            example: "[FR, BE]",
+            meaning: "The countries of this class of sources; networks go first.",
+            read: { text throws(ValueError) in
+                try Value.country(text)
+                return .profile("", .country(text))
+            }),
+        SettingKey(
+            "profiles.NAME.methods", items: 1...14, range: "names of SIP methods",
+            example: "[REGISTER, INVITE]",
+            meaning: "The methods that this class may use; all when left out.",
+            read: { text throws(ValueError) in .profile("", .method(try Value.method(text))) }),
+        SettingKey(
+            "profiles.NAME.transports", items: 1...3, range: "udp, tcp, tls", example: "[tls]",
+            meaning: "The transports that this class may use; all when left out.",
+            read: { text throws(ValueError) in
+                guard let transport = Transport.allCases.first(where: { $0.name == text }) else {
+                    throw ValueError("`\(text)` is not a transport: udp, tcp or tls")
+                }
+                return .profile("", .transport(transport))
+            }),
+        SettingKey(
+            "profiles.NAME.answer",
+            range: ProfileAnswer.allCases.map(\.name).joined(separator: ", "), example: "silence",
+            meaning:
+                "What is answered before a source has authenticated: a challenge (when left out), a"
+                + " refusal, which keeps even good passwords out, or nothing.",
+            read: { text throws(ValueError) in
+                guard let answer = ProfileAnswer.allCases.first(where: { $0.name == text }) else {
+                    throw ValueError("`\(text)` is not challenge, refuse or silence")
+                }
+                return .profile("", .answer(answer))
+            }),
+        number(
+            "replies", 1...100_000, "30", "`defence.replies` for this class.",
+            { .replies($0) }),
+        number(
+            "calls", 1...10_000, "10", "How many calls an account of this class may have at a time.",
+            { .calls($0) }),
+        number(
+            "failures", 1...1000, "5", "`defence.failures` for this class.", { .failures($0) }),
+    ]
+
+    private static func number(
+        _ name: String, _ range: ClosedRange<UInt32>, _ example: String, _ meaning: String,
+        _ make: @escaping @Sendable (UInt32) -> ProfileRule
+    ) -> SettingKey {
+        SettingKey(
+            "\(profileGroup).\(name)", range: "\(range.lowerBound) to \(range.upperBound)",
+            example: example, meaning: meaning,
+            read: { text throws(ValueError) in
+                .profile("", make(try Value.count(text, in: range)))
+            })
+    }
+}
+
+extension Value {
+    /// "5 in 30s".
+    static func limit(_ text: String) throws(ValueError) -> Limit {
+        let words = text.split(separator: " ")
+        guard words.count == 3, words[1] == "in" else {
+            throw ValueError("`\(text)` is not a limit such as `5 in 30s`")
+        }
+        let number = try count(String(words[0]), in: 1...100_000)
+        return Limit(number, in: try duration(String(words[2]), in: .seconds(1) ... .seconds(604_800)))
+    }
+
+    /// The name of a SIP method, in any case.
+    static func method(_ text: String) throws(ValueError) -> String {
+        let names = [
+            "INVITE", "BYE", "REGISTER", "OPTIONS", "UPDATE", "PRACK", "INFO", "REFER", "MESSAGE",
+            "SUBSCRIBE", "NOTIFY", "PUBLISH",
+        ]
+        let name = text.uppercased()
+        guard names.contains(name) else {
+            throw ValueError("`\(text)` is not a method: \(names.joined(separator: ", "))")
+        }
+        return name
+    }
+}
