@@ -153,7 +153,12 @@ extension Router {
             return
         }
         defence.ban(ip, until: now.monotonic + settings.ban)
-        toBanner.append(.ban(ip, reason: "wrong-password", count: count, span: settings.ban))
+        toBanner.append(
+            .ban(
+                BanOrder(
+                    address: ip, reason: "wrong-password", evidence: "\(count) wrong passwords",
+                    count: count, firstSeen: now.sinceEpoch, lastSeen: now.sinceEpoch,
+                    profile: "phones")))
     }
 
     private func isProtected(_ ip: IPAddress) -> Bool {
@@ -250,11 +255,11 @@ extension Router {
     package mutating func take(_ message: BannerToRouter, _ now: Now) {
         self.now = now
         switch message {
-        case .banned(let ip, let until):
-            defence.ban(ip, until: now.monotonic + (until - now.sinceEpoch))
-        case .unbanned(let ip): defence.unban(ip)
+        case .banned(let source, let until):
+            defence.ban(source.address, until: now.monotonic + (until - now.sinceEpoch))
+        case .unbanned(let source): defence.unban(source.address)
         case .cleared: defence.unbanAll()
-        case .all: break
+        case .all, .located: break
         }
     }
 }

@@ -43,7 +43,7 @@ package struct RouterSettings: Sendable {
             case .contacts(let count): contacts = Int(count)
             case .algorithm(let algorithm):
                 algorithms.append(algorithm == .md5 ? .md5 : .sha256)
-            case .outside, .inside, .database, .schema, .certificate, .key: break
+            default: break
             }
         }
         if algorithms.isEmpty { algorithms = [.md5] }
