@@ -19,21 +19,25 @@ package enum ControlRequest: Equatable, Sendable {
     case restart(Role)
     /// Reads the settings again; answered by the supervisor.
     case reload
+    /// What is known of an address, and what happens to its packets; answered by banner.
+    case why(IPAddress)
+    /// Makes an exception of a network, or takes it back: it is never banned; answered by banner.
+    case allow(Network, Bool)
 
     /// The process that answers.
     package var answeredBy: Role {
         switch self {
         case .status, .restart, .reload: .supervisor
         case .asterisks, .phones: .router
-        case .bans, .ban, .unban: .banner
+        case .bans, .ban, .unban, .why, .allow: .banner
         }
     }
 
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .asterisks, .phones, .bans: false
-        case .ban, .unban, .restart, .reload: true
+        case .status, .asterisks, .phones, .bans, .why: false
+        case .ban, .unban, .restart, .reload, .allow: true
         }
     }
 }
@@ -62,6 +66,15 @@ extension ControlRequest {
             writer.u8(role.rawValue)
             return writer.bytes
         case .reload: return WireWriter(kind: 8).bytes
+        case .why(let address):
+            var writer = WireWriter(kind: 9)
+            writer.ip(address)
+            return writer.bytes
+        case .allow(let network, let isAllowed):
+            var writer = WireWriter(kind: 10)
+            writer.network(network)
+            writer.bool(isAllowed)
+            return writer.bytes
         }
     }
 
@@ -81,6 +94,10 @@ extension ControlRequest {
         case 6: self = .unban(try reader.bool() ? try reader.ip() : nil)
         case 7: self = .restart(try reader.choice("role"))
         case 8: self = .reload
+        case 9: self = .why(try reader.ip())
+        case 10:
+            let network = try reader.network()
+            self = .allow(network, try reader.bool())
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -144,6 +161,8 @@ package enum ControlReply: Equatable, Sendable {
     case done
     /// The request could not be carried out; what to do about it.
     case failed(String)
+    /// One thing that is known of what was asked about: its name, and the value.
+    case finding(name: String, value: String)
 }
 
 /// A live binding as `rempart phones` shows it.
@@ -177,26 +196,43 @@ package struct PhoneRow: Equatable, Sendable {
 
 /// A ban as `rempart bans` shows it.
 package struct BanRow: Equatable, Sendable {
-    /// The banned address.
-    package var address: IPAddress
+    /// The banned source: an IPv4 address, an IPv6 /64, or a whole /24 or /48.
+    package var source: Network
     /// The reason code, or the administrator's own words.
     package var reason: String
+    /// What was seen, in words; empty for a ban by hand.
+    package var evidence: String
+    /// The profile that the source was judged by; empty for a ban by hand.
+    package var profile: String
     /// When it began, since 1970.
     package var since: Milliseconds
     /// When it ends, since 1970.
     package var until: Milliseconds
+    /// When the first offence was seen, since 1970.
+    package var firstSeen: Milliseconds
+    /// When the last offence was seen, since 1970.
+    package var lastSeen: Milliseconds
     /// How many offences it is founded on.
     package var count: UInt32
+    /// How often the source has been banned, this time included.
+    package var level: UInt32
 
     /// A row of its columns.
     package init(
-        address: IPAddress, reason: String, since: Milliseconds, until: Milliseconds, count: UInt32
+        source: Network, reason: String, evidence: String = "", profile: String = "",
+        since: Milliseconds, until: Milliseconds, firstSeen: Milliseconds,
+        lastSeen: Milliseconds, count: UInt32, level: UInt32 = 1
     ) {
-        self.address = address
+        self.source = source
         self.reason = reason
+        self.evidence = evidence
+        self.profile = profile
         self.since = since
         self.until = until
+        self.firstSeen = firstSeen
+        self.lastSeen = lastSeen
         self.count = count
+        self.level = level
     }
 }
 
@@ -240,6 +276,11 @@ extension ControlReply {
             var writer = WireWriter(kind: 7)
             writer.string(why, cutTo: 4096)
             return writer.bytes
+        case .finding(let name, let value):
+            var writer = WireWriter(kind: 8)
+            writer.string(name, cutTo: 64)
+            writer.string(value, cutTo: 1024)
+            return writer.bytes
         }
     }
 
@@ -272,6 +313,9 @@ extension ControlReply {
             self = .kernelBans(active, try reader.string("why", limit: 1024))
         case 6: self = .done
         case 7: self = .failed(try reader.string("why", limit: 4096))
+        case 8:
+            let name = try reader.string("name", limit: 64)
+            self = .finding(name: name, value: try reader.string("value", limit: 1024))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -281,20 +325,27 @@ extension ControlReply {
 extension BanRow {
     /// Writes the columns.
     fileprivate func write(to writer: inout WireWriter) {
-        writer.ip(address)
+        writer.network(source)
         writer.string(reason)
-        writer.milliseconds(since)
-        writer.milliseconds(until)
+        writer.string(evidence)
+        writer.string(profile)
+        for moment in [since, until, firstSeen, lastSeen] { writer.milliseconds(moment) }
         writer.u32(count)
+        writer.u32(level)
     }
 
     /// Reads the columns.
     fileprivate init(from reader: inout WireReader) throws(WireError) {
         self.init(
-            address: try reader.ip(),
+            source: try reader.network(),
             reason: try reader.string("reason", limit: 400),
+            evidence: try reader.string("evidence", limit: BanOrder.evidenceLimit),
+            profile: try reader.string("profile", limit: BanOrder.profileLimit),
             since: try reader.milliseconds(),
             until: try reader.milliseconds(),
-            count: try reader.u32())
+            firstSeen: try reader.milliseconds(),
+            lastSeen: try reader.milliseconds(),
+            count: try reader.u32(),
+            level: try reader.u32())
     }
 }

@@ -1,5 +1,5 @@
 package import Sys
-package import Wire
+internal import Wire
 
 /// How a class of sources that cannot be served as it asks is answered.
 package enum ProfileAnswer: UInt8, CaseIterable, Sendable {

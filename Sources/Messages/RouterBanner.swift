@@ -5,20 +5,100 @@ package import Wire
 package enum RouterToBanner: Equatable, Sendable {
     /// The first frame on a new link; banner answers with every ban in force, then `all`.
     case hello
-    /// Ban a source: the reason code, and how many proven offences it is founded on.
-    case ban(IPAddress, reason: String, count: UInt32, span: Milliseconds)
+    /// Ban a source, for what it has proven to have done.
+    case ban(BanOrder)
+    /// The address has live registrations, or has sent good traffic, until a moment since 1970; 0
+    /// ends it. No roll-up, block list, country or limit for strangers touches it until then, and
+    /// no order but an administrator's bans it.
+    case protect(IPAddress, until: Milliseconds)
+    /// Which country is the address in? `located` answers.
+    case locate(IPAddress)
+}
+
+/// Why sip-router wants a source banned.
+package struct BanOrder: Equatable, Sendable {
+    /// Who did it; IPv6 is banned by its /64.
+    package var address: IPAddress
+    /// The reason code, at most 64 bytes.
+    package var reason: String
+    /// What was seen, in words for the administrator, at most 200 bytes.
+    package var evidence: String
+    /// How many offences were seen.
+    package var count: UInt32
+    /// When the first of them was seen, since 1970.
+    package var firstSeen: Milliseconds
+    /// When the last of them was seen, since 1970.
+    package var lastSeen: Milliseconds
+    /// The profile that the source was judged by, at most 32 bytes.
+    package var profile: String
+    /// The ban lasts this long at least, at most 365 d; at 0 its growth alone decides.
+    package var atLeast: Milliseconds
+
+    /// An order of its fields.
+    package init(
+        address: IPAddress, reason: String, evidence: String, count: UInt32,
+        firstSeen: Milliseconds, lastSeen: Milliseconds, profile: String,
+        atLeast: Milliseconds = Milliseconds(0)
+    ) {
+        self.address = address
+        self.reason = reason
+        self.evidence = evidence
+        self.count = count
+        self.firstSeen = firstSeen
+        self.lastSeen = lastSeen
+        self.profile = profile
+        self.atLeast = atLeast
+    }
 }
 
 /// What banner tells sip-router, which drops such sources itself too.
 package enum BannerToRouter: Equatable, Sendable {
-    /// The source is banned until a moment since 1970.
-    case banned(IPAddress, until: Milliseconds)
+    /// The source is banned until a moment since 1970: an IPv4 address, an IPv6 /64, or, when
+    /// several of its neighbours are, a whole /24 or /48.
+    case banned(Network, until: Milliseconds)
     /// The source is not banned any more.
-    case unbanned(IPAddress)
+    case unbanned(Network)
     /// No source is banned any more.
     case cleared
     /// Every ban in force has been told.
     case all
+    /// The country of an address, two capital letters (ISO 3166-1); empty when it is not known.
+    case located(IPAddress, country: String)
+}
+
+extension BanOrder {
+    /// The longest fields, in bytes.
+    package static let reasonLimit = 64
+    package static let evidenceLimit = 200
+    package static let profileLimit = 32
+
+    /// Writes the fields; what is too long is cut.
+    fileprivate func write(to writer: inout WireWriter) {
+        writer.ip(address)
+        writer.string(reason, cutTo: Self.reasonLimit)
+        writer.string(evidence, cutTo: Self.evidenceLimit)
+        writer.u32(count)
+        writer.milliseconds(firstSeen)
+        writer.milliseconds(lastSeen)
+        writer.string(profile, cutTo: Self.profileLimit)
+        writer.milliseconds(atLeast)
+    }
+
+    /// Reads the fields.
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            address: try reader.ip(),
+            reason: try reader.string("reason", limit: Self.reasonLimit),
+            evidence: try reader.string("evidence", limit: Self.evidenceLimit),
+            count: try reader.u32(),
+            firstSeen: try reader.milliseconds(),
+            lastSeen: try reader.milliseconds(),
+            profile: try reader.string("profile", limit: Self.profileLimit),
+            atLeast: try reader.milliseconds())
+        guard atLeast.count >= 0, atLeast <= .seconds(31_536_000) else {
+            throw .badValue("atLeast")
+        }
+    }
 }
 
 extension RouterToBanner {
@@ -26,12 +106,18 @@ extension RouterToBanner {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello: return WireWriter.hello.bytes
-        case .ban(let address, let reason, let count, let span):
+        case .ban(let order):
             var writer = WireWriter(kind: 2)
+            order.write(to: &writer)
+            return writer.bytes
+        case .protect(let address, let until):
+            var writer = WireWriter(kind: 3)
             writer.ip(address)
-            writer.string(reason)
-            writer.u32(count)
-            writer.milliseconds(span)
+            writer.milliseconds(until)
+            return writer.bytes
+        case .locate(let address):
+            var writer = WireWriter(kind: 4)
+            writer.ip(address)
             return writer.bytes
         }
     }
@@ -43,13 +129,13 @@ extension RouterToBanner {
         case 1:
             try reader.version()
             self = .hello
-        case 2:
+        case 2: self = .ban(try BanOrder(from: &reader))
+        case 3:
             let address = try reader.ip()
-            let reason = try reader.string("reason", limit: 64)
-            let count = try reader.u32()
-            let span = try reader.milliseconds()
-            guard span.count > 0, span <= .seconds(31_536_000) else { throw .badValue("span") }
-            self = .ban(address, reason: reason, count: count, span: span)
+            let until = try reader.milliseconds()
+            guard until.count >= 0 else { throw .badValue("until") }
+            self = .protect(address, until: until)
+        case 4: self = .locate(try reader.ip())
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -60,17 +146,22 @@ extension BannerToRouter {
     /// The message's frame.
     package func encoded() -> [UInt8] {
         switch self {
-        case .banned(let address, let until):
+        case .banned(let source, let until):
             var writer = WireWriter(kind: 1)
-            writer.ip(address)
+            writer.network(source)
             writer.milliseconds(until)
             return writer.bytes
-        case .unbanned(let address):
+        case .unbanned(let source):
             var writer = WireWriter(kind: 2)
-            writer.ip(address)
+            writer.network(source)
             return writer.bytes
         case .cleared: return WireWriter(kind: 3).bytes
         case .all: return WireWriter(kind: 4).bytes
+        case .located(let address, let country):
+            var writer = WireWriter(kind: 5)
+            writer.ip(address)
+            writer.string(country)
+            return writer.bytes
         }
     }
 
@@ -79,11 +170,14 @@ extension BannerToRouter {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let address = try reader.ip()
-            self = .banned(address, until: try reader.milliseconds())
-        case 2: self = .unbanned(try reader.ip())
+            let source = try reader.network()
+            self = .banned(source, until: try reader.milliseconds())
+        case 2: self = .unbanned(try reader.network())
         case 3: self = .cleared
         case 4: self = .all
+        case 5:
+            let address = try reader.ip()
+            self = .located(address, country: try reader.string("country", limit: 2))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -29,6 +29,17 @@ package enum OfferedAlgorithm: UInt8, CaseIterable, Sendable {
     package var name: String { self == .md5 ? "MD5" : "SHA-256" }
 }
 
+/// What the defence does with a source that it judges.
+package enum DefenceMode: UInt8, CaseIterable, Sendable {
+    /// Bans it, and drops its packets.
+    case enforce = 1
+    /// Records what it would do, and drops nothing.
+    case observe = 2
+
+    /// The word in the settings.
+    package var name: String { self == .enforce ? "enforce" : "observe" }
+}
+
 /// One setting as the unprivileged reader of the text hands it on: typed, bounded, in one frame.
 ///
 /// The order of frames is the order of the text; list settings come as one frame an item.
@@ -76,17 +87,36 @@ package enum Setting: Equatable, Sendable {
     case replies(UInt32)
     /// One line of a profile, whose name has at most 32 bytes (`profiles.NAME`).
     case profile(String, ProfileRule)
+    /// Whether the defence acts, or records alone (`defence.mode`).
+    case mode(DefenceMode)
+    /// A country that strangers may come from, two capital letters (`defence.countries`).
+    case country(String)
+    /// The MaxMind database's path, at most 4,096 bytes (`defence.geoip`).
+    case geoip(String)
+    /// A file of networks that are shut out, its path at most 4,096 bytes (`defence.blocklists`).
+    case blockList(String)
+    /// How long the next ban of a source lasts, 1 s to 365 d, one for each ban after the first;
+    /// the last holds for all that follow (`defence.growth`).
+    case growth(Milliseconds)
+    /// How many datagrams a second a stranger may send, 0 to 1,000,000; 0: any (`defence.packets`).
+    case packets(UInt32)
+    /// How many TCP connections a second a stranger may open, 0 to 100,000; 0: any
+    /// (`defence.connections`).
+    case connections(UInt32)
+    /// Whether the firewall's table goes when the daemon stops (`defence.cleanup`).
+    case cleanup(Bool)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
-        case .outside, .inside, .asterisk, .failures, .window, .minimumExpires, .maximumExpires,
-            .contacts, .algorithm, .limit, .trap, .replies, .profile:
+        case .inside, .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
+            .limit, .trap, .replies, .profile:
             [.router]
         case .domain, .realm: [.router, .directory]
         case .database, .schema: [.directory]
         case .certificate, .key: []
-        case .ban, .allow: [.router, .banner]
+        case .outside, .asterisk, .ban, .allow, .mode: [.router, .banner]
+        case .country, .geoip, .blockList, .growth, .packets, .connections, .cleanup: [.banner]
         }
     }
 
@@ -120,6 +150,14 @@ extension Setting {
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
         case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
+        case .mode(let mode): Self.frame(20) { $0.u8(mode.rawValue) }
+        case .country(let text): Self.text(21, text)
+        case .geoip(let text): Self.text(22, text)
+        case .blockList(let text): Self.text(23, text)
+        case .growth(let span): Self.frame(24) { $0.milliseconds(span) }
+        case .packets(let count): Self.frame(25) { $0.u32(count) }
+        case .connections(let count): Self.frame(26) { $0.u32(count) }
+        case .cleanup(let isWanted): Self.frame(27) { $0.bool(isWanted) }
         case .limit(let detector, let limit):
             Self.frame(30) { writer in
                 writer.u8(detector.rawValue)
@@ -171,6 +209,14 @@ extension Setting {
         case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
         case 17: self = .algorithm(try reader.choice("algorithm"))
+        case 20: self = .mode(try reader.choice("mode"))
+        case 21: self = .country(try reader.country())
+        case 22: self = .geoip(try reader.string("geoip", limit: 4096))
+        case 23: self = .blockList(try reader.string("blocklist", limit: 4096))
+        case 24: self = .growth(try reader.seconds("growth", in: 1...31_536_000))
+        case 25: self = .packets(try reader.count("packets", in: 0...1_000_000))
+        case 26: self = .connections(try reader.count("connections", in: 0...100_000))
+        case 27: self = .cleanup(try reader.bool())
         case 30:
             let detector = try reader.choice("detector", of: Detector.self)
             let count = try reader.count("limit", in: 1...100_000)
@@ -188,6 +234,15 @@ extension Setting {
 }
 
 extension WireReader {
+    /// Reads a country's two capital letters.
+    fileprivate mutating func country() throws(WireError) -> String {
+        let text = try string("country", limit: 2)
+        guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
+            throw .badValue("country")
+        }
+        return text
+    }
+
     /// Reads a number that must lie in a range.
     mutating func count(
         _ name: String, in range: ClosedRange<UInt32>

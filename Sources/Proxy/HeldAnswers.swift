@@ -17,7 +17,8 @@ struct HeldAnswers: ~Copyable {
 
     private var ring: [Held] = []
     private var head = 0
-    private var count = 0
+    /// How many wait.
+    private(set) var count = 0
 
     /// When the next one is due.
     var due: Milliseconds? { count == 0 ? nil : ring[head].due }

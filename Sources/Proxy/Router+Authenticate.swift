@@ -1,3 +1,5 @@
+internal import Reactor
+internal import Journal
 internal import Digest
 package import Messages
 internal import Registrar
@@ -206,19 +208,18 @@ extension Router {
         if isResident, !isTrusted(ip) {
             let limit = settings.limit(.wrongPassword)
             if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
-                heldRecord(name.text, "from \(ip), where phones are registered", ip)
+                heldRecord(name, "from \(ip), where phones are registered", ip)
             }
         }
         if !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
-            heldRecord(name.text, "for sources that it is not known from", ip)
+            heldRecord(name, "for sources that it is not known from", ip)
         }
-        let text = name.text
         if reason == "unknown-account", isTrap(name) {
-            offence(.honeyAccount, flow, account: text)
+            offence(.honeyAccount, flow, name: name)
         }
-        offence(.namesSwept, flow, account: text, mark: mark)
+        offence(.namesSwept, flow, name: name, mark: mark)
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
-            offence(detector, flow, account: text)
+            offence(detector, flow, name: name)
         }
         guard !defence.isBanned(ip, now.monotonic) else { return }
         answerLater(bytes, index, flow)
@@ -228,7 +229,10 @@ extension Router {
         !settings.traps.isEmpty && settings.traps.contains([UInt8](name))
     }
 
-    private mutating func heldRecord(_ account: String, _ whom: String, _ ip: IPAddress) {
+    private mutating func heldRecord(
+        _ name: Span<UInt8>, _ whom: String, _ ip: IPAddress
+    ) {
+        let account = name.text
         let verb = settings.isObserving ? "would look" : "looks"
         audit.add(
             .held, .warning,

@@ -1,6 +1,6 @@
 internal import Journal
-internal import Messages
-internal import Registrar
+package import Messages
+package import Registrar
 internal import SIP
 internal import Sys
 
@@ -122,7 +122,7 @@ extension Router {
     /// At the limit the source is banned. A source that phones are registered from is not: the ways by
     /// which none has registered get no answer for a while, and its phones notice nothing.
     mutating func offence(
-        _ detector: Detector, _ flow: Flow, account: String = "", mark: UInt64? = nil
+        _ detector: Detector, _ flow: Flow, name: Span<UInt8> = Span(), mark: UInt64? = nil
     ) {
         let ip = flow.peer.ip
         guard proof != .none, !isTrusted(ip) else { return }
@@ -131,7 +131,7 @@ extension Router {
             case .reached(let count) = defence.offence(detector, ip, limit, mark: mark, now.monotonic)
         else { return }
         var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
-        if !account.isEmpty { evidence += ", the last for \(account)" }
+        if !name.isEmpty { evidence += ", the last for \(name.text)" }
         guard !defence.isResident(ip, now.monotonic) else {
             hold(ip, detector, evidence)
             return
@@ -205,13 +205,6 @@ extension Router {
         self.now = now
         proof = .way
         offence(.tlsFailures, flow)
-    }
-
-    /// A connection ended on which no message had ever come.
-    package mutating func wasSilent(_ flow: Flow, _ now: Now) {
-        self.now = now
-        proof = .way
-        offence(.idleConnections, flow)
     }
 
     // MARK: banner

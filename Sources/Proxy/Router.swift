@@ -37,6 +37,8 @@ package struct RouterLoad: Equatable, Sendable {
     package var parked: Int
     /// Questions to directory under way.
     package var lookUps: Int
+    /// Answers to wrong passwords that wait for their time.
+    package var held: Int
 }
 
 /// A message that waits for directory to say who its account is.
@@ -168,7 +170,7 @@ package struct Router: ~Copyable {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
             timers: timers.count, freeBlocks: blocks.free, parked: parkedCount,
-            lookUps: lookUps.count)
+            lookUps: lookUps.count, held: held.count)
     }
 
     /// How long the loop may sleep.
@@ -224,11 +226,14 @@ package struct Router: ~Copyable {
     /// Whether the inside answers a peer at all: only the configured Asterisks.
     package func answers(_ ip: IPAddress) -> Bool { isAsterisk(ip) }
 
+    /// The reason code of a connection on which nothing is said.
+    package static let idle = "idle-connection"
+
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
         self.now = now
         proof = .way
-        offence(.malformed, flow)
+        offence(reason == Self.idle ? .idleConnections : .malformed, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
         audit.add(
             .refused, .notice,

@@ -64,7 +64,8 @@ package struct RouterSettings: Sendable {
             case .trap(let name): traps.insert(Array(name.utf8))
             case .replies(let count): replies = count
             case .profile(let name, let rule): profiles.take(name, rule)
-            case .outside, .inside, .database, .schema, .certificate, .key: break
+            case .mode(let mode): isObserving = mode == .observe
+            default: break
             }
         }
         if algorithms.isEmpty { algorithms = [.md5] }

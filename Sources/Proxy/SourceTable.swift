@@ -124,7 +124,7 @@ struct SourceTable: ~Copyable {
             if detector == .numbersSwept { sources[place].numbers = 0 }
         }
         if let mark {
-            let bit = 1 << (mark & 63)
+            let bit: UInt64 = 1 << (mark & 63)
             if detector == .namesSwept {
                 guard sources[place].names & bit == 0 else { return 0 }
                 sources[place].names |= bit

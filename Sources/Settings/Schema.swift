@@ -163,33 +163,6 @@ package enum Schema {
             read: { text throws(ValueError) in .key(try Value.path(text)) }),
     ]
 
-    private static let defence: [SettingKey] = [
-        SettingKey(
-            "defence.countries", items: 1...249, range: "1 to 249 country codes of two letters",
-            example: "[FR, BE, CH, LU]",
-            meaning: "The countries that phones may register and call from.",
-            caveat: "not enforced in this version: sources of every country are answered",
-            read: { text throws(ValueError) in
-                try Value.country(text)
-                return nil
-            }),
-        SettingKey(
-            "defence.failures", byDefault: "5", count: 1...1000,
-            meaning: "How many proven wrong passwords within the window ban a source.",
-            make: { .failures($0) }),
-        SettingKey(
-            "defence.window", byDefault: "30s", span: .seconds(1) ... .seconds(86_400),
-            meaning: "The window in which wrong passwords are counted.", make: { .window($0) }),
-        SettingKey(
-            "defence.ban", byDefault: "5m", span: .seconds(1) ... .seconds(31_536_000),
-            meaning: "How long a first ban lasts.", make: { .ban($0) }),
-        SettingKey(
-            "defence.allow", items: 1...1024, range: "1 to 1024 networks or addresses",
-            example: "[192.0.2.0/24]",
-            meaning: "Networks that are never banned, such as the administrator's own.",
-            read: { text throws(ValueError) in .allow(try Value.network(text)) }),
-    ]
-
     private static let registration: [SettingKey] = [
         SettingKey(
             "registration.minimum", byDefault: "60s", span: .seconds(30) ... .seconds(86_400),

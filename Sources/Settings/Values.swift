@@ -172,10 +172,25 @@ enum Value {
     }
 
     /// A country's two letters (ISO 3166-1), by their form alone.
-    static func country(_ text: String) throws(ValueError) {
+    static func country(_ text: String) throws(ValueError) -> String {
         guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw ValueError("`\(text)` is not a country code: two capital letters, such as `FR`")
         }
+        return text
+    }
+
+    /// The mode of a name.
+    static func mode(_ text: String) throws(ValueError) -> DefenceMode {
+        guard let mode = DefenceMode.allCases.first(where: { $0.name == text }) else {
+            throw ValueError("unknown mode `\(text)`; it is enforce or observe")
+        }
+        return mode
+    }
+
+    /// true or false.
+    static func truth(_ text: String) throws(ValueError) -> Bool {
+        guard let truth = Bool(text) else { throw ValueError("`\(text)` is not true or false") }
+        return truth
     }
 }
 

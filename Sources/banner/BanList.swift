@@ -35,8 +35,8 @@ struct BanList {
     /// Every ban, the earliest first.
     var rows: [BanRow] {
         bans.values.sorted {
-            ($0.since, $0.address.high, $0.address.low) < (
-                $1.since, $1.address.high, $1.address.low
+            ($0.since, $0.source.address.high, $0.source.address.low) < (
+                $1.since, $1.source.address.high, $1.source.address.low
             )
         }
     }
@@ -60,8 +60,9 @@ struct BanList {
         guard old != nil || bans.count < Self.capacity else { return .full }
         let end = now + span
         let row = BanRow(
-            address: source, reason: reason, since: old?.since ?? now,
-            until: exactly ? end : max(end, old?.until ?? end),
+            source: Network(source, prefix: source.isV4 ? 32 : 64), reason: reason,
+            since: old?.since ?? now, until: exactly ? end : max(end, old?.until ?? end),
+            firstSeen: now, lastSeen: now,
             count: (old?.count ?? 0).addingReportingOverflow(count).overflow
                 ? .max : (old?.count ?? 0) + count)
         insert(row)
@@ -71,14 +72,15 @@ struct BanList {
     /// Takes up a ban as it was kept; false when it has ended, is allowed now, or has no room.
     mutating func restore(_ row: BanRow, now: Milliseconds) -> Bool {
         guard row.until > now, bans.count < Self.capacity,
-            row.address == Self.source(of: row.address), network(protecting: row.address) == nil
+            row.source.address == Self.source(of: row.source.address),
+            network(protecting: row.source.address) == nil
         else { return false }
         insert(row)
         return true
     }
 
     private mutating func insert(_ row: BanRow) {
-        bans[row.address] = row
+        bans[row.source.address] = row
         earliestEnd = min(earliestEnd, row.until)
     }
 
@@ -97,7 +99,7 @@ struct BanList {
     mutating func expire(now: Milliseconds) -> [BanRow] {
         guard now >= earliestEnd else { return [] }
         let ended = rows.filter { $0.until <= now }
-        for row in ended { bans[row.address] = nil }
+        for row in ended { bans[row.source.address] = nil }
         earliestEnd = bans.values.map(\.until).min() ?? Milliseconds(Int64.max)
         return ended
     }
@@ -105,8 +107,8 @@ struct BanList {
     /// Takes other networks as never to be banned; the bans that this lifts.
     mutating func allow(_ networks: [Network]) -> [BanRow] {
         allowed = networks
-        let lifted = rows.filter { network(protecting: $0.address) != nil }
-        for row in lifted { bans[row.address] = nil }
+        let lifted = rows.filter { network(protecting: $0.source.address) != nil }
+        for row in lifted { bans[row.source.address] = nil }
         return lifted
     }
 

@@ -47,15 +47,16 @@ struct BanStore {
             let count = UInt32(columns[3]), columns[4].utf8.count <= 400
         else { return nil }
         return BanRow(
-            address: address, reason: String(columns[4]), since: Milliseconds(since),
-            until: Milliseconds(until), count: count)
+            source: Network(address, prefix: address.isV4 ? 32 : 64), reason: String(columns[4]),
+            since: Milliseconds(since), until: Milliseconds(until), firstSeen: Milliseconds(since),
+            lastSeen: Milliseconds(since), count: count)
     }
 
     /// Keeps these bans in place of the old ones, on the disk before it returns.
     func save(_ bans: [BanRow]) throws(SystemError) {
         var text = Self.head + "\n"
         for ban in bans {
-            text += "\(ban.address)\t\(ban.since.count)\t\(ban.until.count)\t\(ban.count)\t"
+            text += "\(ban.source.address)\t\(ban.since.count)\t\(ban.until.count)\t\(ban.count)\t"
             text += "\(ban.reason)\n"
         }
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC

@@ -70,11 +70,13 @@ final class BannerService: Service {
         switch message {
         case .hello:
             isGreeted = true
-            for row in bans.rows { tell(.banned(row.address, until: row.until)) }
+            for row in bans.rows { tell(.banned(row.source, until: row.until)) }
             tell(.all)
-        case .ban(let address, let reason, let count, let span):
+        case .ban(let order):
             // A source that may not be banned is the router's to know too: no word goes back.
-            _ = ban(address, Self.line(reason), count, span, byHand: false)
+            let span = max(defaultSpan, order.atLeast)
+            _ = ban(order.address, Self.line(order.reason), order.count, span, byHand: false)
+        case .protect, .locate: break
         }
     }
 
@@ -162,16 +164,18 @@ final class BannerService: Service {
             address, reason: reason, count: count, span: span, exactly: byHand, now: clock())
         switch outcome {
         case .banned(let row):
-            kernel.touch(row.address)
+            kernel.touch(row.source.address)
             isUnsaved = true
             isFull = false
-            tell(.banned(row.address, until: row.until))
-            let source = row.address.isV4 ? "\(row.address)" : "\(row.address)/64"
+            tell(.banned(row.source, until: row.until))
+            let source =
+                row.source.address.isV4 ? "\(row.source.address)" : "\(row.source.address)/64"
             let seconds = (row.until - clock()).seconds
             journal.write(
                 .banned, .notice, "banned \(source) for \(seconds) s: \(reason)",
                 [
-                    (.address, "\(row.address)"), (.reason, reason), (.count, "\(row.count)"),
+                    (.address, "\(row.source.address)"), (.reason, reason),
+                    (.count, "\(row.count)"),
                     (.seconds, "\(seconds)"),
                 ])
         case .full where !isFull:
@@ -183,12 +187,12 @@ final class BannerService: Service {
     }
 
     private func lifted(_ row: BanRow, _ reason: String) {
-        kernel.touch(row.address)
+        kernel.touch(row.source.address)
         isUnsaved = true
-        tell(.unbanned(row.address))
+        tell(.unbanned(row.source))
         journal.write(
-            .unbanned, .notice, "the ban of \(row.address) has ended: \(reason)",
-            [(.address, "\(row.address)"), (.reason, reason)])
+            .unbanned, .notice, "the ban of \(row.source.address) has ended: \(reason)",
+            [(.address, "\(row.source.address)"), (.reason, reason)])
     }
 
     private func clear() {

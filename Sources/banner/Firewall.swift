@@ -38,7 +38,7 @@ enum FirewallCommands {
     /// The kernel keeps the old timeout of an element that is added again, and refuses to delete one
     /// that is not there: hence add, delete, add, all in one transaction.
     static func ban(_ bans: [BanRow], now: Milliseconds) -> String {
-        lift(bans.map(\.address)) + elements("add", bans, now: now)
+        lift(bans.map(\.source.address)) + elements("add", bans, now: now)
     }
 
     /// Ends the bans of sources, whether they are still in force or not.
@@ -53,7 +53,7 @@ enum FirewallCommands {
             bans.map { ban in
                 // Rounded up: an element whose timeout is 0 would stay for ever.
                 let seconds = max((ban.until - now + Milliseconds(999)).seconds, 1)
-                return (ban.address, "\(ban.address) timeout \(seconds)s")
+                return (ban.source.address, "\(ban.source.address) timeout \(seconds)s")
             })
     }
 

@@ -22,24 +22,36 @@ struct Bans: ParsableCommand {
         .array(
             rows.map { row in
                 .object([
-                    .init("address", .string(row.address.description)),
+                    .init("address", .string(row.name)),
                     .init("reason", .string(row.reason)),
+                    .init("evidence", .string(row.evidence)),
+                    .init("profile", .string(row.profile)),
                     .init("since", .number(row.since.seconds)),
                     .init("until", .number(row.until.seconds)),
+                    .init("firstSeen", .number(row.firstSeen.seconds)),
+                    .init("lastSeen", .number(row.lastSeen.seconds)),
                     .init("count", .number(Int64(row.count))),
+                    .init("level", .number(Int64(row.level))),
                 ])
             })
     }
 
     /// The bans as a table, moments told from `now`.
     static func text(_ rows: [BanRow], now: Milliseconds) -> String {
-        var table = Table("ADDRESS", "REASON", "OFFENCES", "SINCE", "ENDS IN")
+        var table = Table("ADDRESS", "REASON", "OFFENCES", "TIMES", "SINCE", "ENDS IN", "EVIDENCE")
         for row in rows {
             table.add(
-                row.address.description, row.reason, "\(row.count)",
-                "\((now - row.since).spoken) ago", (row.until - now).spoken)
+                row.name, row.reason, "\(row.count)", "\(row.level)",
+                "\((now - row.since).spoken) ago", (row.until - now).spoken, row.evidence)
         }
         return table.isEmpty ? "No address is banned." : table.text
+    }
+}
+
+extension BanRow {
+    /// The source as it is written: an IPv4 address by itself, anything else as a network.
+    var name: String {
+        source.address.isV4 && source.prefix == 32 ? "\(source.address)" : "\(source)"
     }
 }
 

@@ -57,7 +57,7 @@ struct StatusReport {
             case .asterisk(let address, let state):
                 asterisks.append((address.description, state))
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
-            case .phone, .ban, .done, .failed: break
+            default: break
             }
         }
     }

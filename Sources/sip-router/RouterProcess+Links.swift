@@ -121,7 +121,7 @@ extension RouterProcess {
             if tlsPeers.removeValue(forKey: head.connection) != nil {
                 router.closed(head.connection)
             }
-        case .handshakeFailed: _ = try HandshakeFailedPayload(decoding: payload)
+        case .handshakeFailed: handshakeFailed(try HandshakeFailedPayload(decoding: payload))
         case .pause, .resume: throw .notPermitted
         }
     }

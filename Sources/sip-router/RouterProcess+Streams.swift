@@ -199,7 +199,7 @@ extension RouterProcess {
             guard isLate || isMute || now.monotonic - peer.lastHeard > Self.idleTime else {
                 continue
             }
-            router.brokenStream(peer.flow, isLate ? "message-too-slow" : "idle-connection", now)
+            router.brokenStream(peer.flow, isLate ? "message-too-slow" : Router.idle, now)
             end(peer)
         }
     }

@@ -197,6 +197,7 @@ final class RouterProcess {
 
     /// Hands out what the core wants done.
     func handOut() {
+        closeBanned()
         tellDirectory()
         for message in router.toBanner { banner.send(message.encoded()) }
         router.toBanner.removeAll(keepingCapacity: true)

@@ -54,7 +54,7 @@ extension Supervisor {
         case .status: caller.answer([ownRow] + children.map(\.row) + [.done])
         case .restart(let role): restart(role, caller)
         case .reload: reload(for: caller)
-        case .asterisks, .phones, .bans, .ban, .unban:
+        default:
             guard let child = children.first(where: { $0.role == request.answeredBy }),
                 child.life.isServing
             else {

@@ -7,6 +7,9 @@ internal import Testing
 /// An address of a test's own text.
 func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
+/// A network of a test's own text.
+func net(_ text: String) throws -> Network { try #require(Network(text)) }
+
 @Suite("BanList")
 struct BanListTests {
     @Test("an IPv6 ban covers the /64, an IPv4 ban the address")
@@ -18,7 +21,7 @@ struct BanListTests {
         _ = list.ban(
             try ip("198.18.0.7"), reason: "digest", count: 1, span: .seconds(60), now: .seconds(101)
         )
-        #expect(list.rows.map { "\($0.address)" } == ["2001:db8:1:2::", "198.18.0.7"])
+        #expect(list.rows.map { "\($0.source)" } == ["2001:db8:1:2::/64", "198.18.0.7/32"])
         #expect(list.ban(of: try ip("2001:db8:1:2::9"))?.until == .seconds(160))
         #expect(list.ban(of: try ip("198.18.0.8")) == nil)
     }
@@ -60,7 +63,7 @@ struct BanListTests {
                 try ip(host), reason: "", count: 1, span: .seconds(Int64(span)), now: .seconds(0))
         }
         #expect(list.expire(now: .seconds(9)).isEmpty)
-        #expect(list.expire(now: .seconds(10)).map { "\($0.address)" } == ["198.18.0.1"])
+        #expect(list.expire(now: .seconds(10)).map { "\($0.source.address)" } == ["198.18.0.1"])
         #expect(list.expire(now: .seconds(25)).count == 2)
         #expect(list.count == 0)
     }
@@ -86,8 +89,8 @@ struct BanListTests {
 struct FirewallCommandsTests {
     private func row(_ text: String, until: Int64) throws -> BanRow {
         BanRow(
-            address: try ip(text), reason: "x", since: .seconds(0), until: .seconds(until), count: 1
-        )
+            source: try net(text), reason: "x", since: .seconds(0), until: .seconds(until),
+            firstSeen: .seconds(0), lastSeen: .seconds(0), count: 1)
     }
 
     @Test("a ban is added, deleted and added with its timeout, each family in its own set")
@@ -111,7 +114,7 @@ struct FirewallCommandsTests {
         let commands =
             FirewallCommands.rebuild(rows, now: .seconds(0))
             + FirewallCommands.ban(rows, now: .seconds(0))
-            + FirewallCommands.lift(rows.map(\.address))
+            + FirewallCommands.lift(rows.map(\.source.address))
         for line in commands.split(separator: "\n")
         where ["add", "delete", "table", "flush"].contains(line.prefix { $0 != " " }) {
             #expect(line.contains("inet rempart"))

@@ -129,9 +129,8 @@ struct KernelTests {
         try banner.start(folder.descriptor)
         let source = try ip("198.18.0.7")
 
-        try banner.tell(.ban(source, reason: "digest", count: 5, span: .seconds(600)))
-        try banner.tell(
-            .ban(try ip("2001:db8::7"), reason: "digest", count: 5, span: .seconds(600)))
+        try banner.tell(order(source, .seconds(600)))
+        try banner.tell(order(try ip("2001:db8::7"), .seconds(600)))
         let ruleset = try listing(banner) { $0.contains("2001:db8::") }
         #expect(ruleset.contains("198.18.0.7 timeout"))
         #expect(ruleset.contains("priority raw"))
@@ -149,8 +148,7 @@ struct KernelTests {
 
         // Somebody flushes the ruleset: the next ban brings every ban back.
         try banner.inside("nft flush ruleset")
-        try banner.tell(
-            .ban(try ip("198.18.0.9"), reason: "digest", count: 1, span: .seconds(600)))
+        try banner.tell(order(try ip("198.18.0.9"), .seconds(600)))
         let rebuilt = try listing(banner) { $0.contains("198.18.0.9") }
         #expect(rebuilt.contains("198.18.0.7"))
     }
@@ -161,15 +159,22 @@ struct KernelTests {
         let banner = try BannerProcess()
         try banner.start(folder.descriptor)
         let source = try ip("198.18.0.7")
-        try banner.tell(.ban(source, reason: "digest", count: 5, span: .seconds(600)))
+        try banner.tell(order(source, .seconds(600)))
         _ = try listing(banner) { $0.contains("198.18.0.7") }
-        try banner.tell(.ban(source, reason: "digest", count: 5, span: .seconds(6000)))
+        try banner.tell(order(source, .seconds(6000)))
         let prolonged = try listing(banner) { $0.contains("timeout 1h") }
         #expect(prolonged.contains("198.18.0.7 timeout 1h"))
-        try banner.tell(
-            .ban(try ip("198.18.0.8"), reason: "digest", count: 5, span: Milliseconds(1)))
-        try banner.hear(.unbanned(try ip("198.18.0.8")))
+        try banner.tell(order(try ip("198.18.0.8"), Milliseconds(1)))
+        try banner.hear(.unbanned(try net("198.18.0.8")))
         #expect(try !banner.inside("nft list table inet rempart").contains("198.18.0.8"))
+    }
+
+    private func order(_ address: IPAddress, _ span: Milliseconds) -> RouterToBanner {
+        .ban(
+            BanOrder(
+                address: address, reason: "digest", evidence: "", count: 5,
+                firstSeen: Clock.sinceEpoch, lastSeen: Clock.sinceEpoch, profile: "phones",
+                atLeast: span))
     }
 
     /// The table once it shows what is waited for, or as it is after a hundred looks.

@@ -48,7 +48,9 @@ private let binding = BindingRecord(
         .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
         .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
         .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
-        .maximumExpires(.seconds(604_800)), .contacts(32),
+        .maximumExpires(.seconds(604_800)), .contacts(32), .mode(.observe), .country("FR"),
+        .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
+        .cleanup(true),
     ]
 
     @Test("settings")
@@ -63,7 +65,8 @@ private let binding = BindingRecord(
         arguments: [
             Setting.failures(0), .failures(1001), .window(.seconds(0)), .window(.seconds(86_401)),
             .ban(.seconds(0)), .minimumExpires(.seconds(29)), .maximumExpires(.seconds(604_801)),
-            .contacts(0), .contacts(33), .domain(String(repeating: "a", count: 256)),
+            .contacts(0), .contacts(33), .country("fr"), .country("FRA"), .growth(.seconds(0)),
+            .packets(1_000_001), .connections(100_001), .domain(String(repeating: "a", count: 256)),
         ])
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
@@ -111,6 +114,7 @@ private let binding = BindingRecord(
         let messages: [ControlRequest] = [
             .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
+            .why(address.ip), .allow(network, true),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)
@@ -127,9 +131,11 @@ private let binding = BindingRecord(
                     expires: .seconds(60), userAgent: "")),
             .ban(
                 BanRow(
-                    address: address.ip, reason: "scanner", since: .seconds(1), until: .seconds(2),
-                    count: 5)),
+                    source: network, reason: "scanner", evidence: "5 wrong passwords",
+                    profile: "phones", since: .seconds(1), until: .seconds(2),
+                    firstSeen: .seconds(0), lastSeen: .seconds(1), count: 5, level: 2)),
             .kernelBans(false, "no root"), .done, .failed("try again"),
+            .finding(name: "country", value: "FR"),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlReply(decoding: frame)
@@ -159,18 +165,39 @@ private let binding = BindingRecord(
 
     @Test("router and banner")
     func bannerFrames() throws {
+        let order = BanOrder(
+            address: address.ip, reason: "wrong-password", evidence: "5 wrong passwords for é",
+            count: 5, firstSeen: .seconds(1), lastSeen: .seconds(2), profile: "phones",
+            atLeast: .seconds(31_536_000))
         let requests: [RouterToBanner] = [
-            .hello, .ban(address.ip, reason: "digest", count: 5, span: .seconds(60)),
+            .hello, .ban(order), .protect(address.ip, until: .seconds(9)), .locate(address.ip),
         ]
         try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in
             try RouterToBanner(decoding: frame)
         }
         let answers: [BannerToRouter] = [
-            .banned(address.ip, until: .seconds(9)), .unbanned(address.ip), .cleared, .all,
+            .banned(network, until: .seconds(9)), .unbanned(network), .cleared, .all,
+            .located(address.ip, country: "FR"), .located(address.ip, country: ""),
         ]
         try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
             try BannerToRouter(decoding: frame)
         }
+    }
+
+    @Test("an order's words are cut to their limits, and a ban of more than a year is refused")
+    func orderLimits() throws {
+        var order = BanOrder(
+            address: address.ip, reason: String(repeating: "r", count: 65),
+            evidence: String(repeating: "é", count: 101), count: 1, firstSeen: .seconds(1),
+            lastSeen: .seconds(1), profile: String(repeating: "p", count: 33))
+        let frame = RouterToBanner.ban(order).encoded()
+        guard case .ban(let read) = try RouterToBanner(decoding: frame.span) else { return }
+        #expect(read.reason.utf8.count == 64)
+        #expect(read.evidence.utf8.count == 200)
+        #expect(read.profile.utf8.count == 32)
+        order.atLeast = .seconds(31_536_001)
+        let long = RouterToBanner.ban(order).encoded()
+        #expect(throws: WireError.badValue("atLeast")) { try RouterToBanner(decoding: long.span) }
     }
 
     @Test("plaintext heads hold what they say, and a length that lies is refused")

@@ -76,6 +76,8 @@ final class Edge {
     func receive(_ bytes: [UInt8], _ flow: Flow) {
         router.receive(bytes.span, flow, now)
         drain()
+        // Answers to wrong passwords leave a little later.
+        if router.load.held > 0 { advance(Milliseconds(80)) }
     }
 
     /// Lets time pass in steps as short as the wheel's tick.

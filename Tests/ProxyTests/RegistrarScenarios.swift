@@ -66,11 +66,11 @@ import Testing
         for _ in 0..<2 { #expect(try thief.register().status == 401) }
         #expect(edge.bans.isEmpty)
         #expect(throws: Missing.self) { try thief.register() }
-        guard case .ban(let ip, _, let count, let span) = edge.bans.first else {
+        guard case .ban(let order) = edge.bans.first else {
             Issue.record("banner was not told")
             return
         }
-        #expect(ip == thief.flow.peer.ip && count == 3 && span == .seconds(300))
+        #expect(order.address == thief.flow.peer.ip && order.count == 3)
         thief.send(thief.request("OPTIONS", "sip:example.com", callID: "o", sequence: 1))
         #expect(thief.next() == nil)
         // Another source is as welcome as before, and the ban ends by itself.

@@ -79,12 +79,11 @@ import Testing
         #expect(file.settings == [])
     }
 
-    @Test("countries are accepted with a warning that nothing enforces them yet")
+    @Test("a country is two capital letters")
     func countries() {
         let file = SettingsFile(Array((shortest + "defence:\n  countries: [FR, NO]\n").utf8))
-        #expect(file.isGood)
-        #expect(file.diagnostics.map(\.severity) == [.warning])
-        #expect(file.diagnostics[0].message.contains("not enforced in this version"))
+        #expect(file.diagnostics.isEmpty)
+        #expect(file.settings.contains(.country("FR")) && file.settings.contains(.country("NO")))
         #expect(
             faults(shortest + "defence:\n  countries: [fr]\n")
                 == [

@@ -1,0 +1,27 @@
+internal import Messages
+internal import Proxy
+internal import Registrar
+internal import Sys
+
+/// What the defence asks of the loop.
+extension RouterProcess {
+    /// Ends the connections of sources that have been banned in this turn: a ban in the kernel leaves
+    /// them half open until they time out.
+    func closeBanned() {
+        guard !router.closing.isEmpty else { return }
+        let banned = router.closing
+        router.closing.removeAll()
+        for peer in streams.all + tlsPeers.values
+        where banned.contains(where: { $0.contains(peer.flow.peer.ip) }) {
+            end(peer)
+        }
+    }
+
+    /// tls-terminator tells of a handshake that came to nothing.
+    func handshakeFailed(_ payload: HandshakeFailedPayload) {
+        let listener = listeners.first { $0.endpoint.transport == .tls }?.index ?? 0
+        // A connection of no handle stands for one that never was.
+        let flow = Flow(.tls, listener: listener, peer: payload.peer, connection: .max)
+        router.handshakeFailed(flow, now)
+    }
+}
