@@ -124,7 +124,10 @@ extension MessageWriter {
     }
 
     /// Ends a message that has no body.
-    package mutating func endEmpty() { buffer.append("Content-Length: 0\r\n\r\n") }
+    package mutating func endEmpty() {
+        begin("Content-Length", "l")
+        buffer.append("0\r\n\r\n")
+    }
 
     /// Whether a field is passed on as it is; the others are written by the pieces above, or end here.
     private static func goesOn(

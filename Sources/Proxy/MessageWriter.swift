@@ -27,6 +27,10 @@ package struct MessageWriter: ~Copyable {
     /// The first served domain, which stands for an inside address in what leaves.
     var domain: [UInt8] = []
 
+    /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer that must not be
+    /// longer than its request.
+    var isCompact = false
+
     /// A writer for these sockets; `key` is of 32 bytes.
     package init(listeners: [Listener], key: [UInt8]) {
         self.listeners = listeners
@@ -85,6 +89,12 @@ package struct MessageWriter: ~Copyable {
         buffer.append(" ")
         buffer.append(reason)
         endLine()
+    }
+
+    /// Begins a line with a header's name, which a compact message has in its short form.
+    package mutating func begin(_ name: StaticString, _ compact: StaticString) {
+        buffer.append(isCompact ? compact : name)
+        buffer.append(isCompact ? ":" : ": ")
     }
 
     /// Ends a line.
@@ -176,8 +186,7 @@ package struct MessageWriter: ~Copyable {
     package mutating func header(
         _ name: StaticString, _ value: Span<UInt8>, _ direction: Direction
     ) {
-        buffer.append(name)
-        buffer.append(": ")
+        begin(name, name)
         append(value: value, direction)
         endLine()
     }
@@ -204,7 +213,8 @@ package struct MessageWriter: ~Copyable {
     package mutating func vias(
         _ message: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress
     ) {
-        buffer.append("Via: SIP/2.0/")
+        begin("Via", "v")
+        buffer.append("SIP/2.0/")
         buffer.append(message.bytes(index.via.transport))
         buffer.append(" ")
         buffer.append(message.bytes(index.via.host))
@@ -311,17 +321,21 @@ package struct MessageWriter: ~Copyable {
         _ request: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress, tag: Span<UInt8>
     ) {
         vias(request, index, source)
-        if let from = index.value(.from) { header("From", request.bytes(from), .inward) }
+        if let from = index.value(.from) {
+            begin("From", "f")
+            append(value: request.bytes(from), .inward)
+            endLine()
+        }
         if let to = index.value(.to) {
-            buffer.append("To: ")
+            begin("To", "t")
             append(value: request.bytes(to), .inward)
             if index.to.tag.isEmpty, !tag.isEmpty {
                 buffer.append(";tag=")
-                buffer.append(tag)
+                buffer.append(isCompact ? tag.extracting(0..<min(tag.count, 8)) : tag)
             }
             endLine()
         }
-        buffer.append("Call-ID: ")
+        begin("Call-ID", "i")
         buffer.append(request.bytes(index.callID))
         endLine()
         sequence(index.sequence, request.bytes(index.methodSlice))

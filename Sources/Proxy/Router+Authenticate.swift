@@ -126,7 +126,13 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
     ) {
         beginChallenge(bytes, index, flow, stale: stale)
+        // The end of the message takes 22 bytes more.
+        if writer.buffer.count + 22 > replyLimit {
+            writer.isCompact = true
+            beginChallenge(bytes, index, flow, stale: stale)
+        }
         endReply(flow)
+        writer.isCompact = false
     }
 
     private mutating func beginChallenge(
@@ -136,12 +142,17 @@ extension Router {
         if isRegister {
             beginReply(bytes, index, flow, 401, "Unauthorized")
         } else {
-            beginReply(bytes, index, flow, 407, "Proxy Authentication Required")
+            beginReply(
+                bytes, index, flow, 407,
+                writer.isCompact ? "Unauthorized" : "Proxy Authentication Required")
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {
-            writer.append(isRegister ? "WWW-Authenticate" : "Proxy-Authenticate")
-            writer.append(": Digest realm=\"")
+            // What has to be short offers the first algorithm alone.
+            if writer.isCompact, algorithm != settings.algorithms[0] { break }
+            let name: StaticString = isRegister ? "WWW-Authenticate" : "Proxy-Authenticate"
+            writer.begin(name, name)
+            writer.append("Digest realm=\"")
             writer.append(realm.span)
             writer.append("\",nonce=\"")
             writer.append(nonceOf: &nonces, now.sinceEpoch, flow)

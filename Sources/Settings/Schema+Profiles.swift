@@ -60,8 +60,7 @@ extension Schema {
             example: "[FR, BE]",
             meaning: "The countries of this class of sources; networks go first.",
             read: { text throws(ValueError) in
-                try Value.country(text)
-                return .profile("", .country(text))
+                .profile("", .country(try Value.country(text)))
             }),
         SettingKey(
             "profiles.NAME.methods", items: 1...14, range: "names of SIP methods",

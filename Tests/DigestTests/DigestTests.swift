@@ -145,9 +145,9 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
         let nonce = made(&nonces)
         // The count, the request, and what is to be said.
         let steps: [(UInt32, UInt64, NonceVerdict)] = [
-            (2, 1, .stale), (1, 1, .fresh), (1, 1, .fresh), (1, 2, .stale), (2, 2, .fresh),
-            (5, 5, .fresh), (3, 3, .fresh), (3, 3, .stale), (4, 4, .fresh), (5, 6, .stale),
-            (1029, 7, .fresh), (2054, 8, .stale), (965, 9, .stale), (966, 9, .fresh),
+            (2, 1, .replayed), (1, 1, .fresh), (1, 1, .fresh), (1, 2, .replayed), (2, 2, .fresh),
+            (5, 5, .fresh), (3, 3, .fresh), (3, 3, .replayed), (4, 4, .fresh), (5, 6, .replayed),
+            (1029, 7, .fresh), (2054, 8, .replayed), (965, 9, .replayed), (966, 9, .fresh),
         ]
         for (count, request, verdict) in steps {
             let said = nonces.check(nonce.span, count: count, request: request, start, source, 1)
@@ -155,11 +155,11 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
         }
     }
 
-    @Test("a count of 0 was never given, hence is stale")
+    @Test("a count of 0 was never given, hence is none that is fresh")
     func zero() {
         var nonces = Nonces(key: key(), places: 64)
         let nonce = made(&nonces)
-        for (count, verdict) in [(UInt32(0), NonceVerdict.stale), (1, .fresh), (0, .stale)] {
+        for (count, verdict) in [(UInt32(0), NonceVerdict.replayed), (1, .fresh), (0, .replayed)] {
             let said = nonces.check(nonce.span, count: count, request: 3, start, source, 1)
             #expect(said == verdict)
         }

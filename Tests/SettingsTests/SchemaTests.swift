@@ -8,9 +8,12 @@ import Testing
     func examples(path: String) throws {
         let key = try #require(Schema.key(path))
         for value in [key.example] + (key.byDefault.map { [$0] } ?? []) {
-            let parts = path.split(separator: ".")
-            let text =
-                parts.count == 1 ? "\(path): \(value)" : "\(parts[0]):\n  \(parts[1]): \(value)"
+            var text = ""
+            for (depth, part) in path.split(separator: ".").enumerated() {
+                if depth > 0 { text += "\n" + String(repeating: "  ", count: depth) }
+                text += "\(part):"
+            }
+            text += " \(value)"
             let told = faults(text).filter { !$0.contains("missing") && !$0.contains("no udp://") }
             #expect(told == [])
         }

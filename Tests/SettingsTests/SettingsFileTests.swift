@@ -4,6 +4,40 @@ import Sys
 import Testing
 
 @Suite struct SettingsFileTests {
+    /// The settings without the defaults of the defence, which are many and have tests of their own.
+    private func withoutDefence(_ settings: [Setting]) -> [Setting] {
+        settings.filter { setting in
+            switch setting {
+            case .limit, .replies, .mode, .packets, .connections, .cleanup: false
+            default: true
+            }
+        }
+    }
+
+    @Test("every detector has its limit among the defaults, and a profile's lines carry its name")
+    func profiles() throws {
+        let file = SettingsFile(
+            Array(
+                (shortest + """
+                    limits: {names-swept: 7 in 2h}
+                    profiles:
+                      office: {networks: [192.0.2.0/24], methods: [register, INVITE]}
+                      world: {answer: silence}
+                    """).utf8))
+        #expect(file.diagnostics == [])
+        let network = try #require(Network("192.0.2.0/24"))
+        for wanted: Setting in [
+            .limit(.namesSwept, Limit(7, in: .seconds(7200))),
+            .limit(.malformed, Detector.malformed.standard), .profile("office", .network(network)),
+            .profile("office", .method("REGISTER")), .profile("office", .method("INVITE")),
+            .profile("world", .answer(.silence)),
+        ] {
+            #expect(file.settings.contains(wanted), "\(wanted)")
+            let frame = wanted.encoded()
+            #expect(try Setting(decoding: frame.span) == wanted)
+        }
+    }
+
     @Test("the shortest right file gives its settings, then every default")
     func defaults() throws {
         let file = SettingsFile(Array(shortest.utf8))
@@ -12,7 +46,7 @@ import Testing
         let inside = try #require(SocketAddress("10.0.0.1:5060"))
         let server = try #require(SocketAddress("10.0.0.10:5060"))
         #expect(
-            file.settings == [
+            withoutDefence(file.settings) == [
                 .domain("sip.example.com"), .outside(Endpoint(.udp, outside)),
                 .inside(Endpoint(.udp, inside)), .asterisk(server),
                 .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
@@ -41,7 +75,7 @@ import Testing
         let first = try #require(Network("192.0.2.0/24"))
         let second = try #require(Network("2001:db8::1/128"))
         #expect(
-            Array(file.settings.dropFirst(5)) == [
+            Array(withoutDefence(file.settings).dropFirst(5)) == [
                 .realm("pbx.example"), .schema(.pjsip), .failures(3), .window(.seconds(60)),
                 .ban(.seconds(86_400)), .allow(first), .allow(second),
                 .minimumExpires(.seconds(120)), .maximumExpires(.seconds(604_800)), .contacts(1),
