@@ -107,8 +107,9 @@ extension Properties {
             while end > line.startIndex, blank(line[end - 1]) { end -= 1 }
             var start = end
             while start > line.startIndex, line[start - 1] > 0x20 { start -= 1 }
-            let word = String(decoding: line[start..<end], as: UTF8.self)
-            let isInside = ["10.0.0.1", "10.0.0.10"].contains(word)
+            let word = Array(line[start..<end])
+            let ip = IPAddress(parsing: word.span)
+            let isInside = ip == IPAddress(v4: 0x0A00_0001) || ip == IPAddress(v4: 0x0A00_000A)
             result += isInside ? line[..<start] + Array("example.com".utf8) + line[end...] : line
         }
         return result
