@@ -7,7 +7,7 @@ export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
 
-.PHONY: build run test lint format bench fuzz install clean
+.PHONY: build run test lint format bench fuzz soak install clean
 
 build:
 	scripts/build.sh
@@ -23,7 +23,9 @@ bench: build
 	scripts/bench.sh
 fuzz:
 	scripts/fuzz.sh
+soak:
+	scripts/soak.sh
 install:
 	scripts/install.sh
 clean:
-	rm -rf .build .build-fuzz
+	rm -rf .build .build-fuzz .build-soak

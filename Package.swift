@@ -31,11 +31,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let fuzzers: [Target] =
     Context.environment["REMPART_FUZZ"] == nil
     ? []
-    : ["message", "framing", "uri", "digest", "token", "frame", "settings", "nonce"].map { name in
+    : [
+        "message", "framing", "uri", "digest", "token", "frame", "settings", "nonce", "stun",
+        "origin", "transaction", "router",
+    ].map { name in
         .executableTarget(
             name: "fuzz-\(name)", dependencies: ["FuzzProperties"], path: "Fuzz/\(name)",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
     }
+
+/// The million calls of `make soak`, which nothing else needs.
+let soak: [Target] =
+    Context.environment["REMPART_SOAK"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "soak", dependencies: ["RouterHarness", "Sys"], path: "Tests/Soak",
+            swiftSettings: strict)
+    ]
 
 let package = Package(
     name: "rempart",
@@ -65,6 +78,8 @@ let package = Package(
             name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
         .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        // Another's SIP parser, for the tests alone.
+        .systemLibrary(name: "COsip", path: "Tests/COsip", pkgConfig: "libosip2", providers: [.apt(["libosip2-dev"])]),
 
         // Foundation: no product words.
         library("Sys", ["CLinux"]),
@@ -134,9 +149,16 @@ let package = Package(
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
+        .target(
+            name: "RouterHarness",
+            dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages"],
+            path: "Tests/RouterHarness", swiftSettings: strict),
         tests(
             "ProxyTests",
-            ["Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys", "Messages"]),
+            [
+                "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys",
+                "Messages",
+            ]),
         .executableTarget(
             name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
             path: "Tests/SupervisedChild", swiftSettings: strict),
@@ -154,13 +176,14 @@ let package = Package(
         .target(
             name: "FuzzProperties",
             dependencies: [
-                "Sys", "SIP", "Digest", "Messages", "Wire", "Settings", "Registrar", "Proxy",
+                "Sys", "SIP", "SIPTransactions", "Digest", "Messages", "Wire", "Settings",
+                "Registrar", "Proxy", "RouterHarness",
             ], path: "Fuzz/Properties", swiftSettings: strict),
         tests(
             "CorpusTests",
             [
-                "FuzzProperties", "Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages",
-                "Journal",
+                "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar", "Digest",
+                "Sys", "Messages", "Journal",
             ]),
-    ] + fuzzers
+    ] + fuzzers + soak
 )

@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(git make gcc pkg-config libc6-dev libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libseccomp-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
-test=(python3-pytest sip-tester)
+test=(python3-pytest sip-tester libosip2-dev)
 
 fail() {
     echo "install-packages: $*" >&2

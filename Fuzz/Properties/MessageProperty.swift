@@ -19,6 +19,10 @@ extension Properties {
         } catch {
             return "what is written of an accepted message is refused: \(error.code)"
         }
+        for position in 0..<again.count
+        where written.span.bytes(again[position].value).first(0x0D) != nil {
+            return "a folded line is written"
+        }
         let before = Model(bytes, index)
         let after = Model(written.span, again)
         guard before == after else { return "\(before) is written as \(after)" }

@@ -85,7 +85,7 @@ extension MessageWriter {
             append(value: value, .inward)
             return
         }
-        buffer.append(value.extracting(0...first))
+        append(value: value.extracting(0...first), .inward)
         buffer.append(decimal: number + UInt64(shift))
         append(value: value.extracting(second..<value.count), .inward)
     }
@@ -93,34 +93,42 @@ extension MessageWriter {
     /// Writes a Replaces (RFC 3891 section 6.1): what stands before its parameters is a Call-ID.
     private mutating func append(replaces value: Span<UInt8>, _ direction: Direction) {
         let end = value.first(UInt8(ascii: ";")) ?? value.count
-        appendCallID(value.extracting(0..<end), direction)
+        let callID = Slice(0, end).trimmed(in: value)
+        if value.bytes(callID).first(0x0D) == nil {
+            appendCallID(value.bytes(callID), direction)
+        } else {
+            append(value: value.bytes(callID), direction)
+        }
         append(value: value.extracting(end..<value.count), direction)
     }
 
     /// Writes a phone's Refer-To; the Call-ID in its escaped Replaces is again the one that the Asterisk gave
     /// (RFC 3891 section 4), or an attended transfer would find no call.
     private mutating func append(referTo value: Span<UInt8>) {
+        // In runs from one Call-ID to the next, so that no fold is cut in two.
+        var start = 0
         var at = 0
         while at < value.count {
             guard value[at] == UInt8(ascii: "%"), at + 3 <= value.count,
                 value.extracting(at..<at + 3).isCaseless("%40")
             else {
-                append(value: value.extracting(at..<at + 1), .inward)
                 at += 1
                 continue
             }
-            buffer.append("%40")
             at += 3
             var end = at
             while end < value.count, Base64URL.isLetter(value[end]) { end += 1 }
             guard let address = tokens.host(value.extracting(at..<end)) else { continue }
+            append(value: value.extracting(start..<at), .inward)
             buffer.append(host: address.ip)
             if address.port != 0 {
                 buffer.append("%3A")
                 buffer.append(decimal: UInt64(address.port))
             }
             at = end
+            start = end
         }
+        append(value: value.extracting(start..<value.count), .inward)
     }
 
     /// Ends a message that has no body.

@@ -29,7 +29,7 @@ package struct MessageWriter: ~Copyable {
 
     /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer that must not be
     /// longer than its request.
-    var isCompact = false
+    private(set) var isCompact = false
 
     /// A writer for these sockets; `key` is of 32 bytes.
     package init(listeners: [Listener], key: [UInt8]) {
@@ -50,7 +50,10 @@ package struct MessageWriter: ~Copyable {
     package var isWhole: Bool { !buffer.overflowed }
 
     /// Begins a message.
-    package mutating func begin() { buffer.removeAll() }
+    package mutating func begin() {
+        buffer.removeAll()
+        isCompact = false
+    }
 
     /// Writes a literal.
     package mutating func append(_ text: StaticString) { buffer.append(text) }
@@ -82,8 +85,11 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Begins a response with its status line.
-    package mutating func begin(status: UInt16, _ reason: StaticString) {
+    package mutating func begin(
+        status: UInt16, _ reason: StaticString, isCompact: Bool = false
+    ) {
         begin()
+        self.isCompact = isCompact
         buffer.append("SIP/2.0 ")
         buffer.append(decimal: UInt64(status))
         buffer.append(" ")

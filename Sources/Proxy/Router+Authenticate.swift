@@ -126,13 +126,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
     ) {
         beginChallenge(bytes, index, flow, stale: stale)
-        // The end of the message takes 22 bytes more.
-        if writer.buffer.count + 22 > replyLimit {
-            writer.isCompact = true
-            beginChallenge(bytes, index, flow, stale: stale)
-        }
         endReply(flow)
-        writer.isCompact = false
     }
 
     private mutating func beginChallenge(
@@ -142,9 +136,7 @@ extension Router {
         if isRegister {
             beginReply(bytes, index, flow, 401, "Unauthorized")
         } else {
-            beginReply(
-                bytes, index, flow, 407,
-                writer.isCompact ? "Unauthorized" : "Proxy Authentication Required")
+            beginReply(bytes, index, flow, 407, "Proxy Authentication Required")
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {
@@ -209,7 +201,7 @@ extension Router {
         let ip = flow.peer.ip
         refuseRecord(reason, 401, index, bytes, flow)
         // While the database is down nobody's password can be wrong.
-        guard !accounts.areUnavailable else {
+        guard !isDirectoryDown else {
             answerLater(bytes, index, flow)
             return
         }
@@ -236,6 +228,11 @@ extension Router {
         answerLater(bytes, index, flow)
     }
 
+    /// Whether passwords cannot be looked at now, whoever asks.
+    private var isDirectoryDown: Bool {
+        accounts.areUnavailable || lookUps.count >= Self.mostQuestions
+    }
+
     private func isTrap(_ name: Span<UInt8>) -> Bool {
         !settings.traps.isEmpty && settings.traps.contains([UInt8](name))
     }
@@ -256,7 +253,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
     ) {
         guard held.hasRoom else { return }
-        if accounts.areUnavailable {
+        if isDirectoryDown {
             beginReply(bytes, index, flow, 503, "Service Unavailable")
             writer.retryAfter()
         } else {
@@ -288,6 +285,9 @@ extension Router {
 
     // MARK: directory
 
+    /// How many questions to directory may be under way.
+    private static let mostQuestions = 4096
+
     /// Asks directory about an account; with too many questions under way the account counts as one that
     /// the database could not be asked for.
     mutating func ask(_ account: Int32) {
@@ -302,7 +302,7 @@ extension Router {
         if lookUps.values.contains(where: { $0.account == account && $0.realm == realm }) {
             return true
         }
-        guard lookUps.count < 4096 else { return false }
+        guard lookUps.count < Self.mostQuestions else { return false }
         nextLookUp &+= 1
         lookUps[nextLookUp] = (account, realm)
         let name = String(decoding: accounts[account].name, as: UTF8.self)

@@ -9,7 +9,11 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         let key = exchangeKey(bytes, index)
-        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
+        if let handle = exchange(of: key, flow) {
+            // Nobody but who sent the request knows its branch and Call-ID.
+            (proof, replyLimit) = (.way, .max)
+            if absorb(handle, index, bytes, flow) { return }
+        }
         if index.method == .cancel {
             reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return

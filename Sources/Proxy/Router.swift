@@ -263,12 +263,15 @@ package struct Router: ~Copyable {
 
     // MARK: Answers without a transaction
 
+    /// From what length on, in bytes, a request has room for an answer with long names.
+    private static let roomy = 600
+
     /// Begins an answer to a request: its status line and the lines that repeat the request.
     mutating func beginReply(
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
-        writer.begin(status: status, reason)
+        writer.begin(status: status, reason, isCompact: replyLimit < Self.roomy)
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
         let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))

@@ -1,81 +1,91 @@
-import Digest
-import Messages
-import Proxy
-import Registrar
-import SIP
-import Sys
-import Testing
+package import Digest
+package import Messages
+internal import Proxy
+package import Registrar
 
 /// A user agent that is told what to do.
-class Peer {
-    let edge: Edge
-    var flow: Flow
+package class Peer {
+    /// The edge it speaks to.
+    package let edge: SimulatedEdge
+    /// The way it speaks.
+    package var flow: Flow
     private let sentBy: String
 
-    init(_ edge: Edge, _ flow: Flow, sentBy: String) {
+    /// A user agent that writes `sentBy` into its Vias.
+    package init(_ edge: SimulatedEdge, _ flow: Flow, sentBy: String) {
         self.edge = edge
         self.flow = flow
         self.sentBy = sentBy
     }
 
     /// A Via of its own.
-    var via: String {
+    package var via: String {
         "SIP/2.0/\(flow.transport.name.uppercased()) \(sentBy);branch=\(edge.branch());rport"
     }
 
-    func send(_ bytes: [UInt8]) { edge.receive(bytes, flow) }
+    /// Sends bytes to the edge.
+    package func send(_ bytes: [UInt8]) { edge.receive(bytes, flow) }
 
     /// The next message that arrived, or nil.
-    func next() -> Message? {
+    package func next() -> Message? {
         guard let first = edge.inboxes[flow]?.first else { return nil }
         edge.inboxes[flow]?.removeFirst()
         return first
     }
 
     /// Everything that arrived.
-    func all() -> [Message] {
+    package func all() -> [Message] {
         let result = edge.inboxes[flow] ?? []
         edge.inboxes[flow] = nil
         return result
     }
 
     /// The next message that is such a request, those before it thrown away.
-    func expect(_ method: String, _ location: SourceLocation = #_sourceLocation) throws -> Message {
+    package func expect(_ method: String, _ line: Int = #line) throws -> Message {
         while let message = next() {
             if message.isRequest, message.method == method { return message }
         }
-        throw Missing("no \(method) came", location)
+        throw Missing("no \(method) came", line)
     }
 
     /// The next response of such a status, those before it thrown away.
-    func expect(_ status: Int, _ location: SourceLocation = #_sourceLocation) throws -> Message {
+    package func expect(_ status: Int, _ line: Int = #line) throws -> Message {
         while let message = next() {
             if message.status == status { return message }
         }
-        throw Missing("no \(status) came", location)
+        throw Missing("no \(status) came", line)
     }
 }
 
 /// A message that a script waited for did not come.
-struct Missing: Error, CustomStringConvertible {
-    let description: String
+package struct Missing: Error, CustomStringConvertible {
+    /// What was awaited, and where.
+    package let description: String
 
-    init(_ what: String, _ location: SourceLocation) {
-        description = "\(what), awaited in line \(location.line)"
+    /// It was awaited in this line.
+    package init(_ what: String, _ line: Int) {
+        description = "\(what), awaited in line \(line)"
     }
 }
 
 /// A phone.
-final class Phone: Peer {
-    let name: String
-    var password: String
-    let contact: String
-    var callID: String
-    var sequence = 0
-    var algorithm = DigestAlgorithm.md5
+package final class Phone: Peer {
+    /// Its account.
+    package let name: String
+    /// The password it knows.
+    package var password: String
+    /// Where it says that it can be reached.
+    package let contact: String
+    /// The Call-ID of its registrations.
+    package var callID: String
+    /// The last CSeq of those.
+    package var sequence = 0
+    /// What it answers challenges by.
+    package var algorithm = DigestAlgorithm.md5
 
-    init(
-        _ edge: Edge, _ name: String, at source: String = "198.51.100.7:40000",
+    /// A phone of an account at a source address; `connection` is that of a stream.
+    package init(
+        _ edge: SimulatedEdge, _ name: String, at source: String = "198.51.100.7:40000",
         _ transport: Transport = .udp, connection: UInt64 = 0, password: String? = nil
     ) {
         self.name = name
@@ -90,7 +100,7 @@ final class Phone: Peer {
     }
 
     /// A request of its own, out of any dialog.
-    func request(
+    package func request(
         _ method: String, _ uri: String, callID: String, sequence: Int, to: String? = nil,
         _ extra: [String] = [], body: String = ""
     ) -> [UInt8] {
@@ -108,7 +118,7 @@ final class Phone: Peer {
     }
 
     /// The credentials that answer a challenge.
-    func credentials(
+    package func credentials(
         _ challenge: Message, _ method: String, _ uri: String, count: Int = 1
     ) -> String {
         let isProxy = challenge.status == 407
@@ -130,7 +140,7 @@ final class Phone: Peer {
 
     /// Sends a REGISTER, answers the challenge, and gives the answer to that.
     @discardableResult
-    func register(
+    package func register(
         expires: Int? = 3600, contacts: [String]? = nil, _ extra: [String] = []
     ) throws -> Message {
         let uri = "sip:example.com"
@@ -143,13 +153,13 @@ final class Phone: Peer {
         sequence += 1
         let proof = credentials(challenge, "REGISTER", uri)
         send(request("REGISTER", uri, callID: callID, sequence: sequence, lines + [proof]))
-        guard let answer = next() else { throw Missing("no answer came", #_sourceLocation) }
+        guard let answer = next() else { throw Missing("no answer came", #line) }
         return answer
     }
 
     /// Sends a request with answered challenge; the request as it was sent the second time.
     @discardableResult
-    func ask(
+    package func ask(
         _ method: String, _ uri: String, callID: String = "call-1", _ extra: [String] = [],
         body: String = ""
     ) throws -> Message {
@@ -161,12 +171,12 @@ final class Phone: Peer {
         lines.append(credentials(challenge, method, uri))
         let bytes = request(method, uri, callID: callID, sequence: 2, lines, body: body)
         send(bytes)
-        guard let sent = Message(bytes) else { throw Missing("no request", #_sourceLocation) }
+        guard let sent = Message(bytes) else { throw Missing("no request", #line) }
         return sent
     }
 
     /// The ACK of a failure.
-    func acknowledgement(of answer: Message, _ uri: String) -> [UInt8] {
+    package func acknowledgement(of answer: Message, _ uri: String) -> [UInt8] {
         wire([
             "ACK \(uri) SIP/2.0", "Via: \(answer["Via"])", "Max-Forwards: 70",
             "From: \(answer["From"])", "To: \(answer["To"])", "Call-ID: \(answer["Call-ID"])",
@@ -175,7 +185,7 @@ final class Phone: Peer {
     }
 
     /// The CANCEL of an INVITE.
-    func cancel(_ invite: Message) {
+    package func cancel(_ invite: Message) {
         send(
             wire([
                 "CANCEL \(invite.uri) SIP/2.0", "Via: \(invite["Via"])", "Max-Forwards: 70",
@@ -185,17 +195,19 @@ final class Phone: Peer {
     }
 }
 
-/// An Asterisk.
-final class Asterisk: Peer {
-    let contact: String
+/// An Asterisk as the edge's peer.
+package final class PBX: Peer {
+    /// Its Contact.
+    package let contact: String
 
-    init(_ edge: Edge, at text: String = "10.0.0.10:5060") {
+    /// An Asterisk at an address of the inside.
+    package init(_ edge: SimulatedEdge, at text: String = "10.0.0.10:5060") {
         contact = "sip:100@\(text)"
         super.init(edge, Flow(.udp, listener: 3, peer: address(text)), sentBy: text)
     }
 
     /// Answers a request, with its Contact when the answer makes a dialog.
-    func answer(
+    package func answer(
         _ request: Message, _ status: Int, _ extra: [String] = [], body: String = ""
     ) {
         let contact = status > 100 && status < 300 ? ["Contact: <\(contact)>"] : []
@@ -205,7 +217,7 @@ final class Asterisk: Peer {
 
     /// Calls an account.
     @discardableResult
-    func call(_ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = [])
+    package func call(_ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = [])
         -> Message
     {
         let bytes = wire(

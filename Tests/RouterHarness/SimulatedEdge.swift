@@ -1,0 +1,257 @@
+internal import Digest
+package import Messages
+package import Proxy
+package import Registrar
+internal import SIP
+package import Sys
+
+/// A router with a clock and a directory of its own, and inboxes for whoever it sends to.
+///
+/// Everything that leaves is checked for what must hold of every message; what does not hold goes to `fault`.
+package final class SimulatedEdge {
+    /// The realm of the edge.
+    package static let realm = "edge.example"
+    /// The sockets: UDP, TCP and TLS outside, UDP inside.
+    package static let listeners = [
+        Listener(index: 0, side: .outside, endpoint: Endpoint(.udp, address("203.0.113.5:5060"))),
+        Listener(index: 1, side: .outside, endpoint: Endpoint(.tcp, address("203.0.113.5:5060"))),
+        Listener(index: 2, side: .outside, endpoint: Endpoint(.tls, address("203.0.113.5:5061"))),
+        Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, address("10.0.0.1:5060"))),
+    ]
+    /// The secret of the installation.
+    package static let secret: [UInt8] = (0..<64).map { UInt8(truncatingIfNeeded: $0 * 7 + 3) }
+
+    /// What is tried out.
+    package var router: Router
+    /// The clocks, which only `advance` and `leap` move.
+    package var now = Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000))
+    /// The settings it began with.
+    package let settings: [Setting]
+    /// The passwords of the accounts there are.
+    package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// What directory keeps, by account and key.
+    package var kept: [String: BindingRecord] = [:]
+    /// Whether directory leaves questions unanswered.
+    package var isDirectorySilent = false
+    /// The questions that it has left.
+    package var questions: [RouterToDirectory] = []
+    /// What banner was asked for.
+    package var bans: [RouterToBanner] = []
+    /// What arrived and was not read yet.
+    package var inboxes: [Flow: [Message]] = [:]
+    /// The only addresses of the inside that anything may be sent to.
+    package var insiders: Set<IPAddress>
+    /// Asterisks that answer OPTIONS and REGISTER by themselves.
+    package var helpful: Set<SocketAddress> = []
+    /// The accounts registered at each Asterisk, with how it answers.
+    package var registered: [SocketAddress: [String: Message]] = [:]
+    /// The realm in which an Asterisk asks for credentials; nil when it does not ask.
+    package var inwardRealm: String?
+    /// How many messages left.
+    package var sentCount = 0
+    /// Sees every message that leaves.
+    package var observe: (([UInt8], Flow) -> Void)?
+    private let fault: (String) -> Void
+    private var branches = 0
+
+    /// An edge with these settings besides the necessary ones; its Asterisks have answered its first question.
+    package init(
+        _ extra: [Setting], asterisks: [String], fault: @escaping (String) -> Void
+    ) {
+        self.fault = fault
+        settings =
+            [.domain("example.com"), .realm(SimulatedEdge.realm)]
+            + asterisks.map { .asterisk(address($0)) } + extra
+        router = Router(
+            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            secret: SimulatedEdge.secret, seed: 42, now: now, timers: 60_000)
+        helpful = Set(asterisks.map { address($0) })
+        insiders = Set(helpful.map(\.ip))
+        advance(Milliseconds(100))
+    }
+
+    /// A router that knows nothing takes the place of this one, as after a crash.
+    package func restart() {
+        router = Router(
+            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+        for record in kept.values { router.take(.binding(record), now) }
+        router.take(.bindings, now)
+        advance(Milliseconds(100))
+    }
+
+    /// A branch that was not used yet.
+    package func branch() -> String {
+        branches += 1
+        return "z9hG4bKtest\(branches)"
+    }
+
+    /// Hands a message in and lets everything happen that follows at once.
+    package func receive(_ bytes: [UInt8], _ flow: Flow) {
+        router.receive(bytes.span, flow, now)
+        drain()
+    }
+
+    /// Lets time pass in steps as short as the wheel's tick.
+    package func advance(_ span: Milliseconds) {
+        let end = now.monotonic + span
+        while now.monotonic < end { step(Milliseconds(20)) }
+    }
+
+    /// Lets time pass as the loop does: it sleeps until the next timer.
+    package func leap(_ span: Milliseconds) {
+        let end = now.monotonic + span
+        while now.monotonic < end {
+            let patience = router.patience?.count ?? span.count
+            step(Milliseconds(min(max(patience, 20), (end - now.monotonic).count)))
+        }
+    }
+
+    private func step(_ span: Milliseconds) {
+        now.monotonic = now.monotonic + span
+        now.sinceEpoch = now.sinceEpoch + span
+        router.advance(now)
+        drain()
+    }
+
+    /// Lets everything happen that follows at once from what was done to the router directly.
+    package func drain() {
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            let asked = router.toDirectory
+            router.toDirectory = []
+            for question in asked { ask(question) }
+            bans += router.toBanner
+            router.toBanner = []
+            router.audit.removeAll()
+            var sent: [(Flow, [UInt8])] = []
+            for index in 0..<router.outbox.count {
+                sent.append((router.outbox.flow(index), Array(router.outbox.message(index))))
+            }
+            router.outbox.removeAll()
+            for (flow, bytes) in sent {
+                isBusy = true
+                deliver(bytes, flow)
+            }
+            if !asked.isEmpty { isBusy = true }
+        }
+    }
+
+    // MARK: directory
+
+    private func ask(_ question: RouterToDirectory) {
+        switch question {
+        case .lookUp:
+            if isDirectorySilent { questions.append(question) } else { answer(question) }
+        case .bind(let record): kept["\(record.account) \(record.key)"] = record
+        case .unbind(let account, let key): kept["\(account) \(key)"] = nil
+        case .hello: break
+        }
+    }
+
+    /// Answers what directory has left unanswered.
+    package func directorySpeaks() {
+        isDirectorySilent = false
+        let left = questions
+        questions = []
+        for question in left { answer(question) }
+        drain()
+    }
+
+    private func answer(_ question: RouterToDirectory) {
+        guard case .lookUp(let id, let name, let realm) = question else { return }
+        guard let password = passwords[name] else {
+            router.take(.account(id: id, .unknown), now)
+            return
+        }
+        let account = Account(
+            ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
+            ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
+            aor: name, mayRegister: true)
+        router.take(.account(id: id, .found(account)), now)
+    }
+
+    // MARK: Deliveries
+
+    private func deliver(_ bytes: [UInt8], _ flow: Flow) {
+        sentCount += 1
+        observe?(bytes, flow)
+        guard let message = Message(bytes) else {
+            fault("not a message: \(String(decoding: bytes, as: UTF8.self))")
+            return
+        }
+        check(message, bytes, flow)
+        guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, flow) else {
+            inboxes[flow, default: []].append(message)
+            return
+        }
+    }
+
+    /// What must hold of every message that leaves.
+    private func check(_ message: Message, _ bytes: [UInt8], _ flow: Flow) {
+        var index = MessageIndex()
+        do {
+            try MessageParser().parse(bytes.span, into: &index)
+        } catch {
+            fault("\(error) in what was sent:\n\(message)")
+        }
+        if message["Content-Length"] != "\(message.body.utf8.count)" {
+            fault("another length than is said: \(message)")
+        }
+        for header in message.headers {
+            if header.name.utf8.count < 2 { fault("a compact name in \(message)") }
+            if header.value.utf8.contains(0x0A) { fault("a folded line in \(message)") }
+        }
+        if flow.listener == 3 {
+            if !insiders.contains(flow.peer.ip) { fault("sent to \(flow.peer.ip): \(message)") }
+            if message.isRequest, message.has("P-Asserted-Identity") {
+                fault("an identity is asserted inward: \(message)")
+            }
+            return
+        }
+        let head = Array(bytes.dropLast(message.body.utf8.count))
+        if place(of: Array("10.0.0.".utf8), in: head, from: 0) != nil {
+            fault("an inside address leaves: \(message)")
+        }
+        if message.has("Record-Route") { fault("a Record-Route leaves: \(message)") }
+    }
+
+    /// An Asterisk's answers to what the edge asks of its own accord; false for everything else.
+    private func answerAsHelpful(_ message: Message, _ flow: Flow) -> Bool {
+        if message.method == "OPTIONS", message.isRequest {
+            router.receive(response(to: message, 200, tag: "a").span, flow, now)
+            return true
+        }
+        guard message.method == "REGISTER", message.isRequest else { return false }
+        guard let realm = inwardRealm, !isProven(message, realm) else {
+            let user = between(message["To"], "sip:", "@")
+            registered[flow.peer, default: [:]][user] = message["Expires"] == "0" ? nil : message
+            let expires = ["Expires: \(message["Expires"])"]
+            router.receive(response(to: message, 200, tag: "a", expires).span, flow, now)
+            return true
+        }
+        let challenge = ["WWW-Authenticate: Digest realm=\"\(realm)\", nonce=\"n1\", algorithm=MD5"]
+        router.receive(response(to: message, 401, tag: "a", challenge).span, flow, now)
+        return true
+    }
+
+    /// Whether a request carries the right digest for an Asterisk's realm, without qop as chan_sip asks.
+    package func isProven(_ message: Message, _ realm: String) -> Bool {
+        let name = message.has("Authorization") ? "Authorization" : "Proxy-Authorization"
+        let header = message[name]
+        let user = between(header, "username=\"", "\"")
+        guard let password = passwords[user] else { return false }
+        let expected = hashed(
+            .md5, hashed(.md5, user, realm, password), between(header, "nonce=\"", "\""),
+            hashed(.md5, message.method, between(header, "uri=\"", "\"")))
+        return between(header, "response=\"", "\"") == expected
+            && between(header, "realm=\"", "\"") == realm
+    }
+}
+
+/// The address of a text.
+package func address(_ text: String) -> SocketAddress {
+    guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
+    return result
+}
