@@ -137,7 +137,7 @@ import Testing
     @Test(
         "more unanswered questions than there is room for do not leave an account waiting for ever")
     func manyQuestions() throws {
-        let edge = Edge()
+        let edge = Edge([.replies(100_000)])
         edge.isDirectorySilent = true
         for number in 0..<4100 {
             let phone = Phone(edge, "x\(number)", at: "192.0.2.1:\(1024 + number)")

@@ -8,6 +8,13 @@ package struct Message: CustomStringConvertible {
     package var headers: [(name: String, value: String)] = []
     /// What follows the empty line.
     package var body: String
+    /// Whether a name came in its short form; `headers` has the long one.
+    package var isCompact = false
+
+    /// The short names that an answer may have (RFC 3261 section 7.3.3).
+    private static let longNames = [
+        "v": "Via", "f": "From", "t": "To", "i": "Call-ID", "l": "Content-Length",
+    ]
 
     /// Reads a message; nil for what has no start line, no empty line, or a line without a colon.
     package init?(_ bytes: [UInt8]) {
@@ -22,7 +29,9 @@ package struct Message: CustomStringConvertible {
             }
             guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
             let value = line.utf8[line.utf8.index(after: colon)...].drop { $0 == 0x20 }
-            headers.append((String(line[..<colon]), String(Substring(value))))
+            let name = String(line[..<colon])
+            if name.utf8.count < 2 { isCompact = true }
+            headers.append((Self.longNames[name] ?? name, String(Substring(value))))
         }
         body = String(decoding: bytes[(end + 4)...], as: UTF8.self)
     }
