@@ -18,9 +18,15 @@ static inline int edge_ssl_only_version(SSL_CTX *context, int version) {
         && SSL_CTX_set_max_proto_version(context, version);
 }
 
-// No renegotiation, no compression.
+// No renegotiation, no compression; our order of ciphers, but ChaCha20 for a client that wants it most.
 static inline void edge_ssl_harden(SSL_CTX *context) {
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
+                                     | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+}
+
+// Asks the kernel once for all records that wait, instead of for the head and the rest of each.
+static inline void edge_ssl_read_ahead(SSL_CTX *context) {
+    SSL_CTX_set_read_ahead(context, 1);
 }
 
 // Record buffers only while in use; a write that took a part says so, and may go on from elsewhere.

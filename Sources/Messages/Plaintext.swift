@@ -1,7 +1,9 @@
 package import Sys
 package import Wire
 
-/// The head of every frame between sip-router and tls-terminator: 16 bytes, then the payload.
+/// The head of every message between sip-router and tls-terminator: 16 bytes, then the payload.
+///
+/// A frame of their link holds one message or several, one after the other (`PlaintextParcel`).
 ///
 /// Bytes: kind, flags (0), payload length (2), reserved (4, zero), connection handle (8).
 /// A handle is (index, generation) in tls-terminator's table; 0 is none. It never changes while the
@@ -27,16 +29,16 @@ package struct PlaintextHeader: Equatable, Sendable {
     }
 }
 
-/// What a frame between sip-router and tls-terminator carries.
+/// What a message between sip-router and tls-terminator carries.
 package enum PlaintextKind: UInt8, Sendable {
-    /// Both ways, the first frame: no connection, payload the version (1 byte). After the router's,
+    /// Both ways, the first message: no connection, payload the version (1 byte). After the router's,
     /// the terminator opens every standing connection anew.
     case hello = 1
     /// Terminator: a handshake is done. Payload: listener index (1), peer address (22).
     case opened = 2
     /// Both ways: plaintext bytes, in order.
     case data = 3
-    /// Both ways: the connection is over; no frame of it follows. No payload.
+    /// Both ways: the connection is over; no message of it follows. No payload.
     case closed = 4
     /// Terminator: a handshake failed or ran out of time. Payload: peer address (22), reason (1).
     case handshakeFailed = 5
@@ -66,26 +68,32 @@ package enum HandshakeFailure: UInt8, Sendable {
 }
 
 extension PlaintextHeader {
-    /// Writes the head into the first 16 bytes of a buffer.
-    package func write(into buffer: inout [UInt8]) {
-        buffer[0] = kind.rawValue
-        buffer[1] = 0
-        buffer[2] = UInt8(truncatingIfNeeded: payload >> 8)
-        buffer[3] = UInt8(truncatingIfNeeded: payload)
-        for index in 4..<8 { buffer[index] = 0 }
+    /// Writes the head into 16 bytes of a buffer.
+    package func write(into buffer: inout [UInt8], at start: Int = 0) {
+        buffer[start] = kind.rawValue
+        buffer[start + 1] = 0
+        buffer[start + 2] = UInt8(truncatingIfNeeded: payload >> 8)
+        buffer[start + 3] = UInt8(truncatingIfNeeded: payload)
+        for index in 4..<8 { buffer[start + index] = 0 }
         for index in 8..<16 {
-            buffer[index] = UInt8(truncatingIfNeeded: connection >> UInt64(8 * (15 - index)))
+            buffer[start + index] = UInt8(
+                truncatingIfNeeded: connection >> UInt64(8 * (15 - index)))
         }
     }
 
-    /// The head of a frame, whose payload must be as long as it says.
+    /// The head of a frame that is one message, whose payload must be as long as it says.
     package init(decoding frame: Span<UInt8>) throws(WireError) {
+        try self.init(first: frame)
+        guard frame.count == Self.length + Int(payload) else { throw .trailing }
+    }
+
+    /// The head of the first message of a frame, whose payload must be there in full.
+    package init(first frame: Span<UInt8>) throws(WireError) {
         guard frame.count >= Self.length else { throw .truncated }
         guard let kind = PlaintextKind(rawValue: frame[0]) else { throw .unknownKind(frame[0]) }
         let length = Int(frame[2]) << 8 | Int(frame[3])
         guard length <= Self.maximumPayload else { throw .tooLong("payload") }
         guard frame.count >= Self.length + length else { throw .truncated }
-        guard frame.count == Self.length + length else { throw .trailing }
         guard frame[1] == 0, frame[4] | frame[5] | frame[6] | frame[7] == 0 else {
             throw .badValue("reserved")
         }

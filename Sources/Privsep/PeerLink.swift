@@ -30,8 +30,13 @@ package final class PeerLink {
     ///
     /// A peer that lets 8 MiB wait hangs: the link is closed, and the supervisor, which misses the
     /// peer's heartbeat too, replaces both.
-    package func send(_ frame: [UInt8]) {
-        switch link?.send(frame) {
+    package func send(_ frame: [UInt8]) { settle(link?.send(frame)) }
+
+    /// Sends a frame from where it lies, or lets it wait; it is lost when the peer is gone.
+    package func send(_ frame: Span<UInt8>) { settle(link?.send(frame)) }
+
+    private func settle(_ sent: Link.Sent?) {
+        switch sent {
         case .sent, .queued, nil: break
         case .full, .ended: close()
         }

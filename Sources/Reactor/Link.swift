@@ -41,6 +41,25 @@ package final class Link {
             case .some(false): break
             }
         }
+        return wait(frame, passing)
+    }
+
+    /// Sends a frame from where it lies; it is copied only when it must wait.
+    package func send(_ frame: Span<UInt8>) -> Sent {
+        if waiting.isEmpty {
+            switch try? Frame.send(frame, on: descriptor.raw) {
+            case .some(true): return .sent
+            case .none: return .ended
+            case .some(false): break
+            }
+        }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(frame.count)
+        for index in frame.indices { copy.append(frame[index]) }
+        return wait(copy, nil)
+    }
+
+    private func wait(_ frame: [UInt8], _ passing: Descriptor?) -> Sent {
         guard waitingBytes + frame.count <= queueLimit else { return .full }
         waiting.append((frame, passing))
         waitingBytes += frame.count

@@ -45,7 +45,9 @@ extension RouterProcess {
             // that stand.
             for peer in Array(tlsPeers.values) { router.closed(peer.flow.connection) }
             tlsPeers = [:]
-            terminator.send(.hello, connection: 0, [messagesVersion])
+            plaintext.removeAll()
+            tellTerminator(.hello, connection: 0, [messagesVersion])
+            sendPlaintext()
         }
     }
 
@@ -65,7 +67,10 @@ extension RouterProcess {
                 switch try standing.receive(into: &buffer) {
                 case .nothing: return
                 case .ended: return link.close()
-                case .frame(let length, let passed): try take(role, length, passed)
+                case .frame(let length, let passed):
+                    try take(role, length, passed)
+                    // If there is more after all, the poller says so again.
+                    if role == .terminator, PlaintextParcel.isLast(length: length) { return }
                 }
             } catch {
                 link.close()
@@ -96,15 +101,20 @@ extension RouterProcess {
         switch role {
         case .directory: router.take(try DirectoryToRouter(decoding: bytes), now)
         case .banner: router.take(try BannerToRouter(decoding: bytes), now)
-        default: try takePlaintext(bytes)
+        default:
+            try PlaintextParcel.forEach(in: bytes) {
+                (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in
+                try takePlaintext(head, payload)
+                if router.outbox.isHalfFull { handOut() }
+            }
         }
     }
 
     // MARK: tls-terminator
 
-    private func takePlaintext(_ frame: Span<UInt8>) throws(WireError) {
-        let head = try PlaintextHeader(decoding: frame)
-        let payload = frame.extracting(PlaintextHeader.length..<frame.count)
+    private func takePlaintext(
+        _ head: PlaintextHeader, _ payload: Span<UInt8>
+    ) throws(WireError) {
         switch head.kind {
         case .hello:
             guard payload.count == 1, payload[0] == messagesVersion else { throw .version(0) }
@@ -126,23 +136,30 @@ extension RouterProcess {
         }
     }
 
-    /// Hands plaintext to tls-terminator, in frames of at most a record's length.
+    /// Adds a message of a short payload to what goes to tls-terminator in this turn.
+    func tellTerminator(
+        _ kind: PlaintextKind, connection: UInt64, _ payload: [UInt8] = []
+    ) {
+        if !plaintext.hasRoom { sendPlaintext() }
+        plaintext.add(kind, connection: connection, payload.span)
+    }
+
+    /// Adds plaintext, in messages of at most a record's length.
     func sendTLS(_ bytes: Span<UInt8>, to peer: StreamPeer) {
         var start = 0
         while start < bytes.count {
             let end = min(start + PlaintextHeader.maximumPayload, bytes.count)
-            let part = [UInt8](bytes.extracting(start..<end))
-            terminator.send(.data, connection: peer.flow.connection, part)
+            if !plaintext.hasRoom { sendPlaintext() }
+            plaintext.add(
+                .data, connection: peer.flow.connection, bytes.extracting(start..<end))
             start = end
         }
     }
-}
 
-extension PeerLink {
-    /// Sends a plaintext frame.
-    func send(_ kind: PlaintextKind, connection: UInt64, _ payload: [UInt8] = []) {
-        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length)
-        PlaintextHeader(kind, connection: connection, payload: payload.count).write(into: &frame)
-        send(frame + payload)
+    /// Hands tls-terminator what there is for it.
+    func sendPlaintext() {
+        guard !plaintext.isEmpty else { return }
+        terminator.send(plaintext.frame)
+        plaintext.removeAll()
     }
 }

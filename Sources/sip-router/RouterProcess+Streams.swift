@@ -160,15 +160,8 @@ extension RouterProcess {
         send(crlf.span, to: peer)
     }
 
-    /// Sends message `index` of the outbox to its stream.
-    func sendStream(_ index: Int) {
-        let connection = router.outbox.flow(index).connection
-        guard let peer = streams[connection] ?? tlsPeers[connection] else { return }
-        let message = [UInt8](router.outbox.message(index))
-        send(message.span, to: peer)
-    }
-
-    private func send(_ bytes: Span<UInt8>, to peer: StreamPeer) {
+    /// Writes to a TCP connection, or adds to what goes to tls-terminator.
+    func send(_ bytes: Span<UInt8>, to peer: StreamPeer) {
         guard let socket = peer.socket else {
             sendTLS(bytes, to: peer)
             return
@@ -184,7 +177,7 @@ extension RouterProcess {
         router.closed(peer.flow.connection)
         if peer.socket == nil {
             guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }
-            terminator.send(.closed, connection: peer.flow.connection)
+            tellTerminator(.closed, connection: peer.flow.connection)
         } else {
             streams.remove(peer)
             peer.socket?.close()

@@ -46,6 +46,10 @@ final class RouterProcess {
     private var parcel = Parcel()
     let banner = PeerLink()
     let terminator = PeerLink()
+    /// What goes to tls-terminator in this turn.
+    var plaintext = PlaintextParcel()
+    /// Messages to one TCP connection, to be written together.
+    private var gathered = ByteBuffer(capacity: 2 * 65_536)
     /// Counts the links there have been, so that an event of an older one is recognised.
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
@@ -234,8 +238,7 @@ final class RouterProcess {
         while at < count {
             let listener = Int(router.outbox.flow(at).listener)
             guard router.outbox.flow(at).transport == .udp else {
-                sendStream(at)
-                at += 1
+                at = sendStream(at)
                 continue
             }
             // A run of datagrams by the same socket goes in one call.
@@ -248,6 +251,37 @@ final class RouterProcess {
             if let socket = sockets[listener] { sending.send(socket.raw) }
         }
         router.outbox.removeAll()
+        sendPlaintext()
+    }
+
+    /// Sends message `first` of the outbox to its stream, and those that follow it to the same one;
+    /// returns the number of the next message.
+    private func sendStream(_ first: Int) -> Int {
+        let connection = router.outbox.flow(first).connection
+        var next = first
+        gathered.removeAll()
+        let peer = streams[connection] ?? tlsPeers[connection]
+        while next < router.outbox.count, router.outbox.flow(next).transport != .udp,
+            router.outbox.flow(next).connection == connection,
+            next == first || gathered.count + router.outbox.message(next).count <= gathered.capacity
+        {
+            Self.gather(&gathered, router.outbox, next)
+            next += 1
+        }
+        if let peer { Self.send(gathered, to: peer, of: self) }
+        return next
+    }
+
+    private static func send(
+        _ bytes: borrowing ByteBuffer, to peer: StreamPeer, of process: RouterProcess
+    ) {
+        process.send(bytes.span, to: peer)
+    }
+
+    private static func gather(
+        _ buffer: inout ByteBuffer, _ outbox: borrowing Outbox, _ at: Int
+    ) {
+        buffer.append(outbox.message(at))
     }
 
     private static func fill(

@@ -1,4 +1,4 @@
-// The frames between this process and sip-router.
+// The messages between this process and sip-router.
 
 internal import Messages
 internal import Reactor
@@ -10,7 +10,17 @@ internal import Wire
 /// The router that is at the other end speaks only after its hello; a new router has a new link.
 final class RouterLink {
     private let link: Link
+    /// What goes to the router in this turn.
+    private var parcel = PlaintextParcel()
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+    /// What is left of the parcel that came, in `buffer`.
+    private var (at, end) = (0, 0)
+    private var payloadStart = 0
+    private var parcels = 0
+    private var isTurnOver = false
+
+    /// How many parcels of the router are taken in a turn.
+    private static let parcelShare = 8
 
     /// Whether the router's hello has come.
     private(set) var isGreeted = false
@@ -22,8 +32,8 @@ final class RouterLink {
     /// Takes over a link and says hello.
     init(_ descriptor: Descriptor) {
         link = Link(descriptor)
-        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length) + [messagesVersion]
-        send(.hello, connection: 0, &frame)
+        send(.hello, connection: 0, [messagesVersion])
+        flush()
     }
 
     /// The socket.
@@ -32,38 +42,41 @@ final class RouterLink {
     /// Whether the router does not keep up: no client is read until it does.
     var isFull: Bool { link.isWaiting }
 
-    /// Sends a frame whose payload lies in the buffer from byte 16 on; the head is written here.
-    func send(
-        _ kind: PlaintextKind, connection: UInt64, _ frame: inout [UInt8], payload: Int? = nil
-    ) {
+    /// Adds a message of a small payload to what goes out at the end of the turn.
+    func send(_ kind: PlaintextKind, connection: UInt64, _ payload: [UInt8] = []) {
         guard !hasEnded else { return }
-        let length = payload ?? frame.count - PlaintextHeader.length
-        PlaintextHeader(kind, connection: connection, payload: length).write(into: &frame)
-        let end = PlaintextHeader.length + length
-        if !link.isWaiting {
-            do {
-                // Past the link's queue, which would copy every frame into an array of its own.
-                if try Frame.send(frame.span.extracting(0..<end), on: raw) { return }
-            } catch {
-                hasEnded = true
-                return
-            }
+        makeRoom()
+        parcel.add(kind, connection: connection, payload.span)
+    }
+
+    /// Reads a record of a session into the parcel, uncopied.
+    func read(_ session: TLSSession, of connection: UInt64) -> TLSProgress {
+        makeRoom()
+        let progress = session.read(
+            into: &parcel.storage, at: parcel.payloadStart, limit: PlaintextHeader.maximumPayload)
+        if case .moved(let count) = progress {
+            parcel.seal(.data, connection: connection, payload: count)
         }
-        switch link.send(Array(frame[..<end])) {
+        return progress
+    }
+
+    private func makeRoom() {
+        if !parcel.hasRoom { sendParcel() }
+    }
+
+    private func sendParcel() {
+        guard !parcel.isEmpty, !hasEnded else { return }
+        switch link.send(parcel.frame) {
         case .sent, .queued: break
         case .full, .ended: hasEnded = true
         }
+        parcel.removeAll()
     }
 
-    /// Sends a frame of a small payload.
-    func send(_ kind: PlaintextKind, connection: UInt64, _ payload: [UInt8] = []) {
-        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length) + payload
-        send(kind, connection: connection, &frame)
-    }
-
-    /// Sends what waits.
+    /// Sends what was added and what waits, as far as there is room.
     func flush() {
-        if !link.flush() { hasEnded = true }
+        sendParcel()
+        if link.isWaiting, !link.flush() { hasEnded = true }
     }
 
     /// What the router wants next.
@@ -74,39 +87,57 @@ final class RouterLink {
         case ended
         /// Its hello: announce every connection.
         case greeted
-        /// A frame of a connection; its payload is lent by `payload(_:)`.
+        /// A message of a connection; its payload is lent by `payload(_:)`.
         case frame(PlaintextKind, ConnectionHandle, length: Int)
         /// Something the contract forbids; what.
         case broken(String)
     }
 
-    /// The next frame of the router.
+    /// The next message of the router.
+    ///
+    /// After the last one of a parcel that had room left comes `nothing`, without asking the kernel:
+    /// if there is more after all, the poller says so again.
     func next() -> Received {
         guard !hasEnded else { return .ended }
         do {
-            switch try link.receive(into: &buffer) {
-            case .nothing: return .nothing
-            case .ended:
-                hasEnded = true
-                return .ended
-            case .frame(let length, let passed):
-                guard passed == nil else { throw WireError.descriptor }
-                return try received(length)
+            if at == end {
+                guard !isTurnOver else {
+                    isTurnOver = false
+                    parcels = 0
+                    return .nothing
+                }
+                switch try link.receive(into: &buffer) {
+                case .nothing:
+                    parcels = 0
+                    return .nothing
+                case .ended:
+                    hasEnded = true
+                    return .ended
+                case .frame(let length, let passed):
+                    guard passed == nil else { throw WireError.descriptor }
+                    (at, end) = (0, length)
+                    parcels += 1
+                    isTurnOver =
+                        PlaintextParcel.isLast(length: length) || parcels == Self.parcelShare
+                }
             }
+            return try received()
         } catch {
             hasEnded = true
             return .broken("\(error)")
         }
     }
 
-    private func received(_ length: Int) throws(WireError) -> Received {
+    private func received() throws(WireError) -> Received {
         // The same storage, uncopied: a class's span may not be lent to a call that throws.
         let frame = buffer
-        let head = try PlaintextHeader(decoding: frame.span.extracting(0..<length))
+        let head = try PlaintextHeader(first: frame.span.extracting(at..<end))
+        payloadStart = at + PlaintextHeader.length
+        at = payloadStart + Int(head.payload)
         switch (head.kind, isGreeted) {
         case (.hello, false):
             guard head.payload == 1, head.connection == 0 else { throw .badValue("hello") }
-            let version = frame[PlaintextHeader.length]
+            let version = frame[payloadStart]
             guard version == messagesVersion else { throw .version(version) }
             isGreeted = true
             return .greeted
@@ -120,10 +151,9 @@ final class RouterLink {
             head.kind, ConnectionHandle(raw: head.connection), length: Int(head.payload))
     }
 
-    /// Lends the payload of the frame that `next()` returned last.
+    /// Lends the payload of the message that `next()` returned last.
     func withPayload<Result>(_ length: Int, _ body: (Span<UInt8>) -> Result) -> Result {
         let frame = buffer
-        let start = PlaintextHeader.length
-        return body(frame.span.extracting(start..<start + length))
+        return body(frame.span.extracting(payloadStart..<payloadStart + length))
     }
 }

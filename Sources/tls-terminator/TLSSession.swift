@@ -40,13 +40,16 @@ final class TLSSession {
         return result == 1 ? .moved(0) : progress(after: result)
     }
 
-    /// Reads plaintext into the part of the buffer that begins at `start`; at most one record.
-    func read(into buffer: inout [UInt8], at start: Int) -> TLSProgress {
+    /// Whether it holds bytes that were read ahead: the socket does not become readable for them.
+    var hasPending: Bool { unsafe SSL_has_pending(pointer) == 1 }
+
+    /// Reads at most `limit` bytes of plaintext, of one record, into the buffer from `start` on.
+    func read(into buffer: inout [UInt8], at start: Int, limit: Int) -> TLSProgress {
         ERR_clear_error()
         var count = 0
-        // In bounds: `start` is at most the array's count, checked by the slice.
+        // In bounds: the slice is checked against the array.
         let result = unsafe buffer.withUnsafeMutableBytes { bytes in
-            let free = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+            let free = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + limit])
             return unsafe SSL_read_ex(pointer, free.baseAddress, free.count, &count)
         }
         return result == 1 ? .moved(count) : progress(after: result)

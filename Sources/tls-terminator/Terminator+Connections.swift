@@ -45,6 +45,7 @@ extension Terminator {
             connection.phase = .open
             sources.endHandshake(connection.peer)
             announce(connection, handle)
+            if connection.session.hasPending { read(connection, handle) }
         case .wantsRead: break
         case .wantsWrite: connection.wantsWrite = true
         case .finished, .ended: failHandshake(connection, handle, .closed, "the client went away")
@@ -66,17 +67,14 @@ extension Terminator {
     }
 
     /// Reads records and passes them on, as long as the router takes them.
-    private func read(_ connection: Connection, _ handle: ConnectionHandle) {
+    func read(_ connection: Connection, _ handle: ConnectionHandle) {
         for _ in 0..<Self.recordShare {
             guard !connection.isPaused, !connection.isParked else { return }
-            guard let router, router.isGreeted, !router.hasEnded, !router.isFull else {
-                connection.isParked = true
-                parked.append(handle)
-                return
-            }
-            switch connection.session.read(into: &buffer, at: PlaintextHeader.length) {
-            case .moved(let count):
-                router.send(.data, connection: handle.raw, &buffer, payload: count)
+            guard let router, canRouterTake else { return park(connection, handle) }
+            switch router.read(connection.session, of: handle.raw) {
+            case .moved:
+                // The poller tells of what is still in the socket.
+                if !connection.session.hasPending { return }
             case .wantsRead: return
             case .wantsWrite:
                 connection.wantsWrite = true
@@ -87,6 +85,14 @@ extension Terminator {
             case .ended, .broken: return finish(connection, handle)
             }
         }
+        if connection.session.hasPending { park(connection, handle) }
+    }
+
+    /// Lets a connection wait with what it has read ahead, or has in its socket.
+    func park(_ connection: Connection, _ handle: ConnectionHandle) {
+        guard !connection.isParked else { return }
+        connection.isParked = true
+        parked.append(handle)
     }
 
     /// Writes what is left of a connection that the router has ended, then awaits the client's end.

@@ -25,8 +25,15 @@ extension Terminator {
         for handle in table.handles {
             guard let connection = table[handle] else { continue }
             connection.isPaused = false
+            if connection.session.hasPending { park(connection, handle) }
             rewatch(connection, handle)
         }
+    }
+
+    /// Whether there is a router that takes plaintext now.
+    var canRouterTake: Bool {
+        guard let router else { return false }
+        return router.isGreeted && !router.hasEnded && !router.isFull
     }
 
     /// Goes on with the router's link.
@@ -34,7 +41,7 @@ extension Terminator {
         guard event.token.generation == routerGeneration & 0xFF_FFFF, let router else { return }
         if event.writable { router.flush() }
         guard event.readable else { return }
-        for _ in 0..<Self.share {
+        while true {
             switch router.next() {
             case .nothing: return
             case .ended: return detach()
@@ -80,7 +87,9 @@ extension Terminator {
             if written != .done { finish(connection, handle) }
         case .closed: close(connection, handle)
         case .pause: connection.isPaused = true
-        case .resume: connection.isPaused = false
+        case .resume:
+            connection.isPaused = false
+            if connection.session.hasPending { read(connection, handle) }
         case .hello, .opened, .handshakeFailed: break
         }
         rewatch(connection, handle)
@@ -93,22 +102,30 @@ extension Terminator {
         connection.shut()
     }
 
-    /// At the end of a turn: watches the router for room when it is full, reads clients when not.
+    /// At the end of a turn: reads the clients that waited, sends the router what there is for it, and
+    /// watches it for room when it is full.
     func settleRouter() {
+        unpark()
         guard let router else { return }
+        router.flush()
         if router.hasEnded { return detach() }
         let wanted: Interest = router.isFull ? [.read, .write] : .read
-        if wanted != router.interest {
-            let token = Token(kind: Watched.router.rawValue, generation: routerGeneration)
-            guard (try? poller.modify(router.raw, token, wanted)) != nil else { return detach() }
-            router.interest = wanted
-        }
-        guard router.isGreeted, !router.isFull, !parked.isEmpty else { return }
+        guard wanted != router.interest else { return }
+        let token = Token(kind: Watched.router.rawValue, generation: routerGeneration)
+        guard (try? poller.modify(router.raw, token, wanted)) != nil else { return detach() }
+        router.interest = wanted
+    }
+
+    private func unpark() {
+        guard !parked.isEmpty, canRouterTake else { return }
         let waiting = parked
         parked.removeAll(keepingCapacity: true)
         for handle in waiting {
             guard let connection = table[handle] else { continue }
             connection.isParked = false
+            if connection.phase == .open, connection.session.hasPending {
+                read(connection, handle)
+            }
             rewatch(connection, handle)
         }
     }

@@ -35,9 +35,8 @@ final class Terminator {
     var routerGeneration: UInt32 = 0
     /// Connections that had bytes when the router could not take them.
     var parked: [ConnectionHandle] = []
-    /// Room for one frame: its head, and the plaintext of one TLS record.
-    var buffer = [UInt8](
-        repeating: 0, count: PlaintextHeader.length + PlaintextHeader.maximumPayload)
+    /// Where the bytes of connections that are over go.
+    var buffer = [UInt8](repeating: 0, count: 16_384)
     /// The moment of the last wake-up.
     var now: Milliseconds
     private var areListenersMuted = false
@@ -46,7 +45,7 @@ final class Terminator {
 
     /// How often the keys of session tickets are replaced.
     private static let ticketKeyLife = Milliseconds.seconds(12 * 3600)
-    /// How many connections of a listener and frames of the router are taken in a turn.
+    /// How many connections of a listener are taken in a turn.
     static let share = 64
     /// How many records of a client are taken in a turn.
     static let recordShare = 4
@@ -107,6 +106,8 @@ final class Terminator {
 
     /// How long to wait: to the next deadline, at most `longest`.
     private func patience(_ longest: Milliseconds) -> Milliseconds {
+        // A client had more than its share, and its bytes are here already.
+        if !parked.isEmpty, canRouterTake { return Milliseconds(0) }
         let deadlines = [handshakeDeadlines.next, closingDeadlines.next].compactMap { $0 }
         guard let next = deadlines.min() else { return longest }
         return min(longest, max(next - clock(), Milliseconds(0)))

@@ -120,6 +120,68 @@ struct RouterLinkTests {
         #expect(received == total)
     }
 
+    @Test("records that lie in one client's socket together all come, in order")
+    func readAhead() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        let sent = (0..<40).map { "record \($0);" }
+        for text in sent { #expect(client.write(Array(text.utf8)) == text.utf8.count) }
+        var received = ""
+        while received.utf8.count < sent.joined().utf8.count {
+            let frame = try edge.nextFrame()
+            #expect(frame.kind == .data && frame.connection == handle)
+            received += frame.text
+        }
+        #expect(received == sent.joined())
+    }
+
+    @Test(
+        "bytes that were read ahead of a pause come after resume, without any more from the client")
+    func pauseAfterReadingAhead() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        try edge.restartRouter(hello: false)
+        let sent = (0..<40).map { "record \($0);" }
+        for text in sent { #expect(client.write(Array(text.utf8)) == text.utf8.count) }
+        _ = try edge.wait("parking") { edge.terminator.parked.isEmpty ? nil : true }
+        edge.router.send(.hello, 0, [messagesVersion])
+        edge.router.send(.pause, handle)
+        #expect(try edge.nextFrame().kind == .opened)
+        _ = edge.terminator.turn(longest: Milliseconds(0))
+        edge.router.send(.resume, handle)
+        var received = ""
+        while received.utf8.count < sent.joined().utf8.count {
+            received += try edge.nextFrame().text
+        }
+        #expect(received == sent.joined())
+    }
+
+    @Test(
+        "what several clients send in one turn comes in one frame, and what it holds goes to each")
+    func parcels() throws {
+        let edge = try TestEdge()
+        let clients = try (0..<8).map { _ in try edge.connected() }
+        for (client, _) in clients { #expect(client.write([65, 66]) == 2) }
+        var count = 0
+        var frames = 0
+        while count < clients.count {
+            count += try edge.wait("a frame") {
+                let parcel = edge.router.parcel()
+                return parcel.isEmpty ? nil : parcel
+            }.count
+            frames += 1
+        }
+        #expect(count == clients.count && frames < clients.count)
+        var answer = PlaintextParcel()
+        for (_, handle) in clients {
+            answer.add(.data, connection: handle, ([67] as [UInt8]).span)
+            answer.add(.data, connection: handle, ([68] as [UInt8]).span)
+        }
+        let bytes = answer.frame
+        edge.router.sendRaw(bytes.indices.map { bytes[$0] })
+        for (client, _) in clients { #expect(try edge.nextText(client) == "CD") }
+    }
+
     @Test("a client that does not read is closed when more than its share waits")
     func slowClient() throws {
         let edge = try TestEdge()

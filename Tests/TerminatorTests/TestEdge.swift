@@ -42,6 +42,8 @@ struct RouterFrame: Equatable {
 /// The router's end of a link.
 final class TestRouter {
     private let link: Link
+    /// What came and was not asked for yet.
+    private var frames: [RouterFrame] = []
 
     /// A router whose hello is already under way, and the terminator's end.
     static func make(hello: Bool = true) throws -> (TestRouter, Descriptor) {
@@ -61,16 +63,25 @@ final class TestRouter {
 
     func sendRaw(_ bytes: [UInt8]) { _ = link.send(bytes) }
 
-    /// The next frame, nil when there is none or the link is at its end.
+    /// The next message, nil when there is none or the link is at its end.
     func next() -> RouterFrame? {
+        if frames.isEmpty { frames = parcel() }
+        return frames.isEmpty ? nil : frames.removeFirst()
+    }
+
+    /// The messages of the next frame.
+    func parcel() -> [RouterFrame] {
         _ = link.flush()
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-        guard case .frame(let length, _)? = try? link.receive(into: &buffer) else { return nil }
-        let span = buffer.span.extracting(0..<length)
-        guard let head = try? PlaintextHeader(decoding: span) else { return nil }
-        return RouterFrame(
-            kind: head.kind, connection: head.connection,
-            payload: Array(buffer[PlaintextHeader.length..<length]))
+        guard case .frame(let length, _)? = try? link.receive(into: &buffer) else { return [] }
+        var frames: [RouterFrame] = []
+        try? PlaintextParcel.forEach(in: buffer.span.extracting(0..<length)) { head, payload in
+            frames.append(
+                RouterFrame(
+                    kind: head.kind, connection: head.connection,
+                    payload: payload.indices.map { payload[$0] }))
+        }
+        return frames
     }
 }
 
