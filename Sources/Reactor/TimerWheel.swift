@@ -18,12 +18,13 @@ package struct TimerHandle: BitwiseCopyable, Equatable, Sendable {
 ///
 /// A tick is 16 ms and a turn 65 s; a timer that is further off stays in its slot for several turns.
 package struct TimerWheel: ~Copyable {
-    private static let slots = 4096
+    fileprivate static let slots = 4096
     private static let tick: Int64 = 16
     /// In ticks: what a comparison of the lower halves can tell apart.
     private static let longest: Int64 = 1 << 31 - 1
 
-    private struct Entry: BitwiseCopyable {
+    // Not private: other modules destroy a wheel, and the compiler (6.3) needs the type's descriptor there.
+    struct Entry: BitwiseCopyable {
         var payload: UInt64 = 0
         /// The tick, but for its upper half: no timer is set for longer than a year.
         var due: UInt32 = 0
