@@ -2,7 +2,7 @@ package import Sys
 package import Wire
 
 /// How SIP is carried.
-package enum Transport: UInt8, CaseIterable, Sendable {
+package enum Transport: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// One message a datagram.
     case udp = 1
     /// A stream of messages.

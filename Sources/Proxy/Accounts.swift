@@ -5,7 +5,7 @@ internal import SIP
 package import Sys
 
 /// What is known of an account's credentials.
-package enum AccountState: UInt8, Sendable {
+package enum AccountState: UInt8, BitwiseCopyable, Sendable {
     /// directory has not been asked, or what it said is too old.
     case unasked
     /// directory has been asked.
@@ -18,32 +18,50 @@ package enum AccountState: UInt8, Sendable {
     case unavailable
 }
 
-/// An account as the router holds it: cached credentials, and the heads of its lists.
-package struct AccountEntry: Sendable {
-    /// The name.
-    package var name: [UInt8] = []
-    /// What is known.
-    package var state = AccountState.unasked
+/// An account as the router holds it: cached credentials, and the heads of its lists; its texts are asked of
+/// `Accounts`.
+package struct AccountEntry: BitwiseCopyable, Sendable {
     /// When directory answered.
-    package var answered = Milliseconds(0)
-    /// HA1 for our realm.
-    package var ha1MD5 = HashValue()
-    /// HA1 for our realm.
-    package var ha1SHA256 = HashValue()
-    /// The digest user name.
-    package var authUser: [UInt8] = []
-    /// The user part of To in a REGISTER at Asterisk.
-    package var aor: [UInt8] = []
-    /// Whether phones may register it.
-    package var mayRegister = false
+    package fileprivate(set) var answered = Milliseconds(0)
     /// The first of its bindings, -1 for none.
     package var bindings: Int32 = -1
-    /// Its registrations at the Asterisks, by the Asterisk's number; empty while it has none.
-    package var presences: [Handle] = []
+    /// The first of its registrations at the Asterisks, by its place; -1 for none.
+    package var presences: Int32 = -1
+    /// The name, then the digest user name and the user part of To, as far as they differ from it.
+    fileprivate var text = Text.none
+    fileprivate var nameLength: UInt8 = 0
+    fileprivate var authUserLength: UInt8 = 0
+    fileprivate var md5 = InlineArray<16, UInt8>(repeating: 0)
+    fileprivate var sha256 = InlineArray<32, UInt8>(repeating: 0)
+    fileprivate var hasMD5 = false
+    fileprivate var hasSHA256 = false
+    fileprivate var hasOwnAuthUser = false
+    fileprivate var hasOwnAOR = false
+    /// What is known.
+    package var state = AccountState.unasked
+    /// Whether phones may register it.
+    package fileprivate(set) var mayRegister = false
 
-    /// HA1 of an algorithm, of length 0 when there is none.
+    /// HA1 for our realm, of length 0 when there is none.
     package func ha1(_ algorithm: DigestAlgorithm) -> HashValue {
-        algorithm == .md5 ? ha1MD5 : ha1SHA256
+        var value = HashValue()
+        switch algorithm {
+        case .md5:
+            guard hasMD5 else { return value }
+            for index in 0..<16 { value.bytes[index] = md5[index] }
+        case .sha256:
+            guard hasSHA256 else { return value }
+            value.bytes = sha256
+        }
+        value.length = algorithm.length
+        return value
+    }
+
+    fileprivate mutating func keep(md5 source: [UInt8], sha256 other: [UInt8]) {
+        hasMD5 = source.count == 16
+        if hasMD5 { for index in 0..<16 { md5[index] = source[index] } }
+        hasSHA256 = other.count == 32
+        if hasSHA256 { for index in 0..<32 { sha256[index] = other[index] } }
     }
 }
 
@@ -53,17 +71,22 @@ package struct Accounts: ~Copyable {
     package static let freshness = Milliseconds.seconds(60)
     /// The longest name, in bytes.
     package static let longestName = 64
+    /// The longest digest user name, and user part of To, in bytes.
+    private static let longestUser = 255
 
-    private var entries: [AccountEntry] = []
+    private var entries: ReservedArray<AccountEntry>
+    private var texts: TextStore
     private var names = NameTable()
     private var free: [Int32] = []
-    private let capacity: Int
     private var generation = Milliseconds(Int64.min)
     /// Whether directory could not ask the database when it last tried.
     package private(set) var areUnavailable = false
 
     /// No accounts, and room for so many.
-    package init(capacity: Int) { self.capacity = capacity }
+    package init(capacity: Int) {
+        entries = ReservedArray(capacity: capacity)
+        texts = TextStore(capacity: (capacity + 1) * (Self.longestName + 2 * Self.longestUser))
+    }
 
     /// The account of a number.
     package subscript(number: Int32) -> AccountEntry {
@@ -74,29 +97,55 @@ package struct Accounts: ~Copyable {
     /// Every account's number.
     package var indices: Range<Int32> { 0..<Int32(entries.count) }
 
+    // MARK: Texts
+
+    /// An account's name; of none (-1) it is empty.
+    @_lifetime(borrow self)
+    package func name(_ number: Int32) -> Span<UInt8> {
+        let entry = number < 0 ? AccountEntry() : entries[Int(number)]
+        return texts.span(entry.text, 0, Int(entry.nameLength))
+    }
+
+    /// An account's digest user name.
+    @_lifetime(borrow self)
+    package func authUser(_ number: Int32) -> Span<UInt8> {
+        let entry = entries[Int(number)]
+        guard entry.hasOwnAuthUser else { return name(number) }
+        return texts.span(entry.text, Int(entry.nameLength), Int(entry.authUserLength))
+    }
+
+    /// The user part of To in a REGISTER at Asterisk.
+    @_lifetime(borrow self)
+    package func aor(_ number: Int32) -> Span<UInt8> {
+        let entry = entries[Int(number)]
+        guard entry.hasOwnAOR else { return name(number) }
+        let start = Int(entry.nameLength) + Int(entry.authUserLength)
+        return texts.span(entry.text, start, Int(entry.text.length) - start)
+    }
+
+    // MARK: Names
+
     /// The number of a name, or nil when it was not heard of.
     package func find(_ name: Span<UInt8>) -> Int32? {
-        names.find(NameTable.hash(name)) { number in
-            let known = entries[Int(number)].name
-            return known.span.equals(name)
-        }
+        names.find(NameTable.hash(name)) { self.name($0).equals(name) }
     }
 
     /// The number of a name, taken now if need be; nil when there is no room.
     package mutating func number(_ name: Span<UInt8>) -> Int32? {
         if let number = find(name) { return number }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(name.count)
-        for index in name.indices { bytes.append(name[index]) }
+        guard name.count <= Self.longestName, let text = texts.store(name) else { return nil }
         var entry = AccountEntry()
-        entry.name = bytes
+        entry.text = text
+        entry.nameLength = UInt8(name.count)
         let number: Int32
         if let reused = free.popLast() {
             entries[Int(reused)] = entry
             number = reused
         } else {
-            guard entries.count < capacity else { return nil }
-            entries.append(entry)
+            guard entries.append(entry) else {
+                texts.release(&entry.text)
+                return nil
+            }
             number = Int32(entries.count - 1)
         }
         names.add(number, NameTable.hash(name))
@@ -106,13 +155,16 @@ package struct Accounts: ~Copyable {
     /// Forgets an account that has neither bindings nor a good answer: a name that was only tried.
     package mutating func forgetIfIdle(_ number: Int32) {
         let entry = entries[Int(number)]
-        guard entry.bindings < 0, entry.presences.isEmpty, entry.state != .found,
-            entry.state != .asked, !entry.name.isEmpty
+        guard entry.bindings < 0, entry.presences < 0, entry.state != .found,
+            entry.state != .asked, entry.nameLength > 0
         else { return }
-        names.remove(number, NameTable.hash(entry.name.span))
+        names.remove(number, NameTable.hash(name(number)))
+        texts.release(&entries[Int(number)].text)
         entries[Int(number)] = AccountEntry()
         free.append(number)
     }
+
+    // MARK: What directory said
 
     /// Whether directory has to be asked before the account is used.
     package func isStale(_ number: Int32, _ now: Milliseconds) -> Bool {
@@ -133,16 +185,34 @@ package struct Accounts: ~Copyable {
         areUnavailable = answer == .unavailable
         switch answer {
         case .found(let account):
+            guard keep(account, for: number) else {
+                entries[Int(number)].state = .unavailable
+                return
+            }
             entries[Int(number)].state = .found
-            entries[Int(number)].ha1MD5 = HashValue(account.ha1MD5)
-            entries[Int(number)].ha1SHA256 = HashValue(account.ha1SHA256)
-            entries[Int(number)].authUser = Array(account.authUser.utf8)
-            entries[Int(number)].aor = Array(account.aor.utf8)
+            entries[Int(number)].keep(md5: account.ha1MD5, sha256: account.ha1SHA256)
             entries[Int(number)].mayRegister = account.mayRegister
         case .unknown: entries[Int(number)].state = .unknown
         case .unavailable:
             // What was known serves on while the database cannot be asked.
             if entries[Int(number)].state != .found { entries[Int(number)].state = .unavailable }
         }
+    }
+
+    /// Keeps the names that an account has beside its own; false when there is no room.
+    private mutating func keep(_ account: Account, for number: Int32) -> Bool {
+        let name = Array(name(number))
+        let authUser = Array(account.authUser.utf8.prefix(Self.longestUser))
+        let aor = Array(account.aor.utf8.prefix(Self.longestUser))
+        let none: [UInt8] = []
+        let ownAuthUser = authUser == name ? none : authUser
+        let ownAOR = aor == name ? none : aor
+        guard let text = texts.store(name.span, ownAuthUser.span, ownAOR.span) else { return false }
+        texts.release(&entries[Int(number)].text)
+        entries[Int(number)].text = text
+        entries[Int(number)].authUserLength = UInt8(ownAuthUser.count)
+        entries[Int(number)].hasOwnAuthUser = authUser != name
+        entries[Int(number)].hasOwnAOR = aor != name
+        return true
     }
 }

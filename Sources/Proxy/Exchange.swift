@@ -7,7 +7,7 @@ package import Sys
 
 /// A request that is being passed on: its server side, and what its branches have come to
 /// (the response context of RFC 3261 section 16).
-package struct Exchange: Sendable {
+package struct Exchange: BitwiseCopyable, Sendable {
     /// How many branches a request may have.
     package static let maximumBranches = 12
 
@@ -32,7 +32,7 @@ package struct Exchange: Sendable {
     /// Whether the request was inside a dialog.
     package var inDialog = false
     /// The user part of the Request-URI on the inner side.
-    package var user: [UInt8] = []
+    package var user = Text.none
     /// The Asterisk the request goes to, by address.
     package var asterisk = SocketAddress(IPAddress(v4: 0), port: 0)
     /// A bit for each Asterisk that was tried.
@@ -73,7 +73,7 @@ package struct Exchange: Sendable {
 }
 
 /// Who waits for the response of a client transaction.
-package enum ClientOwner: Sendable {
+package enum ClientOwner: BitwiseCopyable, Sendable {
     /// A branch of an exchange.
     case exchange(Handle)
     /// A registration at an Asterisk.
@@ -85,7 +85,7 @@ package enum ClientOwner: Sendable {
 }
 
 /// A request that we have sent.
-package struct Client: Sendable {
+package struct Client: BitwiseCopyable, Sendable {
     /// Who waits for the response.
     package var owner = ClientOwner.nobody
     /// The machine.
@@ -102,8 +102,10 @@ package struct Client: Sendable {
     package var cancelWanted = false
     /// Whether a CANCEL was sent.
     package var cancelled = false
-    /// The value of the CANCEL's Reason, empty for none (RFC 3326).
-    package var cancelReason: [UInt8] = []
+    /// The value of the CANCEL's Reason, or none (RFC 3326).
+    package var cancelReason = Text.none
+    /// Whether its connection counts it as under way.
+    package var isCounted = false
     /// When the CANCEL is to be sent again, after the last time.
     package var cancelInterval = Timers.t1
     /// Whether the branch has counted as ended.
@@ -125,9 +127,9 @@ package struct Client: Sendable {
 }
 
 /// An account's registration at one Asterisk.
-package struct Presence: Sendable {
+package struct Presence: BitwiseCopyable, Sendable {
     /// Where it stands.
-    package enum State: UInt8, Sendable {
+    package enum State: UInt8, BitwiseCopyable, Sendable {
         /// To be sent when its timer fires.
         case waiting
         /// Sent, not answered.
@@ -136,28 +138,41 @@ package struct Presence: Sendable {
         case registered
     }
 
+    /// The random part of its Call-ID and From tag.
+    package var cookie: UInt64 = 0
+    /// The request under way, or the last one; responses to older ones say nothing any more.
+    package var client = Handle.none
+    /// The next step.
+    package var timer = TimerHandle.none
     /// The account.
     package var account: Int32 = -1
-    /// The Asterisk's number.
-    package var asterisk = 0
+    /// The next registration of the account, by its place; -1 at the end.
+    package var next: Int32 = -1
+    /// The last CSeq.
+    package var sequence: UInt32 = 0
+    private var number: UInt8 = 0
+    /// How many times in a row it failed; it stops counting at 255.
+    package private(set) var failures: UInt8 = 0
+    /// How many challenges were answered in a row.
+    package var challenges: UInt8 = 0
     /// Where it stands.
     package var state = State.waiting
     /// Whether the account has no binding any more, so that the registration is to be ended.
     package var leaving = false
-    /// The random part of its Call-ID and From tag.
-    package var cookie: UInt64 = 0
-    /// The last CSeq.
-    package var sequence: UInt32 = 0
-    /// The request under way, or the last one; responses to older ones say nothing any more.
-    package var client = Handle.none
-    /// Whether that request ends the registration.
+    /// Whether the request under way ends the registration.
     package var isEnding = false
-    /// How many challenges were answered in a row.
-    package var challenges: UInt8 = 0
-    /// How many times in a row it failed.
-    package var failures = 0
-    /// The next step.
-    package var timer = TimerHandle.none
+
+    /// The Asterisk's number; there are at most 64 (`Exchange.tried`).
+    package var asterisk: Int {
+        get { Int(number) }
+        set { number = UInt8(newValue) }
+    }
+
+    /// Counts a failure.
+    package mutating func fail() { failures = failures == .max ? .max : failures + 1 }
+
+    /// It has succeeded.
+    package mutating func succeed() { failures = 0 }
 
     /// A registration that was not tried yet.
     package init() {}

@@ -5,7 +5,7 @@ package import SIP
 package import Sys
 
 /// Which way a message crosses the edge.
-package enum Direction: Sendable {
+package enum Direction: BitwiseCopyable, Sendable {
     /// From the Internet to an Asterisk.
     case inward
     /// From an Asterisk to the Internet.

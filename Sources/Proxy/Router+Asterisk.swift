@@ -38,7 +38,7 @@ extension Router {
                 owner: .probe(number), isInvite: false, flow: flow, cookie: random())
             guard let handle = clients.take(client) else { continue }
             asterisks[number].probe = handle
-            writeOwn("OPTIONS", handle, from: [], to: [], sequence: 1, callID: random())
+            writeOwn("OPTIONS", handle, account: -1, sequence: 1, callID: random())
             writer.endEmpty()
             if writer.isWhole { outbox.append(writer.buffer, to: flow) }
         }
@@ -76,28 +76,37 @@ extension Router {
         }
     }
 
-    /// Begins a request of our own to an Asterisk.
+    /// Begins a request of our own to an Asterisk, in the name of an account or, for -1, in ours.
     private mutating func writeOwn(
-        _ method: StaticString, _ handle: Handle, from: [UInt8], to: [UInt8], sequence: UInt32,
-        callID: UInt64
+        _ method: StaticString, _ handle: Handle, account: Int32, sequence: UInt32, callID: UInt64
     ) {
-        let flow = clients[handle].flow
-        let own = listeners[Int(inside)].endpoint.address
-        let host = SocketAddress(flow.peer.ip, port: 0)
         writer.begin()
+        Self.writeOwn(
+            &writer, accounts, account, method, clients[handle].flow, handle,
+            cookie: clients[handle].cookie, own: listeners[Int(inside)].endpoint.address,
+            sequence: sequence, callID: callID)
+    }
+
+    private static func writeOwn(
+        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ account: Int32,
+        _ method: StaticString, _ flow: Flow, _ handle: Handle, cookie: UInt64,
+        own: SocketAddress, sequence: UInt32, callID: UInt64
+    ) {
+        let isOurs = account < 0
+        let host = SocketAddress(flow.peer.ip, port: 0)
+        let user = isOurs ? Span() : accounts.name(account)
         writer.append(method)
         writer.append(" ")
-        let nobody: [UInt8] = []
-        writer.append(uriOf: flow.peer, user: nobody.span)
+        writer.append(uriOf: flow.peer, user: Span())
         writer.append(" SIP/2.0\r\n")
-        writer.via(flow, handle, clients[handle].cookie)
+        writer.via(flow, handle, cookie)
         writer.maxForwards(70)
         writer.append("From: <")
-        writer.append(uriOf: from.isEmpty ? own : host, user: from.span)
+        writer.append(uriOf: isOurs ? own : host, user: user)
         writer.append(">;tag=")
         writer.append(hex: callID, digits: 16)
         writer.append("\r\nTo: <")
-        writer.append(uriOf: to.isEmpty ? flow.peer : host, user: to.span)
+        writer.append(uriOf: isOurs ? flow.peer : host, user: isOurs ? Span() : accounts.aor(account))
         writer.append(">\r\nCall-ID: ")
         writer.append(hex: callID, digits: 16)
         writer.append("\r\nCSeq: ")
@@ -105,7 +114,7 @@ extension Router {
         writer.append(" ")
         writer.append(method)
         writer.append("\r\n")
-        writer.ownContact(inside, user: from.span)
+        writer.ownContact(flow.listener, user: user)
         writer.append("User-Agent: Rempart\r\n")
     }
 
@@ -113,7 +122,10 @@ extension Router {
 
     /// Sees to it that an account with a binding is registered at every Asterisk.
     mutating func appearAtAsterisks(_ account: Int32) {
-        for handle in accounts[account].presences where presences[handle].leaving {
+        var at = accounts[account].presences
+        while let handle = presence(at) {
+            at = presences[handle].next
+            guard presences[handle].leaving else { continue }
             presences[handle].leaving = false
             schedule(handle, after: Milliseconds(0))
         }
@@ -124,40 +136,66 @@ extension Router {
             presence.cookie = random()
             presence.sequence = 1
             guard let handle = presences.take(presence) else { return }
-            accounts[account].presences.append(handle)
+            append(handle, to: account)
             schedule(handle, after: Milliseconds(0))
         }
     }
 
     /// An account's registration at an Asterisk, or nil.
     private func presence(of account: Int32, at number: Int) -> Handle? {
-        for handle in accounts[account].presences where presences[handle].asterisk == number {
-            return handle
+        var at = accounts[account].presences
+        while let handle = presence(at) {
+            if presences[handle].asterisk == number { return handle }
+            at = presences[handle].next
         }
         return nil
+    }
+
+    /// The registration at a place of an account's list; nil for -1, its end.
+    private func presence(_ place: Int32) -> Handle? {
+        place < 0 ? nil : presences.handle(at: UInt32(place))
+    }
+
+    /// Puts a registration at the end of an account's list.
+    private mutating func append(_ handle: Handle, to account: Int32) {
+        presences[handle].next = -1
+        var last: Handle?
+        var at = accounts[account].presences
+        while let next = presence(at) {
+            last = next
+            at = presences[next].next
+        }
+        if let last {
+            presences[last].next = Int32(handle.index)
+        } else {
+            accounts[account].presences = Int32(handle.index)
+        }
     }
 
     /// Follows a change of the list of Asterisks, which were `old`: registrations at those that stay go on,
     /// at those that went they are let go of, at new ones they begin.
     mutating func renumberPresences(_ account: Int32, _ old: [SocketAddress]) {
-        var kept: [Handle] = []
-        for handle in accounts[account].presences {
+        var at = accounts[account].presences
+        accounts[account].presences = -1
+        while let handle = presence(at) {
+            at = presences[handle].next
             let address = old[presences[handle].asterisk]
             if let number = asterisks.firstIndex(where: { $0.address == address }) {
                 presences[handle].asterisk = number
-                kept.append(handle)
+                append(handle, to: account)
             } else {
                 timers.cancel(&presences[handle].timer)
                 presences.release(handle)
             }
         }
-        accounts[account].presences = kept
         if accounts[account].bindings >= 0 { appearAtAsterisks(account) }
     }
 
     /// Ends the registrations of an account that has no binding any more.
     mutating func leaveAsterisks(_ account: Int32) {
-        for handle in accounts[account].presences {
+        var at = accounts[account].presences
+        while let handle = presence(at) {
+            at = presences[handle].next
             presences[handle].leaving = true
             schedule(handle, after: Milliseconds(0))
         }
@@ -173,8 +211,10 @@ extension Router {
 
     /// The account's credentials have come: what waited for them goes on.
     mutating func refreshPresences(_ account: Int32) {
-        for handle in accounts[account].presences where presences[handle].state == .waiting {
-            schedule(handle, after: Milliseconds(0))
+        var at = accounts[account].presences
+        while let handle = presence(at) {
+            at = presences[handle].next
+            if presences[handle].state == .waiting { schedule(handle, after: Milliseconds(0)) }
         }
     }
 
@@ -213,9 +253,8 @@ extension Router {
         }
         presences[handle].client = place
         presences[handle].isEnding = presence.leaving
-        let entry = accounts[presence.account]
         writeOwn(
-            "REGISTER", place, from: entry.name, to: entry.aor, sequence: presence.sequence,
+            "REGISTER", place, account: presence.account, sequence: presence.sequence,
             callID: presence.cookie)
         writer.append("Expires: ")
         writer.append(decimal: presence.leaving ? 0 : Self.presenceExpires)
@@ -232,7 +271,7 @@ extension Router {
         let presence = presences[handle]
         switch index.status {
         case 200..<300:
-            presences[handle].failures = 0
+            presences[handle].succeed()
             presences[handle].challenges = 0
             // The account may have come or gone since this was asked; its timer then asks for the rest.
             guard presence.isEnding == presence.leaving else { return }
@@ -278,7 +317,7 @@ extension Router {
 
     private mutating func refusedPresence(_ handle: Handle, _ status: UInt16) {
         let presence = presences[handle]
-        let name = String(decoding: accounts[presence.account].name, as: UTF8.self)
+        let name = accounts.name(presence.account).text
         let address = asterisks[presence.asterisk].address
         if presence.failures == 0 {
             audit.add(
@@ -293,7 +332,7 @@ extension Router {
     mutating func presenceFailed(_ handle: Handle, _ client: Handle) {
         guard presences.contains(handle), presences[handle].client == client else { return }
         presences[handle].state = .waiting
-        presences[handle].failures += 1
+        presences[handle].fail()
         if presences[handle].leaving {
             endPresence(handle)
             return
@@ -305,11 +344,27 @@ extension Router {
     private mutating func endPresence(_ handle: Handle) {
         let account = presences[handle].account
         timers.cancel(&presences[handle].timer)
+        remove(handle, from: account)
         presences.release(handle)
-        accounts[account].presences.removeAll { $0 == handle }
         // One that is to come back is begun anew as a whole.
-        if accounts[account].presences.isEmpty, accounts[account].bindings >= 0 {
+        if accounts[account].presences < 0, accounts[account].bindings >= 0 {
             appearAtAsterisks(account)
+        }
+    }
+
+    private mutating func remove(_ handle: Handle, from account: Int32) {
+        let next = presences[handle].next
+        if accounts[account].presences == Int32(handle.index) {
+            accounts[account].presences = next
+            return
+        }
+        var at = accounts[account].presences
+        while let other = presence(at) {
+            at = presences[other].next
+            if at == Int32(handle.index) {
+                presences[other].next = next
+                return
+            }
         }
     }
 
@@ -371,7 +426,7 @@ extension Router {
         var text = ByteBuffer(capacity: 2048)
         text.append(status == 401 ? "Authorization" : "Proxy-Authorization")
         text.append(": Digest username=\"")
-        text.append(accounts[account].authUser.span)
+        text.append(accounts.authUser(account))
         text.append("\", realm=\"")
         text.append(bytes.bytes(header.realm))
         text.append("\", nonce=\"")
@@ -413,7 +468,7 @@ extension Router {
         guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else {
             return false
         }
-        let uri = "sip:\(String(decoding: exchange.user, as: UTF8.self))@\(exchange.asterisk)"
+        let uri = "sip:\(texts.span(exchange.user).text)@\(exchange.asterisk)"
         guard
             case .answer(let answer) = answer(
                 bytes, index, exchange.account, exchange.method.name, Array(uri.utf8))
@@ -428,7 +483,7 @@ extension Router {
     }
 
     private mutating func asteriskRefused(_ exchange: Exchange) {
-        let name = String(decoding: accounts[exchange.account].name, as: UTF8.self)
+        let name = accounts.name(exchange.account).text
         audit.add(
             .asteriskRefused, .warning,
             "Asterisk \(exchange.asterisk) asks \(name) for credentials that accounts.database does not hold",

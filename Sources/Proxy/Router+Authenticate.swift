@@ -79,7 +79,7 @@ extension Router {
         let expected = hashes.response(
             algorithm, ha1: ha1, method: bytes.bytes(index.methodSlice), header, in: bytes)
         let good = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
-        return good && known && bytes.bytes(header.username).equals(entry.authUser.span)
+        return good && known && bytes.bytes(header.username).equals(accounts.authUser(account))
     }
 
     /// Answers a request whose credentials do not prove the account.
@@ -305,7 +305,7 @@ extension Router {
         guard lookUps.count < Self.mostQuestions else { return false }
         nextLookUp &+= 1
         lookUps[nextLookUp] = (account, realm)
-        let name = String(decoding: accounts[account].name, as: UTF8.self)
+        let name = accounts.name(account).text
         toDirectory.append(
             .lookUp(id: nextLookUp, account: name, realm: String(decoding: realm, as: UTF8.self)))
         return true

@@ -19,7 +19,7 @@ extension Router {
             if !value.isEmpty { value += Array(", ".utf8) }
             value += [UInt8](bytes.bytes(index[position].value))
         }
-        return value.count <= MessageParser.maximumLine ? value : []
+        return value.count <= TextStore.longest ? value : []
     }
 
     /// Cancels every branch that has not ended; `reason` is what its Reason says, empty for none.
@@ -27,12 +27,25 @@ extension Router {
         for position in 0..<exchanges[handle].clientCount {
             let client = exchanges[handle].clients[position]
             guard clients.contains(client) else { continue }
-            if clients[client].cancelReason.isEmpty { clients[client].cancelReason = reason }
+            keepReason(reason, client)
             cancel(client)
         }
         if exchanges[handle].open > 0, exchanges[handle].server.isOpen {
             restartDeadline(handle, Timers.giveUp)
         }
+    }
+
+    /// Keeps the reason of a branch's CANCEL; the first one counts, and one without room is left out.
+    private mutating func keepReason(_ reason: [UInt8], _ client: Handle) {
+        guard clients[client].cancelReason.length == 0 else { return }
+        clients[client].cancelReason = texts.store(reason.span) ?? .none
+    }
+
+    private static func writeReason(
+        _ writer: inout MessageWriter, _ texts: borrowing TextStore, _ reason: Text,
+        _ direction: Direction
+    ) {
+        writer.header("Reason", texts.span(reason), direction)
     }
 
     /// Cancels one branch: now, or when its first provisional response comes (section 9.1).
@@ -57,10 +70,10 @@ extension Router {
     private mutating func sendCancel(_ handle: Handle) {
         let nothing: [UInt8] = []
         writeFromSent(handle, "CANCEL", to: .empty, in: nothing.span)
-        if !clients[handle].cancelReason.isEmpty {
+        if clients[handle].cancelReason.length > 0 {
             let isInward = clients[handle].flow.listener == inside
-            let reason = clients[handle].cancelReason
-            writer.header("Reason", reason.span, isInward ? .inward : .outward)
+            Self.writeReason(
+                &writer, texts, clients[handle].cancelReason, isInward ? .inward : .outward)
         }
         writer.endEmpty()
         if writer.isWhole { outbox.append(writer.buffer, to: clients[handle].flow) }

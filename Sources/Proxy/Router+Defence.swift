@@ -188,7 +188,7 @@ extension Router {
     /// A phone's binding stands until a moment: its source is a resident until then.
     mutating func reside(_ binding: Binding) {
         let ip = binding.flow.peer.ip
-        let account = NameTable.hash(accounts[binding.account].name.span)
+        let account = NameTable.hash(accounts.name(binding.account))
         defence.guards.succeeded(account, ip, now.monotonic)
         guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
             return

@@ -70,6 +70,11 @@ extension Router {
         return handle
     }
 
+    /// Keeps the user part that an exchange's request has on the inner side.
+    mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) {
+        exchanges[handle].user = texts.store(user) ?? .none
+    }
+
     /// Answers an exchange's request by ourselves.
     mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
         writer.begin(status: status, reason)
@@ -148,6 +153,7 @@ extension Router {
         blocks.release(&exchanges[handle].request)
         blocks.release(&exchanges[handle].answer)
         blocks.release(&exchanges[handle].best)
+        texts.release(&exchanges[handle].user)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
         if exchanges[handle].mergeKey != 0 {
             keys.remove(Int32(bitPattern: handle.index), exchanges[handle].mergeKey)

@@ -8,13 +8,16 @@ extension Router {
     /// Counts a request that was sent by a connection.
     mutating func countSent(_ client: Handle) {
         let flow = clients[client].flow
-        if flow.transport.isStream { sentByConnection[flow.connection, default: 0] += 1 }
+        guard flow.transport.isStream else { return }
+        sentByConnection[flow.connection, default: 0] += 1
+        clients[client].isCounted = true
     }
 
     /// A request that was sent by a connection is over.
     mutating func countEnded(_ client: Handle) {
+        guard clients[client].isCounted else { return }
+        clients[client].isCounted = false
         let flow = clients[client].flow
-        guard flow.transport.isStream, clients[client].sent.exists else { return }
         let left = sentByConnection[flow.connection, default: 1] - 1
         sentByConnection[flow.connection] = left == 0 ? nil : left
     }
@@ -47,25 +50,19 @@ extension Router {
         while let other = bindings[at] {
             defer { at = other.next }
             // Only backwards, so that flows which all stay silent are tried once each.
-            guard other.reachable, isSamePhone(at, failed), isLater(failed, than: at),
+            guard other.reachable, bindings.isSamePhone(at, failed), isLater(failed, than: at),
                 next.map({ isLater(at, than: $0) }) ?? true
             else { continue }
             next = at
         }
         guard let next, let binding = bindings[next] else { return false }
-        return forwardOutward(owner, binding.flow, uri: binding.contact)
+        return forwardOutward(owner, binding.flow, uri: Array(bindings.contact(binding)))
     }
 
     /// Whether one binding was refreshed after another one.
     func isLater(_ one: Int32, than other: Int32) -> Bool {
         guard let first = bindings[one], let second = bindings[other] else { return false }
         return (first.expires, one) > (second.expires, other)
-    }
-
-    /// Whether two bindings are flows of one phone.
-    func isSamePhone(_ one: Int32, _ other: Int32) -> Bool {
-        guard let first = bindings[one], let second = bindings[other] else { return false }
-        return first.isOfSamePhone(as: second)
     }
 
     /// The account's binding that came by a flow.

@@ -80,13 +80,13 @@ extension Router {
         let exchange = exchanges[handle]
         writer.begin()
         Self.writeInward(
-            &writer, blocks, exchange, parser, flow: clients[client].flow, client,
+            &writer, blocks, texts, exchange, parser, flow: clients[client].flow, client,
             cookie: clients[client].cookie, answer)
     }
 
     private static func writeInward(
-        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
-        _ parser: MessageParser, flow: Flow, _ client: Handle, cookie: UInt64,
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore,
+        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser, flow: Flow, _ client: Handle, cookie: UInt64,
         _ answer: ChallengeAnswer?
     ) {
         let bytes = blocks.span(exchange.request)
@@ -94,14 +94,14 @@ extension Router {
         guard (try? parser.parse(bytes, into: &index)) != nil else { return }
         writer.append(bytes.bytes(index.methodSlice))
         writer.append(" ")
-        writer.append(uriOf: exchange.asterisk, user: exchange.user.span)
+        writer.append(uriOf: exchange.asterisk, user: texts.span(exchange.user))
         writer.append(" SIP/2.0\r\n")
         writer.via(flow, client, cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
-            let account = [UInt8](bytes.bytes(index.from.uri.user))
-            writer.recordRoute(flow.listener, to: exchange.flow, account: account.span)
+            writer.recordRoute(
+                flow.listener, to: exchange.flow, account: bytes.bytes(index.from.uri.user))
         }
         writer.identity(
             bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift))
@@ -132,11 +132,10 @@ extension Router {
     mutating func forwardOutward(_ handle: Handle, _ flow: Flow, uri: [UInt8]) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
         let exchange = exchanges[handle]
-        let account = exchange.account >= 0 ? accounts[exchange.account].name : []
         writer.begin()
         let good = Self.writeOutward(
             &writer, blocks, exchange, parser, flow, client, cookie: clients[client].cookie,
-            uri, writer.tokens.mark(account.span))
+            uri, Self.mark(&writer, accounts, exchange.account))
         guard good else {
             endClient(client)
             exchanges[handle].open -= 1
@@ -144,6 +143,13 @@ extension Router {
         }
         send(client)
         return true
+    }
+
+    /// The hash of an account's name that binds a token to it.
+    static func mark(
+        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ account: Int32
+    ) -> UInt32 {
+        writer.tokens.mark(accounts.name(account))
     }
 
     private static func writeOutward(
@@ -238,6 +244,7 @@ extension Router {
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
         blocks.release(&clients[handle].sent)
+        texts.release(&clients[handle].cancelReason)
         clients.release(handle)
     }
 

@@ -134,7 +134,7 @@ extension Router {
         exchanges[handle].breadth = share
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
-            _ = forwardOutward(handle, binding.flow, uri: binding.contact)
+            _ = forwardOutward(handle, binding.flow, uri: Array(bindings.contact(binding)))
         }
         if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
     }
@@ -154,7 +154,7 @@ extension Router {
             defer { at = binding.next }
             guard binding.reachable else { continue }
             var place = targets.count
-            for position in 0..<targets.count where isSamePhone(targets.places[position], at) {
+            for position in 0..<targets.count where bindings.isSamePhone(targets.places[position], at) {
                 let isLater = isLater(at, than: targets.places[position])
                 place = isLater ? position : Exchange.maximumBranches
             }

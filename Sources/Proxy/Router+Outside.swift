@@ -157,7 +157,7 @@ extension Router {
         guard let handle = open(bytes, index, flow, .inward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
-        exchanges[handle].user = token.user
+        keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift
         forward(handle, to: token.asterisk)
     }
@@ -177,7 +177,7 @@ extension Router {
         }
         guard let handle = openUnmerged(bytes, index, flow) else { return }
         exchanges[handle].account = account
-        exchanges[handle].user = Array(bytes.bytes(index.requestURI.user))
+        keepUser(bytes.bytes(index.requestURI.user), handle)
         tryNextAsterisk(handle)
     }
 

@@ -25,9 +25,8 @@ extension Router {
             refuse(bytes, index, flow, 403, "Forbidden", "may-not-register")
             return
         }
-        let request: RegisterRequest
         do {
-            request = try registerRequest(bytes, index, flow)
+            try readRegister(bytes, index, flow)
         } catch {
             switch error {
             case .tooBrief:
@@ -46,23 +45,21 @@ extension Router {
             }
             return
         }
-        apply(request, account, bytes, index)
+        applyRegister(account, bytes, index)
     }
 
-    private mutating func apply(
-        _ request: RegisterRequest, _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex
+    private mutating func applyRegister(
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex
     ) {
         let flow = request.flow
         var head = accounts[account].bindings
         do {
-            let changes = try bindings.apply(
-                request, account: account, head: &head, limit: settings.contacts,
+            try bindings.apply(
+                &request, account: account, head: &head, limit: settings.contacts,
                 now: now.monotonic)
             accounts[account].bindings = head
-            for change in changes { note(change, account) }
-            if !changes.isEmpty { bindingsChanged(account) }
-            let isOutbound = request.contacts.contains { !$0.instance.isEmpty }
-            answerRegister(bytes, index, flow, account, isOutbound: isOutbound)
+            noteChanges()
+            answerRegister(bytes, index, flow, account)
         } catch {
             switch error {
             case .outOfOrder:
@@ -80,43 +77,44 @@ extension Router {
         case notFirstHop
     }
 
-    private mutating func registerRequest(
+    /// Reads what a REGISTER asks for into `request`.
+    private mutating func readRegister(
         _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
-    ) throws(ContactRefusal) -> RegisterRequest {
-        let userAgent = index.value(.userAgent).map { [UInt8](bytes.bytes($0)) } ?? []
-        var request = RegisterRequest(
-            callID: Array([UInt8](bytes.bytes(index.callID)).prefix(256)),
-            sequence: index.sequence, userAgent: Array(userAgent.prefix(128)), flow: flow)
+    ) throws(ContactRefusal) {
+        request.begin(
+            callID: bytes.bytes(index.callID), sequence: index.sequence,
+            userAgent: bytes.bytes(index.value(.userAgent) ?? .empty), flow: flow)
         for position in 0..<index.count where index[position].name == .contact {
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 if bytes.bytes(value).isExactly("*") {
                     // RFC 3261 section 10.2.2: alone, and with Expires 0.
-                    guard index.expires == 0, request.contacts.isEmpty, !request.all else {
+                    guard index.expires == 0, request.count == 0, !request.all else {
                         throw .badContact
                     }
                     request.all = true
                     continue
                 }
-                guard !request.all, request.contacts.count < 10 else { throw .badContact }
-                request.contacts.append(try contact(value, bytes, index, flow))
+                guard !request.all, request.count < RegisterRequest.maximumContacts else {
+                    throw .badContact
+                }
+                try readContact(value, bytes, index, flow)
             }
         }
         // RFC 5626 section 6: one flow, one registration.
-        let flows = request.contacts.count { !$0.instance.isEmpty && $0.expires.count > 0 }
+        let flows = request.outboundFlows
         guard flows <= 1 else { throw .badContact }
         guard flows == 0 || index.hops == 1 else { throw .notFirstHop }
-        return request
     }
 
-    private mutating func contact(
+    private mutating func readContact(
         _ value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
-    ) throws(ContactRefusal) -> ContactRequest {
+    ) throws(ContactRefusal) {
         guard let address = try? NameAddress(value, in: bytes),
             // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
             address.uri.scheme == .sip || address.uri.scheme == .sips && flow.transport == .tls,
-            address.uri.headers.isEmpty, address.uri.whole.length <= 512,
-            !isOwn(address.uri, bytes)
+            address.uri.headers.isEmpty,
+            address.uri.whole.length <= BindingTexts.longestContact, !isOwn(address.uri, bytes)
         else { throw .badContact }
         var seconds = index.expires.map { UInt64($0) } ?? UInt64(settings.maximumExpires.seconds)
         if let own = address.parameter("expires", in: bytes) {
@@ -125,43 +123,61 @@ extension Router {
         }
         if seconds > 0, seconds < UInt64(settings.minimumExpires.seconds) { throw .tooBrief }
         let granted = min(seconds, UInt64(settings.maximumExpires.seconds))
-        let identity = offersOutbound(bytes, index) ? try instance(address, bytes) : []
-        let contact = [UInt8](bytes.bytes(address.uri.whole))
-        let named = identity.isEmpty ? comparable(address.uri, contact) : identity
-        return ContactRequest(
-            key: writer.tokens.longMark(named.span), contact: contact,
-            instance: identity, expires: .seconds(Int64(granted)), q: quality(address, bytes))
-    }
-
-    /// A Contact with its scheme and host in lower case, where case does not matter
-    /// (RFC 3261 section 19.1.4).
-    private func comparable(_ uri: URI, _ contact: [UInt8]) -> [UInt8] {
-        var result = contact
-        let scheme = result.firstIndex(of: UInt8(ascii: ":")) ?? 0
-        for place in 0..<scheme { result[place] = Characters.lower(result[place]) }
-        let host = uri.host.start - uri.whole.start
-        for place in host..<host + Int(uri.host.length) {
-            result[place] = Characters.lower(result[place])
+        var identity = Identity()
+        if offersOutbound(bytes, index) { identity = try self.identity(address, bytes) }
+        scratch.removeAll()
+        if identity.instance.isEmpty {
+            writeComparable(address.uri, bytes)
+        } else {
+            scratch.append(bytes.bytes(identity.instance))
+            scratch.append(UInt8(ascii: ";"))
+            scratch.append(bytes.bytes(identity.regID))
         }
-        return result
+        request.add(
+            key: Self.longMark(&writer, scratch), contact: bytes.bytes(address.uri.whole),
+            instance: bytes.bytes(identity.instance), regID: bytes.bytes(identity.regID),
+            expires: .seconds(Int64(granted)), q: quality(address, bytes))
     }
 
-    /// `+sip.instance` with its `reg-id`, empty without (RFC 5626 section 6).
-    private func instance(
+    private static func longMark(
+        _ writer: inout MessageWriter, _ name: borrowing ByteBuffer
+    ) -> UInt64 {
+        writer.tokens.longMark(name.span)
+    }
+
+    /// Writes a Contact with its scheme and host in lower case, where case does not matter
+    /// (RFC 3261 section 19.1.4).
+    private mutating func writeComparable(_ uri: URI, _ bytes: Span<UInt8>) {
+        var isScheme = true
+        for place in uri.whole.start..<uri.whole.end {
+            if bytes[place] == UInt8(ascii: ":") { isScheme = false }
+            let isHost = place >= uri.host.start && place < uri.host.end
+            scratch.append(isScheme || isHost ? Characters.lower(bytes[place]) : bytes[place])
+        }
+    }
+
+    /// What tells a phone's flow from its other ones (RFC 5626 section 6).
+    private struct Identity {
+        var instance = Slice.empty
+        var regID = Slice.empty
+    }
+
+    /// `+sip.instance` with its `reg-id`, both empty without.
+    private func identity(
         _ address: NameAddress, _ bytes: Span<UInt8>
-    ) throws(ContactRefusal) -> [UInt8] {
+    ) throws(ContactRefusal) -> Identity {
         guard let instance = address.parameter("+sip.instance", in: bytes), !instance.isEmpty,
             let flow = address.parameter("reg-id", in: bytes)
-        else { return [] }
+        else { return Identity() }
         guard let number = bytes.bytes(flow).decimal(limit: 2_147_483_647), number > 0,
-            instance.length + flow.length < 127
+            Int(instance.length) + Int(flow.length) < BindingTexts.longestInstance - 1
         else { throw .badContact }
         // It is told again in every answer, where a fold or a blank in it would be ours.
         for place in instance.start..<instance.end
         where bytes[place] <= 0x20 || bytes[place] >= 0x7F {
             throw .badContact
         }
-        return [UInt8](bytes.bytes(instance)) + [UInt8(ascii: ";")] + [UInt8](bytes.bytes(flow))
+        return Identity(instance: instance, regID: flow)
     }
 
     /// `q` in thousandths; 1000 without, or when it is not one.
@@ -190,29 +206,12 @@ extension Router {
     }
 
     private mutating func answerRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32,
-        isOutbound: Bool
+        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
     ) {
         beginReply(bytes, index, flow, 200, "OK")
-        var at = accounts[account].bindings
-        while let binding = bindings[at] {
-            writer.append("Contact: <")
-            writer.append(binding.contact.span)
-            writer.append(">;expires=")
-            let left = (binding.expires - now.monotonic).count
-            writer.append(decimal: UInt64(max((left + 999) / 1000, 0)))
-            if let end = binding.instance.lastIndex(of: UInt8(ascii: ";")) {
-                let instance = binding.instance
-                writer.append(";+sip.instance=")
-                writer.append(instance.span.extracting(0..<end))
-                writer.append(";reg-id=")
-                writer.append(instance.span.extracting(end + 1..<instance.count))
-            }
-            writer.endLine()
-            at = binding.next
-        }
+        Self.writeContacts(&writer, bindings, first: accounts[account].bindings, now.monotonic)
         writer.date(now.sinceEpoch)
-        if isOutbound {
+        if request.isOutbound {
             writer.append("Require: outbound\r\nFlow-Timer: ")
             writer.append(decimal: flow.transport.isStream ? Self.streamTimer : Self.datagramTimer)
             writer.endLine()
@@ -220,32 +219,73 @@ extension Router {
         endReply(flow)
     }
 
+    private static func writeContacts(
+        _ writer: inout MessageWriter, _ bindings: borrowing Bindings, first: Int32,
+        _ now: Milliseconds
+    ) {
+        var at = first
+        while let binding = bindings[at] {
+            writer.append("Contact: <")
+            writer.append(bindings.contact(binding))
+            writer.append(">;expires=")
+            let left = (binding.expires - now).count
+            writer.append(decimal: UInt64(max((left + 999) / 1000, 0)))
+            let instance = bindings.instance(binding)
+            if let end = instance.lastIndex(of: UInt8(ascii: ";")) {
+                writer.append(";+sip.instance=")
+                writer.append(instance.extracting(0..<end))
+                writer.append(";reg-id=")
+                writer.append(instance.extracting(end + 1..<instance.count))
+            }
+            writer.endLine()
+            at = binding.next
+        }
+    }
+
     // MARK: What follows from a change
 
-    /// Records a change, keeps it in directory, and sets its timer.
-    private mutating func note(_ change: BindingChange, _ account: Int32) {
-        switch change {
-        case .added(let index):
-            keep(index)
-            if let binding = bindings[index] { registeredRecord(binding, "registered") }
-        case .refreshed(let index, let moved):
-            keep(index)
-            if moved, let binding = bindings[index] { registeredRecord(binding, "moved") }
-        case .removed(let binding):
-            ended(binding, "unregistered")
+    /// Follows what a REGISTER or an expiry has changed: in directory, in timers, at the Asterisks.
+    private mutating func noteChanges(_ how: String = "unregistered") {
+        var account: Int32 = -1
+        for position in bindings.changes.indices {
+            switch bindings.changes[position] {
+            case .added(let index):
+                keep(index)
+                if let binding = bindings[index] { registeredRecord(binding, "registered") }
+                account = bindings[index]?.account ?? account
+            case .refreshed(let index, let moved):
+                keep(index)
+                if moved, let binding = bindings[index] { registeredRecord(binding, "moved") }
+                account = bindings[index]?.account ?? account
+            case .removed(let index):
+                if let binding = bindings[index] { ended(binding, how) }
+                account = bindings[index]?.account ?? account
+            }
+        }
+        bindings.forgetRemoved()
+        guard account >= 0 else { return }
+        if accounts[account].bindings >= 0 {
+            appearAtAsterisks(account)
+        } else {
+            leaveAsterisks(account)
         }
     }
 
     private mutating func keep(_ index: Int32) {
-        guard var binding = bindings[index] else { return }
+        guard let binding = bindings[index] else { return }
         attach(index, binding)
-        timers.cancel(&binding.timer)
-        binding.timer = timers.set(
-            Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding),
-            at: binding.expires)
-        bindings.update(index, binding)
+        startTimer(index, binding)
         reside(binding)
         toDirectory.append(.bind(record(binding)))
+    }
+
+    private mutating func startTimer(_ index: Int32, _ binding: Binding) {
+        var timer = binding.timer
+        timers.cancel(&timer)
+        timer = timers.set(
+            Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding),
+            at: binding.expires)
+        bindings.setTimer(index, timer)
     }
 
     /// Remembers which bindings a connection's end concerns.
@@ -256,13 +296,10 @@ extension Router {
 
     private func record(_ binding: Binding) -> BindingRecord {
         BindingRecord(
-            account: String(decoding: accounts[binding.account].name, as: UTF8.self),
-            key: binding.key,
-            contact: String(decoding: binding.contact, as: UTF8.self),
-            instance: String(decoding: binding.instance, as: UTF8.self),
-            callID: String(decoding: binding.callID, as: UTF8.self),
-            sequence: binding.sequence,
-            userAgent: String(decoding: binding.userAgent, as: UTF8.self),
+            account: accounts.name(binding.account).text, key: binding.key,
+            contact: bindings.contact(binding).text, instance: bindings.instance(binding).text,
+            callID: bindings.callID(binding).text, sequence: binding.sequence,
+            userAgent: bindings.userAgent(binding).text,
             expires: now.sinceEpoch + (binding.expires - now.monotonic), q: binding.q,
             transport: binding.flow.transport, listener: binding.flow.listener,
             address: binding.flow.peer, connection: binding.flow.connection)
@@ -273,22 +310,20 @@ extension Router {
         var timer = binding.timer
         timers.cancel(&timer)
         toDirectory.append(
-            .unbind(
-                account: String(decoding: accounts[binding.account].name, as: UTF8.self),
-                key: binding.key))
+            .unbind(account: accounts.name(binding.account).text, key: binding.key))
         registeredRecord(binding, how)
     }
 
     private mutating func registeredRecord(_ binding: Binding, _ what: String) {
-        let name = String(decoding: accounts[binding.account].name, as: UTF8.self)
+        let name = accounts.name(binding.account).text
         audit.add(
             what == "unregistered" || what == "expired" ? .unregistered : .registered, .info,
             "\(name) \(what) from \(binding.flow.peer.ip) over \(binding.flow.transport.name)",
             [
                 (.account, name), (.address, "\(binding.flow.peer.ip)"),
                 (.port, "\(binding.flow.peer.port)"), (.transport, binding.flow.transport.name),
-                (.contact, String(decoding: binding.contact, as: UTF8.self)),
-                (.userAgent, String(decoding: binding.userAgent, as: UTF8.self)),
+                (.contact, bindings.contact(binding).text),
+                (.userAgent, bindings.userAgent(binding).text),
             ])
     }
 
@@ -299,19 +334,9 @@ extension Router {
             return
         }
         var head = accounts[binding.account].bindings
-        bindings.remove(index, head: &head)
+        bindings.expire(index, head: &head)
         accounts[binding.account].bindings = head
-        ended(binding, "expired")
-        bindingsChanged(binding.account)
-    }
-
-    /// An account has other bindings than before: the Asterisks are told whether it is there.
-    private mutating func bindingsChanged(_ account: Int32) {
-        if accounts[account].bindings >= 0 {
-            appearAtAsterisks(account)
-        } else {
-            leaveAsterisks(account)
-        }
+        noteChanges("expired")
     }
 
     /// Takes back a binding that directory kept.
@@ -351,21 +376,23 @@ extension Router {
             record.transport, listener: record.listener, peer: record.address,
             connection: record.connection)
         let binding = Binding(
-            account: account, key: record.key, contact: Array(record.contact.utf8),
-            instance: Array(record.instance.utf8), callID: Array(record.callID.utf8),
-            sequence: record.sequence, userAgent: Array(record.userAgent.utf8), expires: expires,
+            account: account, key: record.key, sequence: record.sequence, expires: expires,
             q: record.q, flow: flow)
-        guard let index = bindings.add(binding, head: &head) else { return }
+        let contact = Array(record.contact.utf8)
+        let instance = Array(record.instance.utf8)
+        let callID = Array(record.callID.utf8)
+        let userAgent = Array(record.userAgent.utf8)
+        let texts = BindingTexts(
+            contact: contact.span, instance: instance.span, callID: callID.span,
+            userAgent: userAgent.span)
+        guard let index = bindings.add(binding, texts, head: &head) else { return }
         accounts[account].bindings = head
         // A stream's connection counts as closed until it is seen.
         bindings.setReachable(
             index, flow.transport == .udp || liveConnections.contains(flow.connection))
-        guard var kept = bindings[index] else { return }
-        attach(index, kept)
-        kept.timer = timers.set(
-            Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding), at: expires)
-        bindings.update(index, kept)
-        reside(kept)
+        attach(index, binding)
+        startTimer(index, binding)
+        reside(binding)
         appearAtAsterisks(account)
     }
 
@@ -400,11 +427,11 @@ extension Router {
             guard let binding = bindings[index] else { return nil }
             return .phone(
                 PhoneRow(
-                    account: String(decoding: accounts[binding.account].name, as: UTF8.self),
+                    account: accounts.name(binding.account).text,
                     transport: binding.flow.transport, address: binding.flow.peer,
-                    contact: String(decoding: binding.contact, as: UTF8.self),
+                    contact: bindings.contact(binding).text,
                     expires: binding.expires - now.monotonic,
-                    userAgent: String(decoding: binding.userAgent, as: UTF8.self)))
+                    userAgent: bindings.userAgent(binding).text))
         }
     }
 

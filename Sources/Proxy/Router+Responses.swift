@@ -22,9 +22,8 @@ extension Router {
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
             if ack { acknowledge(handle, bytes, index) }
-            clients[handle].end = timers.set(
-                handle.payload(.clientEnd), at: now.monotonic + after)
             final(handle, bytes, index)
+            finished(handle, after)
         case .again:
             if case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner) {
                 pass(owner, handle, bytes, index)
@@ -32,6 +31,20 @@ extension Router {
         case .acknowledge: acknowledge(handle, bytes, index)
         default: break
         }
+    }
+
+    /// A client transaction has its final response, which has been handled.
+    ///
+    /// One of INVITE waits for retransmissions: a 2xx is passed on again, a failure acknowledged again. Of any
+    /// other request timer K would only swallow what nobody waits for (RFC 3261 section 17.1.2.2), as does
+    /// having no transaction; so its place and its request are free at once.
+    private mutating func finished(_ handle: Handle, _ after: Milliseconds) {
+        guard clients.contains(handle) else { return }
+        guard case .invite = clients[handle].transaction else {
+            endClient(handle)
+            return
+        }
+        clients[handle].end = timers.set(handle.payload(.clientEnd), at: now.monotonic + after)
     }
 
     /// The client transaction whose branch the response brings back, from where the request went.
@@ -254,10 +267,10 @@ extension Router {
                 writer.header("Contact", bytes.bytes(contact), .outward)
             }
         } else if exchange.method.carriesContact {
-            let name = exchange.account >= 0 ? accounts[exchange.account].name : []
+            let account = Self.mark(&writer, accounts, exchange.account)
             let good = writer.contact(
                 through: exchange.flow, bytes, index, asterisk: exchange.asterisk,
-                sequenceShift: exchange.sequenceShift, account: writer.tokens.mark(name.span))
+                sequenceShift: exchange.sequenceShift, account: account)
             guard good else { return false }
         }
         writer.rest(bytes, index, .outward)
@@ -269,11 +282,19 @@ extension Router {
         _ exchange: Exchange, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
     ) {
         if index.status < 300, exchange.method.carriesContact, clients.contains(client) {
-            let name = exchange.account >= 0 ? accounts[exchange.account].name : []
-            writer.recordRoute(exchange.flow.listener, to: clients[client].flow, account: name.span)
+            Self.writeRecordRoute(
+                &writer, accounts, exchange.account, exchange.flow.listener,
+                to: clients[client].flow)
         }
         writer.phoneContact(bytes, index)
         writer.rest(bytes, index, .inward)
+    }
+
+    private static func writeRecordRoute(
+        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ account: Int32,
+        _ inside: UInt8, to phone: Flow
+    ) {
+        writer.recordRoute(inside, to: phone, account: accounts.name(account))
     }
 
     private mutating func callRecord(
@@ -282,9 +303,7 @@ extension Router {
         let exchange = exchanges[owner]
         let isCall = exchange.method == .invite && !exchange.inDialog
         guard isCall || exchange.method == .bye else { return }
-        let name =
-            exchange.account >= 0
-            ? String(decoding: accounts[exchange.account].name, as: UTF8.self) : "?"
+        let name = exchange.account >= 0 ? accounts.name(exchange.account).text : "?"
         let callID = bytes.bytes(index.callID).text
         if isCall {
             let way = exchange.direction == .inward ? "from" : "to"

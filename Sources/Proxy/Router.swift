@@ -81,6 +81,10 @@ package struct Router: ~Copyable {
     var keys = NameTable()
     var accounts = Accounts(capacity: 1_000_000)
     var bindings = Bindings(capacity: 1_000_000)
+    /// The REGISTER at hand.
+    var request = RegisterRequest()
+    /// What exchanges and their branches remember of messages.
+    var texts = TextStore(capacity: 64 << 20)
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
     var defence = Defence()
@@ -160,7 +164,7 @@ package struct Router: ~Copyable {
         }
         let addresses = old.map(\.address)
         guard addresses != settings.asterisks else { return }
-        for number in accounts.indices where !accounts[number].presences.isEmpty {
+        for number in accounts.indices where accounts[number].presences >= 0 {
             renumberPresences(number, addresses)
         }
     }

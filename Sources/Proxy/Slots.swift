@@ -1,12 +1,13 @@
+internal import Sys
+
 /// A table of values with handles: an index, and a generation by which a stale handle is recognised.
 ///
 /// It grows up to its capacity and never beyond; a full table hands out nothing, and the caller refuses
 /// new work.
-package struct Slots<Element>: ~Copyable {
-    private var elements: [Element] = []
-    private var generations: [UInt32] = []
+package struct Slots<Element: BitwiseCopyable>: ~Copyable {
+    private var elements: ReservedArray<Element>
+    private var generations: ReservedArray<UInt32>
     private var free: [UInt32] = []
-    private let capacity: Int
     private let empty: Element
     /// How many are in use.
     package private(set) var count = 0
@@ -16,7 +17,8 @@ package struct Slots<Element>: ~Copyable {
 
     /// A table of at most `capacity`; unused places hold `empty`.
     package init(capacity: Int, empty: Element) {
-        self.capacity = capacity
+        elements = ReservedArray(capacity: capacity)
+        generations = ReservedArray(capacity: capacity)
         self.empty = empty
     }
 
@@ -27,9 +29,7 @@ package struct Slots<Element>: ~Copyable {
             count += 1
             return Handle(index: index, generation: generations[Int(index)])
         }
-        guard elements.count < capacity else { return nil }
-        elements.append(element)
-        generations.append(0)
+        guard elements.append(element), generations.append(0) else { return nil }
         count += 1
         return Handle(index: UInt32(elements.count - 1), generation: 0)
     }
@@ -65,7 +65,7 @@ package struct Slots<Element>: ~Copyable {
 }
 
 /// A place in a `Slots` table; 56 bits, so that a timer's payload can carry it beside a kind.
-package struct Handle: Hashable, Sendable {
+package struct Handle: BitwiseCopyable, Hashable, Sendable {
     /// The place.
     package var index: UInt32
     /// Which use of the place, 24 bits.

@@ -1,7 +1,7 @@
 package import Sys
 
 /// A set timer; stale once it has fired or was cancelled.
-package struct TimerHandle: Equatable, Sendable {
+package struct TimerHandle: BitwiseCopyable, Equatable, Sendable {
     fileprivate var index: Int32
     fileprivate var generation: UInt32
 
@@ -18,20 +18,24 @@ package struct TimerHandle: Equatable, Sendable {
 ///
 /// A tick is 16 ms and a turn 65 s; a timer that is further off stays in its slot for several turns.
 package struct TimerWheel: ~Copyable {
-    private static let slots = 4096
+    fileprivate static let slots = 4096
     private static let tick: Int64 = 16
+    /// In ticks: what a comparison of the lower halves can tell apart.
+    private static let longest: Int64 = 1 << 31 - 1
 
-    private struct Entry {
+    // Not private: other modules destroy a wheel, and the compiler (6.3) needs the type's descriptor there.
+    struct Entry: BitwiseCopyable {
         var payload: UInt64 = 0
-        var due: Int64 = 0
+        /// The tick, but for its upper half: no timer is set for longer than a year.
+        var due: UInt32 = 0
         var next: Int32 = -1
         var previous: Int32 = -1
         var generation: UInt32 = 0
-        var slot: Int32 = -1
+
+        var slot: Int { Int(due & UInt32(TimerWheel.slots - 1)) }
     }
 
-    private var entries: [Entry] = []
-    private let capacity: Int
+    private var entries: ReservedArray<Entry>
     private var heads: [Int32]
     private var free: Int32 = -1
     private var current: Int64
@@ -40,7 +44,7 @@ package struct TimerWheel: ~Copyable {
 
     /// A wheel with room for so many timers, beginning at a moment.
     package init(capacity: Int, now: Milliseconds) {
-        self.capacity = capacity
+        entries = ReservedArray(capacity: capacity)
         heads = Array(repeating: -1, count: Self.slots)
         current = now.count / Self.tick
     }
@@ -48,24 +52,23 @@ package struct TimerWheel: ~Copyable {
     /// Sets a timer that hands back `payload` at a moment; `none` when there is no room.
     package mutating func set(_ payload: UInt64, at due: Milliseconds) -> TimerHandle {
         if free < 0 {
-            guard entries.count < capacity else { return .none }
-            entries.append(Entry())
+            guard entries.append(Entry()) else { return .none }
             free = Int32(entries.count - 1)
         }
         let index = free
         let position = Int(index)
         free = entries[position].next
         // At the earliest with the next tick, so that a timer set in a timer's turn ends that turn.
-        let tick = max((due.count + Self.tick - 1) / Self.tick, current + 1)
-        let slot = Int32(tick & Int64(Self.slots - 1))
-        let head = heads[Int(slot)]
+        let latest = current + Self.longest
+        let tick = min(max((due.count + Self.tick - 1) / Self.tick, current + 1), latest)
         entries[position].payload = payload
-        entries[position].due = tick
-        entries[position].slot = slot
+        entries[position].due = UInt32(truncatingIfNeeded: tick)
+        let slot = entries[position].slot
+        let head = heads[slot]
         entries[position].previous = -1
         entries[position].next = head
         if head >= 0 { entries[Int(head)].previous = index }
-        heads[Int(slot)] = index
+        heads[slot] = index
         count += 1
         return TimerHandle(index: index, generation: entries[position].generation)
     }
@@ -83,11 +86,10 @@ package struct TimerWheel: ~Copyable {
         if entry.previous >= 0 {
             entries[Int(entry.previous)].next = entry.next
         } else {
-            heads[Int(entry.slot)] = entry.next
+            heads[entry.slot] = entry.next
         }
         if entry.next >= 0 { entries[Int(entry.next)].previous = entry.previous }
         entries[Int(index)].generation &+= 1
-        entries[Int(index)].slot = -1
         entries[Int(index)].next = free
         free = index
         count -= 1
@@ -102,7 +104,8 @@ package struct TimerWheel: ~Copyable {
             var index = heads[Int(current & Int64(Self.slots - 1))]
             while index >= 0 {
                 let entry = entries[Int(index)]
-                if entry.due <= current {
+                let isDue = Int32(bitPattern: entry.due &- UInt32(truncatingIfNeeded: current)) <= 0
+                if isDue {
                     remove(index)
                     return entry.payload
                 }

@@ -2,7 +2,7 @@ package import Messages
 package import Sys
 
 /// The way to a peer: the socket it came by and where it is (RFC 5626 section 3.3).
-package struct Flow: Hashable, Sendable {
+package struct Flow: BitwiseCopyable, Hashable, Sendable {
     /// How SIP is carried.
     package var transport: Transport
     /// The number of our listener.

@@ -1,15 +1,13 @@
 /// Finds a number by a name of bytes: open addressing, keyed per process by the standard library's
 /// seeded SipHash, so that nobody outside can make names collide.
 package struct NameTable: ~Copyable {
-    private var slots: [Int32]
-    private var hashes: [UInt64]
+    /// The number in the lower half, the lower half of its name's hash in the upper one.
+    private var slots: [UInt64]
     private var used = 0
+    private static let empty = UInt64.max
 
     /// An empty table.
-    package init() {
-        slots = Array(repeating: -1, count: 64)
-        hashes = Array(repeating: 0, count: 64)
-    }
+    package init() { slots = Array(repeating: Self.empty, count: 64) }
 
     /// The keyed hash of a name.
     package static func hash(_ name: Span<UInt8>) -> UInt64 {
@@ -32,54 +30,62 @@ package struct NameTable: ~Copyable {
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
+    private static func entry(_ number: Int32, _ hash: UInt64) -> UInt64 {
+        hash << 32 | UInt64(UInt32(bitPattern: number))
+    }
+
+    /// Where the search for an entry begins.
+    private func home(_ entry: UInt64) -> Int { Int(entry >> 32) & (slots.count - 1) }
+
     /// The number whose name `matches`, or nil.
     package func find(_ hash: UInt64, matches: (Int32) -> Bool) -> Int32? {
-        var slot = Int(hash & UInt64(slots.count - 1))
-        while slots[slot] >= 0 {
-            if hashes[slot] == hash, matches(slots[slot]) { return slots[slot] }
+        let hash = hash & 0xFFFF_FFFF
+        var slot = Int(hash) & (slots.count - 1)
+        while slots[slot] != Self.empty {
+            let number = Int32(truncatingIfNeeded: slots[slot])
+            if slots[slot] >> 32 == hash, matches(number) { return number }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
     }
 
-    /// Adds a number under the hash of its name, which is not in the table yet.
+    /// Adds a number (at least 0) under the hash of its name, which is not in the table yet.
     package mutating func add(_ number: Int32, _ hash: UInt64) {
-        if (used + 1) * 2 > slots.count { grow() }
-        insert(number, hash)
+        if (used + 1) * 4 > slots.count * 3 { grow() }
+        insert(Self.entry(number, hash))
         used += 1
     }
 
-    private mutating func insert(_ number: Int32, _ hash: UInt64) {
-        var slot = Int(hash & UInt64(slots.count - 1))
-        while slots[slot] >= 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = number
-        hashes[slot] = hash
+    private mutating func insert(_ entry: UInt64) {
+        var slot = home(entry)
+        while slots[slot] != Self.empty { slot = (slot + 1) & (slots.count - 1) }
+        slots[slot] = entry
     }
 
     /// Removes the number that stands under a hash; nothing when it is not there.
     package mutating func remove(_ number: Int32, _ hash: UInt64) {
-        var slot = Int(hash & UInt64(slots.count - 1))
         // A number may stand under several hashes.
-        while slots[slot] != number || hashes[slot] != hash {
-            if slots[slot] < 0 { return }
+        let entry = Self.entry(number, hash)
+        var slot = home(entry)
+        while slots[slot] != entry {
+            if slots[slot] == Self.empty { return }
             slot = (slot + 1) & (slots.count - 1)
         }
-        slots[slot] = -1
+        slots[slot] = Self.empty
         used -= 1
         // Entries that were pushed past the hole are put where a search finds them again.
         var next = (slot + 1) & (slots.count - 1)
-        while slots[next] >= 0 {
+        while slots[next] != Self.empty {
             let moved = slots[next]
-            slots[next] = -1
-            insert(moved, hashes[next])
+            slots[next] = Self.empty
+            insert(moved)
             next = (next + 1) & (slots.count - 1)
         }
     }
 
     private mutating func grow() {
-        let old = (slots, hashes)
-        slots = Array(repeating: -1, count: old.0.count * 2)
-        hashes = Array(repeating: 0, count: old.0.count * 2)
-        for index in old.0.indices where old.0[index] >= 0 { insert(old.0[index], old.1[index]) }
+        let old = slots
+        slots = Array(repeating: Self.empty, count: old.count * 2)
+        for entry in old where entry != Self.empty { insert(entry) }
     }
 }

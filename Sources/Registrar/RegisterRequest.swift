@@ -1,51 +1,121 @@
+internal import Messages
 package import Sys
 
 /// One Contact that a REGISTER asks to bind, or to unbind when `expires` is 0.
-package struct ContactRequest: Sendable {
+struct ContactRequest: BitwiseCopyable {
     /// What tells it from the account's other bindings.
-    package var key: UInt64
-    /// The Contact URI.
-    package var contact: [UInt8]
-    /// The instance and reg-id, empty without.
-    package var instance: [UInt8]
+    var key: UInt64
     /// How long it is to last, as granted.
-    package var expires: Milliseconds
+    var expires: Milliseconds
     /// Preference in thousandths.
-    package var q: UInt16
-
-    /// A request of its parts.
-    package init(
-        key: UInt64, contact: [UInt8], instance: [UInt8], expires: Milliseconds, q: UInt16
-    ) {
-        self.key = key
-        self.contact = contact
-        self.instance = instance
-        self.expires = expires
-        self.q = q
-    }
+    var q: UInt16
+    /// Where the Contact URI begins; the instance with its reg-id follows it.
+    var start: Int
+    var contactLength: Int
+    var instanceLength: Int
+    /// The binding that it becomes, with its texts.
+    var binding: Binding?
 }
 
-/// What an authenticated REGISTER asks for.
-package struct RegisterRequest: Sendable {
-    /// The Contacts.
-    package var contacts: [ContactRequest] = []
+/// What an authenticated REGISTER asks for; one serves for all, in memory that is allocated once.
+package struct RegisterRequest: ~Copyable {
+    /// How many Contacts one may have.
+    package static let maximumContacts = 10
+
+    var contacts: [ContactRequest] = []
     /// Whether it was `Contact: *`.
     package var all = false
-    /// The Call-ID.
-    package var callID: [UInt8]
-    /// The CSeq number.
-    package var sequence: UInt32
-    /// The User-Agent, empty without.
-    package var userAgent: [UInt8]
+    private var texts = ByteBuffer(
+        capacity: RegisterRequest.maximumContacts
+            * (BindingTexts.longestContact + BindingTexts.longestInstance) + 1024)
+    private var callIDLength = 0
+    private var userAgentLength = 0
+    var sequence: UInt32 = 0
     /// The way it came.
-    package var flow: Flow
+    package private(set) var flow: Flow
 
-    /// A request without Contacts.
-    package init(callID: [UInt8], sequence: UInt32, userAgent: [UInt8], flow: Flow) {
-        self.callID = callID
+    /// A request of nothing.
+    package init() {
+        flow = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
+        contacts.reserveCapacity(Self.maximumContacts)
+    }
+
+    /// Becomes a request without Contacts, that came by a flow.
+    package mutating func begin(
+        callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>, flow: Flow
+    ) {
+        let callID = callID.extracting(first: BindingTexts.longestCallID)
+        let userAgent = userAgent.extracting(first: BindingTexts.longestUserAgent)
+        contacts.removeAll(keepingCapacity: true)
+        all = false
+        texts.removeAll()
+        texts.append(callID)
+        texts.append(userAgent)
+        callIDLength = callID.count
+        userAgentLength = userAgent.count
         self.sequence = sequence
-        self.userAgent = userAgent
         self.flow = flow
+    }
+
+    /// Adds a Contact, with `+sip.instance` and `reg-id`, both empty without; at most `maximumContacts`.
+    package mutating func add(
+        key: UInt64, contact: Span<UInt8>, instance: Span<UInt8>, regID: Span<UInt8>,
+        expires: Milliseconds, q: UInt16
+    ) {
+        let start = texts.count
+        texts.append(contact)
+        if !instance.isEmpty {
+            texts.append(instance)
+            texts.append(UInt8(ascii: ";"))
+            texts.append(regID)
+        }
+        precondition(!texts.overflowed, "a Contact is longer than its bounds")
+        contacts.append(
+            ContactRequest(
+                key: key, expires: expires, q: q, start: start, contactLength: contact.count,
+                instanceLength: texts.count - start - contact.count))
+    }
+
+    /// How many Contacts it has.
+    package var count: Int { contacts.count }
+
+    /// Whether some Contact asks for outbound (RFC 5626).
+    package var isOutbound: Bool {
+        for position in contacts.indices where contacts[position].instanceLength > 0 {
+            return true
+        }
+        return false
+    }
+
+    /// How many Contacts of outbound it binds.
+    package var outboundFlows: Int {
+        var flows = 0
+        for position in contacts.indices
+        where contacts[position].instanceLength > 0 && contacts[position].expires.count > 0 {
+            flows += 1
+        }
+        return flows
+    }
+
+    /// The Call-ID, cut to what is kept of it.
+    var callID: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { texts.span(0, callIDLength) }
+    }
+
+    /// The texts of a Contact.
+    @_lifetime(borrow self)
+    func texts(of contact: ContactRequest) -> BindingTexts {
+        BindingTexts(
+            contact: texts.span(contact.start, contact.contactLength),
+            instance: texts.span(contact.start + contact.contactLength, contact.instanceLength),
+            callID: callID, userAgent: texts.span(callIDLength, userAgentLength))
+    }
+
+    /// The Contact of a key, or nil.
+    func position(_ key: UInt64) -> Int? {
+        for position in contacts.indices where contacts[position].key == key { return position }
+        return nil
     }
 }
 
@@ -55,8 +125,8 @@ package enum BindingChange: Sendable {
     case added(Int32)
     /// It lasts longer, or the phone is reached another way.
     case refreshed(Int32, moved: Bool)
-    /// It ended.
-    case removed(Binding)
+    /// It ended; it can be read until `Bindings.forgetRemoved`.
+    case removed(Int32)
 }
 
 /// Why a REGISTER changed nothing.
@@ -70,73 +140,95 @@ package enum RegisterRefusal: Error, Sendable {
 }
 
 extension Bindings {
-    /// Carries out a REGISTER: all of it, or nothing (RFC 3261 section 10.3).
+    /// Carries out a REGISTER: all of it, or nothing (RFC 3261 section 10.3). `changes` says what it did.
     ///
     /// `limit` is how many bindings the account may have. Of a full account, a binding whose phone cannot
     /// be reached any more makes room.
     package mutating func apply(
-        _ request: RegisterRequest, account: Int32, head: inout Int32, limit: Int,
+        _ request: inout RegisterRequest, account: Int32, head: inout Int32, limit: Int,
         now: Milliseconds
-    ) throws(RegisterRefusal) -> [BindingChange] {
+    ) throws(RegisterRefusal) {
+        forgetRemoved()
         var at = head
         var held = 0
-        var dead: [Int32] = []
+        var dead = 0
         while let binding = self[at] {
-            let named = request.contacts.first { $0.key == binding.key }
+            let named = request.position(binding.key)
             let touched = request.all || named != nil
             // What the request itself ends takes no room from what it adds.
-            if named?.expires.count != 0 { held += 1 }
-            if !binding.reachable, !touched { dead.append(at) }
-            if touched, binding.callID == request.callID, request.sequence < binding.sequence {
+            let ends = named.map { request.contacts[$0].expires.count == 0 } ?? false
+            if !ends { held += 1 }
+            if !binding.reachable, !touched { dead += 1 }
+            if touched, request.sequence < binding.sequence,
+                callID(binding).isEqual(to: request.callID)
+            {
                 throw .outOfOrder
             }
             at = binding.next
         }
-        let existing = head
-        let added = request.contacts.count { contact in
-            contact.expires.count > 0 && find(contact.key, head: existing) == nil
+        var added = 0
+        for position in request.contacts.indices {
+            let contact = request.contacts[position]
+            if contact.expires.count > 0, find(contact.key, head: head) == nil { added += 1 }
         }
-        guard added == 0 || held + added - dead.count <= limit else { throw .tooMany }
-        guard count + added <= capacity else { throw .full }
-        var changes: [BindingChange] = []
+        guard added == 0 || held + added - dead <= limit else { throw .tooMany }
+        guard count + added <= capacity, prepare(&request, account, now) else { throw .full }
         if request.all {
-            while let binding = self[head] {
-                remove(head, head: &head)
-                changes.append(.removed(binding))
-            }
+            while head >= 0 { remove(head, head: &head) }
         }
-        while held + added > limit, let index = dead.popLast() {
-            if let binding = self[index] { changes.append(.removed(binding)) }
+        while held + added > limit, let index = unreachable(request, head) {
             remove(index, head: &head)
             held -= 1
         }
-        for contact in request.contacts {
-            changes += bind(contact, request, account, &head, now)
+        for position in request.contacts.indices {
+            bind(request.contacts[position], &head)
         }
-        return changes
+    }
+
+    /// Stores the texts of every binding that is to be; false, and nothing stored, when there is no room.
+    private mutating func prepare(
+        _ request: inout RegisterRequest, _ account: Int32, _ now: Milliseconds
+    ) -> Bool {
+        for position in request.contacts.indices where request.contacts[position].expires.count > 0
+        {
+            let contact = request.contacts[position]
+            var binding = Binding(
+                account: account, key: contact.key, sequence: request.sequence,
+                expires: now + contact.expires, q: contact.q, flow: request.flow)
+            guard keep(request.texts(of: contact), of: &binding) else {
+                for earlier in 0..<position {
+                    if var stored = request.contacts[earlier].binding { discard(&stored) }
+                }
+                return false
+            }
+            request.contacts[position].binding = binding
+        }
+        return true
+    }
+
+    /// The account's oldest binding that cannot be reached and that the request does not name.
+    private func unreachable(_ request: borrowing RegisterRequest, _ head: Int32) -> Int32? {
+        var found: Int32?
+        var at = head
+        while let binding = self[at] {
+            if !binding.reachable, request.position(binding.key) == nil { found = at }
+            at = binding.next
+        }
+        return found
     }
 
     /// Adds, refreshes or removes one binding; there is room for it.
-    private mutating func bind(
-        _ contact: ContactRequest, _ request: RegisterRequest, _ account: Int32,
-        _ head: inout Int32, _ now: Milliseconds
-    ) -> [BindingChange] {
+    private mutating func bind(_ contact: ContactRequest, _ head: inout Int32) {
         let found = find(contact.key, head: head)
-        guard contact.expires.count > 0 else {
-            guard let found, let binding = self[found] else { return [] }
-            remove(found, head: &head)
-            return [.removed(binding)]
+        guard let binding = contact.binding else {
+            if let found { remove(found, head: &head) }
+            return
         }
-        var binding = Binding(
-            account: account, key: contact.key, contact: contact.contact,
-            instance: contact.instance, callID: request.callID, sequence: request.sequence,
-            userAgent: request.userAgent, expires: now + contact.expires, q: contact.q,
-            flow: request.flow)
         guard let found, let old = self[found] else {
-            return add(binding, head: &head).map { [.added($0)] } ?? []
+            if let index = add(binding, head: &head) { changes.append(.added(index)) }
+            return
         }
-        binding.timer = old.timer
-        update(found, binding)
-        return [.refreshed(found, moved: old.flow != binding.flow)]
+        replace(found, by: binding)
+        changes.append(.refreshed(found, moved: old.flow != binding.flow))
     }
 }

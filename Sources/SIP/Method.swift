@@ -1,5 +1,5 @@
 /// A request method.
-package enum Method: UInt8, CaseIterable, Sendable {
+package enum Method: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     case invite, ack, cancel, bye, register, options
     case update, prack, info, refer, message, subscribe, notify, publish
     /// A method that Rempart does not know.

@@ -31,9 +31,9 @@ package enum ClientAction: Equatable, Sendable {
 }
 
 /// The client side of an INVITE (RFC 3261 section 17.1.1 with RFC 6026 section 7.2).
-package struct InviteClient: Sendable {
+package struct InviteClient: BitwiseCopyable, Sendable {
     /// Where the transaction stands.
-    package enum State: UInt8, Sendable {
+    package enum State: UInt8, BitwiseCopyable, Sendable {
         case calling, proceeding, accepted, completed, terminated
     }
 
@@ -87,9 +87,9 @@ package struct InviteClient: Sendable {
 }
 
 /// The client side of any other request (RFC 3261 section 17.1.2).
-package struct OtherClient: Sendable {
+package struct OtherClient: BitwiseCopyable, Sendable {
     /// Where the transaction stands.
-    package enum State: UInt8, Sendable {
+    package enum State: UInt8, BitwiseCopyable, Sendable {
         case trying, proceeding, completed, terminated
     }
 
@@ -131,7 +131,7 @@ package struct OtherClient: Sendable {
 }
 
 /// The client side of any request.
-package enum ClientTransaction: Sendable {
+package enum ClientTransaction: BitwiseCopyable, Sendable {
     case invite(InviteClient)
     case other(OtherClient)
 

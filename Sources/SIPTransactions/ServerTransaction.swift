@@ -33,9 +33,9 @@ package enum ServerAction: Equatable, Sendable {
 }
 
 /// The server side of an INVITE (RFC 3261 section 17.2.1 with RFC 6026 section 7.1).
-package struct InviteServer: Sendable {
+package struct InviteServer: BitwiseCopyable, Sendable {
     /// Where the transaction stands.
-    package enum State: UInt8, Sendable {
+    package enum State: UInt8, BitwiseCopyable, Sendable {
         case proceeding, accepted, completed, confirmed, terminated
     }
 
@@ -84,10 +84,10 @@ package struct InviteServer: Sendable {
 }
 
 /// The server side of any other request (RFC 3261 section 17.2.2).
-package struct OtherServer: Sendable {
+package struct OtherServer: BitwiseCopyable, Sendable {
     /// Where the transaction stands; Trying and Proceeding differ only in whether there is something
     /// to send again, which the caller sees from what it holds.
-    package enum State: UInt8, Sendable {
+    package enum State: UInt8, BitwiseCopyable, Sendable {
         case proceeding, completed, terminated
     }
 
@@ -118,7 +118,7 @@ package struct OtherServer: Sendable {
 }
 
 /// The server side of any request.
-package enum ServerTransaction: Sendable {
+package enum ServerTransaction: BitwiseCopyable, Sendable {
     case invite(InviteServer)
     case other(OtherServer)
 

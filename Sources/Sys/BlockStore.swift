@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Where a stored message lies: a block of a `BlockStore`, and how much of it is used.
-package struct Block: Sendable {
+package struct Block: BitwiseCopyable, Sendable {
     /// The block's number; -1 for none.
     package var index: Int32
     /// The bytes used.
@@ -35,12 +35,7 @@ package struct BlockStore: ~Copyable {
     package init(small: Int, large: Int) {
         total = small * Self.smallSize + large * Self.largeSize
         smallCount = small
-        let map = unsafe mmap(
-            nil, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let map = unsafe map, unsafe map != MAP_FAILED else {
-            preconditionFailure("no address space for \(total) bytes of messages")
-        }
-        unsafe base = map
+        unsafe base = reserve(total)
         freeSmall = (0..<Int32(small)).reversed()
         freeLarge = (Int32(small)..<Int32(small + large)).reversed()
     }

@@ -1,7 +1,7 @@
 package import CLinux
 
 /// An IPv4 or IPv6 address, comparable in two machine words; IPv4 is held mapped (::ffff:a.b.c.d).
-package struct IPAddress: Hashable, Sendable {
+package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
     /// The first eight bytes in network order.
     package var high: UInt64
     /// The last eight bytes in network order.
@@ -33,7 +33,7 @@ package struct IPAddress: Hashable, Sendable {
 }
 
 /// An IP address with a port, and the scope of a link-local address.
-package struct SocketAddress: Hashable, Sendable {
+package struct SocketAddress: BitwiseCopyable, Hashable, Sendable {
     /// The address without its port.
     package var ip: IPAddress
     /// The port, 0 where it is not known.

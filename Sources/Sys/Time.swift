@@ -1,7 +1,7 @@
 internal import CLinux
 
 /// A span of time, or a moment of the monotonic clock, in milliseconds.
-package struct Milliseconds: Comparable, Hashable, Sendable {
+package struct Milliseconds: BitwiseCopyable, Comparable, Hashable, Sendable {
     /// The count of milliseconds.
     package var count: Int64
 

@@ -8,19 +8,21 @@ import Testing
         .udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0xC633_6407), port: 5060))
     private let now = Milliseconds.seconds(1000)
 
+    /// What a REGISTER asks for.
+    private struct Asked {
+        var contacts: [(key: UInt64, seconds: Int64)]
+        var sequence: UInt32 = 1
+        var callID = "c"
+        var all = false
+        var userAgent = ""
+    }
+
     private func request(
         _ contacts: [(key: UInt64, seconds: Int64)], sequence: UInt32 = 1, callID: String = "c",
-        all: Bool = false
-    ) -> RegisterRequest {
-        var request = RegisterRequest(
-            callID: Array(callID.utf8), sequence: sequence, userAgent: [], flow: flow)
-        request.all = all
-        request.contacts = contacts.map {
-            ContactRequest(
-                key: $0.key, contact: Array("sip:a@\($0.key)".utf8), instance: [],
-                expires: .seconds($0.seconds), q: 1000)
-        }
-        return request
+        all: Bool = false, userAgent: String = ""
+    ) -> Asked {
+        Asked(
+            contacts: contacts, sequence: sequence, callID: callID, all: all, userAgent: userAgent)
     }
 
     /// The keys of an account's bindings.
@@ -36,15 +38,69 @@ import Testing
 
     /// Carries a request out; the refusal, or nil.
     private func apply(
-        _ request: RegisterRequest, to bindings: inout Bindings, _ head: inout Int32,
-        limit: Int = 3
+        _ asked: Asked, to bindings: inout Bindings, _ head: inout Int32, limit: Int = 3
     ) -> RegisterRefusal? {
+        var request = RegisterRequest()
+        let callID = Array(asked.callID.utf8)
+        let userAgent = Array(asked.userAgent.utf8)
+        request.begin(
+            callID: callID.span, sequence: asked.sequence, userAgent: userAgent.span, flow: flow)
+        request.all = asked.all
+        for (key, seconds) in asked.contacts {
+            let contact = Array("sip:a@\(key)".utf8)
+            request.add(
+                key: key, contact: contact.span, instance: Span(), regID: Span(),
+                expires: .seconds(seconds), q: 1000)
+        }
         do {
-            _ = try bindings.apply(request, account: 0, head: &head, limit: limit, now: now)
+            try bindings.apply(&request, account: 0, head: &head, limit: limit, now: now)
             return nil
         } catch {
             return error
         }
+    }
+
+    private func text(_ bytes: Span<UInt8>) -> String {
+        String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+    }
+
+    @Test("ten thousand refreshes with texts of changing length keep what the last one said")
+    func texts() {
+        var bindings = Bindings(capacity: 2)
+        var heads: [Int32] = [-1, -1]
+        for round in 1...10_000 {
+            let length = round * 37 % 128
+            let userAgent = String(repeating: "u", count: length)
+            let refusal = apply(
+                request([(7, 60)], sequence: UInt32(round), userAgent: userAgent), to: &bindings,
+                &heads[round & 1])
+            #expect(refusal == nil)
+            guard let binding = bindings[heads[round & 1]] else {
+                Issue.record("the binding is lost")
+                return
+            }
+            #expect(text(bindings.userAgent(binding)) == userAgent)
+            #expect(text(bindings.contact(binding)) == "sip:a@7")
+            #expect(text(bindings.callID(binding)) == "c")
+        }
+        #expect(bindings.count == 2)
+    }
+
+    @Test("what a change has removed can be read until it is forgotten, and its place serves again")
+    func removed() {
+        var bindings = Bindings(capacity: 1)
+        var head: Int32 = -1
+        #expect(apply(request([(1, 60)]), to: &bindings, &head) == nil)
+        #expect(apply(request([], sequence: 2, all: true), to: &bindings, &head) == nil)
+        guard case .removed(let index) = bindings.changes.first, let old = bindings[index] else {
+            Issue.record("nothing was removed")
+            return
+        }
+        #expect(text(bindings.contact(old)) == "sip:a@1" && bindings.count == 0)
+        bindings.forgetRemoved()
+        #expect(bindings[index] == nil && bindings.indices.isEmpty)
+        #expect(apply(request([(2, 60)], sequence: 3), to: &bindings, &head) == nil)
+        #expect(head == index)
     }
 
     @Test("Contacts are added, refreshed and removed")
