@@ -64,6 +64,8 @@ let package = Package(
         .systemLibrary(
             name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
         .systemLibrary(
+            name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
 
         // Foundation: no product words.
@@ -104,7 +106,11 @@ let package = Package(
             "directory",
             ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CSQLite", "CCrypto"]),
         process(
-            "banner", ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CNftables"]),
+            "banner",
+            [
+                "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CNftables",
+                "CMaxMindDB",
+            ]),
         process(
             "rempart",
             [
