@@ -59,7 +59,8 @@ final class BanStore {
 
     private static func ban(_ source: Network, _ columns: ArraySlice<Substring>) -> Change? {
         let isSource =
-            source.address.isV4 ? [24, 32].contains(source.prefix) : [48, 64].contains(source.prefix)
+            source.address.isV4
+            ? [24, 32].contains(source.prefix) : [48, 64].contains(source.prefix)
         let moments = columns.prefix(4).compactMap { Int64($0) }
         let rest = Array(columns.dropFirst(4))
         guard isSource, moments.count == 4, let count = UInt32(rest[0]),

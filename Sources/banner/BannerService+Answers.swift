@@ -134,7 +134,9 @@ extension BannerService {
         if let row = bans.ban(covering: address) {
             return "\(would)banned with its neighbourhood \(row.source)"
         }
-        if blockLists.list(holding: address) != nil { return "\(would)dropped: a block list has it" }
+        if blockLists.list(holding: address) != nil {
+            return "\(would)dropped: a block list has it"
+        }
         if let ranges = countries.ranges, !ranges.contains(address) {
             return "\(would)dropped: its country is not in defence.countries"
         }

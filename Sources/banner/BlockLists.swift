@@ -46,10 +46,12 @@ struct BlockLists {
             let path = lists[index].file.path
             do throws(BlockListFault) {
                 let others = count - lists[index].networks.count
-                lists[index].networks = try Self.read(lists[index].file, room: Self.capacity - others)
+                lists[index].networks = try Self.read(
+                    lists[index].file, room: Self.capacity - others)
                 isOther = true
                 journal.write(
-                    .reloaded, .info, "block list \(path): \(lists[index].networks.count) networks")
+                    .listLoaded, .info,
+                    "block list \(path): \(lists[index].networks.count) networks")
             } catch {
                 let kept = lists[index].networks.count
                 journal.write(

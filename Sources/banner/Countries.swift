@@ -99,7 +99,8 @@ struct Countries {
             database = fresh
             settle()
             journal.write(
-                .reloaded, .info, "country database \(file.path): \(networks.count) networks of"
+                .listLoaded, .info,
+                "country database \(file.path): \(networks.count) networks of"
                     + " the countries of defence.countries")
             return true
         } catch {

@@ -24,7 +24,8 @@ struct Exceptions {
 
     /// The host itself: 127.0.0.0/8 and ::1.
     static let loopback = [
-        Network(IPAddress(v4: 0x7F00_0000), prefix: 8), Network(IPAddress(high: 0, low: 1), prefix: 128),
+        Network(IPAddress(v4: 0x7F00_0000), prefix: 8),
+        Network(IPAddress(high: 0, low: 1), prefix: 128),
     ]
 
     /// Nobody but the host itself.

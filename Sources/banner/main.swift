@@ -1,6 +1,6 @@
 // banner: bans sources in its own nftables table, and keeps the bans.
 //
-// DIAGNOSTICS: records `banned` and `unbanned` for each source, `reloaded` when a block list or the
+// DIAGNOSTICS: records `banned` and `unbanned` for each source, `listLoaded` when a block list or the
 // country database was taken up, `degraded` when the kernel does not enforce the bans (why, and again
 // when it does), when somebody else changed the table, when a list or database cannot be used, when
 // bans cannot be kept or are too many, or when sip-router breaks the protocol. Exits with 0 when told to

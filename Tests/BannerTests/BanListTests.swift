@@ -117,7 +117,9 @@ struct TableTextTests {
         #expect(text.contains("203.0.113.5 . tcp . 5061"))
     }
 
-    @Test("observing, no rule drops; without countries, none asks for one; without limits, none limits")
+    @Test(
+        "observing, no rule drops; without countries, none asks for one; without limits, none limits"
+    )
     func plans() {
         let watching = TableText.make(TablePlan(mode: .observe, hasCountries: true))
         #expect(!watching.contains("drop"))

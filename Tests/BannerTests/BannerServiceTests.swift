@@ -81,7 +81,9 @@ struct BannerServiceTests {
         #expect(rows(bench).first?.level == 1)
     }
 
-    @Test("an order's own span holds when it is longer, and a ban is never shortened by another order")
+    @Test(
+        "an order's own span holds when it is longer, and a ban is never shortened by another order"
+    )
     func atLeast() throws {
         let bench = try Bench()
         try bench.tell(.hello, try order("198.18.0.7", atLeast: 86_400), try order("198.18.0.7"))
@@ -270,7 +272,9 @@ struct BannerServiceTests {
         #expect(bench.ask(.bans).contains(.kernelBans(true, "")))
     }
 
-    @Test("a table that somebody else changed is put right within a second; another table is not ours")
+    @Test(
+        "a table that somebody else changed is put right within a second; another table is not ours"
+    )
     func changedTable() throws {
         let bench = try Bench()
         try bench.tell(.hello, try order("198.18.0.7"))
@@ -299,7 +303,9 @@ struct BannerServiceTests {
         #expect(tidy.firewall.commands.last == TableText.removal)
     }
 
-    @Test("a block list that is replaced is taken up, and one with a wrong line leaves the old in force")
+    @Test(
+        "a block list that is replaced is taken up, and one with a wrong line leaves the old in force"
+    )
     func blockList() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/list")

@@ -122,7 +122,9 @@ struct CountriesTests {
             ])
     }
 
-    @Test("a file that is replaced is taken up, and a bad one, cut or overwritten, leaves the old in force")
+    @Test(
+        "a file that is replaced is taken up, and a bad one, cut or overwritten, leaves the old in force"
+    )
     func replaced() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
