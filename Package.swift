@@ -77,6 +77,8 @@ let package = Package(
         .systemLibrary(
             name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
         .systemLibrary(
+            name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         // Another's SIP parser, for the tests alone.
         .systemLibrary(name: "COsip", path: "Tests/COsip", pkgConfig: "libosip2", providers: [.apt(["libosip2-dev"])]),
@@ -119,7 +121,11 @@ let package = Package(
             "directory",
             ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CSQLite", "CCrypto"]),
         process(
-            "banner", ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CNftables"]),
+            "banner",
+            [
+                "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CNftables",
+                "CMaxMindDB",
+            ]),
         process(
             "rempart",
             [

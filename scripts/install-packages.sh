@@ -4,7 +4,7 @@
 #   scripts/install-packages.sh [build|run|test]      test (everything) when nothing is named
 set -euo pipefail
 
-build=(git make gcc pkg-config libc6-dev libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libseccomp-dev)
+build=(git make gcc pkg-config libc6-dev libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
 test=(python3-pytest sip-tester libosip2-dev)
 

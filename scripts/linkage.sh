@@ -16,7 +16,7 @@ declare -A wanted=(
     [tls-terminator]="libcrypto libseccomp libssl"
     [sip-router]="libcrypto libseccomp"
     [directory]="libcrypto libseccomp libsqlite3"
-    [banner]="libnftables libseccomp"
+    [banner]="libmaxminddb libnftables libseccomp"
 )
 
 # The libraries a binary names, without version, one a line, sorted, the runtime left out.

@@ -27,15 +27,13 @@ package struct SettingKey: Sendable {
     package let example: String
     /// What it means, in a sentence or two.
     package let meaning: String
-    /// What of it is not there yet in this version, if anything.
-    package let caveat: String?
     /// Reads the text of one value; nil when it is right but has no frame.
     let read: @Sendable (String) throws(ValueError) -> Setting?
 
     init(
         _ path: String, _ need: Need = .never, items: ClosedRange<Int>? = nil,
         byDefault: String? = nil, range: String, example: String, meaning: String,
-        caveat: String? = nil, read: @escaping @Sendable (String) throws(ValueError) -> Setting?
+        read: @escaping @Sendable (String) throws(ValueError) -> Setting?
     ) {
         self.path = path
         self.need = need
@@ -44,7 +42,6 @@ package struct SettingKey: Sendable {
         self.range = range
         self.example = example
         self.meaning = meaning
-        self.caveat = caveat
         self.read = read
     }
 

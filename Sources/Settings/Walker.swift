@@ -148,7 +148,6 @@ struct Walker {
     }
 
     private mutating func read(_ key: SettingKey, _ value: Node, at position: Position) {
-        if let caveat = key.caveat { warn(position, "`\(key.path)`: \(caveat)") }
         guard let items = key.items else {
             guard let scalar = word(value) else {
                 error(position, "`\(key.path)` is one value, such as `\(key.name): \(key.example)`")

@@ -1,121 +1,130 @@
-// The bans in force: who, why, since when, until when.
+// The bans in force: who, why, since when, until when; and who was banned before.
 internal import Messages
 internal import Sys
 
-/// The sources that are banned, each IPv4 address or IPv6 /64 once.
+/// The sources that are banned, each IPv4 address, IPv6 /64, /24 or /48 once.
 ///
 /// Moments are since 1970, so that bans outlive a reboot.
 struct BanList {
-    private var bans: [IPAddress: BanRow] = [:]
-    private var allowed: [Network]
-    /// No ban ends before this moment: most looks for ended bans end here.
-    private var earliestEnd = Milliseconds(Int64.max)
+    private var bans: [Network: BanRow] = [:]
+    /// Bans that have ended, for those who come back.
+    private var past: [Network: BanRow] = [:]
+    /// Which bans end in a second, told by its number; a ban that was prolonged stands in both.
+    private var endings: [Int64: [Network]] = [:]
+    private var expiredUpTo = Int64.min
+    private var rollUps = 0
 
     /// How many sources can be banned at a time; the kernel's sets hold as many each.
     static let capacity = 100_000
+    /// How many neighbourhoods can be banned at a time.
+    static let rollUpCapacity = 1_000
+    /// How long a ban that has ended is held against its source: 30 days.
+    static let memory = Milliseconds.seconds(30 * 86_400)
 
-    /// What became of a wish to ban.
-    enum Outcome: Equatable {
-        /// The source is banned, as the row says.
-        case banned(BanRow)
-        /// The source lies in a network that is never banned.
-        case allowed(Network)
-        /// There is no room for another ban.
-        case full
-    }
-
-    /// An empty list that never takes sources in these networks.
-    init(allowed: [Network]) { self.allowed = allowed }
-
-    /// The source that a ban of the address covers: the IPv4 address, the /64 of an IPv6 address.
-    static func source(of address: IPAddress) -> IPAddress {
-        address.isV4 ? address : Network(address, prefix: 64).address
-    }
+    /// Nobody is banned.
+    init() {}
 
     /// Every ban, the earliest first.
     var rows: [BanRow] {
         bans.values.sorted {
-            ($0.since, $0.source.address.high, $0.source.address.low) < (
-                $1.since, $1.source.address.high, $1.source.address.low
-            )
+            $0.since != $1.since
+                ? $0.since < $1.since : $0.source.address.isBefore($1.source.address)
         }
     }
+
+    /// Every ban, and those that have ended and are still held against their sources.
+    var everything: some Collection<BanRow> { [past.values, bans.values].joined().map(\.self) }
 
     /// How many sources are banned.
     var count: Int { bans.count }
 
-    /// The ban of an address.
-    func ban(of address: IPAddress) -> BanRow? { bans[Self.source(of: address)] }
+    /// The ban of exactly this source.
+    func ban(of source: Network) -> BanRow? { bans[source] }
 
-    /// Bans a source for a span, or prolongs its ban; `count` offences more are held against it.
-    ///
-    /// A ban in force is never shortened, unless `exactly`, which is the administrator's word.
-    mutating func ban(
-        _ address: IPAddress, reason: String, count: UInt32, span: Milliseconds,
-        exactly: Bool = false, now: Milliseconds
-    ) -> Outcome {
-        let source = Self.source(of: address)
-        if let network = network(protecting: source) { return .allowed(network) }
-        let old = bans[source]
-        guard old != nil || bans.count < Self.capacity else { return .full }
-        let end = now + span
-        let row = BanRow(
-            source: Network(source, prefix: source.isV4 ? 32 : 64), reason: reason,
-            since: old?.since ?? now, until: exactly ? end : max(end, old?.until ?? end),
-            firstSeen: now, lastSeen: now,
-            count: (old?.count ?? 0).addingReportingOverflow(count).overflow
-                ? .max : (old?.count ?? 0) + count)
-        insert(row)
-        return .banned(row)
+    /// The ban that shuts an address out: its own, or that of its neighbourhood.
+    func ban(covering address: IPAddress) -> BanRow? {
+        bans[.source(of: address)] ?? bans[.neighbourhood(of: address)]
     }
 
-    /// Takes up a ban as it was kept; false when it has ended, is allowed now, or has no room.
+    /// The last ban of an address that has ended.
+    func past(of address: IPAddress) -> BanRow? { past[.source(of: address)] }
+
+    /// How often a source has been banned lately, a ban in force included.
+    func level(of source: Network, now: Milliseconds) -> UInt32 {
+        if let row = bans[source] { return row.level }
+        guard let row = past[source], now - row.until <= Self.memory else { return 0 }
+        return row.level
+    }
+
+    /// Whether there is room for one more.
+    func hasRoom(for source: Network) -> Bool {
+        if bans[source] != nil { return true }
+        return bans.count < Self.capacity && (!source.isWide || rollUps < Self.rollUpCapacity)
+    }
+
+    /// Puts a ban on the list in place of the source's old one.
+    mutating func insert(_ row: BanRow) {
+        if bans[row.source] == nil, row.source.isWide { rollUps += 1 }
+        bans[row.source] = row
+        past[row.source] = nil
+        endings[Self.second(after: row.until), default: []].append(row.source)
+    }
+
+    /// Takes up a row as it was kept: in force, or held against its source; false when it is neither.
     mutating func restore(_ row: BanRow, now: Milliseconds) -> Bool {
-        guard row.until > now, bans.count < Self.capacity,
-            row.source.address == Self.source(of: row.source.address),
-            network(protecting: row.source.address) == nil
-        else { return false }
-        insert(row)
+        if row.until > now, hasRoom(for: row.source) {
+            insert(row)
+            return true
+        }
+        guard now - row.until <= Self.memory else { return false }
+        remember(row)
         return true
     }
 
-    private mutating func insert(_ row: BanRow) {
-        bans[row.source.address] = row
-        earliestEnd = min(earliestEnd, row.until)
+    private mutating func remember(_ row: BanRow) {
+        if past.count >= Self.capacity {
+            // Half of them, the longest gone first: this happens once in 50,000 bans.
+            let oldest = past.values.sorted { $0.until < $1.until }.prefix(Self.capacity / 2)
+            for row in oldest { past[row.source] = nil }
+        }
+        past[row.source] = row
     }
 
-    /// Lifts the ban of an address; what it was, or nil when there was none.
-    mutating func lift(_ address: IPAddress) -> BanRow? {
-        bans.removeValue(forKey: Self.source(of: address))
+    private static func second(after moment: Milliseconds) -> Int64 { (moment.count + 999) / 1000 }
+
+    /// Lifts the ban of a source and forgets what was held against it; what it was, if any.
+    mutating func lift(_ source: Network) -> BanRow? {
+        past[source] = nil
+        guard let row = bans.removeValue(forKey: source) else { return nil }
+        if source.isWide { rollUps -= 1 }
+        return row
     }
 
-    /// Lifts every ban.
-    mutating func clear() {
-        bans = [:]
-        earliestEnd = Milliseconds(Int64.max)
-    }
+    /// Lifts every ban and forgets everything.
+    mutating func clear() { self = BanList() }
 
     /// Takes out the bans that have ended.
     mutating func expire(now: Milliseconds) -> [BanRow] {
-        guard now >= earliestEnd else { return [] }
-        let ended = rows.filter { $0.until <= now }
-        for row in ended { bans[row.source.address] = nil }
-        earliestEnd = bans.values.map(\.until).min() ?? Milliseconds(Int64.max)
+        let second = now.seconds
+        guard second > expiredUpTo else { return [] }
+        // Second by second in the normal course; by all of them after the start or a leap of the clock.
+        let due =
+            expiredUpTo > second - 1000
+            ? Array(expiredUpTo + 1...second) : endings.keys.filter { $0 <= second }
+        expiredUpTo = second
+        var ended: [BanRow] = []
+        for source in due.flatMap({ endings.removeValue(forKey: $0) ?? [] }) {
+            guard let row = bans[source], row.until <= now else { continue }
+            bans[source] = nil
+            if source.isWide { rollUps -= 1 }
+            remember(row)
+            ended.append(row)
+        }
         return ended
     }
 
-    /// Takes other networks as never to be banned; the bans that this lifts.
-    mutating func allow(_ networks: [Network]) -> [BanRow] {
-        allowed = networks
-        let lifted = rows.filter { network(protecting: $0.source.address) != nil }
-        for row in lifted { bans[row.source.address] = nil }
-        return lifted
-    }
-
-    /// The allowed network that a ban of the source would touch: it holds the source, or lies in
-    /// its /64.
-    private func network(protecting source: IPAddress) -> Network? {
-        let whole = Network(source, prefix: source.isV4 ? 32 : 64)
-        return allowed.first { $0.contains(source) || whole.contains($0.address) }
+    /// The bans that a network touches.
+    func rows(touching network: Network) -> [BanRow] {
+        bans.values.filter { network.overlaps($0.source) }
     }
 }

@@ -1,4 +1,4 @@
-// What banner does for sip-router and for the administrator: bans made, prolonged, lifted, ended.
+// What banner does for sip-router and in the course of time: bans made, prolonged, lifted, ended.
 internal import Journal
 internal import Messages
 internal import Privsep
@@ -7,58 +7,119 @@ internal import Wire
 
 /// banner's part of the service loop.
 ///
-/// Within a turn of the loop bans only gather; its end puts them into the kernel by one command.
+/// Within a turn of the loop changes only gather; its end puts them into the kernel by one
+/// transaction.
 final class BannerService: Service {
     let router = PeerLink()
-    private let journal: Journal
+    let journal: Journal
+    let clock: () -> Milliseconds
+    var bans = BanList()
+    var exceptions = Exceptions()
+    var neighbours = Neighbours()
+    var kernel: KernelBans
+    var countries: Countries
+    var blockLists: BlockLists
+    var mode = DefenceMode.enforce
+    /// How long the first ban of a source lasts, the second, and so on.
+    var spans: [Milliseconds] = []
     private let store: BanStore?
-    private let clock: () -> Milliseconds
-    private var bans: BanList
-    private var kernel: KernelBans
-    private var defaultSpan: Milliseconds
-    private var isGreeted = false
-    private var isFull = false
-    private var isUnsaved = false
+    private var unsaved: [BanStore.Change] = []
     private var isStoreFailing = false
     private var nextSave = Milliseconds(0)
+    private var nextPrune = Milliseconds(0)
+    private var removesTable = false
+    private var isGreeted = false
+    /// What was refused for want of room since when, so that it is said once.
+    private var minute = Milliseconds(0)
+    private var bansInMinute = 0
+    private var saidFull = false
+
+    /// How many sources sip-router may have banned within a minute; the kernel's limits and its own
+    /// list hold beyond that.
+    static let bansPerMinute = 20_000
 
     /// The service of these settings; `folder` keeps the bans, `clock` is since 1970.
     init(
         _ settings: [Setting], folder: Descriptor?, _ firewall: any Firewall, _ journal: Journal,
+        usualPlaces: [String] = Countries.usualPlaces,
         clock: @escaping () -> Milliseconds = { Clock.sinceEpoch }
     ) {
         self.journal = journal
         self.clock = clock
         store = folder.map(BanStore.init)
-        bans = BanList(allowed: Self.allowed(settings))
-        defaultSpan = Self.span(settings)
         kernel = KernelBans(firewall, journal)
+        countries = Countries(folder: folder, journal, usualPlaces: usualPlaces)
+        blockLists = BlockLists(journal)
+        for (source, until) in kernel.keptProtections(now: clock()) {
+            exceptions.protect(source.address, until: until)
+        }
         load()
-        kernel.rebuild(bans.rows, now: clock())
+        follow(settings)
+        kernel.rebuild(bans, exceptions, now: clock())
     }
 
-    private static func allowed(_ settings: [Setting]) -> [Network] {
-        settings.compactMap { if case .allow(let network) = $0 { network } else { nil } }
+    private func follow(_ settings: [Setting]) {
+        var plan = TablePlan()
+        var first = Milliseconds.seconds(300)
+        var growth: [Milliseconds] = []
+        removesTable = false
+        for setting in settings {
+            switch setting {
+            case .mode(let mode): plan.mode = mode
+            case .outside(let endpoint): plan.outside.append(endpoint)
+            case .packets(let count): plan.packets = count
+            case .connections(let count): plan.connections = count
+            case .ban(let span): first = span
+            case .growth(let span): growth.append(span)
+            case .cleanup(let isWanted): removesTable = isWanted
+            default: break
+            }
+        }
+        spans = [first] + (growth.isEmpty ? Self.growth : growth)
+        mode = plan.mode
+        exceptions.take(settings)
+        kernel.follow(plan)
+        kernel.allow(AddressRanges(exceptions.networks))
+        blockLists.follow(settings)
+        _ = blockLists.refresh()
+        kernel.block(blockLists.ranges)
+        countries.follow(settings)
+        _ = countries.refresh()
+        kernel.admit(countries.ranges)
     }
 
-    private static func span(_ settings: [Setting]) -> Milliseconds {
-        for case .ban(let span) in settings { return span }
-        return .seconds(3600)
-    }
+    private static let growth: [Milliseconds] = [
+        .seconds(3600), .seconds(86_400), .seconds(7 * 86_400),
+    ]
 
     private func load() {
         guard let store else {
             return degraded("bans are not kept: no state folder was handed over")
         }
         do {
-            let (kept, broken) = try store.load()
-            let now = clock()
-            for ban in kept where !bans.restore(ban, now: now) { isUnsaved = true }
+            let (changes, broken) = try store.load()
+            restore(changes)
             if broken > 0 {
                 degraded("\(broken) lines of the bans' file are none and were left out")
             }
         } catch {
             degraded("the kept bans cannot be read: \(error)")
+        }
+    }
+
+    private func restore(_ changes: [BanStore.Change]) {
+        let now = clock()
+        var rows: [Network: BanRow] = [:]
+        for change in changes {
+            switch change {
+            case .ban(let row): rows[row.source] = row
+            case .lifted(let source): rows[source] = nil
+            case .allowed(let network, let isAllowed):
+                _ = exceptions.allow(network, isAllowed)
+            }
+        }
+        for row in rows.values where bans.restore(row, now: now) && row.until > now {
+            if !row.source.isWide { _ = neighbours.add(row.source, now: row.since) }
         }
     }
 
@@ -70,149 +131,124 @@ final class BannerService: Service {
         switch message {
         case .hello:
             isGreeted = true
-            for row in bans.rows { tell(.banned(row.source, until: row.until)) }
-            tell(.all)
-        case .ban(let order):
-            // A source that may not be banned is the router's to know too: no word goes back.
-            let span = max(defaultSpan, order.atLeast)
-            _ = ban(order.address, Self.line(order.reason), order.count, span, byHand: false)
-        case .protect, .locate: break
+            tellEverything()
+        case .ban(let order): take(order)
+        case .protect(let address, let until):
+            exceptions.protect(address, until: until)
+            kernel.touchProtection(.source(of: address))
+        case .locate(let address):
+            router.send(
+                BannerToRouter.located(address, country: countries.country(of: address)).encoded())
         }
     }
 
+    private func tellEverything() {
+        for row in mode == .enforce ? bans.rows : [] { tell(.banned(row.source, until: row.until)) }
+        tell(.all)
+    }
+
     func reload(_ set: StartSet) -> String? {
-        defaultSpan = Self.span(set.settings)
-        for row in bans.allow(Self.allowed(set.settings)) { lifted(row, "allowed") }
+        let before = mode
+        follow(set.settings)
+        liftExcepted("allowed")
         kernel.retry()
+        if mode != before {
+            tell(.cleared)
+            if mode == .enforce { tellEverything() }
+        }
         return nil
     }
 
-    func answer(_ request: ControlRequest) -> [ControlReply] {
-        switch request {
-        case .bans:
-            return bans.rows.map(ControlReply.ban)
-                + [.kernelBans(kernel.isActive, kernel.whyNot), .done]
-        case .ban(let address, let span, let words):
-            let reason = words.isEmpty ? "by hand" : Self.line(words)
-            let wanted = span.count == 0 ? defaultSpan : span
-            switch ban(address, reason, 0, wanted, byHand: true) {
-            case .banned(let row): return [.ban(row), .done]
-            case .allowed(let network):
-                return [
-                    .failed(
-                        "\(address) is not banned: defence.allow holds \(network); take it out of "
-                            + "the settings and reload first")
-                ]
-            case .full: return [.failed(Self.full)]
-            }
-        case .unban(let address?):
-            guard let row = bans.lift(address) else {
-                return [.failed("\(address) is not banned; 'rempart bans' lists who is")]
-            }
-            lifted(row, "by hand")
-            return [.done]
-        case .unban(nil):
-            clear()
-            return [.done]
-        default: return [.failed("banner answers no such request")]
+    /// Lifts the bans that the exceptions do not permit.
+    func liftExcepted(_ reason: String) {
+        let now = clock()
+        for row in bans.rows
+        where exceptions.reason(against: row.source, byHand: true, now: now) != nil {
+            guard let row = bans.lift(row.source) else { continue }
+            ended(row, reason, isForgotten: true)
         }
     }
 
     func second() -> String {
-        for row in bans.expire(now: clock()) { lifted(row, "expired") }
+        let now = clock()
+        for row in bans.expire(now: now) { ended(row, "expired", isForgotten: false) }
+        if blockLists.refresh() { kernel.block(blockLists.ranges) }
+        if countries.refresh() { kernel.admit(countries.ranges) }
         kernel.retryWhenDue(Clock.monotonic)
-        return "\(bans.count) bans, the kernel "
-            + (kernel.isActive ? "drops them" : "does not: \(kernel.whyNot)")
+        kernel.check(bans, exceptions, now: now)
+        if now >= nextPrune {
+            nextPrune = now + .seconds(600)
+            neighbours.prune(now: now)
+            exceptions.expire(now: now)
+        }
+        let what = mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped"
+        return "\(bans.count) bans, "
+            + (kernel.isActive ? what : "the kernel does not drop them: \(kernel.whyNot)")
     }
 
     func endOfTurn() {
-        kernel.carryOut(bans, now: clock())
-        if isUnsaved, Clock.monotonic >= nextSave { save() }
+        kernel.carryOut(bans, exceptions, now: clock())
+        if !unsaved.isEmpty, Clock.monotonic >= nextSave { save() }
     }
 
     func stop() {
-        kernel.carryOut(bans, now: clock())
-        if isUnsaved { save() }
+        kernel.carryOut(bans, exceptions, now: clock())
+        if !unsaved.isEmpty { save() }
+        if removesTable { kernel.remove() }
     }
 
-    private static let full =
-        "\(BanList.capacity) sources are banned, there is no room for more: lift some by "
-        + "'rempart unban', or all"
-
-    /// Text as it fits one line of the bans' file, at most 400 bytes.
-    private static func line(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-            let next = isControl ? " " : String(scalar)
-            if result.utf8.count + next.utf8.count > 400 { break }
-            result += next
-        }
-        return result
-    }
-
-    private func tell(_ message: BannerToRouter) {
+    /// Tells sip-router, once it has said hello.
+    func tell(_ message: BannerToRouter) {
         if isGreeted { router.send(message.encoded()) }
     }
 
-    private func degraded(_ message: String) { journal.write(.degraded, .warning, message) }
+    /// Records that something is weaker than it should be.
+    func degraded(_ message: String) { journal.write(.degraded, .warning, message) }
 
-    private func ban(
-        _ address: IPAddress, _ reason: String, _ count: UInt32, _ span: Milliseconds, byHand: Bool
-    ) -> BanList.Outcome {
-        let outcome = bans.ban(
-            address, reason: reason, count: count, span: span, exactly: byHand, now: clock())
-        switch outcome {
-        case .banned(let row):
-            kernel.touch(row.source.address)
-            isUnsaved = true
-            isFull = false
-            tell(.banned(row.source, until: row.until))
-            let source =
-                row.source.address.isV4 ? "\(row.source.address)" : "\(row.source.address)/64"
-            let seconds = (row.until - clock()).seconds
-            journal.write(
-                .banned, .notice, "banned \(source) for \(seconds) s: \(reason)",
-                [
-                    (.address, "\(row.source.address)"), (.reason, reason),
-                    (.count, "\(row.count)"),
-                    (.seconds, "\(seconds)"),
-                ])
-        case .full where !isFull:
-            isFull = true
-            degraded(Self.full)
-        case .full, .allowed: break
+    /// Remembers to keep a change.
+    func keep(_ change: BanStore.Change) { unsaved.append(change) }
+
+    /// Whether one more ban by sip-router is within the measure of a minute; says so when it is not.
+    func isWithinMeasure() -> Bool {
+        let now = clock()
+        if now - minute >= .seconds(60) || now < minute {
+            minute = now
+            bansInMinute = 0
         }
-        return outcome
+        bansInMinute += 1
+        if bansInMinute == Self.bansPerMinute + 1 {
+            degraded(
+                "more than \(Self.bansPerMinute) sources were to be banned within a minute, which"
+                    + " looks like forged addresses; the rest of the minute bans nobody, the limits"
+                    + " of defence.packets and defence.connections hold")
+        }
+        return bansInMinute <= Self.bansPerMinute
     }
 
-    private func lifted(_ row: BanRow, _ reason: String) {
-        kernel.touch(row.source.address)
-        isUnsaved = true
-        tell(.unbanned(row.source))
-        journal.write(
-            .unbanned, .notice, "the ban of \(row.source.address) has ended: \(reason)",
-            [(.address, "\(row.source.address)"), (.reason, reason)])
+    /// Says once that there is no room for another ban, until there is.
+    func sayFull(_ isFull: Bool) {
+        if isFull, !saidFull { degraded(Self.full) }
+        saidFull = isFull
     }
 
-    private func clear() {
-        let count = bans.count
-        bans.clear()
-        kernel.touchAll()
-        isUnsaved = true
-        tell(.cleared)
-        journal.write(
-            .unbanned, .notice, "all \(count) bans were lifted by hand",
-            [(.reason, "by hand"), (.count, "\(count)")])
-    }
+    /// What to do when the list is full.
+    static let full =
+        "\(BanList.capacity) sources are banned, there is no room for more: lift some by "
+        + "'rempart unban', or all"
 
-    /// Keeps the bans; at most once a second, since the whole file is written.
+    /// Keeps the changes; at most once a second, since the disk is waited for.
     private func save() {
         nextSave = Clock.monotonic + .seconds(1)
-        guard let store else { return isUnsaved = false }
+        guard let store else { return unsaved.removeAll() }
         do {
-            try store.save(bans.rows)
-            isUnsaved = false
+            if store.isWorn(bans.count) {
+                try store.rewrite(
+                    bans.everything.map(BanStore.Change.ban)
+                        + exceptions.byHand.map { .allowed($0, true) })
+            } else {
+                try store.append(unsaved)
+            }
+            unsaved.removeAll()
             isStoreFailing = false
         } catch {
             if !isStoreFailing {

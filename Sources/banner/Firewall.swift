@@ -1,69 +1,74 @@
-// The kernel's part of a ban: nftables commands, and what carries them out.
+// What banner asks of the kernel's firewall, whoever carries it out.
 internal import Messages
 internal import Sys
 
-/// What carries out nftables commands.
-protocol Firewall: AnyObject {
-    /// Runs commands as one transaction; returns why they failed, or nil.
-    func run(_ commands: String) -> String?
+/// A set of the table `inet rempart`, by its name there.
+enum KernelSet: String, CaseIterable {
+    /// Banned sources: IPv4 addresses, IPv6 /64s, with a timeout each.
+    case banned4, banned6
+    /// Banned neighbourhoods: IPv4 /24s, IPv6 /48s, with a timeout each.
+    case wide4, wide6
+    /// Sources with live registrations, with a timeout each.
+    case protected4, protected6
+    /// Networks that nothing of this table touches.
+    case allowed4, allowed6
+    /// Networks of the block lists.
+    case blocked4, blocked6
+    /// Networks that strangers may come from.
+    case country4, country6
+    /// Our endpoints on the outside.
+    case outside4, outside6
+
+    /// The set that holds the ban of a source.
+    static func bans(_ source: Network) -> KernelSet {
+        switch (source.address.isV4, source.isWide) {
+        case (true, false): .banned4
+        case (false, false): .banned6
+        case (true, true): .wide4
+        case (false, true): .wide6
+        }
+    }
+
+    /// The sets whose elements end by themselves.
+    static let timed: [KernelSet] = [
+        .banned4, .banned6, .wide4, .wide6, .protected4, .protected6,
+    ]
+    /// The sets whose elements only banner changes.
+    static let fixed: [KernelSet] = [
+        .allowed4, .allowed6, .blocked4, .blocked6, .country4, .country6, .outside4, .outside6,
+    ]
 }
 
-/// The nftables commands of the table `inet rempart`, the only one that is ever named.
-enum FirewallCommands {
-    private static let table = "inet rempart"
+/// One step of a transaction; all of its steps come to be at once, or none does.
+enum ElementChange: Equatable {
+    /// The element is in the set for a span.
+    case add(KernelSet, IPAddress, Milliseconds)
+    /// The element goes; the transaction fails when it is not there.
+    case delete(KernelSet, IPAddress)
+    /// Everything in the set goes.
+    case flush(KernelSet)
+    /// The ranges are added to a set of ranges.
+    case ranges(KernelSet, [AddressRange])
+}
 
-    /// Makes the table anew with these bans, in one transaction: no packet meets it half made.
-    ///
-    /// Priority -300 (raw) comes before conntrack (-200), so that a ban also ends flows that a
-    /// firewall accepts as established (nft(8), "CHAINS").
-    static func rebuild(_ bans: [BanRow], now: Milliseconds) -> String {
-        """
-        add table \(table)
-        delete table \(table)
-        table \(table) {
-            set banned4 { type ipv4_addr; flags timeout; size 131072; }
-            set banned6 { type ipv6_addr; flags timeout; size 131072; }
-            chain prerouting {
-                type filter hook prerouting priority -300; policy accept;
-                ip saddr @banned4 counter drop
-                ip6 saddr & ffff:ffff:ffff:ffff:: @banned6 counter drop
-            }
-        }
+/// What carries out banner's wishes.
+protocol Firewall: AnyObject {
+    /// Runs nft(8)'s commands as one transaction; returns why they failed, or nil.
+    func run(_ commands: String) -> String?
 
-        """ + elements("add", bans, now: now)
-    }
+    /// Changes elements of the table's sets in one transaction; returns why that failed, or nil.
+    func change(_ steps: [ElementChange]) -> String?
 
-    /// Puts bans in force; those in force already get their new end.
-    ///
-    /// The kernel keeps the old timeout of an element that is added again, and refuses to delete one
-    /// that is not there: hence add, delete, add, all in one transaction.
-    static func ban(_ bans: [BanRow], now: Milliseconds) -> String {
-        lift(bans.map(\.source.address)) + elements("add", bans, now: now)
-    }
+    /// The number of the ruleset, which each transaction of anybody raises by one; nil when unknown.
+    func generation() -> UInt32?
 
-    /// Ends the bans of sources, whether they are still in force or not.
-    static func lift(_ sources: [IPAddress]) -> String {
-        let all = sources.map { ($0, "\($0)") }
-        return command("add", all) + command("delete", all)
-    }
+    /// What the table is made of, chains, rules and sets of ranges with their elements, as one
+    /// number that only a change changes; nil when there is no such table.
+    func fingerprint() -> Int?
 
-    private static func elements(_ verb: String, _ bans: [BanRow], now: Milliseconds) -> String {
-        command(
-            verb,
-            bans.map { ban in
-                // Rounded up: an element whose timeout is 0 would stay for ever.
-                let seconds = max((ban.until - now + Milliseconds(999)).seconds, 1)
-                return (ban.source.address, "\(ban.source.address) timeout \(seconds)s")
-            })
-    }
+    /// The elements of a timed set, and how long each has left; nil when there is no such set.
+    func elements(_ set: KernelSet) -> [IPAddress: Milliseconds]?
 
-    private static func command(_ verb: String, _ items: [(IPAddress, String)]) -> String {
-        var text = ""
-        for (set, isV4) in [("banned4", true), ("banned6", false)] {
-            let elements = items.filter { $0.0.isV4 == isV4 }.map(\.1)
-            guard !elements.isEmpty else { continue }
-            text += "\(verb) element \(table) \(set) { \(elements.joined(separator: ", ")) }\n"
-        }
-        return text
-    }
+    /// Ends what conntrack knows of flows that these sources began.
+    func endFlows(of sources: Set<Network>)
 }

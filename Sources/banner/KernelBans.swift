@@ -3,22 +3,40 @@ internal import Journal
 internal import Messages
 internal import Sys
 
-/// What the kernel must still be told, and whether it listens.
+/// What the kernel must still be told, whether it listens, and whether the table is still ours.
 struct KernelBans {
     private let firewall: any Firewall
     private let journal: Journal
-    private var touched: Set<IPAddress> = []
+    /// When each ban ends as the kernel knows it.
+    private var told: [Network: Milliseconds] = [:]
+    /// When each protection ends as the kernel knows it.
+    private var toldProtections: [Network: Milliseconds] = [:]
+    private var touched: Set<Network> = []
+    private var touchedProtections: Set<Network> = []
+    private var dirtyRanges: Set<KernelSet> = []
     private var needsRebuild = false
     private var nextTry = Milliseconds(0)
     private var wasTried = false
+    private var generation: UInt32?
+    private var fingerprint: Int?
 
-    /// Whether the kernel drops the banned sources.
+    /// What the table is made of.
+    private(set) var plan = TablePlan()
+    private var allowed = AddressRanges()
+    private var blocked = AddressRanges()
+    private var country = AddressRanges()
+
+    /// Whether the kernel drops the banned sources, or counts them in the mode that observes.
     private(set) var isActive = false
     /// Why it does not; empty when it does.
     private(set) var whyNot = "not tried yet"
 
+    /// How many elements the kernel's sets hold.
+    static let size = 131_072
     /// How long a failed firewall is left alone; each try rebuilds the whole table.
     private static let retryAfter = Milliseconds.seconds(30)
+    /// A protection is told to the kernel for longer than it lasts, so that each renewal need not be.
+    private static let slack = Milliseconds.seconds(600)
 
     /// The bans behind a firewall, which is not touched before `rebuild`.
     init(_ firewall: any Firewall, _ journal: Journal) {
@@ -27,10 +45,40 @@ struct KernelBans {
     }
 
     /// The ban of a source has begun, changed or ended.
-    mutating func touch(_ source: IPAddress) { touched.insert(source) }
+    mutating func touch(_ source: Network) { touched.insert(source) }
 
-    /// Every ban has changed.
+    /// The protection of a source has begun, changed or ended.
+    mutating func touchProtection(_ source: Network) { touchedProtections.insert(source) }
+
+    /// Everything has changed.
     mutating func touchAll() { needsRebuild = true }
+
+    /// Makes the table by another plan.
+    mutating func follow(_ plan: TablePlan) {
+        needsRebuild = needsRebuild || plan != self.plan
+        self.plan = plan
+    }
+
+    /// Lets these networks pass.
+    mutating func allow(_ ranges: AddressRanges) {
+        if ranges != allowed { dirtyRanges.formUnion([.allowed4, .allowed6]) }
+        allowed = ranges
+    }
+
+    /// Shuts these networks out.
+    mutating func block(_ ranges: AddressRanges) {
+        if ranges != blocked { dirtyRanges.formUnion([.blocked4, .blocked6]) }
+        blocked = ranges
+    }
+
+    /// Lets strangers come from these networks alone; from any when nil.
+    mutating func admit(_ ranges: AddressRanges?) {
+        if ranges != country { dirtyRanges.formUnion([.country4, .country6]) }
+        country = ranges ?? AddressRanges()
+        var changed = plan
+        changed.hasCountries = ranges != nil
+        follow(changed)
+    }
 
     /// Tries a failed firewall again with the next turn.
     mutating func retry() { needsRebuild = needsRebuild || !isActive }
@@ -40,28 +88,135 @@ struct KernelBans {
         if !isActive, now >= nextTry { retry() }
     }
 
-    /// Tells the kernel what has been touched, in one transaction; `now` is since 1970.
-    mutating func carryOut(_ bans: BanList, now: Milliseconds) {
-        if needsRebuild { return rebuild(bans.rows, now: now) }
-        guard isActive, !touched.isEmpty else { return touched.removeAll(keepingCapacity: true) }
-        var begun: [BanRow] = []
-        var ended: [IPAddress] = []
-        for source in touched {
-            if let row = bans.ban(of: source) { begun.append(row) } else { ended.append(source) }
+    /// The sources that the kernel protects, and until when: an earlier banner told it.
+    func keptProtections(now: Milliseconds) -> [Network: Milliseconds] {
+        var kept: [Network: Milliseconds] = [:]
+        for set in [KernelSet.protected4, .protected6] {
+            for (address, left) in firewall.elements(set) ?? [:] where left > Self.slack {
+                kept[.source(of: address)] = now + left - Self.slack
+            }
         }
-        touched.removeAll(keepingCapacity: true)
-        let commands =
-            FirewallCommands.lift(ended) + FirewallCommands.ban(begun, now: now)
-        // Somebody may have flushed the ruleset: then the table is made again, with every ban.
-        if firewall.run(commands) != nil { rebuild(bans.rows, now: now) }
+        return kept
     }
 
-    /// Makes the table anew with these bans.
-    mutating func rebuild(_ rows: [BanRow], now: Milliseconds) {
-        needsRebuild = false
+    /// Tells the kernel what has changed, in one transaction; `now` is since 1970.
+    mutating func carryOut(_ bans: BanList, _ exceptions: Exceptions, now: Milliseconds) {
+        if needsRebuild { return rebuild(bans, exceptions, now: now) }
+        guard isActive else { return forgetTouched() }
+        var steps: [ElementChange] = []
+        var begun: Set<Network> = []
+        for source in touched { change(source, bans, &steps, &begun, now: now) }
+        let protections = exceptions.protections
+        for source in touchedProtections { protect(source, protections, &steps, now: now) }
+        for set in dirtyRanges { steps += [.flush(set), .ranges(set, ranges(of: set))] }
+        let changesRanges = !dirtyRanges.isEmpty
+        forgetTouched()
+        guard !steps.isEmpty else { return }
+        // Somebody may have flushed the ruleset: then the table is made again, with every ban.
+        if firewall.change(steps) != nil { return rebuild(bans, exceptions, now: now) }
+        generation = generation.map { $0 &+ 1 }
+        if changesRanges { fingerprint = firewall.fingerprint() }
+        if plan.mode == .enforce, !begun.isEmpty { firewall.endFlows(of: begun) }
+    }
+
+    private mutating func forgetTouched() {
         touched.removeAll(keepingCapacity: true)
+        touchedProtections.removeAll(keepingCapacity: true)
+        dirtyRanges.removeAll()
+    }
+
+    private mutating func change(
+        _ source: Network, _ bans: BanList, _ steps: inout [ElementChange],
+        _ begun: inout Set<Network>, now: Milliseconds
+    ) {
+        let set = KernelSet.bans(source)
+        let row = bans.ban(of: source)
+        // The kernel may keep the old timeout of an element that is added again, and refuses to delete
+        // one that is not there: hence add, delete, add.
+        if told[source] != nil {
+            steps.append(.add(set, source.address, .seconds(60)))
+            steps.append(.delete(set, source.address))
+        } else if row != nil {
+            begun.insert(source)
+        }
+        if let row { steps.append(.add(set, source.address, row.until - now)) }
+        told[source] = row?.until
+    }
+
+    private mutating func protect(
+        _ source: Network, _ protections: [Network: Milliseconds], _ steps: inout [ElementChange],
+        now: Milliseconds
+    ) {
+        let set: KernelSet = source.address.isV4 ? .protected4 : .protected6
+        let until = protections[source]
+        let old = toldProtections[source]
+        if let until, let old, until <= old, until > now { return }
+        if old != nil {
+            steps.append(.add(set, source.address, .seconds(60)))
+            steps.append(.delete(set, source.address))
+        }
+        toldProtections[source] = nil
+        guard let until, until > now else { return }
+        let end = until + Self.slack
+        steps.append(.add(set, source.address, end - now))
+        toldProtections[source] = end
+    }
+
+    private func ranges(of set: KernelSet) -> [AddressRange] {
+        switch set {
+        case .allowed4: allowed.v4
+        case .allowed6: allowed.v6
+        case .blocked4: blocked.v4
+        case .blocked6: blocked.v6
+        case .country4: country.v4
+        case .country6: country.v6
+        default: []
+        }
+    }
+
+    /// Brings the table to what is known here; `anew` takes away first what others made of it.
+    ///
+    /// A table that is there keeps its elements until one transaction replaces them all: no packet of
+    /// a banned source slips through a restart.
+    mutating func rebuild(
+        _ bans: BanList, _ exceptions: Exceptions, anew: Bool = false, now: Milliseconds
+    ) {
+        needsRebuild = false
+        forgetTouched()
         nextTry = Clock.monotonic + Self.retryAfter
-        let failure = firewall.run(FirewallCommands.rebuild(rows, now: now))
+        let fresh = TableText.removal + TableText.make(plan)
+        var failure = firewall.run(anew ? fresh : TableText.make(plan))
+        // A set of another version may stand in the way.
+        if failure != nil, !anew { failure = firewall.run(fresh) }
+        if failure == nil { failure = firewall.change(everything(bans, exceptions, now: now)) }
+        generation = firewall.generation()
+        fingerprint = firewall.fingerprint()
+        tell(failure)
+    }
+
+    private mutating func everything(
+        _ bans: BanList, _ exceptions: Exceptions, now: Milliseconds
+    ) -> [ElementChange] {
+        var steps = KernelSet.timed.map(ElementChange.flush)
+        told = [:]
+        toldProtections = [:]
+        for row in bans.rows {
+            steps.append(.add(.bans(row.source), row.source.address, row.until - now))
+            told[row.source] = row.until
+        }
+        let protections = exceptions.protections
+        for source in protections.keys { protect(source, protections, &steps, now: now) }
+        for set in KernelSet.fixed where set != .outside4 && set != .outside6 {
+            steps += [.flush(set), .ranges(set, ranges(of: set))]
+        }
+        // The additions of a set follow each other, so that they share messages.
+        return steps.filter { if case .add = $0 { false } else { true } }
+            + KernelSet.timed.flatMap { set in
+                steps.filter { if case .add(set, _, _) = $0 { true } else { false } }
+            }
+    }
+
+    private mutating func tell(_ failure: String?) {
         if let failure, failure != whyNot {
             journal.write(
                 .degraded, .warning,
@@ -74,4 +229,33 @@ struct KernelBans {
         isActive = failure == nil
         whyNot = failure ?? ""
     }
+
+    /// Looks whether somebody else has changed the table, and puts it right.
+    mutating func check(_ bans: BanList, _ exceptions: Exceptions, now: Milliseconds) {
+        guard isActive, let current = firewall.generation(), current != generation else { return }
+        generation = current
+        guard firewall.fingerprint() != fingerprint || !hasEveryBan(now: now) else { return }
+        journal.write(
+            .degraded, .warning,
+            "the firewall's table inet rempart was changed by somebody else; it is put right")
+        rebuild(bans, exceptions, anew: true, now: now)
+    }
+
+    /// Whether the kernel's bans are those it was told, but for what ends about now.
+    private func hasEveryBan(now: Milliseconds) -> Bool {
+        var rest = told
+        for set in [KernelSet.banned4, .banned6, .wide4, .wide6] {
+            guard let found = firewall.elements(set) else { return false }
+            for address in found.keys {
+                let source =
+                    set == .wide4 || set == .wide6
+                    ? Network.neighbourhood(of: address) : .source(of: address)
+                guard rest.removeValue(forKey: source) != nil else { return false }
+            }
+        }
+        return rest.values.allSatisfy { $0 <= now + .seconds(2) }
+    }
+
+    /// Takes the table away: the kernel drops nothing any more.
+    func remove() { _ = firewall.run(TableText.removal) }
 }

@@ -1,16 +1,23 @@
 // banner: bans sources in its own nftables table, and keeps the bans.
 //
-// DIAGNOSTICS: records `banned` and `unbanned` for each source, `degraded` when the kernel does not
-// enforce the bans (why, and again when it does), when bans cannot be kept or are too many, or when
-// sip-router breaks the protocol. Exits with 0 when told to stop, with 111 when the supervisor is gone.
+// DIAGNOSTICS: records `banned` and `unbanned` for each source, `listLoaded` when a block list or the
+// country database was taken up, `degraded` when the kernel does not enforce the bans (why, and again
+// when it does), when somebody else changed the table, when a list or database cannot be used, when
+// bans cannot be kept or are too many, or when sip-router breaks the protocol. Exits with 0 when told to
+// stop (or by SIGTERM), with 111 when the supervisor is gone.
 internal import Messages
 internal import Privsep
 
 ServiceLoop<BannerService>.run(role: .banner) { (supervision, set) throws(ChildFailure) in
     let service = BannerService(
         set.settings, folder: set.files[.state], Nftables(), supervision.journal)
+    let lists = set.settings.compactMap { setting in
+        if case .blockList(let path) = setting { WatchedFile.folder(of: path) } else { nil }
+    }
+    // Whole folders, since a file that is renamed into another's place is another file.
+    let read = (lists + Countries.folders(set.settings)).map(Confinement.Path.reading)
     try Confinement.apply(
-        role: .banner, paths: set.files[.state].map { [.writing($0)] } ?? [],
+        role: .banner, paths: read + (set.files[.state].map { [.writing($0)] } ?? []),
         journal: supervision.journal)
     return service
 }

@@ -65,11 +65,12 @@ struct ControlClient {
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while true {
             try waitReadable(socket.raw, until: deadline)
-            let row = try next(socket.raw, &buffer)
-            switch row {
-            case .done: return rows
-            case .failed(let why): throw .refused(why)
-            default: rows.append(row)
+            for row in try next(socket.raw, &buffer) {
+                switch row {
+                case .done: return rows
+                case .failed(let why): throw .refused(why)
+                default: rows.append(row)
+                }
             }
         }
     }
@@ -86,10 +87,10 @@ struct ControlClient {
         }
     }
 
-    /// The next row, the end of the answer included.
+    /// The rows of the next frame, the end of the answer included.
     private func next(
         _ raw: Int32, _ buffer: inout [UInt8]
-    ) throws(ControlError) -> ControlReply {
+    ) throws(ControlError) -> [ControlReply] {
         let received: Frame.Received
         do throws(SystemError) {
             received = try Frame.receive(into: &buffer, on: raw)
@@ -99,7 +100,11 @@ struct ControlClient {
         guard case .frame(let length, _) = received else { throw .ended }
         let frame = Array(buffer[..<length])
         do throws(WireError) {
-            return try ControlReply(decoding: frame.span)
+            var rows: [ControlReply] = []
+            try Parcel.forEach(in: frame.span) { row throws(WireError) in
+                rows.append(try ControlReply(decoding: row))
+            }
+            return rows
         } catch {
             throw .garbled("\(error)")
         }

@@ -65,7 +65,6 @@ struct ShowSettings: ParsableCommand {
             lines.append("range    \(key.range)")
             if let standard = key.byDefault { lines.append("default  \(standard)") }
             lines.append("example  \(key.example)")
-            if let caveat = key.caveat { lines.append("NOTE     \(caveat)") }
             return lines.joined(separator: "\n    ")
         }.joined(separator: "\n\n")
     }
@@ -82,7 +81,6 @@ struct ShowSettings: ParsableCommand {
                 if let standard = key.byDefault {
                     members.append(.init("default", .string(standard)))
                 }
-                if let caveat = key.caveat { members.append(.init("caveat", .string(caveat))) }
                 return .object(members)
             })
     }

@@ -10,114 +10,147 @@ func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 /// A network of a test's own text.
 func net(_ text: String) throws -> Network { try #require(Network(text)) }
 
+/// A ban from the moment 0 to another, in seconds.
+func row(_ text: String, until: Int64, level: UInt32 = 1) throws -> BanRow {
+    BanRow(
+        source: try net(text), reason: "x", since: .seconds(0), until: .seconds(until),
+        firstSeen: .seconds(0), lastSeen: .seconds(0), count: 1, level: level)
+}
+
 @Suite("BanList")
 struct BanListTests {
-    @Test("an IPv6 ban covers the /64, an IPv4 ban the address")
+    @Test("an IPv6 ban covers the /64, an IPv4 ban the address, a roll-up all its neighbours")
     func sources() throws {
-        var list = BanList(allowed: [])
-        _ = list.ban(
-            try ip("2001:db8:1:2:3:4:5:6"), reason: "digest", count: 3, span: .seconds(60),
-            now: .seconds(100))
-        _ = list.ban(
-            try ip("198.18.0.7"), reason: "digest", count: 1, span: .seconds(60), now: .seconds(101)
-        )
-        #expect(list.rows.map { "\($0.source)" } == ["2001:db8:1:2::/64", "198.18.0.7/32"])
-        #expect(list.ban(of: try ip("2001:db8:1:2::9"))?.until == .seconds(160))
-        #expect(list.ban(of: try ip("198.18.0.8")) == nil)
+        var list = BanList()
+        list.insert(try row("2001:db8:1:2::/64", until: 60))
+        list.insert(try row("198.18.0.7", until: 60))
+        list.insert(try row("198.18.9.0/24", until: 60))
+        #expect(list.ban(covering: try ip("2001:db8:1:2::9")) != nil)
+        #expect(list.ban(covering: try ip("198.18.0.8")) == nil)
+        #expect(list.ban(covering: try ip("198.18.9.200"))?.source == (try net("198.18.9.0/24")))
     }
 
-    @Test("a second ban prolongs the first, adds its offences and never shortens it")
-    func prolong() throws {
-        var list = BanList(allowed: [])
-        let source = try ip("198.18.0.7")
-        _ = list.ban(source, reason: "a", count: 5, span: .seconds(600), now: .seconds(0))
-        _ = list.ban(source, reason: "b", count: 2, span: .seconds(10), now: .seconds(30))
-        let row = try #require(list.ban(of: source))
-        #expect(row.until == .seconds(600) && row.since == .seconds(0))
-        #expect(row.count == 7 && row.reason == "b")
-        _ = list.ban(
-            source, reason: "c", count: .max, span: .seconds(10), exactly: true, now: .seconds(40))
-        #expect(list.ban(of: source)?.until == .seconds(50))
-        #expect(list.ban(of: source)?.count == .max)
-    }
-
-    @Test("an allowed network is never banned, nor is the /64 around an allowed address")
-    func allowed() throws {
-        let office = try #require(Network("203.0.113.0/24"))
-        let admin = try #require(Network("2001:db8::5"))
-        var list = BanList(allowed: [office, admin])
-        func outcome(_ text: String) throws -> BanList.Outcome {
-            list.ban(try ip(text), reason: "", count: 1, span: .seconds(9), now: .seconds(0))
-        }
-        #expect(try outcome("203.0.113.77") == .allowed(office))
-        #expect(try outcome("2001:db8::99") == .allowed(admin))
-        #expect(list.count == 0)
-        #expect(try outcome("203.0.114.1") != .allowed(office))
-    }
-
-    @Test("bans end at their moment, one by one")
+    @Test("bans end at their moment, one by one, and a prolonged one at its new moment")
     func expiry() throws {
-        var list = BanList(allowed: [])
-        for (host, span) in [("198.18.0.1", 10), ("198.18.0.2", 20), ("198.18.0.3", 20)] {
-            _ = list.ban(
-                try ip(host), reason: "", count: 1, span: .seconds(Int64(span)), now: .seconds(0))
-        }
+        var list = BanList()
+        list.insert(try row("198.18.0.1", until: 10))
+        list.insert(try row("198.18.0.2", until: 20))
+        list.insert(try row("198.18.0.3", until: 20))
+        list.insert(try row("198.18.0.3", until: 30))
         #expect(list.expire(now: .seconds(9)).isEmpty)
-        #expect(list.expire(now: .seconds(10)).map { "\($0.source.address)" } == ["198.18.0.1"])
-        #expect(list.expire(now: .seconds(25)).count == 2)
+        #expect(list.expire(now: .seconds(10)).map(\.source) == [try net("198.18.0.1")])
+        #expect(list.expire(now: .seconds(25)).map(\.source) == [try net("198.18.0.2")])
+        #expect(list.expire(now: .seconds(30)).map(\.source) == [try net("198.18.0.3")])
         #expect(list.count == 0)
+    }
+
+    @Test("a ban that has ended is held against its source for 30 days, one that was lifted never")
+    func memory() throws {
+        var list = BanList()
+        let source = try net("198.18.0.1")
+        list.insert(try row("198.18.0.1", until: 10, level: 3))
+        _ = list.expire(now: .seconds(10))
+        #expect(list.level(of: source, now: .seconds(20)) == 3)
+        #expect(list.level(of: source, now: .seconds(10 + 31 * 86_400)) == 0)
+        #expect(list.restore(try row("198.18.0.2", until: 5, level: 2), now: .seconds(10)))
+        #expect(list.level(of: try net("198.18.0.2"), now: .seconds(20)) == 2)
+        _ = list.lift(source)
+        #expect(list.level(of: source, now: .seconds(20)) == 0)
     }
 
     @Test("a full list takes no more sources, and still prolongs those it has")
     func full() throws {
-        var list = BanList(allowed: [])
+        var list = BanList()
         for index in 0..<UInt32(BanList.capacity) {
-            _ = list.ban(
-                IPAddress(v4: 0x0A00_0000 + index), reason: "", count: 1, span: .seconds(1),
-                now: .seconds(0))
+            var ban = try row("10.0.0.0", until: 60)
+            ban.source = Network(IPAddress(v4: 0x0A00_0000 + index), prefix: 32)
+            list.insert(ban)
         }
-        func outcome(_ word: UInt32) -> BanList.Outcome {
-            list.ban(
-                IPAddress(v4: word), reason: "", count: 1, span: .seconds(5), now: .seconds(0))
+        #expect(!list.hasRoom(for: try net("11.0.0.0")))
+        #expect(list.hasRoom(for: try net("10.0.0.0")))
+    }
+
+    @Test("eight banned neighbours within a day are enough, fewer or older ones are not")
+    func neighbours() throws {
+        var neighbours = Neighbours()
+        for host in 1...6 {
+            #expect(neighbours.add(try net("198.18.0.\(host)"), now: .seconds(0)) == nil)
         }
-        #expect(outcome(0x0B00_0000) == .full)
-        #expect(outcome(0x0A00_0000) != .full)
+        #expect(neighbours.add(try net("198.18.1.1"), now: .seconds(0)) == nil)
+        #expect(neighbours.add(try net("198.18.0.7"), now: .seconds(86_401)) == nil)
+        #expect(neighbours.add(try net("198.18.0.8"), now: .seconds(86_401)) == nil)
+        for host in 9...13 {
+            #expect(neighbours.add(try net("198.18.0.\(host)"), now: .seconds(86_401)) == nil)
+        }
+        #expect(neighbours.add(try net("198.18.0.14"), now: .seconds(86_401))?.count == 8)
     }
 }
 
-@Suite("FirewallCommands")
-struct FirewallCommandsTests {
-    private func row(_ text: String, until: Int64) throws -> BanRow {
-        BanRow(
-            source: try net(text), reason: "x", since: .seconds(0), until: .seconds(until),
-            firstSeen: .seconds(0), lastSeen: .seconds(0), count: 1)
+@Suite("AddressRanges")
+struct AddressRangesTests {
+    @Test("networks that touch or overlap are one range, each family by itself")
+    func merging() throws {
+        let networks = [
+            "198.18.0.0/24", "198.18.1.0/24", "198.18.0.128/25", "255.255.255.255", "2001:db8::/32",
+            "2001:db8:1::/48", "::/0",
+        ]
+        let ranges = AddressRanges(try networks.map { try net($0) })
+        #expect(ranges.v4.count == 2 && ranges.v6.count == 1)
+        #expect(ranges.v4.first?.next == (try ip("198.18.2.0")))
+        #expect(ranges.v4.last?.next == nil && ranges.v6.first?.next == nil)
+        #expect(ranges.contains(try ip("198.18.1.255")))
+        #expect(!ranges.contains(try ip("198.18.2.0")))
+        #expect(ranges.contains(try ip("2001:db9::")))
     }
+}
 
-    @Test("a ban is added, deleted and added with its timeout, each family in its own set")
-    func ban() throws {
-        let rows = [try row("198.18.0.7", until: 90), try row("2001:db8::", until: 100)]
-        #expect(
-            FirewallCommands.ban(rows, now: .seconds(30)) == """
-                add element inet rempart banned4 { 198.18.0.7 }
-                add element inet rempart banned6 { 2001:db8:: }
-                delete element inet rempart banned4 { 198.18.0.7 }
-                delete element inet rempart banned6 { 2001:db8:: }
-                add element inet rempart banned4 { 198.18.0.7 timeout 60s }
-                add element inet rempart banned6 { 2001:db8:: timeout 70s }
-
-                """)
-    }
-
+@Suite("TableText")
+struct TableTextTests {
     @Test("no table but its own is ever named")
     func ownTable() throws {
-        let rows = [try row("198.18.0.7", until: 90)]
-        let commands =
-            FirewallCommands.rebuild(rows, now: .seconds(0))
-            + FirewallCommands.ban(rows, now: .seconds(0))
-            + FirewallCommands.lift(rows.map(\.source.address))
-        for line in commands.split(separator: "\n")
+        let outside = Endpoint(.tls, try #require(SocketAddress("203.0.113.5:5061")))
+        let text = TableText.removal + TableText.make(TablePlan(outside: [outside]))
+        for line in text.split(separator: "\n")
         where ["add", "delete", "table", "flush"].contains(line.prefix { $0 != " " }) {
             #expect(line.contains("inet rempart"))
+        }
+        #expect(text.contains("203.0.113.5 . tcp . 5061"))
+    }
+
+    @Test(
+        "observing, no rule drops; without countries, none asks for one; without limits, none limits"
+    )
+    func plans() {
+        let watching = TableText.make(TablePlan(mode: .observe, hasCountries: true))
+        #expect(!watching.contains("drop"))
+        #expect(watching.contains("saddr != @country4"))
+        let bare = TableText.make(TablePlan(packets: 0, connections: 0))
+        #expect(!bare.contains("saddr != @country4") && !bare.contains("limit rate"))
+    }
+}
+
+@Suite("BlockLists")
+struct BlockListTests {
+    @Test("a network a line, with comments and blank lines")
+    func reading() throws {
+        let text = "# shared\n198.18.0.0/24 ; why\n\n\t2001:db8::/32\r\n198.18.9.9 # one"
+        #expect(
+            try BlockLists.networks(Array(text.utf8), room: 9)
+                == ["198.18.0.0/24", "2001:db8::/32", "198.18.9.9"].map { try net($0) })
+    }
+
+    @Test("a wrong line, everybody, or more than there is room for refuses the whole list")
+    func faults() {
+        for (text, word) in [
+            ("198.18.0.0/24\nbogus\n", "line 2"), ("0.0.0.0/0", "everybody"),
+            ("198.18.0.1\n198.18.0.2\n198.18.0.3", "more than"),
+        ] {
+            do throws(BlockListFault) {
+                _ = try BlockLists.networks(Array(text.utf8), room: 2)
+                Issue.record("\(text) was taken")
+            } catch {
+                #expect(error.message.contains(word))
+            }
         }
     }
 }

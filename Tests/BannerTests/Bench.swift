@@ -26,12 +26,38 @@ final class TemporaryFolder {
 /// A firewall that only remembers; it can be told to fail.
 final class RecordingFirewall: Firewall {
     var commands: [String] = []
+    var transactions: [[ElementChange]] = []
+    var ended: Set<Network> = []
     var failure: String?
+    var number: UInt32 = 1
+    var print: Int? = 7
+    var kept: [KernelSet: [IPAddress: Milliseconds]] = [:]
 
     func run(_ commands: String) -> String? {
         if failure == nil { self.commands.append(commands) }
+        number += 1
         return failure
     }
+
+    func change(_ steps: [ElementChange]) -> String? {
+        guard failure == nil else { return failure }
+        transactions.append(steps)
+        number += 1
+        for step in steps {
+            switch step {
+            case .add(let set, let address, let span): kept[set, default: [:]][address] = span
+            case .delete(let set, let address): kept[set]?[address] = nil
+            case .flush(let set): kept[set] = [:]
+            case .ranges: break
+            }
+        }
+        return nil
+    }
+
+    func generation() -> UInt32? { number }
+    func fingerprint() -> Int? { print }
+    func elements(_ set: KernelSet) -> [IPAddress: Milliseconds]? { kept[set] ?? [:] }
+    func endFlows(of sources: Set<Network>) { ended.formUnion(sources) }
 }
 
 /// A clock that a test sets, since 1970.
@@ -49,7 +75,8 @@ final class Bench {
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
 
     init(
-        _ settings: [Setting] = [], folder: TemporaryFolder? = nil, failure: String? = nil
+        _ settings: [Setting] = [.ban(.seconds(60))], folder: TemporaryFolder? = nil,
+        failure: String? = nil
     ) throws {
         self.folder = try folder ?? TemporaryFolder()
         firewall.failure = failure
@@ -57,7 +84,8 @@ final class Bench {
         end = mine
         service = BannerService(
             settings, folder: self.folder.descriptor, firewall,
-            Journal(process: "banner", socket: nil), clock: { [clock] in clock.now })
+            Journal(process: "banner", socket: nil), usualPlaces: [],
+            clock: { [clock] in clock.now })
         service.router.attach(its)
         service.linked()
     }

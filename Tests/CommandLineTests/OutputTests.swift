@@ -117,6 +117,16 @@ import Testing
         #expect(Bans.text([], now: .seconds(0)) == "No address is banned.")
     }
 
+    @Test("an explanation is an object of its findings, and lines told from now")
+    func why() {
+        let rows = [("verdict", "banned"), ("first seen", "940"), ("ends", "1060")]
+        #expect(
+            Why.json(rows).text == #"{"verdict":"banned","first seen":940,"ends":1060}"#)
+        #expect(
+            Why.text(rows, now: .seconds(1000))
+                == "verdict     banned\nfirst seen  1m ago\nends        in 1m")
+    }
+
     @Test("the documentation names every key with its range and default")
     func settings() {
         for key in Schema.keys {

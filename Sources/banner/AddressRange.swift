@@ -1,0 +1,110 @@
+// Ranges of addresses, as the kernel's interval sets hold them.
+internal import Sys
+
+/// Addresses of one family, from the first to the last.
+struct AddressRange: Hashable {
+    let first: IPAddress
+    let last: IPAddress
+
+    /// The addresses of a network.
+    init(_ network: Network) {
+        let bits = network.address.isV4 ? network.prefix + 96 : network.prefix
+        let high: UInt64 = bits >= 64 ? 0 : .max >> UInt64(bits)
+        let low: UInt64 = bits <= 64 ? .max : bits >= 128 ? 0 : .max >> UInt64(bits - 64)
+        first = network.address
+        last = IPAddress(high: first.high | high, low: first.low | low)
+    }
+
+    private init(_ first: IPAddress, _ last: IPAddress) {
+        self.first = first
+        self.last = last
+    }
+
+    /// The address after the last one; nil when the family ends there.
+    var next: IPAddress? {
+        let isEnd =
+            first.isV4 ? last.low & 0xFFFF_FFFF == 0xFFFF_FFFF : last.high & last.low == .max
+        return isEnd ? nil : last.successor
+    }
+
+    /// Ranges of one family sorted, those that touch or overlap made one.
+    fileprivate static func merged(_ ranges: [AddressRange]) -> [AddressRange] {
+        var result: [AddressRange] = []
+        for range in ranges.sorted(by: { $0.first.isBefore($1.first) }) {
+            guard let before = result.last,
+                before.next.map({ !$0.isBefore(range.first) }) ?? true
+            else {
+                result.append(range)
+                continue
+            }
+            if before.last.isBefore(range.last) {
+                result[result.count - 1] = AddressRange(before.first, range.last)
+            }
+        }
+        return result
+    }
+}
+
+/// A set of addresses as ranges that are sorted and do not touch, each family by itself.
+struct AddressRanges: Hashable {
+    private(set) var v4: [AddressRange] = []
+    private(set) var v6: [AddressRange] = []
+
+    /// No addresses.
+    init() {}
+
+    /// The addresses of networks.
+    init(_ networks: some Sequence<Network>) {
+        let ranges = networks.map(AddressRange.init)
+        v4 = AddressRange.merged(ranges.filter(\.first.isV4))
+        v6 = AddressRange.merged(ranges.filter { !$0.first.isV4 })
+    }
+
+    /// How many ranges there are.
+    var count: Int { v4.count + v6.count }
+
+    /// Whether an address is in the set.
+    func contains(_ address: IPAddress) -> Bool {
+        let ranges = address.isV4 ? v4 : v6
+        var low = 0
+        var high = ranges.count
+        while low < high {
+            let middle = (low + high) / 2
+            if address.isBefore(ranges[middle].first) { high = middle } else { low = middle + 1 }
+        }
+        return low > 0 && !ranges[low - 1].last.isBefore(address)
+    }
+}
+
+extension IPAddress {
+    /// The order of numbers.
+    func isBefore(_ other: IPAddress) -> Bool {
+        high != other.high ? high < other.high : low < other.low
+    }
+
+    /// The address after this one.
+    fileprivate var successor: IPAddress {
+        let (next, overflow) = low.addingReportingOverflow(1)
+        return IPAddress(high: overflow ? high &+ 1 : high, low: next)
+    }
+}
+
+extension Network {
+    /// The source that a ban of an address covers: the IPv4 address, or the IPv6 /64.
+    static func source(of address: IPAddress) -> Network {
+        Network(address, prefix: address.isV4 ? 32 : 64)
+    }
+
+    /// The neighbourhood of a source: the IPv4 /24, or the IPv6 /48.
+    static func neighbourhood(of address: IPAddress) -> Network {
+        Network(address, prefix: address.isV4 ? 24 : 48)
+    }
+
+    /// Whether it is as wide as a neighbourhood, rather than one source.
+    var isWide: Bool { prefix < (address.isV4 ? 32 : 64) }
+
+    /// Whether the two share an address.
+    func overlaps(_ other: Network) -> Bool {
+        contains(other.address) || other.contains(address)
+    }
+}

@@ -1,0 +1,137 @@
+// Bans begun and ended, whoever wants them.
+internal import Journal
+internal import Messages
+internal import Sys
+
+/// What became of a wish to ban.
+enum BanOutcome: Equatable {
+    /// The source is banned, as the row says.
+    case banned(BanRow)
+    /// The source must not be banned.
+    case excepted(Exception)
+    /// There is no room for another ban.
+    case full
+}
+
+extension BannerService {
+    /// Carries out an order of sip-router.
+    func take(_ order: BanOrder) {
+        let source = Network.source(of: order.address)
+        let now = clock()
+        guard bans.ban(of: source) != nil || isWithinMeasure() else { return }
+        let old = bans.ban(of: source)
+        // Orders on their way while the ban began are the same offence.
+        let level = old?.level ?? bans.level(of: source, now: now) + 1
+        let span = max(spans[min(Int(level), spans.count) - 1], order.atLeast)
+        let row = BanRow(
+            source: source, reason: Self.line(order.reason), evidence: Self.line(order.evidence),
+            profile: Self.line(order.profile), since: old?.since ?? now,
+            until: max(now + span, old?.until ?? now), firstSeen: old?.firstSeen ?? order.firstSeen,
+            lastSeen: order.lastSeen, count: (old?.count ?? 0).adding(order.count), level: level)
+        switch begin(row, byHand: false) {
+        case .banned:
+            if old == nil { rollUp(from: source) }
+        case .excepted: tell(.unbanned(source))
+        case .full: break
+        }
+    }
+
+    /// Bans a source for as long as the administrator says, growth and earlier bans aside.
+    func banByHand(_ address: IPAddress, _ span: Milliseconds, _ words: String) -> BanOutcome {
+        let source = Network.source(of: address)
+        let now = clock()
+        let old = bans.ban(of: source)
+        return begin(
+            BanRow(
+                source: source, reason: words.isEmpty ? "by hand" : Self.line(words),
+                evidence: old?.evidence ?? "", profile: old?.profile ?? "",
+                since: old?.since ?? now, until: now + (span.count == 0 ? spans[0] : span),
+                firstSeen: old?.firstSeen ?? now, lastSeen: old?.lastSeen ?? now,
+                count: old?.count ?? 0, level: old?.level ?? bans.level(of: source, now: now) + 1),
+            byHand: true)
+    }
+
+    private func begin(_ row: BanRow, byHand: Bool) -> BanOutcome {
+        let now = clock()
+        if let exception = exceptions.reason(against: row.source, byHand: byHand, now: now) {
+            return .excepted(exception)
+        }
+        guard bans.hasRoom(for: row.source) else {
+            sayFull(true)
+            return .full
+        }
+        sayFull(false)
+        bans.insert(row)
+        kernel.touch(row.source)
+        keep(.ban(row))
+        if mode == .enforce { tell(.banned(row.source, until: row.until)) }
+        let seconds = (row.until - now).seconds
+        let verb = mode == .enforce ? "banned" : "would ban"
+        let what = row.evidence.isEmpty ? row.reason : "\(row.reason), \(row.evidence)"
+        journal.write(
+            .banned, .notice, "\(verb) \(row.source.name) for \(seconds) s: \(what)",
+            [
+                (.address, "\(row.source.address)"), (.reason, row.reason),
+                (.count, "\(row.count)"), (.seconds, "\(seconds)"),
+            ])
+        return .banned(row)
+    }
+
+    /// Bans the neighbourhood of a source once enough of it is banned.
+    private func rollUp(from source: Network) {
+        let now = clock()
+        guard let guilty = neighbours.add(source, now: now) else { return }
+        let wide = Network.neighbourhood(of: source.address)
+        guard bans.ban(of: wide) == nil, bans.hasRoom(for: wide) else { return }
+        let names = guilty.map { "\($0.address)" }.joined(separator: ", ")
+        let level = bans.level(of: wide, now: now) + 1
+        let outcome = begin(
+            BanRow(
+                source: wide, reason: "neighbours",
+                evidence: Self.cut("\(guilty.count) banned: \(names)", to: BanOrder.evidenceLimit),
+                since: now, until: now + spans[min(Int(level), spans.count) - 1], firstSeen: now,
+                lastSeen: now, count: UInt32(guilty.count), level: level), byHand: false)
+        if case .banned = outcome { neighbours.forget(wide) }
+    }
+
+    /// A ban was taken out of the list.
+    func ended(_ row: BanRow, _ reason: String, isForgotten: Bool) {
+        kernel.touch(row.source)
+        if isForgotten {
+            keep(.lifted(row.source))
+            neighbours.remove(row.source)
+        }
+        if mode == .enforce { tell(.unbanned(row.source)) }
+        journal.write(
+            .unbanned, .notice, "the ban of \(row.source.name) has ended: \(reason)",
+            [(.address, "\(row.source.address)"), (.reason, reason)])
+    }
+
+    /// Text as it fits a column of the bans' file, at most 400 bytes.
+    static func line(_ text: String) -> String {
+        let clean = text.unicodeScalars.map { scalar -> Character in
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+            return isControl ? " " : Character(scalar)
+        }
+        return cut(String(clean), to: 400)
+    }
+
+    private static func cut(_ text: String, to limit: Int) -> String {
+        var cut = text
+        while cut.utf8.count > limit { cut.unicodeScalars.removeLast() }
+        return cut
+    }
+}
+
+extension UInt32 {
+    /// The sum, or the greatest number.
+    fileprivate func adding(_ other: UInt32) -> UInt32 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}
+
+extension Network {
+    /// "198.18.0.7" for an IPv4 address, else with the prefix.
+    var name: String { address.isV4 && prefix == 32 ? "\(address)" : "\(self)" }
+}

@@ -1,0 +1,135 @@
+// The countries that strangers may come from.
+internal import Glibc
+internal import Journal
+internal import Messages
+internal import Sys
+
+/// The countries of the settings, and the database that tells them, taken up again when it is replaced.
+struct Countries {
+    private let journal: Journal
+    /// Where a copy is kept, so that whatever is done to the file, what is mapped stays as it is.
+    private let folder: Descriptor?
+    private let usualPlaces: [String]
+    private var wanted: Set<String> = []
+    private var files: [WatchedFile] = []
+    private var database: CountryDatabase?
+    private var networks: [Network] = []
+    private var saidMissing = false
+
+    private static let longest = 256 << 20
+    private static let copy = "countries.mmdb"
+    private static let fresh = "countries.new"
+
+    /// Where the database is when the settings do not say.
+    static let usualPlaces = ["/var/lib/GeoIP", "/usr/share/GeoIP"].flatMap { folder in
+        ["GeoLite2-Country", "GeoIP2-Country", "GeoLite2-City", "dbip-country-lite"].map {
+            "\(folder)/\($0).mmdb"
+        }
+    }
+
+    /// The networks without a country that strangers may come from too: private and link-local ones.
+    private static let everywhere = [
+        "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+        "fc00::/7", "fe80::/10",
+    ].compactMap { Network($0) }
+
+    /// No countries yet; `folder` keeps the copy.
+    init(folder: Descriptor?, _ journal: Journal, usualPlaces: [String] = Self.usualPlaces) {
+        self.journal = journal
+        self.folder = folder
+        self.usualPlaces = usualPlaces
+    }
+
+    /// Where strangers may come from; nil when from anywhere.
+    var ranges: AddressRanges? {
+        wanted.isEmpty || database == nil ? nil : AddressRanges(networks + Self.everywhere)
+    }
+
+    /// One line about the database, for the administrator.
+    var state: String {
+        if database != nil { return "" }
+        return "no country database: tried \(files.map(\.path).joined(separator: ", "))"
+    }
+
+    /// The country of an address; empty when it is not known.
+    func country(of address: IPAddress) -> String { database?.country(of: address) ?? "" }
+
+    /// The folders that must stay readable.
+    static func folders(_ settings: [Setting]) -> [String] {
+        Set(paths(settings, usualPlaces).map(WatchedFile.folder)).sorted()
+    }
+
+    private static func paths(_ settings: [Setting], _ usual: [String]) -> [String] {
+        let given = settings.compactMap { if case .geoip(let path) = $0 { path } else { nil } }
+        return given.isEmpty ? usual : given
+    }
+
+    /// Follows these settings.
+    mutating func follow(_ settings: [Setting]) {
+        wanted = Set(
+            settings.compactMap { if case .country(let code) = $0 { code } else { nil } })
+        saidMissing = false
+        // Looked at anew: the networks are those of the countries.
+        files = Self.paths(settings, usualPlaces).map { WatchedFile($0) }
+    }
+
+    /// Reads a file that has changed, the first that is there; whether the networks may be others now.
+    mutating func refresh() -> Bool {
+        var changed = false
+        for index in files.indices {
+            let isOther = files[index].hasChanged()
+            guard files[index].isThere else { continue }
+            if isOther { changed = take(files[index]) || changed }
+            return changed
+        }
+        if database == nil, !wanted.isEmpty, !saidMissing {
+            saidMissing = true
+            journal.write(
+                .degraded, .warning,
+                "defence.countries is off, strangers may come from anywhere: \(state); put a"
+                    + " MaxMind database there, or name it in defence.geoip")
+        }
+        return changed
+    }
+
+    private mutating func take(_ file: WatchedFile) -> Bool {
+        do {
+            let fresh = try CountryDatabase(path: try kept(file))
+            networks = try fresh.networks(of: wanted)
+            database = fresh
+            settle()
+            journal.write(
+                .listLoaded, .info,
+                "country database \(file.path): \(networks.count) networks of"
+                    + " the countries of defence.countries")
+            return true
+        } catch {
+            let why = (error as? DatabaseFault)?.message ?? "\(error)"
+            let rest =
+                database == nil
+                ? "strangers may come from anywhere" : "the one before stays in force"
+            journal.write(
+                .degraded, .warning,
+                "country database \(file.path) cannot be used (\(why)): \(rest)")
+            return false
+        }
+    }
+
+    /// The path of a copy of the file, or its own without a folder to keep it in.
+    private func kept(_ file: WatchedFile) throws(SystemError) -> String {
+        guard let folder else { return file.path }
+        let bytes = try file.bytes(limit: Self.longest)
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        _ = unsafe unlinkat(folder.raw, Self.fresh, 0)
+        let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
+        let copy = Descriptor(
+            owning: try SystemError.check(raw < 0 ? -errno : raw, "open \(Self.fresh)"))
+        try writeAll(bytes, to: copy, Self.fresh)
+        return "/proc/self/fd/\(folder.raw)/\(Self.fresh)"
+    }
+
+    private func settle() {
+        guard let folder else { return }
+        _ = unsafe renameat(folder.raw, Self.fresh, folder.raw, Self.copy)
+    }
+}

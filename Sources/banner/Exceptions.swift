@@ -1,0 +1,98 @@
+// Who is not to be banned: networks that are allowed, sources with live registrations.
+internal import Messages
+internal import Sys
+
+/// Why a source cannot be banned.
+enum Exception: Equatable {
+    /// A network of the settings touches it.
+    case setting(Network)
+    /// An Asterisk of the settings is in it.
+    case asterisk(IPAddress)
+    /// A network that the administrator allowed by command touches it.
+    case administrator(Network)
+    /// It has live registrations until then.
+    case protected(until: Milliseconds)
+}
+
+/// The networks and sources that bans must leave out.
+struct Exceptions {
+    private var settings: [Network] = []
+    private var asterisks: [IPAddress] = []
+    /// The networks that the administrator allowed by command.
+    private(set) var byHand: Set<Network> = []
+    private var protected: [Network: Milliseconds] = [:]
+
+    /// The host itself: 127.0.0.0/8 and ::1.
+    static let loopback = [
+        Network(IPAddress(v4: 0x7F00_0000), prefix: 8),
+        Network(IPAddress(high: 0, low: 1), prefix: 128),
+    ]
+
+    /// Nobody but the host itself.
+    init() {}
+
+    /// Takes what the settings say.
+    mutating func take(_ settings: [Setting]) {
+        self.settings = settings.compactMap {
+            if case .allow(let network) = $0 { network } else { nil }
+        }
+        asterisks = settings.compactMap {
+            if case .asterisk(let server) = $0 { server.ip } else { nil }
+        }
+    }
+
+    /// The networks that the kernel lets pass.
+    var networks: [Network] {
+        Self.loopback + settings + byHand
+            + asterisks.map { Network($0, prefix: $0.isV4 ? 32 : 128) }
+    }
+
+    /// The administrator allows a network, or takes that back; false when it was so already.
+    mutating func allow(_ network: Network, _ isAllowed: Bool) -> Bool {
+        isAllowed ? byHand.insert(network).inserted : byHand.remove(network) != nil
+    }
+
+    /// Protects the source of an address until a moment; 0 ends it.
+    mutating func protect(_ address: IPAddress, until: Milliseconds) {
+        protected[.source(of: address)] = until.count == 0 ? nil : until
+    }
+
+    /// Until when a source is protected, if it is.
+    func protection(of source: Network, now: Milliseconds) -> Milliseconds? {
+        protected[source].flatMap { $0 > now ? $0 : nil }
+    }
+
+    /// Every protected source and its end.
+    var protections: [Network: Milliseconds] { protected }
+
+    /// Forgets protections that have ended.
+    mutating func expire(now: Milliseconds) { protected = protected.filter { $0.value > now } }
+
+    /// The exception that lets exactly this address pass everything, if there is one.
+    func exception(of address: IPAddress) -> Exception? {
+        if let network = (Self.loopback + settings).first(where: { $0.contains(address) }) {
+            return .setting(network)
+        }
+        if let network = byHand.first(where: { $0.contains(address) }) {
+            return .administrator(network)
+        }
+        return asterisks.contains(address) ? .asterisk(address) : nil
+    }
+
+    /// Why a ban of the source must not be; protection does not hold the administrator up.
+    func reason(against source: Network, byHand isByHand: Bool, now: Milliseconds) -> Exception? {
+        if let network = (Self.loopback + settings).first(where: { $0.overlaps(source) }) {
+            return .setting(network)
+        }
+        if let network = byHand.first(where: { $0.overlaps(source) }) {
+            return .administrator(network)
+        }
+        if let server = asterisks.first(where: { source.contains($0) }) {
+            return .asterisk(server)
+        }
+        guard !isByHand else { return nil }
+        if !source.isWide { return protection(of: source, now: now).map(Exception.protected) }
+        return protected.first { source.contains($0.key.address) && $0.value > now }
+            .map { .protected(until: $0.value) }
+    }
+}

@@ -1,0 +1,130 @@
+// The table `inet rempart` in the words of nft(8).
+internal import Messages
+internal import Sys
+
+/// What the table is made of, beside the elements of its sets.
+struct TablePlan: Equatable {
+    /// Whether packets are dropped, or only counted.
+    var mode = DefenceMode.enforce
+    /// Where the Internet reaches us.
+    var outside: [Endpoint] = []
+    /// Whether strangers of other countries are shut out.
+    var hasCountries = false
+    /// UDP packets a second that a stranger may send; 0: any.
+    var packets: UInt32 = 400
+    /// TCP connections a second that a stranger may open; 0: any.
+    var connections: UInt32 = 20
+}
+
+/// The commands that make the table, the only one that is ever named.
+enum TableText {
+    private static let table = "inet rempart"
+    private static let half = "ffff:ffff:ffff:ffff::"
+    private static let third = "ffff:ffff:ffff::"
+
+    /// Takes the table away, whether it is there or not.
+    static let removal = "add table \(table)\ndelete table \(table)\n"
+
+    /// Makes the table by a plan, in one transaction; elements of a table that is there stay, but
+    /// for those of `outside`.
+    ///
+    /// Priority -300 (raw) comes before conntrack (-200), so that a ban also ends flows that a
+    /// firewall accepts as established (nft(8), "CHAINS").
+    static func make(_ plan: TablePlan) -> String {
+        // Chains must be there before they can be emptied, the second of them before it is named.
+        """
+        add table \(table)
+        add chain \(table) prerouting { type filter hook prerouting priority -300; policy accept; }
+        add chain \(table) strangers
+        flush chain \(table) prerouting
+        flush chain \(table) strangers
+        table \(table) {
+        \(sets)
+        }
+        flush set \(table) outside4
+        flush set \(table) outside6
+        \(endpoints(plan.outside))
+        table \(table) {
+            chain strangers {
+        \(strangers(plan))
+            }
+            chain prerouting {
+        \(prerouting(plan))
+            }
+        }
+
+        """
+    }
+
+    private static let sets: String = {
+        var lines: [String] = []
+        for (family, type) in [("4", "ipv4_addr"), ("6", "ipv6_addr")] {
+            for name in ["banned", "wide", "protected"] {
+                lines.append(
+                    "    set \(name)\(family) { type \(type); flags timeout;"
+                        + " size \(KernelBans.size); }")
+            }
+            for name in ["allowed", "blocked", "country"] {
+                lines.append("    set \(name)\(family) { type \(type); flags interval; }")
+            }
+            lines.append(
+                "    set outside\(family) { type \(type) . inet_proto . inet_service; }")
+            for name in ["udp", "tcp"] {
+                lines.append(
+                    "    set \(name)\(family) { type \(type); flags dynamic, timeout;"
+                        + " timeout 1m; size 65536; }")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }()
+
+    private static func endpoints(_ outside: [Endpoint]) -> String {
+        ["outside4", "outside6"].compactMap { set in
+            let elements = outside.filter { $0.address.ip.isV4 == (set == "outside4") }.map {
+                "\($0.address.ip) . \($0.transport == .udp ? "udp" : "tcp") . \($0.address.port)"
+            }
+            // TCP and TLS have ports of their own, so no element comes twice.
+            return elements.isEmpty
+                ? nil : "add element \(table) \(set) { \(elements.joined(separator: ", ")) }"
+        }.joined(separator: "\n")
+    }
+
+    private static func prerouting(_ plan: TablePlan) -> String {
+        let end = plan.mode == .enforce ? "counter drop" : "counter"
+        return """
+            ip saddr @allowed4 return
+            ip6 saddr @allowed6 return
+            ip saddr @banned4 \(end)
+            ip6 saddr & \(half) @banned6 \(end)
+            ip saddr @protected4 return
+            ip6 saddr & \(half) @protected6 return
+            ip saddr & 255.255.255.0 @wide4 \(end)
+            ip6 saddr & \(third) @wide6 \(end)
+            ip daddr . meta l4proto . th dport @outside4 goto strangers
+            ip6 daddr . meta l4proto . th dport @outside6 goto strangers
+            """
+    }
+
+    private static func strangers(_ plan: TablePlan) -> String {
+        let end = plan.mode == .enforce ? "counter drop" : "counter"
+        var rules = ["ip saddr @blocked4 \(end)", "ip6 saddr @blocked6 \(end)"]
+        if plan.hasCountries {
+            rules += ["ip saddr != @country4 \(end)", "ip6 saddr != @country6 \(end)"]
+        }
+        let limits = [
+            ("udp", "meta l4proto udp", plan.packets, plan.packets * 2),
+            (
+                "tcp", "tcp flags & (fin | syn | rst | ack) == syn", plan.connections,
+                plan.connections * 3
+            ),
+        ]
+        for (name, match, rate, burst) in limits where rate > 0 {
+            for (family, key) in [("4", "ip saddr"), ("6", "ip6 saddr & \(half)")] {
+                rules.append(
+                    "meta nfproto ipv\(family) \(match) update @\(name)\(family) { \(key) limit"
+                        + " rate over \(rate)/second burst \(burst) packets } \(end)")
+            }
+        }
+        return rules.joined(separator: "\n")
+    }
+}
