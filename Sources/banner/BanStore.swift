@@ -88,7 +88,9 @@ final class BanStore {
         }
     }
 
-    /// Whether the file is so full of lines out of date that `rewrite` is worth its time; `count` is how many would do.
+    /// Whether the file is so full of lines out of date that `rewrite` is worth its time.
+    ///
+    /// `count` is how many lines would do.
     func isWorn(_ count: Int) -> Bool { file == nil || lines > 10_000 + 4 * count }
 
     /// Adds changes at the end, on the disk before it returns.

@@ -69,7 +69,7 @@ struct Countries {
         wanted = Set(
             settings.compactMap { if case .country(let code) = $0 { code } else { nil } })
         saidMissing = false
-        // Looked at anew: the networks are those of the countries.
+        if let known = try? database?.networks(of: wanted) { networks = known }
         files = Self.paths(settings, usualPlaces).map { WatchedFile($0) }
     }
 
@@ -100,8 +100,7 @@ struct Countries {
             settle()
             journal.write(
                 .listLoaded, .info,
-                "country database \(file.path): \(networks.count) networks of"
-                    + " the countries of defence.countries")
+                "country database \(file.path): \(networks.count) networks are let in")
             return true
         } catch {
             let why = (error as? DatabaseFault)?.message ?? "\(error)"

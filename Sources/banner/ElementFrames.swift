@@ -4,7 +4,7 @@ internal import Sys
 /// The messages of nf_tables that are written and read here, and their numbers.
 enum ElementFrames {
     static let table = "rempart"
-    /// NFPROTO_INET
+    /// NFPROTO_INET.
     static let inet: UInt8 = 1
 
     private static func kind(_ number: UInt16) -> UInt16 { 10 << 8 | number }
@@ -19,7 +19,7 @@ enum ElementFrames {
     /// NFNL_SUBSYS_NFTABLES, which a batch is for.
     private static let subsystem: UInt16 = 10
 
-    /// NFTA_SET_ELEM_LIST_ELEMENTS
+    /// NFTA_SET_ELEM_LIST_ELEMENTS.
     static let list: UInt16 = 3
     /// The elements of one message are an attribute, whose length has 16 bits.
     private static let elementsPerMessage = 1000
@@ -32,8 +32,10 @@ enum ElementFrames {
         let telling: [UInt16]
     }
 
-    /// Chains, sets and rules: a handle is never used twice; the telling of a chain is its policy and
-    /// hook too. Counters, which are in the rules' expressions, are left out.
+    /// Chains, sets and rules.
+    ///
+    /// A handle is never used twice, so it tells a change; of a chain its policy and hook do too.
+    /// Counters, which are in the rules' expressions, are left out.
     static let structure = [
         Part(get: kind(4), new: kind(3), tableAttribute: 1, telling: [2, 3, 4, 5]),
         Part(get: kind(10), new: kind(9), tableAttribute: 1, telling: [2, 3, 16]),
