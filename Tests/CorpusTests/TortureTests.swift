@@ -106,14 +106,18 @@ struct TortureTests {
     /// The answers to the request with credentials; "forward" for what goes on to the Asterisk.
     static func authenticatedOutcome(_ bytes: [UInt8]) -> String {
         var edge = Edge(.udp, serving: served)
-        guard let challenge = edge.receive(bytes).first(where: { $0.isChallenge }) else {
+        guard let challenge = edge.challenge(to: bytes, serving: served) else {
             return "never asked for"
         }
         guard let request = Edge.authenticated(bytes, by: challenge) else { return "unreadable" }
         let words = edge.receive(request).compactMap { message -> String? in
             guard message.isInward else { return message.status.map(String.init) }
-            // The edge's own registration at the Asterisk says nothing of the message.
-            return message.bytes.starts(with: Array("REGISTER".utf8)) ? nil : "forward"
+            // The edge's own registration at the Asterisk, and its question whether that answers, say
+            // nothing of the message.
+            let isOwn = ["REGISTER sip:10.", "OPTIONS sip:10."].contains {
+                message.bytes.starts(with: Array($0.utf8))
+            }
+            return isOwn ? nil : "forward"
         }
         let contacts = edge.contacts().map { " <\($0)>" }.joined()
         return words.joined(separator: "+") + contacts

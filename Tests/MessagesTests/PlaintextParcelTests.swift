@@ -23,13 +23,16 @@ private func parts(_ frame: Span<UInt8>) throws(WireError) -> [Part] {
 
 @Suite("PlaintextParcel")
 struct PlaintextParcelTests {
+    /// What a frame without payload carries.
+    private let nothing: [UInt8] = []
+
     @Test("messages come out as they went in, whether they were copied or written in place")
     func order() throws {
         var parcel = PlaintextParcel()
         parcel.add(.opened, connection: 7, ([1, 2] as [UInt8]).span)
         parcel.storage[parcel.payloadStart] = 9
         parcel.seal(.data, connection: 7, payload: 1)
-        parcel.add(.closed, connection: 7, ([] as [UInt8]).span)
+        parcel.add(.closed, connection: 7, nothing.span)
         let expected = [
             Part(kind: .opened, connection: 7, payload: [1, 2]),
             Part(kind: .data, connection: 7, payload: [9]),
@@ -75,7 +78,7 @@ struct PlaintextParcelTests {
     func cut() throws {
         var parcel = PlaintextParcel()
         parcel.add(.data, connection: 7, ([1, 2] as [UInt8]).span)
-        parcel.add(.closed, connection: 7, ([] as [UInt8]).span)
+        parcel.add(.closed, connection: 7, nothing.span)
         for length in 0..<parcel.frame.count where length != PlaintextHeader.length + 2 {
             #expect(throws: WireError.truncated) {
                 try parts(parcel.frame.extracting(0..<length))

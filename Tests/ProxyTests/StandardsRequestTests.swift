@@ -14,7 +14,7 @@ func plain(
         [
             "\(method) \(uri) SIP/2.0", "Via: \(via ?? phone.via)", "Max-Forwards: \(forwards)",
             "From: <sip:alice@example.com>;tag=v", "To: <\(to)>", "Call-ID: \(callID)",
-            "CSeq: 7 \(method)",
+            "CSeq: 7 \(method)", "User-Agent: \(String(repeating: "x", count: 100))",
         ] + extra)
 }
 

@@ -171,7 +171,8 @@ package struct Dialog {
                 + route.map { "Route: \($0)" }
                 + [
                     "From: \(local)", "To: \(remote)", "Call-ID: \(callID)",
-                    "CSeq: \(sequence) \(method)",
+                    "CSeq: \(sequence) \(method)", "User-Agent: Phone T42 66.86.0.15",
+                    "Allow: INVITE, INFO, PRACK, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE",
                 ] + extra, body)
     }
 }

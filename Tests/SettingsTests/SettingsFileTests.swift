@@ -8,7 +8,7 @@ import Testing
     private func withoutDefence(_ settings: [Setting]) -> [Setting] {
         settings.filter { setting in
             switch setting {
-            case .limit, .replies, .mode, .packets, .connections, .cleanup: false
+            case .limit, .replies: false
             default: true
             }
         }
