@@ -106,7 +106,8 @@ extension Router {
         writer.append(">;tag=")
         writer.append(hex: callID, digits: 16)
         writer.append("\r\nTo: <")
-        writer.append(uriOf: isOurs ? flow.peer : host, user: isOurs ? Span() : accounts.aor(account))
+        writer.append(
+            uriOf: isOurs ? flow.peer : host, user: isOurs ? Span() : accounts.aor(account))
         writer.append(">\r\nCall-ID: ")
         writer.append(hex: callID, digits: 16)
         writer.append("\r\nCSeq: ")

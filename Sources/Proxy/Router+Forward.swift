@@ -86,7 +86,8 @@ extension Router {
 
     private static func writeInward(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore,
-        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser, flow: Flow, _ client: Handle, cookie: UInt64,
+        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser, flow: Flow,
+        _ client: Handle, cookie: UInt64,
         _ answer: ChallengeAnswer?
     ) {
         let bytes = blocks.span(exchange.request)

@@ -154,7 +154,8 @@ extension Router {
             defer { at = binding.next }
             guard binding.reachable else { continue }
             var place = targets.count
-            for position in 0..<targets.count where bindings.isSamePhone(targets.places[position], at) {
+            for position in 0..<targets.count
+            where bindings.isSamePhone(targets.places[position], at) {
                 let isLater = isLater(at, than: targets.places[position])
                 place = isLater ? position : Exchange.maximumBranches
             }

@@ -140,7 +140,9 @@ package enum RegisterRefusal: Error, Sendable {
 }
 
 extension Bindings {
-    /// Carries out a REGISTER: all of it, or nothing (RFC 3261 section 10.3). `changes` says what it did.
+    /// Carries out a REGISTER: all of it, or nothing (RFC 3261 section 10.3).
+    ///
+    /// `changes` says what it did.
     ///
     /// `limit` is how many bindings the account may have. Of a full account, a binding whose phone cannot
     /// be reached any more makes room.
