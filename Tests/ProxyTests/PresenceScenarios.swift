@@ -102,6 +102,7 @@ import Testing
         edge.advance(.seconds(1))
         let new = address("10.0.0.20:5060")
         edge.helpful.insert(new)
+        edge.insiders.insert(new.ip)
         edge.router.adopt(
             RouterSettings([
                 .domain("example.com"), .realm(Edge.realm), .asterisk(new),
