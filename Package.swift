@@ -81,7 +81,9 @@ let package = Package(
         .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         // Another's SIP parser, for the tests alone.
-        .systemLibrary(name: "COsip", path: "Tests/COsip", pkgConfig: "libosip2", providers: [.apt(["libosip2-dev"])]),
+        .systemLibrary(
+            name: "COsip", path: "Tests/COsip", pkgConfig: "libosip2",
+            providers: [.apt(["libosip2-dev"])]),
 
         // Foundation: no product words.
         library("Sys", ["CLinux"]),

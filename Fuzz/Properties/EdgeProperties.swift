@@ -41,8 +41,8 @@ extension Properties {
         // RFC 5389 section 15.2, undone.
         let port = UInt16(answer[26] ^ 0x21) << 8 | UInt16(answer[27] ^ 0x12)
         guard port == source.port else { return "port \(port)" }
-        for place in 0..<length where answer[28 + place] ^ answer[4 + place] != ip.byte(16 - length + place)
-        {
+        for place in 0..<length
+        where answer[28 + place] ^ answer[4 + place] != ip.byte(16 - length + place) {
             return "another address"
         }
         return nil
@@ -79,7 +79,9 @@ extension Properties {
         let identity = Array("0123456789abcdef".utf8)
         writer.answerIdentity(message.span, index, asterisk, tag: identity.span)
         writer.rest(message.span, index, .outward)
-        guard writer.isWhole, writer.buffer.count <= MessageParser.maximumMessage else { return nil }
+        guard writer.isWhole, writer.buffer.count <= MessageParser.maximumMessage else {
+            return nil
+        }
         let written = Array(copying: writer.buffer.span)
         var again = MessageIndex()
         do {
@@ -95,7 +97,9 @@ extension Properties {
     private static func expected(_ body: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var isFirst = true
-        for (number, line) in body.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+        for (number, line) in body.split(separator: 0x0A, omittingEmptySubsequences: false)
+            .enumerated()
+        {
             if number > 0 { result.append(0x0A) }
             guard isFirst, line.starts(with: Array("o=".utf8)) else {
                 result += line

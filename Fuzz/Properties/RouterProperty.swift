@@ -22,7 +22,8 @@ extension Properties {
 private final class RouterPlay {
     private static let methods = ["BYE", "INVITE", "REFER", "INFO", "UPDATE", "PRACK", "NOTIFY"]
     private static let statuses = [
-        100, 180, 183, 200, 200, 202, 302, 401, 403, 404, 407, 408, 481, 486, 487, 491, 500, 503, 603,
+        100, 180, 183, 200, 200, 202, 302, 401, 403, 404, 407, 408, 481, 486, 487, 491, 500, 503,
+        603,
     ]
     private static let targets = ["100", "alice", "bob", "carol", "nobody"]
     private static let spans: [Int64] = [
@@ -174,7 +175,8 @@ private final class RouterPlay {
         send(agent.request(method, uri, callID: callID, sequence: sequence, lines), phone)
         let answers = edge.inboxes[agent.flow] ?? []
         collect()
-        guard let challenge = answers.last, challenge.status == 401 || challenge.status == 407 else {
+        guard let challenge = answers.last, challenge.status == 401 || challenge.status == 407
+        else {
             return
         }
         if method == "INVITE" { send(agent.acknowledgement(of: challenge, uri), phone) }
@@ -188,7 +190,8 @@ private final class RouterPlay {
         calls += 1
         let caller = asterisks[choice % 2]
         let account = Self.targets[1 + next() % 4]
-        let contact = ["10.0.0.10:5060", "10.0.0.11:5060", "10.0.0.99:5060", "192.0.2.1"][next() % 4]
+        let contact = ["10.0.0.10:5060", "10.0.0.11:5060", "10.0.0.99:5060", "192.0.2.1"][
+            next() % 4]
         let host = caller.flow.peer
         let bytes = wire(
             [
@@ -209,7 +212,8 @@ private final class RouterPlay {
         let extra = status > 100 && status < 300 ? ["Contact: <\(contact)>"] : []
         let challenge =
             status == 401 || status == 407
-            ? ["WWW-Authenticate: Digest realm=\"\(SimulatedEdge.realm)\", nonce=\"n\(next())\""] : []
+            ? ["WWW-Authenticate: Digest realm=\"\(SimulatedEdge.realm)\", nonce=\"n\(next())\""]
+            : []
         let tag = status == 100 ? "" : "t\(peer)\(next() % 2)"
         send(response(to: request, status, tag: tag, extra + challenge), peer)
     }
@@ -277,7 +281,9 @@ private final class RouterPlay {
     /// Something that one got is sent back by another.
     private func reflect(_ peer: Int) {
         guard let message = pick(got[peer]) else { return }
-        let lines = [message.start] + message.headers.filter { $0.name != "Content-Length" }
+        let lines =
+            [message.start]
+            + message.headers.filter { $0.name != "Content-Length" }
             .map { "\($0.name): \($0.value)" }
         send(wire(lines, message.body), next() % 5)
     }
@@ -314,8 +320,9 @@ private final class RouterPlay {
         edge.helpful = Set(asterisks.map(\.flow.peer))
         edge.router.closed(7)
         edge.drain()
-        // A registration lasts 3600 s when garbling has taken its Expires away, and an Asterisk's as long.
-        edge.leap(.seconds(8000))
+        edge.leap(.seconds(700), steps: 200)
+        // A registration lasts 3600 s when garbling has taken its Expires away.
+        if edge.router.load != base { edge.leap(.seconds(3600), steps: 1000) }
         collect()
         var left = 100
         while edge.router.load.clients > base.clients, left > 0 {

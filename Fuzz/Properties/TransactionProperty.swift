@@ -114,7 +114,8 @@ extension Properties {
                 timers.retransmit = retransmit.map { timers.now + $0.count }
             case .endAfter(let after):
                 guard isInvite, final >= 300, case .ack = event else { return "\(event)" }
-                timers = ModelTimers(now: timers.now, retransmit: nil, end: timers.now + after.count)
+                timers = ModelTimers(
+                    now: timers.now, retransmit: nil, end: timers.now + after.count)
             case .terminate:
                 guard final > 0 else { return "an end without an answer" }
                 isOver = true

@@ -99,7 +99,7 @@ extension MessageWriter {
         } else {
             append(value: value.bytes(callID), direction)
         }
-        append(value: value.extracting(end..<value.count), direction)
+        append(value: value.extracting(callID.end..<value.count), direction)
     }
 
     /// Writes a phone's Refer-To; the Call-ID in its escaped Replaces is again the one that the Asterisk gave

@@ -1,6 +1,6 @@
+import Messages
 // Every file of these tests plays with the same peers.
 @_exported import RouterHarness
-import Messages
 import Testing
 
 typealias Edge = SimulatedEdge

@@ -23,7 +23,7 @@ package struct Message: CustomStringConvertible {
         guard let first = lines.first else { return nil }
         start = String(first)
         for line in lines.dropFirst() {
-            if line.hasPrefix(" "), !headers.isEmpty {
+            if line.hasPrefix(" ") || line.hasPrefix("\t"), !headers.isEmpty {
                 headers[headers.count - 1].value += "\n\(line)"
                 continue
             }

@@ -217,7 +217,9 @@ package final class PBX: Peer {
 
     /// Calls an account.
     @discardableResult
-    package func call(_ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = [])
+    package func call(
+        _ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = []
+    )
         -> Message
     {
         let bytes = wire(
