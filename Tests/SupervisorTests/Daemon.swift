@@ -89,9 +89,11 @@ final class Daemon {
         var replies: [ControlReply] = []
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while case .frame(let length, _) = try Frame.receive(into: &buffer, on: socket.raw) {
-            let reply = try ControlReply(decoding: buffer.span.extracting(0..<length))
-            replies.append(reply)
-            switch reply {
+            let received = Array(buffer[..<length])
+            try Parcel.forEach(in: received.span) { row throws(WireError) in
+                replies.append(try ControlReply(decoding: row))
+            }
+            switch replies.last {
             case .done, .failed: return replies
             default: break
             }
