@@ -42,6 +42,9 @@ class Banner:
     def __init__(self, binary: str, state: int) -> None:
         self.supervisor, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.router, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # As the supervisor makes them: a child's loop never waits in a receive.
+        its.setblocking(False)
+        peer.setblocking(False)
         spare = os.dup(its.fileno())
 
         def link() -> None:

@@ -93,11 +93,14 @@ final class BanStore {
     /// `count` is how many lines would do.
     func isWorn(_ count: Int) -> Bool { file == nil || lines > 10_000 + 4 * count }
 
-    /// Adds changes at the end, on the disk before it returns.
+    /// Adds changes at the end.
+    ///
+    /// The disk is not waited for, since bans would wait meanwhile: they outlive the process and a
+    /// reboot, but a power cut may cost those of the last half minute.
     func append(_ changes: [Change]) throws(SystemError) {
         guard let file else { throw SystemError("append bans", code: EBADF) }
         do {
-            try Self.write(changes.map(Self.line).joined(), to: file)
+            try writeAll(Array(changes.map(Self.line).joined().utf8), to: file, "bans")
         } catch {
             // What was written of it may end in the middle of a line: the file is to be written anew.
             self.file = nil
@@ -118,17 +121,13 @@ final class BanStore {
             text += Self.line(change)
             count += 1
         }
-        try Self.write(text, to: fresh)
+        try writeAll(Array(text.utf8), to: fresh, "bans")
+        guard fdatasync(fresh.raw) == 0 else { throw SystemError("sync bans", code: errno) }
         guard unsafe renameat(folder.raw, Self.fresh, folder.raw, Self.name) == 0 else {
             throw SystemError("rename bans.new", code: errno)
         }
         file = fresh
         lines = count
-    }
-
-    private static func write(_ text: String, to file: Descriptor) throws(SystemError) {
-        try writeAll(Array(text.utf8), to: file, "bans")
-        guard fdatasync(file.raw) == 0 else { throw SystemError("sync bans", code: errno) }
     }
 }
 

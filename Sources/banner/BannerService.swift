@@ -99,11 +99,13 @@ final class BannerService: Service {
         do {
             let (changes, broken) = try store.load()
             restore(changes)
+            // Now, so that no order waits for it later.
+            try rewrite(store)
             if broken > 0 {
                 degraded("\(broken) lines of the bans' file are none and were left out")
             }
         } catch {
-            degraded("the kept bans cannot be read: \(error)")
+            degraded("the kept bans cannot be used: \(error)")
         }
     }
 
@@ -236,15 +238,19 @@ final class BannerService: Service {
         "\(BanList.capacity) sources are banned, there is no room for more: lift some by "
         + "'rempart unban', or all"
 
-    /// Keeps the changes; at most once a second, since the disk is waited for.
+    private func rewrite(_ store: BanStore) throws(SystemError) {
+        try store.rewrite(
+            bans.everything.map(BanStore.Change.ban)
+                + exceptions.byHand.map { .allowed($0, true) })
+    }
+
+    /// Keeps the changes, at most once a second.
     private func save() {
         nextSave = Clock.monotonic + .seconds(1)
         guard let store else { return unsaved.removeAll() }
         do {
             if store.isWorn(bans.count) {
-                try store.rewrite(
-                    bans.everything.map(BanStore.Change.ban)
-                        + exceptions.byHand.map { .allowed($0, true) })
+                try rewrite(store)
             } else {
                 try store.append(unsaved)
             }

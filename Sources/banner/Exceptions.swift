@@ -22,7 +22,7 @@ struct Exceptions {
     private(set) var byHand: Set<Network> = []
     private var protected: [Network: Milliseconds] = [:]
 
-    /// The host itself: 127.0.0.0/8 and ::1.
+    /// The host itself, 127.0.0.0/8 and ::1: the kernel lets it pass, sip-router may still ban it.
     static let loopback = [
         Network(IPAddress(v4: 0x7F00_0000), prefix: 8),
         Network(IPAddress(high: 0, low: 1), prefix: 128),
@@ -70,7 +70,7 @@ struct Exceptions {
 
     /// The exception that lets exactly this address pass everything, if there is one.
     func exception(of address: IPAddress) -> Exception? {
-        if let network = (Self.loopback + settings).first(where: { $0.contains(address) }) {
+        if let network = settings.first(where: { $0.contains(address) }) {
             return .setting(network)
         }
         if let network = byHand.first(where: { $0.contains(address) }) {
@@ -81,7 +81,7 @@ struct Exceptions {
 
     /// Why a ban of the source must not be; protection does not hold the administrator up.
     func reason(against source: Network, byHand isByHand: Bool, now: Milliseconds) -> Exception? {
-        if let network = (Self.loopback + settings).first(where: { $0.overlaps(source) }) {
+        if let network = settings.first(where: { $0.overlaps(source) }) {
             return .setting(network)
         }
         if let network = byHand.first(where: { $0.overlaps(source) }) {

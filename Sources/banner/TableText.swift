@@ -26,7 +26,7 @@ enum TableText {
     static let removal = "add table \(table)\ndelete table \(table)\n"
 
     /// Makes the table by a plan, in one transaction; elements of a table that is there stay, but
-    /// for those of `outside`.
+    /// for our endpoints and what was counted of strangers.
     ///
     /// Priority -300 (raw) comes before conntrack (-200), so that a ban also ends flows that a
     /// firewall accepts as established (nft(8), "CHAINS").
@@ -41,8 +41,7 @@ enum TableText {
         table \(table) {
         \(sets)
         }
-        flush set \(table) outside4
-        flush set \(table) outside6
+        \(emptied)
         \(endpoints(plan.outside))
         table \(table) {
             chain strangers {
@@ -77,6 +76,11 @@ enum TableText {
         }
         return lines.joined(separator: "\n")
     }()
+
+    // An element holds the limit it was made with, for as long as its source keeps sending.
+    private static let emptied = ["outside", "udp", "tcp"].flatMap { name in
+        ["4", "6"].map { "flush set \(table) \(name)\($0)" }
+    }.joined(separator: "\n")
 
     private static func endpoints(_ outside: [Endpoint]) -> String {
         ["outside4", "outside6"].compactMap { set in

@@ -19,8 +19,9 @@ def nobody_banned(site: Site) -> Iterator[None]:
 
 
 def banned_in_kernel(lab: Lab, address: str) -> bool:
-    rules = command("ip", "netns", "exec", lab.network.edge, "nft", "list", "table", "inet", "rempart")
-    return address in rules
+    # Other sets name sources too, such as those whose packets are counted.
+    banned = command("ip", "netns", "exec", lab.network.edge, "nft", "list", "set", "inet", "rempart", "banned4")
+    return address in banned
 
 
 def guess(client: Client, account: Account) -> int:

@@ -89,7 +89,8 @@ final class Daemon {
         var replies: [ControlReply] = []
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while case .frame(let length, _) = try Frame.receive(into: &buffer, on: socket.raw) {
-            try Parcel.forEach(in: buffer.span.extracting(0..<length)) { row throws(WireError) in
+            let received = Array(buffer[..<length])
+            try Parcel.forEach(in: received.span) { row throws(WireError) in
                 replies.append(try ControlReply(decoding: row))
             }
             switch replies.last {
