@@ -88,7 +88,8 @@ class Ground:
         self._ip("route", "add", "local", WORLD, "dev", "lo")
         command("ip", "-n", edge, "route", "add", WORLD, "via", GATEWAY)
         # A spoofed sender's reset or "port unreachable" would be an answer that the real one never gives.
-        rules = "table ip mute { chain out { type filter hook output priority 0; icmp type destination-unreachable drop; } }"
+        rules = "add table ip mute\nadd chain ip mute out { type filter hook output priority 0; }\n"
+        rules += "add rule ip mute out icmp type destination-unreachable drop\n"
         command("ip", "netns", "exec", self.namespace, "nft", "-f", "-", input=rules)
 
     def _ip(self, *words: str) -> None:

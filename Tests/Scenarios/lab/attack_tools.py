@@ -17,6 +17,8 @@ from .attack_ground import Ground
 from .namespaces import EDGE_OUTSIDE, entered
 from .sip import Message, credentials
 
+# How many tries without an answer make an attacker give up.
+SILENT_TRIES = 8
 LETTERS = string.ascii_letters
 ALLOW = "INVITE,REGISTER,ACK,CANCEL,BYE,NOTIFY,REFER,OPTIONS,INFO,SUBSCRIBE,UPDATE,PRACK,MESSAGE"
 SDP = "v=0\r\no=anonymous 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 2362 RTP/AVP 0\r\n"
@@ -99,14 +101,18 @@ def extensions(ground: Ground, source: str, transport: str = "udp") -> str:
 def guess(ground: Ground, source: str, transport: str = "udp", face: str = "sippts", tries: int = 60) -> str:
     """`sippts rcrack`, or the same as a phone would say it: which password is it."""
     attacker = Attacker(ground, source, transport, face)
-    uri = f"sip:{EDGE_OUTSIDE}"
+    uri, silent = f"sip:{EDGE_OUTSIDE}", 0
     for number in range(tries):
+        if silent == SILENT_TRIES:
+            break
         call_id = secrets.token_hex(16)
         first = attacker.say("REGISTER", uri, "1001", "1001", call_id=call_id)
+        silent += 1
         if first is None or first.status != 401:
             continue
         value = credentials(first.challenge(), "1001", f"guess-{number}", "REGISTER", uri)
         answer = attacker.say("REGISTER", uri, "1001", "1001", call_id=call_id, sequence=2, authorization=value)
+        silent = 0 if answer else silent
         if answer and answer.status not in (401, 403):
             return f"guess-{number}: {answer.start}"
     return ""
