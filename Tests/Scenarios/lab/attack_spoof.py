@@ -31,7 +31,7 @@ class Header(ctypes.Structure):
     _fields_ = [
         ("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32), ("vectors", ctypes.POINTER(Vector)),
         ("vector_count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int), ("sent", ctypes.c_uint),
+        ("flags", ctypes.c_int), ("padding", ctypes.c_int), ("sent", ctypes.c_uint),
     ]  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def main() -> None:
     headers = (Header * DISTINCT)()
     for place in range(DISTINCT):
         vector = ctypes.pointer(vectors[place])
-        headers[place] = Header(ctypes.addressof(name), 16, vector, 1, None, 0, 0, 0)
+        headers[place] = Header(ctypes.addressof(name), 16, vector, 1, None, 0, 0, 0, 0)
     sent, began, size = 0, time.monotonic(), ctypes.sizeof(Header)
     while sent < count:
         due = min(int((time.monotonic() - began) * rate), count)
