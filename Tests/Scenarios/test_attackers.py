@@ -184,7 +184,8 @@ def test_a_flood_of_guesses_from_two_hundred_addresses_bans_them_all(battle: Bat
         folder = battle.lab.new_folder("sipp")
         (folder / "sources.csv").write_text("SEQUENTIAL\n" + "".join(f"{each};1001;{EDGE_OUTSIDE}\n" for each in sources))
         words = ["sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / "attack_guess.xml"), "-inf", "sources.csv"]
-        words += ["-t", "ui", "-ip_field", "0", "-m", "1600", "-r", "200", "-l", "800", "-nostdin", "-recv_timeout", "500"]
+        words += ["-t", "ui", "-ip_field", "0", "-m", "1600", "-r", "200", "-l", "800", "-nostdin", "-max_socket", "1000"]
+        words += ["-default_behaviors", "none"]
         output = ground.run(*words, seconds=20, cwd=folder)
         taken = re.findall(r"Successful call\s*\|\s*\d+\s*\|\s*(\d+)", output)
         return "" if taken else output[-500:]
