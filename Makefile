@@ -7,7 +7,7 @@ export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
 
-.PHONY: build run test lint format bench fuzz soak install clean
+.PHONY: build run test lint format bench attack fuzz soak install clean
 
 build:
 	scripts/build.sh
@@ -21,6 +21,8 @@ format:
 	scripts/lint.sh --fix
 bench: build
 	scripts/bench.sh
+attack: build
+	scripts/defence-bench.sh
 fuzz:
 	scripts/fuzz.sh
 soak:

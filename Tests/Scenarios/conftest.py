@@ -21,7 +21,7 @@ from lab.workspace import workspace
 
 DOMAIN = "example.test"
 LOG_LINES_SHOWN = 40
-ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1011)}
+ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1031)}
 PBX_OF = {CHAN_SIP_16: "198.19.0.10", PJSIP_16: "198.19.0.10", PJSIP_22: "198.19.0.20"}
 
 

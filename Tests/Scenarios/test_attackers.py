@@ -1,0 +1,195 @@
+"""The attackers' own tools learn nothing, and twenty phones notice nothing of them.
+
+Every case asserts what a user would notice; its figures are printed in a row of the table at the end of the run, and
+nothing is asserted about them. REMPART_ATTACK_TABLE names a file that the table is written to as well.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PJSIP_16, CHAN_SIP_16, Lab, Site
+from lab import attack_tools
+from lab.attack_ground import WORLD, Ground, ground_on
+from lab.attack_herd import OFFICE, Herd
+from lab.attack_table import Table, row_of
+from lab.attack_tools import Attack
+from lab.attack_watch import Story, Watch
+from lab.namespaces import EDGE_OUTSIDE, command
+from lab.phones import Shelf
+from lab.rempart import CHECKOUT
+from lab.waiting import eventually
+
+FOUND = re.compile(r"^\|\s*(?!SIP Device|Extension\b)\S.*\|.*\|?\s*$", re.MULTILINE)
+SCENARIOS = Path(__file__).parent / "sipp"
+HERD_NUMBERS = range(1011, 1031)
+
+
+class Battle:
+    """The site, the phones, the attackers and the table that all cases share."""
+
+    def __init__(self, lab: Lab, site: Site, ground: Ground, herd: Herd, table: Table) -> None:
+        self.lab, self.site, self.ground, self.herd, self.table = lab, site, ground, herd, table
+
+    def fight(self, name: str, attack: Attack, sources: str = "") -> tuple[Story, str]:
+        """One attack from beginning to end; what the phones did meanwhile must all have gone well."""
+        source = self.ground.new_source()
+        began = time.time()
+        with Watch(self.lab.network.edge, "outside", sources or f"{source}/32") as watch:
+            learned = attack(self.ground, source)
+            # A call or registration of each phone that began under attack shall be over.
+            self.await_deeds(began)
+            story = watch.story()
+        deeds = self.herd.between(began, time.time())
+        self.table.add(row_of(name, story, learned, deeds))
+        failures = [f"{deed.kind}: {deed.failure}" for deed in deeds if deed.failure]
+        assert not failures, f"of {len(deeds)} deeds of the phones {len(failures)} failed: {failures[:5]}"
+        assert not learned, f"the attacker learned: {learned}"
+        self.assert_nobody_else_is_banned(story)
+        return story, source
+
+    def await_deeds(self, since: float) -> None:
+        eventually(lambda: len([1 for deed in self.herd.between(since, time.time()) if deed.began >= since]) >= 20,
+                   "twenty deeds of the phones", 30, every=0.2)  # fmt: skip
+
+    def assert_nobody_else_is_banned(self, story: Story) -> None:
+        attackers = {seen.source for seen in story.sent}
+        others = [ban["address"] for ban in self.site.edge.bans() if ban["address"] not in attackers]
+        assert not others, f"banned, but no attackers: {others}"
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Table:
+    table = Table()
+    if os.environ.get("REMPART_ATTACK_TABLE"):
+        table.document = Path(os.environ["REMPART_ATTACK_TABLE"])
+    request.config.pluginmanager.register(table)
+    return table
+
+
+@pytest.fixture(scope="module")
+def ground(lab: Lab) -> Iterator[Ground]:
+    with ground_on(lab.network) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def battle(lab: Lab, stage, ground: Ground, table: Table) -> Iterator[Battle]:
+    site = stage.site([CHAN_SIP_16])
+    shelf = Shelf(lab.network, lab.new_folder("herd"), lab.certificate)
+    accounts = [lab.accounts[str(number)] for number in HERD_NUMBERS]
+    try:
+        herd = Herd(str(CHECKOUT), lab.domain, accounts, lab.new_folder("deeds") / "log", shelf)
+        try:
+            yield Battle(lab, site, ground, herd, table)
+        finally:
+            herd.stop()
+    finally:
+        shelf.clear()
+
+
+@pytest.fixture(autouse=True)
+def nobody_banned(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "battle" in request.fixturenames:
+        request.getfixturevalue("battle").site.edge.ask("unban", "all")
+
+
+def found(output: str) -> str:
+    """What a program of SIPVicious puts into its table, or what went wrong with it."""
+    if "Traceback" in output or "error:" in output:
+        return output[-400:]
+    return ", ".join(line.strip() for line in FOUND.findall(output))
+
+
+def vicious(program: str, *words: str) -> Attack:
+    return lambda ground, source: found(ground.vicious(program, "-b", source, "-x", source, *words, EDGE_OUTSIDE, seconds=8))
+
+
+def svcrash(ground: Ground, source: str) -> str:
+    output = ground.vicious("svcrash", "-d", EDGE_OUTSIDE, "-b")
+    return "" if "Attacking back" in output else output[-300:]
+
+
+def sipsak(*words: str) -> Attack:
+    """Whatever sipsak shows of an answer is what it has learned."""
+
+    def attack(ground: Ground, source: str) -> str:
+        output = ground.run(f"{ground.environment['HOME']}/usr/bin/sipsak", *words, "-s", f"sip:1001@{EDGE_OUTSIDE}", seconds=6)
+        return ", ".join(sorted(set(re.findall(r"SIP/2\.0 \d+[^\r\n]*", output))))
+
+    return attack
+
+
+def with_face(attack: Callable[..., str], **more) -> Attack:
+    return lambda ground, source: attack(ground, source, **more)
+
+
+SILENT: dict[str, Attack] = {
+    "svmap OPTIONS": vicious("svmap", "-m", "OPTIONS"),
+    "svmap INVITE": vicious("svmap", "-m", "INVITE"),
+    "svwar REGISTER": vicious("svwar", "-m", "REGISTER", "-e", "1001-1400", "--force"),
+    "svwar INVITE": vicious("svwar", "-m", "INVITE", "-e", "1001-1400", "--force"),
+    "svwar OPTIONS": vicious("svwar", "-m", "OPTIONS", "-e", "1001-1400", "--force"),
+    "svcrack": vicious("svcrack", "-u", "1001", "-r", "1000-9999"),
+    "svcrack, one nonce": vicious("svcrack", "-u", "1001", "-r", "1000-9999", "-n"),
+    "svcrash": svcrash,
+    "sipsak": sipsak("-v", "-v"),
+    "as sippts scan": attack_tools.scan,
+    "as sippts exten": attack_tools.extensions,
+    "as sippts rcrack": attack_tools.guess,
+    "as sippts invite": attack_tools.invite,
+    "as sippts leak": attack_tools.leak,
+    "as sippts flood INVITE": attack_tools.flood,
+    "as sippts flood REGISTER": with_face(attack_tools.flood, method="REGISTER"),
+    "slow TCP": with_face(attack_tools.slowly, secured=False),
+    "slow TLS": with_face(attack_tools.slowly, secured=True),
+}
+BANNED: dict[str, Attack] = {
+    "as sippts exten, TCP": with_face(attack_tools.extensions, transport="tcp"),
+    "as sippts rcrack, TCP": with_face(attack_tools.guess, transport="tcp"),
+    "guessing with a phone's face": with_face(attack_tools.guess, face="phone"),
+    "guessing with a phone's face, TCP": with_face(attack_tools.guess, face="phone", transport="tcp"),
+    "calling with a phone's face, TCP": with_face(attack_tools.invite, face="phone", transport="tcp"),
+}
+
+
+def test_twenty_phones_register_and_call_in_quiet(battle: Battle) -> None:
+    began = time.time()
+    eventually(lambda: len(battle.herd.between(began, time.time())) >= 100, "a hundred deeds", 40, every=0.2)
+    deeds = battle.herd.between(began, time.time())
+    battle.table.add(row_of("(quiet)", None, "", deeds))
+    assert not [deed for deed in deeds if deed.failure]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_a_tool_learns_nothing_and_the_phones_notice_nothing(battle: Battle, name: str) -> None:
+    battle.fight(name, SILENT[name])
+
+
+@pytest.mark.parametrize("name", BANNED)
+def test_who_has_proven_his_address_and_guesses_is_dropped_by_the_kernel(battle: Battle, name: str) -> None:
+    story, source = battle.fight(name, BANNED[name])
+    assert source in story.dropped, f"{source} is in no set of the kernel; bans: {battle.site.edge.bans()}"
+
+
+def test_a_flood_of_guesses_from_two_hundred_addresses_bans_them_all(battle: Battle) -> None:
+    """SIPp, each of 200 addresses guessing 1001's password as a phone would."""
+    sources = [f"45.78.0.{number}" for number in range(1, 201)]
+
+    def attack(ground: Ground, _: str) -> str:
+        folder = battle.lab.new_folder("sipp")
+        (folder / "sources.csv").write_text("SEQUENTIAL\n" + "".join(f"{each};1001;{EDGE_OUTSIDE}\n" for each in sources))
+        words = ["sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / "attack_guess.xml"), "-inf", "sources.csv"]
+        words += ["-t", "ui", "-ip_field", "0", "-m", "1600", "-r", "200", "-l", "800", "-nostdin", "-max_socket", "1000"]
+        words += ["-default_behaviors", "none"]
+        output = ground.run(*words, seconds=20, cwd=folder)
+        taken = re.findall(r"Successful call\s*\|\s*\d+\s*\|\s*(\d+)", output)
+        return "" if taken else output[-500:]
+
+    story, _ = battle.fight("SIPp, guesses from 200 addresses", attack, sources="45.78.0.0/24")
+    silent = [each for each in sources if each not in story.dropped]
+    assert not silent, f"{len(silent)} of 200 are in no set of the kernel, so {silent[:5]}"
