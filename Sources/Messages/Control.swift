@@ -23,12 +23,14 @@ package enum ControlRequest: Equatable, Sendable {
     case why(IPAddress)
     /// Makes an exception of a network, or takes it back: it is never banned; answered by banner.
     case allow(Network, Bool)
+    /// What sip-router has decided about an address, or about the Call-ID of at most 255 bytes.
+    case explain(String)
 
     /// The process that answers.
     package var answeredBy: Role {
         switch self {
         case .status, .restart, .reload: .supervisor
-        case .asterisks, .phones: .router
+        case .asterisks, .phones, .explain: .router
         case .bans, .ban, .unban, .why, .allow: .banner
         }
     }
@@ -36,7 +38,7 @@ package enum ControlRequest: Equatable, Sendable {
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .asterisks, .phones, .bans, .why: false
+        case .status, .asterisks, .phones, .bans, .why, .explain: false
         case .ban, .unban, .restart, .reload, .allow: true
         }
     }
@@ -75,6 +77,10 @@ extension ControlRequest {
             writer.network(network)
             writer.bool(isAllowed)
             return writer.bytes
+        case .explain(let what):
+            var writer = WireWriter(kind: 11)
+            writer.string(what, cutTo: 255)
+            return writer.bytes
         }
     }
 
@@ -98,6 +104,7 @@ extension ControlRequest {
         case 10:
             let network = try reader.network()
             self = .allow(network, try reader.bool())
+        case 11: self = .explain(try reader.string("what", limit: 255))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

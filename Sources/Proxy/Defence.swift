@@ -83,8 +83,12 @@ package struct Defence: ~Copyable {
         return false
     }
 
-    /// How many sources and networks are on the list.
-    package var bans: Int { banned.count + bannedNetworks.count }
+    /// Whether a source is on the list, without taking ended bans off.
+    func isListed(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
+        let network = Network(ip, prefix: ip.isV4 ? 24 : 48)
+        let until = [banned[Self.source(ip)], bannedNetworks[network]]
+        return until.contains { $0.map { $0 > now } ?? false }
+    }
 
     // MARK: Residents
 

@@ -93,7 +93,8 @@ package struct MessageWriter: ~Copyable {
         buffer.append("SIP/2.0 ")
         buffer.append(decimal: UInt64(status))
         buffer.append(" ")
-        buffer.append(reason)
+        // The phrase is for people (RFC 3261 section 7.2).
+        buffer.append(isCompact && status >= 300 ? "No" : reason)
         endLine()
     }
 
@@ -238,13 +239,7 @@ package struct MessageWriter: ~Copyable {
             buffer.append("=")
             buffer.append(message.bytes(parameter.value))
         }
-        buffer.append(";received=")
-        // RFC 3261's grammar for `received` has an IPv6 address without brackets.
-        if source.ip.isV4 {
-            buffer.append(host: source.ip)
-        } else {
-            buffer.append(source.ip.description)
-        }
+        if !isCompact || !names(source.ip, message.bytes(index.via.host)) { received(source.ip) }
         if index.via.hasRport {
             buffer.append(";rport=")
             buffer.append(decimal: UInt64(source.port))
@@ -308,6 +303,20 @@ package struct MessageWriter: ~Copyable {
         buffer.append(" ")
         buffer.append(method)
         endLine()
+    }
+
+    private func names(_ ip: IPAddress, _ host: Span<UInt8>) -> Bool {
+        IPAddress(parsing: host) == ip
+    }
+
+    private mutating func received(_ ip: IPAddress) {
+        buffer.append(";received=")
+        // RFC 3261's grammar for `received` has an IPv6 address without brackets.
+        if ip.isV4 {
+            buffer.append(host: ip)
+        } else {
+            buffer.append(ip.description)
+        }
     }
 
     /// Writes From, To, Call-ID and CSeq of a request as they go on.

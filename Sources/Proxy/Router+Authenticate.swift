@@ -148,8 +148,12 @@ extension Router {
             writer.append(realm.span)
             writer.append("\",nonce=\"")
             writer.append(nonceOf: &nonces, now.sinceEpoch, flow)
-            writer.append("\",algorithm=")
-            writer.append(algorithm.name)
+            writer.append("\"")
+            // MD5 is meant where none is named (RFC 7616 section 3.3).
+            if !writer.isCompact || algorithm != .md5 {
+                writer.append(",algorithm=")
+                writer.append(algorithm.name)
+            }
             writer.append(",qop=\"auth\"")
             if stale { writer.append(",stale=true") }
             writer.endLine()

@@ -176,6 +176,7 @@ extension Router {
             return
         }
         guard let handle = openUnmerged(bytes, index, flow) else { return }
+        decided("passed on to an Asterisk", 100, index, bytes, flow)
         exchanges[handle].account = account
         keepUser(bytes.bytes(index.requestURI.user), handle)
         tryNextAsterisk(handle)

@@ -317,8 +317,8 @@ package struct Router: ~Copyable {
 
     // MARK: Records
 
-    /// Records that a request was refused.
-    mutating func refuseRecord(
+    /// Keeps what was decided about a request, for `rempart explain`.
+    mutating func decided(
         _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
@@ -327,6 +327,14 @@ package struct Router: ~Copyable {
                 moment: now.sinceEpoch, source: flow.peer.ip,
                 callID: NameTable.hash(bytes.bytes(index.callID)), method: index.method,
                 transport: flow.transport, reason: reason, status: status))
+    }
+
+    /// Records that a request was refused.
+    mutating func refuseRecord(
+        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ flow: Flow
+    ) {
+        decided(reason, status, index, bytes, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
         let method = bytes.bytes(index.methodSlice).text
         let account = bytes.bytes(index.from.uri.user).text

@@ -65,6 +65,9 @@ struct SourceTable: ~Copyable {
     /// A table of so many places, a power of two of at least 4.
     init(places: Int) { sources = Array(repeating: Source(), count: places) }
 
+    /// How many places there are.
+    var places: Int { sources.count }
+
     /// An entry by its place.
     subscript(place: Int) -> Source {
         get { sources[place] }

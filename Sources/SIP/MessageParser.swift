@@ -179,6 +179,10 @@ package struct MessageParser: Sendable {
             let word = Slice.from(value.start + space, to: value.end)
             let methodSlice = word.trimmed(in: message)
             guard methodSlice.start > word.start, !methodSlice.isEmpty else { throw .cseq }
+            for place in methodSlice.start..<methodSlice.end
+            where !Characters.isToken(message[place]) {
+                throw .cseq
+            }
             index.sequence = UInt32(number)
             index.sequenceMethod = Method(message.bytes(methodSlice))
             guard

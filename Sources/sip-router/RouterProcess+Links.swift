@@ -39,7 +39,9 @@ extension RouterProcess {
         case .directory:
             directory.send(RouterToDirectory.hello.encoded())
             router.directoryLinked(now)
-        case .banner: banner.send(RouterToBanner.hello.encoded())
+        case .banner:
+            banner.send(RouterToBanner.hello.encoded())
+            router.bannerLinked(now)
         default:
             // Whatever connections the old one had are gone with it; a new router is told of those
             // that stand.

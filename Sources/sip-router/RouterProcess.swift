@@ -158,6 +158,7 @@ final class RouterProcess {
         switch request {
         case .phones: router.phones() + [.done]
         case .asterisks: router.asteriskRows() + [.done]
+        case .explain(let what): router.explain(what) + [.done]
         default: [.failed("sip-router does not answer this")]
         }
     }

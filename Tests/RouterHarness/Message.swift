@@ -8,6 +8,8 @@ package struct Message: CustomStringConvertible {
     package var headers: [(name: String, value: String)] = []
     /// What follows the empty line.
     package var body: String
+    /// How many bytes it has.
+    package let length: Int
     /// Whether a name came in its short form; `headers` has the long one.
     package var isCompact = false
 
@@ -19,6 +21,7 @@ package struct Message: CustomStringConvertible {
     /// Reads a message; nil for what has no start line, no empty line, or a line without a colon.
     package init?(_ bytes: [UInt8]) {
         guard let end = Self.emptyLine(in: bytes) else { return nil }
+        length = bytes.count
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         guard let first = lines.first else { return nil }
         start = String(first)

@@ -123,6 +123,11 @@ class Request:
             f"CSeq: {self.cseq} {self.method}",
         ]
         lines += [f"Contact: <{self.contact}>"] if self.contact else []
+        # As long as phones write: an answer to a stranger is never longer than what he sent.
+        lines += [
+            "User-Agent: Lab phone 1.0",
+            "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE",
+        ]
         lines += self.extra
         lines += [f"Content-Length: {len(body)}"]
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

@@ -1,0 +1,114 @@
+package import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// What `rempart explain` says.
+extension Router {
+    /// How many decisions are told.
+    private static let told = 20
+
+    /// What was decided about an address, or about a Call-ID.
+    package func explain(_ what: String) -> [ControlReply] {
+        guard let ip = IPAddress(what) else { return explain(callID: what) }
+        let (number, cause) = classify(ip)
+        var rows = [("profile", "\(settings.profiles.all[number].name), \(Self.said(cause))")]
+        if isAsterisk(ip) {
+            rows.append(("standing", "an Asterisk: nothing is held against it"))
+        } else if let network = settings.allow.first(where: { $0.contains(ip) }) {
+            rows.append(("standing", "in \(network) of defence.allow: nothing is held against it"))
+        } else if defence.isListed(ip, now.monotonic) {
+            rows.append(("standing", "banned: rempart why \(ip) tells for what"))
+        } else if defence.isHeld(ip, now.monotonic) {
+            rows.append(("standing", "only its registered phones are answered for a while"))
+        } else {
+            rows.append(("standing", "answered"))
+        }
+        if let place = defence.sources.find(Defence.source(ip)) {
+            rows += known(defence.sources[place])
+        } else {
+            rows.append(("proven", "nothing: it may be forged, so nothing is counted against it"))
+        }
+        let moment = now.sinceEpoch
+        for decision in recent.find(Self.told, where: { $0.source == ip }) {
+            rows.append(Self.said(decision, moment))
+        }
+        return rows.map { .finding(name: $0.0, value: $0.1) }
+    }
+
+    private func explain(callID: String) -> [ControlReply] {
+        let bytes = Array(callID.utf8)
+        let hash = NameTable.hash(bytes.span)
+        let found = recent.find(Self.told) { $0.callID == hash }
+        guard !found.isEmpty else {
+            return [
+                .finding(
+                    name: "decisions", value: "none of the last 8192 is about this Call-ID")
+            ]
+        }
+        let moment = now.sinceEpoch
+        return found.map { decision in
+            let row = Self.said(decision, moment)
+            return .finding(name: row.0, value: row.1)
+        }
+    }
+
+    private func known(_ source: Source) -> [(String, String)] {
+        var rows = [
+            ("first seen", epoch(source.firstSeen)), ("last seen", epoch(source.lastSeen)),
+            ("good accounts", "\(source.accounts.nonzeroBitCount)"),
+        ]
+        if source.residentUntil > now.monotonic {
+            rows.append(("protected until", epoch(source.residentUntil)))
+        }
+        if source.country != .unknown { rows.append(("country", source.country.code)) }
+        for detector in Detector.allCases {
+            let entry = source.counts[Int(detector.rawValue)]
+            let limit = settings.limit(detector)
+            let age = now.monotonic.seconds - Int64(entry.since)
+            guard entry.count > 0, age < limit.window.seconds else { continue }
+            rows.append(
+                (
+                    detector.key,
+                    "\(entry.count) of \(limit.count) within \(limit.window.seconds) s"
+                ))
+        }
+        return rows
+    }
+
+    private func epoch(_ moment: Milliseconds) -> String {
+        "\((now.sinceEpoch - (now.monotonic - moment)).seconds)"
+    }
+
+    private static func said(_ cause: Profiles.Cause) -> String {
+        switch cause {
+        case .network(let network): "because of the network \(network)"
+        case .resident: "because a phone is registered from there"
+        case .country(let country): "because of the country \(country.code)"
+        case .none: "as every other source"
+        }
+    }
+
+    private static func said(
+        _ decision: Recent.Decision, _ now: Milliseconds
+    ) -> (String, String) {
+        let age = (now - decision.moment).seconds
+        let answer = decision.status == 0 ? "no answer" : "\(decision.status)"
+        let method = decision.method == .other ? "message" : "\(decision.method.name)"
+        return (
+            "\(age) s ago",
+            "\(method) from \(decision.source) over \(decision.transport.name): \(decision.reason), \(answer)"
+        )
+    }
+
+    /// banner has been started anew: it is told again where phones are registered.
+    package mutating func bannerLinked(_ now: Now) {
+        self.now = now
+        for place in 0..<defence.sources.places
+        where defence.sources[place].residentUntil > now.monotonic {
+            let source = defence.sources[place]
+            let left = source.announcedUntil - now.monotonic
+            toBanner.append(.protect(source.address, until: now.sinceEpoch + left))
+        }
+    }
+}
