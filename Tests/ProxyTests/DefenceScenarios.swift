@@ -46,7 +46,9 @@ import Testing
     @Test("a flood in the name of an office leaves its phones alone, and bans nobody")
     func forgedOffice() throws {
         let edge = Edge()
-        let phones = (0..<5).map { Phone(edge, "alice", at: "198.51.100.7:\(5060 + $0)") }
+        let phones = [("alice", 5060), ("bob", 5061), ("carol", 5062)].map {
+            Phone(edge, $0.0, at: "198.51.100.7:\($0.1)")
+        }
         for phone in phones { try phone.register() }
         for number in 0..<3000 {
             let forged = Phone(edge, "x\(number)", at: "198.51.100.7:\(10_000 + number)")
@@ -78,7 +80,7 @@ import Testing
     /// Answers a challenge wrongly, as often as there are names.
     private func guess(_ edge: Edge, _ names: [String], at place: String) {
         for (number, name) in names.enumerated() {
-            let phone = Phone(edge, name, password: "guess", at: "\(place):\(6000 + number)")
+            let phone = Phone(edge, name, at: "\(place):\(6000 + number)", password: "guess")
             _ = try? phone.register()
         }
     }
@@ -198,7 +200,7 @@ import Testing
     @Test("explain tells of a Call-ID what was decided")
     func explained() throws {
         let edge = Edge()
-        let phone = Phone(edge, "alice", password: "guess", at: "192.0.2.66:5060")
+        let phone = Phone(edge, "alice", at: "192.0.2.66:5060", password: "guess")
         phone.send(phone.request("BYE", "sip:1@example.com", callID: "lost", sequence: 1))
         let said = edge.router.explain("lost").map { "\($0)" }.joined()
         #expect(said.contains("no-dialog, 481"))
