@@ -1,7 +1,7 @@
-internal import Reactor
-internal import Journal
 internal import Digest
+internal import Journal
 package import Messages
+internal import Reactor
 internal import Registrar
 internal import SIP
 internal import Sys

@@ -128,7 +128,8 @@ extension Router {
         guard proof != .none, !isTrusted(ip) else { return }
         let limit = limit(detector, ip)
         guard
-            case .reached(let count) = defence.offence(detector, ip, limit, mark: mark, now.monotonic)
+            case .reached(let count) = defence.offence(
+                detector, ip, limit, mark: mark, now.monotonic)
         else { return }
         var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
         if !name.isEmpty { evidence += ", the last for \(name.text)" }

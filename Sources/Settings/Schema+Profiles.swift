@@ -56,7 +56,8 @@ extension Schema {
                 .profile("", .network(try Value.network(text)))
             }),
         SettingKey(
-            "profiles.NAME.countries", items: 1...249, range: "1 to 249 country codes of two letters",
+            "profiles.NAME.countries", items: 1...249,
+            range: "1 to 249 country codes of two letters",
             example: "[FR, BE]",
             meaning: "The countries of this class of sources; networks go first.",
             read: { text throws(ValueError) in
@@ -92,7 +93,8 @@ extension Schema {
             "replies", 1...100_000, "30", "`defence.replies` for this class.",
             { .replies($0) }),
         number(
-            "calls", 1...10_000, "10", "How many calls an account of this class may have at a time.",
+            "calls", 1...10_000, "10",
+            "How many calls an account of this class may have at a time.",
             { .calls($0) }),
         number(
             "failures", 1...1000, "5", "`defence.failures` for this class.", { .failures($0) }),
@@ -119,7 +121,8 @@ extension Value {
             throw ValueError("`\(text)` is not a limit such as `5 in 30s`")
         }
         let number = try count(String(words[0]), in: 1...100_000)
-        return Limit(number, in: try duration(String(words[2]), in: .seconds(1) ... .seconds(604_800)))
+        return Limit(
+            number, in: try duration(String(words[2]), in: .seconds(1) ... .seconds(604_800)))
     }
 
     /// The name of a SIP method, in any case.

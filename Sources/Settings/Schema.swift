@@ -77,7 +77,7 @@ package struct SettingKey: Sendable {
 /// the search for the right name of a wrong one.
 package enum Schema {
     /// The keys.
-    package static let keys: [SettingKey] = 
+    package static let keys: [SettingKey] =
         sides + accounts + tls + defence + strangers + limits + profiles + registration
 
     /// The key of a path.

@@ -88,7 +88,8 @@ struct Walker {
     private mutating func walkProfiles(_ value: Node, at position: Position) {
         guard let mapping = value.mapping else {
             error(
-                position, "`profiles` holds names, each with keys of its own: see `rempart settings`")
+                position,
+                "`profiles` holds names, each with keys of its own: see `rempart settings`")
             return
         }
         for (key, value) in mapping {

@@ -52,7 +52,8 @@ import Testing
         for phone in phones { try phone.register() }
         for number in 0..<3000 {
             let forged = Phone(edge, "x\(number)", at: "198.51.100.7:\(10_000 + number)")
-            forged.send(forged.request("REGISTER", "sip:example.com", callID: "f\(number)", sequence: 1))
+            forged.send(
+                forged.request("REGISTER", "sip:example.com", callID: "f\(number)", sequence: 1))
             if number % 500 == 0 {
                 for phone in phones { #expect(try phone.register().status == 200) }
             }
@@ -67,7 +68,8 @@ import Testing
         var answers = 0
         for number in 0..<500 {
             let phone = Phone(edge, "a", at: "192.0.2.66:\(1024 + number)")
-            phone.send(phone.request("OPTIONS", "sip:example.com", callID: "o\(number)", sequence: 1))
+            phone.send(
+                phone.request("OPTIONS", "sip:example.com", callID: "o\(number)", sequence: 1))
             if phone.next() != nil { answers += 1 }
         }
         #expect(answers == 80)

@@ -124,7 +124,8 @@ package final class Phone: Peer {
         let isProxy = challenge.status == 407
         let lines = challenge.all(isProxy ? "Proxy-Authenticate" : "WWW-Authenticate")
         let word = algorithm == .md5 ? "MD5" : "SHA-256"
-        let line = lines.first {
+        let line =
+            lines.first {
                 $0.contains("algorithm=\(word)") || algorithm == .md5 && !$0.contains("algorithm=")
             } ?? ""
         let realm = between(line, "realm=\"", "\"")
