@@ -50,8 +50,9 @@ struct AccountGuards: ~Copyable {
         return victim
     }
 
-    /// What a source counts as here: its /24, or its /48. Phones change address within one more often
-    /// than an attacker finds himself in it.
+    /// What a source counts as here: its /24, or its /48.
+    ///
+    /// Phones change address within one more often than an attacker finds himself in it.
     static func neighbourhood(_ ip: IPAddress) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(Network(ip, prefix: ip.isV4 ? 24 : 48).address)
@@ -75,8 +76,10 @@ struct AccountGuards: ~Copyable {
         return false
     }
 
-    /// Whether a password for an account is to be looked at now: always, unless the account is under
-    /// guard and the source is a stranger to it. `key` is a keyed hash of the name.
+    /// Whether a password for an account is to be looked at now: always, unless the account is
+    /// under guard and the source is a stranger to it.
+    ///
+    /// `key` is a keyed hash of the name.
     mutating func admits(_ key: UInt64, _ ip: IPAddress, _ now: Milliseconds) -> Bool {
         guard let place = find(key), isGuarded(place, now),
             !isKnown(place, Self.neighbourhood(ip), now)

@@ -36,7 +36,9 @@ struct Buckets: ~Copyable {
     /// Buckets for so many keys, a power of two of at least 4.
     init(places: Int) { buckets = Array(repeating: Bucket(), count: places) }
 
-    /// Takes a token of a key's bucket; false when there is none. `key` is a keyed hash.
+    /// Takes a token of a key's bucket; false when there is none.
+    ///
+    /// `key` is a keyed hash.
     mutating func take(_ key: UInt64, _ rate: Rate, _ now: Milliseconds) -> Bool {
         let first = Int(key & UInt64(buckets.count - 1)) & ~3
         var place = first

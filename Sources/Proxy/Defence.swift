@@ -17,7 +17,6 @@ package struct Defence: ~Copyable {
     private var pairs = PairTable(places: 8192)
     private var strangers = Buckets(places: 65_536)
     private var networks = Buckets(places: 16_384)
-    private var callers = Buckets(places: 16_384)
     private var budget = Buckets(places: 4)
 
     /// Nobody is banned.
@@ -153,10 +152,15 @@ package struct Defence: ~Copyable {
     /// How many offences more a source may make for each good account behind it.
     private static let patience: UInt32 = 5
 
+    /// Whether an account has authenticated from a source.
+    func hasAuthenticated(_ ip: IPAddress) -> Bool {
+        sources.find(Self.source(ip)).map { sources[$0].accounts != 0 } ?? false
+    }
+
     /// A good password came from a source: calls that had to be challenged were a phone's own.
-    mutating func absolve(_ ip: IPAddress, _ now: Milliseconds) {
-        guard let place = sources.find(Self.source(ip)) else { return }
-        sources[place].lastSeen = now
+    mutating func absolve(_ ip: IPAddress, _ account: UInt64, _ now: Milliseconds) {
+        let place = sources.place(Self.source(ip), now)
+        sources[place].accounts |= 1 << (account & 63)
         for detector in [Detector.strangerCalls, .numbersSwept, .flood, .nonceReplay] {
             sources[place].counts[Int(detector.rawValue)].count = 0
         }
@@ -182,8 +186,10 @@ package struct Defence: ~Copyable {
 
     // MARK: What proves nothing
 
-    /// Whether an answer may go to somebody who has proven nothing: tokens of his address, of his network,
-    /// and of all together. Residents have an account of their own, which strangers cannot empty.
+    /// Whether an answer may go to somebody who has proven nothing: tokens of his address, of his
+    /// network, and of all together.
+    ///
+    /// Residents have an account of their own, which strangers cannot empty.
     mutating func maySpend(_ ip: IPAddress, _ rates: StrangerRates, _ now: Milliseconds) -> Bool {
         let key = Self.key(Self.source(ip))
         guard !isResident(ip, now) else {
@@ -193,13 +199,6 @@ package struct Defence: ~Copyable {
         return strangers.take(key, rates.source, now)
             && networks.take(Self.key(wide), rates.network, now)
             && budget.take(2, rates.all, now)
-    }
-
-    /// Whether a call without a password by UDP is still answered.
-    mutating func mayCall(_ ip: IPAddress, _ limit: Limit, _ now: Milliseconds) -> Bool {
-        let span = Milliseconds(limit.window.count / Int64(limit.count))
-        return callers.take(
-            Self.key(Self.source(ip)), Rate(every: span, burst: limit.count), now)
     }
 
     private static func key(_ ip: IPAddress) -> UInt64 {

@@ -50,7 +50,7 @@ extension Router {
         }
         if verify(bytes, index, header, algorithm, account) {
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
-            defence.absolve(flow.peer.ip, now.monotonic)
+            defence.absolve(flow.peer.ip, mark, now.monotonic)
             return account
         }
         if isRefreshing, accounts[account].state == .found {
@@ -179,7 +179,9 @@ extension Router {
         }
     }
 
-    /// Whether a password is looked at. When not, the answer is that to a wrong one, at its time.
+    /// Whether a password is looked at.
+    ///
+    /// When not, the answer is that to a wrong one, at its time.
     private mutating func mayTry(
         _ mark: UInt64, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
     ) -> Bool {

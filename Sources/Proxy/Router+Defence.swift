@@ -38,8 +38,10 @@ extension Router {
         isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
     }
 
-    /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what was
-    /// asked, and there are tokens for it. Whoever has proven his address is always answered.
+    /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what
+    /// was asked, and there are tokens for it.
+    ///
+    /// Whoever has proven his address is always answered.
     mutating func mayAnswer(_ flow: Flow) -> Bool {
         guard proof == .none else { return true }
         guard writer.buffer.count <= replyLimit else { return false }
@@ -102,15 +104,15 @@ extension Router {
         return !settings.isObserving
     }
 
-    /// A call that names no password: phones do that too, once, and then authenticate. Whether it is
-    /// still answered.
+    /// A call that names no password: phones do that too, once, and then authenticate.
+    ///
+    /// Whether it is still answered.
     mutating func mayKnock(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) -> Bool {
-        guard index.method == .invite, isStranger, !isTrusted(flow.peer.ip) else { return true }
-        let limit = settings.limit(.strangerCalls)
-        guard proof != .none else {
-            let mayCall = defence.mayCall(flow.peer.ip, limit, now.monotonic)
-            return mayCall || settings.isObserving
-        }
+        guard index.method == .invite, isStranger, !isTrusted(flow.peer.ip),
+            // What can be forged is bounded by the answers it gets. And who has authenticated before may
+            // begin many calls at once, as a PBX does that never registers.
+            proof != .none, !defence.hasAuthenticated(flow.peer.ip)
+        else { return true }
         let number = NameTable.hash(bytes.bytes(index.requestURI.user))
         offence(.numbersSwept, flow, mark: number)
         offence(.strangerCalls, flow)

@@ -26,7 +26,7 @@ def challenge_and_answer(lab: Lab, algorithm: str) -> tuple[list[str], int]:
         request = client.request("REGISTER", account.name)
         first = client.answer_to(request)
         assert first
-        offers = [parameters_of(value)["algorithm"] for value in first.all("www-authenticate")]
+        offers = [parameters_of(value).get("algorithm", "MD5") for value in first.all("www-authenticate")]
         challenge = {**first.challenge("MD5"), "algorithm": algorithm}
         value = credentials(challenge, account.name, account.secret, "REGISTER", request.uri)
         second = client.answer_to(request.again(f"Authorization: {value}"))

@@ -124,8 +124,9 @@ class Request:
         ]
         lines += [f"Contact: <{self.contact}>"] if self.contact else []
         # As long as phones write: an answer to a stranger is never longer than what he sent.
+        if not any(line.startswith("User-Agent:") for line in self.extra):
+            lines.append("User-Agent: Lab phone 1.0")
         lines += [
-            "User-Agent: Lab phone 1.0",
             "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE",
         ]
         lines += self.extra
