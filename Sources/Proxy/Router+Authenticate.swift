@@ -140,8 +140,8 @@ extension Router {
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {
-            // What has to be short offers the first algorithm alone.
-            if writer.isCompact, algorithm != settings.algorithms[0] { break }
+            // What has to be short offers MD5 alone, which every phone can do.
+            if writer.isCompact, algorithm != .md5, settings.algorithms.contains(.md5) { continue }
             let name: StaticString = isRegister ? "WWW-Authenticate" : "Proxy-Authenticate"
             writer.begin(name, name)
             writer.append("Digest realm=\"")

@@ -169,7 +169,7 @@ import Testing
                     "INVITE", "sip:0033\(number)@example.com", callID: "k\(number)", sequence: 1))
         }
         #expect(tcp.all().count == 9)
-        #expect(orders(edge).first?.reason == "numbers-swept")
+        #expect(orders(edge).first?.reason == "stranger-calls")
         #expect(orders(edge).first?.atLeast == .seconds(86_400))
         #expect(Asterisk(edge).next() == nil)
     }

@@ -23,7 +23,7 @@ def challenge_and_answer(lab: Lab, algorithm: str) -> tuple[list[str], int]:
     """The algorithms an edge offers, and its answer to credentials by one of them."""
     account = lab.accounts["1002"]
     with lab.client("198.18.1.30") as client:
-        request = client.request("REGISTER", account.name)
+        request = client.request("REGISTER", account.name, extra=["Subject: " + "long " * 60])
         first = client.answer_to(request)
         assert first
         offers = [parameters_of(value).get("algorithm", "MD5") for value in first.all("www-authenticate")]
