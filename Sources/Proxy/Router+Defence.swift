@@ -23,7 +23,7 @@ extension Router {
         let isRegistered = isRegistered(flow)
         isStranger = !isRegistered
         proof = isRegistered || flow.transport.isStream ? .way : .none
-        replyLimit = proof == .none ? length : .max
+        replyLimit = proof == .none && !isTrusted(ip) ? length : .max
         return isRegistered || !defence.isHeld(ip, now.monotonic)
     }
 
