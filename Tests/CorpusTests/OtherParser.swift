@@ -125,7 +125,7 @@ enum OtherParser {
     }
 
     private static let structured: Set<String> = [
-        "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route",
+        "via", "v", "f", "t", "i", "l", "from", "to", "call-id", "cseq", "contact", "route", "record-route",
         "content-length", "content-type", "authorization", "proxy-authorization",
         "www-authenticate", "proxy-authenticate", "mime-version", "call-info", "accept",
         "accept-encoding", "accept-language", "alert-info", "allow", "authentication-info",

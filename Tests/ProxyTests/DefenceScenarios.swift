@@ -169,7 +169,8 @@ import Testing
                     "INVITE", "sip:0033\(number)@example.com", callID: "k\(number)", sequence: 1))
         }
         #expect(tcp.all().count == 9)
-        #expect(orders(edge).first?.reason == "stranger-calls")
+        // Either may come first: two numbers can have the same mark.
+        #expect(["stranger-calls", "numbers-swept"].contains(orders(edge).first?.reason))
         #expect(orders(edge).first?.atLeast == .seconds(86_400))
         #expect(Asterisk(edge).next() == nil)
     }

@@ -121,7 +121,8 @@ def guess(ground: Ground, source: str, transport: str = "udp", face: str = "sipp
 def invite(ground: Ground, source: str, transport: str = "udp", face: str = "sippts") -> str:
     """`sippts invite`: does anybody put through a call without a password."""
     attacker, learned = Attacker(ground, source, transport, face), []
-    for number in ("600", "1001", "00442071838750", "900442071838750", "+442071838750", "011442071838750", "1002", "1003"):
+    dialled = ["600", "1001", "00442071838750", "900442071838750", "+442071838750", "011442071838750"]
+    for number in dialled + [str(number) for number in range(1002, 1012)]:
         answer = attacker.say("INVITE", f"sip:{number}@{EDGE_OUTSIDE}", "1001", number)
         if answer and answer.status == 100:
             answer = attacker.hear()
