@@ -125,7 +125,8 @@ enum OtherParser {
     }
 
     private static let structured: Set<String> = [
-        "via", "v", "f", "t", "i", "l", "from", "to", "call-id", "cseq", "contact", "route", "record-route",
+        "v", "f", "t", "i", "l",
+        "via", "from", "to", "call-id", "cseq", "contact", "route", "record-route",
         "content-length", "content-type", "authorization", "proxy-authorization",
         "www-authenticate", "proxy-authenticate", "mime-version", "call-info", "accept",
         "accept-encoding", "accept-language", "alert-info", "allow", "authentication-info",
