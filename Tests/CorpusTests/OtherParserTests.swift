@@ -33,7 +33,9 @@ struct OtherParserTests {
         "thousands of calls and messages in both directions, written in every way the grammar allows"
     )
     func generated() throws {
-        let edge = SimulatedEdge([], asterisks: ["10.0.0.10:5060"]) { Issue.record("\($0)") }
+        let edge = SimulatedEdge([.replies(100_000)], asterisks: ["10.0.0.10:5060"]) {
+            Issue.record("\($0)")
+        }
         var seen: [[UInt8]] = []
         edge.observe = { bytes, _ in seen.append(bytes) }
         let alice = Phone(edge, "alice")
