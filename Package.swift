@@ -50,6 +50,15 @@ let soak: [Target] =
             swiftSettings: strict)
     ]
 
+let core: [Target] =
+    Context.environment["REMPART_CORE"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "core", dependencies: ["RouterHarness", "Proxy", "Registrar", "SIP", "Sys", "Messages"], path: "Benchmarks/core",
+            swiftSettings: strict)
+    ]
+
 let package = Package(
     name: "rempart",
     products: [
@@ -193,5 +202,5 @@ let package = Package(
                 "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar", "Digest",
                 "Sys", "Messages", "Journal",
             ]),
-    ] + fuzzers + soak
+    ] + fuzzers + soak + core
 )
