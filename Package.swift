@@ -50,13 +50,15 @@ let soak: [Target] =
             swiftSettings: strict)
     ]
 
+/// What `scripts/core.sh` counts the instructions of.
 let core: [Target] =
     Context.environment["REMPART_CORE"] == nil
     ? []
     : [
         .executableTarget(
-            name: "core", dependencies: ["RouterHarness", "Proxy", "Registrar", "SIP", "Sys", "Messages"], path: "Benchmarks/core",
-            swiftSettings: strict)
+            name: "core",
+            dependencies: ["RouterHarness", "Proxy", "Registrar", "SIP", "Sys", "Messages"],
+            path: "Benchmarks/core", swiftSettings: strict)
     ]
 
 let package = Package(

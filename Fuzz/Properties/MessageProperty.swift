@@ -71,7 +71,9 @@ extension Properties {
         return Array(copying: writer.buffer.span)
     }
 
-    private static func sequenceMethod(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Slice {
+    private static func sequenceMethod(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
+        -> Slice
+    {
         guard let value = index.value(.cseq) else { return .empty }
         var start = value.start
         while start < value.end, bytes[start] &- 0x30 <= 9 { start += 1 }
