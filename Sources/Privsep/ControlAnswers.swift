@@ -21,10 +21,10 @@ package struct ControlAnswers: ~Copyable {
         var parcel = Parcel()
         for row in rows {
             let frame = row.encoded()
-            if parcel.add(frame) { continue }
+            if parcel.add(frame.span) { continue }
             _ = link.send(parcel.frame)
             parcel.removeAll()
-            if !parcel.add(frame) { _ = link.send(frame) }
+            if !parcel.add(frame.span) { _ = link.send(frame) }
         }
         if !parcel.isEmpty { _ = link.send(parcel.frame) }
         guard link.isWaiting, let slot = slots.firstIndex(where: { $0 == nil }) else { return }

@@ -57,7 +57,7 @@ package struct Router: ~Copyable {
     /// Messages to send.
     package var outbox = Outbox()
     /// Requests to directory, in order.
-    package var toDirectory: [RouterToDirectory] = []
+    package var toDirectory = DirectoryQueue()
     /// Requests to banner, in order.
     package var toBanner: [RouterToBanner] = []
     /// Records for the journal.
@@ -76,8 +76,8 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent.
-    var blocks = BlockStore(small: 600_000, large: 512)
+    // branches sent. Nearly every message fits 2,048 bytes; 65,536 are the longest one of a stream.
+    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -342,17 +342,30 @@ package struct Router: ~Copyable {
     ) {
         decided(reason, status, index, bytes, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
-        let method = bytes.bytes(index.methodSlice).text
-        let account = bytes.bytes(index.from.uri.user).text
-        audit.add(
-            .refused, .notice,
-            "refused \(method.isEmpty ? "a message" : method) from \(flow.peer.ip): \(reason)",
-            [
-                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
-                (.transport, flow.transport.name), (.reason, reason), (.status, "\(status)"),
-                (.method, method), (.account, account),
-                (.callID, bytes.bytes(index.callID).text),
-            ])
+        let method = bytes.bytes(index.methodSlice)
+        audit.records.begin(.refused, .notice)
+        audit.records.append("refused ")
+        if method.isEmpty {
+            audit.records.append("a message")
+        } else {
+            audit.records.append(method)
+        }
+        audit.records.append(" from ")
+        audit.records.append(flow.peer.ip)
+        audit.records.append(": ")
+        audit.records.append(text: reason)
+        audit.records.source(flow)
+        audit.records.field(.reason)
+        audit.records.append(text: reason)
+        audit.records.field(.status)
+        audit.records.append(decimal: UInt64(status))
+        audit.records.field(.method)
+        audit.records.append(method)
+        audit.records.field(.account)
+        audit.records.append(bytes.bytes(index.from.uri.user))
+        audit.records.field(.callID)
+        audit.records.append(bytes.bytes(index.callID))
+        audit.records.end()
     }
 
     // MARK: Timers

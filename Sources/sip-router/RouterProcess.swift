@@ -48,6 +48,8 @@ final class RouterProcess {
     let terminator = PeerLink()
     /// What goes to tls-terminator in this turn.
     var plaintext = PlaintextParcel()
+    /// The record being written.
+    private var recorded = ByteBuffer(capacity: 16_384)
     /// Messages to one TCP connection, to be written together.
     private var gathered = ByteBuffer(capacity: 2 * 65_536)
     /// Counts the links there have been, so that an event of an older one is recognised.
@@ -206,25 +208,34 @@ final class RouterProcess {
         tellDirectory()
         for message in router.toBanner { banner.send(message.encoded()) }
         router.toBanner.removeAll(keepingCapacity: true)
-        for record in router.audit.records {
-            journal.write(record.record, record.priority, record.message, record.fields)
-        }
+        Self.write(router.audit, to: journal, using: &recorded)
         router.audit.removeAll()
         sendMessages()
         watchForRoom()
     }
 
+    private static func write(
+        _ audit: borrowing Audit, to journal: Journal, using buffer: inout ByteBuffer
+    ) {
+        journal.write(audit.records, using: &buffer)
+    }
+
     private func tellDirectory() {
         guard !router.toDirectory.isEmpty else { return }
-        for message in router.toDirectory {
-            let bytes = message.encoded()
-            if parcel.add(bytes) { continue }
+        for index in 0..<router.toDirectory.count {
+            if Self.add(router.toDirectory, index, to: &parcel) { continue }
             sendParcel()
-            let fits = parcel.add(bytes)
+            let fits = Self.add(router.toDirectory, index, to: &parcel)
             precondition(fits, "a message to directory is shorter than a parcel")
         }
         sendParcel()
-        router.toDirectory.removeAll(keepingCapacity: true)
+        router.toDirectory.removeAll()
+    }
+
+    private static func add(
+        _ queue: borrowing DirectoryQueue, _ index: Int, to parcel: inout Parcel
+    ) -> Bool {
+        parcel.add(queue.message(index))
     }
 
     private func sendParcel() {

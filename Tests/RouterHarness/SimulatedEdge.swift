@@ -127,8 +127,7 @@ package final class SimulatedEdge {
         var isBusy = true
         while isBusy {
             isBusy = false
-            let asked = router.toDirectory
-            router.toDirectory = []
+            let asked = takeQuestions(&router)
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
@@ -265,4 +264,21 @@ package final class SimulatedEdge {
 package func address(_ text: String) -> SocketAddress {
     guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
     return result
+}
+
+/// What a router wants of directory, taken off its queue.
+package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
+    var questions: [RouterToDirectory] = []
+    for index in 0..<router.toDirectory.count {
+        guard let question = question(router.toDirectory, index) else {
+            preconditionFailure("directory cannot read what it is asked")
+        }
+        questions.append(question)
+    }
+    router.toDirectory.removeAll()
+    return questions
+}
+
+private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
+    try? RouterToDirectory(decoding: queue.message(index))
 }
