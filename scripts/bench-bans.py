@@ -31,9 +31,19 @@ def order(address: str) -> bytes:
     )
 
 
+def parcels(messages: list[bytes]) -> list[bytes]:
+    """As sip-router gathers what it has for banner in a turn of its loop (Messages/Parcel.swift)."""
+    frames = [b"\xff"]
+    for message in messages:
+        if len(frames[-1]) + 2 + len(message) > 16_384:
+            frames.append(b"\xff")
+        frames[-1] += struct.pack(">H", len(message)) + message
+    return frames
+
+
 def address_of(number: int) -> str:
-    """Addresses of which no two are neighbours: 16,384 of them, then seconds of each neighbourhood."""
-    return f"198.{18 + number // 256 % 2}.{number % 256}.{2 + number // 512}"
+    """Addresses of which no two are neighbours, up to 16,384 of them: eight would be banned together."""
+    return f"100.{64 + number // 256 % 64}.{number % 256}.{2 + number // 16_384}"
 
 
 class Banner:
@@ -52,7 +62,8 @@ class Banner:
             os.set_inheritable(3, True)
 
         began = time.monotonic()
-        self.process = subprocess.Popen([binary], preexec_fn=link, close_fds=False)
+        with open(f"{os.environ['BENCH_FOLDER']}/log", "ab") as log:
+            self.process = subprocess.Popen([binary], preexec_fn=link, close_fds=False, stderr=log)
         os.close(spare)
         its.close()
         self.say(bytes([1, MESSAGES_VERSION, ROLE_BANNER]))
@@ -110,7 +121,7 @@ def decision_to_drop(banner: Banner, target: socket.socket, count: int) -> list[
 
 def flood(banner: Banner, target: socket.socket, first: int, count: int) -> float:
     """Seconds from the first of so many orders to the drop of the last source."""
-    frames = [order(address_of(number)) for number in range(first, first + count)]
+    frames = parcels([order(address_of(number)) for number in range(first, first + count)])
     with sender(address_of(first + count - 1)) as last:
         began = time.monotonic()
         for frame in frames:
@@ -127,8 +138,8 @@ def write_bans(state: str, count: int) -> None:
 
 
 def command_seconds(banner: Banner, binary: str, runtime: str, *words: str) -> float:
-    """The best of five of a command, which is answered through this script as it is by the supervisor."""
-    best = 60.0
+    """The median of five of a command, which is answered through this script as it is by the supervisor."""
+    spans = []
     for _ in range(5):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = f"{runtime}/control"
@@ -138,14 +149,15 @@ def command_seconds(banner: Banner, binary: str, runtime: str, *words: str) -> f
         listener.listen()
         began = time.monotonic()
         with open(os.devnull, "w") as nothing:
-            process = subprocess.Popen([binary, *words, "--runtime", runtime], stdout=nothing)
+            process = subprocess.Popen([binary, *words, "--runtime", runtime], stdout=nothing, stderr=nothing)
             caller, _ = listener.accept()
             request = caller.recv(4096)
             banner.say(b"\x0a" + struct.pack(">H", len(request)) + request, caller.fileno())
             caller.close()
-            assert process.wait(30) == 0
-        best = min(best, time.monotonic() - began)
-    return best
+            # What is done already is refused, as fast as it is done.
+            assert process.wait(30) in (0, 1)
+        spans.append(time.monotonic() - began)
+    return sorted(spans)[2]
 
 
 def started(binaries: str, kept: int) -> tuple[Banner, str]:
@@ -170,8 +182,9 @@ def main() -> None:
             f" p50 {spans[250] * 1000:.2f} ms, p99 {spans[494] * 1000:.2f} ms, longest {spans[-1] * 1000:.2f} ms"
         )
         if not kept:
-            seconds = flood(banner, target, 500, 3000)
-            print(f"3,000 orders at once to the drop of the last: {seconds * 1000:.0f} ms")
+            for first, count in [(500, 3000), (3500, 10_000)]:
+                seconds = flood(banner, target, first, count)
+                print(f"{count:,} orders at once to the drop of the last: {seconds * 1000:.0f} ms")
         banner.stop()
 
     banner, _ = started(binaries, 10_000)
@@ -179,9 +192,11 @@ def main() -> None:
     banner.stop()
 
     banner, folder = started(binaries, 100_000)
-    for words in [["why", "10.0.1.1"], ["bans", "--json"], ["bans"]]:
-        best = command_seconds(banner, f"{binaries}/rempart", folder, *words)
-        print(f"rempart {' '.join(words)} with 100,000 bans: {best * 1000:.0f} ms")
+    for words in [
+        ["why", "10.0.1.1"], ["ban", "10.0.1.1"], ["unban", "10.0.1.2"], ["allow", "10.0.1.3"], ["bans", "--json"], ["bans"],
+    ]:  # fmt: skip
+        median = command_seconds(banner, f"{binaries}/rempart", folder, *words)
+        print(f"rempart {' '.join(words)} with 100,000 bans: {median * 1000:.0f} ms")
     banner.stop()
 
 

@@ -8,6 +8,9 @@ package struct Parcel {
     /// How long a parcel may become, in bytes: a few dozen messages, and little memory in the kernel.
     package static let limit = 16_384
 
+    /// How long a message may be, in bytes.
+    package static let longestMessage = limit - 3
+
     /// The frame so far.
     package private(set) var frame: [UInt8] = [Self.mark]
 

@@ -25,12 +25,18 @@ struct BanList {
     init() {}
 
     /// Every ban, the earliest first.
-    var rows: [BanRow] {
-        bans.values.sorted {
-            $0.since != $1.since
-                ? $0.since < $1.since : $0.source.address.isBefore($1.source.address)
+    var rows: some Sequence<BanRow> {
+        // The rows themselves are large and would be moved many times.
+        let places = bans.indices.map { place in
+            (since: bans.values[place].since, address: bans.keys[place].address, place: place)
+        }.sorted {
+            $0.since != $1.since ? $0.since < $1.since : $0.address.isBefore($1.address)
         }
+        return places.lazy.map { [bans] in bans.values[$0.place] }
     }
+
+    /// Every ban, in no order.
+    var all: some Collection<BanRow> { bans.values }
 
     /// Every ban, and those that have ended and are still held against their sources.
     var everything: some Collection<BanRow> { [past.values, bans.values].joined().map(\.self) }
@@ -58,27 +64,28 @@ struct BanList {
 
     /// Whether there is room for one more.
     func hasRoom(for source: Network) -> Bool {
-        if bans[source] != nil { return true }
-        return bans.count < Self.capacity && (!source.isWide || rollUps < Self.rollUpCapacity)
+        if bans.count < Self.capacity, !source.isWide || rollUps < Self.rollUpCapacity {
+            return true
+        }
+        return bans[source] != nil
     }
 
     /// Puts a ban on the list in place of the source's old one.
     mutating func insert(_ row: BanRow) {
-        if bans[row.source] == nil, row.source.isWide { rollUps += 1 }
-        bans[row.source] = row
-        past[row.source] = nil
+        if bans.updateValue(row, forKey: row.source) == nil, row.source.isWide { rollUps += 1 }
+        if !past.isEmpty { past[row.source] = nil }
         endings[Self.second(after: row.until), default: []].append(row.source)
     }
 
-    /// Takes up a row as it was kept: in force, or held against its source; false when it is neither.
-    mutating func restore(_ row: BanRow, now: Milliseconds) -> Bool {
-        if row.until > now, hasRoom(for: row.source) {
-            insert(row)
-            return true
-        }
-        guard now - row.until <= Self.memory else { return false }
-        remember(row)
-        return true
+    /// Makes room for so many bans at once.
+    mutating func reserve(_ count: Int) { bans.reserveCapacity(min(count, Self.capacity)) }
+
+    /// Takes up a row as it was kept, in place of the source's old one: in force, or held against its
+    /// source when it has ended within the time that bans are remembered.
+    mutating func restore(_ row: BanRow, now: Milliseconds) {
+        if row.until > now, hasRoom(for: row.source) { return insert(row) }
+        _ = lift(row.source)
+        if now - row.until <= Self.memory { remember(row) }
     }
 
     private mutating func remember(_ row: BanRow) {

@@ -4,11 +4,15 @@ internal import Messages
 internal import Sys
 
 extension BannerService {
-    func answer(_ request: ControlRequest) -> [ControlReply] {
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        guard case .bans = request else { return AnyIterator(reply(request).makeIterator()) }
+        var rows = bans.rows.makeIterator()
+        var end = [.kernelBans(isEnforced, whyNotEnforced), ControlReply.done].makeIterator()
+        return AnyIterator { rows.next().map(ControlReply.ban) ?? end.next() }
+    }
+
+    private func reply(_ request: ControlRequest) -> [ControlReply] {
         switch request {
-        case .bans:
-            return bans.rows.map(ControlReply.ban)
-                + [.kernelBans(isEnforced, whyNotEnforced), .done]
         case .ban(let address, let span, let words):
             switch banByHand(address, span, words) {
             case .banned(let row): return [.ban(row), .done]
@@ -64,9 +68,7 @@ extension BannerService {
         neighbours = Neighbours()
         kernel.touchAll()
         tell(.cleared)
-        journal.write(
-            .unbanned, .notice, "all \(count) bans were lifted by hand",
-            [(.reason, "by hand"), (.count, "\(count)")])
+        record(.cleared(count))
     }
 
     private func allow(_ network: Network, _ isAllowed: Bool) -> [ControlReply] {

@@ -42,8 +42,6 @@ final class RouterProcess {
     private var received = DatagramBatch(slots: 32)
     private var sending = DatagramBatch(slots: 32)
     let directory = PeerLink()
-    /// What goes to directory in this turn.
-    private var parcel = Parcel()
     let banner = PeerLink()
     let terminator = PeerLink()
     /// What goes to tls-terminator in this turn.
@@ -202,35 +200,20 @@ final class RouterProcess {
 
     /// Hands out what the core wants done.
     func handOut() {
-        closeBanned()
-        tellDirectory()
-        for message in router.toBanner { banner.send(message.encoded()) }
+        // First of all, since every packet that comes before the kernel drops them costs a turn.
+        for message in router.toBanner { banner.gather(message.encoded()) }
         router.toBanner.removeAll(keepingCapacity: true)
+        banner.sendGathered()
+        closeBanned()
+        for message in router.toDirectory { directory.gather(message.encoded()) }
+        router.toDirectory.removeAll(keepingCapacity: true)
+        directory.sendGathered()
         for record in router.audit.records {
             journal.write(record.record, record.priority, record.message, record.fields)
         }
         router.audit.removeAll()
         sendMessages()
         watchForRoom()
-    }
-
-    private func tellDirectory() {
-        guard !router.toDirectory.isEmpty else { return }
-        for message in router.toDirectory {
-            let bytes = message.encoded()
-            if parcel.add(bytes) { continue }
-            sendParcel()
-            let fits = parcel.add(bytes)
-            precondition(fits, "a message to directory is shorter than a parcel")
-        }
-        sendParcel()
-        router.toDirectory.removeAll(keepingCapacity: true)
-    }
-
-    private func sendParcel() {
-        guard !parcel.isEmpty else { return }
-        directory.send(parcel.frame)
-        parcel.removeAll()
     }
 
     private func sendMessages() {
