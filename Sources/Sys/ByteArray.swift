@@ -16,6 +16,28 @@ extension [UInt8] {
     }
 }
 
+extension [UInt8] {
+    /// Adds bytes.
+    package mutating func append(copying bytes: Span<UInt8>) {
+        // In bounds: the span's own storage and length.
+        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether every byte is a printable ASCII character, the space among them.
+    package var isPrintableASCII: Bool {
+        for index in indices where self[index] < 0x20 || self[index] > 0x7E { return false }
+        return true
+    }
+
+    /// The text in UTF-8, whatever is none shown as U+FFFD.
+    package var text: String {
+        // In bounds: the span's own storage and length.
+        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}
+
 extension IPAddress {
     /// Adds the canonical text, as `description` has it.
     package func append(to bytes: inout [UInt8]) {

@@ -6,7 +6,9 @@ internal import Sys
 ///
 /// Moments are since 1970, so that bans outlive a reboot.
 struct BanList {
-    private var bans: [Network: BanRow] = [:]
+    /// The rows in the order in which the bans began, and gaps where some have ended.
+    private var slots: [BanRow?] = []
+    private var places: [Network: Int] = [:]
     /// Bans that have ended, for those who come back.
     private var past: [Network: BanRow] = [:]
     /// Which bans end in a second, told by its number; a ban that was prolonged stands in both.
@@ -25,31 +27,20 @@ struct BanList {
     init() {}
 
     /// Every ban, the earliest first.
-    var rows: some Sequence<BanRow> {
-        // The rows themselves are large and would be moved many times.
-        let places = bans.indices.map { place in
-            (since: bans.values[place].since, address: bans.keys[place].address, place: place)
-        }.sorted {
-            $0.since != $1.since ? $0.since < $1.since : $0.address.isBefore($1.address)
-        }
-        return places.lazy.map { [bans] in bans.values[$0.place] }
-    }
+    var rows: some Sequence<BanRow> { slots.lazy.compactMap(\.self) }
 
-    /// Every ban, in no order.
-    var all: some Collection<BanRow> { bans.values }
-
-    /// Every ban, and those that have ended and are still held against their sources.
-    var everything: some Collection<BanRow> { [past.values, bans.values].joined().map(\.self) }
+    /// Those that have ended and are still held against their sources.
+    var ended: some Sequence<BanRow> { past.values }
 
     /// How many sources are banned.
-    var count: Int { bans.count }
+    var count: Int { places.count }
 
     /// The ban of exactly this source.
-    func ban(of source: Network) -> BanRow? { bans[source] }
+    func ban(of source: Network) -> BanRow? { places[source].flatMap { slots[$0] } }
 
     /// The ban that shuts an address out: its own, or that of its neighbourhood.
     func ban(covering address: IPAddress) -> BanRow? {
-        bans[.source(of: address)] ?? bans[.neighbourhood(of: address)]
+        ban(of: .source(of: address)) ?? ban(of: .neighbourhood(of: address))
     }
 
     /// The last ban of an address that has ended.
@@ -57,28 +48,38 @@ struct BanList {
 
     /// How often a source has been banned lately, a ban in force included.
     func level(of source: Network, now: Milliseconds) -> UInt32 {
-        if let row = bans[source] { return row.level }
+        if let row = ban(of: source) { return row.level }
         guard let row = past[source], now - row.until <= Self.memory else { return 0 }
         return row.level
     }
 
     /// Whether there is room for one more.
     func hasRoom(for source: Network) -> Bool {
-        if bans.count < Self.capacity, !source.isWide || rollUps < Self.rollUpCapacity {
+        if count < Self.capacity, !source.isWide || rollUps < Self.rollUpCapacity {
             return true
         }
-        return bans[source] != nil
+        return places[source] != nil
     }
 
     /// Puts a ban on the list in place of the source's old one.
     mutating func insert(_ row: BanRow) {
-        if bans.updateValue(row, forKey: row.source) == nil, row.source.isWide { rollUps += 1 }
+        let place = places[row.source, default: slots.count]
+        if place < slots.count {
+            slots[place] = row
+        } else {
+            places[row.source] = place
+            slots.append(row)
+            if row.source.isWide { rollUps += 1 }
+        }
         if !past.isEmpty { past[row.source] = nil }
         endings[Self.second(after: row.until), default: []].append(row.source)
     }
 
     /// Makes room for so many bans at once.
-    mutating func reserve(_ count: Int) { bans.reserveCapacity(min(count, Self.capacity)) }
+    mutating func reserve(_ count: Int) {
+        places.reserveCapacity(min(count, Self.capacity))
+        slots.reserveCapacity(min(count, Self.capacity))
+    }
 
     /// Takes up a row as it was kept, in place of the source's old one: in force, or held against its
     /// source when it has ended within the time that bans are remembered.
@@ -102,8 +103,21 @@ struct BanList {
     /// Lifts the ban of a source and forgets what was held against it; what it was, if any.
     mutating func lift(_ source: Network) -> BanRow? {
         past[source] = nil
-        guard let row = bans.removeValue(forKey: source) else { return nil }
+        return takeOut(source)
+    }
+
+    private mutating func takeOut(_ source: Network) -> BanRow? {
+        guard let place = places.removeValue(forKey: source) else { return nil }
+        let row = slots[place]
+        slots[place] = nil
         if source.isWide { rollUps -= 1 }
+        // Once most places are gaps: a few steps for each ban that has ended.
+        if slots.count > 1024, slots.count > 2 * places.count {
+            slots.removeAll { $0 == nil }
+            for (place, row) in slots.enumerated() {
+                if let row { places[row.source] = place }
+            }
+        }
         return row
     }
 
@@ -121,9 +135,8 @@ struct BanList {
         expiredUpTo = second
         var ended: [BanRow] = []
         for source in due.flatMap({ endings.removeValue(forKey: $0) ?? [] }) {
-            guard let row = bans[source], row.until <= now else { continue }
-            bans[source] = nil
-            if source.isWide { rollUps -= 1 }
+            guard let row = ban(of: source), row.until <= now else { continue }
+            _ = takeOut(source)
             remember(row)
             ended.append(row)
         }
@@ -132,6 +145,6 @@ struct BanList {
 
     /// The bans that a network touches.
     func rows(touching network: Network) -> [BanRow] {
-        bans.values.filter { network.overlaps($0.source) }
+        rows.filter { network.overlaps($0.source) }
     }
 }

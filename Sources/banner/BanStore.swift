@@ -81,7 +81,7 @@ final class BanStore {
     }
 
     /// Keeps these in place of everything so far, on the disk before it returns.
-    func rewrite(_ changes: some Sequence<Change>) throws(SystemError) {
+    func rewrite(_ changes: ((Change) -> Void) -> Void) throws(SystemError) {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
         let fresh = Descriptor(
@@ -89,7 +89,7 @@ final class BanStore {
         var bytes: [UInt8] = []
         BanLines.appendHead(to: &bytes)
         var count = 0
-        for change in changes {
+        changes { change in
             BanLines.append(change, to: &bytes)
             count += 1
         }

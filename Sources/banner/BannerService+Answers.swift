@@ -6,9 +6,11 @@ internal import Sys
 extension BannerService {
     func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
         guard case .bans = request else { return AnyIterator(reply(request).makeIterator()) }
+        // First who enforces them, since some want to know no more.
+        var head = [ControlReply.kernelBans(isEnforced, whyNotEnforced)].makeIterator()
         var rows = bans.rows.makeIterator()
-        var end = [.kernelBans(isEnforced, whyNotEnforced), ControlReply.done].makeIterator()
-        return AnyIterator { rows.next().map(ControlReply.ban) ?? end.next() }
+        var end = [ControlReply.done].makeIterator()
+        return AnyIterator { head.next() ?? rows.next().map(ControlReply.ban) ?? end.next() }
     }
 
     private func reply(_ request: ControlRequest) -> [ControlReply] {
@@ -63,7 +65,8 @@ extension BannerService {
 
     private func clear() {
         let count = bans.count
-        for row in bans.everything { keep(.lifted(row.source)) }
+        for row in bans.rows { keep(.lifted(row.source)) }
+        for row in bans.ended { keep(.lifted(row.source)) }
         bans.clear()
         neighbours = Neighbours()
         kernel.touchAll()

@@ -125,7 +125,7 @@ final class BannerService: Service {
     /// Counts the neighbours among the bans that were kept.
     private func count(_ now: Milliseconds) {
         neighbours.reserve(bans.count)
-        for row in bans.all where !row.source.isWide {
+        for row in bans.rows where !row.source.isWide {
             _ = neighbours.add(row.source, now: row.since)
         }
     }
@@ -155,7 +155,7 @@ final class BannerService: Service {
 
     private func tellEverything() {
         if mode == .enforce {
-            for row in bans.all { tell(.banned(row.source, until: row.until)) }
+            for row in bans.rows { tell(.banned(row.source, until: row.until)) }
         }
         tell(.all)
     }
@@ -175,7 +175,7 @@ final class BannerService: Service {
     /// Lifts the bans that the exceptions do not permit.
     func liftExcepted(_ reason: String) {
         let now = clock()
-        let excepted = bans.all.filter {
+        let excepted = bans.rows.filter {
             exceptions.reason(against: $0.source, byHand: true, now: now) != nil
         }
         for row in excepted {
@@ -263,9 +263,11 @@ final class BannerService: Service {
         + "'rempart unban', or all"
 
     private func rewrite(_ store: BanStore) throws(SystemError) {
-        try store.rewrite(
-            bans.everything.map(BanStore.Change.ban)
-                + exceptions.byHand.map { .allowed($0, true) })
+        try store.rewrite { write in
+            for row in bans.ended { write(.ban(row)) }
+            for row in bans.rows { write(.ban(row)) }
+            for network in exceptions.byHand { write(.allowed(network, true)) }
+        }
     }
 
     /// Keeps the changes, at most once a second.

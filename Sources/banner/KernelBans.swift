@@ -206,7 +206,7 @@ struct KernelBans {
         steps.reserveCapacity(steps.count + bans.count)
         // The additions of a set follow each other, so that they share messages.
         for set in [KernelSet.banned4, .banned6, .wide4, .wide6] {
-            for row in bans.all where .bans(row.source) == set {
+            for row in bans.rows where .bans(row.source) == set {
                 steps.append(.add(set, row.source.address, row.until - now))
                 told[row.source] = row.until
             }

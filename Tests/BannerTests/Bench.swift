@@ -4,6 +4,7 @@ internal import Messages
 internal import Privsep
 internal import Sys
 internal import Testing
+internal import Wire
 
 @testable internal import banner
 
@@ -101,8 +102,9 @@ final class Bench {
 
     /// Asks as a caller of the control socket.
     func ask(_ request: ControlRequest) -> [ControlReply] {
-        defer { service.endOfTurn() }
-        return service.answer(request)
+        let rows = service.answer(request)
+        service.endOfTurn()
+        return Array(rows)
     }
 
     /// What sip-router has heard since.
@@ -110,7 +112,9 @@ final class Bench {
         var heard: [BannerToRouter] = []
         while case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) {
             let frame = buffer
-            heard.append(try BannerToRouter(decoding: frame.span.extracting(0..<length)))
+            try Parcel.forEach(in: frame.span.extracting(0..<length)) { message throws(WireError) in
+                heard.append(try BannerToRouter(decoding: message))
+            }
         }
         return heard
     }
