@@ -141,6 +141,14 @@ extension Span<UInt8> {
         }
         return nil
     }
+
+    /// The bytes as a text; for journals and messages between processes.
+    package var text: String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for index in indices { bytes.append(self[index]) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 /// Whether the byte is white space of a header value: a space or a tab.

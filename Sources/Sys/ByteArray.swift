@@ -30,12 +30,6 @@ extension Span<UInt8> {
         for index in indices where self[index] < 0x20 || self[index] > 0x7E { return false }
         return true
     }
-
-    /// The text in UTF-8, whatever is none shown as U+FFFD.
-    package var text: String {
-        // In bounds: the span's own storage and length.
-        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
-    }
 }
 
 extension IPAddress {

@@ -17,7 +17,7 @@ struct BanList {
     private var rollUps = 0
 
     /// How many sources can be banned at a time; the kernel's sets hold as many each.
-    static let capacity = 100_000
+    static let capacity = 120_000
     /// How many neighbourhoods can be banned at a time.
     static let rollUpCapacity = 1_000
     /// How long a ban that has ended is held against its source: 30 days.

@@ -1,5 +1,6 @@
 // What the kernel remembers of flows (linux/netfilter/nfnetlink_conntrack.h).
 internal import Glibc
+internal import Messages
 internal import Sys
 
 /// Ends flows in the kernel's table of connections.

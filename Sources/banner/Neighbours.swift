@@ -1,4 +1,5 @@
 // Whole neighbourhoods that misbehave.
+internal import Messages
 internal import Sys
 
 /// Counts banned sources by neighbourhood: the IPv4 /24, the IPv6 /48.
@@ -10,12 +11,16 @@ struct Neighbours {
     static let threshold = 8
     private static let window = Milliseconds.seconds(86_400)
 
+    /// How many neighbourhoods are counted; beyond that the count begins anew.
+    private static let capacity = 131_072
+
     /// Nobody is banned.
     init() {}
 
     /// A source was banned; whether enough of its neighbourhood was banned within a day.
     mutating func add(_ source: Network, now: Milliseconds) -> Bool {
-        Self.add(source, now, to: &groups[.neighbourhood(of: source.address), default: []])
+        if groups.count >= Self.capacity { groups = [:] }
+        return Self.add(source, now, to: &groups[.neighbourhood(of: source.address), default: []])
     }
 
     private static func add(
