@@ -30,8 +30,10 @@ package struct Defence: ~Copyable {
 
     // MARK: Bans
 
-    /// How many sources are on the list at most: all that banner keeps, and as many again that it was
-    /// asked to ban and would not. Beyond that a source is judged again by whatever it sends.
+    /// How many sources are on the list at most.
+    ///
+    /// That is all that banner keeps, and as many again that it was asked to ban and would not. Beyond
+    /// that a source is judged again by whatever it sends.
     package static let mostBans = 240_000
 
     /// Puts a source on the list until a moment of the monotonic clock.

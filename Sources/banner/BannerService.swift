@@ -199,6 +199,7 @@ final class BannerService: Service {
         let what = mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped"
         return "\(bans.count) bans, "
             + (kernel.isActive ? what : "the kernel does not drop them: \(kernel.whyNot)")
+            + (countries.isOff ? "; defence.countries is off: \(countries.state)" : "")
     }
 
     func endOfTurn() {

@@ -70,6 +70,20 @@ struct BanListTests {
         #expect(list.hasRoom(for: try net("10.0.0.0")))
     }
 
+    @Test("so many neighbourhoods are banned at a time and no more; single sources still are")
+    func fullOfNeighbourhoods() throws {
+        var list = BanList()
+        for index in 0..<UInt32(BanList.rollUpCapacity) {
+            var ban = try row("10.0.0.0/24", until: 60)
+            ban.source = Network(IPAddress(v4: 0x0A00_0000 + index << 8), prefix: 24)
+            list.insert(ban)
+        }
+        #expect(!list.hasRoom(for: try net("198.18.0.0/24")))
+        #expect(list.hasRoom(for: try net("198.18.0.7")))
+        _ = list.lift(try net("10.0.5.0/24"))
+        #expect(list.hasRoom(for: try net("198.18.0.0/24")))
+    }
+
     @Test("eight banned neighbours within a day are enough, fewer or older ones are not")
     func neighbours() throws {
         var neighbours = Neighbours()
