@@ -49,7 +49,7 @@ def address_of(number: int) -> str:
 class Banner:
     """A banner process with the ends of its links."""
 
-    def __init__(self, binary: str, state: int) -> None:
+    def __init__(self, binary: str, state: int, block_list: str = "") -> None:
         self.supervisor, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.router, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # As the supervisor makes them: a child's loop never waits in a receive.
@@ -67,6 +67,9 @@ class Banner:
         os.close(spare)
         its.close()
         self.say(bytes([1, MESSAGES_VERSION, ROLE_BANNER]))
+        if block_list:
+            setting = b"\x17" + text(block_list)
+            self.say(b"\x03" + struct.pack(">H", len(setting)) + setting)
         self.say(bytes([6, 3]), state)
         self.say(bytes([5, ROLE_ROUTER]), peer.fileno())
         self.say(b"\x08")
@@ -160,11 +163,31 @@ def command_seconds(banner: Banner, binary: str, runtime: str, *words: str) -> f
     return sorted(spans)[2]
 
 
-def started(binaries: str, kept: int) -> tuple[Banner, str]:
+def started(binaries: str, kept: int, block_list: str = "") -> tuple[Banner, str]:
     folder = tempfile.mkdtemp(dir=os.environ["BENCH_FOLDER"])
     if kept:
         write_bans(folder, kept)
-    return Banner(f"{binaries}/banner", os.open(folder, os.O_RDONLY | os.O_DIRECTORY)), folder
+    return Banner(f"{binaries}/banner", os.open(folder, os.O_RDONLY | os.O_DIRECTORY), block_list), folder
+
+
+def write_networks(path: str, first: int) -> None:
+    """100,000 networks of which no two touch."""
+    with open(f"{path}.new", "w") as file:
+        file.write("# shared\n")
+        for number in range(100_000):
+            file.write(f"{first + number // 65536}.{number // 256 % 256}.{number % 256}.64/28 ; reported\n")
+    os.rename(f"{path}.new", path)
+
+
+def block_lists(binaries: str, target: socket.socket) -> None:
+    path = f"{os.environ['BENCH_FOLDER']}/blocked"
+    write_networks(path, 11)
+    banner, _ = started(binaries, 0, path)
+    print(f"start to READY with a block list of 100,000 networks: {banner.ready_seconds * 1000:.0f} ms")
+    write_networks(path, 21)
+    spans = decision_to_drop(banner, target, 150)
+    print(f"longest order to drop while the list is replaced by another: {spans[-1] * 1000:.0f} ms")
+    banner.stop()
 
 
 def main() -> None:
@@ -191,6 +214,7 @@ def main() -> None:
     print(f"start to READY with 10,000 kept bans, one transaction: {banner.ready_seconds * 1000:.0f} ms")
     banner.stop()
 
+    block_lists(binaries, target)
     banner, folder = started(binaries, 100_000)
     for words in [
         ["why", "10.0.1.1"], ["ban", "10.0.1.1"], ["unban", "10.0.1.2"], ["allow", "10.0.1.3"], ["bans", "--json"], ["bans"],
