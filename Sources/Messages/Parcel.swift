@@ -1,3 +1,4 @@
+internal import Sys
 package import Wire
 
 /// Several messages of a link in one frame, so that the kernel is asked once for all of them.
@@ -21,11 +22,11 @@ package struct Parcel {
     package var isEmpty: Bool { frame.count == 1 }
 
     /// Adds a message; false, and nothing added, when there is no room for it.
-    package mutating func add(_ message: [UInt8]) -> Bool {
+    package mutating func add(_ message: Span<UInt8>) -> Bool {
         guard frame.count + 2 + message.count <= Self.limit else { return false }
         frame.append(UInt8(message.count >> 8))
         frame.append(UInt8(truncatingIfNeeded: message.count))
-        frame.append(contentsOf: message)
+        frame.append(copying: message)
         return true
     }
 

@@ -123,7 +123,7 @@ extension RouterToDirectory {
             writer.string(realm)
             return writer.bytes
         case .bind(let record):
-            var writer = WireWriter(kind: 3)
+            var writer = WireWriter(kind: Self.bindKind)
             record.write(to: &writer)
             return writer.bytes
         case .unbind(let account, let key):
@@ -133,6 +133,8 @@ extension RouterToDirectory {
             return writer.bytes
         }
     }
+
+    static let bindKind: UInt8 = 3
 
     /// The message of a frame.
     package init(decoding frame: Span<UInt8>) throws(WireError) {
@@ -145,7 +147,7 @@ extension RouterToDirectory {
             let id = try reader.u32()
             let account = try reader.string("account", limit: 64)
             self = .lookUp(id: id, account: account, realm: try reader.string("realm", limit: 128))
-        case 3: self = .bind(try BindingRecord(from: &reader))
+        case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
             let account = try reader.string("account", limit: 64)
             self = .unbind(account: account, key: try reader.u64())
@@ -228,22 +230,18 @@ extension AccountAnswer {
 
 extension BindingRecord {
     /// Writes the columns.
-    ///
-    /// Phones choose the texts; bytes that are no UTF-8 have become longer on the way here.
     fileprivate func write(to writer: inout WireWriter) {
-        writer.string(account)
-        writer.u64(key)
-        writer.string(contact)
-        writer.string(instance, cutTo: 128)
-        writer.string(callID, cutTo: 256)
-        writer.u32(sequence)
-        writer.string(userAgent, cutTo: 128)
-        writer.milliseconds(expires)
-        writer.u16(q)
-        writer.u8(transport.rawValue)
-        writer.u8(listener)
-        writer.address(address)
-        writer.u64(connection)
+        let account = Array(account.utf8)
+        let contact = Array(contact.utf8)
+        let instance = Array(instance.utf8)
+        let callID = Array(callID.utf8)
+        let userAgent = Array(userAgent.utf8)
+        BindingColumns(
+            account: account.span, key: key, contact: contact.span, instance: instance.span,
+            callID: callID.span, sequence: sequence, userAgent: userAgent.span, expires: expires,
+            q: q, transport: transport, listener: listener, address: address,
+            connection: connection
+        ).write(to: &writer)
     }
 
     /// Reads the columns.

@@ -58,11 +58,11 @@ package struct ControlAnswers: ~Copyable {
     /// The next frame, with as many rows as it holds.
     private static func frame(of answer: Answer) -> [UInt8] {
         var parcel = Parcel()
-        if let row = answer.next { _ = parcel.add(row) }
+        if let row = answer.next { _ = parcel.add(row.span) }
         answer.next = nil
         while let row = answer.rows.next() {
             let bytes = row.encoded()
-            guard parcel.add(bytes) else {
+            guard parcel.add(bytes.span) else {
                 answer.next = bytes
                 return parcel.frame
             }

@@ -41,7 +41,7 @@ package final class PeerLink {
     /// Adds a message to those that `sendGathered` sends, in order, in as few frames as hold them.
     ///
     /// A message is at most `Parcel.longestMessage` bytes long.
-    package func gather(_ message: [UInt8]) {
+    package func gather(_ message: Span<UInt8>) {
         if parcel.add(message) { return }
         sendGathered()
         let fits = parcel.add(message)

@@ -14,7 +14,7 @@ extension Router {
     private static let datagramTimer: UInt64 = 25
 
     mutating func register(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         guard isServed(bytes, index.to.uri) else {
             refuse(bytes, index, flow, 404, "Not Found", "foreign-domain")
@@ -49,7 +49,7 @@ extension Router {
     }
 
     private mutating func applyRegister(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let flow = request.flow
         var head = accounts[account].bindings
@@ -79,12 +79,14 @@ extension Router {
 
     /// Reads what a REGISTER asks for into `request`.
     private mutating func readRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) throws(ContactRefusal) {
         request.begin(
             callID: bytes.bytes(index.callID), sequence: index.sequence,
             userAgent: bytes.bytes(index.value(.userAgent) ?? .empty), flow: flow)
-        for position in 0..<index.count where index[position].name == .contact {
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 if bytes.bytes(value).isExactly("*") {
@@ -108,7 +110,7 @@ extension Router {
     }
 
     private mutating func readContact(
-        _ value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) throws(ContactRefusal) {
         guard let address = try? NameAddress(value, in: bytes),
             // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
@@ -206,7 +208,7 @@ extension Router {
     }
 
     private mutating func answerRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
         beginReply(bytes, index, flow, 200, "OK")
         Self.writeContacts(&writer, bindings, first: accounts[account].bindings, now.monotonic)
@@ -245,17 +247,21 @@ extension Router {
     // MARK: What follows from a change
 
     /// Follows what a REGISTER or an expiry has changed: in directory, in timers, at the Asterisks.
-    private mutating func noteChanges(_ how: String = "unregistered") {
+    private mutating func noteChanges(_ how: StaticString = "unregistered") {
         var account: Int32 = -1
         for position in bindings.changes.indices {
             switch bindings.changes[position] {
             case .added(let index):
                 keep(index)
-                if let binding = bindings[index] { registeredRecord(binding, "registered") }
+                if let binding = bindings[index] {
+                    registeredRecord(binding, "registered", ended: false)
+                }
                 account = bindings[index]?.account ?? account
             case .refreshed(let index, let moved):
                 keep(index)
-                if moved, let binding = bindings[index] { registeredRecord(binding, "moved") }
+                if moved, let binding = bindings[index] {
+                    registeredRecord(binding, "moved", ended: false)
+                }
                 account = bindings[index]?.account ?? account
             case .removed(let index):
                 if let binding = bindings[index] { ended(binding, how) }
@@ -276,7 +282,7 @@ extension Router {
         attach(index, binding)
         startTimer(index, binding)
         reside(binding)
-        toDirectory.append(.bind(record(binding)))
+        tell(binding)
     }
 
     private mutating func startTimer(_ index: Int32, _ binding: Binding) {
@@ -294,37 +300,64 @@ extension Router {
         connectionBindings[binding.flow.connection, default: []].insert(index)
     }
 
-    private func record(_ binding: Binding) -> BindingRecord {
-        BindingRecord(
-            account: accounts.name(binding.account).text, key: binding.key,
-            contact: bindings.contact(binding).text, instance: bindings.instance(binding).text,
-            callID: bindings.callID(binding).text, sequence: binding.sequence,
-            userAgent: bindings.userAgent(binding).text,
-            expires: now.sinceEpoch + (binding.expires - now.monotonic), q: binding.q,
-            transport: binding.flow.transport, listener: binding.flow.listener,
-            address: binding.flow.peer, connection: binding.flow.connection)
+    /// Has directory keep a binding.
+    private mutating func tell(_ binding: Binding) {
+        Self.bind(
+            &toDirectory, accounts, bindings, binding,
+            expires: now.sinceEpoch + (binding.expires - now.monotonic))
+    }
+
+    private static func bind(
+        _ queue: inout DirectoryQueue, _ accounts: borrowing Accounts,
+        _ bindings: borrowing Bindings, _ binding: Binding, expires: Milliseconds
+    ) {
+        queue.bind(
+            BindingColumns(
+                account: accounts.name(binding.account), key: binding.key,
+                contact: bindings.contact(binding), instance: bindings.instance(binding),
+                callID: bindings.callID(binding), sequence: binding.sequence,
+                userAgent: bindings.userAgent(binding), expires: expires, q: binding.q,
+                transport: binding.flow.transport, listener: binding.flow.listener,
+                address: binding.flow.peer, connection: binding.flow.connection))
     }
 
     /// A binding is gone from the table: what else held it lets go.
-    private mutating func ended(_ binding: Binding, _ how: String) {
+    private mutating func ended(_ binding: Binding, _ how: StaticString) {
         var timer = binding.timer
         timers.cancel(&timer)
         toDirectory.append(
             .unbind(account: accounts.name(binding.account).text, key: binding.key))
-        registeredRecord(binding, how)
+        registeredRecord(binding, how, ended: true)
     }
 
-    private mutating func registeredRecord(_ binding: Binding, _ what: String) {
-        let name = accounts.name(binding.account).text
-        audit.add(
-            what == "unregistered" || what == "expired" ? .unregistered : .registered, .info,
-            "\(name) \(what) from \(binding.flow.peer.ip) over \(binding.flow.transport.name)",
-            [
-                (.account, name), (.address, "\(binding.flow.peer.ip)"),
-                (.port, "\(binding.flow.peer.port)"), (.transport, binding.flow.transport.name),
-                (.contact, bindings.contact(binding).text),
-                (.userAgent, bindings.userAgent(binding).text),
-            ])
+    private mutating func registeredRecord(_ binding: Binding, _ what: StaticString, ended: Bool) {
+        Self.record(
+            &audit.records, accounts, bindings, binding, what,
+            ended ? .unregistered : .registered)
+    }
+
+    private static func record(
+        _ records: inout RecordBatch, _ accounts: borrowing Accounts,
+        _ bindings: borrowing Bindings, _ binding: Binding, _ what: StaticString,
+        _ record: Record
+    ) {
+        let name = accounts.name(binding.account)
+        records.begin(record, .info)
+        records.append(name)
+        records.append(" ")
+        records.append(what)
+        records.append(" from ")
+        records.append(binding.flow.peer.ip)
+        records.append(" over ")
+        records.append(text: binding.flow.transport.name)
+        records.field(.account)
+        records.append(name)
+        records.source(binding.flow)
+        records.field(.contact)
+        records.append(bindings.contact(binding))
+        records.field(.userAgent)
+        records.append(bindings.userAgent(binding))
+        records.end()
     }
 
     /// A binding's time is up, or it was refreshed and its timer is of before.
@@ -359,7 +392,7 @@ extension Router {
     mutating func restored() {
         if hasLoaded {
             for index in bindings.indices {
-                if let binding = bindings[index] { toDirectory.append(.bind(self.record(binding))) }
+                if let binding = bindings[index] { tell(binding) }
             }
         }
         hasLoaded = true

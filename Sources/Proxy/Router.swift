@@ -5,6 +5,7 @@ internal import Reactor
 package import Registrar
 internal import SIP
 internal import SIPTransactions
+internal import Synchronization
 package import Sys
 
 /// The two clocks, read once a turn of the loop.
@@ -56,7 +57,7 @@ package struct Router: ~Copyable {
     /// Messages to send.
     package var outbox = Outbox()
     /// Requests to directory, in order.
-    package var toDirectory: [RouterToDirectory] = []
+    package var toDirectory = DirectoryQueue()
     /// Requests to banner, in order.
     package var toBanner: [RouterToBanner] = []
     /// Records for the journal.
@@ -68,13 +69,15 @@ package struct Router: ~Copyable {
     let inside: UInt8
     let parser = MessageParser()
     var writer: MessageWriter
-    var scratch = ByteBuffer(capacity: 1024)
+    // A Request-URI fits, since a start line does.
+    var scratch = ByteBuffer(capacity: MessageParser.maximumLine)
     var hashes = HashEngine()
     var nonces: Nonces
     var now: Now
     var timers: TimerWheel
-    // Five for each exchange there may be: its request, its answer, what its branches sent.
-    var blocks = BlockStore(small: 500_000, large: 512)
+    // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
+    // branches sent. Nearly every message fits 2,048 bytes; 65,536 are the longest one of a stream.
+    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -120,6 +123,9 @@ package struct Router: ~Copyable {
     /// The connections that have closed with requests under way, until those have ended.
     var lostConnections: Set<UInt64> = []
     var randomState: UInt64
+    /// Keeps the router in memory, where it is lent out by its address: without, whoever only reads one
+    /// property gets a copy of all of them (Swift 6.3; see `MessageIndex`).
+    private let anchor = Atomic<UInt8>(0)
 
     struct ForeignRealm: Hashable {
         var account: Int32
@@ -252,7 +258,7 @@ package struct Router: ~Copyable {
 
     /// What cannot be read is answered with 400 as far as it could be read, and never more than once.
     private mutating func malformed(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ side: Side,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
         _ error: ParseError
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
@@ -272,7 +278,7 @@ package struct Router: ~Copyable {
 
     /// Begins an answer to a request: its status line and the lines that repeat the request.
     mutating func beginReply(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
         writer.begin(status: status, reason, isCompact: replyLimit < Self.roomy)
@@ -284,7 +290,7 @@ package struct Router: ~Copyable {
     }
 
     private static func answerIdentity(
-        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ source: SocketAddress, _ tag: borrowing ByteBuffer
     ) {
         writer.answerIdentity(bytes, index, source, tag: tag.span)
@@ -298,7 +304,7 @@ package struct Router: ~Copyable {
 
     /// Answers a request without a transaction: never sent again by itself.
     mutating func reply(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
         beginReply(bytes, index, flow, status, reason)
@@ -307,7 +313,7 @@ package struct Router: ~Copyable {
 
     /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
     mutating func refuseForNow(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
     ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
         writer.retryAfter()
@@ -319,7 +325,7 @@ package struct Router: ~Copyable {
 
     /// Keeps what was decided about a request, for `rempart explain`.
     mutating func decided(
-        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
         recent.add(
@@ -331,22 +337,35 @@ package struct Router: ~Copyable {
 
     /// Records that a request was refused.
     mutating func refuseRecord(
-        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
         decided(reason, status, index, bytes, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
-        let method = bytes.bytes(index.methodSlice).text
-        let account = bytes.bytes(index.from.uri.user).text
-        audit.add(
-            .refused, .notice,
-            "refused \(method.isEmpty ? "a message" : method) from \(flow.peer.ip): \(reason)",
-            [
-                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
-                (.transport, flow.transport.name), (.reason, reason), (.status, "\(status)"),
-                (.method, method), (.account, account),
-                (.callID, bytes.bytes(index.callID).text),
-            ])
+        let method = bytes.bytes(index.methodSlice)
+        audit.records.begin(.refused, .notice)
+        audit.records.append("refused ")
+        if method.isEmpty {
+            audit.records.append("a message")
+        } else {
+            audit.records.append(method)
+        }
+        audit.records.append(" from ")
+        audit.records.append(flow.peer.ip)
+        audit.records.append(": ")
+        audit.records.append(text: reason)
+        audit.records.source(flow)
+        audit.records.field(.reason)
+        audit.records.append(text: reason)
+        audit.records.field(.status)
+        audit.records.append(decimal: UInt64(status))
+        audit.records.field(.method)
+        audit.records.append(method)
+        audit.records.field(.account)
+        audit.records.append(bytes.bytes(index.from.uri.user))
+        audit.records.field(.callID)
+        audit.records.append(bytes.bytes(index.callID))
+        audit.records.end()
     }
 
     // MARK: Timers

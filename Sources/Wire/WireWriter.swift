@@ -12,6 +12,12 @@ package struct WireWriter {
         bytes.append(kind)
     }
 
+    /// Begins another frame in the same memory.
+    package mutating func begin(kind: UInt8) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(kind)
+    }
+
     /// Writes one byte.
     package mutating func u8(_ value: UInt8) { bytes.append(value) }
 
@@ -54,11 +60,25 @@ package struct WireWriter {
 
     /// Writes the text as UTF-8, cut to at most `limit` bytes between two of its characters.
     package mutating func string(_ value: String, cutTo limit: Int) {
-        var cut = value
-        while cut.utf8.count > limit {
-            cut.unicodeScalars.removeLast()
+        text(Array(value.utf8).span, cutTo: limit)
+    }
+
+    /// Writes a text that others chose, cut to at most `limit` bytes between two of its characters; a byte
+    /// that is no UTF-8 becomes a question mark.
+    package mutating func text(_ value: Span<UInt8>, cutTo limit: Int) {
+        let head = bytes.count
+        u16(0)
+        var at = 0
+        while at < value.count {
+            let length = value.scalarLength(at: at)
+            guard bytes.count - head - 2 + max(length, 1) <= limit else { break }
+            if length == 0 { bytes.append(UInt8(ascii: "?")) }
+            for place in at..<at + length { bytes.append(value[place]) }
+            at += max(length, 1)
         }
-        string(cut)
+        let count = bytes.count - head - 2
+        bytes[head] = UInt8(truncatingIfNeeded: count >> 8)
+        bytes[head + 1] = UInt8(truncatingIfNeeded: count)
     }
 
     /// Writes an address and port in 22 bytes.

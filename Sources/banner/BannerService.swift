@@ -223,7 +223,9 @@ final class BannerService: Service {
 
     /// Tells sip-router, once it has said hello.
     func tell(_ message: BannerToRouter) {
-        if isGreeted { router.gather(message.encoded()) }
+        guard isGreeted else { return }
+        let frame = message.encoded()
+        router.gather(frame.span)
     }
 
     /// Records a ban that has begun or ended, when there is time.

@@ -46,6 +46,8 @@ final class RouterProcess {
     let terminator = PeerLink()
     /// What goes to tls-terminator in this turn.
     var plaintext = PlaintextParcel()
+    /// The record being written.
+    private var recorded = ByteBuffer(capacity: 16_384)
     /// Messages to one TCP connection, to be written together.
     private var gathered = ByteBuffer(capacity: 2 * 65_536)
     /// Counts the links there have been, so that an event of an older one is recognised.
@@ -201,19 +203,34 @@ final class RouterProcess {
     /// Hands out what the core wants done.
     func handOut() {
         // First of all, since every packet that comes before the kernel drops them costs a turn.
-        for message in router.toBanner { banner.gather(message.encoded()) }
+        for message in router.toBanner {
+            let frame = message.encoded()
+            banner.gather(frame.span)
+        }
         router.toBanner.removeAll(keepingCapacity: true)
         banner.sendGathered()
         closeBanned()
-        for message in router.toDirectory { directory.gather(message.encoded()) }
-        router.toDirectory.removeAll(keepingCapacity: true)
-        directory.sendGathered()
-        for record in router.audit.records {
-            journal.write(record.record, record.priority, record.message, record.fields)
+        for index in 0..<router.toDirectory.count {
+            Self.gather(router.toDirectory, index, to: directory)
         }
+        router.toDirectory.removeAll()
+        directory.sendGathered()
+        Self.write(router.audit, to: journal, using: &recorded)
         router.audit.removeAll()
         sendMessages()
         watchForRoom()
+    }
+
+    private static func write(
+        _ audit: borrowing Audit, to journal: Journal, using buffer: inout ByteBuffer
+    ) {
+        journal.write(audit.records, using: &buffer)
+    }
+
+    private static func gather(
+        _ queue: borrowing DirectoryQueue, _ index: Int, to link: PeerLink
+    ) {
+        link.gather(queue.message(index))
     }
 
     private func sendMessages() {

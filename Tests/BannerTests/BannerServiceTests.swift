@@ -89,7 +89,8 @@ struct BannerServiceTests {
         bench.firewall.transactions = []
         var parcel = Parcel()
         for host in 1...3 {
-            let isIn = parcel.add(try order("198.18.\(host).7").encoded())
+            let message = try order("198.18.\(host).7").encoded()
+            let isIn = parcel.add(message.span)
             #expect(isIn)
         }
         let frame = parcel.frame

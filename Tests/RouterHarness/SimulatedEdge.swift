@@ -37,6 +37,10 @@ package final class SimulatedEdge {
     package var questions: [RouterToDirectory] = []
     /// What banner was asked for.
     package var bans: [RouterToBanner] = []
+    /// The bans among that.
+    package var banOrders: [BanOrder] {
+        bans.compactMap { if case .ban(let order) = $0 { order } else { nil } }
+    }
     /// What arrived and was not read yet.
     package var inboxes: [Flow: [Message]] = [:]
     /// The only addresses of the inside that anything may be sent to.
@@ -123,8 +127,7 @@ package final class SimulatedEdge {
         var isBusy = true
         while isBusy {
             isBusy = false
-            let asked = router.toDirectory
-            router.toDirectory = []
+            let asked = takeQuestions(&router)
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
@@ -261,4 +264,21 @@ package final class SimulatedEdge {
 package func address(_ text: String) -> SocketAddress {
     guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
     return result
+}
+
+/// What a router wants of directory, taken off its queue.
+package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
+    var questions: [RouterToDirectory] = []
+    for index in 0..<router.toDirectory.count {
+        guard let question = question(router.toDirectory, index) else {
+            preconditionFailure("directory cannot read what it is asked")
+        }
+        questions.append(question)
+    }
+    router.toDirectory.removeAll()
+    return questions
+}
+
+private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
+    try? RouterToDirectory(decoding: queue.message(index))
 }
