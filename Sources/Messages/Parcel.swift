@@ -1,3 +1,4 @@
+internal import Sys
 package import Wire
 
 /// Several messages of a link in one frame, so that the kernel is asked once for all of them.
@@ -7,6 +8,9 @@ package struct Parcel {
     private static let mark: UInt8 = 255
     /// How long a parcel may become, in bytes: a few dozen messages, and little memory in the kernel.
     package static let limit = 16_384
+
+    /// How long a message may be, in bytes.
+    package static let longestMessage = limit - 3
 
     /// The frame so far.
     package private(set) var frame: [UInt8] = [Self.mark]
@@ -22,7 +26,7 @@ package struct Parcel {
         guard frame.count + 2 + message.count <= Self.limit else { return false }
         frame.append(UInt8(message.count >> 8))
         frame.append(UInt8(truncatingIfNeeded: message.count))
-        for index in message.indices { frame.append(message[index]) }
+        frame.append(copying: message)
         return true
     }
 

@@ -184,8 +184,8 @@ extension Router {
                     atLeast: detector.leastBan)))
         guard !settings.isObserving else { return }
         let span = max(settings.ban, detector.leastBan)
-        defence.ban(ip, until: now.monotonic + span)
-        closing.append(Network(Defence.source(ip), prefix: ip.isV4 ? 32 : 64))
+        defence.ban(ip, until: now.monotonic + span, now.monotonic)
+        closing.append(.source(of: ip))
     }
 
     // MARK: Residents
@@ -220,8 +220,10 @@ extension Router {
         switch message {
         case .banned(let network, let until):
             guard !settings.isObserving else { return }
-            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch))
-            closing.append(network)
+            // One that was decided here has lost its connections already.
+            let isNew = network.isWide || !defence.isListed(network.address, now.monotonic)
+            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch), now.monotonic)
+            if isNew { closing.append(network) }
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()
         case .located(let ip, let country):

@@ -25,21 +25,17 @@ package struct WireWriter {
     package mutating func bool(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
     /// Writes two bytes.
-    package mutating func u16(_ value: UInt16) {
-        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: value))
-    }
+    package mutating func u16(_ value: UInt16) { number(value) }
 
     /// Writes four bytes.
-    package mutating func u32(_ value: UInt32) {
-        u16(UInt16(truncatingIfNeeded: value >> 16))
-        u16(UInt16(truncatingIfNeeded: value))
-    }
+    package mutating func u32(_ value: UInt32) { number(value) }
 
     /// Writes eight bytes.
-    package mutating func u64(_ value: UInt64) {
-        u32(UInt32(truncatingIfNeeded: value >> 32))
-        u32(UInt32(truncatingIfNeeded: value))
+    package mutating func u64(_ value: UInt64) { number(value) }
+
+    private mutating func number(_ value: some FixedWidthInteger) {
+        // In bounds: the value's own storage and length.
+        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// Writes eight bytes, two's complement.

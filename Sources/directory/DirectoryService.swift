@@ -61,9 +61,11 @@ final class DirectoryService: Service {
         return nil
     }
 
-    func answer(_ request: ControlRequest) -> [ControlReply] {
-        [.failed("directory answers no such request")]
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        AnyIterator(CollectionOfOne(.failed("directory answers no such request")).makeIterator())
     }
+
+    func whenSpare() -> Bool { false }
 
     func second() -> String {
         accounts.tick(Clock.monotonic)

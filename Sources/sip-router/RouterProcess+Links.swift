@@ -102,7 +102,10 @@ extension RouterProcess {
         let bytes = frame.span.extracting(0..<length)
         switch role {
         case .directory: router.take(try DirectoryToRouter(decoding: bytes), now)
-        case .banner: router.take(try BannerToRouter(decoding: bytes), now)
+        case .banner:
+            try Parcel.forEach(in: bytes) { (message: Span<UInt8>) throws(WireError) in
+                router.take(try BannerToRouter(decoding: message), now)
+            }
         default:
             try PlaintextParcel.forEach(in: bytes) {
                 (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in

@@ -42,8 +42,6 @@ final class RouterProcess {
     private var received = DatagramBatch(slots: 32)
     private var sending = DatagramBatch(slots: 32)
     let directory = PeerLink()
-    /// What goes to directory in this turn.
-    private var parcel = Parcel()
     let banner = PeerLink()
     let terminator = PeerLink()
     /// What goes to tls-terminator in this turn.
@@ -204,10 +202,19 @@ final class RouterProcess {
 
     /// Hands out what the core wants done.
     func handOut() {
-        closeBanned()
-        tellDirectory()
-        for message in router.toBanner { banner.send(message.encoded()) }
+        // First of all, since every packet that comes before the kernel drops them costs a turn.
+        for message in router.toBanner {
+            let frame = message.encoded()
+            banner.gather(frame.span)
+        }
         router.toBanner.removeAll(keepingCapacity: true)
+        banner.sendGathered()
+        closeBanned()
+        for index in 0..<router.toDirectory.count {
+            Self.gather(router.toDirectory, index, to: directory)
+        }
+        router.toDirectory.removeAll()
+        directory.sendGathered()
         Self.write(router.audit, to: journal, using: &recorded)
         router.audit.removeAll()
         sendMessages()
@@ -220,28 +227,10 @@ final class RouterProcess {
         journal.write(audit.records, using: &buffer)
     }
 
-    private func tellDirectory() {
-        guard !router.toDirectory.isEmpty else { return }
-        for index in 0..<router.toDirectory.count {
-            if Self.add(router.toDirectory, index, to: &parcel) { continue }
-            sendParcel()
-            let fits = Self.add(router.toDirectory, index, to: &parcel)
-            precondition(fits, "a message to directory is shorter than a parcel")
-        }
-        sendParcel()
-        router.toDirectory.removeAll()
-    }
-
-    private static func add(
-        _ queue: borrowing DirectoryQueue, _ index: Int, to parcel: inout Parcel
-    ) -> Bool {
-        parcel.add(queue.message(index))
-    }
-
-    private func sendParcel() {
-        guard !parcel.isEmpty else { return }
-        directory.send(parcel.frame)
-        parcel.removeAll()
+    private static func gather(
+        _ queue: borrowing DirectoryQueue, _ index: Int, to link: PeerLink
+    ) {
+        link.gather(queue.message(index))
     }
 
     private func sendMessages() {
