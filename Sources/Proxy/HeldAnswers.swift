@@ -26,10 +26,20 @@ struct HeldAnswers: ~Copyable {
     /// Whether another one fits.
     var hasRoom: Bool { count < Self.capacity }
 
-    /// Keeps an answer until it is due; the moments come in order, since the span is always the same.
+    /// Keeps an answer until it is due.
+    ///
+    /// The span is always the same, so it stands last; but for an answer that had to wait for directory,
+    /// which goes before those whose requests came later.
     mutating func add(_ block: Block, to flow: Flow, due: Milliseconds) {
         if count == ring.count { grow(Held(block: block, flow: flow, due: due)) }
-        ring[(head + count) % ring.count] = Held(block: block, flow: flow, due: due)
+        var place = count
+        while place > 0 {
+            let before = ring[(head + place - 1) % ring.count]
+            guard before.due > due else { break }
+            ring[(head + place) % ring.count] = before
+            place -= 1
+        }
+        ring[(head + place) % ring.count] = Held(block: block, flow: flow, due: due)
         count += 1
     }
 

@@ -90,6 +90,7 @@ package struct Router: ~Copyable {
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
+    var heldTimer = TimerHandle.none
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -257,8 +258,9 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
-        // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
+        // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
+        // for us.
+        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest, index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
             index.method != .ack, error != .control, error != .lineEnd
         else { return }

@@ -14,6 +14,8 @@ struct AccountSettings: Equatable {
     var realm = "asterisk"
     /// `domains`.
     var domains: [String] = []
+    /// `accounts.acl-order`, and the addresses of `inside`.
+    var access = AccessRules()
 
     /// The settings of a start set.
     init(_ settings: [Setting] = []) {
@@ -23,6 +25,8 @@ struct AccountSettings: Equatable {
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .domain(let domain): domains.append(domain)
+            case .accessOrder(let order): access.order = order
+            case .inside(let endpoint): access.own.append(endpoint.address.ip)
             default: break
             }
         }
@@ -140,7 +144,8 @@ final class AccountDatabase {
                 path: path, .reading, busyTimeout: Self.busyTimeout)
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
-            let tables = try AccountTables.find(settings.schema, in: database)
+            let tables = try AccountTables.find(
+                settings.schema, settings.access, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
                 identity: identity)
@@ -177,8 +182,10 @@ final class AccountDatabase {
 
     private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
         do {
-            let found = try AccountTables.find(settings.schema, in: connection.database)
+            let found = try AccountTables.find(
+                settings.schema, settings.access, in: connection.database)
             return found.name == connection.tables.name
+                && found.columns == connection.tables.columns
         } catch .database(let error) {
             throw error
         } catch {
