@@ -17,7 +17,7 @@ while made < calls {
     edge.advance(.seconds(9))
     let count = min(batch, calls - made)
     let outcome = edge.makeLossyCalls(count, from: alice, seed: seed)
-    guard outcome.isFree, outcome.isAsMeant, edge.bans.isEmpty else {
+    guard outcome.isFree, outcome.isAsMeant, edge.banOrders.isEmpty else {
         fatalError("seed \(seed): \(outcome)")
     }
     made += count
