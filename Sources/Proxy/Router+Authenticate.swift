@@ -24,9 +24,13 @@ extension Router {
         // Eight digits, as `isComplete` has seen.
         let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
-        let verdict = nonces.check(
-            bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
-            now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
+        // One that has waited for directory was looked at when it came; higher counts may have come since.
+        let verdict =
+            replayed
+            ? .fresh
+            : nonces.check(
+                bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
+                now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
         if verdict != .foreign { hasProven() }
         guard verdict == .fresh else {
             if verdict == .replayed { offence(.nonceReplay, flow) }
@@ -53,6 +57,7 @@ extension Router {
         if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
+            if flow.transport.isStream { authenticatedConnections.insert(flow.connection) }
             return account
         }
         if isRefreshing, accounts[account].state == .found {

@@ -414,6 +414,7 @@ extension Router {
         if sentByConnection[connection] != nil { lostConnections.insert(connection) }
         setReachable(connection, false)
         connectionBindings[connection] = nil
+        authenticatedConnections.remove(connection)
     }
 
     private mutating func setReachable(_ connection: UInt64, _ reachable: Bool) {

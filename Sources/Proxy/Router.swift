@@ -112,6 +112,8 @@ package struct Router: ~Copyable {
     var foreignHA1: [ForeignRealm: HashValue] = [:]
     /// Whether the bindings that directory kept have been taken over.
     var hasLoaded = false
+    /// The connections by which an account has authenticated.
+    var authenticatedConnections: Set<UInt64> = []
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.

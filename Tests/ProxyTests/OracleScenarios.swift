@@ -61,7 +61,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             seen.append(
                 Sight(
                     after: (edge.now.monotonic - start).count,
-                    text: Self.masked(bytes, phone.name)))
+                    text: Self.masked(bytes, phone)))
         }
         edge.isDirectorySilent = slowness > 0
         edge.router.receive(bytes.span, phone.flow, edge.now)
@@ -91,9 +91,15 @@ private struct Sight: Equatable, CustomStringConvertible {
     }
 
     /// A message without what differs anyway, each replaced by as many bytes.
-    private static func masked(_ bytes: [UInt8], _ name: String) -> String {
+    private static func masked(_ bytes: [UInt8], _ phone: Phone) -> String {
         var text = String(decoding: bytes, as: UTF8.self)
-        for (open, close) in [("nonce=\"", "\""), ("branch=", ";"), (";tag=", "\r\n")] {
+        // Of its own branch every message of the harness has another one.
+        if let branch = text.firstRange(of: "branch=") {
+            text.removeSubrange(branch.upperBound..<(text[branch.upperBound...].firstIndex(of: ";") ?? text.endIndex))
+        }
+        text = text
+            .replacing("\(phone.flow.peer.ip)", with: "192.0.2.##")
+        for (open, close) in [("nonce=\"", "\""), (";tag=", "\r\n")] {
             var done = ""
             var rest = text[...]
             while let found = rest.firstRange(of: open) {
@@ -105,7 +111,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             }
             text = done + rest
         }
-        for other in Set(Standing.all.map(\.name)) + [name] {
+        for other in Set(Standing.all.map(\.name)) + [phone.name] {
             text = text.replacing(other, with: "#####")
         }
         return text
@@ -115,10 +121,13 @@ private struct Sight: Equatable, CustomStringConvertible {
         method == "REGISTER" ? "sip:example.com" : "sip:\(user)@example.com"
     }
 
-    private func phone(_ edge: Edge, _ who: Standing, _ transport: Transport) -> Phone {
+    /// An attacker who tries an account; each of several has an address of his own.
+    private func phone(
+        _ edge: Edge, _ who: Standing, _ transport: Transport, number: Int = 0
+    ) -> Phone {
         Phone(
-            edge, who.name, at: "192.0.2.66:5060", transport,
-            connection: transport.isStream ? 9 : 0, password: who.password)
+            edge, who.name, at: "192.0.2.\(60 + number):5060", transport,
+            connection: transport.isStream ? UInt64(9 + number) : 0, password: who.password)
     }
 
     /// The credentials for a challenge to a REGISTER, by which any method may be tried.
@@ -141,10 +150,10 @@ private struct Sight: Equatable, CustomStringConvertible {
         "whoever asks, and whoever is asked for, the answer without a password is the same at once",
         arguments: methods, [Transport.udp, .tcp])
     func withoutPassword(_ method: String, _ transport: Transport) {
+        let edge = edge()
         var first: [Sight]?
-        for who in Standing.all {
-            let edge = edge()
-            let phone = phone(edge, who, transport)
+        for (number, who) in Standing.all.enumerated() {
+            let phone = phone(edge, who, transport, number: number)
             var seen: [Sight] = []
             for user in [who.name, "known"] {
                 seen += sights(
@@ -161,11 +170,11 @@ private struct Sight: Equatable, CustomStringConvertible {
         "wrong credentials get the same bytes after the same time, whatever is wrong with them",
         arguments: methods, [Transport.udp, .tcp])
     func wrongPassword(_ method: String, _ transport: Transport) throws {
+        let edge = edge()
         for phase: Int64 in [0, 1, 7, 15] {
             var first: [Sight]?
-            for who in Standing.all {
-                let edge = edge()
-                let phone = phone(edge, who, transport)
+            for (number, who) in Standing.all.enumerated() {
+                let phone = phone(edge, who, transport, number: number)
                 let uri = uri(method, "100")
                 let proof = try proof(edge, phone, method, uri)
                 let request = phone.request(method, uri, callID: "w", sequence: 2, [proof])
@@ -251,6 +260,45 @@ private struct Sight: Equatable, CustomStringConvertible {
         edge.drain()
         wait(edge, 100)
         #expect(came == [48])
+    }
+
+    @Test("guesses by one nonce, each before the last was answered, get the same for every name")
+    func pipelined() throws {
+        var first: [Sight]?
+        for who in Standing.all {
+            let edge = edge()
+            let phone = phone(edge, who, .udp)
+            // Once before, so that what is known of a name is known.
+            phone.send(
+                phone.request(
+                    "REGISTER", "sip:example.com", callID: "p0", sequence: 2,
+                    [try proof(edge, phone, "REGISTER", "sip:example.com")]))
+            _ = phone.all()
+            phone.send(phone.request("REGISTER", "sip:example.com", callID: "n", sequence: 1))
+            let challenge = try phone.expect(401)
+            let start = edge.now.monotonic
+            var seen: [Sight] = []
+            edge.observe = { bytes, flow in
+                guard flow == phone.flow else { return }
+                seen.append(
+                    Sight(
+                        after: (edge.now.monotonic - start).count, text: Self.masked(bytes, phone)))
+            }
+            edge.isDirectorySilent = true
+            for count in 1...3 {
+                let proof = phone.credentials(challenge, "REGISTER", "sip:example.com", count: count)
+                let request = phone.request(
+                    "REGISTER", "sip:example.com", callID: "p\(count)", sequence: 2, [proof])
+                edge.router.receive(request.span, phone.flow, edge.now)
+            }
+            edge.drain()
+            edge.isDirectorySilent = false
+            for question in edge.questions { edge.answer(question) }
+            edge.drain()
+            wait(edge, 80)
+            #expect(seen.count == 3 && seen == first ?? seen, "\(who.name): \(seen)")
+            first = first ?? seen
+        }
     }
 
     @Test("of forty guesses that come at once as many are answered for a name that exists as for one that does not")
