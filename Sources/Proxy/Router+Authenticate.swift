@@ -280,7 +280,7 @@ extension Router {
         let block = blocks.store(writer.buffer)
         guard block.exists else { return }
         let first = held.due
-        held.add(block, to: flow, due: received + HeldAnswers.span)
+        held.add(block, to: flow, due: received + HeldAnswers.span, arrival: arrival)
         if held.due != first { setHeldTimer() }
     }
 
@@ -348,7 +348,7 @@ extension Router {
         let block = blocks.store(bytes)
         guard block.exists else { return }
         parked[account, default: []].append(
-            ParkedMessage(block: block, flow: flow, received: received))
+            ParkedMessage(block: block, flow: flow, received: received, arrival: arrival))
         parkedCount += 1
     }
 
@@ -381,6 +381,7 @@ extension Router {
             let copy = Array(blocks.span(block))
             blocks.release(&block)
             received = message.received
+            arrival = message.arrival
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {

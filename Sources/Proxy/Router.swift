@@ -46,6 +46,7 @@ struct ParkedMessage {
     var block: Block
     var flow: Flow
     var received: Milliseconds
+    var arrival: UInt64
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -101,6 +102,9 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// When the message in hand came, which may be before `now` for one that has waited.
     var received = Milliseconds(0)
+    /// Its number among all that came.
+    var arrival: UInt64 = 0
+    private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
@@ -198,6 +202,8 @@ package struct Router: ~Copyable {
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
         received = now.monotonic
+        arrivals &+= 1
+        arrival = arrivals
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return

@@ -224,8 +224,10 @@ private struct Sight: Equatable, CustomStringConvertible {
         }
     }
 
-    @Test("an answer that waited for directory is not kept back by one that came later")
-    func overtaken() throws {
+    @Test(
+        "an answer that waited for directory is not kept back by one that came later, nor comes after it",
+        arguments: [Int64(0), 4])
+    func overtaken(_ gap: Int64) throws {
         let edge = edge()
         let slow = phone(edge, .unknown, .udp)
         let request = slow.request(
@@ -244,12 +246,14 @@ private struct Sight: Equatable, CustomStringConvertible {
         edge.isDirectorySilent = true
         let start = edge.now.monotonic
         var came: [Int64] = []
+        var order: [Flow] = []
         edge.observe = { _, flow in
+            order.append(flow)
             if flow == slow.flow { came.append((edge.now.monotonic - start).count) }
         }
         edge.router.receive(request.span, slow.flow, edge.now)
         edge.drain()
-        wait(edge, 4)
+        wait(edge, gap)
         let later = quick.request(
             "REGISTER", "sip:example.com", callID: "q", sequence: 4, [proofs[1]])
         edge.router.receive(later.span, quick.flow, edge.now)
@@ -260,6 +264,7 @@ private struct Sight: Equatable, CustomStringConvertible {
         edge.drain()
         wait(edge, 100)
         #expect(came == [48])
+        #expect(order.filter { $0 == slow.flow || $0 == quick.flow } == [slow.flow, quick.flow])
     }
 
     @Test("guesses by one nonce, each before the last was answered, get the same for every name")
