@@ -268,7 +268,8 @@ package struct Router: ~Copyable {
         if side == .outside { offence(.malformed, flow) }
         // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
         // for us.
-        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest, index.has(.via), !index.via.host.isEmpty,
+        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest,
+            index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
             index.method != .ack, error != .control, error != .lineEnd
         else { return }

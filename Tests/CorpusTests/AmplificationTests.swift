@@ -9,11 +9,13 @@ struct AmplificationTests {
         + ["message", "framing", "router", "uri", "digest", "settings", "stun", "origin", "token"]
         .flatMap { folder in
             Corpus.list("Fuzz/corpus/\(folder)").map {
-                CorpusFile(name: "\(folder)/\($0)", bytes: Corpus.read("Fuzz/corpus/\(folder)/\($0)"))
+                CorpusFile(
+                    name: "\(folder)/\($0)", bytes: Corpus.read("Fuzz/corpus/\(folder)/\($0)"))
             }
         }
 
-    @Test("before proof there is at most one answer, no longer than what was asked, whatever that is")
+    @Test(
+        "before proof there is at most one answer, no longer than what was asked, whatever that is")
     func whole() {
         for domains in [TortureTests.served, TortureTests.foreign] {
             var edge = Edge(.udp, serving: domains)

@@ -75,7 +75,9 @@ struct AccessTablesTests {
         #expect(try access(Tables.chanSip) == AccessList())
     }
 
-    @Test("in chan_sip's own order a deny of everybody shuts out whom the row permits, as in Asterisk")
+    @Test(
+        "in chan_sip's own order a deny of everybody shuts out whom the row permits, as in Asterisk"
+    )
     func trap() throws {
         let sql = Layout.chanSip.table("'192.0.2.0/24', '0.0.0.0/0', NULL, NULL, NULL")
         let list = try access(sql)
@@ -99,14 +101,17 @@ struct AccessTablesTests {
             Layout.pjsip.table("NULL, NULL, '0.0.0.0/0', '192.168.0.0/16', NULL"))
         #expect(try admits(pjsip, "10.0.0.1") && !admits(pjsip, "10.0.0.1", .contact))
         #expect(try admits(pjsip, "192.168.1.1", .contact))
-        let sql = "DROP TABLE ps_endpoints; " + Layout.chanSip.table("NULL, NULL, '', '10.0.0.0/8', ''")
+        let sql =
+            "DROP TABLE ps_endpoints; " + Layout.chanSip.table("NULL, NULL, '', '10.0.0.0/8', ''")
         let chanSip = try access(sql)
         #expect(try !admits(chanSip, "10.0.0.1", .contact))
     }
 
     @Test(
         "several rules stand between semicolons, as Realtime writes them too, and commas",
-        arguments: ["0.0.0.0/0;::/0", "0.0.0.0/0^3B::/0", " ::/0 , 0.0.0.0/0", "0.0.0.0/0^3b[::]/0;"])
+        arguments: [
+            "0.0.0.0/0;::/0", "0.0.0.0/0^3B::/0", " ::/0 , 0.0.0.0/0", "0.0.0.0/0^3b[::]/0;",
+        ])
     func several(_ text: String) throws {
         let list = try access(Layout.pjsip.table("'\(text)', '192.0.2.7', NULL, NULL, NULL"))
         #expect(try !admits(list, "198.51.100.7") && !admits(list, "2001:db8::1"))
@@ -181,7 +186,9 @@ struct AccessTablesTests {
         #expect(try access("DROP TABLE acls") == .nobody)
     }
 
-    @Test("rules that name the edge are for Asterisk: alone they bind no phone, beside others they are left out")
+    @Test(
+        "rules that name the edge are for Asterisk: alone they bind no phone, beside others they are left out"
+    )
     func own() throws {
         let alone = Layout.pjsip.table("'0.0.0.0/0', '10.0.0.1', NULL, NULL, NULL")
         #expect(try access(alone, own: ["10.0.0.1"]) == AccessList())

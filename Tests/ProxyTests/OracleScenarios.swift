@@ -46,11 +46,12 @@ private struct Sight: Equatable, CustomStringConvertible {
         return edge
     }
 
-    /// Hands a message in `phase` ms after a tick of the timers, and tells what comes within 80 ms.
+    /// Hands messages in `phase` ms after a tick of the timers, and tells what comes within 80 ms.
     ///
-    /// `slowness` is how many milliseconds directory takes.
+    /// `slowness` is how many milliseconds directory takes; without, it answers before the next message.
     private func sights(
-        _ edge: Edge, _ phone: Phone, _ bytes: [UInt8], phase: Int64 = 0, slowness: Int64 = 0
+        _ edge: Edge, _ phone: Phone, _ messages: [UInt8]..., phase: Int64 = 0,
+        slowness: Int64? = nil
     ) -> [Sight] {
         let begun = edge.now.monotonic.count % 16
         wait(edge, 16 - begun + phase)
@@ -63,10 +64,12 @@ private struct Sight: Equatable, CustomStringConvertible {
                     after: (edge.now.monotonic - start).count,
                     text: Self.masked(bytes, phone)))
         }
-        edge.isDirectorySilent = slowness > 0
-        edge.router.receive(bytes.span, phone.flow, edge.now)
-        edge.drain()
-        if slowness > 0 {
+        edge.isDirectorySilent = slowness != nil
+        for bytes in messages {
+            edge.router.receive(bytes.span, phone.flow, edge.now)
+            edge.drain()
+        }
+        if let slowness {
             wait(edge, slowness)
             edge.isDirectorySilent = false
             let left = edge.questions
@@ -74,7 +77,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             for question in left { edge.answer(question) }
             edge.drain()
         }
-        wait(edge, 80 - slowness)
+        wait(edge, 80 - (slowness ?? 0))
         edge.observe = nil
         _ = phone.all()
         return seen
@@ -95,9 +98,12 @@ private struct Sight: Equatable, CustomStringConvertible {
         var text = String(decoding: bytes, as: UTF8.self)
         // Of its own branch every message of the harness has another one.
         if let branch = text.firstRange(of: "branch=") {
-            text.removeSubrange(branch.upperBound..<(text[branch.upperBound...].firstIndex(of: ";") ?? text.endIndex))
+            text.removeSubrange(
+                branch
+                    .upperBound..<(text[branch.upperBound...].firstIndex(of: ";") ?? text.endIndex))
         }
-        text = text
+        text =
+            text
             .replacing("\(phone.flow.peer.ip)", with: "192.0.2.##")
         for (open, close) in [("nonce=\"", "\""), (";tag=", "\r\n")] {
             var done = ""
@@ -281,32 +287,21 @@ private struct Sight: Equatable, CustomStringConvertible {
             _ = phone.all()
             phone.send(phone.request("REGISTER", "sip:example.com", callID: "n", sequence: 1))
             let challenge = try phone.expect(401)
-            let start = edge.now.monotonic
-            var seen: [Sight] = []
-            edge.observe = { bytes, flow in
-                guard flow == phone.flow else { return }
-                seen.append(
-                    Sight(
-                        after: (edge.now.monotonic - start).count, text: Self.masked(bytes, phone)))
-            }
-            edge.isDirectorySilent = true
-            for count in 1...3 {
-                let proof = phone.credentials(challenge, "REGISTER", "sip:example.com", count: count)
-                let request = phone.request(
+            let guesses = (1...3).map { count in
+                let proof = phone.credentials(
+                    challenge, "REGISTER", "sip:example.com", count: count)
+                return phone.request(
                     "REGISTER", "sip:example.com", callID: "p\(count)", sequence: 2, [proof])
-                edge.router.receive(request.span, phone.flow, edge.now)
             }
-            edge.drain()
-            edge.isDirectorySilent = false
-            for question in edge.questions { edge.answer(question) }
-            edge.drain()
-            wait(edge, 80)
+            let seen = sights(edge, phone, guesses[0], guesses[1], guesses[2], slowness: 0)
             #expect(seen.count == 3 && seen == first ?? seen, "\(who.name): \(seen)")
             first = first ?? seen
         }
     }
 
-    @Test("of forty guesses that come at once as many are answered for a name that exists as for one that does not")
+    @Test(
+        "of forty guesses that come at once as many are answered for a name that exists as for one that does not"
+    )
     func burst() throws {
         var counts: [Int] = []
         for who in Standing.all {
@@ -343,12 +338,16 @@ private struct Sight: Equatable, CustomStringConvertible {
                     edge, who.name, at: "192.0.2.66:\(5060 + number)", password: who.password)
                 if (try? phone.register())?.status == 401 { answers += 1 }
             }
-            let orders = edge.bans.compactMap { if case .ban(let order) = $0 { order } else { nil } }
+            let orders = edge.bans.compactMap {
+                if case .ban(let order) = $0 { order } else { nil }
+            }
             #expect(answers == 4 && orders.map(\.reason) == ["wrong-password"], "\(who.name)")
         }
     }
 
-    @Test("guesses from two hundred addresses at one account: each is banned at its fifth, and the right password tells none of them")
+    @Test(
+        "guesses from two hundred addresses at one account: each is banned at its fifth, and the right password tells none of them"
+    )
     func spread() throws {
         let edge = edge()
         edge.passwords["known"] = "pw-30"
@@ -377,7 +376,9 @@ private struct Sight: Equatable, CustomStringConvertible {
         #expect(orders.allSatisfy { $0.reason == "wrong-password" && $0.count == 5 })
     }
 
-    @Test("a foreign domain gets silence by UDP, whatever is asked", arguments: methods + ["CANCEL", "ACK", "FOO"])
+    @Test(
+        "a foreign domain gets silence by UDP, whatever is asked",
+        arguments: methods + ["CANCEL", "ACK", "FOO"])
     func foreign(_ method: String) throws {
         let edge = edge()
         let phone = Phone(edge, "known", at: "192.0.2.66:5060")

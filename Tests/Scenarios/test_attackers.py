@@ -184,7 +184,13 @@ def test_a_flood_of_guesses_from_two_hundred_addresses_finds_nothing(battle: Bat
 
     def attack(ground: Ground, _: str) -> str:
         folder = battle.lab.new_folder("sipp")
-        (folder / "sources.csv").write_text("SEQUENTIAL\n" + "".join(f"{each};1001;{EDGE_OUTSIDE}\n" for each in sources))
+        # SIPp takes the credentials' parameters from a file or from the scenario as it stands, and from nothing else.
+        rows = [
+            f"{source};1001;{EDGE_OUTSIDE};[authentication username=1001 password=wrong-{number}-{source}]\n"
+            for number in range(7)
+            for source in sources
+        ]
+        (folder / "sources.csv").write_text("SEQUENTIAL\n" + "".join(rows))
         words = ["sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / "attack_guess.xml"), "-inf", "sources.csv"]
         words += ["-t", "ui", "-ip_field", "0", "-m", "1400", "-r", "200", "-l", "2000", "-nostdin", "-max_socket", "1000"]
         words += ["-default_behaviors", "none"]
@@ -196,5 +202,7 @@ def test_a_flood_of_guesses_from_two_hundred_addresses_finds_nothing(battle: Bat
     assert set(story.dropped) == set(sources), "an address that has guessed five times in 30 s is not dropped"
     final = [seen for seen in story.answers if not seen.is_provisional]
     assert all(seen.payload.startswith(b"SIP/2.0 401 ") for seen in final)
+    looked = [line for line in battle.site.edge.log().splitlines() if " 45.78.0." in line and ": wrong-password" in line]
+    battle.table.note(f"SIPp: of {story.tries_answered} guesses that got an answer the password of {len(looked)} was looked at (journal, at most 50 records a second)")
     # Four guesses of each are answered, and the fifth is the last.
     assert story.tries_answered <= 4 * len(sources)

@@ -52,7 +52,8 @@ import Testing
                 .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
                 .schema(.automatic), .accessOrder(.asAsterisk), .realm("asterisk"),
                 .mode(.enforce), .failures(5), .window(.seconds(30)), .ban(.seconds(300)),
-                .packets(400), .connections(20), .cleanup(false), .minimumExpires(.seconds(60)), .maximumExpires(.seconds(3600)),
+                .packets(400), .connections(20), .cleanup(false), .minimumExpires(.seconds(60)),
+                .maximumExpires(.seconds(3600)),
                 .contacts(10),
             ])
         #expect(
