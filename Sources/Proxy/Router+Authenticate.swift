@@ -13,7 +13,7 @@ extension Router {
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
     /// nobody learns from it which accounts there are.
     mutating func authenticate(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) -> Int32? {
         guard let header = credentials(bytes, index), let algorithm = header.algorithm,
             isComplete(header, bytes)
@@ -70,12 +70,12 @@ extension Router {
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
-    private func accountName(_ index: MessageIndex) -> Slice {
+    private func accountName(_ index: borrowing MessageIndex) -> Slice {
         index.method == .register ? index.to.uri.user : index.from.uri.user
     }
 
     private mutating func verify(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ header: DigestHeader,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ header: DigestHeader,
         _ algorithm: DigestAlgorithm, _ account: Int32
     ) -> Bool {
         let entry = accounts[account]
@@ -92,7 +92,7 @@ extension Router {
     /// Answers a request whose credentials do not prove the account; `fault` is what is wrong with those
     /// of one that stands.
     private mutating func unproven(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32,
         _ fault: String
     ) {
         let state = accounts[account].state
@@ -101,10 +101,13 @@ extension Router {
     }
 
     /// The credentials for our realm, or nil.
-    private func credentials(_ bytes: Span<UInt8>, _ index: MessageIndex) -> DigestHeader? {
+    private func credentials(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> DigestHeader?
+    {
         let name: HeaderName = index.method == .register ? .authorization : .proxyAuthorization
         let realm = settings.realm
-        for position in 0..<index.count where index[position].name == name {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
             if let header = DigestHeader(index[position].value, in: bytes),
                 bytes.bytes(header.realm).equals(realm.span)
             {
@@ -125,21 +128,21 @@ extension Router {
     }
 
     /// What makes a request itself: its retransmission has the same, another request does not.
-    private func requestMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+    private func requestMark(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
         NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
             &+ UInt64(index.sequence)
     }
 
     /// Challenges a request without remembering it.
     mutating func challenge(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         beginChallenge(bytes, index, flow, stale: stale)
         endReply(flow)
     }
 
     private mutating func beginChallenge(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         let isRegister = index.method == .register
         if isRegister {
@@ -177,7 +180,7 @@ extension Router {
 
     /// Challenges a request that names no password, or answers it as the source's profile says.
     private mutating func challengeFirst(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         switch firstAnswer(flow) {
         case .challenge:
@@ -192,7 +195,7 @@ extension Router {
     ///
     /// When not, the answer is that to a wrong one, at its time.
     private mutating func mayTry(
-        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         let ip = flow.peer.ip
         guard !isTrusted(ip), !settings.isObserving else { return true }
@@ -211,7 +214,7 @@ extension Router {
     /// One that is not looked at counts against its source as if it were wrong: a guesser that was left
     /// uncounted for the one right password would learn it by the ban that does not come.
     private mutating func wrong(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ reason: String,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String,
         isLookedAt: Bool = true
     ) {
         let ip = flow.peer.ip
@@ -266,7 +269,7 @@ extension Router {
 
     /// Answers a wrong password, a fixed span after it came.
     private mutating func answerLater(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         guard held.hasRoom else { return }
         if isDirectoryDown {
@@ -333,7 +336,7 @@ extension Router {
     /// When all places are taken it is lost, and comes again. When those of its account are, it is answered
     /// as if it were wrong, as it would be for an account that need not be asked for.
     private mutating func park(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.

@@ -11,7 +11,7 @@ extension Router {
 
     /// What a request, its retransmissions, its ACK for a failure and its CANCEL have in common
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
-    func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+    func exchangeKey(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
         let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
         return NameTable.hash(
             bytes.bytes(index.via.branch), bytes.bytes(index.via.host), bytes.bytes(index.callID))
@@ -33,7 +33,7 @@ extension Router {
     /// Lets a known exchange have the request: a retransmission, an ACK or a CANCEL of it; false for an ACK
     /// that is a request of its own.
     mutating func absorb(
-        _ handle: Handle, _ index: MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
+        _ handle: Handle, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
     ) -> Bool {
         switch index.method {
         case .ack:
@@ -54,14 +54,21 @@ extension Router {
 
     /// Begins an exchange: the request is kept, and an INVITE is answered with 100 at once.
     mutating func open(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ direction: Direction
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction
     ) -> Handle? {
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
         exchange.request = blocks.store(bytes)
-        guard exchange.request.exists, let handle = exchanges.take(exchange) else {
+        writer.begin()
+        writer.answerIdentity(bytes, index, flow.peer, tag: Span())
+        exchange.tagPlace = writer.tagPlace
+        exchange.identity = writer.isWhole ? blocks.store(writer.buffer) : .none
+        guard exchange.request.exists, exchange.identity.exists,
+            let handle = exchanges.take(exchange)
+        else {
             blocks.release(&exchange.request)
+            blocks.release(&exchange.identity)
             refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
@@ -81,8 +88,7 @@ extension Router {
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }
-        let exchange = exchanges[handle]
-        Self.answerIdentity(&writer, blocks, exchange, parser, tag: scratch)
+        Self.answerIdentity(&writer, blocks, exchanges[handle], tag: scratch)
         if status == 503 { writer.retryAfter() }
         writer.endEmpty()
         give(status, handle)
@@ -91,9 +97,20 @@ extension Router {
     // A buffer for the tag and not its span, which the compiler takes for a borrow of the whole router.
     private static func answerIdentity(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
-        _ parser: MessageParser, tag: borrowing ByteBuffer
+        tag: borrowing ByteBuffer
     ) {
-        answerIdentity(&writer, blocks, exchange, parser, tag.span)
+        answerIdentity(&writer, blocks, exchange, tag.span)
+    }
+
+    /// Writes the lines of an answer that repeat an exchange's request, with this tag.
+    static func answerIdentity(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
+        _ tag: Span<UInt8>
+    ) {
+        let lines = blocks.span(exchange.identity)
+        writer.append(lines.extracting(0..<exchange.tagPlace))
+        if exchange.tagPlace > 0 { writer.tag(tag) }
+        writer.append(lines.extracting(exchange.tagPlace..<lines.count))
     }
 
     /// Ends an exchange's request by ourselves, unless it has ended.
@@ -151,6 +168,7 @@ extension Router {
         timers.cancel(&exchanges[handle].retransmit)
         timers.cancel(&exchanges[handle].deadline)
         blocks.release(&exchanges[handle].request)
+        blocks.release(&exchanges[handle].identity)
         blocks.release(&exchanges[handle].answer)
         blocks.release(&exchanges[handle].best)
         texts.release(&exchanges[handle].user)

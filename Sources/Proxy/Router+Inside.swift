@@ -5,7 +5,8 @@ internal import Sys
 
 /// Requests from the Asterisks.
 extension Router {
-    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow)
+    {
         let key = exchangeKey(bytes, index)
         if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
         if index.method == .cancel {
@@ -29,7 +30,9 @@ extension Router {
     }
 
     /// The token in the topmost Route, by which an Asterisk reaches a phone.
-    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> PhoneToken? {
+    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
+        -> PhoneToken?
+    {
         guard let value = index.value(.route) else { return nil }
         var list = ValueList(value)
         guard let top = list.next(in: bytes), let route = try? NameAddress(top, in: bytes) else {
@@ -40,7 +43,7 @@ extension Router {
 
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func insideDialogRequest(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: PhoneToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: PhoneToken
     ) {
         let account = accounts.find(token.account.span) ?? -1
         guard let way = openWay(token.flow, account) else {
@@ -48,15 +51,16 @@ extension Router {
             refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
             return
         }
-        let uri = [UInt8](bytes.bytes(index.requestURI.whole))
         guard index.method != .ack else {
-            forwardInsideACK(bytes, index, way, uri, token)
+            forwardInsideACK(bytes, index, way)
             return
         }
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
-        if !forwardOutward(handle, way, uri: uri) {
+        scratch.removeAll()
+        scratch.append(bytes.bytes(index.requestURI.whole))
+        if !forwardOutward(handle, way, bytes, index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
     }
@@ -76,12 +80,11 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ way: Flow, _ uri: [UInt8],
-        _ token: PhoneToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow
     ) {
         writer.begin()
         writer.append("ACK ")
-        writer.append(uri.span)
+        writer.append(bytes.bytes(index.requestURI.whole))
         writer.append(" SIP/2.0\r\n")
         writer.via(way, .none, random())
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
@@ -92,7 +95,7 @@ extension Router {
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
     private mutating func answerInsideOptions(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         let user = bytes.bytes(index.requestURI.user)
         let isThere = user.isEmpty || accounts.find(user).map { hasReachablePhone($0) } ?? false
@@ -113,7 +116,9 @@ extension Router {
     }
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.
-    private mutating func callPhones(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    private mutating func callPhones(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
         guard let account = accounts.find(bytes.bytes(index.requestURI.user)),
             hasReachablePhone(account)
         else {
@@ -134,7 +139,8 @@ extension Router {
         exchanges[handle].breadth = share
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
-            _ = forwardOutward(handle, binding.flow, uri: Array(bindings.contact(binding)))
+            takeContact(binding)
+            _ = forwardOutward(handle, binding.flow, bytes, index)
         }
         if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
     }
