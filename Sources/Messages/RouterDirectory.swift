@@ -47,16 +47,20 @@ package struct Account: Equatable, Sendable {
     package var aor: String
     /// Whether phones may register it (host=dynamic; max_contacts of at least 1).
     package var mayRegister: Bool
+    /// From where it may be used.
+    package var access: AccessList
 
     /// An account of its parts.
     package init(
-        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool
+        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool,
+        access: AccessList = AccessList()
     ) {
         self.ha1MD5 = ha1MD5
         self.ha1SHA256 = ha1SHA256
         self.authUser = authUser
         self.aor = aor
         self.mayRegister = mayRegister
+        self.access = access
     }
 }
 
@@ -202,6 +206,7 @@ extension AccountAnswer {
             writer.string(account.authUser)
             writer.string(account.aor)
             writer.bool(account.mayRegister)
+            writer.data(account.access.bytes)
         case .unknown: writer.u8(2)
         case .unavailable: writer.u8(3)
         }
@@ -220,7 +225,8 @@ extension AccountAnswer {
                     ha1MD5: md5, ha1SHA256: sha256,
                     authUser: try reader.string("authUser", limit: 255),
                     aor: try reader.string("aor", limit: 255),
-                    mayRegister: try reader.bool()))
+                    mayRegister: try reader.bool(),
+                    access: try AccessList(from: &reader)))
         case 2: self = .unknown
         case 3: self = .unavailable
         default: throw .badValue("answer")

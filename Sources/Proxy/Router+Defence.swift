@@ -2,7 +2,7 @@ internal import Journal
 package import Messages
 package import Registrar
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What a source has shown of itself while its message is looked at.
 enum Proof {
@@ -186,6 +186,20 @@ extension Router {
         let span = max(settings.ban, detector.leastBan)
         defence.ban(ip, until: now.monotonic + span, now.monotonic)
         closing.append(.source(of: ip))
+    }
+
+    // MARK: Connections
+
+    /// How many connections a source may have by which nobody has authenticated.
+    ///
+    /// An office behind one address may have more: its phones come back all at once after a power cut.
+    package func openingsAllowed(_ ip: IPAddress) -> Int {
+        isTrusted(ip) || settings.isObserving ? .max : 20 + 4 * defence.accounts(of: ip)
+    }
+
+    /// Whether an account has authenticated by a connection, or is registered by it.
+    package func hasAuthenticated(connection: UInt64) -> Bool {
+        authenticatedConnections.contains(connection) || connectionBindings[connection] != nil
     }
 
     // MARK: Residents

@@ -47,6 +47,7 @@ struct ParkedMessage {
     var block: Block
     var flow: Flow
     var received: Milliseconds
+    var arrival: UInt64
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -93,6 +94,7 @@ package struct Router: ~Copyable {
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
+    var heldTimer = TimerHandle.none
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -103,6 +105,9 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// When the message in hand came, which may be before `now` for one that has waited.
     var received = Milliseconds(0)
+    /// Its number among all that came.
+    var arrival: UInt64 = 0
+    private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
@@ -114,6 +119,8 @@ package struct Router: ~Copyable {
     var foreignHA1: [ForeignRealm: HashValue] = [:]
     /// Whether the bindings that directory kept have been taken over.
     var hasLoaded = false
+    /// The connections by which an account has authenticated.
+    var authenticatedConnections: Set<UInt64> = []
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
@@ -201,6 +208,8 @@ package struct Router: ~Copyable {
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
         received = now.monotonic
+        arrivals &+= 1
+        arrival = arrivals
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return
@@ -263,8 +272,10 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
-        // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
+        // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
+        // for us.
+        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest,
+            index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
             index.method != .ack, error != .control, error != .lineEnd
         else { return }

@@ -54,6 +54,8 @@ final class RouterProcess {
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
     var tlsPeers: [UInt64: StreamPeer] = [:]
+    var unproven = UnprovenConnections()
+    let started = Clock.monotonic
     var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     var now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
     private var nextSecond = Clock.monotonic

@@ -77,6 +77,15 @@ struct Edge: ~Copyable {
         return taken()
     }
 
+    /// Lets a second pass, and returns what goes out meanwhile.
+    mutating func later() -> [Sent] {
+        now.monotonic = now.monotonic + .seconds(1)
+        now.sinceEpoch = now.sinceEpoch + .seconds(1)
+        router.advance(now)
+        answerLookUps()
+        return taken()
+    }
+
     /// The challenge to a request; nil when it asks for none.
     ///
     /// By TCP when UDP gets no answer, as a request has that is shorter than its answer.

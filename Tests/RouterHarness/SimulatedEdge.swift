@@ -29,6 +29,10 @@ package final class SimulatedEdge {
     package let settings: [Setting]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// The accounts that phones may not register.
+    package var barred: Set<String> = []
+    /// From where accounts may be used, as far as that is limited.
+    package var access: [String: AccessList] = [:]
     /// What directory keeps, by account and key.
     package var kept: [String: BindingRecord] = [:]
     /// Whether directory leaves questions unanswered.
@@ -167,7 +171,8 @@ package final class SimulatedEdge {
         answerLate()
     }
 
-    private func answer(_ question: RouterToDirectory) {
+    /// Answers one question of the router.
+    package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
         guard let password = passwords[name] else {
             router.take(.account(id: id, .unknown), now)
@@ -176,7 +181,8 @@ package final class SimulatedEdge {
         let account = Account(
             ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
             ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
-            aor: name, mayRegister: true)
+            aor: name, mayRegister: !barred.contains(name),
+            access: access[name] ?? AccessList())
         router.take(.account(id: id, .found(account)), now)
     }
 
