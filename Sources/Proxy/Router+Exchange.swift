@@ -110,6 +110,7 @@ extension Router {
         outbox.append(writer.buffer, to: exchanges[handle].flow)
         blocks.release(&exchanges[handle].answer)
         exchanges[handle].answer = blocks.store(writer.buffer)
+        if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
         perform(action, handle)
     }
 

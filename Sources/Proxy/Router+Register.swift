@@ -361,6 +361,7 @@ extension Router {
             for index in bindings.indices {
                 if let binding = bindings[index] { toDirectory.append(.bind(self.record(binding))) }
             }
+            tellStandings()
         }
         hasLoaded = true
     }

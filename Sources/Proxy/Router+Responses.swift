@@ -121,7 +121,7 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        if status == 401 || status == 407 {
+        if status == 401 || status == 407 || !mayForward(owner, handle, bytes, index) {
             // An Asterisk has no credentials for a phone: the challenge ends here, as a refusal.
             record(owner, 403, bytes, index, isOurs: true)
             conclude(owner)
@@ -131,6 +131,7 @@ extension Router {
             cancelBranches(owner, Self.answeredElsewhere)
             callRecord(owner, bytes, index)
             pass(owner, handle, bytes, index)
+            callAnswered(owner, handle, bytes, index)
             return
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }

@@ -31,6 +31,8 @@ package struct RouterLoad: Equatable, Sendable {
     package var presences: Int
     /// Timers set.
     package var timers: Int
+    /// Calls under way.
+    package var calls: Int
     /// Blocks for messages that are free.
     package var freeBlocks: Int
     /// Messages that wait for directory.
@@ -90,6 +92,10 @@ package struct Router: ~Copyable {
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
+    /// The calls under way, and who may make more.
+    var calls = Calls()
+    /// How far the local time is ahead of UTC; the loop keeps it right.
+    package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -173,7 +179,7 @@ package struct Router: ~Copyable {
     package var load: RouterLoad {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
-            timers: timers.count, freeBlocks: blocks.free, parked: parkedCount,
+            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free, parked: parkedCount,
             lookUps: lookUps.count, held: held.count)
     }
 
@@ -355,6 +361,7 @@ package struct Router: ~Copyable {
     package mutating func advance(_ now: Now) {
         self.now = now
         failLostBranches()
+        if now.monotonic >= calls.nextSweep { sweepCalls() }
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)

@@ -1,4 +1,5 @@
 internal import Digest
+internal import Journal
 package import Messages
 package import Proxy
 package import Registrar
@@ -31,6 +32,10 @@ package final class SimulatedEdge {
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
     /// What directory keeps, by account and key.
     package var kept: [String: BindingRecord] = [:]
+    /// What directory keeps of accounts.
+    package var standings: [String: AccountStanding] = [:]
+    /// What was written to the journal since the last look, but for what the normal course writes.
+    package var records: [String] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
     /// The questions that it has left.
@@ -75,6 +80,7 @@ package final class SimulatedEdge {
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
             secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+        for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }
         router.take(.bindings, now)
         advance(Milliseconds(100))
@@ -128,6 +134,9 @@ package final class SimulatedEdge {
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
+            for record in router.audit.records where record.priority != .info {
+                records = records.suffix(99) + [record.message]
+            }
             router.audit.removeAll()
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.outbox.count {
@@ -150,6 +159,8 @@ package final class SimulatedEdge {
             if isDirectorySilent { questions.append(question) } else { answer(question) }
         case .bind(let record): kept["\(record.account) \(record.key)"] = record
         case .unbind(let account, let key): kept["\(account) \(key)"] = nil
+        case .keep(let standing):
+            standings[standing.account] = standing.isEmpty ? nil : standing
         case .hello: break
         }
     }
