@@ -323,6 +323,8 @@ private final class RouterPlay {
         edge.leap(.seconds(700), steps: 200)
         // A registration lasts 3600 s when garbling has taken its Expires away.
         if edge.router.load != base { edge.leap(.seconds(3600), steps: 1000) }
+        // A call of which nothing is heard is forgotten after eight hours.
+        if edge.router.load.calls > 0 { edge.leap(.seconds(30_000), steps: 4000) }
         collect()
         var left = 100
         while edge.router.load.clients > base.clients, left > 0 {

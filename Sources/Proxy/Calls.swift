@@ -11,7 +11,7 @@ struct Call: BitwiseCopyable, Sendable {
         case callID
         /// The caller's From.
         case from
-        /// The To of whoever answered.
+        /// Its To, with the tag of whoever answered.
         case to
         /// The phone's Contact URI.
         case phone
@@ -53,6 +53,8 @@ struct Call: BitwiseCopyable, Sendable {
     var mark: UInt64 = 0
     /// Whether banner has not said yet in which country the phone is.
     var isUnlocated = false
+    /// Whether the answer was acknowledged, or something else was said in the call since.
+    var isConfirmed = false
     /// Whether it is to end as soon as it is answered.
     var isEnding = false
     /// Whether the phone has transferred a call while it had this one.
@@ -247,6 +249,14 @@ struct Calls: ~Copyable {
     mutating func add(_ bytes: Span<UInt8>, _ piece: Call.Piece, to call: inout Call) {
         call.lengths[piece.rawValue] = UInt16(truncatingIfNeeded: bytes.count)
         pieces.append(bytes)
+    }
+
+    /// Adds a tag to the piece that was added last; nothing when it is empty.
+    mutating func addTag(_ tag: Span<UInt8>, of piece: Call.Piece, to call: inout Call) {
+        guard !tag.isEmpty else { return }
+        pieces.append(";tag=")
+        pieces.append(tag)
+        call.lengths[piece.rawValue] &+= UInt16(truncatingIfNeeded: tag.count + 5)
     }
 
     /// Keeps the pieces in place of those a call had; false, and nothing changed, when there is no room.

@@ -1,6 +1,7 @@
 internal import Messages
 internal import Registrar
 internal import SIP
+internal import SIPTransactions
 internal import Sys
 
 /// The table of calls, as messages pass.
@@ -9,7 +10,7 @@ extension Router {
     /// say no BYE.
     private static let longestSilence = Milliseconds.seconds(8 * 3600)
     /// How often such calls are looked for.
-    private static let sweepInterval = Milliseconds.seconds(60)
+    private static let sweepInterval = Milliseconds.seconds(30)
 
     /// An exchange's INVITE begins a call of its account.
     mutating func beginCall(
@@ -72,7 +73,8 @@ extension Router {
         calls.clearPieces()
         calls.add(request.bytes(index.callID), .callID, to: &call)
         calls.add(request.bytes(index.value(.from) ?? .empty), .from, to: &call)
-        calls.add(answer.bytes(answerIndex.value(.to) ?? .empty), .to, to: &call)
+        calls.add(request.bytes(index.value(.to) ?? .empty), .to, to: &call)
+        calls.addTag(answer.bytes(answerIndex.to.tag), of: .to, to: &call)
         if exchange.direction == .inward {
             calls.add(request.bytes(caller.whole), .phone, to: &call)
             calls.add(answer.bytes(called.user), .asterisk, to: &call)
@@ -100,6 +102,16 @@ extension Router {
     }
 
     // MARK: Inside a dialog
+
+    private mutating func heard(_ call: Handle) {
+        calls[call].heard = now.monotonic
+        calls[call].isConfirmed = true
+    }
+
+    /// An answer was acknowledged.
+    mutating func callConfirmed(_ bytes: Span<UInt8>, _ index: MessageIndex) {
+        if let found = calls.find(bytes, index) { heard(found) }
+    }
 
     /// Follows a phone's request inside a dialog; false when it was refused.
     mutating func follow(
@@ -130,7 +142,7 @@ extension Router {
             let sequence = index.sequence &+ UInt32(token.sequenceShift)
             calls[found].inwardSequence = max(calls[found].inwardSequence, sequence)
             calls[found].flow = flow
-            calls[found].heard = now.monotonic
+            heard(found)
             if index.method == .invite || index.method == .update { retarget(found, bytes, index) }
         }
         return index.method != .refer || mayTransfer(account, found, bytes, index, flow)
@@ -206,6 +218,7 @@ extension Router {
     ) -> Handle {
         call.key = Calls.key(
             bytes.bytes(index.callID), bytes.bytes(index.from.tag), bytes.bytes(index.to.tag))
+        call.isConfirmed = true
         guard calls.keepPieces(&call, &blocks) else { return .none }
         accounts[call.account].isKept = true
         guard let handle = calls.begin(call) else {
@@ -255,7 +268,7 @@ extension Router {
         }
         if found.exists {
             calls[found].outwardSequence = max(calls[found].outwardSequence, index.sequence)
-            calls[found].heard = now.monotonic
+            heard(found)
             return
         }
         let isCall = [Method.invite, .update, .info].contains(index.method)
@@ -280,10 +293,14 @@ extension Router {
         calls.nextSweep = now.monotonic + Self.sweepInterval
         guard calls.table.count > 0 else { return }
         let oldest = now.monotonic - Self.longestSilence
+        // RFC 3261 section 13.3.1.4: an answer that nobody acknowledges is taken back.
+        let unconfirmed = now.monotonic - Timers.giveUp
         for handle in calls.handles {
             let call = calls[handle]
             let isLost =
-                call.isAnswered ? call.heard < oldest : !exchanges.contains(call.exchange)
+                call.isAnswered
+                ? call.heard < (call.isConfirmed ? oldest : unconfirmed)
+                : !exchanges.contains(call.exchange)
             if isLost { calls.end(handle, &blocks, now.monotonic) }
         }
     }

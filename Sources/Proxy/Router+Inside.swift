@@ -50,6 +50,7 @@ extension Router {
         }
         let uri = [UInt8](bytes.bytes(index.requestURI.whole))
         guard index.method != .ack else {
+            callConfirmed(bytes, index)
             forwardInsideACK(bytes, index, way, uri, token)
             return
         }

@@ -135,6 +135,7 @@ extension Router {
             return
         }
         if index.method == .ack {
+            callConfirmed(bytes, index)
             forwardACK(bytes, index, token)
             return
         }

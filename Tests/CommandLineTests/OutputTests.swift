@@ -54,7 +54,7 @@ import Testing
         #expect(
             report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
                 + components
-                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}]}"#)
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"barred":[]}"#)
     }
 
     @Test(

@@ -4,11 +4,12 @@ import Sys
 import Testing
 
 @Suite struct SettingsFileTests {
-    /// The settings without the defaults of the defence, which are many and have tests of their own.
+    /// The settings without the defaults of the defence and of calls, which are many and have tests of
+    /// their own.
     private func withoutDefence(_ settings: [Setting]) -> [Setting] {
         settings.filter { setting in
             switch setting {
-            case .limit, .replies: false
+            case .limit, .replies, .calls: false
             default: true
             }
         }
