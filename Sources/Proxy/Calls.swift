@@ -147,7 +147,7 @@ struct Calls: ~Copyable {
     }
 
     /// The call that a request inside a dialog belongs to, answered or not.
-    func find(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Handle? {
+    func find(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Handle? {
         let callID = bytes.bytes(index.callID)
         let from = bytes.bytes(index.from.tag)
         let to = bytes.bytes(index.to.tag)

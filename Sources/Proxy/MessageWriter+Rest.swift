@@ -10,7 +10,7 @@ extension MessageWriter {
     ///
     /// `sequenceShift` is how much higher the CSeq is where the message goes, which RAck has to follow.
     package mutating func rest(
-        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction,
+        _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
         sequenceShift: UInt16 = 0
     ) {
         let isPrivate =
@@ -55,7 +55,7 @@ extension MessageWriter {
     ///
     /// chan_sip writes its own address there whatever `media_address` says. It only has to make the session
     /// unique, so a host name serves as well; where the media goes is said elsewhere and left alone.
-    private func insideOrigin(_ message: Span<UInt8>, _ index: MessageIndex) -> Slice {
+    private func insideOrigin(_ message: Span<UInt8>, _ index: borrowing MessageIndex) -> Slice {
         guard let type = index.value(.contentType),
             message.bytes(type).isCaseless("application/sdp")
         else { return .empty }

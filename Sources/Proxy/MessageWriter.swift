@@ -138,24 +138,28 @@ package struct MessageWriter: ~Copyable {
 
     /// Writes a value of a message without folds, and with inside addresses replaced when it leaves.
     package mutating func append(value: Span<UInt8>, _ direction: Direction) {
+        // In runs up to what must not stay as it is.
+        var start = 0
         var at = 0
         while at < value.count {
             let byte = value[at]
             if byte == 0x0D || byte == 0x0A {
+                buffer.append(value.extracting(start..<at))
                 while at < value.count, value[at] <= 0x20 { at += 1 }
                 buffer.append(" ")
-                continue
-            }
-            if direction == .outward, byte &- 0x30 <= 9 || byte == UInt8(ascii: "["),
+                start = at
+            } else if direction == .outward, byte &- 0x30 <= 9 || byte == UInt8(ascii: "["),
                 let end = insideHostEnd(value, at)
             {
+                buffer.append(value.extracting(start..<at))
                 appendDomain()
                 at = end
-                continue
+                start = at
+            } else {
+                at += 1
             }
-            buffer.append(byte)
-            at += 1
         }
+        buffer.append(value.extracting(start..<value.count))
     }
 
     /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
@@ -218,7 +222,7 @@ package struct MessageWriter: ~Copyable {
     /// Writes the Vias of a request into its answer: the topmost with where it really came from
     /// (RFC 3261 section 18.2.1, RFC 3581 section 4), the others as they are.
     package mutating func vias(
-        _ message: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress
+        _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ source: SocketAddress
     ) {
         begin("Via", "v")
         buffer.append("SIP/2.0/")
@@ -246,7 +250,9 @@ package struct MessageWriter: ~Copyable {
         }
         endLine()
         var first = true
-        for position in 0..<index.count where index[position].name == .via {
+        var start = 0
+        while let position = index.position(.via, from: start) {
+            start = position + 1
             var values = ValueList(index[position].value)
             while let value = values.next(in: message) {
                 if !first { header("Via", message.bytes(value), .inward) }
@@ -315,13 +321,14 @@ package struct MessageWriter: ~Copyable {
         if ip.isV4 {
             buffer.append(host: ip)
         } else {
-            buffer.append(ip.description)
+            buffer.append(text: ip.description)
         }
     }
 
     /// Writes From, To, Call-ID and CSeq of a request as they go on.
     package mutating func identity(
-        _ message: Span<UInt8>, _ index: MessageIndex, _ direction: Direction, sequence: UInt32
+        _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
+        sequence: UInt32
     ) {
         if let from = index.value(.from) { header("From", message.bytes(from), direction) }
         if let to = index.value(.to) { header("To", message.bytes(to), direction) }
@@ -333,7 +340,8 @@ package struct MessageWriter: ~Copyable {
     ///
     /// To gets the tag when it has none and `tag` is not empty.
     package mutating func answerIdentity(
-        _ request: Span<UInt8>, _ index: MessageIndex, _ source: SocketAddress, tag: Span<UInt8>
+        _ request: Span<UInt8>, _ index: borrowing MessageIndex, _ source: SocketAddress,
+        tag: Span<UInt8>
     ) {
         vias(request, index, source)
         if let from = index.value(.from) {
@@ -360,7 +368,7 @@ package struct MessageWriter: ~Copyable {
 
     /// Writes a Contact that leads back to an Asterisk by a token; false when it cannot be made.
     package mutating func contact(
-        through flow: Flow, _ message: Span<UInt8>, _ index: MessageIndex,
+        through flow: Flow, _ message: Span<UInt8>, _ index: borrowing MessageIndex,
         asterisk: SocketAddress, sequenceShift: UInt16, account: UInt32
     ) -> Bool {
         guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
@@ -389,7 +397,7 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Writes a phone's own Contact, of which there must be one.
-    package mutating func phoneContact(_ message: Span<UInt8>, _ index: MessageIndex) {
+    package mutating func phoneContact(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
         else { return }
         buffer.append("Contact: <")

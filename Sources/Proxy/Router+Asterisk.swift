@@ -266,7 +266,7 @@ extension Router {
     }
 
     mutating func presenceAnswered(
-        _ handle: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ handle: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         guard presences.contains(handle), presences[handle].client == client else { return }
         let presence = presences[handle]
@@ -302,7 +302,7 @@ extension Router {
     private func ownURI(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
 
     /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
-    private func granted(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Int64 {
+    private func granted(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Int64 {
         var seconds = index.expires.map { Int64($0) } ?? Int64(Self.presenceExpires)
         if let value = index.value(.contact) {
             var list = ValueList(value)
@@ -380,11 +380,14 @@ extension Router {
 
     /// The answer to an Asterisk's challenge in the name of an account.
     private mutating func answer(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ account: Int32, _ method: StaticString,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ account: Int32,
+        _ method: StaticString,
         _ uri: [UInt8]
     ) -> Answering {
         let name: HeaderName = index.status == 401 ? .wwwAuthenticate : .proxyAuthenticate
-        for position in 0..<index.count where index[position].name == name {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
             guard let header = DigestHeader(index[position].value, in: bytes),
                 let algorithm = header.algorithm, !header.nonce.isEmpty
             else { continue }
@@ -463,7 +466,7 @@ extension Router {
     ///
     /// The CSeq is one higher, and stays so on the inner side of the dialog.
     mutating func answerChallenge(
-        _ owner: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         let exchange = exchanges[owner]
         guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else {

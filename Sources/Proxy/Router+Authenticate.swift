@@ -13,7 +13,7 @@ extension Router {
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
     /// nobody learns from it which accounts there are.
     mutating func authenticate(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) -> Int32? {
         guard let header = credentials(bytes, index), let algorithm = header.algorithm,
             isComplete(header, bytes)
@@ -63,12 +63,12 @@ extension Router {
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
-    private func accountName(_ index: MessageIndex) -> Slice {
+    private func accountName(_ index: borrowing MessageIndex) -> Slice {
         index.method == .register ? index.to.uri.user : index.from.uri.user
     }
 
     private mutating func verify(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ header: DigestHeader,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ header: DigestHeader,
         _ algorithm: DigestAlgorithm, _ account: Int32
     ) -> Bool {
         let entry = accounts[account]
@@ -84,7 +84,7 @@ extension Router {
 
     /// Answers a request whose credentials do not prove the account.
     private mutating func unproven(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
@@ -92,10 +92,13 @@ extension Router {
     }
 
     /// The credentials for our realm, or nil.
-    private func credentials(_ bytes: Span<UInt8>, _ index: MessageIndex) -> DigestHeader? {
+    private func credentials(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> DigestHeader?
+    {
         let name: HeaderName = index.method == .register ? .authorization : .proxyAuthorization
         let realm = settings.realm
-        for position in 0..<index.count where index[position].name == name {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
             if let header = DigestHeader(index[position].value, in: bytes),
                 bytes.bytes(header.realm).equals(realm.span)
             {
@@ -116,21 +119,21 @@ extension Router {
     }
 
     /// What makes a request itself: its retransmission has the same, another request does not.
-    private func requestMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+    private func requestMark(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
         NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
             &+ UInt64(index.sequence)
     }
 
     /// Challenges a request without remembering it.
     mutating func challenge(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         beginChallenge(bytes, index, flow, stale: stale)
         endReply(flow)
     }
 
     private mutating func beginChallenge(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, stale: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         let isRegister = index.method == .register
         if isRegister {
@@ -168,7 +171,7 @@ extension Router {
 
     /// Challenges a request that names no password, or answers it as the source's profile says.
     private mutating func challengeFirst(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         switch firstAnswer(flow) {
         case .challenge:
@@ -183,7 +186,7 @@ extension Router {
     ///
     /// When not, the answer is that to a wrong one, at its time.
     private mutating func mayTry(
-        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         let ip = flow.peer.ip
         guard !isTrusted(ip), !settings.isObserving else { return true }
@@ -202,7 +205,7 @@ extension Router {
 
     /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
     private mutating func wrong(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ reason: String
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String
     ) {
         let ip = flow.peer.ip
         refuseRecord(reason, 401, index, bytes, flow)
@@ -256,7 +259,7 @@ extension Router {
 
     /// Answers a wrong password, a fixed span after it came.
     private mutating func answerLater(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         guard held.hasRoom else { return }
         if isDirectoryDown {

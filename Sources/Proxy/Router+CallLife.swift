@@ -15,7 +15,7 @@ extension Router {
     /// An exchange's INVITE begins a call of its account.
     mutating func beginCall(
         _ handle: Handle, _ direction: CallDirection, _ dialled: Dialled, _ bytes: Span<UInt8>,
-        _ index: MessageIndex
+        _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[handle]
         guard exchange.method == .invite, exchange.account >= 0 else { return }
@@ -40,7 +40,7 @@ extension Router {
 
     /// A call was answered: what a BYE to either side needs is kept.
     mutating func callAnswered(
-        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
         guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
@@ -63,7 +63,7 @@ extension Router {
     private static func fill(
         _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
         _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser,
-        _ answer: Span<UInt8>, _ answerIndex: MessageIndex
+        _ answer: Span<UInt8>, _ answerIndex: borrowing MessageIndex
     ) -> UInt64 {
         let request = blocks.span(exchange.request)
         var index = MessageIndex()
@@ -93,7 +93,7 @@ extension Router {
     }
 
     /// The URI of the first Contact; empty when there is none.
-    private static func contact(_ bytes: Span<UInt8>, _ index: MessageIndex) -> URI {
+    private static func contact(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> URI {
         guard let value = index.value(.contact) else { return URI() }
         var list = ValueList(value)
         guard let first = list.next(in: bytes), let address = try? NameAddress(first, in: bytes)
@@ -109,13 +109,13 @@ extension Router {
     }
 
     /// An answer was acknowledged.
-    mutating func callConfirmed(_ bytes: Span<UInt8>, _ index: MessageIndex) {
+    mutating func callConfirmed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) {
         if let found = calls.find(bytes, index) { heard(found) }
     }
 
     /// Follows a phone's request inside a dialog; false when it was refused.
     mutating func follow(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: AsteriskToken,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
         _ account: Int32
     ) -> Bool {
         var found = calls.find(bytes, index) ?? .none
@@ -150,7 +150,7 @@ extension Router {
 
     /// The account whose name From has, if the dialog's token is of that account; -1 if not.
     private mutating func provenAccount(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ token: AsteriskToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken
     ) -> Int32 {
         let name = bytes.bytes(index.from.uri.user)
         guard writer.tokens.mark(name) == token.account else { return -1 }
@@ -162,7 +162,7 @@ extension Router {
     /// The dialog may be older than this process, or made up around an old token to begin a call that
     /// nobody counts. So an INVITE is judged as a new call, and a barred account's calls end with it.
     private mutating func mayGoOn(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow,
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
         _ token: AsteriskToken
     ) -> Bool {
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
@@ -178,7 +178,7 @@ extension Router {
 
     /// A call that was there before this process: its row is made of what its requests and tokens tell.
     private mutating func rebuild(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow,
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
         _ token: AsteriskToken
     ) -> Handle {
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
@@ -201,7 +201,7 @@ extension Router {
     private static let unknownSequence: UInt32 = 0x4000_0000
 
     private mutating func addPieces(
-        _ call: inout Call, _ bytes: Span<UInt8>, _ index: MessageIndex, phone: Span<UInt8>,
+        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, phone: Span<UInt8>,
         asterisk: Span<UInt8>, peer: Span<UInt8>
     ) {
         calls.clearPieces()
@@ -214,7 +214,7 @@ extension Router {
     }
 
     private mutating func keep(
-        _ call: inout Call, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Handle {
         call.key = Calls.key(
             bytes.bytes(index.callID), bytes.bytes(index.from.tag), bytes.bytes(index.to.tag))
@@ -230,7 +230,7 @@ extension Router {
 
     /// The phone can be reached by another Contact from now on (RFC 3261 section 12.2.2).
     private mutating func retarget(
-        _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let uri = Self.contact(bytes, index)
         guard !uri.whole.isEmpty, calls[handle].isAnswered else { return }
@@ -259,7 +259,7 @@ extension Router {
 
     /// Follows an Asterisk's request inside a dialog.
     mutating func followInside(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ way: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow, _ account: Int32
     ) {
         let found = calls.find(bytes, index) ?? .none
         guard index.method != .bye else {

@@ -10,7 +10,7 @@ extension Router {
     ///
     /// A request that calls nobody dials nothing of note.
     mutating func mayBegin(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Dialled? {
         switch index.method {
         case .invite:
@@ -27,7 +27,7 @@ extension Router {
 
     /// What an account's call to a number dials; nil when it was refused with 403.
     mutating func mayCall(
-        _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Dialled? {
         let dialled = settings.calls.plan.read(number)
@@ -38,7 +38,7 @@ extension Router {
     }
 
     /// What makes a request that is judged itself, while its retransmissions have the same.
-    private func judgedMark(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+    private func judgedMark(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
         NameTable.hash(bytes.bytes(index.callID), bytes.bytes(index.from.tag))
             &+ UInt64(index.sequence)
     }
@@ -62,7 +62,7 @@ extension Router {
     /// Whether a verdict lets a call go on; a refusal is recorded, and what follows from it is done.
     private mutating func passes(
         _ verdict: CallVerdict, _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: MessageIndex, _ flow: Flow
+        _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         switch verdict {
         case .pass: return true
@@ -78,7 +78,7 @@ extension Router {
 
     private mutating func refused(
         _ refusal: CallRefusal, _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: MessageIndex, _ flow: Flow
+        _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         let isObserving = settings.isObserving
         decided(refusal.code, isObserving ? 0 : 403, index, bytes, flow)
@@ -114,7 +114,7 @@ extension Router {
     ///
     /// `dialog` is the call in which it asks, as far as it is known.
     mutating func mayTransfer(
-        _ account: Int32, _ dialog: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ account: Int32, _ dialog: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Bool {
         for position in 0..<index.count where index[position].name == .referTo {
@@ -142,7 +142,7 @@ extension Router {
 
     private mutating func mayTransfer(
         _ account: Int32, _ dialog: Handle, to user: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: MessageIndex, _ flow: Flow
+        _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         let dialled = settings.calls.plan.read(user)
         // The number may be that of a call under way, which the phone hands over: that is no new one, once.
@@ -170,7 +170,7 @@ extension Router {
 
     /// Whether a phone's answer to a call may send the Asterisk elsewhere; any other answer may pass.
     mutating func mayForward(
-        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         let exchange = exchanges[owner]
         guard (300..<400).contains(index.status), exchange.direction == .outward,
@@ -189,7 +189,7 @@ extension Router {
     }
 
     private mutating func mayForward(
-        _ account: Int32, to value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ account: Int32, to value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Bool {
         guard let address = try? NameAddress(value, in: bytes),

@@ -13,9 +13,11 @@ extension Router {
     static let refusedElsewhere = Array("SIP;cause=600;text=\"Busy Everywhere\"".utf8)
 
     /// The reasons that a CANCEL gives, as one value; empty for none.
-    func reasons(_ bytes: Span<UInt8>, _ index: MessageIndex) -> [UInt8] {
+    func reasons(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> [UInt8] {
         var value: [UInt8] = []
-        for position in 0..<index.count where index[position].name == .reason {
+        var start = 0
+        while let position = index.position(.reason, from: start) {
+            start = position + 1
             if !value.isEmpty { value += Array(", ".utf8) }
             value += [UInt8](bytes.bytes(index[position].value))
         }
@@ -136,7 +138,9 @@ extension Router {
     }
 
     /// Acknowledges a failure of a sent INVITE.
-    mutating func acknowledge(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
+    mutating func acknowledge(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
         let flow = clients[handle].flow
         writeFromSent(handle, "ACK", to: index.value(.to) ?? .empty, in: bytes)
         writer.endEmpty()

@@ -72,7 +72,7 @@ extension Router {
 
     /// Whether a request may go on under its source's profile; one that may not was answered as it says.
     mutating func passesProfile(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         guard settings.profiles.areWritten else { return true }
         let profile = profile(of: flow.peer.ip)
@@ -94,7 +94,7 @@ extension Router {
 
     /// Whether a request has the marks of a scanner, which gets no answer.
     mutating func isScanner(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         guard isStranger, !isTrusted(flow.peer.ip), Scanner.wrote(bytes, index) else {
             return false
@@ -107,7 +107,9 @@ extension Router {
     /// A call that names no password: phones do that too, once, and then authenticate.
     ///
     /// Whether it is still answered.
-    mutating func mayKnock(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) -> Bool {
+    mutating func mayKnock(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow)
+        -> Bool
+    {
         guard index.method == .invite, isStranger, !isTrusted(flow.peer.ip),
             // What can be forged is bounded by the answers it gets. And who has authenticated before may
             // begin many calls at once, as a PBX does that never registers.

@@ -11,7 +11,7 @@ extension Router {
 
     /// What a request, its retransmissions, its ACK for a failure and its CANCEL have in common
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
-    func exchangeKey(_ bytes: Span<UInt8>, _ index: MessageIndex) -> UInt64 {
+    func exchangeKey(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
         let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
         return NameTable.hash(
             bytes.bytes(index.via.branch), bytes.bytes(index.via.host), bytes.bytes(index.callID))
@@ -33,7 +33,7 @@ extension Router {
     /// Lets a known exchange have the request: a retransmission, an ACK or a CANCEL of it; false for an ACK
     /// that is a request of its own.
     mutating func absorb(
-        _ handle: Handle, _ index: MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
+        _ handle: Handle, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
     ) -> Bool {
         switch index.method {
         case .ack:
@@ -54,7 +54,7 @@ extension Router {
 
     /// Begins an exchange: the request is kept, and an INVITE is answered with 100 at once.
     mutating func open(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ direction: Direction
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction
     ) -> Handle? {
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
         exchange.key = exchangeKey(bytes, index)

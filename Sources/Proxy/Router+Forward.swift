@@ -112,7 +112,9 @@ extension Router {
     }
 
     /// Passes on the ACK of a 2xx, which is a request of its own without a transaction.
-    mutating func forwardACK(_ bytes: Span<UInt8>, _ index: MessageIndex, _ token: AsteriskToken) {
+    mutating func forwardACK(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken
+    ) {
         let flow = Flow(.udp, listener: inside, peer: token.asterisk)
         writer.begin()
         writer.append("ACK ")

@@ -5,7 +5,8 @@ internal import Sys
 
 /// Requests from the Asterisks.
 extension Router {
-    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow)
+    {
         let key = exchangeKey(bytes, index)
         if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
         if index.method == .cancel {
@@ -29,7 +30,9 @@ extension Router {
     }
 
     /// The token in the topmost Route, by which an Asterisk reaches a phone.
-    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> PhoneToken? {
+    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
+        -> PhoneToken?
+    {
         guard let value = index.value(.route) else { return nil }
         var list = ValueList(value)
         guard let top = list.next(in: bytes), let route = try? NameAddress(top, in: bytes) else {
@@ -40,7 +43,7 @@ extension Router {
 
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func insideDialogRequest(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: PhoneToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: PhoneToken
     ) {
         let account = accounts.find(token.account.span) ?? -1
         guard let way = openWay(token.flow, account) else {
@@ -78,7 +81,7 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ way: Flow, _ uri: [UInt8],
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow, _ uri: [UInt8],
         _ token: PhoneToken
     ) {
         writer.begin()
@@ -94,7 +97,7 @@ extension Router {
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
     private mutating func answerInsideOptions(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         let user = bytes.bytes(index.requestURI.user)
         let isThere = user.isEmpty || accounts.find(user).map { hasReachablePhone($0) } ?? false
@@ -115,7 +118,9 @@ extension Router {
     }
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.
-    private mutating func callPhones(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    private mutating func callPhones(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
         guard let account = accounts.find(bytes.bytes(index.requestURI.user)),
             hasReachablePhone(account)
         else {

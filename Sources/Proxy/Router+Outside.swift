@@ -6,7 +6,7 @@ internal import Sys
 /// Requests from the Internet.
 extension Router {
     mutating func outsideRequest(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         let key = exchangeKey(bytes, index)
         if let handle = exchange(of: key, flow) {
@@ -74,26 +74,29 @@ extension Router {
     static let shortestToken = 32
 
     /// The token in the Request-URI, when the URI is one that we have handed out.
-    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: MessageIndex) -> AsteriskToken?
+    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
+        -> AsteriskToken?
     {
         guard index.requestURI.user.length >= Self.shortestToken else { return nil }
         return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
     }
 
     /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
-    private func isForUs(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+    private func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         guard index.requestURI.scheme == .tel else { return isServed(bytes, index.requestURI) }
         return index.method != .register && namesServed(bytes, index)
     }
 
     /// Whether From or To names a served domain, as a scan that only tries addresses does not.
-    private func namesServed(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+    private func namesServed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         isServed(bytes, index.from.uri) || isServed(bytes, index.to.uri)
     }
 
     /// Most scans address a bare IP or somebody else's domain: on UDP they learn nothing, not even that
     /// somebody is here.
-    private mutating func foreign(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    private mutating func foreign(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
         let scheme = index.requestURI.scheme
         if scheme == .other || scheme == .tel, flow.transport.isStream || namesServed(bytes, index)
         {
@@ -108,21 +111,23 @@ extension Router {
 
     /// Answers and records a refusal; an ACK is never answered.
     mutating func refuse(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString, _ code: String
     ) {
         if index.method != .ack { reply(bytes, index, flow, status, reason) }
         refuseRecord(code, status, index, bytes, flow)
     }
 
-    private mutating func answerOptions(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    private mutating func answerOptions(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
         beginReply(bytes, index, flow, 200, "OK")
         endReply(flow)
     }
 
     /// A request inside a dialog: the token says where it goes.
     private mutating func dialogRequest(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ token: AsteriskToken,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
         _ replayed: Bool
     ) {
         guard isAsterisk(token.asterisk.ip) else {
@@ -166,7 +171,8 @@ extension Router {
 
     /// A request that begins something: authenticated, then to one of the Asterisks.
     private mutating func newRequest(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ key: UInt64, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ key: UInt64,
+        _ replayed: Bool
     ) {
         guard index.to.tag.isEmpty else {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")

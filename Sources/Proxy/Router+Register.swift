@@ -14,7 +14,7 @@ extension Router {
     private static let datagramTimer: UInt64 = 25
 
     mutating func register(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         guard isServed(bytes, index.to.uri) else {
             refuse(bytes, index, flow, 404, "Not Found", "foreign-domain")
@@ -49,7 +49,7 @@ extension Router {
     }
 
     private mutating func applyRegister(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let flow = request.flow
         var head = accounts[account].bindings
@@ -79,12 +79,14 @@ extension Router {
 
     /// Reads what a REGISTER asks for into `request`.
     private mutating func readRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) throws(ContactRefusal) {
         request.begin(
             callID: bytes.bytes(index.callID), sequence: index.sequence,
             userAgent: bytes.bytes(index.value(.userAgent) ?? .empty), flow: flow)
-        for position in 0..<index.count where index[position].name == .contact {
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 if bytes.bytes(value).isExactly("*") {
@@ -108,7 +110,7 @@ extension Router {
     }
 
     private mutating func readContact(
-        _ value: Slice, _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) throws(ContactRefusal) {
         guard let address = try? NameAddress(value, in: bytes),
             // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
@@ -206,7 +208,7 @@ extension Router {
     }
 
     private mutating func answerRegister(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
         beginReply(bytes, index, flow, 200, "OK")
         Self.writeContacts(&writer, bindings, first: accounts[account].bindings, now.monotonic)

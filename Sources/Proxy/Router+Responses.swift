@@ -7,7 +7,7 @@ internal import Sys
 
 /// Responses: to the branches of exchanges, to our own registrations and questions.
 extension Router {
-    mutating func response(_ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow) {
+    mutating func response(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow) {
         guard let handle = client(of: bytes, index, flow) else { return }
         // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
         guard index.sequenceMethod != .cancel else {
@@ -49,7 +49,7 @@ extension Router {
 
     /// The client transaction whose branch the response brings back, from where the request went.
     private func client(
-        of bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        of bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Handle? {
         guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
         let went = clients[handle].flow
@@ -69,7 +69,7 @@ extension Router {
     }
 
     private mutating func provisional(
-        _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         timers.cancel(&clients[handle].noAnswer)
         if clients[handle].cancelWanted { cancel(handle) }
@@ -89,7 +89,9 @@ extension Router {
         if index.status > 100, !clients[handle].settled { pass(owner, handle, bytes, index) }
     }
 
-    private mutating func final(_ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex) {
+    private mutating func final(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
         switch clients[handle].owner {
         case .nobody: break
         case .probe(let number): probeAnswered(number, handle)
@@ -101,7 +103,7 @@ extension Router {
     }
 
     private mutating func branchEnded(
-        _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let status = index.status
         guard !clients[handle].settled else {
@@ -150,7 +152,8 @@ extension Router {
     /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6), of
     /// one class what says more.
     private mutating func record(
-        _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: MessageIndex, isOurs: Bool
+        _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        isOurs: Bool
     ) {
         let held = exchanges[owner].bestStatus
         guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
@@ -226,7 +229,7 @@ extension Router {
 
     /// Passes a response on to where the request came from.
     private mutating func pass(
-        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
         writer.begin()
@@ -261,7 +264,7 @@ extension Router {
 
     /// The rest of an Asterisk's response on its way to a phone.
     private mutating func passOutward(
-        _ exchange: Exchange, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ exchange: Exchange, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         if index.status >= 300 {
             if index.status < 400, let contact = index.value(.contact) {
@@ -280,7 +283,8 @@ extension Router {
 
     /// The rest of a phone's response on its way to an Asterisk.
     private mutating func passInward(
-        _ exchange: Exchange, _ client: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ exchange: Exchange, _ client: Handle, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
     ) {
         if index.status < 300, exchange.method.carriesContact, clients.contains(client) {
             Self.writeRecordRoute(
@@ -299,7 +303,7 @@ extension Router {
     }
 
     private mutating func callRecord(
-        _ owner: Handle, _ bytes: Span<UInt8>, _ index: MessageIndex
+        _ owner: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
         let isCall = exchange.method == .invite && !exchange.inDialog

@@ -10,7 +10,7 @@ extension Router {
     /// `endsHere` is for what the edge answers itself: the number of hops does not matter then, and what
     /// it requires is asked of us.
     mutating func isValid(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, endsHere: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, endsHere: Bool
     ) -> Bool {
         if index.maxForwards == 0, !endsHere {
             refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
@@ -43,9 +43,11 @@ extension Router {
     ///
     /// The branch's random number and the kept request take the place of a hash in the branch
     /// (RFC 5393 section 4.2): nobody can forge them, and they cost nothing until such a Via comes.
-    private func hasLooped(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+    private func hasLooped(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         if index.hops == 1 { return isSent(bytes, index, index.via) }
-        for position in 0..<index.count where index[position].name == .via {
+        var start = 0
+        while let position = index.position(.via, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 if let via = try? Via(value, in: bytes), isSent(bytes, index, via) { return true }
@@ -54,7 +56,7 @@ extension Router {
         return false
     }
 
-    private func isSent(_ bytes: Span<UInt8>, _ index: MessageIndex, _ via: Via) -> Bool {
+    private func isSent(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ via: Via) -> Bool {
         guard let handle = client(ofBranch: bytes.bytes(via.branch)),
             clients[handle].sent.exists
         else { return false }
@@ -68,7 +70,7 @@ extension Router {
     /// Begins an exchange, unless the same request is under way and came by another way
     /// (RFC 3261 section 8.2.2.2).
     mutating func openUnmerged(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Handle? {
         let key =
             NameTable.hash(bytes.bytes(index.callID))
@@ -97,19 +99,29 @@ extension Router {
     private func isOffered(_ option: Span<UInt8>) -> Bool { option.isCaseless("outbound") }
 
     /// Whether a REGISTER says that its phone can do RFC 5626.
-    func offersOutbound(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
-        for position in 0..<index.count
-        where index[position].name == .supported || index[position].name == .require {
+    func offersOutbound(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        lists("outbound", .supported, bytes, index) || lists("outbound", .require, bytes, index)
+    }
+
+    private func lists(
+        _ option: StaticString, _ name: HeaderName, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
+    ) -> Bool {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
-            while let option = list.next(in: bytes) {
-                if bytes.bytes(option).isCaseless("outbound") { return true }
+            while let value = list.next(in: bytes) {
+                if bytes.bytes(value).isCaseless(option) { return true }
             }
         }
         return false
     }
 
-    private func requiresUnknown(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
-        for position in 0..<index.count where index[position].name == .require {
+    private func requiresUnknown(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        var start = 0
+        while let position = index.position(.require, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let option = list.next(in: bytes) {
                 if !isOffered(bytes.bytes(option)) { return true }
@@ -120,11 +132,13 @@ extension Router {
 
     /// Answers 420 with the names of the extensions that are not known, in one line.
     private mutating func refuseExtensions(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ name: HeaderName
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ name: HeaderName
     ) {
         beginReply(bytes, index, flow, 420, "Bad Extension")
         var isFirst = true
-        for position in 0..<index.count where index[position].name == name {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let option = list.next(in: bytes) {
                 if name == .require, isOffered(bytes.bytes(option)) { continue }

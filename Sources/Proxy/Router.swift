@@ -5,6 +5,7 @@ internal import Reactor
 package import Registrar
 internal import SIP
 internal import SIPTransactions
+internal import Synchronization
 package import Sys
 
 /// The two clocks, read once a turn of the loop.
@@ -126,6 +127,9 @@ package struct Router: ~Copyable {
     /// The connections that have closed with requests under way, until those have ended.
     var lostConnections: Set<UInt64> = []
     var randomState: UInt64
+    /// Keeps the router in memory, where it is lent out by its address: without, whoever only reads one
+    /// property gets a copy of all of them (Swift 6.3; see `MessageIndex`).
+    private let anchor = Atomic<UInt8>(0)
 
     struct ForeignRealm: Hashable {
         var account: Int32
@@ -258,7 +262,7 @@ package struct Router: ~Copyable {
 
     /// What cannot be read is answered with 400 as far as it could be read, and never more than once.
     private mutating func malformed(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ side: Side,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
         _ error: ParseError
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
@@ -278,7 +282,7 @@ package struct Router: ~Copyable {
 
     /// Begins an answer to a request: its status line and the lines that repeat the request.
     mutating func beginReply(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
         writer.begin(status: status, reason, isCompact: replyLimit < Self.roomy)
@@ -290,7 +294,7 @@ package struct Router: ~Copyable {
     }
 
     private static func answerIdentity(
-        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: MessageIndex,
+        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ source: SocketAddress, _ tag: borrowing ByteBuffer
     ) {
         writer.answerIdentity(bytes, index, source, tag: tag.span)
@@ -304,7 +308,7 @@ package struct Router: ~Copyable {
 
     /// Answers a request without a transaction: never sent again by itself.
     mutating func reply(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
         beginReply(bytes, index, flow, status, reason)
@@ -313,7 +317,7 @@ package struct Router: ~Copyable {
 
     /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
     mutating func refuseForNow(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ flow: Flow, _ code: String
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
     ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
         writer.retryAfter()
@@ -325,7 +329,7 @@ package struct Router: ~Copyable {
 
     /// Keeps what was decided about a request, for `rempart explain`.
     mutating func decided(
-        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
         recent.add(
@@ -337,7 +341,7 @@ package struct Router: ~Copyable {
 
     /// Records that a request was refused.
     mutating func refuseRecord(
-        _ reason: String, _ status: UInt16, _ index: MessageIndex, _ bytes: Span<UInt8>,
+        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
         decided(reason, status, index, bytes, flow)

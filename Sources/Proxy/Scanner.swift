@@ -12,7 +12,7 @@ enum Scanner {
 
     /// Whether a request carries enough marks to be no phone's: one that no phone makes, or two that
     /// hardly any does.
-    static func wrote(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+    static func wrote(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         var marks = 0
         if isNamed(bytes, index) { marks += 2 }
         // The made-up host of SIPVicious, in From and Contact.
@@ -29,7 +29,7 @@ enum Scanner {
 
     private static func isFake(_ host: Span<UInt8>) -> Bool { host.isExactly("1.1.1.1") }
 
-    private static func isNamed(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Bool {
+    private static func isNamed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         guard let value = index.value(.userAgent), !value.isEmpty else { return false }
         let agent = bytes.bytes(value)
         for name in names where agent.count >= name.utf8CodeUnitCount {

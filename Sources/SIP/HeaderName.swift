@@ -1,4 +1,5 @@
 /// The header fields that Rempart tells apart; all others are `other` and keep the name they came with.
+@usableFromInline
 package enum HeaderName: UInt8, CaseIterable, Sendable {
     case via, from, to, callID, cseq, contact, maxForwards, contentLength, contentType, expires
     case route, recordRoute, authorization, proxyAuthorization, wwwAuthenticate, proxyAuthenticate
@@ -10,6 +11,13 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     case pAssertedIdentity, pPreferredIdentity, remotePartyID, diversion, historyInfo, privacy
     case pChargingVector, pAccessNetworkInfo, identity, identityInfo
     case other
+
+    /// Whether two names are the same; spelled out, since the compiler's own is called from other modules by
+    /// way of the protocol's table.
+    @inlinable
+    package static func == (left: HeaderName, right: HeaderName) -> Bool {
+        left.rawValue == right.rawValue
+    }
 
     /// The long form of the name, as it is written; empty for `other`.
     package var text: StaticString { Self.entry(self).long }
@@ -108,13 +116,9 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     fileprivate var compact: UInt8 { Self.entry(self).compact }
 }
 
-/// Finds header names by a hash of their lower-case bytes, and compares after the hit.
+/// Finds header names by their length and three of their letters, and compares after the hit.
 package struct HeaderTable: Sendable {
     private static let size = 256
-    /// The names, lower case, one after the other.
-    private var names: [UInt8] = []
-    /// Where each name lies in `names`.
-    private var slices: [Slice] = []
     /// Open addressing: the name's number plus one, 0 for free.
     private var slots = [UInt8](repeating: 0, count: Self.size)
     /// The name of each compact letter, `other` for none.
@@ -123,37 +127,36 @@ package struct HeaderTable: Sendable {
     /// The table of all names.
     package init() {
         for name in HeaderName.allCases where name != .other {
-            var lower: [UInt8] = []
-            for byte in "\(name.text)".utf8 { lower.append(Characters.lower(byte)) }
-            slices.append(Slice(names.count, lower.count))
-            names += lower
-            var slot = Self.hash(lower.span)
+            var bytes: [UInt8] = []
+            for byte in "\(name.text)".utf8 { bytes.append(byte) }
+            var slot = Self.slot(bytes.span)
             while slots[slot] != 0 { slot = (slot + 1) % Self.size }
             slots[slot] = name.rawValue + 1
             if name.compact != 0 { compact[Int(name.compact - 0x61)] = name }
         }
     }
 
-    private static func hash(_ name: Span<UInt8>) -> Int {
-        var hash: UInt32 = 2_166_136_261
-        for index in name.indices {
-            hash = (hash ^ UInt32(Characters.lower(name[index]))) &* 16_777_619
-        }
-        return Int((hash ^ hash >> 15) % UInt32(size))
+    /// Where the search for a name of at least one byte begins.
+    private static func slot(_ name: Span<UInt8>) -> Int {
+        let last = name.count - 1
+        let letters =
+            UInt32(name[0]) | UInt32(name[last]) << 8 | UInt32(name[last / 2]) << 16
+            | UInt32(truncatingIfNeeded: name.count) << 24
+        // Letters in either case begin alike.
+        return Int(((letters | 0x0020_2020) &* 0x9E37_79B1) >> 24)
     }
 
-    /// The header field of a name in any case, long or compact.
+    /// The header field of a token in any case, long or compact.
     package func find(_ name: Span<UInt8>) -> HeaderName {
-        if name.count == 1 {
+        guard name.count > 1 else {
+            guard name.count == 1 else { return .other }
             let letter = Characters.lower(name[0])
             return letter >= 0x61 && letter <= 0x7A ? compact[Int(letter - 0x61)] : .other
         }
-        var slot = Self.hash(name)
+        var slot = Self.slot(name)
         while slots[slot] != 0 {
-            let index = slots[slot] - 1
-            if name.equalsCaseless(names.span.bytes(slices[Int(index)])) {
-                return HeaderName(rawValue: index) ?? .other
-            }
+            let found = HeaderName(rawValue: slots[slot] - 1) ?? .other
+            if name.isExactly(found.text) || name.isToken(found.text) { return found }
             slot = (slot + 1) % Self.size
         }
         return .other

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// One header field of a message.
 package struct HeaderField: Sendable {
     /// Which it is.
@@ -9,7 +11,9 @@ package struct HeaderField: Sendable {
 }
 
 /// Where the parts of a message lie in its bytes; nothing is copied.
-package struct MessageIndex: Sendable {
+///
+/// Nor is the index itself, of more than 1,200 bytes: it is filled in place and lent out.
+package struct MessageIndex: ~Copyable {
     /// How many header fields a message may have.
     package static let maximumHeaders = 100
 
@@ -31,6 +35,9 @@ package struct MessageIndex: Sendable {
     private(set) var carried = 0
     /// How many Vias there are, several in one field counted each.
     package internal(set) var hops = 0
+    /// Keeps the index in memory: a struct that the compiler may hold in registers it copies whole to read
+    /// one element of an array in it (Swift 6.3).
+    private let anchor = Atomic<UInt8>(0)
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
@@ -86,22 +93,33 @@ package struct MessageIndex: Sendable {
     /// Field `position` (0 up to `count`).
     package subscript(position: Int) -> HeaderField {
         precondition(position < count)
-        return fields[position]
+        // By a span, since the array's own subscript copies the whole array first (Swift 6.3).
+        return fields.span[position]
     }
 
     /// The position of the first field of a name, or nil.
     package func position(_ name: HeaderName) -> Int? {
-        let number = first[Int(name.rawValue)]
+        let number = first.span[Int(name.rawValue)]
         return number == 0 ? nil : Int(number) - 1
+    }
+
+    /// The position of the next field of a name that stands at `start` or behind it, or nil.
+    package func position(_ name: HeaderName, from start: Int) -> Int? {
+        guard has(name) else { return nil }
+        let fields = fields.span
+        for position in start..<max(count, start) where fields[position].name == name {
+            return position
+        }
+        return nil
     }
 
     /// The value of the first field of a name, or nil.
     package func value(_ name: HeaderName) -> Slice? {
-        position(name).map { fields[$0].value }
+        position(name).map { self[$0].value }
     }
 
     /// Whether there is such a field.
-    package func has(_ name: HeaderName) -> Bool { first[Int(name.rawValue)] != 0 }
+    package func has(_ name: HeaderName) -> Bool { first.span[Int(name.rawValue)] != 0 }
 
     /// Adds a field; false when there are too many.
     mutating func add(_ field: HeaderField) -> Bool {
@@ -109,7 +127,7 @@ package struct MessageIndex: Sendable {
         fields[count] = field
         count += 1
         if !field.name.isWrittenAnew { carried += 1 }
-        if first[Int(field.name.rawValue)] == 0 {
+        if !has(field.name) {
             first[Int(field.name.rawValue)] = UInt8(count)
         }
         return true

@@ -60,13 +60,10 @@ package struct MessageParser: Sendable {
         _ message: Span<UInt8>, from start: Int, folds: Bool
     ) throws(ParseError) -> Int {
         var at = start
-        while at < message.count {
-            let byte = message[at]
-            if byte >= 0x20, byte != 0x7F {
-                at += 1
-                continue
-            }
-            switch byte {
+        while true {
+            at = message.firstControl(from: at)
+            guard at < message.count else { throw .unterminated }
+            switch message[at] {
             case 0x09: at += 1
             case 0x0D:
                 guard at + 1 < message.count else { throw .unterminated }
@@ -80,7 +77,6 @@ package struct MessageParser: Sendable {
             default: throw .control
             }
         }
-        throw .unterminated
     }
 
     private func parseStartLine(

@@ -1,9 +1,16 @@
 /// A request method.
+@usableFromInline
 package enum Method: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     case invite, ack, cancel, bye, register, options
     case update, prack, info, refer, message, subscribe, notify, publish
     /// A method that Rempart does not know.
     case other
+
+    /// Whether two methods are the same; spelled out as that of `HeaderName` is.
+    @inlinable
+    package static func == (left: Method, right: Method) -> Bool {
+        left.rawValue == right.rawValue
+    }
 
     /// The method of a name; names are case-sensitive (RFC 3261 section 7.1).
     package init(_ name: Span<UInt8>) {

@@ -111,7 +111,9 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Writes a text; not for the hot path.
-    package mutating func append(_ text: String) {
+    ///
+    /// Its label keeps a literal from being taken for a `String`, which Swift would prefer.
+    package mutating func append(text: String) {
         for byte in text.utf8 { append(byte) }
     }
 
@@ -145,7 +147,7 @@ package struct ByteBuffer: ~Copyable {
     package mutating func append(host ip: IPAddress) {
         guard ip.isV4 else {
             append("[")
-            append(ip.description)
+            append(text: ip.description)
             append("]")
             return
         }

@@ -31,7 +31,7 @@ enum OtherParser {
     }
 
     private static func compare(
-        _ other: osip_message_t, _ bytes: [UInt8], _ index: MessageIndex
+        _ other: osip_message_t, _ bytes: [UInt8], _ index: borrowing MessageIndex
     ) -> String? {
         let ours = said(bytes, index)
         var theirs: [String] = []
@@ -67,7 +67,7 @@ enum OtherParser {
     }
 
     /// What our parser says, in the same order.
-    private static func said(_ bytes: [UInt8], _ index: MessageIndex) -> [String] {
+    private static func said(_ bytes: [UInt8], _ index: borrowing MessageIndex) -> [String] {
         let span = bytes.span
         var result: [String] = []
         if index.isRequest {
@@ -95,13 +95,13 @@ enum OtherParser {
         return result + fields(span, index)
     }
 
-    private static func hasPlainBody(_ bytes: [UInt8], _ index: MessageIndex) -> Bool {
+    private static func hasPlainBody(_ bytes: [UInt8], _ index: borrowing MessageIndex) -> Bool {
         guard let type = index.value(.contentType) else { return false }
         return !bytes.span.bytes(type).text.lowercased().hasPrefix("multipart")
     }
 
     private static func count(
-        _ name: HeaderName, _ span: Span<UInt8>, _ index: MessageIndex
+        _ name: HeaderName, _ span: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Int {
         var count = 0
         for position in 0..<index.count where index[position].name == name {
@@ -113,7 +113,7 @@ enum OtherParser {
 
     /// The fields that libosip2 has no structure for: name and value without blanks and commas, since it cuts
     /// lists in pieces.
-    private static func fields(_ span: Span<UInt8>, _ index: MessageIndex) -> [String] {
+    private static func fields(_ span: Span<UInt8>, _ index: borrowing MessageIndex) -> [String] {
         var values: [String: String] = [:]
         for position in 0..<index.count {
             let field = index[position]

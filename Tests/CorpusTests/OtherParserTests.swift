@@ -127,7 +127,7 @@ private struct Generator {
     mutating func fields() -> [String] {
         let choices: [String] = [
             "s: short", "Subject:\tlong  one", "SUBJECT: many\r\n\tfolds\r\n  here", "Subject:",
-            "k: a, b,c", "Supported: timer", "User-Agent: Phone/1.0 (x; \"y\") z",
+            "k: a, b,c", "Supported: timer", "Server: Phone/1.0 (x; \"y\") z",
             "X-Odd!%*_+`'~.-: value", "X-Eight: gr\u{FC}n", "Date: Sat, 13 Nov 2010 23:29:00 GMT",
             "x: 1800;refresher=uas", "Min-SE: 90", "Allow: INVITE , ACK,\r\n BYE",
             "Warning: 370 example.com \"Choose, a \\\"bigger\\\" pipe\"", "Priority: urgent",

@@ -4,11 +4,6 @@ import Sys
 import Testing
 
 @Suite("Defence") struct DefenceScenarios {
-    /// The bans that were ordered.
-    private func orders(_ edge: Edge) -> [BanOrder] {
-        edge.bans.compactMap { if case .ban(let order) = $0 { order } else { nil } }
-    }
-
     @Test("no answer to a stranger by UDP is longer than what he sent, whatever he sends")
     func amplification() {
         for length in stride(from: 0, through: 400, by: 20) {
@@ -59,7 +54,7 @@ import Testing
             }
         }
         for phone in phones { #expect(try phone.register().status == 200) }
-        #expect(orders(edge).isEmpty)
+        #expect(edge.banOrders.isEmpty)
     }
 
     @Test("strangers get answers at a rate, and silence beyond it")
@@ -91,7 +86,7 @@ import Testing
     func names() throws {
         let edge = Edge([.failures(100)])
         guess(edge, ["a1", "a2", "a3", "a4", "a5", "a6", "a7"], at: "192.0.2.66")
-        let order = try #require(orders(edge).first)
+        let order = try #require(edge.banOrders.first)
         #expect(order.reason == "names-swept" && order.count == 5)
         #expect(order.evidence.contains("the last for a"))
         #expect(order.atLeast == .seconds(3600))
@@ -102,9 +97,9 @@ import Testing
     func traps() throws {
         let edge = Edge([.trap("admin"), .trap("alice")])
         guess(edge, ["alice"], at: "192.0.2.67")
-        #expect(orders(edge).isEmpty)
+        #expect(edge.banOrders.isEmpty)
         guess(edge, ["admin"], at: "192.0.2.66")
-        #expect(orders(edge).map(\.reason) == ["honey-account"])
+        #expect(edge.banOrders.map(\.reason) == ["honey-account"])
     }
 
     @Test("where phones are registered one wrong phone is held, and the others notice nothing")
@@ -113,7 +108,7 @@ import Testing
         let alice = Phone(edge, "alice", at: "198.51.100.7:5060")
         try alice.register()
         guess(edge, Array(repeating: "bob", count: 40), at: "198.51.100.7")
-        #expect(orders(edge).isEmpty)
+        #expect(edge.banOrders.isEmpty)
         #expect(try alice.register().status == 200)
         // Even with the right password now: nobody looks at it for a while.
         let bob = Phone(edge, "bob", at: "198.51.100.7:7000")
@@ -152,11 +147,11 @@ import Testing
             ])
         }
         udp.send(scan(udp, 1))
-        #expect(udp.next() == nil && orders(edge).isEmpty)
+        #expect(udp.next() == nil && edge.banOrders.isEmpty)
         let tcp = Phone(edge, "alice", at: "192.0.2.67:5060", .tcp, connection: 9)
         for number in 0..<3 { tcp.send(scan(tcp, number)) }
         #expect(tcp.next() == nil)
-        #expect(orders(edge).map(\.reason) == ["scanner"])
+        #expect(edge.banOrders.map(\.reason) == ["scanner"])
     }
 
     @Test("calls without a password are challenged for a while, then not at all")
@@ -170,8 +165,8 @@ import Testing
         }
         #expect(tcp.all().count == 9)
         // Either may come first: two numbers can have the same mark.
-        #expect(["stranger-calls", "numbers-swept"].contains(orders(edge).first?.reason))
-        #expect(orders(edge).first?.atLeast == .seconds(86_400))
+        #expect(["stranger-calls", "numbers-swept"].contains(edge.banOrders.first?.reason))
+        #expect(edge.banOrders.first?.atLeast == .seconds(86_400))
         #expect(Asterisk(edge).next() == nil)
     }
 
@@ -179,7 +174,7 @@ import Testing
     func observing() throws {
         let edge = Edge([.mode(.observe), .failures(3)])
         guess(edge, Array(repeating: "alice", count: 12), at: "192.0.2.66")
-        #expect(!orders(edge).isEmpty)
+        #expect(!edge.banOrders.isEmpty)
         #expect(try Phone(edge, "alice", at: "192.0.2.66:5060").register().status == 200)
     }
 

@@ -147,8 +147,7 @@ import Testing
         #expect(try alice.register().status == 503)
         edge.directorySpeaks()
         #expect(try alice.register().status == 200)
-        let orders = edge.bans.filter { if case .ban = $0 { true } else { false } }
-        #expect(orders.allSatisfy { "\($0)".contains("192.0.2.1") })
+        #expect(edge.banOrders.allSatisfy { "\($0.address)" == "192.0.2.1" })
     }
 
     @Test("a lifetime shorter than allowed is refused with 423 and the shortest one")

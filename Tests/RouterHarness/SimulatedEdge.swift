@@ -42,6 +42,10 @@ package final class SimulatedEdge {
     package var questions: [RouterToDirectory] = []
     /// What banner was asked for.
     package var bans: [RouterToBanner] = []
+    /// The bans among that.
+    package var banOrders: [BanOrder] {
+        bans.compactMap { if case .ban(let order) = $0 { order } else { nil } }
+    }
     /// What arrived and was not read yet.
     package var inboxes: [Flow: [Message]] = [:]
     /// The only addresses of the inside that anything may be sent to.

@@ -20,8 +20,7 @@ while made < calls {
     edge.advance(.seconds(9))
     let count = min(batch, calls - made)
     let outcome = edge.makeLossyCalls(count, from: alice, seed: seed)
-    let isBanned = edge.bans.contains { if case .ban(_) = $0 { true } else { false } }
-    guard outcome.isFree, outcome.isAsMeant, !isBanned else {
+    guard outcome.isFree, outcome.isAsMeant, edge.banOrders.isEmpty else {
         fatalError("seed \(seed): \(outcome)")
     }
     made += count
