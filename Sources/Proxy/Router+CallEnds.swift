@@ -113,7 +113,8 @@ extension Router {
     ) {
         let name = accounts.name(account).text
         audit.add(
-            .accountBarred, .warning, "\(name) \(verb) barred from calling: \(reason) (\(evidence))",
+            .accountBarred, .warning,
+            "\(name) \(verb) barred from calling: \(reason) (\(evidence))",
             [(.account, name), (.reason, reason)])
     }
 

@@ -120,6 +120,10 @@ extension Router {
     ) -> Bool {
         var found = calls.find(bytes, index) ?? .none
         var account = account
+        // Nobody speaks in another account's call with a token of his own.
+        if found.exists, Self.mark(&writer, accounts, calls[found].account) != token.account {
+            found = .none
+        }
         if found.exists {
             account = calls[found].account
         } else if account < 0, index.method != .bye {
@@ -201,7 +205,8 @@ extension Router {
     private static let unknownSequence: UInt32 = 0x4000_0000
 
     private mutating func addPieces(
-        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, phone: Span<UInt8>,
+        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        phone: Span<UInt8>,
         asterisk: Span<UInt8>, peer: Span<UInt8>
     ) {
         calls.clearPieces()
@@ -259,7 +264,8 @@ extension Router {
 
     /// Follows an Asterisk's request inside a dialog.
     mutating func followInside(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
+        _ account: Int32
     ) {
         let found = calls.find(bytes, index) ?? .none
         guard index.method != .bye else {
@@ -283,7 +289,9 @@ extension Router {
             asterisk: bytes.bytes(Self.contact(bytes, index).user),
             peer: bytes.bytes(index.from.uri.user))
         let handle = keep(&call, bytes, index)
-        if handle.exists, calls.gate[account].isBarred { end(handle, CallRefusal.barred.code) }
+        if calls.gate[account].isBarred, !settings.isObserving {
+            end(handle, CallRefusal.barred.code)
+        }
     }
 
     // MARK: Calls that nobody ends

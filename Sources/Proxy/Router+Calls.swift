@@ -27,7 +27,8 @@ extension Router {
 
     /// What an account's call to a number dials; nil when it was refused with 403.
     mutating func mayCall(
-        _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Dialled? {
         let dialled = settings.calls.plan.read(number)

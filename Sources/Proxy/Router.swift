@@ -183,7 +183,8 @@ package struct Router: ~Copyable {
     package var load: RouterLoad {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
-            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free, parked: parkedCount,
+            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free,
+            parked: parkedCount,
             lookUps: lookUps.count, held: held.count)
     }
 

@@ -7,7 +7,8 @@ internal import Sys
 struct Calls: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the calls that are under way, or end one.",
-        discussion: "A call that is older than sip-router is listed once one of its phones says something.")
+        discussion:
+            "A call that is older than sip-router is listed once one of its phones says something.")
 
     @Option(help: ArgumentHelp("End the call of this Call-ID.", valueName: "call-id"))
     var end: String?

@@ -66,7 +66,8 @@ import Testing
         let sent = try stage.alice.ask("INVITE", satellite)
         let first = try stage.alice.expect(403)
         for _ in 0..<20 {
-            stage.alice.send(wire([sent.start] + sent.headers.dropLast().map { "\($0.name): \($0.value)" }))
+            stage.alice.send(
+                wire([sent.start] + sent.headers.dropLast().map { "\($0.name): \($0.value)" }))
             #expect(try stage.alice.expect(403).toTag == first.toTag)
         }
         #expect(stage.edge.standings["alice"] == nil)
@@ -303,7 +304,8 @@ import Testing
         try stage.alice.register()
         let sent = stage.asterisk.call("alice")
         let invite = try stage.alice.expect("INVITE")
-        stage.alice.send(response(to: invite, 200, tag: "p1", ["Contact: <\(stage.alice.contact)>"]))
+        stage.alice.send(
+            response(to: invite, 200, tag: "p1", ["Contact: <\(stage.alice.contact)>"]))
         let answer = try stage.asterisk.expect(200)
         #expect(stage.edge.router.callRows().map(direction) == [.received])
         try stage.trip()
@@ -406,7 +408,8 @@ struct Stage {
     /// alice tries satellites until the account is barred.
     func trip() throws {
         for number in 0..<20 where edge.standings["alice"]?.reason.isEmpty ?? true {
-            try alice.ask("INVITE", "sip:008816123456\(10 + number)@example.com", callID: "t\(number)")
+            try alice.ask(
+                "INVITE", "sip:008816123456\(10 + number)@example.com", callID: "t\(number)")
             while let message = edge.inboxes[alice.flow]?.first, message.status == 100 {
                 _ = alice.next()
             }

@@ -139,7 +139,8 @@ import Testing
         var dialog = Dialog(caller: sent, try stage.alice.expect(200))
         stage.asterisk.call("alice", callID: "in@10.0.0.10:5060")
         let invite = try stage.alice.expect("INVITE")
-        stage.alice.send(response(to: invite, 200, tag: "p1", ["Contact: <\(stage.alice.contact)>"]))
+        stage.alice.send(
+            response(to: invite, 200, tag: "p1", ["Contact: <\(stage.alice.contact)>"]))
         let answer = try stage.asterisk.expect(200)
         let both = rows(stage.edge)
         #expect(both.map(\.direction) == [.made, .received])
@@ -274,7 +275,8 @@ import Testing
             forged.callID = "forged\(number)"
             forged.remote = "<sip:100@example.com>;tag=made\(number)"
             stage.alice.send(
-                forged.request("INVITE", via: stage.alice.via, ["Contact: <\(stage.alice.contact)>"])
+                forged.request(
+                    "INVITE", via: stage.alice.via, ["Contact: <\(stage.alice.contact)>"])
             )
         }
         #expect(stage.asterisk.all().filter { $0.method == "INVITE" }.count == 1)

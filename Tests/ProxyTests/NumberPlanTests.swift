@@ -18,7 +18,8 @@ import Testing
     @Test(
         "without settings a number is abroad when it is dialled with its calling code",
         arguments: [
-            ("100", "home"), ("0612345678", "home"), ("alice", "home"), ("*97", "home"), ("", "home"),
+            ("100", "home"), ("0612345678", "home"), ("alice", "home"), ("*97", "home"),
+            ("", "home"),
             ("0033123456789", "abroad FR"), ("+33123456789", "abroad FR"),
             ("+33-1.23-45-67-89", "abroad FR"), ("011442079460000", "abroad GB"),
             ("00033123456789", "abroad FR"), ("+99912345678", "abroad"), ("00", "home"),
@@ -70,10 +71,13 @@ import Testing
         #expect(told(number, [.home("US")]) == expected)
     }
 
-    @Test("a service code before a number does not hide it", arguments: [
-        "*31#00881612345678", "*6700881612345678", "#31#+881612345678", "%2A31%2300881612345678",
-        "**00881612345678",
-    ])
+    @Test(
+        "a service code before a number does not hide it",
+        arguments: [
+            "*31#00881612345678", "*6700881612345678", "#31#+881612345678",
+            "%2A31%2300881612345678",
+            "**00881612345678",
+        ])
     func service(_ number: String) {
         #expect(told(number) == "never")
     }
