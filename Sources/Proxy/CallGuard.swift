@@ -38,34 +38,6 @@ enum CallRefusal: UInt8, BitwiseCopyable, Sendable {
     }
 }
 
-/// Numbers that were refused to an account since a moment.
-struct RefusedNumbers: BitwiseCopyable, Sendable {
-    /// How many refusals count as much as that many numbers: whoever tries one number again and again is
-    /// angry, up to a point.
-    private static let patience: UInt32 = 4
-
-    private var marks: UInt64 = 0
-    private var total: UInt32 = 0
-    private var since: UInt32 = 0
-
-    /// Counts a refusal; how many there were, when the limit is reached: it begins anew then.
-    ///
-    /// Each number counts once, by one bit of 64, so that two may rarely pass for one.
-    mutating func add(_ mark: UInt64, _ limit: Limit, _ now: Milliseconds) -> UInt32? {
-        let second = UInt32(truncatingIfNeeded: now.seconds)
-        if total == 0 || Int64(second &- since) >= limit.window.seconds {
-            self = RefusedNumbers()
-            since = second
-        }
-        marks |= 1 << (mark & 63)
-        total &+= 1
-        let numbers = UInt32(marks.nonzeroBitCount)
-        guard numbers >= limit.count || total >= limit.count &* Self.patience else { return nil }
-        defer { self = RefusedNumbers() }
-        return total
-    }
-}
-
 /// What is remembered of an account's calls.
 struct Caller: BitwiseCopyable, Sendable {
     /// The first of its calls, by its place in the table; -1 for none.
@@ -79,8 +51,6 @@ struct Caller: BitwiseCopyable, Sendable {
     fileprivate var keptUntil = Milliseconds(0)
     fileprivate var tokens = TokenBucket()
     fileprivate var tokensAbroad = TokenBucket()
-    fileprivate var never = RefusedNumbers()
-    fileprivate var refusedAbroad = RefusedNumbers()
     /// The last request that was refused, and why: over UDP it comes again.
     fileprivate var refused: UInt64 = 0
     fileprivate var refusal = CallRefusal.barred
@@ -130,6 +100,8 @@ struct CallGuard: ~Copyable {
     static let transferred = Milliseconds.seconds(900)
 
     private var callers: ReservedArray<Caller>
+    private var never = RefusedNumbers(places: 2048)
+    private var abroad = RefusedNumbers(places: 2048)
 
     /// A guard of at most so many accounts.
     init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
@@ -162,10 +134,11 @@ struct CallGuard: ~Copyable {
         let now = terms.now.monotonic
         var reached: UInt32?
         switch (refusal, dialled.kind) {
-        case (.never, _): reached = caller.never.add(dialled.mark, terms.rules.tripNever, now)
+        case (.never, _):
+            reached = never.add(account, dialled.mark, terms.rules.tripNever, now)
         case (.barred, _): break
         case (_, .abroad):
-            reached = caller.refusedAbroad.add(dialled.mark, terms.rules.tripAbroad, now)
+            reached = abroad.add(account, dialled.mark, terms.rules.tripAbroad, now)
         default: break
         }
         return reached.map { .trip(refusal, $0) } ?? .refuse(refusal)

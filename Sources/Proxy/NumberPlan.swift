@@ -155,7 +155,8 @@ package struct NumberPlan: Sendable {
                 digits[count] = byte
                 count += 1
             case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"): break
-            default: return nil
+            // A letter at the beginning makes a name; behind digits a provider may overlook it.
+            default: if count == 0 { return nil }
             }
         }
         return count

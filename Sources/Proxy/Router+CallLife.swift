@@ -120,10 +120,7 @@ extension Router {
     ) -> Bool {
         var found = calls.find(bytes, index) ?? .none
         var account = account
-        // Nobody speaks in another account's call with a token of his own.
-        if found.exists, Self.mark(&writer, accounts, calls[found].account) != token.account {
-            found = .none
-        }
+        if found.exists, !isOf(found, token) { found = .none }
         if found.exists {
             account = calls[found].account
         } else if account < 0, index.method != .bye {
@@ -150,6 +147,18 @@ extension Router {
             if index.method == .invite || index.method == .update { retarget(found, bytes, index) }
         }
         return index.method != .refer || mayTransfer(account, found, bytes, index, flow)
+    }
+
+    /// Whether a token is of a call: nobody speaks in another account's call with a token of his own, or
+    /// begins one at another Asterisk with an old token and the name of this one.
+    private mutating func isOf(_ handle: Handle, _ token: AsteriskToken) -> Bool {
+        let call = calls[handle]
+        let isRinging = !call.isAnswered && exchanges.contains(call.exchange)
+        let asterisk =
+            isRinging && call.direction == .made
+            ? exchanges[call.exchange].asterisk : call.asterisk
+        return asterisk == token.asterisk
+            && Self.mark(&writer, accounts, call.account) == token.account
     }
 
     /// The account whose name From has, if the dialog's token is of that account; -1 if not.

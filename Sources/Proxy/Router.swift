@@ -336,7 +336,8 @@ package struct Router: ~Copyable {
         recent.add(
             Recent.Decision(
                 moment: now.sinceEpoch, source: flow.peer.ip,
-                callID: NameTable.hash(bytes.bytes(index.callID)), method: index.method,
+                callID: NameTable.hash(bytes.bytes(index.callID)),
+                method: index.isRequest ? index.method : index.sequenceMethod,
                 transport: flow.transport, reason: reason, status: status))
     }
 

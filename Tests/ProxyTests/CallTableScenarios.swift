@@ -282,6 +282,32 @@ import Testing
         #expect(stage.asterisk.all().filter { $0.method == "INVITE" }.count == 1)
     }
 
+    @Test("an old token of another Asterisk begins no call in the name of one that is under way")
+    func otherAsterisk() throws {
+        let edge = Edge([.calls(.atOnce(1))], asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
+        let alice = Phone(edge, "alice")
+        let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
+        var dialogs: [Dialog] = []
+        for number in 0..<2 {
+            let sent = try alice.ask("INVITE", "sip:100@example.com", callID: "d\(number)")
+            for asterisk in both {
+                for invite in asterisk.all() where invite.method == "INVITE" {
+                    asterisk.answer(invite, 200)
+                }
+            }
+            var dialog = Dialog(caller: sent, try alice.expect(200))
+            alice.send(dialog.request("ACK", via: alice.via))
+            if number == 0 { alice.send(dialog.request("BYE", via: alice.via)) }
+            dialogs.append(dialog)
+        }
+        for asterisk in both { _ = asterisk.all() }
+        var forged = dialogs[1]
+        forged.target = dialogs[0].target
+        alice.send(forged.request("INVITE", via: alice.via, ["Contact: <\(alice.contact)>"]))
+        _ = try alice.expect(403)
+        for asterisk in both { #expect(asterisk.next() == nil) }
+    }
+
     @Test("a call of which nothing was heard for long is forgotten; one that is refreshed is not")
     func silent() throws {
         let stage = try Stage()

@@ -25,7 +25,8 @@ import Testing
             ("00033123456789", "abroad FR"), ("+99912345678", "abroad"), ("00", "home"),
             ("001", "home"), ("+1", "home"), ("00881612345678", "never"), ("+88216123456", "never"),
             ("011979123456789", "never"), ("+19005551234", "never"), ("112", "emergency"),
-            ("911", "emergency"), ("9112", "home"),
+            ("911", "emergency"), ("9112", "home"), ("00881612345678a", "never"),
+            ("0088x1612345678", "never"), ("bob00881612345678", "home"),
         ])
     func standard(_ number: String, _ expected: String) {
         #expect(told(number) == expected)
