@@ -50,6 +50,17 @@ let soak: [Target] =
             swiftSettings: strict)
     ]
 
+/// What `scripts/core.sh` counts the instructions of.
+let core: [Target] =
+    Context.environment["REMPART_CORE"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "core",
+            dependencies: ["RouterHarness", "Proxy", "Registrar", "SIP", "Sys", "Messages"],
+            path: "Benchmarks/core", swiftSettings: strict)
+    ]
+
 let package = Package(
     name: "rempart",
     products: [
@@ -193,5 +204,5 @@ let package = Package(
                 "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar", "Digest",
                 "Sys", "Messages", "Journal",
             ]),
-    ] + fuzzers + soak
+    ] + fuzzers + soak + core
 )

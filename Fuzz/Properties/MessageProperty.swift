@@ -41,7 +41,7 @@ extension Properties {
 
     /// The message as the edge writes it; nil when it does not fit.
     private static func rewritten(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ writer: inout MessageWriter
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ writer: inout MessageWriter
     ) -> [UInt8]? {
         writer.begin()
         if index.isRequest {
@@ -71,7 +71,9 @@ extension Properties {
         return Array(copying: writer.buffer.span)
     }
 
-    private static func sequenceMethod(_ bytes: Span<UInt8>, _ index: MessageIndex) -> Slice {
+    private static func sequenceMethod(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
+        -> Slice
+    {
         guard let value = index.value(.cseq) else { return .empty }
         var start = value.start
         while start < value.end, bytes[start] &- 0x30 <= 9 { start += 1 }
@@ -80,7 +82,7 @@ extension Properties {
 
     /// Our own answer to an accepted request is a message that we would accept.
     private static func answered(
-        _ bytes: Span<UInt8>, _ index: MessageIndex, _ parser: MessageParser,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ parser: MessageParser,
         _ writer: inout MessageWriter
     ) -> String? {
         // The answer adds to Via and To, which must not already be as long as a line may be.

@@ -20,7 +20,7 @@ package struct Model: Equatable, Sendable {
     package var body: [UInt8] = []
 
     /// What an indexed message says.
-    package init(_ message: Span<UInt8>, _ index: MessageIndex) {
+    package init(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         if index.isRequest {
             start = Array(copying: message.bytes(index.methodSlice))
             rest = Array(copying: message.bytes(index.requestURI.whole))

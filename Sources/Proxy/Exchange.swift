@@ -25,6 +25,10 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var server: ServerTransaction
     /// The request as it came.
     package var request = Block.none
+    /// The lines that every answer repeats of it (`MessageWriter.answerIdentity`), without a tag of ours.
+    package var identity = Block.none
+    /// Where in these lines our tag stands; 0 when To came with one.
+    package var tagPlace = 0
     /// The last answer given.
     package var answer = Block.none
     /// The caller's account, or the called one's; -1 for none.

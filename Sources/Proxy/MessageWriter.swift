@@ -31,6 +31,9 @@ package struct MessageWriter: ~Copyable {
     /// longer than its request.
     private(set) var isCompact = false
 
+    /// Where the last `answerIdentity` had place for a tag of ours; 0 when To came with one.
+    private(set) var tagPlace = 0
+
     /// A writer for these sockets; `key` is of 32 bytes.
     package init(listeners: [Listener], key: [UInt8]) {
         self.listeners = listeners
@@ -352,16 +355,21 @@ package struct MessageWriter: ~Copyable {
         if let to = index.value(.to) {
             begin("To", "t")
             append(value: request.bytes(to), .inward)
-            if index.to.tag.isEmpty, !tag.isEmpty {
-                buffer.append(";tag=")
-                buffer.append(isCompact ? tag.extracting(0..<min(tag.count, 8)) : tag)
-            }
+            tagPlace = index.to.tag.isEmpty ? buffer.count : 0
+            if tagPlace > 0 { self.tag(tag) }
             endLine()
         }
         begin("Call-ID", "i")
         buffer.append(request.bytes(index.callID))
         endLine()
         sequence(index.sequence, request.bytes(index.methodSlice))
+    }
+
+    /// Writes To's tag, unless it is empty.
+    mutating func tag(_ tag: Span<UInt8>) {
+        guard !tag.isEmpty else { return }
+        buffer.append(";tag=")
+        buffer.append(isCompact ? tag.extracting(0..<min(tag.count, 8)) : tag)
     }
 
     // MARK: Addresses of the other side

@@ -60,8 +60,15 @@ extension Router {
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
         exchange.request = blocks.store(bytes)
-        guard exchange.request.exists, let handle = exchanges.take(exchange) else {
+        writer.begin()
+        writer.answerIdentity(bytes, index, flow.peer, tag: Span())
+        exchange.tagPlace = writer.tagPlace
+        exchange.identity = writer.isWhole ? blocks.store(writer.buffer) : .none
+        guard exchange.request.exists, exchange.identity.exists,
+            let handle = exchanges.take(exchange)
+        else {
             blocks.release(&exchange.request)
+            blocks.release(&exchange.identity)
             refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
@@ -81,8 +88,7 @@ extension Router {
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }
-        let exchange = exchanges[handle]
-        Self.answerIdentity(&writer, blocks, exchange, parser, tag: scratch)
+        Self.answerIdentity(&writer, blocks, exchanges[handle], tag: scratch)
         if status == 503 { writer.retryAfter() }
         writer.endEmpty()
         give(status, handle)
@@ -91,9 +97,20 @@ extension Router {
     // A buffer for the tag and not its span, which the compiler takes for a borrow of the whole router.
     private static func answerIdentity(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
-        _ parser: MessageParser, tag: borrowing ByteBuffer
+        tag: borrowing ByteBuffer
     ) {
-        answerIdentity(&writer, blocks, exchange, parser, tag.span)
+        answerIdentity(&writer, blocks, exchange, tag.span)
+    }
+
+    /// Writes the lines of an answer that repeat an exchange's request, with this tag.
+    static func answerIdentity(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
+        _ tag: Span<UInt8>
+    ) {
+        let lines = blocks.span(exchange.identity)
+        writer.append(lines.extracting(0..<exchange.tagPlace))
+        if exchange.tagPlace > 0 { writer.tag(tag) }
+        writer.append(lines.extracting(exchange.tagPlace..<lines.count))
     }
 
     /// Ends an exchange's request by ourselves, unless it has ended.
@@ -152,6 +169,7 @@ extension Router {
         timers.cancel(&exchanges[handle].retransmit)
         timers.cancel(&exchanges[handle].deadline)
         blocks.release(&exchanges[handle].request)
+        blocks.release(&exchanges[handle].identity)
         blocks.release(&exchanges[handle].answer)
         blocks.release(&exchanges[handle].best)
         texts.release(&exchanges[handle].user)

@@ -56,7 +56,8 @@ extension Router {
             next = at
         }
         guard let next, let binding = bindings[next] else { return false }
-        return forwardOutward(owner, binding.flow, uri: Array(bindings.contact(binding)))
+        takeContact(binding)
+        return forwardKept(owner, binding.flow)
     }
 
     /// Whether one binding was refreshed after another one.

@@ -14,33 +14,40 @@ extension Router {
 
     // MARK: Inward
 
-    /// Sends a new request to an Asterisk that was not tried yet; false when there is none.
-    @discardableResult
+    /// Sends an exchange's kept request to an Asterisk that was not tried yet; false when there is none.
     mutating func tryNextAsterisk(_ handle: Handle) -> Bool {
+        guard let address = chooseAsterisk(handle) else { return false }
+        guard let client = beginInward(handle, address) else { return true }
+        writeKept(handle, client, answering: nil)
+        sendInward(handle, client)
+        return true
+    }
+
+    /// Takes an Asterisk that an exchange's request has not tried yet, the next in turn; nil when there is
+    /// none, which ends an exchange that has tried none.
+    mutating func chooseAsterisk(_ handle: Handle) -> SocketAddress? {
         let tried = exchanges[handle].tried
-        var chosen: Int?
-        for wanted in [AsteriskState.up, .unknown] where chosen == nil {
-            for step in 0..<asterisks.count {
-                let number = (nextAsterisk + step) % asterisks.count
-                if asterisks[number].state == wanted, tried >> UInt64(number) & 1 == 0 {
-                    chosen = number
-                    break
-                }
-            }
-        }
-        guard let chosen else {
+        guard let chosen = turn(.up, tried) ?? turn(.unknown, tried) else {
             if tried == 0 {
                 finishLocally(handle, 503, "Service Unavailable")
                 recordNoAsterisk()
             }
-            return false
+            return nil
         }
         nextAsterisk = (chosen + 1) % asterisks.count
         exchanges[handle].tried |= 1 << UInt64(chosen)
         exchanges[handle].sequenceShift = 0
         exchanges[handle].challenges = 0
-        forward(handle, to: asterisks[chosen].address)
-        return true
+        return asterisks[chosen].address
+    }
+
+    /// The number of the next Asterisk of a state that is not among the tried ones.
+    private func turn(_ state: AsteriskState, _ tried: UInt64) -> Int? {
+        for step in 0..<asterisks.count {
+            let number = (nextAsterisk + step) % asterisks.count
+            if asterisks[number].state == state, tried >> UInt64(number) & 1 == 0 { return number }
+        }
+        return nil
     }
 
     private mutating func recordNoAsterisk() {
@@ -50,13 +57,34 @@ extension Router {
             [(.reason, "no-asterisk")])
     }
 
-    /// Sends an exchange's request to an Asterisk.
-    mutating func forward(_ handle: Handle, to address: SocketAddress) {
+    /// Sends the request at hand, an exchange's, to an Asterisk.
+    mutating func forward(
+        _ handle: Handle, to address: SocketAddress, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
+    ) {
+        guard let client = beginInward(handle, address) else { return }
+        writer.begin()
+        Self.writeInward(
+            &writer, texts, exchanges[handle], bytes, index, clients[client], client, nil)
+        sendInward(handle, client)
+    }
+
+    /// Sends an exchange's request to the same Asterisk again, with an answer to its challenge.
+    mutating func resend(_ handle: Handle, _ answer: ChallengeAnswer) {
+        guard let client = beginInward(handle, exchanges[handle].asterisk) else { return }
+        writeKept(handle, client, answering: answer)
+        send(client)
+    }
+
+    private mutating func beginInward(_ handle: Handle, _ address: SocketAddress) -> Handle? {
         exchanges[handle].asterisk = address
         let flow = Flow(.udp, listener: inside, peer: address)
-        guard let client = beginClient(handle, flow) else { return }
+        guard let client = beginClient(handle, flow) else { return nil }
         clients[client].asterisk = asterisks.firstIndex { $0.address == address } ?? -1
-        writeInward(handle, client, answering: nil)
+        return client
+    }
+
+    private mutating func sendInward(_ handle: Handle, _ client: Handle) {
         send(client)
         let mayMove = exchanges[handle].method == .invite && !exchanges[handle].inDialog
         if mayMove, asterisks.count > 1, clients.contains(client) {
@@ -65,44 +93,41 @@ extension Router {
         }
     }
 
-    /// Sends an exchange's request to the same Asterisk again, with an answer to its challenge.
-    mutating func resend(_ handle: Handle, _ answer: ChallengeAnswer) {
-        let flow = Flow(.udp, listener: inside, peer: exchanges[handle].asterisk)
-        guard let client = beginClient(handle, flow) else { return }
-        writeInward(handle, client, answering: answer)
-        send(client)
-    }
-
-    /// Writes an exchange's request as it goes to its Asterisk, with credentials when it has asked.
-    mutating func writeInward(
+    /// Writes an exchange's kept request as it goes to its Asterisk, with credentials when it has asked.
+    private mutating func writeKept(
         _ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?
     ) {
-        let exchange = exchanges[handle]
         writer.begin()
-        Self.writeInward(
-            &writer, blocks, texts, exchange, parser, flow: clients[client].flow, client,
-            cookie: clients[client].cookie, answer)
+        Self.writeKept(
+            &writer, blocks, texts, exchanges[handle], parser, clients[client], client, answer)
     }
 
-    private static func writeInward(
+    private static func writeKept(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore,
-        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser, flow: Flow,
-        _ client: Handle, cookie: UInt64,
-        _ answer: ChallengeAnswer?
+        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser,
+        _ client: Client, _ handle: Handle, _ answer: ChallengeAnswer?
     ) {
         let bytes = blocks.span(exchange.request)
         var index = MessageIndex()
         guard (try? parser.parse(bytes, into: &index)) != nil else { return }
+        writeInward(&writer, texts, exchange, bytes, index, client, handle, answer)
+    }
+
+    private static func writeInward(
+        _ writer: inout MessageWriter, _ texts: borrowing TextStore, _ exchange: Exchange,
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ client: Client, _ handle: Handle,
+        _ answer: ChallengeAnswer?
+    ) {
         writer.append(bytes.bytes(index.methodSlice))
         writer.append(" ")
         writer.append(uriOf: exchange.asterisk, user: texts.span(exchange.user))
         writer.append(" SIP/2.0\r\n")
-        writer.via(flow, client, cookie)
+        writer.via(client.flow, handle, client.cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
             writer.recordRoute(
-                flow.listener, to: exchange.flow, account: bytes.bytes(index.from.uri.user))
+                client.flow.listener, to: exchange.flow, account: bytes.bytes(index.from.uri.user))
         }
         writer.identity(
             bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift))
@@ -131,21 +156,49 @@ extension Router {
 
     // MARK: Outward
 
-    /// Sends an exchange's request to a phone; false when it cannot be sent.
-    mutating func forwardOutward(_ handle: Handle, _ flow: Flow, uri: [UInt8]) -> Bool {
+    /// Sends the request at hand, an exchange's, to the phone whose Contact is in `scratch`; false when it
+    /// cannot be sent.
+    mutating func forwardOutward(
+        _ handle: Handle, _ flow: Flow, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        let exchange = exchanges[handle]
         writer.begin()
+        let mark = Self.mark(&writer, accounts, exchanges[handle].account)
         let good = Self.writeOutward(
-            &writer, blocks, exchange, parser, flow, client, cookie: clients[client].cookie,
-            uri, Self.mark(&writer, accounts, exchange.account))
-        guard good else {
+            &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch, mark)
+        return sendOutward(handle, client, isGood: good)
+    }
+
+    /// Sends an exchange's kept request as `forwardOutward` does the one at hand.
+    mutating func forwardKept(_ handle: Handle, _ flow: Flow) -> Bool {
+        guard let client = beginClient(handle, flow) else { return false }
+        writer.begin()
+        let mark = Self.mark(&writer, accounts, exchanges[handle].account)
+        let good = Self.writeKept(
+            &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch, mark)
+        return sendOutward(handle, client, isGood: good)
+    }
+
+    private mutating func sendOutward(_ handle: Handle, _ client: Handle, isGood: Bool) -> Bool {
+        guard isGood else {
             endClient(client)
             exchanges[handle].open -= 1
             return false
         }
         send(client)
         return true
+    }
+
+    /// Puts a binding's Contact into `scratch`.
+    mutating func takeContact(_ binding: Binding) {
+        scratch.removeAll()
+        Self.append(&scratch, bindings, binding)
+    }
+
+    private static func append(
+        _ buffer: inout ByteBuffer, _ bindings: borrowing Bindings, _ binding: Binding
+    ) {
+        buffer.append(bindings.contact(binding))
     }
 
     /// The hash of an account's name that binds a token to it.
@@ -155,25 +208,33 @@ extension Router {
         writer.tokens.mark(accounts.name(account))
     }
 
-    private static func writeOutward(
+    private static func writeKept(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
-        _ parser: MessageParser, _ flow: Flow, _ client: Handle, cookie: UInt64, _ uri: [UInt8],
+        _ parser: MessageParser, _ client: Client, _ handle: Handle, uri: borrowing ByteBuffer,
         _ account: UInt32
     ) -> Bool {
         let bytes = blocks.span(exchange.request)
         var index = MessageIndex()
         guard (try? parser.parse(bytes, into: &index)) != nil else { return false }
+        return writeOutward(&writer, exchange, bytes, index, client, handle, uri: uri, account)
+    }
+
+    private static func writeOutward(
+        _ writer: inout MessageWriter, _ exchange: Exchange, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex, _ client: Client, _ handle: Handle,
+        uri: borrowing ByteBuffer, _ account: UInt32
+    ) -> Bool {
         writer.append(bytes.bytes(index.methodSlice))
         writer.append(" ")
         writer.append(uri.span)
         writer.append(" SIP/2.0\r\n")
-        writer.via(flow, client, cookie)
+        writer.via(client.flow, handle, client.cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         writer.identity(bytes, index, .outward, sequence: index.sequence)
         guard
             writer.contact(
-                through: flow, bytes, index, asterisk: exchange.flow.peer, sequenceShift: 0,
+                through: client.flow, bytes, index, asterisk: exchange.flow.peer, sequenceShift: 0,
                 account: account)
         else { return false }
         writer.rest(bytes, index, .outward)

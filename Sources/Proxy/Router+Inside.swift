@@ -51,17 +51,18 @@ extension Router {
             refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
             return
         }
-        let uri = [UInt8](bytes.bytes(index.requestURI.whole))
         guard index.method != .ack else {
             callConfirmed(bytes, index)
-            forwardInsideACK(bytes, index, way, uri, token)
+            forwardInsideACK(bytes, index, way)
             return
         }
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
-        if !forwardOutward(handle, way, uri: uri) {
+        scratch.removeAll()
+        scratch.append(bytes.bytes(index.requestURI.whole))
+        if !forwardOutward(handle, way, bytes, index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
     }
@@ -81,12 +82,11 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow, _ uri: [UInt8],
-        _ token: PhoneToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow
     ) {
         writer.begin()
         writer.append("ACK ")
-        writer.append(uri.span)
+        writer.append(bytes.bytes(index.requestURI.whole))
         writer.append(" SIP/2.0\r\n")
         writer.via(way, .none, random())
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
@@ -146,7 +146,8 @@ extension Router {
         beginCall(handle, .received, Dialled(.home), bytes, index)
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
-            _ = forwardOutward(handle, binding.flow, uri: Array(bindings.contact(binding)))
+            takeContact(binding)
+            _ = forwardOutward(handle, binding.flow, bytes, index)
         }
         if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
     }

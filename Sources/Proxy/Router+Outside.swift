@@ -166,7 +166,7 @@ extension Router {
         exchanges[handle].inDialog = true
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift
-        forward(handle, to: token.asterisk)
+        forward(handle, to: token.asterisk, bytes, index)
     }
 
     /// A request that begins something: authenticated, then to one of the Asterisks.
@@ -193,7 +193,8 @@ extension Router {
         exchanges[handle].account = account
         keepUser(bytes.bytes(index.requestURI.user), handle)
         beginCall(handle, .made, dialled, bytes, index)
-        tryNextAsterisk(handle)
+        guard let asterisk = chooseAsterisk(handle) else { return }
+        forward(handle, to: asterisk, bytes, index)
     }
 
     /// Whether a user part is safe for any dialplan: what could be taken for a channel, a separator or an

@@ -239,7 +239,7 @@ extension Router {
         writer.append(
             value: bytes.bytes(index.reason), exchange.direction == .inward ? .outward : .inward)
         writer.endLine()
-        Self.answerIdentity(&writer, blocks, exchange, parser, bytes.bytes(index.to.tag))
+        Self.answerIdentity(&writer, blocks, exchange, bytes.bytes(index.to.tag))
         switch exchange.direction {
         case .inward:
             guard passOutward(exchange, bytes, index) else {
@@ -249,17 +249,6 @@ extension Router {
         case .outward: passInward(exchange, client, bytes, index)
         }
         give(index.status, owner)
-    }
-
-    /// Writes the lines of an answer that repeat an exchange's request, with this tag.
-    static func answerIdentity(
-        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
-        _ parser: MessageParser, _ tag: Span<UInt8>
-    ) {
-        let request = blocks.span(exchange.request)
-        var index = MessageIndex()
-        guard (try? parser.parse(request, into: &index)) != nil else { return }
-        writer.answerIdentity(request, index, exchange.flow.peer, tag: tag)
     }
 
     /// The rest of an Asterisk's response on its way to a phone.

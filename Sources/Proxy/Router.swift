@@ -71,13 +71,15 @@ package struct Router: ~Copyable {
     let inside: UInt8
     let parser = MessageParser()
     var writer: MessageWriter
-    var scratch = ByteBuffer(capacity: 1024)
+    // A Request-URI fits, since a start line does.
+    var scratch = ByteBuffer(capacity: MessageParser.maximumLine)
     var hashes = HashEngine()
     var nonces: Nonces
     var now: Now
     var timers: TimerWheel
-    // Five for each exchange there may be: its request, its answer, what its branches sent.
-    var blocks = BlockStore(small: 500_000, large: 512)
+    // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
+    // branches sent.
+    var blocks = BlockStore(small: 600_000, large: 512)
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>

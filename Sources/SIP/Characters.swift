@@ -3,27 +3,33 @@ internal import Glibc
 /// The character classes of RFC 3261 section 25, and the comparisons SIP needs, on bytes.
 @usableFromInline
 package enum Characters {
-    /// Whether the byte may stand in a token (RFC 3261 section 25.1): letters, digits and -.!%*_+`'~
+    /// Whether the byte may stand in a token (RFC 3261 section 25.1).
+    ///
+    /// These are letters, digits and -.!%*_+`'~
     @inlinable
     package static func isToken(_ byte: UInt8) -> Bool {
         holds(byte, 0x03FF_6CA2_0000_0000, 0x47FF_FFFF_87FF_FFFE)
     }
 
-    /// Whether the byte may stand anywhere in a URI: printable ASCII, without what ends a quoted string or
-    /// a name-addr (RFC 3986 section 2), which is "<>\
+    /// Whether the byte may stand anywhere in a URI (RFC 3986 section 2).
+    ///
+    /// These are printable ASCII without what ends a quoted string or a name-addr, which is "<>\
     @inlinable
     package static func isURI(_ byte: UInt8) -> Bool {
         holds(byte, 0xAFFF_FFFA_0000_0000, 0x7FFF_FFFF_EFFF_FFFF)
     }
 
-    /// Whether the byte may stand unescaped in the user part of a SIP URI: letters, digits and
-    /// -_.!~*'()&=+$,;?/%#
+    /// Whether the byte may stand unescaped in the user part of a SIP URI.
+    ///
+    /// These are letters, digits and -_.!~*'()&=+$,;?/%#
     @inlinable
     package static func isUser(_ byte: UInt8) -> Bool {
         holds(byte, 0xABFF_FFFA_0000_0000, 0x47FF_FFFE_87FF_FFFE)
     }
 
-    /// Whether the byte may stand in a host, a name or an IPv4 address: letters, digits and -._
+    /// Whether the byte may stand in a host that is a name or an IPv4 address.
+    ///
+    /// These are letters, digits and -._
     @inlinable
     package static func isHost(_ byte: UInt8) -> Bool {
         holds(byte, 0x03FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
