@@ -23,10 +23,16 @@ package struct HashValue: Sendable {
     package init() {}
 
     /// The value of these bytes, of which the first 32 count.
-    package init(_ source: [UInt8]) {
+    package init(_ source: [UInt8]) { self.init(source.span) }
+
+    /// The value of these bytes, of which the first 32 count.
+    package init(_ source: Span<UInt8>) {
         length = min(source.count, 32)
         for index in 0..<length { bytes[index] = source[index] }
     }
+
+    /// A value of so many zero bytes, at most 32.
+    package init(zeros count: Int) { length = min(count, 32) }
 
     /// Whether the hexadecimal text spells this value; every byte is looked at, whatever the first
     /// difference, so that the time tells nothing.

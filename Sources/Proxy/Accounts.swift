@@ -21,8 +21,8 @@ package enum AccountState: UInt8, BitwiseCopyable, Sendable {
 /// An account as the router holds it: cached credentials, and the heads of its lists; its texts are asked of
 /// `Accounts`.
 package struct AccountEntry: BitwiseCopyable, Sendable {
-    /// When directory answered.
-    package fileprivate(set) var answered = Milliseconds(0)
+    /// When directory answered, in seconds of the monotonic clock.
+    fileprivate var answered: UInt32 = 0
     /// The first of its bindings, -1 for none.
     package var bindings: Int32 = -1
     /// The first of its registrations at the Asterisks, by its place; -1 for none.
@@ -31,42 +31,22 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
     fileprivate var text = Text.none
     fileprivate var nameLength: UInt8 = 0
     fileprivate var authUserLength: UInt8 = 0
+    /// HA1 by SHA-256, which few need.
+    fileprivate var sha256 = Text.none
+    /// The length of its access list, which stands behind the texts.
+    fileprivate var accessLength: UInt16 = 0
     fileprivate var md5 = InlineArray<16, UInt8>(repeating: 0)
-    fileprivate var sha256 = InlineArray<32, UInt8>(repeating: 0)
     fileprivate var hasMD5 = false
-    fileprivate var hasSHA256 = false
     fileprivate var hasOwnAuthUser = false
     fileprivate var hasOwnAOR = false
+    /// After how many changes of the database, counted round, directory answered.
+    fileprivate var generation: UInt8 = 0
     /// What is known.
     package var state = AccountState.unasked
     /// Whether something is remembered of it by its number, which then stays its own.
     package var isKept = false
     /// Whether phones may register it.
     package fileprivate(set) var mayRegister = false
-    /// The length of its access list, which stands behind the texts.
-    fileprivate var accessLength: UInt16 = 0
-
-    /// HA1 for our realm, of length 0 when there is none.
-    package func ha1(_ algorithm: DigestAlgorithm) -> HashValue {
-        var value = HashValue()
-        switch algorithm {
-        case .md5:
-            guard hasMD5 else { return value }
-            for index in 0..<16 { value.bytes[index] = md5[index] }
-        case .sha256:
-            guard hasSHA256 else { return value }
-            value.bytes = sha256
-        }
-        value.length = algorithm.length
-        return value
-    }
-
-    fileprivate mutating func keep(md5 source: [UInt8], sha256 other: [UInt8]) {
-        hasMD5 = source.count == 16
-        if hasMD5 { for index in 0..<16 { md5[index] = source[index] } }
-        hasSHA256 = other.count == 32
-        if hasSHA256 { for index in 0..<32 { sha256[index] = other[index] } }
-    }
 }
 
 /// The accounts that the router has heard of, with what directory said, for a while.
@@ -82,7 +62,9 @@ package struct Accounts: ~Copyable {
     private var texts: TextStore
     private var names = NameTable()
     private var free: [Int32] = []
-    private var generation = Milliseconds(Int64.min)
+    private var generation: UInt8 = 0
+    /// Whether HA1s by SHA-256 are kept: only who was offered SHA-256 answers by it.
+    package var keepsSHA256 = false
     /// Whether directory could not ask the database when it last tried.
     package private(set) var areUnavailable = false
 
@@ -137,6 +119,15 @@ package struct Accounts: ~Copyable {
         return texts.span(entry.text, Int(entry.text.length) - length, length)
     }
 
+    /// An account's HA1 for our realm, of length 0 when there is none.
+    package func ha1(_ number: Int32, _ algorithm: DigestAlgorithm) -> HashValue {
+        let entry = entries[Int(number)]
+        switch algorithm {
+        case .md5: return entry.hasMD5 ? HashValue(entry.md5.span) : HashValue()
+        case .sha256: return HashValue(texts.span(entry.sha256))
+        }
+    }
+
     // MARK: Names
 
     /// The number of a name, or nil when it was not heard of.
@@ -174,6 +165,7 @@ package struct Accounts: ~Copyable {
         else { return }
         names.remove(number, NameTable.hash(name(number)))
         texts.release(&entries[Int(number)].text)
+        texts.release(&entries[Int(number)].sha256)
         entries[Int(number)] = AccountEntry()
         free.append(number)
     }
@@ -186,16 +178,19 @@ package struct Accounts: ~Copyable {
         switch entry.state {
         case .unasked, .unknown, .unavailable: return true
         case .asked: return false
-        case .found: return entry.answered < generation || now - entry.answered > Self.freshness
+        case .found:
+            let age = UInt32(truncatingIfNeeded: now.seconds) &- entry.answered
+            return entry.generation != generation || Int64(age) > Self.freshness.seconds
         }
     }
 
     /// Everything answered before now is stale.
-    package mutating func forgetAnswers(_ now: Milliseconds) { generation = now }
+    package mutating func forgetAnswers() { generation &+= 1 }
 
     /// Takes directory's answer.
     package mutating func take(_ answer: AccountAnswer, for number: Int32, _ now: Milliseconds) {
-        entries[Int(number)].answered = now
+        entries[Int(number)].answered = UInt32(truncatingIfNeeded: now.seconds)
+        entries[Int(number)].generation = generation
         areUnavailable = answer == .unavailable
         switch answer {
         case .found(let account):
@@ -204,7 +199,6 @@ package struct Accounts: ~Copyable {
                 return
             }
             entries[Int(number)].state = .found
-            entries[Int(number)].keep(md5: account.ha1MD5, sha256: account.ha1SHA256)
             entries[Int(number)].mayRegister = account.mayRegister
         case .unknown: entries[Int(number)].state = .unknown
         case .unavailable:
@@ -231,6 +225,17 @@ package struct Accounts: ~Copyable {
         entries[Int(number)].hasOwnAuthUser = authUser != name
         entries[Int(number)].hasOwnAOR = aor != name
         entries[Int(number)].accessLength = UInt16(access.count)
+        return keepHashes(account, for: number)
+    }
+
+    private mutating func keepHashes(_ account: Account, for number: Int32) -> Bool {
+        let md5 = account.ha1MD5
+        entries[Int(number)].hasMD5 = md5.count == 16
+        if md5.count == 16 { for index in 0..<16 { entries[Int(number)].md5[index] = md5[index] } }
+        texts.release(&entries[Int(number)].sha256)
+        guard keepsSHA256, account.ha1SHA256.count == 32 else { return true }
+        guard let hash = texts.store(account.ha1SHA256.span) else { return false }
+        entries[Int(number)].sha256 = hash
         return true
     }
 }

@@ -163,10 +163,19 @@ package struct Presence: BitwiseCopyable, Sendable {
     package var challenges: UInt8 = 0
     /// Where it stands.
     package var state = State.waiting
+    private var flags: UInt8 = 0
+
     /// Whether the account has no binding any more, so that the registration is to be ended.
-    package var leaving = false
+    package var leaving: Bool {
+        get { flags & 1 != 0 }
+        set { flags = newValue ? flags | 1 : flags & ~1 }
+    }
+
     /// Whether the request under way ends the registration.
-    package var isEnding = false
+    package var isEnding: Bool {
+        get { flags & 2 != 0 }
+        set { flags = newValue ? flags | 2 : flags & ~2 }
+    }
 
     /// The Asterisk's number; there are at most 64 (`Exchange.tried`).
     package var asterisk: Int {

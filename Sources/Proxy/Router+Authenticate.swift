@@ -78,11 +78,10 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ header: DigestHeader,
         _ algorithm: DigestAlgorithm, _ account: Int32
     ) -> Bool {
-        let entry = accounts[account]
+        var ha1 = accounts.ha1(account, algorithm)
         // The same work for an account that does not exist.
-        let known = entry.state == .found && entry.ha1(algorithm).length > 0
-        let ha1 =
-            known ? entry.ha1(algorithm) : HashValue([UInt8](repeating: 0, count: algorithm.length))
+        let known = accounts[account].state == .found && ha1.length > 0
+        if !known { ha1 = HashValue(zeros: algorithm.length) }
         let expected = hashes.response(
             algorithm, ha1: ha1, method: bytes.bytes(index.methodSlice), header, in: bytes)
         let good = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
@@ -364,7 +363,7 @@ extension Router {
         case .bindings: restored()
         case .standing(let standing): restore(standing)
         case .changed:
-            accounts.forgetAnswers(now.monotonic)
+            accounts.forgetAnswers()
             foreignHA1 = [:]
         }
     }

@@ -178,6 +178,7 @@ package struct Router: ~Copyable {
         self.settings = settings
         writer.configure(settings)
         rates = StrangerRates(perSource: settings.replies)
+        if settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks
         asterisks = settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)

@@ -36,10 +36,10 @@ package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
 package struct SocketAddress: BitwiseCopyable, Hashable, Sendable {
     /// The address without its port.
     package var ip: IPAddress
-    /// The port, 0 where it is not known.
-    package var port: UInt16
     /// The interface index of a link-local IPv6 address, else 0.
     package var scope: UInt32
+    /// The port, 0 where it is not known; the last, so that what stands behind it fills its word.
+    package var port: UInt16
 
     /// The address of an IP, a port and a scope.
     @inlinable

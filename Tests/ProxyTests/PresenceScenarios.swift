@@ -1,3 +1,4 @@
+import Digest
 import Messages
 import Proxy
 import Registrar
@@ -24,10 +25,11 @@ import Testing
 
     @Test(
         "an Asterisk's challenge is answered with the account's own digest",
-        arguments: [Edge.realm, "pbx"])
-    func challenged(_ realm: String) throws {
+        arguments: [Edge.realm, "pbx"], [DigestAlgorithm.md5, .sha256])
+    func challenged(_ realm: String, _ algorithm: DigestAlgorithm) throws {
         let edge = Edge()
         edge.inwardRealm = realm
+        edge.inwardAlgorithm = algorithm
         try Phone(edge, "alice").register()
         edge.advance(.seconds(3))
         let register = edge.registered[address("10.0.0.10:5060")]?["alice"]

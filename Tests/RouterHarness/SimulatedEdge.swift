@@ -1,4 +1,4 @@
-internal import Digest
+package import Digest
 internal import Journal
 package import Messages
 package import Proxy
@@ -60,6 +60,8 @@ package final class SimulatedEdge {
     package var registered: [SocketAddress: [String: Message]] = [:]
     /// The realm in which an Asterisk asks for credentials; nil when it does not ask.
     package var inwardRealm: String?
+    /// The algorithm by which it asks.
+    package var inwardAlgorithm = DigestAlgorithm.md5
     /// How many messages left.
     package var sentCount = 0
     /// Sees every message that leaves.
@@ -257,7 +259,10 @@ package final class SimulatedEdge {
             router.receive(response(to: message, 200, tag: "a", expires).span, flow, now)
             return true
         }
-        let challenge = ["WWW-Authenticate: Digest realm=\"\(realm)\", nonce=\"n1\", algorithm=MD5"]
+        let challenge = [
+            "WWW-Authenticate: Digest realm=\"\(realm)\", nonce=\"n1\","
+                + " algorithm=\(inwardAlgorithm.name)"
+        ]
         router.receive(response(to: message, 401, tag: "a", challenge).span, flow, now)
         return true
     }
@@ -268,9 +273,9 @@ package final class SimulatedEdge {
         let header = message[name]
         let user = between(header, "username=\"", "\"")
         guard let password = passwords[user] else { return false }
-        let expected = hashed(
-            .md5, hashed(.md5, user, realm, password), between(header, "nonce=\"", "\""),
-            hashed(.md5, message.method, between(header, "uri=\"", "\"")))
+        let ha1 = hashed(inwardAlgorithm, user, realm, password)
+        let ha2 = hashed(inwardAlgorithm, message.method, between(header, "uri=\"", "\""))
+        let expected = hashed(inwardAlgorithm, ha1, between(header, "nonce=\"", "\""), ha2)
         return between(header, "response=\"", "\"") == expected
             && between(header, "realm=\"", "\"") == realm
     }
