@@ -8,7 +8,9 @@ extension Router {
     ///
     /// A host name may mean any address, so it passes only where nothing is said of Contacts. What cannot be
     /// read is left to the registrar, which refuses it.
-    func admitsContacts(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ account: Int32) -> Bool {
+    func admitsContacts(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ account: Int32)
+        -> Bool
+    {
         guard AccessList.limits(accounts.access(account), .contact) else { return true }
         for position in 0..<index.count where index[position].name == .contact {
             var list = ValueList(index[position].value)
