@@ -11,6 +11,8 @@ package enum RouterToDirectory: Equatable, Sendable {
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
+    /// Keep what is held against an account, in place of what was kept of it; empty: forget it.
+    case keep(AccountStanding)
 }
 
 /// What directory answers to sip-router.
@@ -23,6 +25,8 @@ package enum DirectoryToRouter: Equatable, Sendable {
     case bindings
     /// The accounts have, or may have, changed: forget what is cached.
     case changed
+    /// What was kept of an account; those of barred accounts come before anything else.
+    case standing(AccountStanding)
 }
 
 /// What directory knows of an account, without its secret.
@@ -135,6 +139,10 @@ extension RouterToDirectory {
             writer.string(account)
             writer.u64(key)
             return writer.bytes
+        case .keep(let standing):
+            var writer = WireWriter(kind: 5)
+            standing.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -155,6 +163,7 @@ extension RouterToDirectory {
         case 4:
             let account = try reader.string("account", limit: 64)
             self = .unbind(account: account, key: try reader.u64())
+        case 5: self = .keep(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -176,6 +185,10 @@ extension DirectoryToRouter {
             return writer.bytes
         case .bindings: return WireWriter(kind: 3).bytes
         case .changed: return WireWriter(kind: 4).bytes
+        case .standing(let standing):
+            var writer = WireWriter(kind: 5)
+            standing.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -189,6 +202,7 @@ extension DirectoryToRouter {
         case 2: self = .binding(try BindingRecord(from: &reader))
         case 3: self = .bindings
         case 4: self = .changed
+        case 5: self = .standing(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -126,12 +126,14 @@ package enum Setting: Equatable, Sendable {
     case connections(UInt32)
     /// Whether the firewall's table goes when the daemon stops (`defence.cleanup`).
     case cleanup(Bool)
+    /// What an account may call, and how much (`calls`).
+    case calls(CallRule)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
         case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
-            .limit, .trap, .replies, .profile:
+            .limit, .trap, .replies, .profile, .calls:
             [.router]
         case .domain, .realm, .inside: [.router, .directory]
         case .database, .schema, .accessOrder: [.directory]
@@ -183,8 +185,7 @@ extension Setting {
         case .limit(let detector, let limit):
             Self.frame(30) { writer in
                 writer.u8(detector.rawValue)
-                writer.u32(limit.count)
-                writer.milliseconds(limit.window)
+                writer.limit(limit)
             }
         case .trap(let name): Self.text(31, name)
         case .replies(let count): Self.frame(32) { $0.u32(count) }
@@ -193,6 +194,7 @@ extension Setting {
                 writer.string(name)
                 rule.write(to: &writer)
             }
+        case .calls(let rule): Self.frame(34) { rule.write(to: &$0) }
         }
     }
 
@@ -242,23 +244,36 @@ extension Setting {
         case 27: self = .cleanup(try reader.bool())
         case 30:
             let detector = try reader.choice("detector", of: Detector.self)
-            let count = try reader.count("limit", in: 1...100_000)
-            let window = try reader.seconds("window", in: 1...604_800)
-            self = .limit(detector, Limit(count, in: window))
+            self = .limit(detector, try reader.limit())
         case 31: self = .trap(try reader.string("trap", limit: 64))
         case 32: self = .replies(try reader.count("replies", in: 1...100_000))
         case 33:
             let name = try reader.string("profile", limit: 32)
             self = .profile(name, try ProfileRule(from: &reader))
+        case 34: self = .calls(try CallRule(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
     }
 }
 
+extension WireWriter {
+    /// Writes a limit.
+    mutating func limit(_ limit: Limit) {
+        u32(limit.count)
+        milliseconds(limit.window)
+    }
+}
+
 extension WireReader {
+    /// Reads a limit.
+    mutating func limit() throws(WireError) -> Limit {
+        let count = try count("limit", in: 1...100_000)
+        return Limit(count, in: try seconds("window", in: 1...604_800))
+    }
+
     /// Reads a country's two capital letters.
-    fileprivate mutating func country() throws(WireError) -> String {
+    mutating func country() throws(WireError) -> String {
         let text = try string("country", limit: 2)
         guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw .badValue("country")
@@ -276,7 +291,7 @@ extension WireReader {
     }
 
     /// Reads a span that must lie in a range of seconds.
-    fileprivate mutating func seconds(
+    mutating func seconds(
         _ name: String, in range: ClosedRange<Int64>
     ) throws(WireError) -> Milliseconds {
         let value = try milliseconds()

@@ -39,6 +39,8 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
     fileprivate var hasOwnAOR = false
     /// What is known.
     package var state = AccountState.unasked
+    /// Whether something is remembered of it by its number, which then stays its own.
+    package var isKept = false
     /// Whether phones may register it.
     package fileprivate(set) var mayRegister = false
     /// The length of its access list, which stands behind the texts.
@@ -167,7 +169,7 @@ package struct Accounts: ~Copyable {
     /// Forgets an account that has neither bindings nor a good answer: a name that was only tried.
     package mutating func forgetIfIdle(_ number: Int32) {
         let entry = entries[Int(number)]
-        guard entry.bindings < 0, entry.presences < 0, entry.state != .found,
+        guard entry.bindings < 0, entry.presences < 0, entry.state != .found, !entry.isKept,
             entry.state != .asked, entry.nameLength > 0
         else { return }
         names.remove(number, NameTable.hash(name(number)))

@@ -362,6 +362,7 @@ extension Router {
         case .account(let id, let answer): account(id, answer)
         case .binding(let record): restore(record)
         case .bindings: restored()
+        case .standing(let standing): restore(standing)
         case .changed:
             accounts.forgetAnswers(now.monotonic)
             foreignHA1 = [:]

@@ -209,8 +209,12 @@ extension Router {
         let ip = binding.flow.peer.ip
         let account = NameTable.hash(accounts.name(binding.account))
         defence.guards.succeeded(account, ip, now.monotonic)
+        defer { notice(binding.account, at: ip) }
         guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
             return
+        }
+        if let place = defence.sources.find(Defence.source(ip)) {
+            defence.sources[place].isAsked = true
         }
         let until = binding.expires + Defence.announcement - now.monotonic + now.sinceEpoch
         toBanner.append(.protect(ip, until: until))
@@ -243,6 +247,8 @@ extension Router {
         case .located(let ip, let country):
             guard let place = defence.sources.find(Defence.source(ip)) else { return }
             defence.sources[place].country = Country(country)
+            defence.sources[place].isLocated = true
+            located(ip)
         case .all: break
         }
     }

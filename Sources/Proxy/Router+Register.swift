@@ -398,6 +398,7 @@ extension Router {
             for index in bindings.indices {
                 if let binding = bindings[index] { tell(binding) }
             }
+            tellStandings()
         }
         hasLoaded = true
     }

@@ -32,6 +32,8 @@ package struct RouterLoad: Equatable, Sendable {
     package var presences: Int
     /// Timers set.
     package var timers: Int
+    /// Calls under way.
+    package var calls: Int
     /// Blocks for messages that are free.
     package var freeBlocks: Int
     /// Messages that wait for directory.
@@ -77,8 +79,9 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent. Nearly every message fits 2,048 bytes; 65,536 are the longest one of a stream.
-    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
+    // branches sent; and one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
+    // one of a stream.
+    var blocks = BlockStore([(512, 400_000), (1024, 400_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -95,6 +98,10 @@ package struct Router: ~Copyable {
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
+    /// The calls under way, and who may make more.
+    var calls = Calls()
+    /// How far the local time is ahead of UTC; the loop keeps it right.
+    package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -186,7 +193,8 @@ package struct Router: ~Copyable {
     package var load: RouterLoad {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
-            timers: timers.count, freeBlocks: blocks.free, parked: parkedCount,
+            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free,
+            parked: parkedCount,
             lookUps: lookUps.count, held: held.count)
     }
 
@@ -342,7 +350,8 @@ package struct Router: ~Copyable {
         recent.add(
             Recent.Decision(
                 moment: now.sinceEpoch, source: flow.peer.ip,
-                callID: NameTable.hash(bytes.bytes(index.callID)), method: index.method,
+                callID: NameTable.hash(bytes.bytes(index.callID)),
+                method: index.isRequest ? index.method : index.sequenceMethod,
                 transport: flow.transport, reason: reason, status: status))
     }
 
@@ -385,6 +394,7 @@ package struct Router: ~Copyable {
     package mutating func advance(_ now: Now) {
         self.now = now
         failLostBranches()
+        if now.monotonic >= calls.nextSweep { sweepCalls() }
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)

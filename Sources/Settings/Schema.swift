@@ -78,7 +78,7 @@ package struct SettingKey: Sendable {
 package enum Schema {
     /// The keys.
     package static let keys: [SettingKey] =
-        sides + accounts + tls + defence + strangers + limits + profiles + registration
+        sides + accounts + tls + calls + defence + strangers + limits + profiles + registration
 
     /// The key of a path.
     package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }

@@ -1,4 +1,5 @@
 internal import Digest
+internal import Journal
 package import Messages
 package import Proxy
 package import Registrar
@@ -35,6 +36,10 @@ package final class SimulatedEdge {
     package var access: [String: AccessList] = [:]
     /// What directory keeps, by account and key.
     package var kept: [String: BindingRecord] = [:]
+    /// What directory keeps of accounts.
+    package var standings: [String: AccountStanding] = [:]
+    /// What was written to the journal since the last look, but for what the normal course writes.
+    package var records: [String] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
     /// The questions that it has left.
@@ -83,6 +88,7 @@ package final class SimulatedEdge {
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
             secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+        for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }
         router.take(.bindings, now)
         advance(Milliseconds(100))
@@ -135,7 +141,9 @@ package final class SimulatedEdge {
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
-            router.audit.removeAll()
+            for record in takeRecords(&router) where record["PRIORITY"] != "6" {
+                records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
+            }
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.outbox.count {
                 sent.append((router.outbox.flow(index), Array(router.outbox.message(index))))
@@ -157,6 +165,8 @@ package final class SimulatedEdge {
             if isDirectorySilent { questions.append(question) } else { answer(question) }
         case .bind(let record): kept["\(record.account) \(record.key)"] = record
         case .unbind(let account, let key): kept["\(account) \(key)"] = nil
+        case .keep(let standing):
+            standings[standing.account] = standing.isEmpty ? nil : standing
         case .hello: break
         }
     }
@@ -287,4 +297,20 @@ package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
 
 private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
     try? RouterToDirectory(decoding: queue.message(index))
+}
+
+/// The records that a router wants written, taken off it: each field by its name.
+package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
+    var records: [[Substring: Substring]] = []
+    for index in 0..<router.audit.records.count {
+        var record = ByteBuffer(capacity: 16_384)
+        router.audit.records.writeNative(index, process: "sip-router", into: &record)
+        let pairs = record.span.text.split(separator: "\n").map { line in
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (parts[0], parts[1])
+        }
+        records.append(Dictionary(uniqueKeysWithValues: pairs))
+    }
+    router.audit.removeAll()
+    return records
 }
