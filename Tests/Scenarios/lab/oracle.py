@@ -137,12 +137,15 @@ class Trial:
 
     def run(self, methods: list[str], rounds: int, wrong: bool, spacing: float) -> None:
         """Asks in rounds; `wrong` with credentials, whose answers wait, so that rounds overlap, `spacing` seconds apart."""
-        generator = random.Random(4)
+        order = self.classes[:]
         due = time.monotonic()
         for round_number in range(rounds):
             method = methods[round_number % len(methods)]
-            order = self.classes[:]
-            generator.shuffle(order)
+            # Every second round goes the other way round: each class stands before each other as often as behind it.
+            if round_number % 2:
+                order.reverse()
+            else:
+                random.shuffle(order)
             for who in order:
                 raw = self.asker.request(method, who.name, self.asker.proof(method, who) if wrong else "")
                 self._sent[self.asker.number] = (round_number, who, method, time.time_ns())

@@ -1,0 +1,82 @@
+"""Connections on which nobody says who he is are few for each source, and short; a phone's are not."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+from conftest import Lab, Site
+from lab.clients import Client
+from lab.namespaces import EDGE_OUTSIDE, entered
+from lab.phones import PORTS
+from lab.waiting import eventually
+
+CROWDED, QUIET, OFFICE = "198.18.2.31", "198.18.2.32", "198.18.2.33"
+ALLOWED = 20
+
+
+@pytest.fixture(autouse=True)
+def nobody_banned(site: Site) -> Iterator[None]:
+    yield
+    site.edge.ask("unban", "all")
+
+
+def opened(lab: Lab, address: str) -> socket.socket:
+    with entered(lab.network.clients):
+        connection = socket.socket()
+        connection.bind((address, 0))
+    # Beyond the kernel's own limit a second it takes another try, which the kernel makes by itself.
+    connection.settimeout(10)
+    connection.connect((EDGE_OUTSIDE, PORTS["tcp"]))
+    return connection
+
+
+def is_ended(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1)
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def options(client: Client) -> bytes:
+    return client.request("OPTIONS", "1003", uri=f"sip:{client.domain}").encoded()
+
+
+def test_a_source_has_twenty_connections_before_it_has_said_who_it_is(site: Site, lab: Lab) -> None:
+    def crowd() -> bool:
+        """In its first ten seconds sip-router lets everybody in."""
+        with contextlib.ExitStack() as held:
+            connections = [held.enter_context(opened(lab, CROWDED)) for _ in range(ALLOWED + 1)]
+            try:
+                eventually(lambda: is_ended(connections[-1]), "the last one is ended", 0.5, every=0.02)
+            except AssertionError:
+                return False
+            assert not any(is_ended(each) for each in connections[:-1])
+            # A neighbour is not affected.
+            with lab.client(QUIET, "tcp") as other:
+                other.send(options(other))
+                assert other.receive()
+            return True
+
+    eventually(crowd, "one connection more than is allowed is ended at once", 40, every=0.5)
+
+
+def test_a_connection_ends_that_has_asked_but_not_authenticated_and_a_phones_stays(site: Site, lab: Lab) -> None:
+    with lab.client(OFFICE, "tcp") as phone, lab.client(QUIET, "tcp") as stranger, lab.client(QUIET, "tls") as secret:
+        assert phone.register(lab.accounts["1003"]) == 200
+        for client in (stranger, secret):
+            client.send(options(client))
+            answer = client.receive()
+            assert answer
+            assert answer.status == 200
+        # Nothing but keep-alives, which do not count for them.
+        stranger.send(b"\r\n\r\n")
+        assert stranger.closed(25)
+        assert secret.closed(25)
+        phone.send(options(phone))
+        answer = phone.receive()
+        assert answer
+        assert answer.status == 200
