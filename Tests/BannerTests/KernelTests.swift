@@ -113,6 +113,28 @@ struct KernelTests {
         #expect(!left.output.1.isEmpty)
     }
 
+    @Test("a block list that is replaced by one that overlaps it is in the kernel as it is written")
+    func replacedList() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        let list = URL(fileURLWithPath: "\(folder.path)/list")
+        let first = ["10.0.0.0/24", "10.0.2.0/24", "10.0.4.0/22", "255.255.255.0/24"]
+        let second = ["10.0.0.0/25", "10.0.2.0/23", "10.0.5.0/24", "2001:db8::/32"]
+        try Data(first.joined(separator: "\n").utf8).write(to: list, options: .atomic)
+        try banner.start(folder.descriptor, [.blockList(list.path)])
+        let before = try banner.listing { $0.contains("10.0.4.0/22") }
+        for network in first { #expect(before.contains(network)) }
+        try Data(second.joined(separator: "\n").utf8).write(to: list, options: .atomic)
+        let after = try banner.listing { $0.contains("10.0.5.0/24") }
+        for network in second { #expect(after.contains(network)) }
+        for network in first { #expect(!after.contains(network)) }
+        // Another's change of another table has it looked through: nothing is put right.
+        try banner.inside("nft add table inet other")
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        let later = try banner.listing { $0.contains("198.18.0.7") }
+        for network in second { #expect(later.contains(network)) }
+    }
+
     @Test("the table stays when banner stops, or goes if it is asked to")
     func cleanStop() throws {
         let folder = try TemporaryFolder()
