@@ -19,12 +19,16 @@ struct BanTableTests {
             defence.ban(source(number), until: .seconds(60), .seconds(1))
         }
         defence.ban(phone, until: .seconds(60), .seconds(20))
-        #expect(!defence.isListed(phone, .seconds(20)))
+        let isAddedBeforeThereIsRoom = defence.isListed(phone, .seconds(20))
+        #expect(!isAddedBeforeThereIsRoom)
         defence.ban(source(0), until: .seconds(90), .seconds(20))
-        #expect(defence.isListed(source(0), .seconds(61)))
+        let isProlonged = defence.isListed(source(0), .seconds(61))
+        #expect(isProlonged)
         defence.ban(phone, until: .seconds(90), .seconds(61))
-        #expect(defence.isListed(phone, .seconds(61)))
-        #expect(defence.isListed(source(0), .seconds(61)))
+        let isAdded = defence.isListed(phone, .seconds(61))
+        #expect(isAdded)
+        let isKept = defence.isListed(source(0), .seconds(61))
+        #expect(isKept)
     }
 
     @Test("who is registered where is known on after all bans were lifted, and what was held is not")
@@ -35,8 +39,11 @@ struct BanTableTests {
         defence.hold(phone, until: .seconds(60), now)
         defence.ban(source(1), until: .seconds(60), now)
         defence.unbanAll()
-        #expect(defence.isResident(phone, now))
-        #expect(!defence.isHeld(phone, now))
-        #expect(!defence.isListed(source(1), now))
+        let isResident = defence.isResident(phone, now)
+        #expect(isResident)
+        let isHeld = defence.isHeld(phone, now)
+        #expect(!isHeld)
+        let isListed = defence.isListed(source(1), now)
+        #expect(!isListed)
     }
 }
