@@ -46,7 +46,7 @@ let soak: [Target] =
     ? []
     : [
         .executableTarget(
-            name: "soak", dependencies: ["RouterHarness", "Sys"], path: "Tests/Soak",
+            name: "soak", dependencies: ["RouterHarness", "Messages", "Sys"], path: "Tests/Soak",
             swiftSettings: strict)
     ]
 
@@ -170,7 +170,7 @@ let package = Package(
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         .target(
             name: "RouterHarness",
-            dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages"],
+            dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
             path: "Tests/RouterHarness", swiftSettings: strict),
         tests(
             "ProxyTests",

@@ -156,6 +156,9 @@ tls:
   key: $folder/key.pem
 defence:
   ${defence:-allow: [198.18.0.0/16]}
+calls:
+  at-once: 10000
+  per-minute: 100000
 SETTINGS
     rm -rf "$folder/state" "$folder/runtime"
     mkdir -p "$folder/state/banner" "$folder/runtime"

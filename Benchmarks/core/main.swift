@@ -68,7 +68,10 @@ func call(_ edge: SimulatedEdge) throws {
 }
 
 let edge = SimulatedEdge(
-    [.allow(Network(IPAddress(v4: 0xC633_6400), prefix: 24))], asterisks: ["10.0.0.10:5060"]
+    // One phone makes all calls.
+    [
+        .allow(Network(IPAddress(v4: 0xC633_6400), prefix: 24)), .calls(.perMinute(100_000)),
+    ], asterisks: ["10.0.0.10:5060"]
 ) { fatalError($0) }
 switch work {
 case "parse": try parse()

@@ -305,6 +305,8 @@ private final class RouterPlay {
 
     private func garble(_ peer: Int) {
         guard var bytes = pick(sent[peer]) else { return }
+        // What is answered to it may look like an answer to the one that it is a copy of.
+        if let message = Message(bytes) { requests[key(message, peer), default: 0] += 1 }
         for _ in 0..<1 + next() % 3 {
             let place = (next() << 8 | next()) % bytes.count
             bytes[place] = UInt8(next())
@@ -323,6 +325,8 @@ private final class RouterPlay {
         edge.leap(.seconds(700), steps: 200)
         // A registration lasts 3600 s when garbling has taken its Expires away.
         if edge.router.load != base { edge.leap(.seconds(3600), steps: 1000) }
+        // A call of which nothing is heard is forgotten after eight hours.
+        if edge.router.load.calls > 0 { edge.leap(.seconds(30_000), steps: 4000) }
         collect()
         var left = 100
         while edge.router.load.clients > base.clients, left > 0 {

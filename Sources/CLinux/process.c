@@ -19,6 +19,13 @@ int64_t clinux_monotonic_ms(void) { return milliseconds(CLOCK_MONOTONIC); }
 
 int64_t clinux_realtime_ms(void) { return milliseconds(CLOCK_REALTIME); }
 
+long clinux_utc_offset(void) {
+    time_t now = time(NULL);
+    struct tm local;
+    // The first call reads the time zone, later ones remember it.
+    return localtime_r(&now, &local) ? local.tm_gmtoff : 0;
+}
+
 int clinux_errno(void) { return errno; }
 
 int clinux_random(void *bytes, size_t length) {

@@ -45,7 +45,7 @@ package enum Record: String, CaseIterable, Sendable {
     case handshakeFailed = "5b0d2c7a41f34c0e9c1e3c6f0a7d1020"
     /// A call began: its INVITE was accepted.
     case callBegan = "5b0d2c7a41f34c0e9c1e3c6f0a7d1021"
-    /// A call ended by BYE.
+    /// A call ended by BYE, or was ended by us.
     case callEnded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1022"
     /// The certificate in use has changed.
     case certificateLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
@@ -55,6 +55,14 @@ package enum Record: String, CaseIterable, Sendable {
     case listLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1070"
     /// Somebody is not looked at for a while, where a ban would hit a phone as well.
     case held = "5b0d2c7a41f34c0e9c1e3c6f0a7d1031"
+    /// A call of an account was refused.
+    case callRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1040"
+    /// An account is barred from calling.
+    case accountBarred = "5b0d2c7a41f34c0e9c1e3c6f0a7d1041"
+    /// A barred account may call again.
+    case accountReleased = "5b0d2c7a41f34c0e9c1e3c6f0a7d1042"
+    /// An account is in a country in which it never was.
+    case countryHeld = "5b0d2c7a41f34c0e9c1e3c6f0a7d1043"
 }
 
 /// How much a record matters; syslog's numbers.
@@ -105,4 +113,6 @@ package enum Field: String, Sendable {
     case asterisk = "REMPART_ASTERISK"
     /// A file or database.
     case file = "REMPART_FILE"
+    /// A dialled number.
+    case number = "REMPART_NUMBER"
 }

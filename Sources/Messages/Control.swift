@@ -5,7 +5,7 @@ package import Wire
 package enum ControlRequest: Equatable, Sendable {
     /// The components and their states; answered by the supervisor.
     case status
-    /// The Asterisks and their states; answered by sip-router.
+    /// The Asterisks and their states, and the barred accounts; answered by sip-router.
     case asterisks
     /// The live bindings; answered by sip-router.
     case phones
@@ -25,12 +25,18 @@ package enum ControlRequest: Equatable, Sendable {
     case allow(Network, Bool)
     /// What sip-router has decided about an address, or about the Call-ID of at most 255 bytes.
     case explain(String)
+    /// The calls that are under way; answered by sip-router.
+    case calls
+    /// Ends the calls of a Call-ID of at most 255 bytes; by sip-router.
+    case endCall(String)
+    /// Lets a barred account, its name at most 64 bytes, call again; by sip-router.
+    case release(String)
 
     /// The process that answers.
     package var answeredBy: Role {
         switch self {
         case .status, .restart, .reload: .supervisor
-        case .asterisks, .phones, .explain: .router
+        case .asterisks, .phones, .explain, .calls, .endCall, .release: .router
         case .bans, .ban, .unban, .why, .allow: .banner
         }
     }
@@ -38,8 +44,8 @@ package enum ControlRequest: Equatable, Sendable {
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .asterisks, .phones, .bans, .why, .explain: false
-        case .ban, .unban, .restart, .reload, .allow: true
+        case .status, .asterisks, .phones, .bans, .why, .explain, .calls: false
+        case .ban, .unban, .restart, .reload, .allow, .endCall, .release: true
         }
     }
 }
@@ -81,6 +87,15 @@ extension ControlRequest {
             var writer = WireWriter(kind: 11)
             writer.string(what, cutTo: 255)
             return writer.bytes
+        case .calls: return WireWriter(kind: 12).bytes
+        case .endCall(let callID):
+            var writer = WireWriter(kind: 13)
+            writer.string(callID, cutTo: 255)
+            return writer.bytes
+        case .release(let account):
+            var writer = WireWriter(kind: 14)
+            writer.string(account, cutTo: 64)
+            return writer.bytes
         }
     }
 
@@ -105,6 +120,9 @@ extension ControlRequest {
             let network = try reader.network()
             self = .allow(network, try reader.bool())
         case 11: self = .explain(try reader.string("what", limit: 255))
+        case 12: self = .calls
+        case 13: self = .endCall(try reader.string("callID", limit: 255))
+        case 14: self = .release(try reader.string("account", limit: 64))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -170,6 +188,10 @@ package enum ControlReply: Equatable, Sendable {
     case failed(String)
     /// One thing that is known of what was asked about: its name, and the value.
     case finding(name: String, value: String)
+    /// A call that is under way.
+    case call(CallRow)
+    /// An account that is barred from calling, or held.
+    case standing(AccountStanding)
 }
 
 /// A live binding as `rempart phones` shows it.
@@ -288,6 +310,14 @@ extension ControlReply {
             writer.string(name, cutTo: 64)
             writer.string(value, cutTo: 1024)
             return writer.bytes
+        case .call(let row):
+            var writer = WireWriter(kind: 9)
+            row.write(to: &writer)
+            return writer.bytes
+        case .standing(let standing):
+            var writer = WireWriter(kind: 10)
+            standing.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -323,6 +353,8 @@ extension ControlReply {
         case 8:
             let name = try reader.string("name", limit: 64)
             self = .finding(name: name, value: try reader.string("value", limit: 1024))
+        case 9: self = .call(try CallRow(from: &reader))
+        case 10: self = .standing(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -34,7 +34,7 @@ package enum ProfileRule: Equatable, Sendable {
     case answer(ProfileAnswer)
     /// How many answers a second go to an address that has proven nothing, 1 to 100,000.
     case replies(UInt32)
-    /// How many calls an account may have at a time, 1 to 10,000.
+    /// How many calls an account may make at a time, 1 to 10,000.
     case calls(UInt32)
     /// How many wrong passwords within `defence.window` ban a source, 1 to 1,000.
     case failures(UInt32)

@@ -11,6 +11,8 @@ package enum RouterToDirectory: Equatable, Sendable {
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
+    /// Keep what is held against an account, in place of what was kept of it; empty: forget it.
+    case keep(AccountStanding)
 }
 
 /// What directory answers to sip-router.
@@ -23,6 +25,8 @@ package enum DirectoryToRouter: Equatable, Sendable {
     case bindings
     /// The accounts have, or may have, changed: forget what is cached.
     case changed
+    /// What was kept of an account; those of barred accounts come before anything else.
+    case standing(AccountStanding)
 }
 
 /// What directory knows of an account, without its secret.
@@ -47,16 +51,20 @@ package struct Account: Equatable, Sendable {
     package var aor: String
     /// Whether phones may register it (host=dynamic; max_contacts of at least 1).
     package var mayRegister: Bool
+    /// From where it may be used.
+    package var access: AccessList
 
     /// An account of its parts.
     package init(
-        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool
+        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool,
+        access: AccessList = AccessList()
     ) {
         self.ha1MD5 = ha1MD5
         self.ha1SHA256 = ha1SHA256
         self.authUser = authUser
         self.aor = aor
         self.mayRegister = mayRegister
+        self.access = access
     }
 }
 
@@ -131,6 +139,10 @@ extension RouterToDirectory {
             writer.string(account)
             writer.u64(key)
             return writer.bytes
+        case .keep(let standing):
+            var writer = WireWriter(kind: 5)
+            standing.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -151,6 +163,7 @@ extension RouterToDirectory {
         case 4:
             let account = try reader.string("account", limit: 64)
             self = .unbind(account: account, key: try reader.u64())
+        case 5: self = .keep(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -172,6 +185,10 @@ extension DirectoryToRouter {
             return writer.bytes
         case .bindings: return WireWriter(kind: 3).bytes
         case .changed: return WireWriter(kind: 4).bytes
+        case .standing(let standing):
+            var writer = WireWriter(kind: 5)
+            standing.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -185,6 +202,7 @@ extension DirectoryToRouter {
         case 2: self = .binding(try BindingRecord(from: &reader))
         case 3: self = .bindings
         case 4: self = .changed
+        case 5: self = .standing(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -202,6 +220,7 @@ extension AccountAnswer {
             writer.string(account.authUser)
             writer.string(account.aor)
             writer.bool(account.mayRegister)
+            writer.data(account.access.bytes)
         case .unknown: writer.u8(2)
         case .unavailable: writer.u8(3)
         }
@@ -220,7 +239,8 @@ extension AccountAnswer {
                     ha1MD5: md5, ha1SHA256: sha256,
                     authUser: try reader.string("authUser", limit: 255),
                     aor: try reader.string("aor", limit: 255),
-                    mayRegister: try reader.bool()))
+                    mayRegister: try reader.bool(),
+                    access: try AccessList(from: &reader)))
         case 2: self = .unknown
         case 3: self = .unavailable
         default: throw .badValue("answer")

@@ -20,6 +20,25 @@ package enum AccountSchema: UInt8, CaseIterable, Sendable {
     }
 }
 
+/// In which order the rules of an account's row apply.
+package enum AccessOrder: UInt8, CaseIterable, Sendable {
+    /// In the order of the row's columns, as Asterisk applies them.
+    case asAsterisk = 1
+    /// Every deny before every permit.
+    case denyThenPermit = 2
+    /// Not at all: the lists are written for Asterisk alone.
+    case ignore = 3
+
+    /// The word in the settings.
+    package var name: String {
+        switch self {
+        case .asAsterisk: "as-asterisk"
+        case .denyThenPermit: "deny-then-permit"
+        case .ignore: "ignore"
+        }
+    }
+}
+
 /// A digest algorithm that phones may be offered (RFC 8760).
 package enum OfferedAlgorithm: UInt8, CaseIterable, Sendable {
     case md5 = 1
@@ -56,6 +75,8 @@ package enum Setting: Equatable, Sendable {
     case database(String)
     /// The tables' layout (`accounts.schema`).
     case schema(AccountSchema)
+    /// In which order the rules of a row's access lists apply (`accounts.acl-order`).
+    case accessOrder(AccessOrder)
     /// The digest realm, as Asterisk's own; at most 128 bytes (`accounts.realm`).
     case realm(String)
     /// The certificate chain's path, PEM, at most 4,096 bytes (`tls.certificate`).
@@ -105,15 +126,17 @@ package enum Setting: Equatable, Sendable {
     case connections(UInt32)
     /// Whether the firewall's table goes when the daemon stops (`defence.cleanup`).
     case cleanup(Bool)
+    /// What an account may call, and how much (`calls`).
+    case calls(CallRule)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
-        case .inside, .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
-            .limit, .trap, .replies, .profile:
+        case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
+            .limit, .trap, .replies, .profile, .calls:
             [.router]
-        case .domain, .realm: [.router, .directory]
-        case .database, .schema: [.directory]
+        case .domain, .realm, .inside: [.router, .directory]
+        case .database, .schema, .accessOrder: [.directory]
         case .certificate, .key: []
         case .outside, .asterisk, .ban, .allow, .mode: [.router, .banner]
         case .country, .geoip, .blockList, .growth, .packets, .connections, .cleanup: [.banner]
@@ -150,6 +173,7 @@ extension Setting {
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
         case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
+        case .accessOrder(let order): Self.frame(18) { $0.u8(order.rawValue) }
         case .mode(let mode): Self.frame(20) { $0.u8(mode.rawValue) }
         case .country(let text): Self.text(21, text)
         case .geoip(let text): Self.text(22, text)
@@ -161,8 +185,7 @@ extension Setting {
         case .limit(let detector, let limit):
             Self.frame(30) { writer in
                 writer.u8(detector.rawValue)
-                writer.u32(limit.count)
-                writer.milliseconds(limit.window)
+                writer.limit(limit)
             }
         case .trap(let name): Self.text(31, name)
         case .replies(let count): Self.frame(32) { $0.u32(count) }
@@ -171,6 +194,7 @@ extension Setting {
                 writer.string(name)
                 rule.write(to: &writer)
             }
+        case .calls(let rule): Self.frame(34) { rule.write(to: &$0) }
         }
     }
 
@@ -209,6 +233,7 @@ extension Setting {
         case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
         case 17: self = .algorithm(try reader.choice("algorithm"))
+        case 18: self = .accessOrder(try reader.choice("acl-order"))
         case 20: self = .mode(try reader.choice("mode"))
         case 21: self = .country(try reader.country())
         case 22: self = .geoip(try reader.string("geoip", limit: 4096))
@@ -219,23 +244,36 @@ extension Setting {
         case 27: self = .cleanup(try reader.bool())
         case 30:
             let detector = try reader.choice("detector", of: Detector.self)
-            let count = try reader.count("limit", in: 1...100_000)
-            let window = try reader.seconds("window", in: 1...604_800)
-            self = .limit(detector, Limit(count, in: window))
+            self = .limit(detector, try reader.limit())
         case 31: self = .trap(try reader.string("trap", limit: 64))
         case 32: self = .replies(try reader.count("replies", in: 1...100_000))
         case 33:
             let name = try reader.string("profile", limit: 32)
             self = .profile(name, try ProfileRule(from: &reader))
+        case 34: self = .calls(try CallRule(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
     }
 }
 
+extension WireWriter {
+    /// Writes a limit.
+    mutating func limit(_ limit: Limit) {
+        u32(limit.count)
+        milliseconds(limit.window)
+    }
+}
+
 extension WireReader {
+    /// Reads a limit.
+    mutating func limit() throws(WireError) -> Limit {
+        let count = try count("limit", in: 1...100_000)
+        return Limit(count, in: try seconds("window", in: 1...604_800))
+    }
+
     /// Reads a country's two capital letters.
-    fileprivate mutating func country() throws(WireError) -> String {
+    mutating func country() throws(WireError) -> String {
         let text = try string("country", limit: 2)
         guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw .badValue("country")
@@ -253,7 +291,7 @@ extension WireReader {
     }
 
     /// Reads a span that must lie in a range of seconds.
-    fileprivate mutating func seconds(
+    mutating func seconds(
         _ name: String, in range: ClosedRange<Int64>
     ) throws(WireError) -> Milliseconds {
         let value = try milliseconds()

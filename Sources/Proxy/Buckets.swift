@@ -13,6 +13,12 @@ package struct Rate: Equatable, Sendable {
         self.burst = Int64(burst)
     }
 
+    /// So many a minute, all of them at once after a rest.
+    init(perMinute: UInt32) {
+        interval = 60_000_000 / Int64(max(perMinute, 1))
+        burst = Int64(perMinute)
+    }
+
     /// Once in a span.
     package init(every span: Milliseconds, burst: UInt32) {
         interval = span.count * 1000
@@ -20,15 +26,29 @@ package struct Rate: Equatable, Sendable {
     }
 }
 
-/// Token buckets by key, in a table of fixed size (the generic cell rate algorithm of ITU-T I.371).
+/// A token bucket (the generic cell rate algorithm of ITU-T I.371).
+struct TokenBucket: BitwiseCopyable, Sendable {
+    /// When it will be full again, in microseconds of the monotonic clock.
+    private(set) var full: Int64 = 0
+
+    /// Takes a token; false when there is none.
+    mutating func take(_ rate: Rate, _ now: Milliseconds) -> Bool {
+        let moment = now.count * 1000
+        let next = max(full, moment) + rate.interval
+        guard next - moment <= rate.interval * rate.burst else { return false }
+        full = next
+        return true
+    }
+}
+
+/// Token buckets by key, in a table of fixed size.
 ///
 /// A key may stand in one of four places. When all are taken, the bucket that is the nearest to full is
 /// forgotten: a flood of new keys then forgets first those who have hardly used theirs.
 struct Buckets: ~Copyable {
     private struct Bucket {
         var key: UInt64 = 0
-        /// When the bucket will be full again, in microseconds of the monotonic clock.
-        var full: Int64 = 0
+        var tokens = TokenBucket()
     }
 
     private var buckets: [Bucket]
@@ -47,13 +67,9 @@ struct Buckets: ~Copyable {
                 place = candidate
                 break
             }
-            if buckets[candidate].full < buckets[place].full { place = candidate }
+            if buckets[candidate].tokens.full < buckets[place].tokens.full { place = candidate }
         }
-        let moment = now.count * 1000
-        if buckets[place].key != key { buckets[place] = Bucket(key: key, full: moment) }
-        let full = max(buckets[place].full, moment) + rate.interval
-        guard full - moment <= rate.interval * rate.burst else { return false }
-        buckets[place].full = full
-        return true
+        if buckets[place].key != key { buckets[place] = Bucket(key: key) }
+        return buckets[place].tokens.take(rate, now)
     }
 }

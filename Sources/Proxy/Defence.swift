@@ -170,8 +170,11 @@ package struct Defence: ~Copyable {
     private static let patience: UInt32 = 5
 
     /// Whether an account has authenticated from a source.
-    func hasAuthenticated(_ ip: IPAddress) -> Bool {
-        sources.find(Self.source(ip)).map { sources[$0].accounts != 0 } ?? false
+    func hasAuthenticated(_ ip: IPAddress) -> Bool { accounts(of: ip) > 0 }
+
+    /// How many accounts have authenticated from a source, as far as 64 bits tell.
+    func accounts(of ip: IPAddress) -> Int {
+        sources.find(Self.source(ip)).map { sources[$0].accounts.nonzeroBitCount } ?? 0
     }
 
     /// A good password came from a source: calls that had to be challenged were a phone's own.

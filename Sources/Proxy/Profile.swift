@@ -18,7 +18,7 @@ package struct Profile: Equatable, Sendable {
     package var answer = ProfileAnswer.challenge
     /// How many answers a second go to an address that has proven nothing; nil for `defence.replies`.
     package var replies: UInt32?
-    /// How many calls an account may have at a time; nil for the guard's own limit.
+    /// How many calls an account may make at a time; nil for `calls.at-once`.
     package var calls: UInt32?
     /// How many wrong passwords within the window ban a source; nil for `defence.failures`.
     package var failures: UInt32?

@@ -2,7 +2,7 @@ internal import Journal
 package import Messages
 package import Registrar
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What a source has shown of itself while its message is looked at.
 enum Proof {
@@ -188,6 +188,20 @@ extension Router {
         closing.append(.source(of: ip))
     }
 
+    // MARK: Connections
+
+    /// How many connections a source may have by which nobody has authenticated.
+    ///
+    /// An office behind one address may have more: its phones come back all at once after a power cut.
+    package func openingsAllowed(_ ip: IPAddress) -> Int {
+        isTrusted(ip) || settings.isObserving ? .max : 20 + 4 * defence.accounts(of: ip)
+    }
+
+    /// Whether an account has authenticated by a connection, or is registered by it.
+    package func hasAuthenticated(connection: UInt64) -> Bool {
+        authenticatedConnections.contains(connection) || connectionBindings[connection] != nil
+    }
+
     // MARK: Residents
 
     /// A phone's binding stands until a moment: its source is a resident until then.
@@ -195,8 +209,12 @@ extension Router {
         let ip = binding.flow.peer.ip
         let account = NameTable.hash(accounts.name(binding.account))
         defence.guards.succeeded(account, ip, now.monotonic)
+        defer { notice(binding.account, at: ip) }
         guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
             return
+        }
+        if let place = defence.sources.find(Defence.source(ip)) {
+            defence.sources[place].isAsked = true
         }
         let until = binding.expires + Defence.announcement - now.monotonic + now.sinceEpoch
         toBanner.append(.protect(ip, until: until))
@@ -229,6 +247,8 @@ extension Router {
         case .located(let ip, let country):
             guard let place = defence.sources.find(Defence.source(ip)) else { return }
             defence.sources[place].country = Country(country)
+            defence.sources[place].isLocated = true
+            located(ip)
         case .all: break
         }
     }

@@ -134,6 +134,7 @@ extension Router {
             blocks.release(&exchanges[handle].best)
             if !isAccepted { blocks.release(&exchanges[handle].identity) }
         }
+        if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
         perform(action, handle)
     }
 

@@ -52,9 +52,11 @@ extension Router {
             return
         }
         guard index.method != .ack else {
+            callConfirmed(bytes, index)
             forwardInsideACK(bytes, index, way)
             return
         }
+        followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
@@ -66,7 +68,7 @@ extension Router {
     }
 
     /// The way itself while it is open, else that of the account's latest binding that can be reached.
-    private func openWay(_ flow: Flow, _ account: Int32) -> Flow? {
+    func openWay(_ flow: Flow, _ account: Int32) -> Flow? {
         if !flow.transport.isStream || liveConnections.contains(flow.connection) { return flow }
         guard account >= 0 else { return nil }
         var best: Binding?
@@ -134,9 +136,14 @@ extension Router {
             refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
             return
         }
+        guard index.method != .invite || !calls.isFull else {
+            refuseForNow(bytes, index, flow, "table-full")
+            return
+        }
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
         exchanges[handle].breadth = share
+        beginCall(handle, .received, Dialled(.home), bytes, index)
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
             takeContact(binding)

@@ -14,10 +14,6 @@ extension Router {
             (proof, replyLimit) = (.way, .max)
             if absorb(handle, index, bytes, flow) { return }
         }
-        if index.method == .cancel {
-            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
-            return
-        }
         guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
         let token = dialogToken(bytes, index)
         if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
@@ -25,6 +21,10 @@ extension Router {
         }
         guard token != nil || isForUs(bytes, index) else {
             foreign(bytes, index, flow)
+            return
+        }
+        if index.method == .cancel {
+            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
         guard index.method != .other else {
@@ -71,7 +71,7 @@ extension Router {
     }
 
     /// A token is longer than any number that is dialled, in bytes.
-    private static let shortestToken = 32
+    static let shortestToken = 32
 
     /// The token in the Request-URI, when the URI is one that we have handed out.
     private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
@@ -82,7 +82,7 @@ extension Router {
     }
 
     /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
-    private func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+    func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         guard index.requestURI.scheme == .tel else { return isServed(bytes, index.requestURI) }
         return index.method != .register && namesServed(bytes, index)
     }
@@ -140,6 +140,7 @@ extension Router {
             return
         }
         if index.method == .ack {
+            callConfirmed(bytes, index)
             forwardACK(bytes, index, token)
             return
         }
@@ -159,6 +160,7 @@ extension Router {
             }
             account = number
         }
+        guard follow(bytes, index, flow, token, account) else { return }
         guard let handle = open(bytes, index, flow, .inward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
@@ -176,22 +178,35 @@ extension Router {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
+        // Old Asterisks find another caller in it than we do, or none, who is then a guest.
+        guard index.from.uri.scheme == .sip || index.from.uri.scheme == .sips else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "from-scheme")
+            return
+        }
         guard let account = authenticate(bytes, index, flow, replayed) else { return }
-        guard isDialable(bytes.bytes(index.requestURI.user)) else {
+        let called = bytes.bytes(index.to.uri.user)
+        guard isDialable(bytes.bytes(index.requestURI.user)), called.isEmpty || isDialable(called)
+        else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }
-        guard let handle = openUnmerged(bytes, index, flow) else { return }
-        decided("passed on to an Asterisk", 100, index, bytes, flow)
+        guard let dialled = mayBegin(account, bytes, index, flow),
+            let handle = openUnmerged(bytes, index, flow)
+        else { return }
+        let decision =
+            dialled.kind == .abroad
+            ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
+        decided(decision, 100, index, bytes, flow)
         exchanges[handle].account = account
         keepUser(bytes.bytes(index.requestURI.user), handle)
+        beginCall(handle, .made, dialled, bytes, index)
         guard let asterisk = chooseAsterisk(handle) else { return }
         forward(handle, to: asterisk, bytes, index)
     }
 
     /// Whether a user part is safe for any dialplan: what could be taken for a channel, a separator or an
     /// expression there is not.
-    private func isDialable(_ user: Span<UInt8>) -> Bool {
+    func isDialable(_ user: Span<UInt8>) -> Bool {
         guard !user.isEmpty, user.count <= 64 else { return false }
         var at = 0
         while at < user.count {

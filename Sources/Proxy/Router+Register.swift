@@ -25,6 +25,10 @@ extension Router {
             refuse(bytes, index, flow, 403, "Forbidden", "may-not-register")
             return
         }
+        guard admitsContacts(bytes, index, account) else {
+            refuse(bytes, index, flow, 403, "Forbidden", "contact-acl")
+            return
+        }
         do {
             try readRegister(bytes, index, flow)
         } catch {
@@ -200,7 +204,7 @@ extension Router {
     /// Whether a Contact's host is this edge itself, which would make calls go in circles.
     private func isOwn(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
         let host = bytes.bytes(uri.host)
-        guard let ip = IPAddress(parsing: host) else { return isServedHost(host) }
+        guard let ip = uri.ip(in: bytes) else { return isServedHost(host) }
         let port = uri.port == 0 ? 5060 : uri.port
         let address = SocketAddress(ip, port: port)
         return listeners.contains { $0.endpoint.address == address }
@@ -394,6 +398,7 @@ extension Router {
             for index in bindings.indices {
                 if let binding = bindings[index] { tell(binding) }
             }
+            tellStandings()
         }
         hasLoaded = true
     }
@@ -443,6 +448,7 @@ extension Router {
         if sentByConnection[connection] != nil { lostConnections.insert(connection) }
         setReachable(connection, false)
         connectionBindings[connection] = nil
+        authenticatedConnections.remove(connection)
     }
 
     private mutating func setReachable(_ connection: UInt64, _ reachable: Bool) {

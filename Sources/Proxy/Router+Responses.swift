@@ -128,7 +128,7 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        if status == 401 || status == 407 {
+        if status == 401 || status == 407 || !mayForward(owner, handle, bytes, index) {
             // An Asterisk has no credentials for a phone: the challenge ends here, as a refusal.
             record(owner, 403, bytes, index, isOurs: true)
             conclude(owner)
@@ -137,7 +137,9 @@ extension Router {
         if status < 300 {
             cancelBranches(owner, Self.answeredElsewhere)
             callRecord(owner, bytes, index)
+            callAnswered(owner, handle, bytes, index)
             pass(owner, handle, bytes, index)
+            callPassed(owner)
             return
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }

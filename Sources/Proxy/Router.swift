@@ -32,6 +32,8 @@ package struct RouterLoad: Equatable, Sendable {
     package var presences: Int
     /// Timers set.
     package var timers: Int
+    /// Calls under way.
+    package var calls: Int
     /// Blocks for messages that are free.
     package var freeBlocks: Int
     /// Messages that wait for directory.
@@ -47,6 +49,7 @@ struct ParkedMessage {
     var block: Block
     var flow: Flow
     var received: Milliseconds
+    var arrival: UInt64
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -76,8 +79,9 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent. Nearly every message fits 2,048 bytes; 65,536 are the longest one of a stream.
-    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
+    // branches sent; and one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
+    // one of a stream.
+    var blocks = BlockStore([(512, 400_000), (1024, 400_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -93,6 +97,11 @@ package struct Router: ~Copyable {
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
+    var heldTimer = TimerHandle.none
+    /// The calls under way, and who may make more.
+    var calls = Calls()
+    /// How far the local time is ahead of UTC; the loop keeps it right.
+    package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -103,6 +112,9 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// When the message in hand came, which may be before `now` for one that has waited.
     var received = Milliseconds(0)
+    /// Its number among all that came.
+    var arrival: UInt64 = 0
+    private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
@@ -114,6 +126,8 @@ package struct Router: ~Copyable {
     var foreignHA1: [ForeignRealm: HashValue] = [:]
     /// Whether the bindings that directory kept have been taken over.
     var hasLoaded = false
+    /// The connections by which an account has authenticated.
+    var authenticatedConnections: Set<UInt64> = []
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
@@ -179,7 +193,8 @@ package struct Router: ~Copyable {
     package var load: RouterLoad {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
-            timers: timers.count, freeBlocks: blocks.free, parked: parkedCount,
+            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free,
+            parked: parkedCount,
             lookUps: lookUps.count, held: held.count)
     }
 
@@ -201,6 +216,8 @@ package struct Router: ~Copyable {
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
         received = now.monotonic
+        arrivals &+= 1
+        arrival = arrivals
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return
@@ -263,8 +280,10 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
-        // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
+        // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
+        // for us.
+        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest,
+            index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
             index.method != .ack, error != .control, error != .lineEnd
         else { return }
@@ -331,7 +350,8 @@ package struct Router: ~Copyable {
         recent.add(
             Recent.Decision(
                 moment: now.sinceEpoch, source: flow.peer.ip,
-                callID: NameTable.hash(bytes.bytes(index.callID)), method: index.method,
+                callID: NameTable.hash(bytes.bytes(index.callID)),
+                method: index.isRequest ? index.method : index.sequenceMethod,
                 transport: flow.transport, reason: reason, status: status))
     }
 
@@ -374,6 +394,7 @@ package struct Router: ~Copyable {
     package mutating func advance(_ now: Now) {
         self.now = now
         failLostBranches()
+        if now.monotonic >= calls.nextSweep { sweepCalls() }
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)

@@ -38,6 +38,9 @@ package struct RouterSettings: Sendable {
     /// How many answers a second go to an address that has proven nothing.
     package var replies: UInt32 = 30
 
+    /// What accounts may call, and how much.
+    package var calls = CallRules([])
+
     /// The limit of a detector.
     func limit(_ detector: Detector) -> Limit {
         detector == .wrongPassword
@@ -46,6 +49,7 @@ package struct RouterSettings: Sendable {
 
     /// The settings of a start set; what it leaves out keeps its default.
     package init(_ settings: [Setting]) {
+        var callRules: [CallRule] = []
         for setting in settings {
             switch setting {
             case .domain(let text): domains.append(Array(text.utf8))
@@ -65,9 +69,11 @@ package struct RouterSettings: Sendable {
             case .replies(let count): replies = count
             case .profile(let name, let rule): profiles.take(name, rule)
             case .mode(let mode): isObserving = mode == .observe
+            case .calls(let rule): callRules.append(rule)
             default: break
             }
         }
         if algorithms.isEmpty { algorithms = [.md5] }
+        calls = CallRules(callRules)
     }
 }

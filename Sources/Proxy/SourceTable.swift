@@ -33,10 +33,13 @@ struct Source: Sendable {
     var counts = InlineArray<16, WindowCount>(repeating: WindowCount())
     /// The country as banner has said it; empty while it is not known.
     var country = Country.unknown
+    /// Whether banner was asked for it, and whether it has answered.
+    var isAsked = false
+    var isLocated = false
 }
 
 /// A country by the two letters of ISO 3166-1.
-package struct Country: Hashable, Sendable {
+package struct Country: BitwiseCopyable, Hashable, Sendable {
     private var letters: UInt16
 
     /// Not known, or not asked yet.

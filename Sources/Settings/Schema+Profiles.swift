@@ -94,7 +94,7 @@ extension Schema {
             { .replies($0) }),
         number(
             "calls", 1...10_000, "10",
-            "How many calls an account of this class may have at a time.",
+            "`calls.at-once` for the accounts that call from this class.",
             { .calls($0) }),
         number(
             "failures", 1...1000, "5", "`defence.failures` for this class.", { .failures($0) }),

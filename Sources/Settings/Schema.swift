@@ -78,7 +78,7 @@ package struct SettingKey: Sendable {
 package enum Schema {
     /// The keys.
     package static let keys: [SettingKey] =
-        sides + accounts + tls + defence + strangers + limits + profiles + registration
+        sides + accounts + tls + calls + defence + strangers + limits + profiles + registration
 
     /// The key of a path.
     package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }
@@ -129,6 +129,16 @@ package enum Schema {
             range: AccountSchema.allCases.map(\.name).joined(separator: ", "), example: "pjsip",
             meaning: "Whose tables hold the accounts; automatic finds out by looking at them.",
             read: { text throws(ValueError) in .schema(try Value.schema(text)) }),
+        SettingKey(
+            "accounts.acl-order", byDefault: AccessOrder.asAsterisk.name,
+            range: AccessOrder.allCases.map(\.name).joined(separator: ", "),
+            example: "deny-then-permit",
+            meaning:
+                "In which order an account's permit and deny columns apply to its phones' addresses:"
+                + " the last rule that fits decides. as-asterisk takes the order of the columns in"
+                + " the table; chan_sip's own tables have permit before deny, so that"
+                + " deny=0.0.0.0/0 shuts out everybody there. ignore applies none of them.",
+            read: { text throws(ValueError) in .accessOrder(try Value.accessOrder(text)) }),
         SettingKey(
             "accounts.realm", byDefault: "asterisk", range: "1 to 128 bytes without \" and \\",
             example: "asterisk",

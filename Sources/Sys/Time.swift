@@ -40,6 +40,9 @@ package enum Clock {
 
     /// The moment since 1970 (CLOCK_REALTIME).
     package static var sinceEpoch: Milliseconds { Milliseconds(clinux_realtime_ms()) }
+
+    /// How far the local time is ahead of UTC now; the time zone is read at the first call and kept.
+    package static var utcOffset: Milliseconds { .seconds(Int64(clinux_utc_offset())) }
 }
 
 /// The kernel's random bytes (getrandom(2)).

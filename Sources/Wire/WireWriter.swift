@@ -70,11 +70,20 @@ package struct WireWriter {
         u16(0)
         var at = 0
         while at < value.count {
-            let length = value.scalarLength(at: at)
-            guard bytes.count - head - 2 + max(length, 1) <= limit else { break }
-            if length == 0 { bytes.append(UInt8(ascii: "?")) }
-            for place in at..<at + length { bytes.append(value[place]) }
-            at += max(length, 1)
+            var end = at
+            let room = head + 2 + limit - bytes.count
+            while end < value.count, end - at < room, value[end] < 0x80 { end += 1 }
+            if end == at {
+                let length = value.scalarLength(at: at)
+                guard max(length, 1) <= room else { break }
+                if length == 0 { bytes.append(UInt8(ascii: "?")) }
+                end = at + length
+            }
+            // In bounds: the part's own storage and length.
+            unsafe value.extracting(at..<end).withUnsafeBufferPointer {
+                unsafe bytes.append(contentsOf: $0)
+            }
+            at = max(end, at + 1)
         }
         let count = bytes.count - head - 2
         bytes[head] = UInt8(truncatingIfNeeded: count >> 8)

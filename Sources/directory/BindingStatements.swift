@@ -10,6 +10,8 @@ struct BindingStatements {
     let expire: SQLiteStatement
     /// The bindings after row ?1 that live beyond ?2, at most ?3.
     let page: SQLiteStatement
+    /// The other table of the file.
+    let standings: StandingStatements
 
     /// The table's version, kept as the file's user_version.
     static let version: Int64 = 1
@@ -44,6 +46,7 @@ struct BindingStatements {
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
+        standings = try StandingStatements(database)
     }
 
     /// Writes a binding, in place of the one with the same account and key.

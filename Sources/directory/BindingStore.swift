@@ -4,7 +4,7 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The bindings, in a SQLite file of directory's own.
+/// The bindings, and what is held against accounts, in a SQLite file of directory's own.
 ///
 /// Changes are gathered and committed together by `commit`, once a second. The journal is a WAL
 /// without fsync per commit: what was committed survives the death of any process, and a power
@@ -19,6 +19,7 @@ final class BindingStore {
     private var database: SQLiteDatabase
     private var statements: BindingStatements
     private var pending: [Key: BindingRecord?] = [:]
+    private var pendingStandings: [String: AccountStanding] = [:]
     private var troubles: [String] = []
     private var isFailing = false
 
@@ -51,6 +52,13 @@ final class BindingStore {
         change(Key(account: account, key: key), nil)
     }
 
+    /// Keeps what is held against an account, in place of what was; a bar is on disk at once.
+    func keep(_ standing: AccountStanding, now: Milliseconds) {
+        guard pendingStandings.count < Self.pendingLimit else { return }
+        pendingStandings[standing.account] = standing
+        if standing.barredSince.count > 0 { commit(now: now) }
+    }
+
     private func change(_ key: Key, _ record: BindingRecord?) {
         guard pending.count < Self.pendingLimit || pending[key] != nil else { return }
         pending.updateValue(record, forKey: key)
@@ -75,7 +83,7 @@ final class BindingStore {
     }
 
     private func write(_ now: Milliseconds) throws(SQLiteError) {
-        guard !pending.isEmpty else {
+        guard !pending.isEmpty || !pendingStandings.isEmpty else {
             try statements.expire.run([.integer(now.count)])
             return
         }
@@ -87,9 +95,11 @@ final class BindingStore {
                 try statements.forget(account: key.account, key: key.key)
             }
         }
+        for standing in pendingStandings.values { try statements.standings.keep(standing) }
         try statements.expire.run([.integer(now.count)])
         try database.execute("COMMIT")
         pending.removeAll(keepingCapacity: true)
+        pendingStandings.removeAll(keepingCapacity: true)
     }
 
     /// Up to `limit` bindings that live beyond `now` (since 1970), from `cursor` (0 to begin) on.
@@ -116,6 +126,29 @@ final class BindingStore {
             return (records, nil)
         }
         return (records, rows == limit ? last : nil)
+    }
+
+    /// What is held against the barred accounts.
+    func barred(now: Milliseconds) -> [AccountStanding] {
+        commit(now: now)
+        do {
+            return try statements.standings.allBarred()
+        } catch {
+            troubles.append("the barred accounts cannot be read: \(error)")
+            return []
+        }
+    }
+
+    /// What is kept of up to `limit` other accounts, from `cursor` (0 to begin) on, as `page`.
+    func standings(
+        after cursor: Int64, limit: Int
+    ) -> (standings: [AccountStanding], next: Int64?) {
+        do {
+            return try statements.standings.others(after: cursor, limit: limit)
+        } catch {
+            troubles.append("the countries of accounts cannot be read: \(error)")
+            return ([], nil)
+        }
     }
 
     /// Sets the broken file aside and goes on with a new one, and with what still waits.

@@ -12,8 +12,14 @@ final class DirectoryService: Service {
     private let bindings: BindingStore
     private var accounts: AccountDatabase
     private var isGreeted = false
-    /// Where the telling of the kept bindings goes on, nil when all are told.
-    private var telling: Int64?
+    /// Where the telling of what is kept goes on, nil when all is told.
+    private var telling: Telling?
+
+    /// What is told next: first what is kept of accounts, then bindings, each after a row.
+    private enum Telling {
+        case standings(Int64)
+        case bindings(Int64)
+    }
 
     /// How many bindings are read and told at a time.
     private static let pageLength = 256
@@ -43,12 +49,15 @@ final class DirectoryService: Service {
         switch message {
         case .hello:
             isGreeted = true
-            telling = 0
+            // Before any account is answered for: a barred one calls nobody.
+            for standing in bindings.barred(now: Clock.sinceEpoch) { tell(standing) }
+            telling = .standings(0)
         case .lookUp(let id, let account, let realm):
             let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
             router.send(DirectoryToRouter.account(id: id, answer).encoded())
         case .bind(let record): bindings.keep(record)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
+        case .keep(let standing): bindings.keep(standing, now: Clock.sinceEpoch)
         }
     }
 
@@ -74,7 +83,7 @@ final class DirectoryService: Service {
     }
 
     func endOfTurn() {
-        tellBindings()
+        tellKept()
         report()
     }
 
@@ -83,15 +92,31 @@ final class DirectoryService: Service {
         report()
     }
 
-    /// Tells kept bindings for as long as the link has room; the rest follows when it has again.
-    private func tellBindings() {
-        while let cursor = telling, router.link != nil, !router.isWaiting {
-            let page = bindings.page(
-                after: cursor, limit: Self.pageLength, now: Clock.sinceEpoch)
-            for record in page.records { router.send(DirectoryToRouter.binding(record).encoded()) }
-            telling = page.next
-            if page.next == nil { router.send(DirectoryToRouter.bindings.encoded()) }
+    private func tell(_ standing: AccountStanding) {
+        router.send(DirectoryToRouter.standing(standing).encoded())
+    }
+
+    /// Tells what is kept for as long as the link has room; the rest follows when it has again.
+    private func tellKept() {
+        while let next = telling, router.link != nil, !router.isWaiting {
+            switch next {
+            case .standings(let cursor): tellStandings(after: cursor)
+            case .bindings(let cursor): tellBindings(after: cursor)
+            }
         }
+    }
+
+    private func tellStandings(after cursor: Int64) {
+        let page = bindings.standings(after: cursor, limit: Self.pageLength)
+        for standing in page.standings { tell(standing) }
+        telling = page.next.map { .standings($0) } ?? .bindings(0)
+    }
+
+    private func tellBindings(after cursor: Int64) {
+        let page = bindings.page(after: cursor, limit: Self.pageLength, now: Clock.sinceEpoch)
+        for record in page.records { router.send(DirectoryToRouter.binding(record).encoded()) }
+        telling = page.next.map { .bindings($0) }
+        if page.next == nil { router.send(DirectoryToRouter.bindings.encoded()) }
     }
 
     private func report() {
@@ -101,6 +126,13 @@ final class DirectoryService: Service {
                 journal.write(.databaseUp, .notice, "accounts are read (\(layout))")
             case .down(let why):
                 journal.write(.databaseDown, .error, "no account can authenticate: \(why)")
+            case .nobody(let account):
+                journal.write(
+                    .degraded, .warning,
+                    "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
+                        + " in or cannot be read; write networks as 10.0.0.0/8 or"
+                        + " 10.0.0.0/255.0.0.0, keep named lists in the table acls, look at"
+                        + " accounts.acl-order")
             case .changed:
                 if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
             }

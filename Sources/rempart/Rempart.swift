@@ -9,7 +9,8 @@ struct Rempart: ParsableCommand {
         version: "rempart \(productVersion)",
         subcommands: [
             Run.self, Check.self, ShowSettings.self, Status.self, Phones.self, Bans.self, Ban.self,
-            Unban.self, Why.self, Explain.self, Allow.self, Restart.self, Reload.self,
+            Unban.self, Why.self, Explain.self, Allow.self, Calls.self, Release.self, Restart.self,
+            Reload.self,
         ])
 }
 

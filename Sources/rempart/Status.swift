@@ -3,7 +3,7 @@ internal import Messages
 internal import Settings
 internal import Sys
 
-/// `rempart status`: the components, the Asterisks, and who enforces the bans.
+/// `rempart status`: the components, the Asterisks, the barred accounts, and who enforces the bans.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the state of the edge and of the Asterisks behind it.")
@@ -33,6 +33,7 @@ struct Status: ParsableCommand {
 struct StatusReport {
     private var components: [Component] = []
     private var asterisks: [(address: String, state: AsteriskState)] = []
+    private var standings: [AccountStanding] = []
     private var kernelBans = false
     private var whyNoKernelBans = ""
     /// What could not be found out, and why.
@@ -59,6 +60,7 @@ struct StatusReport {
                         role: role, pid: pid, state: state, restarts: restarts, status: status))
             case .asterisk(let address, let state):
                 asterisks.append((address.description, state))
+            case .standing(let standing): standings.append(standing)
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
             default: break
             }
@@ -101,6 +103,19 @@ struct StatusReport {
                             .init("state", .string($0.state.name)),
                         ])
                     })),
+            .init("barred", .array(standings.map(Self.json))),
+        ])
+    }
+
+    private static func json(_ standing: AccountStanding) -> JSON {
+        .object([
+            .init("account", .string(standing.account)),
+            .init("barred", .bool(standing.barredSince.count > 0)),
+            .init("reason", .string(standing.reason)),
+            .init("evidence", .string(standing.evidence)),
+            .init("since", .number(standing.barredSince.seconds)),
+            .init("heldUntil", .number(standing.heldUntil.seconds)),
+            .init("countries", .string(standing.countries)),
         ])
     }
 
@@ -116,6 +131,16 @@ struct StatusReport {
             var table = Table("ASTERISK", "STATE")
             for one in asterisks { table.add(one.address, one.state.name) }
             parts.append(table.text)
+        }
+        if !standings.isEmpty {
+            var table = Table("ACCOUNT", "MAY NOT CALL", "REASON", "EVIDENCE")
+            for one in standings {
+                let isBarred = one.barredSince.count > 0
+                table.add(
+                    one.account, isBarred ? "anybody" : "abroad",
+                    isBarred ? one.reason : "new-country", one.evidence)
+            }
+            parts.append(table.text + "\n\n`rempart release ACCOUNT` lets one call again.")
         }
         if !gaps.isEmpty {
             parts.append(gaps.map { "Not known: \($0.terminalSafe)" }.joined(separator: "\n"))

@@ -54,6 +54,8 @@ final class RouterProcess {
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
     var tlsPeers: [UInt64: StreamPeer] = [:]
+    var unproven = UnprovenConnections()
+    let started = Clock.monotonic
     var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     var now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
     private var nextSecond = Clock.monotonic
@@ -76,6 +78,8 @@ final class RouterProcess {
         router = Router(
             settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
             seed: Random.word, now: now)
+        // Before the confinement: the time zone's file is read once.
+        router.utcOffset = Clock.utcOffset
         do {
             signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
             poller = try Poller(capacity: 256)
@@ -157,14 +161,18 @@ final class RouterProcess {
     private func rows(_ request: ControlRequest) -> [ControlReply] {
         switch request {
         case .phones: router.phones() + [.done]
-        case .asterisks: router.asteriskRows() + [.done]
+        case .asterisks: router.asteriskRows() + router.standingRows() + [.done]
         case .explain(let what): router.explain(what) + [.done]
+        case .calls: router.callRows() + [.done]
+        case .endCall(let callID): [router.endCalls(callID, now)]
+        case .release(let account): [router.release(account, now)]
         default: [.failed("sip-router does not answer this")]
         }
     }
 
     private func second() {
         nextSecond = now.monotonic + .seconds(1)
+        router.utcOffset = Clock.utcOffset
         sweepStreams()
         let up = router.asterisksUp
         let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"

@@ -54,7 +54,8 @@ import Testing
         #expect(
             report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
                 + components
-                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}]}"#)
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"barred":[]}"#
+        )
     }
 
     @Test(
@@ -137,6 +138,41 @@ import Testing
             list.add(try PackedBan(frame.span))
         }
         return String(decoding: list.rest(), as: UTF8.self)
+    }
+
+    @Test("calls have the fixed JSON shape, and a table told from now")
+    func calls() throws {
+        let row = CallRow(
+            account: "1001", direction: .made, peer: "+33123456789", isAnswered: true,
+            isAbroad: true, since: .seconds(1000),
+            asterisk: try #require(SocketAddress("198.19.0.10:5060")),
+            phone: try #require(SocketAddress("198.18.1.1:5060")), callID: "a@b")
+        #expect(
+            Calls.json([row]).text
+                == #"[{"account":"1001","direction":"out","peer":"+33123456789","answered":true,"#
+                + #""abroad":true,"since":1000,"asterisk":"198.19.0.10:5060","#
+                + #""phone":"198.18.1.1:5060","callID":"a@b"}]"#)
+        #expect(Calls.text([row], now: .seconds(1060)).contains("+33123456789 (abroad)"))
+        #expect(Calls.text([], now: .seconds(0)) == "No call is under way.")
+    }
+
+    @Test("status names the accounts that may not call, and how to release them")
+    func barred() {
+        let rows: [ControlReply] = [
+            .standing(
+                AccountStanding(
+                    account: "1001", countries: "FR", barredSince: .seconds(5),
+                    reason: "number-never", evidence: "5 refused calls")),
+            .standing(AccountStanding(account: "1002", countries: "FRRO", heldUntil: .seconds(9))),
+        ]
+        let report = StatusReport(rows)
+        #expect(report.text.contains("1001     anybody       number-never  5 refused calls"))
+        #expect(report.text.contains("1002     abroad        new-country"))
+        #expect(report.text.contains("`rempart release ACCOUNT`"))
+        #expect(
+            report.json.text.contains(
+                #""barred":[{"account":"1001","barred":true,"reason":"number-never","#
+                    + #""evidence":"5 refused calls","since":5,"heldUntil":0,"countries":"FR"}"#))
     }
 
     @Test("an explanation is an object of its findings, and lines told from now")

@@ -77,6 +77,15 @@ struct Edge: ~Copyable {
         return taken()
     }
 
+    /// Lets a second pass, and returns what goes out meanwhile.
+    mutating func later() -> [Sent] {
+        now.monotonic = now.monotonic + .seconds(1)
+        now.sinceEpoch = now.sinceEpoch + .seconds(1)
+        router.advance(now)
+        answerLookUps()
+        return taken()
+    }
+
     /// The challenge to a request; nil when it asks for none.
     ///
     /// By TCP when UDP gets no answer, as a request has that is shorter than its answer.
@@ -135,18 +144,7 @@ struct Edge: ~Copyable {
 
     /// The reason codes of the refusals that were recorded since the last call.
     mutating func reasons() -> [String] {
-        var reasons: [String] = []
-        for index in 0..<router.audit.records.count {
-            var record = ByteBuffer(capacity: 16_384)
-            router.audit.records.writeNative(index, process: "sip-router", into: &record)
-            let lines = record.span.text.split(separator: "\n")
-            let prefix = "REMPART_REASON="
-            reasons += lines.filter { $0.hasPrefix(prefix) }.map {
-                String($0.dropFirst(prefix.count))
-            }
-        }
-        router.audit.removeAll()
-        return reasons
+        takeRecords(&router).compactMap { $0["REMPART_REASON"].map(String.init) }
     }
 
     /// The Contacts that are bound, each as registered.

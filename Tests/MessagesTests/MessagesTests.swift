@@ -42,15 +42,28 @@ private let binding = BindingRecord(
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
     listener: 3, address: address, connection: 1)
 
+private let standing = AccountStanding(
+    account: "alice", countries: "FRRO", heldUntil: .seconds(9), barredSince: .seconds(8),
+    reason: "number-never", evidence: "5 refused calls")
+
 @Suite struct MessagesTests {
-    static let settings: [Setting] = [
-        .domain("example.com"), .outside(Endpoint(.tls, address)), .inside(Endpoint(.udp, address)),
-        .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
-        .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
-        .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
-        .maximumExpires(.seconds(604_800)), .contacts(32), .mode(.observe), .country("FR"),
-        .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
-        .cleanup(true),
+    static let settings: [Setting] =
+        [
+            .domain("example.com"), .outside(Endpoint(.tls, address)),
+            .inside(Endpoint(.udp, address)),
+            .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
+            .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
+            .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
+            .maximumExpires(.seconds(604_800)), .contacts(32), .mode(.observe), .country("FR"),
+            .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
+            .cleanup(true), .accessOrder(.denyThenPermit),
+        ] + callRules.map { .calls($0) }
+
+    private static let callRules: [CallRule] = [
+        .atOnce(32), .perMinute(100_000), .abroadAtOnce(0), .abroadPerMinute(4), .home("FR"),
+        .allowed("BE"), .never("+881"), .prefix("00"), .outsideLine("0"), .emergency("112"),
+        .hours(OpenHours(days: 31, from: 0, to: 1440)), .newCountry(.seconds(2_592_000)),
+        .tripNever(Limit(5, in: .seconds(600))), .tripAbroad(Limit(1, in: .seconds(1))),
     ]
 
     @Test("settings")
@@ -67,6 +80,12 @@ private let binding = BindingRecord(
             .ban(.seconds(0)), .minimumExpires(.seconds(29)), .maximumExpires(.seconds(604_801)),
             .contacts(0), .contacts(33), .country("fr"), .country("FRA"), .growth(.seconds(0)),
             .packets(1_000_001), .connections(100_001), .domain(String(repeating: "a", count: 256)),
+            .calls(.atOnce(10_001)), .calls(.home("fr")), .calls(.prefix("000000000")),
+            .calls(.newCountry(.seconds(2_592_001))),
+            .calls(.hours(OpenHours(days: 0, from: 0, to: 1))),
+            .calls(.hours(OpenHours(days: 1, from: 60, to: 60))),
+            .calls(.hours(OpenHours(days: 1, from: 0, to: 1441))),
+            .calls(.tripNever(Limit(0, in: .seconds(1)))),
         ])
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
@@ -114,7 +133,8 @@ private let binding = BindingRecord(
         let messages: [ControlRequest] = [
             .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
-            .why(address.ip), .allow(network, true),
+            .why(address.ip), .allow(network, true), .explain("a@b"), .calls, .endCall("a@b"),
+            .release("alice"),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)
@@ -136,6 +156,11 @@ private let binding = BindingRecord(
                     firstSeen: .seconds(0), lastSeen: .seconds(1), count: 5, level: 2)),
             .kernelBans(false, "no root"), .done, .failed("try again"),
             .finding(name: "country", value: "FR"),
+            .call(
+                CallRow(
+                    account: "alice", direction: .made, peer: "+33", isAnswered: true,
+                    isAbroad: true, since: .seconds(1), asterisk: address, phone: address,
+                    callID: "a@b")), .standing(standing),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlReply(decoding: frame)
@@ -146,17 +171,18 @@ private let binding = BindingRecord(
     func directoryFrames() throws {
         let requests: [RouterToDirectory] = [
             .hello, .lookUp(id: 1, account: "alice", realm: "asterisk"), .bind(binding),
-            .unbind(account: "alice", key: 3),
+            .unbind(account: "alice", key: 3), .keep(standing),
         ]
         try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in
             try RouterToDirectory(decoding: frame)
         }
         let account = Account(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
-            authUser: "alice", aor: "alice", mayRegister: true)
+            authUser: "alice", aor: "alice", mayRegister: true, access: AccessListTests.office)
         let answers: [DirectoryToRouter] = [
             .account(id: 1, .found(account)), .account(id: 2, .unknown),
             .account(id: 3, .unavailable), .binding(binding), .bindings, .changed,
+            .standing(standing),
         ]
         try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
             try DirectoryToRouter(decoding: frame)

@@ -1,3 +1,4 @@
+import Messages
 import Sys
 import Testing
 
@@ -6,7 +7,8 @@ import Testing
         "calls over a network that loses a fifth of everything come to their end, and nothing is held"
     )
     func lossy() throws {
-        let edge = Edge()
+        // One phone makes them all.
+        let edge = Edge([.calls(.atOnce(0)), .calls(.perMinute(0))])
         let alice = Phone(edge, "alice")
         try alice.register(expires: 3600)
         edge.advance(.seconds(9))

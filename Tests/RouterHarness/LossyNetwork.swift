@@ -223,7 +223,8 @@ package struct LossyOutcome: Sendable {
     /// be under way.
     package var isFree: Bool {
         after.exchanges == 0 && after.clients <= 1 && after.freeBlocks == before.freeBlocks
-            && after.parked == 0 && after.lookUps == 0 && after.timers == before.timers
+            && after.calls == 0 && after.parked == 0 && after.lookUps == 0
+            && after.timers == before.timers
     }
 
     /// Whether calls ended as their Asterisk meant them to: half answered, a quarter refused, a quarter

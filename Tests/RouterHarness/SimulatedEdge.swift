@@ -1,4 +1,5 @@
 internal import Digest
+internal import Journal
 package import Messages
 package import Proxy
 package import Registrar
@@ -29,8 +30,16 @@ package final class SimulatedEdge {
     package let settings: [Setting]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// The accounts that phones may not register.
+    package var barred: Set<String> = []
+    /// From where accounts may be used, as far as that is limited.
+    package var access: [String: AccessList] = [:]
     /// What directory keeps, by account and key.
     package var kept: [String: BindingRecord] = [:]
+    /// What directory keeps of accounts.
+    package var standings: [String: AccountStanding] = [:]
+    /// What was written to the journal since the last look, but for what the normal course writes.
+    package var records: [String] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
     /// The questions that it has left.
@@ -79,6 +88,7 @@ package final class SimulatedEdge {
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
             secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+        for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }
         router.take(.bindings, now)
         advance(Milliseconds(100))
@@ -131,7 +141,9 @@ package final class SimulatedEdge {
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
-            router.audit.removeAll()
+            for record in takeRecords(&router) where record["PRIORITY"] != "6" {
+                records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
+            }
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.outbox.count {
                 sent.append((router.outbox.flow(index), Array(router.outbox.message(index))))
@@ -153,6 +165,8 @@ package final class SimulatedEdge {
             if isDirectorySilent { questions.append(question) } else { answer(question) }
         case .bind(let record): kept["\(record.account) \(record.key)"] = record
         case .unbind(let account, let key): kept["\(account) \(key)"] = nil
+        case .keep(let standing):
+            standings[standing.account] = standing.isEmpty ? nil : standing
         case .hello: break
         }
     }
@@ -167,7 +181,8 @@ package final class SimulatedEdge {
         answerLate()
     }
 
-    private func answer(_ question: RouterToDirectory) {
+    /// Answers one question of the router.
+    package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
         guard let password = passwords[name] else {
             router.take(.account(id: id, .unknown), now)
@@ -176,7 +191,8 @@ package final class SimulatedEdge {
         let account = Account(
             ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
             ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
-            aor: name, mayRegister: true)
+            aor: name, mayRegister: !barred.contains(name),
+            access: access[name] ?? AccessList())
         router.take(.account(id: id, .found(account)), now)
     }
 
@@ -281,4 +297,20 @@ package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
 
 private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
     try? RouterToDirectory(decoding: queue.message(index))
+}
+
+/// The records that a router wants written, taken off it: each field by its name.
+package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
+    var records: [[Substring: Substring]] = []
+    for index in 0..<router.audit.records.count {
+        var record = ByteBuffer(capacity: 16_384)
+        router.audit.records.writeNative(index, process: "sip-router", into: &record)
+        let pairs = record.span.text.split(separator: "\n").map { line in
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (parts[0], parts[1])
+        }
+        records.append(Dictionary(uniqueKeysWithValues: pairs))
+    }
+    router.audit.removeAll()
+    return records
 }

@@ -4,11 +4,12 @@ import Sys
 import Testing
 
 @Suite struct SettingsFileTests {
-    /// The settings without the defaults of the defence, which are many and have tests of their own.
+    /// The settings without the defaults of the defence and of calls, which are many and have tests of
+    /// their own.
     private func withoutDefence(_ settings: [Setting]) -> [Setting] {
         settings.filter { setting in
             switch setting {
-            case .limit, .replies: false
+            case .limit, .replies, .calls: false
             default: true
             }
         }
@@ -50,9 +51,10 @@ import Testing
                 .domain("sip.example.com"), .outside(Endpoint(.udp, outside)),
                 .inside(Endpoint(.udp, inside)), .asterisk(server),
                 .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
-                .schema(.automatic), .realm("asterisk"), .mode(.enforce), .failures(5),
-                .window(.seconds(30)), .ban(.seconds(300)), .packets(400), .connections(20),
-                .cleanup(false), .minimumExpires(.seconds(60)), .maximumExpires(.seconds(3600)),
+                .schema(.automatic), .accessOrder(.asAsterisk), .realm("asterisk"),
+                .mode(.enforce), .failures(5), .window(.seconds(30)), .ban(.seconds(300)),
+                .packets(400), .connections(20), .cleanup(false), .minimumExpires(.seconds(60)),
+                .maximumExpires(.seconds(3600)),
                 .contacts(10),
             ])
         #expect(
@@ -80,8 +82,56 @@ import Testing
                 .realm("pbx.example"), .schema(.pjsip), .failures(3), .window(.seconds(60)),
                 .ban(.seconds(86_400)), .allow(first), .allow(second),
                 .minimumExpires(.seconds(120)), .maximumExpires(.seconds(604_800)), .contacts(1),
-                .mode(.enforce), .packets(400), .connections(20), .cleanup(false),
+                .accessOrder(.asAsterisk), .mode(.enforce), .packets(400), .connections(20),
+                .cleanup(false),
             ])
+    }
+
+    @Test("what may be called is read in every form that it has")
+    func calls() throws {
+        let text =
+            shortest + """
+                calls:
+                  at-once: 5
+                  home: [FR, MC]
+                  never: ["+881", 0899, KP]
+                  prefixes: [+, 00]
+                  outside-line: 0
+                  hours: [mon-fri 07:00-20:00, Sat-mon 00:00-24:00, wed 12:30-12:31]
+                  new-country: 0s
+                  trip-never: 3 in 1h
+                """
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        let rules = file.settings.compactMap { setting in
+            if case .calls(let rule) = setting { rule } else { nil }
+        }
+        #expect(
+            rules.prefix(12) == [
+                .atOnce(5), .home("FR"), .home("MC"), .never("+881"), .never("0899"), .never("KP"),
+                .prefix("+"), .prefix("00"), .outsideLine("0"),
+                .hours(OpenHours(days: 0b001_1111, from: 420, to: 1200)),
+                .hours(OpenHours(days: 0b110_0001, from: 0, to: 1440)),
+                .hours(OpenHours(days: 0b000_0100, from: 750, to: 751)),
+            ])
+        #expect(rules.contains(.newCountry(.seconds(0))))
+        #expect(rules.contains(.tripNever(Limit(3, in: .seconds(3600)))))
+    }
+
+    @Test(
+        "what is no such form is told with what would be right",
+        arguments: [
+            ("hours: [mon 7-8]", "`7-8` is not from one time to a later one: `07:00-20:00`"),
+            ("hours: [mon 08:00-07:00]", "`08:00-07:00` is not from one time to a later one"),
+            ("hours: [day 07:00-08:00]", "is not days and hours, such as `mon-fri 07:00-20:00`"),
+            ("never: [+]", "`` is not 1 to 15 digits"), ("never: [france]", "not a country code"),
+            ("prefixes: [0x]", "`0x` is not 1 to 8 digits"),
+            ("trip-abroad: 41 in 1h", "41 is out of range: 1 to 40"),
+            ("emergency: [9]", "`9` is not 2 to 8 digits"),
+        ])
+    func wrongCalls(_ line: String, _ told: String) {
+        let all = faults(shortest + "calls:\n  \(line)\n")
+        #expect(all.count == 1 && all.allSatisfy { $0.contains(told) }, "\(all)")
     }
 
     @Test("an endpoint without a port gets SIP's own, with a name its lower case")

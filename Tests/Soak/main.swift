@@ -1,4 +1,5 @@
 // Calls by the million over a network that loses a fifth of everything; see scripts/soak.sh.
+internal import Messages
 internal import RouterHarness
 internal import Sys
 
@@ -11,7 +12,9 @@ var made = 0
 var messages = 0
 var results: [Int: Int] = [:]
 while made < calls {
-    let edge = SimulatedEdge([], asterisks: ["10.0.0.10:5060"]) { fatalError($0) }
+    // One phone makes them all.
+    let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+    let edge = SimulatedEdge(unlimited, asterisks: ["10.0.0.10:5060"]) { fatalError($0) }
     let alice = Phone(edge, "alice")
     try alice.register(expires: 3600)
     edge.advance(.seconds(9))

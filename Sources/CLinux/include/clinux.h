@@ -76,6 +76,8 @@ int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsign
 
 int64_t clinux_monotonic_ms(void);
 int64_t clinux_realtime_ms(void);
+// How far the local time is ahead of UTC now, in seconds.
+long clinux_utc_offset(void);
 // The calling thread's errno.
 int clinux_errno(void);
 int clinux_random(void *bytes, size_t length);

@@ -1,0 +1,85 @@
+package import Sys
+internal import Wire
+
+/// Who made a call.
+package enum CallDirection: UInt8, BitwiseCopyable, CaseIterable, Sendable {
+    /// The account's phone.
+    case made = 1
+    /// An Asterisk.
+    case received = 2
+    /// Not known: the call was there before sip-router was.
+    case unknown = 3
+
+    /// The word for it.
+    package var name: String {
+        switch self {
+        case .made: "out"
+        case .received: "in"
+        case .unknown: "unknown"
+        }
+    }
+}
+
+/// A call as `rempart calls` shows it.
+package struct CallRow: Equatable, Sendable {
+    /// The account's name.
+    package var account: String
+    /// Who made it, as the account sees it.
+    package var direction: CallDirection
+    /// The dialled number, or the other one's name.
+    package var peer: String
+    /// Whether it was answered.
+    package var isAnswered: Bool
+    /// Whether the number is abroad.
+    package var isAbroad: Bool
+    /// When it began, or was first seen, since 1970.
+    package var since: Milliseconds
+    /// The Asterisk.
+    package var asterisk: SocketAddress
+    /// The phone's address; that of the Asterisk while it is not known who answers.
+    package var phone: SocketAddress
+    /// The Call-ID as whoever made the call wrote it.
+    package var callID: String
+
+    /// A row of its columns.
+    package init(
+        account: String, direction: CallDirection, peer: String, isAnswered: Bool, isAbroad: Bool,
+        since: Milliseconds, asterisk: SocketAddress, phone: SocketAddress, callID: String
+    ) {
+        self.account = account
+        self.direction = direction
+        self.peer = peer
+        self.isAnswered = isAnswered
+        self.isAbroad = isAbroad
+        self.since = since
+        self.asterisk = asterisk
+        self.phone = phone
+        self.callID = callID
+    }
+}
+
+extension CallRow {
+    /// Writes the columns; what callers choose is cut.
+    func write(to writer: inout WireWriter) {
+        writer.string(account, cutTo: 64)
+        writer.u8(direction.rawValue)
+        writer.string(peer, cutTo: 64)
+        writer.bool(isAnswered)
+        writer.bool(isAbroad)
+        writer.milliseconds(since)
+        writer.address(asterisk)
+        writer.address(phone)
+        writer.string(callID, cutTo: 255)
+    }
+
+    /// Reads the columns.
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            account: try reader.string("account", limit: 64),
+            direction: try reader.choice("direction"),
+            peer: try reader.string("peer", limit: 64), isAnswered: try reader.bool(),
+            isAbroad: try reader.bool(), since: try reader.milliseconds(),
+            asterisk: try reader.address(), phone: try reader.address(),
+            callID: try reader.string("callID", limit: 255))
+    }
+}

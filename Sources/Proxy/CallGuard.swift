@@ -1,0 +1,236 @@
+internal import Messages
+internal import Sys
+
+/// Why a call is refused.
+enum CallRefusal: UInt8, BitwiseCopyable, Sendable {
+    /// The account is barred until an administrator releases it.
+    case barred = 1
+    /// The number is one of `calls.never`.
+    case never
+    /// The account makes too many calls at a time.
+    case atOnce
+    /// It has made too many in a minute.
+    case perMinute
+    /// The number is of a country that is not among `calls.allowed`.
+    case country
+    /// The number is abroad, and the hour none of `calls.hours`.
+    case hours
+    /// The number is abroad, and the account was seen in a new country.
+    case newCountry
+    /// The account has too many calls abroad.
+    case abroadAtOnce
+    /// It has made too many calls abroad in a minute.
+    case abroadPerMinute
+
+    /// The reason code.
+    var code: String {
+        switch self {
+        case .barred: "account-barred"
+        case .never: "number-never"
+        case .atOnce: "calls-at-once"
+        case .perMinute: "calls-per-minute"
+        case .country: "country-not-allowed"
+        case .hours: "off-hours"
+        case .newCountry: "new-country"
+        case .abroadAtOnce: "abroad-at-once"
+        case .abroadPerMinute: "abroad-per-minute"
+        }
+    }
+}
+
+/// What is remembered of an account's calls.
+struct Caller: BitwiseCopyable, Sendable {
+    /// The first of its calls, by its place in the table; -1 for none.
+    var first: Int32 = -1
+    /// How many calls it makes.
+    var made: UInt32 = 0
+    /// How many of them are abroad.
+    var abroad: UInt32 = 0
+    /// How many calls abroad go on at Asterisk after a transfer, as far as that can be guessed.
+    fileprivate var kept: UInt32 = 0
+    fileprivate var keptUntil = Milliseconds(0)
+    fileprivate var tokens = TokenBucket()
+    fileprivate var tokensAbroad = TokenBucket()
+    /// The last request that was refused, and why: over UDP it comes again.
+    fileprivate var refused: UInt64 = 0
+    fileprivate var refusal = CallRefusal.barred
+    /// Whether it is barred from calling.
+    var isBarred = false
+    /// Until when it calls nobody abroad, since 1970.
+    var heldUntil = Milliseconds(0)
+    /// The countries it was seen in, the oldest first.
+    fileprivate(set) var countries = InlineArray<8, Country>(repeating: .unknown)
+    /// How many those are.
+    fileprivate(set) var countryCount = 0
+
+    /// The calls abroad that count now.
+    func abroadNow(_ now: Milliseconds) -> UInt32 { abroad + (keptUntil > now ? kept : 0) }
+}
+
+/// The moment and the terms by which a call is judged.
+struct CallTerms {
+    /// The rules.
+    var rules: CallRules
+    /// How many calls may be made at a time; 0: any.
+    var atOnce: UInt32
+    /// The moment.
+    var now: Now
+    /// The local time, counted as since 1970.
+    var local: Milliseconds
+}
+
+/// What becomes of a call.
+enum CallVerdict: Equatable {
+    /// It may be made.
+    case pass
+    /// It may not.
+    case refuse(CallRefusal)
+    /// It may not, and it was one too many: so many were refused within the limit's window.
+    case trip(CallRefusal, UInt32)
+    /// The same request was refused before.
+    case again(CallRefusal)
+}
+
+/// Says which calls an account may make: a value without sockets or clocks of its own.
+///
+/// Counts and rates are lost with the process; what bars an account, and where it was seen, is kept by directory.
+struct CallGuard: ~Copyable {
+    /// How long a call abroad that was transferred counts: the account's phone is not in it any more, so
+    /// nobody tells us of its end.
+    static let transferred = Milliseconds.seconds(900)
+
+    private var callers: ReservedArray<Caller>
+    private var never = RefusedNumbers(places: 2048)
+    private var abroad = RefusedNumbers(places: 2048)
+
+    /// A guard of at most so many accounts.
+    init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
+
+    /// How many accounts there may be something known of.
+    var count: Int { callers.count }
+
+    /// What is known of an account, by its number of at least 0.
+    subscript(account: Int32) -> Caller {
+        get { Int(account) < callers.count ? callers[Int(account)] : Caller() }
+        set {
+            while callers.count <= Int(account) {
+                guard callers.append(Caller()) else { return }
+            }
+            callers[Int(account)] = newValue
+        }
+    }
+
+    /// Judges a call that an account is about to make; `request` tells it from others.
+    mutating func judge(
+        _ account: Int32, _ dialled: Dialled, request: UInt64, _ terms: CallTerms
+    ) -> CallVerdict {
+        guard dialled.kind != .emergency else { return .pass }
+        var caller = self[account]
+        defer { self[account] = caller }
+        if request == caller.refused { return .again(caller.refusal) }
+        guard let refusal = Self.refusal(&caller, dialled, terms) else { return .pass }
+        caller.refused = request
+        caller.refusal = refusal
+        let now = terms.now.monotonic
+        var reached: UInt32?
+        switch (refusal, dialled.kind) {
+        case (.never, _):
+            reached = never.add(account, dialled.mark, terms.rules.tripNever, now)
+        case (.barred, _): break
+        case (_, .abroad):
+            reached = abroad.add(account, dialled.mark, terms.rules.tripAbroad, now)
+        default: break
+        }
+        return reached.map { .trip(refusal, $0) } ?? .refuse(refusal)
+    }
+
+    private static func refusal(
+        _ caller: inout Caller, _ dialled: Dialled, _ terms: CallTerms
+    ) -> CallRefusal? {
+        let rules = terms.rules
+        let now = terms.now.monotonic
+        if caller.isBarred { return .barred }
+        if dialled.kind == .never { return .never }
+        if terms.atOnce > 0, caller.made >= terms.atOnce { return .atOnce }
+        if dialled.kind == .abroad {
+            if !rules.plan.allows(dialled.country) { return .country }
+            if !rules.isOpen(terms.local) { return .hours }
+            if caller.heldUntil > terms.now.sinceEpoch { return .newCountry }
+            let abroad = caller.abroadNow(now)
+            if rules.abroadAtOnce > 0, abroad >= rules.abroadAtOnce { return .abroadAtOnce }
+            if let rate = rules.abroadRate, !caller.tokensAbroad.take(rate, now) {
+                return .abroadPerMinute
+            }
+        }
+        if let rate = rules.rate, !caller.tokens.take(rate, now) { return .perMinute }
+        return nil
+    }
+
+    // MARK: Transfers
+
+    /// A call abroad goes on at Asterisk without the account's phone.
+    mutating func keep(_ account: Int32, _ now: Milliseconds) {
+        if self[account].keptUntil <= now { self[account].kept = 0 }
+        self[account].kept += 1
+        self[account].keptUntil = now + Self.transferred
+    }
+
+    // MARK: Countries
+
+    /// What it means that an account is seen in a country.
+    enum Sight: Equatable {
+        /// Nothing new.
+        case known
+        /// The first country it was seen in.
+        case first
+        /// One in which it was never seen.
+        case new
+    }
+
+    /// An account is in a country; one that is new holds its calls abroad for a span.
+    mutating func see(
+        _ account: Int32, in country: Country, hold: Milliseconds, _ now: Now
+    ) -> Sight {
+        guard country != .unknown else { return .known }
+        var caller = self[account]
+        for place in 0..<caller.countryCount where caller.countries[place] == country {
+            return .known
+        }
+        let isFirst = caller.countryCount == 0
+        Self.add(country, to: &caller)
+        if !isFirst { caller.heldUntil = now.sinceEpoch + hold }
+        self[account] = caller
+        return isFirst ? .first : .new
+    }
+
+    private static func add(_ country: Country, to caller: inout Caller) {
+        if caller.countryCount == AccountStanding.mostCountries {
+            for place in 1..<caller.countryCount {
+                caller.countries[place - 1] = caller.countries[place]
+            }
+            caller.countryCount -= 1
+        }
+        caller.countries[caller.countryCount] = country
+        caller.countryCount += 1
+    }
+
+    /// Takes what was kept of an account.
+    mutating func restore(_ account: Int32, _ standing: AccountStanding) {
+        var caller = self[account]
+        caller.isBarred = standing.barredSince.count > 0
+        caller.heldUntil = standing.heldUntil
+        caller.countryCount = 0
+        var rest = standing.countries.utf8.dropFirst(0)
+        while rest.count >= 2, caller.countryCount < AccountStanding.mostCountries {
+            Self.add(Country(String(Substring(rest.prefix(2)))), to: &caller)
+            rest = rest.dropFirst(2)
+        }
+        self[account] = caller
+    }
+
+    /// The countries that an account was seen in, as they are kept.
+    func countries(_ account: Int32) -> String {
+        let caller = self[account]
+        return (0..<caller.countryCount).map { caller.countries[$0].code }.joined()
+    }
+}

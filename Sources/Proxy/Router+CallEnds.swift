@@ -1,0 +1,217 @@
+internal import Journal
+package import Messages
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// Ending calls, barring accounts and releasing them.
+extension Router {
+    // MARK: Ends
+
+    /// Ends a call: an answered one by a BYE to either side, one that rings by CANCEL.
+    mutating func end(_ handle: Handle, _ reason: String) {
+        guard calls.table.contains(handle) else { return }
+        let call = calls[handle]
+        guard call.isAnswered else {
+            cancelCall(handle)
+            return
+        }
+        if let way = openWay(call.flow, call.account) { sendBye(call, .outward, way) }
+        sendBye(call, .inward, Flow(.udp, listener: inside, peer: call.asterisk))
+        endRecord(call, reason)
+        calls.end(handle, &blocks, now.monotonic)
+    }
+
+    /// Cancels the branches of a call that nobody has answered; who answers all the same gets a BYE.
+    private mutating func cancelCall(_ handle: Handle) {
+        let owner = calls[handle].exchange
+        guard exchanges.contains(owner), exchanges[owner].server.isOpen else {
+            calls.end(handle, &blocks, now.monotonic)
+            return
+        }
+        calls[handle].isEnding = true
+        exchanges[owner].cancelled = true
+        cancelBranches(owner, [])
+        if exchanges[owner].open == 0 { finishLocally(owner, 487, "Request Terminated") }
+    }
+
+    private mutating func sendBye(_ call: Call, _ direction: Direction, _ flow: Flow) {
+        let client = Client(owner: .nobody, isInvite: false, flow: flow, cookie: random())
+        guard let handle = clients.take(client) else { return }
+        writer.begin()
+        Self.writeBye(
+            &writer, blocks, accounts, call, direction, flow, handle, cookie: client.cookie)
+        send(handle)
+    }
+
+    private static func writeBye(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore,
+        _ accounts: borrowing Accounts, _ call: Call, _ direction: Direction, _ flow: Flow,
+        _ client: Handle, cookie: UInt64
+    ) {
+        let bytes = blocks.span(call.block)
+        let phone = bytes.extracting(call.range(.phone))
+        writer.append("BYE ")
+        if direction == .inward {
+            writer.append(uriOf: call.asterisk, user: bytes.extracting(call.range(.asterisk)))
+        } else if phone.isEmpty {
+            writer.append(uriOf: flow.peer, user: accounts.name(call.account))
+        } else {
+            writer.append(phone)
+        }
+        writer.append(" SIP/2.0\r\n")
+        writer.via(flow, client, cookie)
+        writer.maxForwards(70)
+        // Toward the Asterisk we speak as the phone, toward the phone as the Asterisk.
+        let isFrom = (direction == .inward) == call.isFromPhone
+        let from = bytes.extracting(call.range(isFrom ? .from : .to))
+        let to = bytes.extracting(call.range(isFrom ? .to : .from))
+        writer.header("From", from, direction)
+        writer.header("To", to, direction)
+        writer.callID(bytes.extracting(call.range(.callID)), direction)
+        let last = direction == .inward ? call.inwardSequence : call.outwardSequence
+        writer.append("CSeq: ")
+        writer.append(decimal: UInt64(last) + 1)
+        writer.append(" BYE\r\n")
+        writer.endEmpty()
+    }
+
+    private mutating func endRecord(_ call: Call, _ reason: String) {
+        let name = accounts.name(call.account).text
+        let peer = Self.piece(.peer, of: call, blocks)
+        audit.add(
+            .callEnded, .notice, "ended a call of \(name) with \(peer): \(reason)",
+            [
+                (.account, name), (.number, peer), (.reason, reason),
+                (.callID, Self.piece(.callID, of: call, blocks)),
+            ])
+    }
+
+    private static func piece(
+        _ piece: Call.Piece, of call: Call, _ blocks: borrowing BlockStore
+    ) -> String {
+        guard call.isAnswered else { return "" }
+        return blocks.span(call.block).extracting(call.range(piece)).text
+    }
+
+    // MARK: Bars
+
+    /// Bars an account from calling until it is released, and ends its calls.
+    mutating func bar(_ account: Int32, _ reason: String, _ evidence: String) {
+        calls.gate[account].isBarred = true
+        calls.bars[account] = Bar(since: now.sinceEpoch, reason: reason, evidence: evidence)
+        accounts[account].isKept = true
+        keepStanding(account)
+        barRecord(account, reason, evidence, "is")
+        for call in calls.handles(of: account) { end(call, CallRefusal.barred.code) }
+    }
+
+    /// Records that an account is barred, or would be.
+    mutating func barRecord(
+        _ account: Int32, _ reason: String, _ evidence: String, _ verb: String
+    ) {
+        let name = accounts.name(account).text
+        audit.add(
+            .accountBarred, .warning,
+            "\(name) \(verb) barred from calling: \(reason) (\(evidence))",
+            [(.account, name), (.reason, reason)])
+    }
+
+    /// Lets an account call again, and abroad; what to say when nothing was held against it.
+    package mutating func release(_ name: String, _ now: Now) -> ControlReply {
+        self.now = now
+        let bytes = Array(name.utf8)
+        guard let account = accounts.find(bytes.span),
+            calls.gate[account].isBarred || calls.gate[account].heldUntil > now.sinceEpoch
+        else { return .failed("nothing is held against an account `\(name)`") }
+        calls.gate[account].isBarred = false
+        calls.gate[account].heldUntil = Milliseconds(0)
+        calls.bars[account] = nil
+        keepStanding(account)
+        audit.add(.accountReleased, .notice, "\(name) may call again", [(.account, name)])
+        return .done
+    }
+
+    // MARK: directory
+
+    private func standing(_ account: Int32) -> AccountStanding {
+        let bar = calls.bars[account]
+        let held = calls.gate[account].heldUntil
+        return AccountStanding(
+            account: accounts.name(account).text, countries: calls.gate.countries(account),
+            heldUntil: held > now.sinceEpoch ? held : Milliseconds(0),
+            barredSince: bar?.since ?? Milliseconds(0), reason: bar?.reason ?? "",
+            evidence: bar?.evidence ?? "")
+    }
+
+    mutating func keepStanding(_ account: Int32) { toDirectory.append(.keep(standing(account))) }
+
+    /// Takes what directory kept of an account; one that was started anew is told instead what holds.
+    mutating func restore(_ standing: AccountStanding) {
+        let name = Array(standing.account.utf8)
+        guard let account = accounts.number(name.span) else { return }
+        guard !hasLoaded else {
+            if self.standing(account) != standing { keepStanding(account) }
+            return
+        }
+        accounts[account].isKept = true
+        calls.gate.restore(account, standing)
+        if standing.barredSince.count > 0 {
+            calls.bars[account] = Bar(
+                since: standing.barredSince, reason: standing.reason, evidence: standing.evidence)
+        }
+    }
+
+    /// directory is told everything that is held against accounts.
+    mutating func tellStandings() {
+        for account in 0..<Int32(min(calls.gate.count, accounts.indices.count)) {
+            let standing = standing(account)
+            if !standing.isEmpty { toDirectory.append(.keep(standing)) }
+        }
+    }
+
+    // MARK: The command line
+
+    /// The accounts that are barred from calling, or from calling abroad, for `rempart status`.
+    package func standingRows() -> [ControlReply] {
+        (0..<Int32(min(calls.gate.count, accounts.indices.count))).compactMap { account in
+            let caller = calls.gate[account]
+            guard caller.isBarred || caller.heldUntil > now.sinceEpoch else { return nil }
+            return .standing(standing(account))
+        }
+    }
+
+    /// Every call that is under way, for `rempart calls`.
+    package func callRows() -> [ControlReply] { calls.handles.map { .call(row($0)) } }
+
+    private func row(_ handle: Handle) -> CallRow {
+        let call = calls[handle]
+        var row = CallRow(
+            account: accounts.name(call.account).text, direction: call.direction,
+            peer: Self.piece(.peer, of: call, blocks), isAnswered: call.isAnswered,
+            isAbroad: call.isAbroad, since: call.since, asterisk: call.asterisk,
+            phone: call.flow.peer, callID: Self.piece(.callID, of: call, blocks))
+        guard !call.isAnswered, exchanges.contains(call.exchange) else { return row }
+        let exchange = exchanges[call.exchange]
+        guard exchange.request.exists else { return row }
+        if exchange.direction == .inward { row.asterisk = exchange.asterisk }
+        let request = blocks.span(exchange.request)
+        var index = MessageIndex()
+        guard (try? parser.parse(request, into: &index)) != nil else { return row }
+        row.callID = request.bytes(index.callID).text
+        row.peer =
+            exchange.direction == .inward
+            ? texts.span(exchange.user).text : request.bytes(index.from.uri.user).text
+        return row
+    }
+
+    /// Ends the calls of a Call-ID; what to say when there is none.
+    package mutating func endCalls(_ callID: String, _ now: Now) -> ControlReply {
+        self.now = now
+        let ended = calls.handles.filter { row($0).callID == callID }
+        for handle in ended { end(handle, "by-hand") }
+        return ended.isEmpty
+            ? .failed("no call has this Call-ID: `rempart calls` lists those there are") : .done
+    }
+}

@@ -1,0 +1,335 @@
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// The table of calls, as messages pass.
+extension Router {
+    /// How long nothing may be heard of a call until it counts as over: phones that have lost their power
+    /// say no BYE.
+    private static let longestSilence = Milliseconds.seconds(8 * 3600)
+    /// How often such calls are looked for.
+    private static let sweepInterval = Milliseconds.seconds(30)
+
+    /// An exchange's INVITE begins a call of its account.
+    mutating func beginCall(
+        _ handle: Handle, _ direction: CallDirection, _ dialled: Dialled, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
+    ) {
+        let exchange = exchanges[handle]
+        guard exchange.method == .invite, exchange.account >= 0 else { return }
+        accounts[exchange.account].isKept = true
+        var call = Call(
+            account: exchange.account, direction: direction, flow: exchange.flow,
+            asterisk: exchange.flow.peer, since: now.sinceEpoch, heard: now.monotonic)
+        call.exchange = handle
+        call.key = Calls.key(bytes.bytes(index.callID), bytes.bytes(index.from.tag))
+        call.isFromPhone = direction == .made
+        call.isAbroad = dialled.kind == .abroad
+        call.mark = dialled.mark
+        call.isUnlocated = call.isAbroad && isUnlocated(exchange.flow.peer.ip)
+        exchanges[handle].call = calls.begin(call) ?? .none
+    }
+
+    /// A call was not answered by anybody.
+    mutating func callFailed(_ owner: Handle) {
+        calls.end(exchanges[owner].call, &blocks, now.monotonic)
+        exchanges[owner].call = .none
+    }
+
+    /// A call was answered, and the answer is to be passed on: what a BYE to either side needs is kept while
+    /// the request still is.
+    mutating func callAnswered(
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let exchange = exchanges[owner]
+        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered,
+            exchange.request.exists
+        else { return }
+        var call = calls[exchange.call]
+        let isInward = exchange.direction == .inward
+        if !isInward, clients.contains(client) { call.flow = clients[client].flow }
+        call.asterisk = isInward ? exchange.asterisk : exchange.flow.peer
+        call.heard = now.monotonic
+        let key = Self.fill(&calls, &call, blocks, texts, exchange, parser, bytes, index)
+        guard calls.keepPieces(&call, &blocks) else {
+            callFailed(owner)
+            return
+        }
+        calls[exchange.call] = call
+        calls.move(exchange.call, to: key)
+    }
+
+    /// The answer of a call was passed on: one that was to be ended while it rang ends now.
+    mutating func callPassed(_ owner: Handle) {
+        let call = exchanges[owner].call
+        guard calls.table.contains(call), calls[call].isAnswered, calls[call].isEnding else {
+            return
+        }
+        end(call, "ended-while-ringing")
+    }
+
+    /// Puts together what is kept of an answered call; the key that it is found by from now on.
+    private static func fill(
+        _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
+        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser,
+        _ answer: Span<UInt8>, _ answerIndex: borrowing MessageIndex
+    ) -> UInt64 {
+        let request = blocks.span(exchange.request)
+        var index = MessageIndex()
+        guard (try? parser.parse(request, into: &index)) != nil else { return call.key }
+        let caller = contact(request, index)
+        let called = contact(answer, answerIndex)
+        calls.clearPieces()
+        calls.add(request.bytes(index.callID), .callID, to: &call)
+        calls.add(request.bytes(index.value(.from) ?? .empty), .from, to: &call)
+        calls.add(request.bytes(index.value(.to) ?? .empty), .to, to: &call)
+        calls.addTag(answer.bytes(answerIndex.to.tag), of: .to, to: &call)
+        if exchange.direction == .inward {
+            calls.add(request.bytes(caller.whole), .phone, to: &call)
+            calls.add(answer.bytes(called.user), .asterisk, to: &call)
+            calls.add(texts.span(exchange.user), .peer, to: &call)
+            let sequence = index.sequence + UInt32(exchange.sequenceShift)
+            call.inwardSequence = max(call.inwardSequence, sequence)
+        } else {
+            calls.add(answer.bytes(called.whole), .phone, to: &call)
+            calls.add(request.bytes(caller.user), .asterisk, to: &call)
+            calls.add(request.bytes(index.from.uri.user), .peer, to: &call)
+            call.outwardSequence = max(call.outwardSequence, index.sequence)
+        }
+        return Calls.key(
+            request.bytes(index.callID), request.bytes(index.from.tag),
+            answer.bytes(answerIndex.to.tag))
+    }
+
+    /// The URI of the first Contact; empty when there is none.
+    private static func contact(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> URI {
+        guard let value = index.value(.contact) else { return URI() }
+        var list = ValueList(value)
+        guard let first = list.next(in: bytes), let address = try? NameAddress(first, in: bytes)
+        else { return URI() }
+        return address.uri
+    }
+
+    // MARK: Inside a dialog
+
+    private mutating func heard(_ call: Handle) {
+        calls[call].heard = now.monotonic
+        calls[call].isConfirmed = true
+    }
+
+    /// An answer was acknowledged.
+    mutating func callConfirmed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) {
+        if let found = calls.find(bytes, index) { heard(found) }
+    }
+
+    /// Follows a phone's request inside a dialog; false when it was refused.
+    mutating func follow(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
+        _ account: Int32
+    ) -> Bool {
+        var found = calls.find(bytes, index) ?? .none
+        var account = account
+        if found.exists, !isOf(found, token) { found = .none }
+        if found.exists {
+            account = calls[found].account
+        } else if account < 0, index.method != .bye {
+            account = provenAccount(bytes, index, token)
+        }
+        guard index.method != .bye else {
+            calls.end(found, &blocks, now.monotonic)
+            return true
+        }
+        guard account >= 0 else {
+            guard index.method == .refer else { return true }
+            refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+            return false
+        }
+        if !found.exists {
+            guard mayGoOn(account, bytes, index, flow, token) else { return false }
+            found = rebuild(account, bytes, index, flow, token)
+        }
+        if found.exists {
+            let sequence = index.sequence &+ UInt32(token.sequenceShift)
+            calls[found].inwardSequence = max(calls[found].inwardSequence, sequence)
+            calls[found].flow = flow
+            heard(found)
+            if index.method == .invite || index.method == .update { retarget(found, bytes, index) }
+        }
+        return index.method != .refer || mayTransfer(account, found, bytes, index, flow)
+    }
+
+    /// Whether a token is of a call: nobody speaks in another account's call with a token of his own, or
+    /// begins one at another Asterisk with an old token and the name of this one.
+    private mutating func isOf(_ handle: Handle, _ token: AsteriskToken) -> Bool {
+        let call = calls[handle]
+        let isRinging = !call.isAnswered && exchanges.contains(call.exchange)
+        let asterisk =
+            isRinging && call.direction == .made
+            ? exchanges[call.exchange].asterisk : call.asterisk
+        return asterisk == token.asterisk
+            && Self.mark(&writer, accounts, call.account) == token.account
+    }
+
+    /// The account whose name From has, if the dialog's token is of that account; -1 if not.
+    private mutating func provenAccount(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken
+    ) -> Int32 {
+        let name = bytes.bytes(index.from.uri.user)
+        guard writer.tokens.mark(name) == token.account else { return -1 }
+        return accounts.number(name) ?? -1
+    }
+
+    /// Whether a phone's request inside a dialog that we know nothing of may go on.
+    ///
+    /// The dialog may be older than this process, or made up around an old token to begin a call that
+    /// nobody counts. So an INVITE is judged as a new call, and a barred account's calls end with it.
+    private mutating func mayGoOn(
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ token: AsteriskToken
+    ) -> Bool {
+        let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
+        guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
+            refuse(bytes, index, flow, 403, "Forbidden", CallRefusal.barred.code)
+            end(rebuild(account, bytes, index, flow, token), CallRefusal.barred.code)
+            return false
+        }
+        let number = token.user
+        return index.method != .invite
+            || mayCall(account, number.span, bytes, index, flow) != nil
+    }
+
+    /// A call that was there before this process: its row is made of what its requests and tokens tell.
+    private mutating func rebuild(
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ token: AsteriskToken
+    ) -> Handle {
+        let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
+        guard isCall, !calls.isFull else { return .none }
+        let dialled = settings.calls.plan.read(token.user.span)
+        var call = Call(
+            account: account, direction: .unknown, flow: flow, asterisk: token.asterisk,
+            since: now.sinceEpoch, heard: now.monotonic)
+        call.isFromPhone = true
+        call.isAbroad = dialled.kind == .abroad
+        call.mark = dialled.mark
+        call.outwardSequence = Self.unknownSequence
+        addPieces(
+            &call, bytes, index, phone: bytes.bytes(Self.contact(bytes, index).whole),
+            asterisk: token.user.span, peer: bytes.bytes(index.to.uri.user))
+        return keep(&call, bytes, index)
+    }
+
+    /// Higher than any CSeq that a dialog has reached, when it is not known what that is.
+    private static let unknownSequence: UInt32 = 0x4000_0000
+
+    private mutating func addPieces(
+        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        phone: Span<UInt8>,
+        asterisk: Span<UInt8>, peer: Span<UInt8>
+    ) {
+        calls.clearPieces()
+        calls.add(bytes.bytes(index.callID), .callID, to: &call)
+        calls.add(bytes.bytes(index.value(.from) ?? .empty), .from, to: &call)
+        calls.add(bytes.bytes(index.value(.to) ?? .empty), .to, to: &call)
+        calls.add(phone, .phone, to: &call)
+        calls.add(asterisk, .asterisk, to: &call)
+        calls.add(peer, .peer, to: &call)
+    }
+
+    private mutating func keep(
+        _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> Handle {
+        call.key = Calls.key(
+            bytes.bytes(index.callID), bytes.bytes(index.from.tag), bytes.bytes(index.to.tag))
+        call.isConfirmed = true
+        guard calls.keepPieces(&call, &blocks) else { return .none }
+        accounts[call.account].isKept = true
+        guard let handle = calls.begin(call) else {
+            blocks.release(&call.block)
+            return .none
+        }
+        return handle
+    }
+
+    /// The phone can be reached by another Contact from now on (RFC 3261 section 12.2.2).
+    private mutating func retarget(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let uri = Self.contact(bytes, index)
+        guard !uri.whole.isEmpty, calls[handle].isAnswered else { return }
+        var call = calls[handle]
+        guard Self.replace(&calls, &call, blocks, bytes.bytes(uri.whole)),
+            calls.keepPieces(&call, &blocks)
+        else { return }
+        calls[handle] = call
+    }
+
+    /// Puts a call's pieces together with another Contact of its phone; false when it is the same one.
+    private static func replace(
+        _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
+        _ contact: Span<UInt8>
+    ) -> Bool {
+        let old = call
+        let bytes = blocks.span(old.block)
+        guard !bytes.extracting(old.range(.phone)).equals(contact) else { return false }
+        calls.clearPieces()
+        for piece in Call.Piece.allCases {
+            calls.add(
+                piece == .phone ? contact : bytes.extracting(old.range(piece)), piece, to: &call)
+        }
+        return true
+    }
+
+    /// Follows an Asterisk's request inside a dialog.
+    mutating func followInside(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
+        _ account: Int32
+    ) {
+        let found = calls.find(bytes, index) ?? .none
+        guard index.method != .bye else {
+            calls.end(found, &blocks, now.monotonic)
+            return
+        }
+        if found.exists {
+            calls[found].outwardSequence = max(calls[found].outwardSequence, index.sequence)
+            heard(found)
+            return
+        }
+        let isCall = [Method.invite, .update, .info].contains(index.method)
+        guard isCall, account >= 0, !calls.isFull else { return }
+        var call = Call(
+            account: account, direction: .unknown, flow: way, asterisk: flow.peer,
+            since: now.sinceEpoch, heard: now.monotonic)
+        call.inwardSequence = Self.unknownSequence
+        call.outwardSequence = index.sequence
+        addPieces(
+            &call, bytes, index, phone: bytes.bytes(index.requestURI.whole),
+            asterisk: bytes.bytes(Self.contact(bytes, index).user),
+            peer: bytes.bytes(index.from.uri.user))
+        let handle = keep(&call, bytes, index)
+        if calls.gate[account].isBarred, !settings.isObserving {
+            end(handle, CallRefusal.barred.code)
+        }
+    }
+
+    // MARK: Calls that nobody ends
+
+    /// Forgets calls of which nothing was heard for long, and those whose INVITE has ended otherwise.
+    mutating func sweepCalls() {
+        calls.nextSweep = now.monotonic + Self.sweepInterval
+        guard calls.table.count > 0 else { return }
+        let oldest = now.monotonic - Self.longestSilence
+        // RFC 3261 section 13.3.1.4: an answer that nobody acknowledges is taken back.
+        let unconfirmed = now.monotonic - Timers.giveUp
+        for handle in calls.handles {
+            let call = calls[handle]
+            let isLost =
+                call.isAnswered
+                ? call.heard < (call.isConfirmed ? oldest : unconfirmed)
+                : !exchanges.contains(call.exchange)
+            if isLost { calls.end(handle, &blocks, now.monotonic) }
+        }
+    }
+}
