@@ -68,6 +68,14 @@ struct KernelTests {
         #expect(protected.contains("198.18.0.7 timeout 1h10m") || protected.contains("1h9m"))
     }
 
+    /// Starts banner, and has 198.18.0.7 and 2001:db8:7::/64 banned for ten minutes.
+    private func startWithBans(_ banner: BannerProcess, _ folder: TemporaryFolder) throws {
+        try banner.start(folder.descriptor)
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
+        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+    }
+
     private func order(_ address: IPAddress, _ span: Milliseconds) -> RouterToBanner {
         .ban(
             BanOrder(
@@ -80,10 +88,7 @@ struct KernelTests {
     func everyPort() throws {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
-        try banner.start(folder.descriptor)
-        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
-        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
-        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+        try startWithBans(banner, folder)
 
         try banner.inside("for port in 22 5060 5061; do echo x > /dev/udp/198.18.0.1/$port; done")
         try banner.inside("timeout -s KILL 0.1 bash -c 'echo x > /dev/tcp/198.18.0.1/22'")
@@ -100,10 +105,7 @@ struct KernelTests {
     func reboot() throws {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
-        try banner.start(folder.descriptor)
-        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
-        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
-        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+        try startWithBans(banner, folder)
         try banner.stop()
         try banner.inside("nft delete table inet rempart")
         try banner.start(folder.descriptor)

@@ -31,7 +31,9 @@ struct BanTableTests {
         #expect(isKept)
     }
 
-    @Test("who is registered where is known on after all bans were lifted, and what was held is not")
+    @Test(
+        "who is registered where is known on after all bans were lifted, and what was held is not"
+    )
     func liftedTogether() {
         var defence = Defence()
         let now = Milliseconds.seconds(1)
