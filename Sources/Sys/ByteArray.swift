@@ -1,17 +1,24 @@
 // Text written into byte arrays: for what is written many thousand times, but grows with the work.
 
+/// The decimal digits of a number, at the end of an array, and where they begin.
+@inline(__always)
+func decimalDigits(_ value: UInt64) -> (digits: InlineArray<20, UInt8>, first: Int) {
+    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var first = 20
+    var rest = value
+    repeat {
+        first -= 1
+        digits[first] = 0x30 + UInt8(rest % 10)
+        rest /= 10
+    } while rest > 0
+    return (digits, first)
+}
+
 extension [UInt8] {
     /// Adds a number in decimal.
     package mutating func append(decimal value: Int64) {
         if value < 0 { append(UInt8(ascii: "-")) }
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var first = 20
-        var rest = value.magnitude
-        repeat {
-            first -= 1
-            digits[first] = 0x30 + UInt8(rest % 10)
-            rest /= 10
-        } while rest > 0
+        let (digits, first) = decimalDigits(UInt64(value.magnitude))
         for index in first..<20 { append(digits[index]) }
     }
 }

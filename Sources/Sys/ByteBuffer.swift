@@ -119,14 +119,7 @@ package struct ByteBuffer: ~Copyable {
 
     /// Writes a number in decimal.
     package mutating func append(decimal value: UInt64) {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var first = 20
-        var rest = value
-        repeat {
-            first -= 1
-            digits[first] = 0x30 + UInt8(rest % 10)
-            rest /= 10
-        } while rest > 0
+        let (digits, first) = decimalDigits(value)
         for index in first..<20 { append(digits[index]) }
     }
 

@@ -27,6 +27,46 @@ struct AddressRange: Hashable {
         return isEnd ? nil : last.successor
     }
 
+    /// What must go from ranges, and what must come, for them to be others; both are sorted and do not
+    /// touch, as `AddressRanges` has them.
+    static func difference(
+        from old: [AddressRange], to new: [AddressRange]
+    ) -> (gone: [AddressRange], come: [AddressRange]) {
+        var (gone, come): ([AddressRange], [AddressRange]) = ([], [])
+        var (left, right) = (0, 0)
+        while left < old.count || right < new.count {
+            if left < old.count, right < new.count, old[left] == new[right] {
+                left += 1
+                right += 1
+            } else if right == new.count
+                || left < old.count && !new[right].first.isBefore(old[left].first)
+            {
+                gone.append(old[left])
+                left += 1
+            } else {
+                come.append(new[right])
+                right += 1
+            }
+        }
+        return (gone, come)
+    }
+
+    /// One number for the bounds of ranges, whatever their order, good for this process.
+    static func digest(_ ranges: [AddressRange]) -> Int {
+        ranges.reduce(0) { sum, range in
+            sum &+ digest(range.first, isEnd: false)
+                &+ (range.next.map { digest($0, isEnd: true) } ?? 0)
+        }
+    }
+
+    /// One bound's part of the number: a first address, or one after a last.
+    static func digest(_ bound: IPAddress, isEnd: Bool) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bound)
+        hasher.combine(isEnd)
+        return hasher.finalize()
+    }
+
     /// Ranges of one family sorted, those that touch or overlap made one.
     fileprivate static func merged(_ ranges: [AddressRange]) -> [AddressRange] {
         var result: [AddressRange] = []

@@ -47,6 +47,12 @@ enum ElementFrames {
         NetlinkAttributes(element[...]).first(1).flatMap { NetlinkAttributes($0).first(1) }
     }
 
+    /// Whether an element is the bound after a range: NFTA_SET_ELEM_FLAGS has
+    /// NFT_SET_ELEM_INTERVAL_END.
+    static func isEnd(_ element: [UInt8]) -> Bool {
+        NetlinkAttributes(element[...]).first(3).map { Netlink.number($0) & 1 == 1 } ?? false
+    }
+
     /// Names the table and a set of it.
     static func name(_ set: KernelSet, in writer: inout NetlinkWriter) {
         writer.name(1, table)
@@ -75,7 +81,7 @@ enum ElementFrames {
             switch step {
             case .add(let set, _, _): (1, set)
             case .delete(let set, _): (2, set)
-            case .flush, .ranges: nil
+            case .flush, .ranges, .removeRanges: nil
             }
         }
         guard let first = mark(steps[start]) else { return 1 }
@@ -107,22 +113,24 @@ enum ElementFrames {
                 name(set, in: &$0)
             }
         case .ranges(let set, let ranges):
-            write(ranges, to: set, flags, in: &writer, sequence)
+            write(newElement, ranges, to: set, flags, Netlink.create, in: &writer, sequence)
+        case .removeRanges(let set, let ranges):
+            write(deleteElement, ranges, to: set, flags, 0, in: &writer, sequence)
         case nil: break
         }
     }
 
     /// A range is two elements: its first address, and the one after its last marked as an end.
     private static func write(
-        _ ranges: [AddressRange], to set: KernelSet, _ flags: UInt16,
-        in writer: inout NetlinkWriter, _ sequence: () -> UInt32
+        _ type: UInt16, _ ranges: [AddressRange], to set: KernelSet, _ lastFlags: UInt16,
+        _ flags: UInt16, in writer: inout NetlinkWriter, _ sequence: () -> UInt32
     ) {
         let step = elementsPerMessage / 2
         for start in stride(from: 0, to: ranges.count, by: step) {
             let part = ranges[start..<min(start + step, ranges.count)]
             let isLast = part.endIndex == ranges.count
             message(
-                newElement, (isLast ? flags : 0) | Netlink.create, set, in: &writer, sequence
+                type, (isLast ? lastFlags : 0) | flags, set, in: &writer, sequence
             ) { writer in
                 for range in part {
                     element(range.first, in: &writer)

@@ -33,9 +33,9 @@ enum KernelSet: String, CaseIterable {
     static let timed: [KernelSet] = [
         .banned4, .banned6, .wide4, .wide6, .protected4, .protected6,
     ]
-    /// The sets whose elements only banner changes.
+    /// The sets of ranges.
     static let fixed: [KernelSet] = [
-        .allowed4, .allowed6, .blocked4, .blocked6, .country4, .country6, .outside4, .outside6,
+        .allowed4, .allowed6, .blocked4, .blocked6, .country4, .country6,
     ]
 }
 
@@ -49,6 +49,9 @@ enum ElementChange: Equatable {
     case flush(KernelSet)
     /// The ranges are added to a set of ranges.
     case ranges(KernelSet, [AddressRange])
+    /// The ranges go from a set of ranges, each as it was added; the transaction fails when one is not
+    /// there.
+    case removeRanges(KernelSet, [AddressRange])
 }
 
 /// What carries out banner's wishes.
@@ -62,9 +65,13 @@ protocol Firewall: AnyObject {
     /// The number of the ruleset, which each transaction of anybody raises by one; nil when unknown.
     func generation() -> UInt32?
 
-    /// What the table is made of, chains, rules and sets of ranges with their elements, as one
-    /// number that only a change changes; nil when there is no such table.
+    /// What the table is made of, chains, rules, sets and our endpoints, as one number that only a
+    /// change changes; nil when there is no such table.
     func fingerprint() -> Int?
+
+    /// The elements of a set of ranges as `AddressRange.digest` tells them; nil when there is no such
+    /// set.
+    func digest(_ set: KernelSet) -> Int?
 
     /// The elements of a timed set, and how long each has left; nil when there is no such set.
     func elements(_ set: KernelSet) -> [IPAddress: Milliseconds]?

@@ -14,6 +14,8 @@ struct KernelBans {
     private var touched: Set<Network> = []
     private var touchedProtections: Set<Network> = []
     private var dirtyRanges: Set<KernelSet> = []
+    /// The ranges as the kernel knows them.
+    private var toldRanges: [KernelSet: [AddressRange]] = [:]
     private var needsRebuild = false
     private var nextTry = Milliseconds(0)
     private var wasTried = false
@@ -108,14 +110,12 @@ struct KernelBans {
         for source in touched { change(source, bans, &steps, &begun, now: now) }
         let protections = exceptions.protections
         for source in touchedProtections { protect(source, protections, &steps, now: now) }
-        for set in dirtyRanges { steps += [.flush(set), .ranges(set, ranges(of: set))] }
-        let changesRanges = !dirtyRanges.isEmpty
+        for set in dirtyRanges { changeRanges(of: set, &steps) }
         forgetTouched()
         guard !steps.isEmpty else { return }
         // Somebody may have flushed the ruleset: then the table is made again, with every ban.
         if firewall.change(steps) != nil { return rebuild(bans, exceptions, now: now) }
         generation = generation.map { $0 &+ 1 }
-        if changesRanges { fingerprint = firewall.fingerprint() }
         if plan.mode == .enforce, !begun.isEmpty { firewall.endFlows(of: begun) }
     }
 
@@ -162,6 +162,16 @@ struct KernelBans {
         toldProtections[source] = end
     }
 
+    /// A list that is replaced is mostly the same: 100,000 ranges anew would keep every order waiting
+    /// for a third of a second.
+    private mutating func changeRanges(of set: KernelSet, _ steps: inout [ElementChange]) {
+        let wanted = ranges(of: set)
+        let (gone, come) = AddressRange.difference(from: toldRanges[set] ?? [], to: wanted)
+        if !gone.isEmpty { steps.append(.removeRanges(set, gone)) }
+        if !come.isEmpty { steps.append(.ranges(set, come)) }
+        toldRanges[set] = wanted
+    }
+
     private func ranges(of set: KernelSet) -> [AddressRange] {
         switch set {
         case .allowed4: allowed.v4
@@ -198,8 +208,10 @@ struct KernelBans {
         _ bans: BanList, _ exceptions: Exceptions, now: Milliseconds
     ) -> [ElementChange] {
         var steps = KernelSet.timed.map(ElementChange.flush)
-        for set in KernelSet.fixed where set != .outside4 && set != .outside6 {
-            steps += [.flush(set), .ranges(set, ranges(of: set))]
+        for set in KernelSet.fixed {
+            let ranges = ranges(of: set)
+            steps += [.flush(set), .ranges(set, ranges)]
+            toldRanges[set] = ranges
         }
         told.removeAll(keepingCapacity: true)
         told.reserveCapacity(bans.count)
@@ -239,11 +251,18 @@ struct KernelBans {
     mutating func check(_ bans: BanList, _ exceptions: Exceptions, now: Milliseconds) {
         guard isActive, let current = firewall.generation(), current != generation else { return }
         generation = current
-        guard firewall.fingerprint() != fingerprint || !hasEveryBan(now: now) else { return }
+        if firewall.fingerprint() == fingerprint, hasEveryRange, hasEveryBan(now: now) { return }
         journal.write(
             .degraded, .warning,
             "the firewall's table inet rempart was changed by somebody else; it is put right")
         rebuild(bans, exceptions, anew: true, now: now)
+    }
+
+    /// Whether the kernel's ranges are those it was told.
+    private var hasEveryRange: Bool {
+        KernelSet.fixed.allSatisfy { set in
+            firewall.digest(set) == AddressRange.digest(toldRanges[set] ?? [])
+        }
     }
 
     /// Whether the kernel's bans are those it was told, but for what ends about now.

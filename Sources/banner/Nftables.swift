@@ -91,10 +91,20 @@ final class Nftables: Firewall {
             }
         }
         guard parts > 0 else { return nil }
-        for set in KernelSet.fixed {
+        for set in [KernelSet.outside4, .outside6] {
             dump(set) { hasher.combine($0) }
         }
         return hasher.finalize()
+    }
+
+    func digest(_ set: KernelSet) -> Int? {
+        var digest = 0
+        let isThere = dump(set) { element in
+            guard let key = ElementFrames.key(of: element), let address = Netlink.address(key)
+            else { return }
+            digest &+= AddressRange.digest(address, isEnd: ElementFrames.isEnd(element))
+        }
+        return isThere ? digest : nil
     }
 
     private static func isOurs(_ message: NetlinkMessage, _ attribute: UInt16) -> Bool {

@@ -117,6 +117,29 @@ struct AddressRangesTests {
     }
 }
 
+@Suite("Differences of ranges")
+struct DifferenceTests {
+    private func ranges(_ texts: [String]) throws -> [AddressRange] {
+        AddressRanges(try texts.map { try net($0) }).v4
+    }
+
+    @Test(
+        "what goes and what comes makes the one list of the other",
+        arguments: [
+            ([], []), ([], ["10.0.0.0/8"]), (["10.0.0.0/8"], []),
+            (["10.0.0.0/8", "12.0.0.0/8"], ["10.0.0.0/9", "12.0.0.0/8", "14.0.0.0/8"]),
+            (["10.0.0.0/9", "12.0.0.0/8"], ["8.0.0.0/8", "10.0.0.0/8"]),
+        ] as [([String], [String])])
+    func difference(_ lists: ([String], [String])) throws {
+        let (old, new) = (try ranges(lists.0), try ranges(lists.1))
+        let (gone, come) = AddressRange.difference(from: old, to: new)
+        #expect(Set(old).subtracting(gone).union(come) == Set(new))
+        #expect(Set(gone).isSubset(of: old) && Set(come).isDisjoint(with: old))
+        let kept = old.filter { !gone.contains($0) }
+        #expect(AddressRange.digest(kept + come) == AddressRange.digest(new))
+    }
+}
+
 @Suite("TableText")
 struct TableTextTests {
     @Test("no table but its own is ever named")

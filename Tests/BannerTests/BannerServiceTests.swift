@@ -378,6 +378,29 @@ struct BannerServiceTests {
         #expect(try findings(bench, "198.18.5.9")["verdict"]?.contains("block list") == true)
     }
 
+    @Test("of a block list that is replaced the kernel is told the differences alone")
+    func differences() throws {
+        let folder = try TemporaryFolder()
+        let url = URL(fileURLWithPath: "\(folder.path)/list")
+        try Data("198.18.0.0/24\n198.18.5.0/24\n2001:db8::/32\n".utf8).write(to: url)
+        let bench = try Bench([.blockList(url.path)], folder: folder)
+        bench.firewall.transactions = []
+        try Data("198.18.5.0/24\n198.18.0.0/25\n2001:db8::/32\n".utf8).write(to: url)
+        bench.second()
+        func range(_ text: String) throws -> [AddressRange] { [AddressRange(try net(text))] }
+        #expect(
+            try bench.firewall.transactions == [
+                [
+                    .removeRanges(.blocked4, range("198.18.0.0/24")),
+                    .ranges(.blocked4, range("198.18.0.0/25")),
+                ]
+            ])
+        bench.firewall.number += 1
+        bench.firewall.ranges[.blocked6] = []
+        bench.second()
+        #expect(bench.firewall.ranges[.blocked6] == (try range("2001:db8::/32")))
+    }
+
     @Test("a message before hello, a second hello and a bad frame are refused")
     func protocolErrors() throws {
         let bench = try Bench()

@@ -35,6 +35,7 @@ final class RecordingFirewall: Firewall {
     var number: UInt32 = 1
     var print: Int? = 7
     var kept: [KernelSet: [IPAddress: Milliseconds]] = [:]
+    var ranges: [KernelSet: [AddressRange]] = [:]
 
     func run(_ commands: String) -> String? {
         if failure == nil { self.commands.append(commands) }
@@ -51,8 +52,9 @@ final class RecordingFirewall: Firewall {
             switch step {
             case .add(let set, let address, let span): kept[set, default: [:]][address] = span
             case .delete(let set, let address): kept[set]?[address] = nil
-            case .flush(let set): kept[set] = [:]
-            case .ranges: break
+            case .flush(let set): (kept[set], ranges[set]) = ([:], [])
+            case .ranges(let set, let more): ranges[set, default: []] += more
+            case .removeRanges(let set, let gone): ranges[set]?.removeAll { gone.contains($0) }
             }
         }
         return nil
@@ -60,6 +62,7 @@ final class RecordingFirewall: Firewall {
 
     func generation() -> UInt32? { number }
     func fingerprint() -> Int? { print }
+    func digest(_ set: KernelSet) -> Int? { AddressRange.digest(ranges[set] ?? []) }
     func elements(_ set: KernelSet) -> [IPAddress: Milliseconds]? { kept[set] ?? [:] }
     func endFlows(of sources: Set<Network>) { ended.formUnion(sources) }
 }

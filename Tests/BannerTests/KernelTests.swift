@@ -68,6 +68,14 @@ struct KernelTests {
         #expect(protected.contains("198.18.0.7 timeout 1h10m") || protected.contains("1h9m"))
     }
 
+    /// Starts banner, and has 198.18.0.7 and 2001:db8:7::/64 banned for ten minutes.
+    private func startWithBans(_ banner: BannerProcess, _ folder: TemporaryFolder) throws {
+        try banner.start(folder.descriptor)
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
+        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+    }
+
     private func order(_ address: IPAddress, _ span: Milliseconds) -> RouterToBanner {
         .ban(
             BanOrder(
@@ -80,10 +88,7 @@ struct KernelTests {
     func everyPort() throws {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
-        try banner.start(folder.descriptor)
-        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
-        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
-        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+        try startWithBans(banner, folder)
 
         try banner.inside("for port in 22 5060 5061; do echo x > /dev/udp/198.18.0.1/$port; done")
         try banner.inside("timeout -s KILL 0.1 bash -c 'echo x > /dev/tcp/198.18.0.1/22'")
@@ -100,10 +105,7 @@ struct KernelTests {
     func reboot() throws {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
-        try banner.start(folder.descriptor)
-        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
-        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
-        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+        try startWithBans(banner, folder)
         try banner.stop()
         try banner.inside("nft delete table inet rempart")
         try banner.start(folder.descriptor)
@@ -111,6 +113,28 @@ struct KernelTests {
         #expect(table.contains("2001:db8:7:: timeout"))
         let left = try #require(table.firstMatch(of: /198\.18\.0\.7 timeout (9m5\d|10m)/))
         #expect(!left.output.1.isEmpty)
+    }
+
+    @Test("a block list that is replaced by one that overlaps it is in the kernel as it is written")
+    func replacedList() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        let list = URL(fileURLWithPath: "\(folder.path)/list")
+        let first = ["10.0.0.0/24", "10.0.2.0/24", "10.0.4.0/22", "255.255.255.0/24"]
+        let second = ["10.0.0.0/25", "10.0.2.0/23", "10.0.5.0/24", "2001:db8::/32"]
+        try Data(first.joined(separator: "\n").utf8).write(to: list, options: .atomic)
+        try banner.start(folder.descriptor, [.blockList(list.path)])
+        let before = try banner.listing { $0.contains("10.0.4.0/22") }
+        for network in first { #expect(before.contains(network)) }
+        try Data(second.joined(separator: "\n").utf8).write(to: list, options: .atomic)
+        let after = try banner.listing { $0.contains("10.0.5.0/24") }
+        for network in second { #expect(after.contains(network)) }
+        for network in first { #expect(!after.contains(network)) }
+        // Another's change of another table has it looked through: nothing is put right.
+        try banner.inside("nft add table inet other")
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        let later = try banner.listing { $0.contains("198.18.0.7") }
+        for network in second { #expect(later.contains(network)) }
     }
 
     @Test("the table stays when banner stops, or goes if it is asked to")
