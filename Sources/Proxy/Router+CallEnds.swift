@@ -91,8 +91,7 @@ extension Router {
     private static func piece(
         _ piece: Call.Piece, of call: Call, _ blocks: borrowing BlockStore
     ) -> String {
-        guard call.isAnswered else { return "" }
-        return blocks.span(call.block).extracting(call.range(piece)).text
+        blocks.span(call.block).extracting(call.range(piece)).text
     }
 
     // MARK: Bars
@@ -192,16 +191,9 @@ extension Router {
             peer: Self.piece(.peer, of: call, blocks), isAnswered: call.isAnswered,
             isAbroad: call.isAbroad, since: call.since, asterisk: call.asterisk,
             phone: call.flow.peer, callID: Self.piece(.callID, of: call, blocks))
-        guard !call.isAnswered, exchanges.contains(call.exchange) else { return row }
-        let exchange = exchanges[call.exchange]
-        if exchange.direction == .inward { row.asterisk = exchange.asterisk }
-        let request = blocks.span(exchange.request)
-        var index = MessageIndex()
-        guard (try? parser.parse(request, into: &index)) != nil else { return row }
-        row.callID = request.bytes(index.callID).text
-        row.peer =
-            exchange.direction == .inward
-            ? texts.span(exchange.user).text : request.bytes(index.from.uri.user).text
+        if !call.isAnswered, call.direction == .made, exchanges.contains(call.exchange) {
+            row.asterisk = exchanges[call.exchange].asterisk
+        }
         return row
     }
 

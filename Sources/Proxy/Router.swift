@@ -78,8 +78,8 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent.
-    var blocks = BlockStore(small: 600_000, large: 512)
+    // branches sent. And one for each call.
+    var blocks = BlockStore(small: 700_000, large: 512)
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
