@@ -51,7 +51,7 @@ check() {
     local figure
     figure=$(awk "BEGIN {printf \"%.2f\", ($after - $before) / ${units[$row]}}")
     # What beats once a second costs the same in a short row as in a long one, hence the small change.
-    if awk "BEGIN {exit !($figure > $budget * 1.1 + 1)}"; then
+    if awk "BEGIN {exit !($figure > $budget * 1.1 + 0.1)}"; then
         text="above its budget"
     elif awk "BEGIN {exit !($figure < $budget * 0.9 - 1)}"; then
         text="so far below that the budget is to be lowered"

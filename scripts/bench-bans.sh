@@ -19,4 +19,5 @@ trap clean_up EXIT
 ip netns add "$name"
 ip -n "$name" link set lo up
 ip -n "$name" route add local 198.18.0.0/15 dev lo
+ip -n "$name" route add local 100.64.0.0/10 dev lo
 BENCH_FOLDER="$folder" ip netns exec "$name" python3 scripts/bench-bans.py "$binaries" "$version"

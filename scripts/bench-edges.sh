@@ -155,13 +155,16 @@ tls:
   certificate: $folder/certificate.pem
   key: $folder/key.pem
 defence:
-  allow: [198.18.0.0/16]
+  ${defence:-allow: [198.18.0.0/16]}
 calls:
   at-once: 10000
   per-minute: 100000
 SETTINGS
     rm -rf "$folder/state" "$folder/runtime"
-    mkdir -p "$folder/state" "$folder/runtime"
+    mkdir -p "$folder/state/banner" "$folder/runtime"
+    # Bans that an earlier edge has kept.
+    [ -z "${kept_bans:-}" ] || cp "$kept_bans" "$folder/state/banner/bans"
+    chown -R rempart-ban "$folder/state/banner"
     start edge edge.log "$bin/rempart" run --settings "$folder/rempart.yaml" \
         --state "$folder/state" --runtime "$folder/runtime"
     local i

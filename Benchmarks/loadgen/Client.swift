@@ -104,7 +104,9 @@ final class Client {
     func run() -> Outcome {
         start = microseconds()
         now = start
-        slots = (0..<min(plan.options.window, plan.options.units)).map { Unit(slot: $0) }
+        slots = (0..<min(plan.options.window, plan.options.units)).map {
+            Unit(slot: $0, agent: plan.options.agent)
+        }
         idle = Array(slots.indices.reversed())
         var lastSweep = now
         while outcome.done < plan.options.units,

@@ -34,22 +34,28 @@ struct Message {
         }
     }
 
-    private static func matches(_ line: ArraySlice<UInt8>, _ name: String) -> Bool {
-        let length = name.utf8.count
-        guard line.count > length, line[line.startIndex + length] == UInt8(ascii: ":") else {
-            return false
+    /// The short forms of names (RFC 3261 section 7.3.3), which an edge writes where room is scarce.
+    private static let shortNames: [String: String] = [
+        "Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Contact": "m", "Content-Length": "l",
+    ]
+
+    /// The value of a line that has a header of this name, in its long or short form.
+    private static func value(_ line: ArraySlice<UInt8>, _ name: String) -> String? {
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let found = line[..<colon]
+        func isFound(_ name: String) -> Bool {
+            found.count == name.utf8.count
+                && zip(found, name.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
         }
-        return zip(line, name.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+        guard isFound(name) || shortNames[name].map(isFound) == true else { return nil }
+        return String(decoding: line[(colon + 1)...].drop { $0 == 32 }, as: UTF8.self)
     }
 
     /// The values of a header, in order; the name in its long form.
     func values(_ name: String) -> [String] {
         var values: [String] = []
         eachLine { line in
-            if Self.matches(line, name) {
-                let value = line.dropFirst(name.utf8.count + 1).drop { $0 == 32 }
-                values.append(String(decoding: value, as: UTF8.self))
-            }
+            if let value = Self.value(line, name) { values.append(value) }
             return true
         }
         return values
@@ -59,10 +65,8 @@ struct Message {
     func value(_ name: String) -> String? {
         var found: String?
         eachLine { line in
-            guard Self.matches(line, name) else { return true }
-            let value = line.dropFirst(name.utf8.count + 1).drop { $0 == 32 }
-            found = String(decoding: value, as: UTF8.self)
-            return false
+            found = Self.value(line, name)
+            return found == nil
         }
         return found
     }

@@ -13,6 +13,8 @@ struct Options {
     var rounds = 1
     /// Units begun a second, whether or not the others are done; 0 for a closed loop.
     var rate = 0
+    /// What each phone says of itself; strangers get no answer to a REGISTER shorter than its challenge.
+    var agent = "loadgen"
 
     init(_ words: ArraySlice<String>) {
         for word in words {
@@ -29,6 +31,7 @@ struct Options {
             case "accounts": accounts = number(value)
             case "rounds": rounds = number(value)
             case "rate": rate = number(value)
+            case "agent": agent = value
             default: fail("no option \(parts[0])")
             }
         }

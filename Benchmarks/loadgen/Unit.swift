@@ -29,6 +29,7 @@ struct Unit {
 
     private var work = Work.options
     private var user = ""
+    private let agent: String
     private var local = ""
     private var transport = CarrierKind.udp
     private var number = 0
@@ -43,7 +44,10 @@ struct Unit {
     /// Tells this run's messages from those of the run before, whose transactions last 32 s.
     private static let run = String(UInt64.random(in: 0...(.max)), radix: 36)
 
-    init(slot: Int) { self.slot = slot }
+    init(slot: Int, agent: String) {
+        self.slot = slot
+        self.agent = agent
+    }
 
     /// Becomes a new unit.
     mutating func begin(
@@ -89,7 +93,7 @@ struct Unit {
         lines.append("Contact: <sip:\(user)@\(local)\(transport.parameter)>")
         if method == "REGISTER" { lines.append("Expires: 3600") }
         lines += extra
-        lines += ["User-Agent: loadgen", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"]
+        lines += ["User-Agent: \(agent)", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"]
         return finished(lines, body: isInvite ? sdp : "")
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+package import Sys
 
 /// Writes records to journald by its native protocol, or as readable lines to standard error.
 ///
@@ -9,6 +10,10 @@ package struct Journal: Sendable {
 
     /// The path of journald's socket.
     package static let path = "/run/systemd/journal/socket"
+    /// The longest text of a record, in bytes.
+    package static let longestText = 1024
+    /// The longest record: a sentence and a dozen fields.
+    private static let longestRecord = 16_384
 
     /// A journal for the records of a process; without a socket they go to standard error.
     ///
@@ -25,68 +30,67 @@ package struct Journal: Sendable {
         _ record: Record, _ priority: Priority, _ message: String,
         _ fields: [(Field, String)] = []
     ) {
-        if let socket {
-            let bytes = nativeRecord(record, priority, message, fields)
-            // In bounds: the array's own storage and length.
-            let sent = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe send(
-                    socket, buffer.baseAddress, buffer.count,
-                    Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        var batch = RecordBatch(capacity: Self.longestRecord, records: 1)
+        batch.add(record, priority, message, fields)
+        var buffer = ByteBuffer(capacity: Self.longestRecord)
+        write(batch, using: &buffer)
+    }
+
+    /// Writes every record of a batch; `buffer` is for the record at hand, of at least 16 KiB.
+    package func write(_ batch: borrowing RecordBatch, using buffer: inout ByteBuffer) {
+        for index in 0..<batch.count {
+            if let socket {
+                buffer.removeAll()
+                batch.writeNative(index, process: process, into: &buffer)
+                if Self.send(buffer.span, on: socket) { continue }
             }
-            if sent >= 0 { return }
+            buffer.removeAll()
+            batch.writeReadable(index, process: process, into: &buffer)
+            // In one piece, so that lines of several processes stay whole. In bounds: the span's own.
+            _ = unsafe buffer.span.withUnsafeBytes { line in
+                unsafe Glibc.write(2, line.baseAddress, line.count)
+            }
         }
-        Self.line(readable(priority, message, fields))
     }
 
-    /// The record as journald takes it: NAME=value lines, or length-prefixed where needed.
-    package func nativeRecord(
-        _ record: Record, _ priority: Priority, _ message: String, _ fields: [(Field, String)]
-    ) -> [UInt8] {
-        var bytes: [UInt8] = []
-        func add(_ name: String, _ value: String) {
-            bytes += Array("\(name)=\(Self.clean(value))\n".utf8)
+    private static func send(_ bytes: Span<UInt8>, on socket: Int32) -> Bool {
+        // In bounds: the span's own storage and length.
+        unsafe bytes.withUnsafeBytes { buffer in
+            unsafe Glibc.send(
+                socket, buffer.baseAddress, buffer.count,
+                Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) >= 0
         }
-        add("MESSAGE", message)
-        add("MESSAGE_ID", record.rawValue)
-        add("PRIORITY", String(priority.rawValue))
-        add("SYSLOG_IDENTIFIER", "rempart")
-        add("REMPART_PROCESS", process)
-        for (field, value) in fields { add(field.rawValue, value) }
-        return bytes
     }
 
-    /// The record as one line for a person: process, message, then the fields it does not show yet.
-    package func readable(
-        _ priority: Priority, _ message: String, _ fields: [(Field, String)]
-    ) -> String {
-        let mark = priority.rawValue <= Priority.error.rawValue ? "error: " : ""
-        var line = "rempart[\(process)]: \(mark)\(Self.clean(message))"
-        for (field, value) in fields where !message.contains(value) {
-            let name = field.rawValue.dropFirst("REMPART_".count).lowercased()
-            line += " \(name)=\(Self.clean(value))"
-        }
-        return line
-    }
-
-    /// Text with control characters made visible, at most 1,024 bytes: nothing that came from the
-    /// network moves a cursor or begins a new line.
-    package static func clean(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if result.utf8.count >= 1024 { return result + "…" }
-            if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
-                result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+    /// Writes a text with control characters, and bytes that are no UTF-8, made visible, of at most 1,024
+    /// bytes: nothing that came from the network moves a cursor or begins a new line.
+    package static func clean(_ text: Span<UInt8>, into output: inout ByteBuffer) {
+        let limit = output.count + longestText
+        var at = 0
+        while at < text.count {
+            guard output.count < limit else {
+                output.append("…")
+                return
+            }
+            let length = text.scalarLength(at: at)
+            let isControl =
+                text[at] < 0x20 || text[at] == 0x7F
+                || length == 2 && text[at] == 0xC2 && text[at + 1] < 0xA0
+            if length == 0 || isControl {
+                output.append("\\x")
+                output.append(hex: length == 2 ? text[at + 1] : text[at])
             } else {
-                result.unicodeScalars.append(scalar)
+                output.append(text.extracting(at..<at + length))
             }
+            at += max(length, 1)
         }
-        return result
     }
 
-    /// Writes one line to standard error in one piece, so that lines of several processes stay whole.
-    private static func line(_ text: String) {
-        let bytes = Array((text + "\n").utf8)
-        // In bounds: the array's own storage and length.
-        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+    /// The text as `clean` writes it.
+    package static func clean(_ text: String) -> String {
+        var output = ByteBuffer(capacity: longestText + 16)
+        clean(Array(text.utf8).span, into: &output)
+        // In bounds: the span's own storage and length.
+        return unsafe output.span.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -292,7 +292,7 @@ extension ControlReply {
             writer.string(row.userAgent)
             return writer.bytes
         case .ban(let row):
-            var writer = WireWriter(kind: 4)
+            var writer = WireWriter(kind: Self.banKind)
             row.write(to: &writer)
             return writer.bytes
         case .kernelBans(let active, let why):
@@ -344,7 +344,7 @@ extension ControlReply {
                     contact: try reader.string("contact", limit: 1024),
                     expires: try reader.milliseconds(),
                     userAgent: try reader.string("userAgent", limit: 512)))
-        case 4: self = .ban(try BanRow(from: &reader))
+        case Self.banKind: self = .ban(try BanRow(from: &reader))
         case 5:
             let active = try reader.bool()
             self = .kernelBans(active, try reader.string("why", limit: 1024))
@@ -359,6 +359,11 @@ extension ControlReply {
         }
         try reader.finish()
     }
+}
+
+extension ControlReply {
+    /// The kind of a frame that holds a ban.
+    static let banKind: UInt8 = 4
 }
 
 extension BanRow {

@@ -1,3 +1,4 @@
+internal import Sys
 package import Wire
 
 /// Several messages of a link in one frame, so that the kernel is asked once for all of them.
@@ -7,6 +8,9 @@ package struct Parcel {
     private static let mark: UInt8 = 255
     /// How long a parcel may become, in bytes: a few dozen messages, and little memory in the kernel.
     package static let limit = 16_384
+
+    /// How long a message may be, in bytes.
+    package static let longestMessage = limit - 3
 
     /// The frame so far.
     package private(set) var frame: [UInt8] = [Self.mark]
@@ -18,11 +22,11 @@ package struct Parcel {
     package var isEmpty: Bool { frame.count == 1 }
 
     /// Adds a message; false, and nothing added, when there is no room for it.
-    package mutating func add(_ message: [UInt8]) -> Bool {
+    package mutating func add(_ message: Span<UInt8>) -> Bool {
         guard frame.count + 2 + message.count <= Self.limit else { return false }
         frame.append(UInt8(message.count >> 8))
         frame.append(UInt8(truncatingIfNeeded: message.count))
-        frame.append(contentsOf: message)
+        frame.append(copying: message)
         return true
     }
 

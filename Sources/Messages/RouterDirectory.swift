@@ -51,16 +51,20 @@ package struct Account: Equatable, Sendable {
     package var aor: String
     /// Whether phones may register it (host=dynamic; max_contacts of at least 1).
     package var mayRegister: Bool
+    /// From where it may be used.
+    package var access: AccessList
 
     /// An account of its parts.
     package init(
-        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool
+        ha1MD5: [UInt8], ha1SHA256: [UInt8], authUser: String, aor: String, mayRegister: Bool,
+        access: AccessList = AccessList()
     ) {
         self.ha1MD5 = ha1MD5
         self.ha1SHA256 = ha1SHA256
         self.authUser = authUser
         self.aor = aor
         self.mayRegister = mayRegister
+        self.access = access
     }
 }
 
@@ -127,7 +131,7 @@ extension RouterToDirectory {
             writer.string(realm)
             return writer.bytes
         case .bind(let record):
-            var writer = WireWriter(kind: 3)
+            var writer = WireWriter(kind: Self.bindKind)
             record.write(to: &writer)
             return writer.bytes
         case .unbind(let account, let key):
@@ -142,6 +146,8 @@ extension RouterToDirectory {
         }
     }
 
+    static let bindKind: UInt8 = 3
+
     /// The message of a frame.
     package init(decoding frame: Span<UInt8>) throws(WireError) {
         var reader = WireReader(frame)
@@ -153,7 +159,7 @@ extension RouterToDirectory {
             let id = try reader.u32()
             let account = try reader.string("account", limit: 64)
             self = .lookUp(id: id, account: account, realm: try reader.string("realm", limit: 128))
-        case 3: self = .bind(try BindingRecord(from: &reader))
+        case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
             let account = try reader.string("account", limit: 64)
             self = .unbind(account: account, key: try reader.u64())
@@ -214,6 +220,7 @@ extension AccountAnswer {
             writer.string(account.authUser)
             writer.string(account.aor)
             writer.bool(account.mayRegister)
+            writer.data(account.access.bytes)
         case .unknown: writer.u8(2)
         case .unavailable: writer.u8(3)
         }
@@ -232,7 +239,8 @@ extension AccountAnswer {
                     ha1MD5: md5, ha1SHA256: sha256,
                     authUser: try reader.string("authUser", limit: 255),
                     aor: try reader.string("aor", limit: 255),
-                    mayRegister: try reader.bool()))
+                    mayRegister: try reader.bool(),
+                    access: try AccessList(from: &reader)))
         case 2: self = .unknown
         case 3: self = .unavailable
         default: throw .badValue("answer")
@@ -242,22 +250,18 @@ extension AccountAnswer {
 
 extension BindingRecord {
     /// Writes the columns.
-    ///
-    /// Phones choose the texts; bytes that are no UTF-8 have become longer on the way here.
     fileprivate func write(to writer: inout WireWriter) {
-        writer.string(account)
-        writer.u64(key)
-        writer.string(contact)
-        writer.string(instance, cutTo: 128)
-        writer.string(callID, cutTo: 256)
-        writer.u32(sequence)
-        writer.string(userAgent, cutTo: 128)
-        writer.milliseconds(expires)
-        writer.u16(q)
-        writer.u8(transport.rawValue)
-        writer.u8(listener)
-        writer.address(address)
-        writer.u64(connection)
+        let account = Array(account.utf8)
+        let contact = Array(contact.utf8)
+        let instance = Array(instance.utf8)
+        let callID = Array(callID.utf8)
+        let userAgent = Array(userAgent.utf8)
+        BindingColumns(
+            account: account.span, key: key, contact: contact.span, instance: instance.span,
+            callID: callID.span, sequence: sequence, userAgent: userAgent.span, expires: expires,
+            q: q, transport: transport, listener: listener, address: address,
+            connection: connection
+        ).write(to: &writer)
     }
 
     /// Reads the columns.

@@ -20,6 +20,25 @@ package enum AccountSchema: UInt8, CaseIterable, Sendable {
     }
 }
 
+/// In which order the rules of an account's row apply.
+package enum AccessOrder: UInt8, CaseIterable, Sendable {
+    /// In the order of the row's columns, as Asterisk applies them.
+    case asAsterisk = 1
+    /// Every deny before every permit.
+    case denyThenPermit = 2
+    /// Not at all: the lists are written for Asterisk alone.
+    case ignore = 3
+
+    /// The word in the settings.
+    package var name: String {
+        switch self {
+        case .asAsterisk: "as-asterisk"
+        case .denyThenPermit: "deny-then-permit"
+        case .ignore: "ignore"
+        }
+    }
+}
+
 /// A digest algorithm that phones may be offered (RFC 8760).
 package enum OfferedAlgorithm: UInt8, CaseIterable, Sendable {
     case md5 = 1
@@ -56,6 +75,8 @@ package enum Setting: Equatable, Sendable {
     case database(String)
     /// The tables' layout (`accounts.schema`).
     case schema(AccountSchema)
+    /// In which order the rules of a row's access lists apply (`accounts.acl-order`).
+    case accessOrder(AccessOrder)
     /// The digest realm, as Asterisk's own; at most 128 bytes (`accounts.realm`).
     case realm(String)
     /// The certificate chain's path, PEM, at most 4,096 bytes (`tls.certificate`).
@@ -111,11 +132,11 @@ package enum Setting: Equatable, Sendable {
     /// Which processes are told the setting.
     package var readers: [Role] {
         switch self {
-        case .inside, .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
+        case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
             .limit, .trap, .replies, .profile, .calls:
             [.router]
-        case .domain, .realm: [.router, .directory]
-        case .database, .schema: [.directory]
+        case .domain, .realm, .inside: [.router, .directory]
+        case .database, .schema, .accessOrder: [.directory]
         case .certificate, .key: []
         case .outside, .asterisk, .ban, .allow, .mode: [.router, .banner]
         case .country, .geoip, .blockList, .growth, .packets, .connections, .cleanup: [.banner]
@@ -152,6 +173,7 @@ extension Setting {
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
         case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
+        case .accessOrder(let order): Self.frame(18) { $0.u8(order.rawValue) }
         case .mode(let mode): Self.frame(20) { $0.u8(mode.rawValue) }
         case .country(let text): Self.text(21, text)
         case .geoip(let text): Self.text(22, text)
@@ -211,6 +233,7 @@ extension Setting {
         case 15: self = .maximumExpires(try reader.seconds("maximum", in: 60...604_800))
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
         case 17: self = .algorithm(try reader.choice("algorithm"))
+        case 18: self = .accessOrder(try reader.choice("acl-order"))
         case 20: self = .mode(try reader.choice("mode"))
         case 21: self = .country(try reader.country())
         case 22: self = .geoip(try reader.string("geoip", limit: 4096))

@@ -1,3 +1,4 @@
+internal import Messages
 package import Reactor
 package import Sys
 
@@ -5,6 +6,7 @@ package import Sys
 package final class PeerLink {
     /// The link that stands, or nil while the peer is gone.
     package private(set) var link: Link?
+    private var parcel = Parcel()
 
     /// A link that does not stand yet.
     package init() {}
@@ -21,6 +23,7 @@ package final class PeerLink {
     package func close() {
         link?.descriptor.close()
         link = nil
+        parcel.removeAll()
     }
 
     /// Whether frames wait for room.
@@ -34,6 +37,23 @@ package final class PeerLink {
 
     /// Sends a frame from where it lies, or lets it wait; it is lost when the peer is gone.
     package func send(_ frame: Span<UInt8>) { settle(link?.send(frame)) }
+
+    /// Adds a message to those that `sendGathered` sends, in order, in as few frames as hold them.
+    ///
+    /// A message is at most `Parcel.longestMessage` bytes long.
+    package func gather(_ message: Span<UInt8>) {
+        if parcel.add(message) { return }
+        sendGathered()
+        let fits = parcel.add(message)
+        precondition(fits, "a message that is gathered is shorter than a parcel")
+    }
+
+    /// Sends what has gathered: once a turn of the loop, before anything is sent by itself.
+    package func sendGathered() {
+        guard !parcel.isEmpty else { return }
+        send(parcel.frame)
+        parcel.removeAll()
+    }
 
     private func settle(_ sent: Link.Sent?) {
         switch sent {

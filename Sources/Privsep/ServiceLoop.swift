@@ -20,13 +20,18 @@ package protocol Service: AnyObject {
     func reload(_ set: StartSet) -> String?
 
     /// The rows that answer a caller of the control socket, the last one `done` or `failed`.
-    func answer(_ request: ControlRequest) -> [ControlReply]
+    ///
+    /// They are asked for after the end of the turn, as the caller takes them.
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply>
 
     /// Does what is due, once a second; returns the status line.
     func second() -> String
 
     /// Carries out what the events of one turn of the loop have gathered.
     func endOfTurn()
+
+    /// Does a piece of what may wait, for at most a millisecond; whether there is more of it.
+    func whenSpare() -> Bool
 
     /// Makes durable what is not yet: the process is about to end.
     func stop()
@@ -53,6 +58,8 @@ package final class ServiceLoop<S: Service> {
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var generation: UInt32 = 0
     private var wantsRoom = false
+    private var hasMore = false
+    private var asked: [(request: ControlRequest, caller: Descriptor)] = []
     private var nextSecond = Clock.monotonic
     private var status = ""
 
@@ -107,7 +114,7 @@ package final class ServiceLoop<S: Service> {
     private func untilStopped() throws(ChildFailure) {
         defer { service.stop() }
         while true {
-            let count = poller.wait(nextSecond - Clock.monotonic)
+            let count = poller.wait(hasMore ? Milliseconds(0) : nextSecond - Clock.monotonic)
             for index in 0..<count {
                 guard try handle(poller.event(index)) else {
                     supervision.stopping()
@@ -116,6 +123,8 @@ package final class ServiceLoop<S: Service> {
             }
             if Clock.monotonic >= nextSecond { second() }
             service.endOfTurn()
+            answerCallers()
+            hasMore = service.whenSpare()
             watchForRoom()
         }
     }
@@ -157,12 +166,21 @@ package final class ServiceLoop<S: Service> {
             case .peer(.router, let socket): attach(socket)
             case .peer(let role, _):
                 throw .supervisor("a link to \(role.name) does not belong here")
-            case .client(let request, let socket):
-                answers.answer(service.answer(request), to: socket, poller)
+            case .client(let request, let socket): asked.append((request, socket))
             case .stop: return false
             }
         }
         return true
+    }
+
+    /// Carries out what callers ask, and lets them know when it has come to be.
+    private func answerCallers() {
+        for (request, caller) in asked {
+            let rows = service.answer(request)
+            service.endOfTurn()
+            answers.answer(rows, to: caller, poller)
+        }
+        asked.removeAll()
     }
 
     private func attach(_ socket: Descriptor) {

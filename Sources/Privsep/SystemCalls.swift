@@ -40,7 +40,7 @@ enum SystemCalls {
         "unlinkat", "utimensat",
     ]
 
-    /// What a library that waits in a thread of its own needs.
+    /// What needs a thread beside the loop: a library that waits, or the search through all flows.
     static let threads = ["sched_getparam", "sched_getscheduler", "sched_setaffinity"]
 
     /// Attempts that are refused with an errno where the role has no files.
@@ -56,7 +56,7 @@ enum SystemCalls {
         case .terminator: common + connections + threads
         case .router: common + connections + connecting
         case .directory: common + files + threads
-        case .banner: common + files + ["bind"]
+        case .banner: common + files + threads + ["bind"]
         }
     }
 
@@ -73,5 +73,10 @@ enum SystemCalls {
     static func usesFiles(_ role: Role) -> Bool { role == .directory || role == .banner }
 
     /// Whether a role has threads beside its loop.
-    static func usesThreads(_ role: Role) -> Bool { role == .directory || role == .terminator }
+    static func usesThreads(_ role: Role) -> Bool {
+        switch role {
+        case .supervisor, .router: false
+        case .terminator, .directory, .banner: true
+        }
+    }
 }

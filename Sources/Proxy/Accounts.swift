@@ -43,6 +43,8 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
     package var isKept = false
     /// Whether phones may register it.
     package fileprivate(set) var mayRegister = false
+    /// The length of its access list, which stands behind the texts.
+    fileprivate var accessLength: UInt16 = 0
 
     /// HA1 for our realm, of length 0 when there is none.
     package func ha1(_ algorithm: DigestAlgorithm) -> HashValue {
@@ -87,7 +89,8 @@ package struct Accounts: ~Copyable {
     /// No accounts, and room for so many.
     package init(capacity: Int) {
         entries = ReservedArray(capacity: capacity)
-        texts = TextStore(capacity: (capacity + 1) * (Self.longestName + 2 * Self.longestUser))
+        let longest = Self.longestName + 2 * Self.longestUser + AccessList.longest
+        texts = TextStore(capacity: (capacity + 1) * longest)
     }
 
     /// The account of a number.
@@ -122,7 +125,16 @@ package struct Accounts: ~Copyable {
         let entry = entries[Int(number)]
         guard entry.hasOwnAOR else { return name(number) }
         let start = Int(entry.nameLength) + Int(entry.authUserLength)
-        return texts.span(entry.text, start, Int(entry.text.length) - start)
+        let end = Int(entry.text.length) - Int(entry.accessLength)
+        return texts.span(entry.text, start, end - start)
+    }
+
+    /// From where an account may be used, as the bytes of an `AccessList`.
+    @_lifetime(borrow self)
+    package func access(_ number: Int32) -> Span<UInt8> {
+        let entry = entries[Int(number)]
+        let length = Int(entry.accessLength)
+        return texts.span(entry.text, Int(entry.text.length) - length, length)
     }
 
     // MARK: Names
@@ -209,12 +221,16 @@ package struct Accounts: ~Copyable {
         let none: [UInt8] = []
         let ownAuthUser = authUser == name ? none : authUser
         let ownAOR = aor == name ? none : aor
-        guard let text = texts.store(name.span, ownAuthUser.span, ownAOR.span) else { return false }
+        let access = account.access.bytes
+        guard let text = texts.store(name.span, ownAuthUser.span, ownAOR.span, access.span) else {
+            return false
+        }
         texts.release(&entries[Int(number)].text)
         entries[Int(number)].text = text
         entries[Int(number)].authUserLength = UInt8(ownAuthUser.count)
         entries[Int(number)].hasOwnAuthUser = authUser != name
         entries[Int(number)].hasOwnAOR = aor != name
+        entries[Int(number)].accessLength = UInt16(access.count)
         return true
     }
 }

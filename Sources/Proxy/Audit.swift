@@ -1,17 +1,7 @@
 package import Journal
+internal import Messages
+internal import Registrar
 package import Sys
-
-/// One record for the journal, as the core wants it written.
-package struct AuditRecord: Sendable {
-    /// Which.
-    package var record: Record
-    /// How much it matters.
-    package var priority: Priority
-    /// The sentence.
-    package var message: String
-    /// The fields.
-    package var fields: [(Field, String)]
-}
 
 /// The records that wait to be written; refusals are bounded, since whoever floods us makes them.
 package struct Audit: ~Copyable {
@@ -19,19 +9,18 @@ package struct Audit: ~Copyable {
     package static let refusalsPerSecond = 50
 
     /// The records that wait.
-    package private(set) var records: [AuditRecord] = []
+    package var records = RecordBatch(capacity: 1 << 19, records: 4096)
     private var second: Int64 = 0
     private var refusals = 0
 
     /// Nothing to write.
     package init() {}
 
-    /// Adds a record.
+    /// Adds a record; not for what happens many times a second.
     package mutating func add(
         _ record: Record, _ priority: Priority, _ message: String, _ fields: [(Field, String)]
     ) {
-        records.append(
-            AuditRecord(record: record, priority: priority, message: message, fields: fields))
+        records.add(record, priority, message, fields)
     }
 
     /// Whether a refusal may be written now; the surplus of a second is told in one record.
@@ -50,6 +39,25 @@ package struct Audit: ~Copyable {
         return refusals <= Self.refusalsPerSecond
     }
 
-    /// Forgets the records, which are written.
-    package mutating func removeAll() { records.removeAll(keepingCapacity: true) }
+    /// Forgets the records, which are written, and tells of those that found no room.
+    package mutating func removeAll() {
+        let lost = records.lost
+        records.removeAll()
+        guard lost > 0 else { return }
+        add(
+            .degraded, .warning, "\(lost) records found no room and are lost", [(.count, "\(lost)")]
+        )
+    }
+}
+
+extension RecordBatch {
+    /// Adds the fields of where a message came from.
+    mutating func source(_ flow: Flow) {
+        field(.address)
+        append(flow.peer.ip)
+        field(.port)
+        append(decimal: UInt64(flow.peer.port))
+        field(.transport)
+        append(text: flow.transport.name)
+    }
 }

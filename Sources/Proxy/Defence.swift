@@ -11,6 +11,7 @@ package struct Defence: ~Copyable {
     private var banned: [IPAddress: Milliseconds] = [:]
     /// Bans of whole networks: a /24 or a /48 each.
     private var bannedNetworks: [Network: Milliseconds] = [:]
+    private var nextSweep = Milliseconds(0)
     var sources = SourceTable(places: 16_384)
     var guards = AccountGuards(places: 16_384)
     /// Wrong passwords by source and account, of sources that are residents.
@@ -29,42 +30,58 @@ package struct Defence: ~Copyable {
 
     // MARK: Bans
 
+    /// How many sources are on the list at most.
+    ///
+    /// That is all that banner keeps, and as many again that it was asked to ban and would not. Beyond
+    /// that a source is judged again by whatever it sends.
+    package static let mostBans = 240_000
+
     /// Puts a source on the list until a moment of the monotonic clock.
-    package mutating func ban(_ ip: IPAddress, until: Milliseconds) {
-        banned[Self.source(ip)] = until
+    package mutating func ban(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
+        let source = Self.source(ip)
+        guard hasRoom(now) || banned[source] != nil else { return }
+        banned[source] = until
+    }
+
+    private mutating func hasRoom(_ now: Milliseconds) -> Bool {
+        guard banned.count >= Self.mostBans else { return true }
+        // To look at all of them takes milliseconds, which not every offence may cost.
+        guard now >= nextSweep else { return false }
+        nextSweep = now + .seconds(10)
+        banned = banned.filter { $0.value > now }
+        return banned.count < Self.mostBans
     }
 
     /// Puts a network on the list; one that is no wider than a source counts as that source.
-    package mutating func ban(_ network: Network, until: Milliseconds) {
-        if Self.isSource(network) {
-            ban(network.address, until: until)
-        } else {
+    package mutating func ban(_ network: Network, until: Milliseconds, _ now: Milliseconds) {
+        if network.isWide {
             bannedNetworks[network] = until
+        } else {
+            ban(network.address, until: until, now)
         }
     }
 
     /// Takes a network off the list, and forgets what its source has done.
     package mutating func unban(_ network: Network) {
-        guard Self.isSource(network) else {
+        guard !network.isWide else {
             bannedNetworks[network] = nil
             return
         }
         banned[Self.source(network.address)] = nil
-        if let place = sources.find(Self.source(network.address)) {
-            sources[place].counts = InlineArray(repeating: WindowCount())
-            sources[place].heldUntil = Milliseconds(0)
-        }
+        if let place = sources.find(Self.source(network.address)) { forgive(place) }
     }
 
-    private static func isSource(_ network: Network) -> Bool {
-        network.prefix >= (network.address.isV4 ? 32 : 64)
-    }
-
-    /// Takes all sources off the list.
+    /// Takes all sources off the list, and forgets what they have done; where phones are registered is
+    /// known on.
     package mutating func unbanAll() {
         banned = [:]
         bannedNetworks = [:]
-        sources = SourceTable(places: 16_384)
+        for place in 0..<sources.places { forgive(place) }
+    }
+
+    private mutating func forgive(_ place: Int) {
+        sources[place].counts = InlineArray(repeating: WindowCount())
+        sources[place].heldUntil = Milliseconds(0)
     }
 
     /// Whether a source is banned now.
@@ -75,7 +92,7 @@ package struct Defence: ~Copyable {
         }
         guard !bannedNetworks.isEmpty else { return false }
         // Roll-ups alone are wider than a source, and they are of these two widths.
-        let network = Network(ip, prefix: ip.isV4 ? 24 : 48)
+        let network = Network.neighbourhood(of: ip)
         guard let until = bannedNetworks[network] else { return false }
         if until > now { return true }
         bannedNetworks[network] = nil
@@ -84,7 +101,7 @@ package struct Defence: ~Copyable {
 
     /// Whether a source is on the list, without taking ended bans off.
     func isListed(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        let network = Network(ip, prefix: ip.isV4 ? 24 : 48)
+        let network = Network.neighbourhood(of: ip)
         let until = [banned[Self.source(ip)], bannedNetworks[network]]
         return until.contains { $0.map { $0 > now } ?? false }
     }
@@ -153,8 +170,11 @@ package struct Defence: ~Copyable {
     private static let patience: UInt32 = 5
 
     /// Whether an account has authenticated from a source.
-    func hasAuthenticated(_ ip: IPAddress) -> Bool {
-        sources.find(Self.source(ip)).map { sources[$0].accounts != 0 } ?? false
+    func hasAuthenticated(_ ip: IPAddress) -> Bool { accounts(of: ip) > 0 }
+
+    /// How many accounts have authenticated from a source, as far as 64 bits tell.
+    func accounts(of ip: IPAddress) -> Int {
+        sources.find(Self.source(ip)).map { sources[$0].accounts.nonzeroBitCount } ?? 0
     }
 
     /// A good password came from a source: calls that had to be challenged were a phone's own.
@@ -195,7 +215,7 @@ package struct Defence: ~Copyable {
         guard !isResident(ip, now) else {
             return strangers.take(key, rates.resident, now) && budget.take(1, rates.residents, now)
         }
-        let wide = Network(ip, prefix: ip.isV4 ? 24 : 48).address
+        let wide = Network.neighbourhood(of: ip).address
         return strangers.take(key, rates.source, now)
             && networks.take(Self.key(wide), rates.network, now)
             && budget.take(2, rates.all, now)

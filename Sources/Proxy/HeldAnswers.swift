@@ -13,6 +13,7 @@ struct HeldAnswers: ~Copyable {
         var block: Block
         var flow: Flow
         var due: Milliseconds
+        var arrival: UInt64
     }
 
     private var ring: [Held] = []
@@ -26,10 +27,21 @@ struct HeldAnswers: ~Copyable {
     /// Whether another one fits.
     var hasRoom: Bool { count < Self.capacity }
 
-    /// Keeps an answer until it is due; the moments come in order, since the span is always the same.
-    mutating func add(_ block: Block, to flow: Flow, due: Milliseconds) {
-        if count == ring.count { grow(Held(block: block, flow: flow, due: due)) }
-        ring[(head + count) % ring.count] = Held(block: block, flow: flow, due: due)
+    /// Keeps an answer until it is due.
+    ///
+    /// The span is always the same, so it stands last; but for an answer that had to wait for directory,
+    /// which goes before those whose requests came later, by `arrival`: nor shall it be the last of its tick.
+    mutating func add(_ block: Block, to flow: Flow, due: Milliseconds, arrival: UInt64) {
+        let held = Held(block: block, flow: flow, due: due, arrival: arrival)
+        if count == ring.count { grow(held) }
+        var place = count
+        while place > 0 {
+            let before = ring[(head + place - 1) % ring.count]
+            guard before.arrival > arrival else { break }
+            ring[(head + place) % ring.count] = before
+            place -= 1
+        }
+        ring[(head + place) % ring.count] = held
         count += 1
     }
 

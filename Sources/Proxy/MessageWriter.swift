@@ -333,8 +333,14 @@ package struct MessageWriter: ~Copyable {
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
         sequence: UInt32
     ) {
-        if let from = index.value(.from) { header("From", message.bytes(from), direction) }
-        if let to = index.value(.to) { header("To", message.bytes(to), direction) }
+        switch direction {
+        case .inward:
+            party("From", index.from, message)
+            party("To", index.to, message)
+        case .outward:
+            if let from = index.value(.from) { header("From", message.bytes(from), direction) }
+            if let to = index.value(.to) { header("To", message.bytes(to), direction) }
+        }
         callID(message.bytes(index.callID), direction)
         self.sequence(sequence, message.bytes(index.methodSlice))
     }
@@ -409,12 +415,9 @@ package struct MessageWriter: ~Copyable {
         guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
         else { return }
         buffer.append("Contact: <")
-        buffer.append(message.bytes(contact.uri.whole))
+        target(contact.uri, message)
         buffer.append(">")
-        if !contact.parameters.isEmpty {
-            buffer.append(";")
-            append(value: message.bytes(contact.parameters), .inward)
-        }
+        parameters(contact, message)
         endLine()
     }
 

@@ -24,9 +24,13 @@ extension Router {
         // Eight digits, as `isComplete` has seen.
         let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
-        let verdict = nonces.check(
-            bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
-            now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
+        // One that has waited for directory was looked at when it came; higher counts may have come since.
+        let verdict =
+            replayed
+            ? .fresh
+            : nonces.check(
+                bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
+                now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
         if verdict != .foreign { hasProven() }
         guard verdict == .fresh else {
             if verdict == .replayed { offence(.nonceReplay, flow) }
@@ -45,19 +49,22 @@ extension Router {
         let isRefreshing = accounts.isStale(account, now.monotonic) && !replayed
         if isRefreshing { ask(account) }
         if accounts[account].state == .asked {
-            park(bytes, flow, account)
+            park(bytes, index, flow, account)
             return nil
         }
-        if verify(bytes, index, header, algorithm, account) {
+        let isProven = verify(bytes, index, header, algorithm, account)
+        // Who may not come from there is told no more than who does not know the password.
+        if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
+            if flow.transport.isStream { authenticatedConnections.insert(flow.connection) }
             return account
         }
         if isRefreshing, accounts[account].state == .found {
             // The password may be new: the answer under way decides.
-            park(bytes, flow, account)
+            park(bytes, index, flow, account)
         } else {
-            unproven(bytes, index, flow, account)
+            unproven(bytes, index, flow, account, isProven ? "acl" : "wrong-password")
         }
         return nil
     }
@@ -82,13 +89,15 @@ extension Router {
         return good && known && bytes.bytes(header.username).equals(accounts.authUser(account))
     }
 
-    /// Answers a request whose credentials do not prove the account.
+    /// Answers a request whose credentials do not prove the account; `fault` is what is wrong with those
+    /// of one that stands.
     private mutating func unproven(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32,
+        _ fault: String
     ) {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
-        wrong(bytes, index, flow, state == .found ? "wrong-password" : "unknown-account")
+        wrong(bytes, index, flow, state == .found ? fault : "unknown-account")
     }
 
     /// The credentials for our realm, or nil.
@@ -190,22 +199,23 @@ extension Router {
     ) -> Bool {
         let ip = flow.peer.ip
         guard !isTrusted(ip), !settings.isObserving else { return true }
-        let reason: String
         if defence.isPairHeld(ip, mark, now.monotonic) {
-            reason = "account-held"
-        } else if !defence.guards.admits(mark, ip, now.monotonic) {
-            reason = "account-guarded"
-        } else {
-            return true
+            refuseRecord("account-held", 401, index, bytes, flow)
+            answerLater(bytes, index, flow)
+            return false
         }
-        refuseRecord(reason, 401, index, bytes, flow)
-        answerLater(bytes, index, flow)
+        guard !defence.guards.admits(mark, ip, now.monotonic) else { return true }
+        wrong(bytes, index, flow, "account-guarded", isLookedAt: false)
         return false
     }
 
     /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
+    ///
+    /// One that is not looked at counts against its source as if it were wrong: a guesser that was left
+    /// uncounted for the one right password would learn it by the ban that does not come.
     private mutating func wrong(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String,
+        isLookedAt: Bool = true
     ) {
         let ip = flow.peer.ip
         refuseRecord(reason, 401, index, bytes, flow)
@@ -223,7 +233,7 @@ extension Router {
                 heldRecord(name, "from \(ip), where phones are registered", ip)
             }
         }
-        if !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
+        if isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
             heldRecord(name, "for sources that it is not known from", ip)
         }
         if reason == "unknown-account", isTrap(name) {
@@ -272,14 +282,15 @@ extension Router {
         guard writer.isWhole else { return }
         let block = blocks.store(writer.buffer)
         guard block.exists else { return }
-        let wasEmpty = held.due == nil
-        held.add(block, to: flow, due: received + HeldAnswers.span)
-        if wasEmpty { setHeldTimer() }
+        let first = held.due
+        held.add(block, to: flow, due: received + HeldAnswers.span, arrival: arrival)
+        if held.due != first { setHeldTimer() }
     }
 
     private mutating func setHeldTimer() {
+        timers.cancel(&heldTimer)
         guard let due = held.due else { return }
-        _ = timers.set(Handle.none.payload(.held), at: due)
+        heldTimer = timers.set(Handle.none.payload(.held), at: due)
     }
 
     /// Sends the answers that are due.
@@ -320,18 +331,27 @@ extension Router {
         return true
     }
 
-    /// Keeps a message until directory has answered; what does not fit is lost, and comes again.
-    private mutating func park(_ bytes: Span<UInt8>, _ flow: Flow, _ account: Int32) {
+    /// Keeps a message until directory has answered.
+    ///
+    /// When all places are taken it is lost, and comes again. When those of its account are, it is answered
+    /// as if it were wrong, as it would be for an account that need not be asked for.
+    private mutating func park(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+    ) {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
         for message in waiting where message.flow == flow {
             if blocks.span(message.block).equals(bytes) { return }
         }
-        guard parkedCount < 2048, waiting.count < 16 else { return }
+        guard parkedCount < 2048 else { return }
+        guard waiting.count < 16 else {
+            wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+            return
+        }
         let block = blocks.store(bytes)
         guard block.exists else { return }
         parked[account, default: []].append(
-            ParkedMessage(block: block, flow: flow, received: received))
+            ParkedMessage(block: block, flow: flow, received: received, arrival: arrival))
         parkedCount += 1
     }
 
@@ -365,6 +385,7 @@ extension Router {
             let copy = Array(blocks.span(block))
             blocks.release(&block)
             received = message.received
+            arrival = message.arrival
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {

@@ -2,7 +2,7 @@ internal import Journal
 package import Messages
 package import Registrar
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What a source has shown of itself while its message is looked at.
 enum Proof {
@@ -184,8 +184,22 @@ extension Router {
                     atLeast: detector.leastBan)))
         guard !settings.isObserving else { return }
         let span = max(settings.ban, detector.leastBan)
-        defence.ban(ip, until: now.monotonic + span)
-        closing.append(Network(Defence.source(ip), prefix: ip.isV4 ? 32 : 64))
+        defence.ban(ip, until: now.monotonic + span, now.monotonic)
+        closing.append(.source(of: ip))
+    }
+
+    // MARK: Connections
+
+    /// How many connections a source may have by which nobody has authenticated.
+    ///
+    /// An office behind one address may have more: its phones come back all at once after a power cut.
+    package func openingsAllowed(_ ip: IPAddress) -> Int {
+        isTrusted(ip) || settings.isObserving ? .max : 20 + 4 * defence.accounts(of: ip)
+    }
+
+    /// Whether an account has authenticated by a connection, or is registered by it.
+    package func hasAuthenticated(connection: UInt64) -> Bool {
+        authenticatedConnections.contains(connection) || connectionBindings[connection] != nil
     }
 
     // MARK: Residents
@@ -224,8 +238,10 @@ extension Router {
         switch message {
         case .banned(let network, let until):
             guard !settings.isObserving else { return }
-            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch))
-            closing.append(network)
+            // One that was decided here has lost its connections already.
+            let isNew = network.isWide || !defence.isListed(network.address, now.monotonic)
+            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch), now.monotonic)
+            if isNew { closing.append(network) }
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()
         case .located(let ip, let country):

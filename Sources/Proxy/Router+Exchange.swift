@@ -126,7 +126,14 @@ extension Router {
         guard action != .none else { return }
         outbox.append(writer.buffer, to: exchanges[handle].flow)
         blocks.release(&exchanges[handle].answer)
-        exchanges[handle].answer = blocks.store(writer.buffer)
+        // A 2xx is repeated by whoever gave it (RFC 6026 section 7.1), everything else by us.
+        let isAccepted = exchanges[handle].server.isAccepted
+        if !isAccepted { exchanges[handle].answer = blocks.store(writer.buffer) }
+        if !exchanges[handle].server.isOpen {
+            blocks.release(&exchanges[handle].request)
+            blocks.release(&exchanges[handle].best)
+            if !isAccepted { blocks.release(&exchanges[handle].identity) }
+        }
         if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
         perform(action, handle)
     }

@@ -14,10 +14,6 @@ extension Router {
             (proof, replyLimit) = (.way, .max)
             if absorb(handle, index, bytes, flow) { return }
         }
-        if index.method == .cancel {
-            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
-            return
-        }
         guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
         let token = dialogToken(bytes, index)
         if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
@@ -25,6 +21,10 @@ extension Router {
         }
         guard token != nil || isForUs(bytes, index) else {
             foreign(bytes, index, flow)
+            return
+        }
+        if index.method == .cancel {
+            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
         guard index.method != .other else {
@@ -82,7 +82,7 @@ extension Router {
     }
 
     /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
-    private func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+    func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         guard index.requestURI.scheme == .tel else { return isServed(bytes, index.requestURI) }
         return index.method != .register && namesServed(bytes, index)
     }
@@ -178,8 +178,15 @@ extension Router {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
+        // Old Asterisks find another caller in it than we do, or none, who is then a guest.
+        guard index.from.uri.scheme == .sip || index.from.uri.scheme == .sips else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "from-scheme")
+            return
+        }
         guard let account = authenticate(bytes, index, flow, replayed) else { return }
-        guard isDialable(bytes.bytes(index.requestURI.user)) else {
+        let called = bytes.bytes(index.to.uri.user)
+        guard isDialable(bytes.bytes(index.requestURI.user)), called.isEmpty || isDialable(called)
+        else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }

@@ -25,6 +25,10 @@ extension Router {
             refuse(bytes, index, flow, 403, "Forbidden", "may-not-register")
             return
         }
+        guard admitsContacts(bytes, index, account) else {
+            refuse(bytes, index, flow, 403, "Forbidden", "contact-acl")
+            return
+        }
         do {
             try readRegister(bytes, index, flow)
         } catch {
@@ -200,7 +204,7 @@ extension Router {
     /// Whether a Contact's host is this edge itself, which would make calls go in circles.
     private func isOwn(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
         let host = bytes.bytes(uri.host)
-        guard let ip = IPAddress(parsing: host) else { return isServedHost(host) }
+        guard let ip = uri.ip(in: bytes) else { return isServedHost(host) }
         let port = uri.port == 0 ? 5060 : uri.port
         let address = SocketAddress(ip, port: port)
         return listeners.contains { $0.endpoint.address == address }
@@ -247,17 +251,21 @@ extension Router {
     // MARK: What follows from a change
 
     /// Follows what a REGISTER or an expiry has changed: in directory, in timers, at the Asterisks.
-    private mutating func noteChanges(_ how: String = "unregistered") {
+    private mutating func noteChanges(_ how: StaticString = "unregistered") {
         var account: Int32 = -1
         for position in bindings.changes.indices {
             switch bindings.changes[position] {
             case .added(let index):
                 keep(index)
-                if let binding = bindings[index] { registeredRecord(binding, "registered") }
+                if let binding = bindings[index] {
+                    registeredRecord(binding, "registered", ended: false)
+                }
                 account = bindings[index]?.account ?? account
             case .refreshed(let index, let moved):
                 keep(index)
-                if moved, let binding = bindings[index] { registeredRecord(binding, "moved") }
+                if moved, let binding = bindings[index] {
+                    registeredRecord(binding, "moved", ended: false)
+                }
                 account = bindings[index]?.account ?? account
             case .removed(let index):
                 if let binding = bindings[index] { ended(binding, how) }
@@ -278,7 +286,7 @@ extension Router {
         attach(index, binding)
         startTimer(index, binding)
         reside(binding)
-        toDirectory.append(.bind(record(binding)))
+        tell(binding)
     }
 
     private mutating func startTimer(_ index: Int32, _ binding: Binding) {
@@ -296,37 +304,64 @@ extension Router {
         connectionBindings[binding.flow.connection, default: []].insert(index)
     }
 
-    private func record(_ binding: Binding) -> BindingRecord {
-        BindingRecord(
-            account: accounts.name(binding.account).text, key: binding.key,
-            contact: bindings.contact(binding).text, instance: bindings.instance(binding).text,
-            callID: bindings.callID(binding).text, sequence: binding.sequence,
-            userAgent: bindings.userAgent(binding).text,
-            expires: now.sinceEpoch + (binding.expires - now.monotonic), q: binding.q,
-            transport: binding.flow.transport, listener: binding.flow.listener,
-            address: binding.flow.peer, connection: binding.flow.connection)
+    /// Has directory keep a binding.
+    private mutating func tell(_ binding: Binding) {
+        Self.bind(
+            &toDirectory, accounts, bindings, binding,
+            expires: now.sinceEpoch + (binding.expires - now.monotonic))
+    }
+
+    private static func bind(
+        _ queue: inout DirectoryQueue, _ accounts: borrowing Accounts,
+        _ bindings: borrowing Bindings, _ binding: Binding, expires: Milliseconds
+    ) {
+        queue.bind(
+            BindingColumns(
+                account: accounts.name(binding.account), key: binding.key,
+                contact: bindings.contact(binding), instance: bindings.instance(binding),
+                callID: bindings.callID(binding), sequence: binding.sequence,
+                userAgent: bindings.userAgent(binding), expires: expires, q: binding.q,
+                transport: binding.flow.transport, listener: binding.flow.listener,
+                address: binding.flow.peer, connection: binding.flow.connection))
     }
 
     /// A binding is gone from the table: what else held it lets go.
-    private mutating func ended(_ binding: Binding, _ how: String) {
+    private mutating func ended(_ binding: Binding, _ how: StaticString) {
         var timer = binding.timer
         timers.cancel(&timer)
         toDirectory.append(
             .unbind(account: accounts.name(binding.account).text, key: binding.key))
-        registeredRecord(binding, how)
+        registeredRecord(binding, how, ended: true)
     }
 
-    private mutating func registeredRecord(_ binding: Binding, _ what: String) {
-        let name = accounts.name(binding.account).text
-        audit.add(
-            what == "unregistered" || what == "expired" ? .unregistered : .registered, .info,
-            "\(name) \(what) from \(binding.flow.peer.ip) over \(binding.flow.transport.name)",
-            [
-                (.account, name), (.address, "\(binding.flow.peer.ip)"),
-                (.port, "\(binding.flow.peer.port)"), (.transport, binding.flow.transport.name),
-                (.contact, bindings.contact(binding).text),
-                (.userAgent, bindings.userAgent(binding).text),
-            ])
+    private mutating func registeredRecord(_ binding: Binding, _ what: StaticString, ended: Bool) {
+        Self.record(
+            &audit.records, accounts, bindings, binding, what,
+            ended ? .unregistered : .registered)
+    }
+
+    private static func record(
+        _ records: inout RecordBatch, _ accounts: borrowing Accounts,
+        _ bindings: borrowing Bindings, _ binding: Binding, _ what: StaticString,
+        _ record: Record
+    ) {
+        let name = accounts.name(binding.account)
+        records.begin(record, .info)
+        records.append(name)
+        records.append(" ")
+        records.append(what)
+        records.append(" from ")
+        records.append(binding.flow.peer.ip)
+        records.append(" over ")
+        records.append(text: binding.flow.transport.name)
+        records.field(.account)
+        records.append(name)
+        records.source(binding.flow)
+        records.field(.contact)
+        records.append(bindings.contact(binding))
+        records.field(.userAgent)
+        records.append(bindings.userAgent(binding))
+        records.end()
     }
 
     /// A binding's time is up, or it was refreshed and its timer is of before.
@@ -361,7 +396,7 @@ extension Router {
     mutating func restored() {
         if hasLoaded {
             for index in bindings.indices {
-                if let binding = bindings[index] { toDirectory.append(.bind(self.record(binding))) }
+                if let binding = bindings[index] { tell(binding) }
             }
             tellStandings()
         }
@@ -413,6 +448,7 @@ extension Router {
         if sentByConnection[connection] != nil { lostConnections.insert(connection) }
         setReachable(connection, false)
         connectionBindings[connection] = nil
+        authenticatedConnections.remove(connection)
     }
 
     private mutating func setReachable(_ connection: UInt64, _ reachable: Bool) {

@@ -21,7 +21,12 @@ extension Router {
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-            if ack { acknowledge(handle, bytes, index) }
+            // Only the ACK of a failure is made out of the request.
+            if ack {
+                acknowledge(handle, bytes, index)
+            } else {
+                blocks.release(&clients[handle].sent)
+            }
             final(handle, bytes, index)
             finished(handle, after)
         case .again:
@@ -232,6 +237,8 @@ extension Router {
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
+        // What has failed has nothing more to say, however late a 2xx comes.
+        guard exchange.identity.exists else { return }
         writer.begin()
         writer.append("SIP/2.0 ")
         writer.append(decimal: UInt64(index.status))
@@ -297,16 +304,33 @@ extension Router {
         let exchange = exchanges[owner]
         let isCall = exchange.method == .invite && !exchange.inDialog
         guard isCall || exchange.method == .bye else { return }
-        let name = exchange.account >= 0 ? accounts.name(exchange.account).text : "?"
-        let callID = bytes.bytes(index.callID).text
+        Self.record(
+            &audit.records, accounts, exchange, bytes.bytes(index.callID), isCall: isCall)
+    }
+
+    private static func record(
+        _ records: inout RecordBatch, _ accounts: borrowing Accounts, _ exchange: Exchange,
+        _ callID: Span<UInt8>, isCall: Bool
+    ) {
+        records.begin(isCall ? .callBegan : .callEnded, .info)
         if isCall {
-            let way = exchange.direction == .inward ? "from" : "to"
-            audit.add(
-                .callBegan, .info, "call \(way) \(name) answered",
-                [(.account, name), (.callID, callID)])
+            records.append(exchange.direction == .inward ? "call from " : "call to ")
         } else {
-            audit.add(
-                .callEnded, .info, "call of \(name) ended", [(.account, name), (.callID, callID)])
+            records.append("call of ")
         }
+        append(&records, accounts, exchange.account)
+        records.append(isCall ? " answered" : " ended")
+        records.field(.account)
+        append(&records, accounts, exchange.account)
+        records.field(.callID)
+        records.append(callID)
+        records.end()
+    }
+
+    /// Appends an account's name, or a question mark for none.
+    private static func append(
+        _ records: inout RecordBatch, _ accounts: borrowing Accounts, _ account: Int32
+    ) {
+        if account >= 0 { records.append(accounts.name(account)) } else { records.append("?") }
     }
 }

@@ -16,6 +16,11 @@ extension Router {
             refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
             return false
         }
+        // RFC 3261 section 8.1.1.8: of two, two parsers could take different ones.
+        if index.method != .register, hasSeveralContacts(bytes, index) {
+            refuse(bytes, index, flow, 400, "Bad Request", "several-contacts")
+            return false
+        }
         guard index.method != .ack else { return true }
         if index.maxBreadth == 0, !endsHere {
             refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
@@ -34,6 +39,14 @@ extension Router {
             return false
         }
         return true
+    }
+
+    private func hasSeveralContacts(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        guard let first = index.position(.contact) else { return false }
+        guard index.position(.contact, from: first + 1) == nil else { return true }
+        var list = ValueList(index[first].value)
+        _ = list.next(in: bytes)
+        return list.next(in: bytes) != nil
     }
 
     // MARK: Loops

@@ -49,6 +49,7 @@ struct ParkedMessage {
     var block: Block
     var flow: Flow
     var received: Milliseconds
+    var arrival: UInt64
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -59,7 +60,7 @@ package struct Router: ~Copyable {
     /// Messages to send.
     package var outbox = Outbox()
     /// Requests to directory, in order.
-    package var toDirectory: [RouterToDirectory] = []
+    package var toDirectory = DirectoryQueue()
     /// Requests to banner, in order.
     package var toBanner: [RouterToBanner] = []
     /// Records for the journal.
@@ -78,8 +79,9 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent. And one for each call.
-    var blocks = BlockStore(small: 700_000, large: 512)
+    // branches sent. And one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
+    // one of a stream.
+    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -99,6 +101,7 @@ package struct Router: ~Copyable {
     var calls = Calls()
     /// How far the local time is ahead of UTC; the loop keeps it right.
     package var utcOffset = Milliseconds(0)
+    var heldTimer = TimerHandle.none
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.
@@ -109,6 +112,9 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// When the message in hand came, which may be before `now` for one that has waited.
     var received = Milliseconds(0)
+    /// Its number among all that came.
+    var arrival: UInt64 = 0
+    private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
@@ -120,6 +126,8 @@ package struct Router: ~Copyable {
     var foreignHA1: [ForeignRealm: HashValue] = [:]
     /// Whether the bindings that directory kept have been taken over.
     var hasLoaded = false
+    /// The connections by which an account has authenticated.
+    var authenticatedConnections: Set<UInt64> = []
     /// The connections that stand.
     var liveConnections: Set<UInt64> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
@@ -208,6 +216,8 @@ package struct Router: ~Copyable {
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
         received = now.monotonic
+        arrivals &+= 1
+        arrival = arrivals
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return
@@ -270,8 +280,10 @@ package struct Router: ~Copyable {
     ) {
         refuseRecord(error.code, 400, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
-        // A source that proves nothing gets no answer to what only an attacker sends.
-        guard side == .outside, index.isRequest, index.has(.via), !index.via.host.isEmpty,
+        // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
+        // for us.
+        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest,
+            index.has(.via), !index.via.host.isEmpty,
             index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
             index.method != .ack, error != .control, error != .lineEnd
         else { return }
@@ -350,17 +362,30 @@ package struct Router: ~Copyable {
     ) {
         decided(reason, status, index, bytes, flow)
         guard audit.allowsRefusal(now.monotonic) else { return }
-        let method = bytes.bytes(index.methodSlice).text
-        let account = bytes.bytes(index.from.uri.user).text
-        audit.add(
-            .refused, .notice,
-            "refused \(method.isEmpty ? "a message" : method) from \(flow.peer.ip): \(reason)",
-            [
-                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
-                (.transport, flow.transport.name), (.reason, reason), (.status, "\(status)"),
-                (.method, method), (.account, account),
-                (.callID, bytes.bytes(index.callID).text),
-            ])
+        let method = bytes.bytes(index.methodSlice)
+        audit.records.begin(.refused, .notice)
+        audit.records.append("refused ")
+        if method.isEmpty {
+            audit.records.append("a message")
+        } else {
+            audit.records.append(method)
+        }
+        audit.records.append(" from ")
+        audit.records.append(flow.peer.ip)
+        audit.records.append(": ")
+        audit.records.append(text: reason)
+        audit.records.source(flow)
+        audit.records.field(.reason)
+        audit.records.append(text: reason)
+        audit.records.field(.status)
+        audit.records.append(decimal: UInt64(status))
+        audit.records.field(.method)
+        audit.records.append(method)
+        audit.records.field(.account)
+        audit.records.append(bytes.bytes(index.from.uri.user))
+        audit.records.field(.callID)
+        audit.records.append(bytes.bytes(index.callID))
+        audit.records.end()
     }
 
     // MARK: Timers

@@ -15,7 +15,7 @@ package struct AsteriskToken: Equatable, Sendable {
     /// A hash of the phone's IP address: from another one, the request must authenticate.
     package var source: UInt32
     /// The user part of the Asterisk's Contact.
-    package var user: [UInt8]
+    package var user: TokenText
 }
 
 /// What an Asterisk's in-dialog requests carry in their Route: the way to the phone.
@@ -23,7 +23,29 @@ package struct PhoneToken: Equatable, Sendable {
     /// The way.
     package var flow: Flow
     /// The account, whose other bindings serve when the way is closed.
-    package var account: [UInt8]
+    package var account: TokenText
+}
+
+/// A text out of a token, in place: no longer than a token's plaintext.
+package struct TokenText: BitwiseCopyable, Equatable, Sendable {
+    private var bytes = InlineArray<160, UInt8>(repeating: 0)
+    private var count = 0
+
+    /// The text of these bytes, of which the first 160 count (`TokenSeal.maximumPlaintext`).
+    package init(_ source: Span<UInt8>) {
+        count = min(source.count, 160)
+        for index in 0..<count { bytes[index] = source[index] }
+    }
+
+    /// The bytes.
+    package var span: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { bytes.span.extracting(0..<count) }
+    }
+
+    package static func == (left: TokenText, right: TokenText) -> Bool {
+        left.span.equals(right.span)
+    }
 }
 
 /// Makes and opens the tokens that stand for addresses in SIP messages.
@@ -158,7 +180,7 @@ package struct Tokens: ~Copyable {
         guard reader.byte() == Kind.host.rawValue, let address = reader.address() else {
             return nil
         }
-        return reader.rest().isEmpty ? address : nil
+        return reader.isAtEnd ? address : nil
     }
 }
 
@@ -199,9 +221,10 @@ private struct TokenReader: ~Escapable {
         }
     }
 
-    mutating func rest() -> [UInt8] {
-        var result: [UInt8] = []
-        while let next = byte() { result.append(next) }
-        return result
+    mutating func rest() -> TokenText {
+        defer { at = bytes.count }
+        return TokenText(bytes.extracting(at..<bytes.count))
     }
+
+    var isAtEnd: Bool { at == bytes.count }
 }

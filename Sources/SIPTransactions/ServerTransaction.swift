@@ -149,6 +149,12 @@ package enum ServerTransaction: BitwiseCopyable, Sendable {
         }
     }
 
+    /// Whether an INVITE was accepted: only more 2xx follow.
+    package var isAccepted: Bool {
+        guard case .invite(let machine) = self else { return false }
+        return machine.state == .accepted
+    }
+
     /// Whether it waits for the ACK of a failure.
     package var awaitsACK: Bool {
         guard case .invite(let machine) = self else { return false }

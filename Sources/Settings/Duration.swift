@@ -27,12 +27,22 @@ extension Milliseconds {
 
     /// The span as a person says it, in its two largest units: "1h 5m", "42s".
     package var spoken: String {
+        var bytes: [UInt8] = []
+        speak(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Adds the span as a person says it.
+    package func speak(to bytes: inout [UInt8]) {
         var rest = max(seconds, 0)
-        var parts: [String] = []
-        for unit in Self.units where rest >= unit.seconds && parts.count < 2 {
-            parts.append("\(rest / unit.seconds)\(unit.letter)")
+        guard rest > 0 else { return bytes.append(contentsOf: "0s".utf8) }
+        var parts = 0
+        for unit in Self.units where rest >= unit.seconds && parts < 2 {
+            if parts > 0 { bytes.append(UInt8(ascii: " ")) }
+            bytes.append(decimal: rest / unit.seconds)
+            bytes.append(contentsOf: unit.letter.utf8)
             rest %= unit.seconds
+            parts += 1
         }
-        return parts.isEmpty ? "0s" : parts.joined(separator: " ")
     }
 }

@@ -130,6 +130,16 @@ package enum Schema {
             meaning: "Whose tables hold the accounts; automatic finds out by looking at them.",
             read: { text throws(ValueError) in .schema(try Value.schema(text)) }),
         SettingKey(
+            "accounts.acl-order", byDefault: AccessOrder.asAsterisk.name,
+            range: AccessOrder.allCases.map(\.name).joined(separator: ", "),
+            example: "deny-then-permit",
+            meaning:
+                "In which order an account's permit and deny columns apply to its phones' addresses:"
+                + " the last rule that fits decides. as-asterisk takes the order of the columns in"
+                + " the table; chan_sip's own tables have permit before deny, so that"
+                + " deny=0.0.0.0/0 shuts out everybody there. ignore applies none of them.",
+            read: { text throws(ValueError) in .accessOrder(try Value.accessOrder(text)) }),
+        SettingKey(
             "accounts.realm", byDefault: "asterisk", range: "1 to 128 bytes without \" and \\",
             example: "asterisk",
             meaning:

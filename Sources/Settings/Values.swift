@@ -127,6 +127,15 @@ enum Value {
         throw ValueError("unknown schema `\(text)`; \(hint)")
     }
 
+    /// The order of access rules of a name.
+    static func accessOrder(_ text: String) throws(ValueError) -> AccessOrder {
+        guard let order = AccessOrder.allCases.first(where: { $0.name == text }) else {
+            let names = AccessOrder.allCases.map(\.name).joined(separator: ", ")
+            throw ValueError("unknown order `\(text)`; it is one of \(names)")
+        }
+        return order
+    }
+
     /// The digest algorithm of a name.
     static func algorithm(_ text: String) throws(ValueError) -> OfferedAlgorithm {
         guard let algorithm = OfferedAlgorithm.allCases.first(where: { $0.name == text }) else {

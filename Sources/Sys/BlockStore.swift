@@ -14,56 +14,90 @@ package struct Block: BitwiseCopyable, Sendable {
     package var exists: Bool { index >= 0 }
 }
 
-/// Messages kept for a while, in blocks of two sizes whose number is fixed.
+/// Messages kept for a while, in blocks of a few sizes whose number is fixed.
 ///
-/// The memory is reserved at once and touched only as it is used. A full store stores nothing: the
-/// caller refuses new work. Storing and freeing are O(1).
+/// The memory is reserved at once and touched only as it is used; a block that was freed last is taken
+/// first. A full store stores nothing: the caller refuses new work. Storing and freeing are O(1).
 @safe
 package struct BlockStore: ~Copyable {
-    /// A small block's size, in bytes: nearly every SIP message fits.
-    package static let smallSize = 2048
-    /// A large block's size, in bytes: the longest message of a stream.
-    package static let largeSize = 65_536
+    /// How many blocks there are of a size, and which of them are free.
+    private struct Size {
+        /// In bytes.
+        let size: Int
+        let count: Int32
+        /// The number of its first block.
+        let first: Int32
+        /// Where its first block lies.
+        let start: Int
+        /// How many of its blocks were ever used.
+        var fresh: Int32 = 0
+        /// A free one of these, which holds the number of the next; -1 for none.
+        var free: Int32 = -1
+        var used: Int32 = 0
+    }
 
     private let base: UnsafeMutableRawPointer
-    private let smallCount: Int
     private let total: Int
-    private var freeSmall: [Int32]
-    private var freeLarge: [Int32]
+    private var sizes: [Size] = []
 
-    /// A store of so many small and large blocks.
-    package init(small: Int, large: Int) {
-        total = small * Self.smallSize + large * Self.largeSize
-        smallCount = small
+    /// A store of blocks of these sizes in bytes, which ascend and are multiples of 4, so many of each.
+    package init(_ wanted: [(size: Int, count: Int)]) {
+        var start = 0
+        var first: Int32 = 0
+        for (size, count) in wanted {
+            sizes.append(Size(size: size, count: Int32(count), first: first, start: start))
+            start += size * count
+            first += Int32(count)
+        }
+        total = start
         unsafe base = reserve(total)
-        freeSmall = (0..<Int32(small)).reversed()
-        freeLarge = (Int32(small)..<Int32(small + large)).reversed()
     }
 
     deinit { unsafe _ = munmap(base, total) }
 
     /// How many blocks are free.
-    package var free: Int { freeSmall.count + freeLarge.count }
+    package var free: Int { sizes.reduce(0) { $0 + Int($1.count - $1.used) } }
 
-    private func offset(_ index: Int32) -> Int {
-        let index = Int(index)
-        if index < smallCount { return index * Self.smallSize }
-        return smallCount * Self.smallSize + (index - smallCount) * Self.largeSize
+    /// The number of the size that a block is of.
+    private func number(of index: Int32) -> Int {
+        var number = 0
+        while index >= sizes[number].first + sizes[number].count { number += 1 }
+        return number
+    }
+
+    private func block(_ index: Int32, _ number: Int) -> UnsafeMutableRawPointer {
+        let size = sizes[number]
+        // In bounds: the index is one of the size's blocks.
+        return unsafe base + size.start + Int(index - size.first) * size.size
+    }
+
+    /// A block of a size, or nil when all are used.
+    private mutating func take(_ number: Int) -> Int32? {
+        var index = sizes[number].free
+        if index >= 0 {
+            // In bounds: a block is longer than a number.
+            sizes[number].free = unsafe block(index, number).load(as: Int32.self)
+        } else {
+            guard sizes[number].fresh < sizes[number].count else { return nil }
+            index = sizes[number].first + sizes[number].fresh
+            sizes[number].fresh += 1
+        }
+        sizes[number].used += 1
+        return index
     }
 
     /// Keeps a copy of the bytes; `Block.none` when the store is full or they are too long.
     package mutating func store(_ bytes: Span<UInt8>) -> Block {
-        var index: Int32?
-        if bytes.count <= Self.smallSize { index = freeSmall.popLast() }
-        if index == nil, bytes.count <= Self.largeSize { index = freeLarge.popLast() }
-        guard let index else { return .none }
-        // In bounds: the block is at least as long as the bytes, by its class.
-        unsafe bytes.withUnsafeBytes { source in
-            if let from = source.baseAddress {
-                unsafe (base + offset(index)).copyMemory(from: from, byteCount: source.count)
+        for number in 0..<sizes.count where bytes.count <= sizes[number].size {
+            guard let index = take(number) else { continue }
+            // In bounds: the block is at least as long as the bytes, by its size.
+            unsafe bytes.withUnsafeBytes { source in
+                guard let from = source.baseAddress else { return }
+                unsafe block(index, number).copyMemory(from: from, byteCount: source.count)
             }
+            return Block(index: index, length: UInt32(bytes.count))
         }
-        return Block(index: index, length: UInt32(bytes.count))
+        return .none
     }
 
     /// Keeps a copy of what a buffer holds, as `store`.
@@ -72,11 +106,11 @@ package struct BlockStore: ~Copyable {
     /// Gives the block back; nothing for `Block.none`.
     package mutating func release(_ block: inout Block) {
         guard block.exists else { return }
-        if Int(block.index) < smallCount {
-            freeSmall.append(block.index)
-        } else {
-            freeLarge.append(block.index)
-        }
+        let number = number(of: block.index)
+        // In bounds: a block is longer than a number.
+        unsafe self.block(block.index, number).storeBytes(of: sizes[number].free, as: Int32.self)
+        sizes[number].free = block.index
+        sizes[number].used -= 1
         block = .none
     }
 
@@ -84,8 +118,9 @@ package struct BlockStore: ~Copyable {
     @_lifetime(borrow self)
     package func span(_ block: Block) -> Span<UInt8> {
         precondition(block.exists)
-        // In bounds: a block is made by `store` alone, within its class's size.
-        let start = unsafe (base + offset(block.index)).assumingMemoryBound(to: UInt8.self)
+        // In bounds: a block is made by `store` alone, within its size.
+        let start = unsafe self.block(block.index, number(of: block.index))
+            .assumingMemoryBound(to: UInt8.self)
         let result = unsafe Span(_unsafeStart: UnsafePointer(start), count: Int(block.length))
         return unsafe _overrideLifetime(result, borrowing: self)
     }

@@ -29,20 +29,25 @@ package struct WireReader: ~Escapable {
 
     /// Reads two bytes.
     package mutating func u16() throws(WireError) -> UInt16 {
-        let high = try u8()
-        return UInt16(high) << 8 | UInt16(try u8())
+        UInt16(truncatingIfNeeded: try number(2))
     }
 
     /// Reads four bytes.
     package mutating func u32() throws(WireError) -> UInt32 {
-        let high = try u16()
-        return UInt32(high) << 16 | UInt32(try u16())
+        UInt32(truncatingIfNeeded: try number(4))
     }
 
     /// Reads eight bytes.
-    package mutating func u64() throws(WireError) -> UInt64 {
-        let high = try u32()
-        return UInt64(high) << 32 | UInt64(try u32())
+    package mutating func u64() throws(WireError) -> UInt64 { try number(8) }
+
+    /// Reads a number of so many bytes.
+    @inline(__always)
+    private mutating func number(_ length: Int) throws(WireError) -> UInt64 {
+        guard bytes.count - offset >= length else { throw .truncated }
+        var value: UInt64 = 0
+        for index in offset..<offset + length { value = value << 8 | UInt64(bytes[index]) }
+        offset += length
+        return value
     }
 
     /// Reads eight bytes, two's complement.
@@ -52,14 +57,19 @@ package struct WireReader: ~Escapable {
 
     /// Reads a length of two bytes, at most `limit`, then the bytes; `name` is the field in errors.
     package mutating func data(_ name: String, limit: Int) throws(WireError) -> [UInt8] {
+        let data = try bytes(name, limit: limit)
+        // In bounds: the span's own storage and length.
+        return unsafe data.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// Reads the same bytes where they lie.
+    @_lifetime(copy self)
+    package mutating func bytes(_ name: String, limit: Int) throws(WireError) -> Span<UInt8> {
         let length = Int(try u16())
         guard length <= limit else { throw .tooLong(name) }
         guard bytes.count - offset >= length else { throw .truncated }
         defer { offset += length }
-        var result: [UInt8] = []
-        result.reserveCapacity(length)
-        for index in offset..<offset + length { result.append(bytes[index]) }
-        return result
+        return bytes.extracting(offset..<offset + length)
     }
 
     /// Reads a text of at most `limit` bytes of UTF-8; `name` is the field in errors.

@@ -12,6 +12,12 @@ package struct WireWriter {
         bytes.append(kind)
     }
 
+    /// Begins another frame in the same memory.
+    package mutating func begin(kind: UInt8) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(kind)
+    }
+
     /// Writes one byte.
     package mutating func u8(_ value: UInt8) { bytes.append(value) }
 
@@ -19,21 +25,17 @@ package struct WireWriter {
     package mutating func bool(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
     /// Writes two bytes.
-    package mutating func u16(_ value: UInt16) {
-        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: value))
-    }
+    package mutating func u16(_ value: UInt16) { number(value) }
 
     /// Writes four bytes.
-    package mutating func u32(_ value: UInt32) {
-        u16(UInt16(truncatingIfNeeded: value >> 16))
-        u16(UInt16(truncatingIfNeeded: value))
-    }
+    package mutating func u32(_ value: UInt32) { number(value) }
 
     /// Writes eight bytes.
-    package mutating func u64(_ value: UInt64) {
-        u32(UInt32(truncatingIfNeeded: value >> 32))
-        u32(UInt32(truncatingIfNeeded: value))
+    package mutating func u64(_ value: UInt64) { number(value) }
+
+    private mutating func number(_ value: some FixedWidthInteger) {
+        // In bounds: the value's own storage and length.
+        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// Writes eight bytes, two's complement.
@@ -58,11 +60,34 @@ package struct WireWriter {
 
     /// Writes the text as UTF-8, cut to at most `limit` bytes between two of its characters.
     package mutating func string(_ value: String, cutTo limit: Int) {
-        var cut = value
-        while cut.utf8.count > limit {
-            cut.unicodeScalars.removeLast()
+        text(Array(value.utf8).span, cutTo: limit)
+    }
+
+    /// Writes a text that others chose, cut to at most `limit` bytes between two of its characters; a byte
+    /// that is no UTF-8 becomes a question mark.
+    package mutating func text(_ value: Span<UInt8>, cutTo limit: Int) {
+        let head = bytes.count
+        u16(0)
+        var at = 0
+        while at < value.count {
+            var end = at
+            let room = head + 2 + limit - bytes.count
+            while end < value.count, end - at < room, value[end] < 0x80 { end += 1 }
+            if end == at {
+                let length = value.scalarLength(at: at)
+                guard max(length, 1) <= room else { break }
+                if length == 0 { bytes.append(UInt8(ascii: "?")) }
+                end = at + length
+            }
+            // In bounds: the part's own storage and length.
+            unsafe value.extracting(at..<end).withUnsafeBufferPointer {
+                unsafe bytes.append(contentsOf: $0)
+            }
+            at = max(end, at + 1)
         }
-        string(cut)
+        let count = bytes.count - head - 2
+        bytes[head] = UInt8(truncatingIfNeeded: count >> 8)
+        bytes[head + 1] = UInt8(truncatingIfNeeded: count)
     }
 
     /// Writes an address and port in 22 bytes.

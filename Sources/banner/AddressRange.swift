@@ -90,19 +90,6 @@ extension IPAddress {
 }
 
 extension Network {
-    /// The source that a ban of an address covers: the IPv4 address, or the IPv6 /64.
-    static func source(of address: IPAddress) -> Network {
-        Network(address, prefix: address.isV4 ? 32 : 64)
-    }
-
-    /// The neighbourhood of a source: the IPv4 /24, or the IPv6 /48.
-    static func neighbourhood(of address: IPAddress) -> Network {
-        Network(address, prefix: address.isV4 ? 24 : 48)
-    }
-
-    /// Whether it is as wide as a neighbourhood, rather than one source.
-    var isWide: Bool { prefix < (address.isV4 ? 32 : 64) }
-
     /// Whether the two share an address.
     func overlaps(_ other: Network) -> Bool {
         contains(other.address) || other.contains(address)

@@ -6,7 +6,9 @@ internal import Sys
 ///
 /// Moments are since 1970, so that bans outlive a reboot.
 struct BanList {
-    private var bans: [Network: BanRow] = [:]
+    /// The rows in the order in which the bans began, and gaps where some have ended.
+    private var slots: [BanRow?] = []
+    private var places: [Network: Int] = [:]
     /// Bans that have ended, for those who come back.
     private var past: [Network: BanRow] = [:]
     /// Which bans end in a second, told by its number; a ban that was prolonged stands in both.
@@ -15,7 +17,7 @@ struct BanList {
     private var rollUps = 0
 
     /// How many sources can be banned at a time; the kernel's sets hold as many each.
-    static let capacity = 100_000
+    static let capacity = 120_000
     /// How many neighbourhoods can be banned at a time.
     static let rollUpCapacity = 1_000
     /// How long a ban that has ended is held against its source: 30 days.
@@ -25,25 +27,20 @@ struct BanList {
     init() {}
 
     /// Every ban, the earliest first.
-    var rows: [BanRow] {
-        bans.values.sorted {
-            $0.since != $1.since
-                ? $0.since < $1.since : $0.source.address.isBefore($1.source.address)
-        }
-    }
+    var rows: some Sequence<BanRow> { slots.lazy.compactMap(\.self) }
 
-    /// Every ban, and those that have ended and are still held against their sources.
-    var everything: some Collection<BanRow> { [past.values, bans.values].joined().map(\.self) }
+    /// Those that have ended and are still held against their sources.
+    var ended: some Sequence<BanRow> { past.values }
 
     /// How many sources are banned.
-    var count: Int { bans.count }
+    var count: Int { places.count }
 
     /// The ban of exactly this source.
-    func ban(of source: Network) -> BanRow? { bans[source] }
+    func ban(of source: Network) -> BanRow? { places[source].flatMap { slots[$0] } }
 
     /// The ban that shuts an address out: its own, or that of its neighbourhood.
     func ban(covering address: IPAddress) -> BanRow? {
-        bans[.source(of: address)] ?? bans[.neighbourhood(of: address)]
+        ban(of: .source(of: address)) ?? ban(of: .neighbourhood(of: address))
     }
 
     /// The last ban of an address that has ended.
@@ -51,34 +48,45 @@ struct BanList {
 
     /// How often a source has been banned lately, a ban in force included.
     func level(of source: Network, now: Milliseconds) -> UInt32 {
-        if let row = bans[source] { return row.level }
+        if let row = ban(of: source) { return row.level }
         guard let row = past[source], now - row.until <= Self.memory else { return 0 }
         return row.level
     }
 
     /// Whether there is room for one more.
     func hasRoom(for source: Network) -> Bool {
-        if bans[source] != nil { return true }
-        return bans.count < Self.capacity && (!source.isWide || rollUps < Self.rollUpCapacity)
+        if count < Self.capacity, !source.isWide || rollUps < Self.rollUpCapacity {
+            return true
+        }
+        return places[source] != nil
     }
 
     /// Puts a ban on the list in place of the source's old one.
     mutating func insert(_ row: BanRow) {
-        if bans[row.source] == nil, row.source.isWide { rollUps += 1 }
-        bans[row.source] = row
-        past[row.source] = nil
+        let place = places[row.source, default: slots.count]
+        if place < slots.count {
+            slots[place] = row
+        } else {
+            places[row.source] = place
+            slots.append(row)
+            if row.source.isWide { rollUps += 1 }
+        }
+        if !past.isEmpty { past[row.source] = nil }
         endings[Self.second(after: row.until), default: []].append(row.source)
     }
 
-    /// Takes up a row as it was kept: in force, or held against its source; false when it is neither.
-    mutating func restore(_ row: BanRow, now: Milliseconds) -> Bool {
-        if row.until > now, hasRoom(for: row.source) {
-            insert(row)
-            return true
-        }
-        guard now - row.until <= Self.memory else { return false }
-        remember(row)
-        return true
+    /// Makes room for so many bans at once.
+    mutating func reserve(_ count: Int) {
+        places.reserveCapacity(min(count, Self.capacity))
+        slots.reserveCapacity(min(count, Self.capacity))
+    }
+
+    /// Takes up a row as it was kept, in place of the source's old one: in force, or held against its
+    /// source when it has ended within the time that bans are remembered.
+    mutating func restore(_ row: BanRow, now: Milliseconds) {
+        if row.until > now, hasRoom(for: row.source) { return insert(row) }
+        _ = lift(row.source)
+        if now - row.until <= Self.memory { remember(row) }
     }
 
     private mutating func remember(_ row: BanRow) {
@@ -95,8 +103,21 @@ struct BanList {
     /// Lifts the ban of a source and forgets what was held against it; what it was, if any.
     mutating func lift(_ source: Network) -> BanRow? {
         past[source] = nil
-        guard let row = bans.removeValue(forKey: source) else { return nil }
+        return takeOut(source)
+    }
+
+    private mutating func takeOut(_ source: Network) -> BanRow? {
+        guard let place = places.removeValue(forKey: source) else { return nil }
+        let row = slots[place]
+        slots[place] = nil
         if source.isWide { rollUps -= 1 }
+        // Once most places are gaps: a few steps for each ban that has ended.
+        if slots.count > 1024, slots.count > 2 * places.count {
+            slots.removeAll { $0 == nil }
+            for (place, row) in slots.enumerated() {
+                if let row { places[row.source] = place }
+            }
+        }
         return row
     }
 
@@ -114,9 +135,8 @@ struct BanList {
         expiredUpTo = second
         var ended: [BanRow] = []
         for source in due.flatMap({ endings.removeValue(forKey: $0) ?? [] }) {
-            guard let row = bans[source], row.until <= now else { continue }
-            bans[source] = nil
-            if source.isWide { rollUps -= 1 }
+            guard let row = ban(of: source), row.until <= now else { continue }
+            _ = takeOut(source)
             remember(row)
             ended.append(row)
         }
@@ -125,6 +145,6 @@ struct BanList {
 
     /// The bans that a network touches.
     func rows(touching network: Network) -> [BanRow] {
-        bans.values.filter { network.overlaps($0.source) }
+        rows.filter { network.overlaps($0.source) }
     }
 }

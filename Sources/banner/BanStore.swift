@@ -24,68 +24,37 @@ final class BanStore {
     private var file: Descriptor?
     private var lines = 0
 
-    private static let head = "rempart bans 2"
     private static let name = "bans"
     private static let fresh = "bans.new"
 
     /// The store in an open folder.
     init(folder: Descriptor) { self.folder = folder }
 
-    /// The kept changes, and how many lines are none.
-    func load() throws(SystemError) -> (changes: [Change], broken: Int) {
-        let raw = unsafe openat(folder.raw, Self.name, O_RDONLY | O_CLOEXEC)
-        if raw < 0, errno == ENOENT { return ([], 0) }
+    /// Hands over the kept changes in order, and returns how many lines are none.
+    ///
+    /// `expect` is told before how many there may be.
+    func load(
+        expect: (Int) -> Void = { _ in }, _ take: (Change) -> Void
+    ) throws(SystemError) -> Int {
+        let raw = unsafe openat(folder.raw, Self.name, O_RDWR | O_APPEND | O_CLOEXEC)
+        if raw < 0, errno == ENOENT { return 0 }
         let file = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
         let bytes = try readAll(file, "bans", limit: 256 << 20)
-        let lines = bytes.split(separator: UInt8(ascii: "\n"))
-        guard let first = lines.first else { return ([], 0) }
-        guard String(decoding: first, as: UTF8.self) == Self.head else { return ([], lines.count) }
-        let changes = lines.dropFirst().compactMap(Self.change)
-        return (changes, lines.count - 1 - changes.count)
-    }
-
-    private static func change(_ line: ArraySlice<UInt8>) -> Change? {
-        let columns = String(decoding: line, as: UTF8.self)
-            .split(separator: "\t", omittingEmptySubsequences: false)
-        guard columns.count >= 2, let network = Network(columns[1]) else { return nil }
-        switch (columns[0], columns.count) {
-        case ("+", 11): return ban(network, columns.dropFirst(2))
-        case ("-", 2): return .lifted(network)
-        case ("allow", 2): return .allowed(network, true)
-        case ("disallow", 2): return .allowed(network, false)
-        default: return nil
+        // The shortest line of a ban is longer.
+        expect(bytes.count / 64)
+        var broken = 0
+        var hasHead: Bool?
+        lines = 0
+        BanLines.forEach(in: bytes.span) { line in
+            guard let known = hasHead else { return hasHead = BanLines.isHead(line) }
+            lines += 1
+            guard known, let change = BanLines.change(line) else { return broken += 1 }
+            take(change)
         }
-    }
-
-    private static func ban(_ source: Network, _ columns: ArraySlice<Substring>) -> Change? {
-        let isSource =
-            source.address.isV4
-            ? [24, 32].contains(source.prefix) : [48, 64].contains(source.prefix)
-        let moments = columns.prefix(4).compactMap { Int64($0) }
-        let rest = Array(columns.dropFirst(4))
-        guard isSource, moments.count == 4, let count = UInt32(rest[0]),
-            let level = UInt32(rest[1]), rest[2].utf8.count <= BanOrder.profileLimit,
-            rest[3].utf8.count <= 400, rest[4].utf8.count <= BanOrder.evidenceLimit
-        else { return nil }
-        return .ban(
-            BanRow(
-                source: source, reason: String(rest[3]), evidence: String(rest[4]),
-                profile: String(rest[2]), since: Milliseconds(moments[0]),
-                until: Milliseconds(moments[1]), firstSeen: Milliseconds(moments[2]),
-                lastSeen: Milliseconds(moments[3]), count: count, level: level))
-    }
-
-    private static func line(_ change: Change) -> String {
-        switch change {
-        case .ban(let ban):
-            let moments = [ban.since, ban.until, ban.firstSeen, ban.lastSeen]
-                .map { "\($0.count)" }.joined(separator: "\t")
-            return "+\t\(ban.source)\t\(moments)\t\(ban.count)\t\(ban.level)\t\(ban.profile)\t"
-                + "\(ban.reason)\t\(ban.evidence)\n"
-        case .lifted(let source): return "-\t\(source)\n"
-        case .allowed(let network, let isAllowed):
-            return "\(isAllowed ? "allow" : "disallow")\t\(network)\n"
-        }
+        if hasHead == false { broken += 1 }
+        // What is added later must begin a line of its own.
+        if broken == 0, bytes.last == BanLines.newline { self.file = file }
+        return broken
     }
 
     /// Whether the file is so full of lines out of date that `rewrite` is worth its time.
@@ -100,7 +69,9 @@ final class BanStore {
     func append(_ changes: [Change]) throws(SystemError) {
         guard let file else { throw SystemError("append bans", code: EBADF) }
         do {
-            try writeAll(Array(changes.map(Self.line).joined().utf8), to: file, "bans")
+            var bytes: [UInt8] = []
+            for change in changes { BanLines.append(change, to: &bytes) }
+            try writeAll(bytes, to: file, "bans")
         } catch {
             // What was written of it may end in the middle of a line: the file is to be written anew.
             self.file = nil
@@ -110,18 +81,19 @@ final class BanStore {
     }
 
     /// Keeps these in place of everything so far, on the disk before it returns.
-    func rewrite(_ changes: some Sequence<Change>) throws(SystemError) {
+    func rewrite(_ changes: ((Change) -> Void) -> Void) throws(SystemError) {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
         let fresh = Descriptor(
             owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans.new"))
-        var text = Self.head + "\n"
+        var bytes: [UInt8] = []
+        BanLines.appendHead(to: &bytes)
         var count = 0
-        for change in changes {
-            text += Self.line(change)
+        changes { change in
+            BanLines.append(change, to: &bytes)
             count += 1
         }
-        try writeAll(Array(text.utf8), to: fresh, "bans")
+        try writeAll(bytes, to: fresh, "bans")
         guard fdatasync(fresh.raw) == 0 else { throw SystemError("sync bans", code: errno) }
         guard unsafe renameat(folder.raw, Self.fresh, folder.raw, Self.name) == 0 else {
             throw SystemError("rename bans.new", code: errno)

@@ -4,11 +4,17 @@ internal import Messages
 internal import Sys
 
 extension BannerService {
-    func answer(_ request: ControlRequest) -> [ControlReply] {
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        guard case .bans = request else { return AnyIterator(reply(request).makeIterator()) }
+        // First who enforces them, since some want to know no more.
+        var head = [ControlReply.kernelBans(isEnforced, whyNotEnforced)].makeIterator()
+        var rows = bans.rows.makeIterator()
+        var end = [ControlReply.done].makeIterator()
+        return AnyIterator { head.next() ?? rows.next().map(ControlReply.ban) ?? end.next() }
+    }
+
+    private func reply(_ request: ControlRequest) -> [ControlReply] {
         switch request {
-        case .bans:
-            return bans.rows.map(ControlReply.ban)
-                + [.kernelBans(isEnforced, whyNotEnforced), .done]
         case .ban(let address, let span, let words):
             switch banByHand(address, span, words) {
             case .banned(let row): return [.ban(row), .done]
@@ -59,14 +65,13 @@ extension BannerService {
 
     private func clear() {
         let count = bans.count
-        for row in bans.everything { keep(.lifted(row.source)) }
+        for row in bans.rows { keep(.lifted(row.source)) }
+        for row in bans.ended { keep(.lifted(row.source)) }
         bans.clear()
         neighbours = Neighbours()
         kernel.touchAll()
         tell(.cleared)
-        journal.write(
-            .unbanned, .notice, "all \(count) bans were lifted by hand",
-            [(.reason, "by hand"), (.count, "\(count)")])
+        record(.cleared(count))
     }
 
     private func allow(_ network: Network, _ isAllowed: Bool) -> [ControlReply] {

@@ -8,7 +8,8 @@ internal import Wire
 /// banner's part of the service loop.
 ///
 /// Within a turn of the loop changes only gather; its end puts them into the kernel by one
-/// transaction.
+/// transaction. Only then sip-router and callers are told, and records and the bans' file, which
+/// may wait, are written piece by piece as the loop has time.
 final class BannerService: Service {
     let router = PeerLink()
     let journal: Journal
@@ -24,6 +25,7 @@ final class BannerService: Service {
     var spans: [Milliseconds] = []
     private let store: BanStore?
     private var unsaved: [BanStore.Change] = []
+    private var records = RecordQueue()
     private var isStoreFailing = false
     private var nextSave = Milliseconds(0)
     private var nextPrune = Milliseconds(0)
@@ -88,6 +90,8 @@ final class BannerService: Service {
         kernel.admit(countries.ranges)
     }
 
+    /// A record takes some microseconds of whoever waits for the loop meanwhile.
+    private static let recordsAtOnce = 64
     private static let growth: [Milliseconds] = [
         .seconds(3600), .seconds(86_400), .seconds(7 * 86_400),
     ]
@@ -97,10 +101,11 @@ final class BannerService: Service {
             return degraded("bans are not kept: no state folder was handed over")
         }
         do {
-            let (changes, broken) = try store.load()
-            restore(changes)
+            let now = clock()
+            let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
+            count(now)
             // Now, so that no order waits for it later.
-            try rewrite(store)
+            if store.isWorn(bans.count) { try rewrite(store) }
             if broken > 0 {
                 degraded("\(broken) lines of the bans' file are none and were left out")
             }
@@ -109,26 +114,31 @@ final class BannerService: Service {
         }
     }
 
-    private func restore(_ changes: [BanStore.Change]) {
-        let now = clock()
-        var rows: [Network: BanRow] = [:]
-        for change in changes {
-            switch change {
-            case .ban(let row): rows[row.source] = row
-            case .lifted(let source): rows[source] = nil
-            case .allowed(let network, let isAllowed):
-                _ = exceptions.allow(network, isAllowed)
-            }
+    private func restore(_ change: BanStore.Change, _ now: Milliseconds) {
+        switch change {
+        case .ban(let row): bans.restore(row, now: now)
+        case .lifted(let source): _ = bans.lift(source)
+        case .allowed(let network, let isAllowed): _ = exceptions.allow(network, isAllowed)
         }
-        for row in rows.values where bans.restore(row, now: now) && row.until > now {
-            if !row.source.isWide { _ = neighbours.add(row.source, now: row.since) }
+    }
+
+    /// Counts the neighbours among the bans that were kept.
+    private func count(_ now: Milliseconds) {
+        neighbours.reserve(bans.count)
+        for row in bans.rows where !row.source.isWide {
+            _ = neighbours.add(row.source, now: row.since)
         }
     }
 
     func linked() { isGreeted = false }
 
     func receive(_ frame: Span<UInt8>) throws(WireError) {
-        let message = try RouterToBanner(decoding: frame)
+        try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
+            try take(try RouterToBanner(decoding: bytes))
+        }
+    }
+
+    private func take(_ message: RouterToBanner) throws(WireError) {
         guard isGreeted != (message == .hello) else { throw .notPermitted }
         switch message {
         case .hello:
@@ -139,13 +149,14 @@ final class BannerService: Service {
             exceptions.protect(address, until: until)
             kernel.touchProtection(.source(of: address))
         case .locate(let address):
-            router.send(
-                BannerToRouter.located(address, country: countries.country(of: address)).encoded())
+            tell(.located(address, country: countries.country(of: address)))
         }
     }
 
     private func tellEverything() {
-        for row in mode == .enforce ? bans.rows : [] { tell(.banned(row.source, until: row.until)) }
+        if mode == .enforce {
+            for row in bans.rows { tell(.banned(row.source, until: row.until)) }
+        }
         tell(.all)
     }
 
@@ -164,9 +175,11 @@ final class BannerService: Service {
     /// Lifts the bans that the exceptions do not permit.
     func liftExcepted(_ reason: String) {
         let now = clock()
-        for row in bans.rows
-        where exceptions.reason(against: row.source, byHand: true, now: now) != nil {
-            guard let row = bans.lift(row.source) else { continue }
+        let excepted = bans.rows.filter {
+            exceptions.reason(against: $0.source, byHand: true, now: now) != nil
+        }
+        for row in excepted {
+            _ = bans.lift(row.source)
             ended(row, reason, isForgotten: true)
         }
     }
@@ -186,23 +199,37 @@ final class BannerService: Service {
         let what = mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped"
         return "\(bans.count) bans, "
             + (kernel.isActive ? what : "the kernel does not drop them: \(kernel.whyNot)")
+            + (countries.isOff ? "; defence.countries is off: \(countries.state)" : "")
     }
 
     func endOfTurn() {
         kernel.carryOut(bans, exceptions, now: clock())
+        router.sendGathered()
+    }
+
+    func whenSpare() -> Bool {
+        records.write(Self.recordsAtOnce, to: journal)
+        guard records.isEmpty else { return true }
         if !unsaved.isEmpty, Clock.monotonic >= nextSave { save() }
+        return false
     }
 
     func stop() {
-        kernel.carryOut(bans, exceptions, now: clock())
+        endOfTurn()
+        records.write(.max, to: journal)
         if !unsaved.isEmpty { save() }
         if removesTable { kernel.remove() }
     }
 
     /// Tells sip-router, once it has said hello.
     func tell(_ message: BannerToRouter) {
-        if isGreeted { router.send(message.encoded()) }
+        guard isGreeted else { return }
+        let frame = message.encoded()
+        router.gather(frame.span)
     }
+
+    /// Records a ban that has begun or ended, when there is time.
+    func record(_ event: RecordQueue.Event) { records.add(event) }
 
     /// Records that something is weaker than it should be.
     func degraded(_ message: String) { journal.write(.degraded, .warning, message) }
@@ -239,9 +266,11 @@ final class BannerService: Service {
         + "'rempart unban', or all"
 
     private func rewrite(_ store: BanStore) throws(SystemError) {
-        try store.rewrite(
-            bans.everything.map(BanStore.Change.ban)
-                + exceptions.byHand.map { .allowed($0, true) })
+        try store.rewrite { write in
+            for row in bans.ended { write(.ban(row)) }
+            for row in bans.rows { write(.ban(row)) }
+            for network in exceptions.byHand { write(.allowed(network, true)) }
+        }
     }
 
     /// Keeps the changes, at most once a second.

@@ -1,5 +1,6 @@
 // What the kernel remembers of flows (linux/netfilter/nfnetlink_conntrack.h).
 internal import Glibc
+internal import Messages
 internal import Sys
 
 /// Ends flows in the kernel's table of connections.
@@ -14,6 +15,9 @@ struct Conntrack {
     private static let new: UInt16 = 1 << 8
     private static let get: UInt16 = 1 << 8 | 1
     private static let delete: UInt16 = 1 << 8 | 2
+    /// IPCTNL_MSG_CT_GET_STATS, and in its answer CTA_STATS_GLOBAL_ENTRIES.
+    private static let getStatistics: UInt16 = 1 << 8 | 5
+    private static let entries: UInt16 = 1
     /// CTA_TUPLE_ORIG, its CTA_TUPLE_IP, and there CTA_IP_V4_SRC and CTA_IP_V6_SRC.
     private static let original: UInt16 = 1
     private static let addresses: UInt16 = 1
@@ -27,6 +31,7 @@ struct Conntrack {
     /// Ends the flows that began at these sources, sought by their own address and by their
     /// neighbourhood.
     func end(_ sources: Set<Network>) {
+        guard !isEmpty else { return }
         let families = Set(sources.map { UInt8($0.address.isV4 ? AF_INET : AF_INET6) })
         for family in families {
             var endings: [UInt8] = []
@@ -40,6 +45,19 @@ struct Conntrack {
             }
             if !endings.isEmpty { try? netlink.exchange(endings) { _ in } }
         }
+    }
+
+    /// Whether no flow is known in this network namespace; false when the kernel does not say.
+    private var isEmpty: Bool {
+        var isEmpty = false
+        var request = NetlinkWriter()
+        request.message(
+            Self.getStatistics, flags: 0, sequence: netlink.nextSequence(), family: 0)
+        try? netlink.exchange(request.bytes) { message in
+            guard message.type == Self.getStatistics else { return }
+            isEmpty = message.attributes.first(Self.entries).map(Netlink.number) == 0
+        }
+        return isEmpty
     }
 
     /// The message that ends the flow of another, if one of the sources began it.

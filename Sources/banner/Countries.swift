@@ -45,6 +45,9 @@ struct Countries {
         wanted.isEmpty || database == nil ? nil : AddressRanges(networks + Self.everywhere)
     }
 
+    /// Whether the settings name countries, but no database tells them.
+    var isOff: Bool { !wanted.isEmpty && database == nil }
+
     /// One line about the database, for the administrator.
     var state: String {
         if database != nil { return "" }
@@ -82,7 +85,7 @@ struct Countries {
             if isOther { changed = take(files[index]) || changed }
             return changed
         }
-        if database == nil, !wanted.isEmpty, !saidMissing {
+        if isOff, !saidMissing {
             saidMissing = true
             journal.write(
                 .degraded, .warning,

@@ -198,22 +198,27 @@ struct KernelBans {
         _ bans: BanList, _ exceptions: Exceptions, now: Milliseconds
     ) -> [ElementChange] {
         var steps = KernelSet.timed.map(ElementChange.flush)
-        told = [:]
-        toldProtections = [:]
-        for row in bans.rows {
-            steps.append(.add(.bans(row.source), row.source.address, row.until - now))
-            told[row.source] = row.until
-        }
-        let protections = exceptions.protections
-        for source in protections.keys { protect(source, protections, &steps, now: now) }
         for set in KernelSet.fixed where set != .outside4 && set != .outside6 {
             steps += [.flush(set), .ranges(set, ranges(of: set))]
         }
+        told.removeAll(keepingCapacity: true)
+        told.reserveCapacity(bans.count)
+        steps.reserveCapacity(steps.count + bans.count)
         // The additions of a set follow each other, so that they share messages.
-        return steps.filter { if case .add = $0 { false } else { true } }
-            + KernelSet.timed.flatMap { set in
-                steps.filter { if case .add(set, _, _) = $0 { true } else { false } }
+        for set in [KernelSet.banned4, .banned6, .wide4, .wide6] {
+            for row in bans.rows where .bans(row.source) == set {
+                steps.append(.add(set, row.source.address, row.until - now))
+                told[row.source] = row.until
             }
+        }
+        toldProtections = [:]
+        let protections = exceptions.protections
+        for isV4 in [true, false] {
+            for source in protections.keys where source.address.isV4 == isV4 {
+                protect(source, protections, &steps, now: now)
+            }
+        }
+        return steps
     }
 
     private mutating func tell(_ failure: String?) {

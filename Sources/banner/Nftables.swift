@@ -14,6 +14,7 @@ internal import Sys
 final class Nftables: Firewall {
     private let context: OpaquePointer?
     private let netlink: NetlinkSocket?
+    private let flows = FlowEnder()
     private let whyNot: String
 
     /// Opens the firewall; when that fails, each wish says why.
@@ -150,7 +151,6 @@ final class Nftables: Firewall {
     }
 
     func endFlows(of sources: Set<Network>) {
-        guard let netlink else { return }
-        Conntrack(netlink).end(sources)
+        if netlink != nil { flows.end(sources) }
     }
 }

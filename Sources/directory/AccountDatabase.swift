@@ -14,6 +14,8 @@ struct AccountSettings: Equatable {
     var realm = "asterisk"
     /// `domains`.
     var domains: [String] = []
+    /// `accounts.acl-order`, and the addresses of `inside`.
+    var access = AccessRules()
 
     /// The settings of a start set.
     init(_ settings: [Setting] = []) {
@@ -23,6 +25,8 @@ struct AccountSettings: Equatable {
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .domain(let domain): domains.append(domain)
+            case .accessOrder(let order): access.order = order
+            case .inside(let endpoint): access.own.append(endpoint.address.ip)
             default: break
             }
         }
@@ -44,6 +48,8 @@ enum AccountEvent: Equatable {
     case down(String)
     /// Rows have, or may have, changed.
     case changed
+    /// An account's access lists let nobody in.
+    case nobody(String)
 }
 
 /// The account database, opened read-only and opened again when it must be.
@@ -71,9 +77,13 @@ final class AccountDatabase {
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
     private var events: [AccountEvent] = []
+    /// The accounts whose lists have been complained of since the rows last changed.
+    private var complainedOf: Set<String> = []
 
     /// How long a statement waits for another program's lock, in milliseconds.
     static let busyTimeout: Int32 = 100
+    /// How many accounts are complained of at most, until rows change.
+    private static let mostComplaints = 100
     /// The longest time between two tries to open the database.
     private static let longestBackOff = Milliseconds.seconds(10)
 
@@ -113,11 +123,18 @@ final class AccountDatabase {
             try connection.database.execute("BEGIN")
             let answer = try connection.tables.lookUp(query)
             try connection.database.execute("COMMIT")
+            if case .found(let found) = answer, found.access == .nobody { complain(account) }
             return answer
         } catch {
             fail(explain(error), now)
             return .unavailable
         }
+    }
+
+    private func complain(_ account: String) {
+        guard complainedOf.count < Self.mostComplaints, complainedOf.insert(account).inserted
+        else { return }
+        events.append(.nobody(account))
     }
 
     private func open(_ now: Milliseconds) {
@@ -140,13 +157,15 @@ final class AccountDatabase {
                 path: path, .reading, busyTimeout: Self.busyTimeout)
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
-            let tables = try AccountTables.find(settings.schema, in: database)
+            let tables = try AccountTables.find(
+                settings.schema, settings.access, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
                 identity: identity)
             backOff = .seconds(1)
             complaint = nil
             events += [.up(tables.name), .changed]
+            complainedOf = []
         } catch let error as SQLiteError {
             fail(explain(error), now)
         } catch AccountTablesError.database(let error) {
@@ -166,6 +185,7 @@ final class AccountDatabase {
                 // The change may be of the tables themselves, or of which of them hold rows.
                 guard try isSameLayout(connection) else { return reopen(now) }
                 events.append(.changed)
+                complainedOf = []
             } else {
                 reopen(now)
             }
@@ -177,8 +197,10 @@ final class AccountDatabase {
 
     private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
         do {
-            let found = try AccountTables.find(settings.schema, in: connection.database)
+            let found = try AccountTables.find(
+                settings.schema, settings.access, in: connection.database)
             return found.name == connection.tables.name
+                && found.columns == connection.tables.columns
         } catch .database(let error) {
             throw error
         } catch {

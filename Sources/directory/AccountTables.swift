@@ -40,15 +40,23 @@ enum AccountTables {
         }
     }
 
+    /// The columns that were found: others mean that the tables have to be found again.
+    var columns: TableColumns {
+        switch self {
+        case .chanSip(let tables): tables.columns
+        case .pjsip(let tables): tables.columns
+        }
+    }
+
     /// Finds the tables by looking at the columns: an installation follows no one version's sample.
     static func find(
-        _ schema: AccountSchema, in database: SQLiteDatabase
+        _ schema: AccountSchema, _ rules: AccessRules = AccessRules(), in database: SQLiteDatabase
     ) throws(AccountTablesError) -> AccountTables {
         do {
             let columns = try TableColumns(database)
             switch try schema == .automatic ? detect(columns, in: database) : schema {
-            case .chanSip: return .chanSip(try ChanSipTables(database, columns))
-            case .pjsip, .automatic: return .pjsip(try PjsipTables(database, columns))
+            case .chanSip: return .chanSip(try ChanSipTables(database, columns, rules))
+            case .pjsip, .automatic: return .pjsip(try PjsipTables(database, columns, rules))
             }
         } catch let error as SQLiteError {
             throw .database(error)
@@ -87,19 +95,20 @@ enum AccountTables {
     }
 }
 
-/// Which columns the tables and views of a database have.
-struct TableColumns {
-    private var names: [String: Set<String>] = [:]
+/// Which columns the tables and views of a database have, in their order.
+struct TableColumns: Equatable {
+    private var names: [String: [String]] = [:]
 
     /// The tables that matter; no name of the database's own ever gets into a statement.
-    private static let tables = ["sippeers", "ps_endpoints", "ps_auths", "ps_aors"]
+    private static let tables = ["sippeers", "ps_endpoints", "ps_auths", "ps_aors", "acls"]
 
     /// Looks at the tables of an open database.
     init(_ database: SQLiteDatabase) throws(SQLiteError) {
-        let statement = try database.prepare("SELECT lower(name) FROM pragma_table_info(?1)")
+        let statement = try database.prepare(
+            "SELECT lower(name) FROM pragma_table_info(?1) ORDER BY cid")
         for table in Self.tables {
             try statement.forEach([.text(table)]) { row in
-                names[table, default: []].insert(row.text(0))
+                names[table, default: []].append(row.text(0))
                 return true
             }
         }
@@ -107,6 +116,9 @@ struct TableColumns {
 
     /// Whether there is such a table or view.
     func exists(_ table: String) -> Bool { names[table] != nil }
+
+    /// The columns of a table, in its order.
+    func all(_ table: String) -> [String] { names[table] ?? [] }
 
     /// Throws unless the table has each of the columns, and at least one of `oneOf`.
     func require(

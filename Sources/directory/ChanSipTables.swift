@@ -3,7 +3,10 @@ internal import Messages
 
 /// chan_sip's `sippeers`.
 struct ChanSipTables {
+    /// The columns that were found.
+    let columns: TableColumns
     private let peer: SQLiteStatement
+    private let access: AccessTables
 
     private struct Row {
         var secret: [UInt8]
@@ -11,15 +14,20 @@ struct ChanSipTables {
         var type: String
         var host: String
         var dynamic: String
+        var access: [String]
     }
 
     /// Prepares the statement; throws when a column it cannot do without is missing.
-    init(_ database: SQLiteDatabase, _ columns: TableColumns) throws {
+    init(
+        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+    ) throws {
+        self.columns = columns
+        access = try AccessTables(database, columns, table: "sippeers", rules)
         try columns.require(
             "sippeers", ["name", "type", "host"], oneOf: ["secret", "md5secret"])
         peer = try columns.select(
-            ["secret", "md5secret", "type", "host", "dynamic"], from: "sippeers", key: "name",
-            in: database)
+            ["secret", "md5secret", "type", "host", "dynamic"] + access.names, from: "sippeers",
+            key: "name", in: database)
     }
 
     /// The account of a name.
@@ -27,7 +35,8 @@ struct ChanSipTables {
         let row = try peer.first([.text(query.account)]) { row in
             Row(
                 secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),
-                host: row.text(3).lowercased(), dynamic: row.text(4).lowercased())
+                host: row.text(3).lowercased(), dynamic: row.text(4).lowercased(),
+                access: access.texts(row, from: 5))
         }
         var credentials = Credentials(user: query.account, boundRealm: query.ownRealm)
         if let row {
@@ -42,6 +51,7 @@ struct ChanSipTables {
             row?.host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(row?.dynamic)
         return credentials.answer(
             realm: query.realm, aor: query.account,
-            mayRegister: isDynamic && row?.type != "user")
+            mayRegister: isDynamic && row?.type != "user",
+            access: try access.list(row?.access ?? []))
     }
 }

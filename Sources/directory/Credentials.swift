@@ -41,13 +41,15 @@ struct Credentials: Equatable {
     }
 
     /// The answer for an account with these credentials.
-    func answer(realm: String, aor: String, mayRegister: Bool) -> AccountAnswer {
+    func answer(
+        realm: String, aor: String, mayRegister: Bool, access: AccessList
+    ) -> AccountAnswer {
         let hashes = hashes(realm: realm)
         guard !isEmpty, user.utf8.count <= 255, aor.utf8.count <= 255 else { return .unknown }
         return .found(
             Account(
                 ha1MD5: hashes.md5, ha1SHA256: hashes.sha256, authUser: user, aor: aor,
-                mayRegister: mayRegister))
+                mayRegister: mayRegister, access: access))
     }
 }
 

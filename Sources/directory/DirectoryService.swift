@@ -70,9 +70,11 @@ final class DirectoryService: Service {
         return nil
     }
 
-    func answer(_ request: ControlRequest) -> [ControlReply] {
-        [.failed("directory answers no such request")]
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        AnyIterator(CollectionOfOne(.failed("directory answers no such request")).makeIterator())
     }
+
+    func whenSpare() -> Bool { false }
 
     func second() -> String {
         accounts.tick(Clock.monotonic)
@@ -124,6 +126,13 @@ final class DirectoryService: Service {
                 journal.write(.databaseUp, .notice, "accounts are read (\(layout))")
             case .down(let why):
                 journal.write(.databaseDown, .error, "no account can authenticate: \(why)")
+            case .nobody(let account):
+                journal.write(
+                    .degraded, .warning,
+                    "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
+                        + " in or cannot be read; write networks as 10.0.0.0/8 or"
+                        + " 10.0.0.0/255.0.0.0, keep named lists in the table acls, look at"
+                        + " accounts.acl-order")
             case .changed:
                 if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
             }

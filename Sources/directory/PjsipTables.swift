@@ -3,26 +3,34 @@ internal import Messages
 
 /// PJSIP's `ps_endpoints`, `ps_auths` and `ps_aors`.
 struct PjsipTables {
+    /// The columns that were found.
+    let columns: TableColumns
     private let endpoint: SQLiteStatement
     private let auth: SQLiteStatement
     private let aor: SQLiteStatement
+    private let access: AccessTables
 
     private struct Endpoint {
         var auths: [String]
         var aors: [String]
+        var access: [String]
     }
 
     /// How many items of a comma list are followed.
     private static let listLimit = 8
 
     /// Prepares the statements; throws when a column they cannot do without is missing.
-    init(_ database: SQLiteDatabase, _ columns: TableColumns) throws {
+    init(
+        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+    ) throws {
+        self.columns = columns
+        access = try AccessTables(database, columns, table: "ps_endpoints", rules)
         try columns.require("ps_endpoints", ["id", "auth", "aors"])
         try columns.require(
             "ps_auths", ["id", "username"], oneOf: ["password", "md5_cred", "password_digest"])
         try columns.require("ps_aors", ["id", "max_contacts"])
         endpoint = try columns.select(
-            ["auth", "aors"], from: "ps_endpoints", key: "id", in: database)
+            ["auth", "aors"] + access.names, from: "ps_endpoints", key: "id", in: database)
         auth = try columns.select(
             ["auth_type", "username", "password", "md5_cred", "realm", "password_digest"],
             from: "ps_auths", key: "id", in: database)
@@ -40,7 +48,9 @@ struct PjsipTables {
         var found: Endpoint?
         for id in ids {
             let row = try endpoint.first([.text(id)]) { row in
-                Endpoint(auths: Self.list(row.text(0)), aors: Self.list(row.text(1)))
+                Endpoint(
+                    auths: Self.list(row.text(0)), aors: Self.list(row.text(1)),
+                    access: access.texts(row, from: 2))
             }
             found = found ?? row
         }
@@ -48,7 +58,8 @@ struct PjsipTables {
         let aor = try address(found?.aors ?? [], preferring: ids, query)
         return credentials.answer(
             realm: query.realm, aor: aor?.id ?? query.account,
-            mayRegister: aor?.mayRegister ?? false)
+            mayRegister: aor?.mayRegister ?? false,
+            access: try access.list(found?.access ?? []))
     }
 
     /// The first of the auths that can be used, completed by those for the same user.

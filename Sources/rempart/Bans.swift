@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import Messages
 internal import Settings
 internal import Sys
@@ -12,46 +13,101 @@ struct Bans: ParsableCommand {
     @OptionGroup var table: TableOptions
 
     func run() throws {
-        let answer = try daemon.ask(.bans)
-        let rows = answer.compactMap { if case .ban(let row) = $0 { row } else { nil } }
-        table.show(json: Self.json(rows), text: Self.text(rows, now: Clock.sinceEpoch))
-    }
-
-    /// The bans as JSON; moments in seconds since 1970.
-    static func json(_ rows: [BanRow]) -> JSON {
-        .array(
-            rows.map { row in
-                .object([
-                    .init("address", .string(row.name)),
-                    .init("reason", .string(row.reason)),
-                    .init("evidence", .string(row.evidence)),
-                    .init("profile", .string(row.profile)),
-                    .init("since", .number(row.since.seconds)),
-                    .init("until", .number(row.until.seconds)),
-                    .init("firstSeen", .number(row.firstSeen.seconds)),
-                    .init("lastSeen", .number(row.lastSeen.seconds)),
-                    .init("count", .number(Int64(row.count))),
-                    .init("level", .number(Int64(row.level))),
-                ])
-            })
-    }
-
-    /// The bans as a table, moments told from `now`.
-    static func text(_ rows: [BanRow], now: Milliseconds) -> String {
-        var table = Table("ADDRESS", "REASON", "OFFENCES", "TIMES", "SINCE", "ENDS IN", "EVIDENCE")
-        for row in rows {
-            table.add(
-                row.name, row.reason, "\(row.count)", "\(row.level)",
-                "\((now - row.since).spoken) ago", (row.until - now).spoken, row.evidence)
+        var list = BanList(json: table.json, now: Clock.sinceEpoch)
+        var isTaken = true
+        try daemon.list { ban in
+            list.add(ban)
+            if let part = list.part() { isTaken = isTaken && write(STDOUT_FILENO, part) }
         }
-        return table.isEmpty ? "No address is banned." : table.text
+        guard isTaken, write(STDOUT_FILENO, list.rest()) else { throw ExitCode(1) }
     }
 }
 
-extension BanRow {
+/// The bans as they are printed; moments of JSON are in seconds since 1970, those of a table are
+/// told from now.
+///
+/// There may be 100,000 of them, so no row is a `String` at any time.
+struct BanList {
+    private var table = Table(
+        "ADDRESS", "REASON", "OFFENCES", "TIMES", "SINCE", "ENDS IN", "EVIDENCE")
+    private var objects: [UInt8] = []
+    private var isEmpty = true
+    private let isJSON: Bool
+    private let now: Milliseconds
+
+    /// A list without a row.
+    init(json isJSON: Bool, now: Milliseconds) {
+        self.isJSON = isJSON
+        self.now = now
+    }
+
+    /// Adds a ban.
+    mutating func add(_ ban: borrowing PackedBan) {
+        if isJSON { addObject(ban) } else { addRow(ban) }
+    }
+
+    /// What can be printed already, once it is enough for a write.
+    mutating func part() -> [UInt8]? {
+        guard objects.count >= Self.partLength else { return nil }
+        defer { objects.removeAll(keepingCapacity: true) }
+        return objects
+    }
+
+    /// All that is still to be printed.
+    mutating func rest() -> [UInt8] {
+        if isJSON { return objects + (isEmpty ? "[]\n" : "]\n").utf8 }
+        return (table.isEmpty ? Array("No address is banned.".utf8) : table.lines) + [0x0A]
+    }
+
+    private static let partLength = 1 << 18
+
+    private mutating func addRow(_ ban: borrowing PackedBan) {
+        let source = ban.source
+        let (since, until) = (now - ban.since, ban.until - now)
+        let (count, level) = (Int64(ban.count), Int64(ban.level))
+        table.add { Self.append(source, to: &$0) }
+        table.add(cell: ban.reason)
+        table.add { $0.append(decimal: count) }
+        table.add { $0.append(decimal: level) }
+        table.add { bytes in
+            since.speak(to: &bytes)
+            bytes.append(contentsOf: " ago".utf8)
+        }
+        table.add { until.speak(to: &$0) }
+        table.add(cell: ban.evidence)
+    }
+
+    private mutating func addObject(_ ban: borrowing PackedBan) {
+        add(isEmpty ? "[{\"address\":\"" : ",{\"address\":\"")
+        isEmpty = false
+        Self.append(ban.source, to: &objects)
+        add("\",\"reason\":")
+        JSON.append(quoted: ban.reason, to: &objects)
+        add(",\"evidence\":")
+        JSON.append(quoted: ban.evidence, to: &objects)
+        add(",\"profile\":")
+        JSON.append(quoted: ban.profile, to: &objects)
+        add(",\"since\":", ban.since.seconds)
+        add(",\"until\":", ban.until.seconds)
+        add(",\"firstSeen\":", ban.firstSeen.seconds)
+        add(",\"lastSeen\":", ban.lastSeen.seconds)
+        add(",\"count\":", Int64(ban.count))
+        add(",\"level\":", Int64(ban.level))
+        add("}")
+    }
+
+    private mutating func add(_ text: String, _ number: Int64? = nil) {
+        objects.append(contentsOf: text.utf8)
+        if let number { objects.append(decimal: number) }
+    }
+
     /// The source as it is written: an IPv4 address by itself, anything else as a network.
-    var name: String {
-        source.address.isV4 && source.prefix == 32 ? "\(source.address)" : "\(source)"
+    private static func append(_ source: Network, to bytes: inout [UInt8]) {
+        if source.address.isV4, source.prefix == 32 {
+            source.address.append(to: &bytes)
+        } else {
+            source.append(to: &bytes)
+        }
     }
 }
 

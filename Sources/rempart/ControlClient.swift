@@ -53,6 +53,38 @@ struct ControlClient {
 
     /// The rows of the answer, without its end.
     func ask(_ request: ControlRequest) throws(ControlError) -> [ControlReply] {
+        var rows: [ControlReply] = []
+        try exchange(request) { frame throws(WireError) in
+            let row = try ControlReply(decoding: frame)
+            rows.append(row)
+            return row
+        }
+        return rows.dropLast()
+    }
+
+    /// Hands over each ban in force, where it lies in its frame.
+    func list(_ take: (borrowing PackedBan) -> Void) throws(ControlError) {
+        try exchange(.bans) { frame throws(WireError) in
+            guard PackedBan.isBan(frame) else { return try ControlReply(decoding: frame) }
+            take(try PackedBan(frame))
+            return nil
+        }
+    }
+
+    /// Who enforces the bans, which is the first row of their list; the rest is not waited for.
+    func enforcement() throws(ControlError) -> ControlReply? {
+        var first: ControlReply?
+        try exchange(.bans) { frame throws(WireError) in
+            first = try ControlReply(decoding: frame)
+            return .done
+        }
+        return first
+    }
+
+    /// Asks, and hands over the frame of each row until `take` returns the end.
+    private func exchange(
+        _ request: ControlRequest, _ take: (Span<UInt8>) throws(WireError) -> ControlReply?
+    ) throws(ControlError) {
         let deadline = Clock.monotonic + Self.patience
         let socket = try connected()
         do throws(SystemError) {
@@ -61,16 +93,13 @@ struct ControlClient {
         } catch {
             throw error.code == Errno.pipe || error.code == Errno.reset ? .ended : .system(error)
         }
-        var rows: [ControlReply] = []
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while true {
             try waitReadable(socket.raw, until: deadline)
-            for row in try next(socket.raw, &buffer) {
-                switch row {
-                case .done: return rows
-                case .failed(let why): throw .refused(why)
-                default: rows.append(row)
-                }
+            switch try next(socket.raw, &buffer, take) {
+            case .done: return
+            case .failed(let why): throw .refused(why)
+            default: break
             }
         }
     }
@@ -87,10 +116,11 @@ struct ControlClient {
         }
     }
 
-    /// The rows of the next frame, the end of the answer included.
+    /// Hands over the rows of the next frame; the end of the answer when it is among them.
     private func next(
-        _ raw: Int32, _ buffer: inout [UInt8]
-    ) throws(ControlError) -> [ControlReply] {
+        _ raw: Int32, _ buffer: inout [UInt8],
+        _ take: (Span<UInt8>) throws(WireError) -> ControlReply?
+    ) throws(ControlError) -> ControlReply? {
         let received: Frame.Received
         do throws(SystemError) {
             received = try Frame.receive(into: &buffer, on: raw)
@@ -98,13 +128,17 @@ struct ControlClient {
             throw .system(error)
         }
         guard case .frame(let length, _) = received else { throw .ended }
-        let frame = Array(buffer[..<length])
         do throws(WireError) {
-            var rows: [ControlReply] = []
-            try Parcel.forEach(in: frame.span) { row throws(WireError) in
-                rows.append(try ControlReply(decoding: row))
+            var end: ControlReply?
+            try Parcel.forEach(in: buffer.span.extracting(0..<length)) { row throws(WireError) in
+                guard end == nil else { return }
+                switch try take(row) {
+                case .done: end = .done
+                case .failed(let why): end = .failed(why)
+                default: break
+                }
             }
-            return rows
+            return end
         } catch {
             throw .garbled("\(error)")
         }

@@ -1,4 +1,5 @@
 internal import Settings
+internal import Sys
 
 /// A JSON value (RFC 8259); members keep their order.
 enum JSON: Equatable {
@@ -30,6 +31,19 @@ enum JSON: Equatable {
         case .number(let number): return String(number)
         case .bool(let value): return value ? "true" : "false"
         }
+    }
+
+    /// Adds a string of bytes in UTF-8.
+    static func append(quoted text: Span<UInt8>, to bytes: inout [UInt8]) {
+        var isPlain = text.isPrintableASCII
+        for index in text.indices
+        where text[index] == UInt8(ascii: "\"") || text[index] == UInt8(ascii: "\\") {
+            isPlain = false
+        }
+        guard isPlain else { return bytes.append(contentsOf: quoted(text.text).utf8) }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(copying: text)
+        bytes.append(UInt8(ascii: "\""))
     }
 
     /// Escapes what JSON must have escaped, and what a terminal would act on.

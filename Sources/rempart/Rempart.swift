@@ -34,6 +34,15 @@ struct DaemonOptions: ParsableArguments {
             throw failure(problem.description)
         }
     }
+
+    /// Hands over each ban in force.
+    func list(_ take: (borrowing PackedBan) -> Void) throws {
+        do throws(ControlError) {
+            try ControlClient(runtime: runtime).list(take)
+        } catch let problem {
+            throw failure(problem.description)
+        }
+    }
 }
 
 /// How a command shows what it found.

@@ -15,12 +15,15 @@ struct Status: ParsableCommand {
         var report = StatusReport(try daemon.ask(.status))
         // A component that is down cannot answer; the rest of the state is worth showing then.
         let client = ControlClient(runtime: daemon.runtime)
-        for request in [ControlRequest.asterisks, .bans] {
-            do throws(ControlError) {
-                report.add(try client.ask(request))
-            } catch {
-                report.gaps.append(error.description)
-            }
+        do throws(ControlError) {
+            report.add(try client.ask(.asterisks))
+        } catch {
+            report.gaps.append(error.description)
+        }
+        do throws(ControlError) {
+            report.add([try client.enforcement()].compactMap(\.self))
+        } catch {
+            report.gaps.append(error.description)
         }
         table.show(json: report.json, text: report.text)
     }

@@ -53,3 +53,11 @@ func readFile(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
     defer { file.close() }
     return try readAll(file.raw, limit: limit, name: path)
 }
+
+extension Span<UInt8> {
+    /// The text in UTF-8, whatever is none shown as U+FFFD.
+    var text: String {
+        // In bounds: the span's own storage and length.
+        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -9,11 +9,13 @@ extension RouterProcess {
     /// them half open until they time out.
     func closeBanned() {
         guard !router.closing.isEmpty else { return }
-        let banned = router.closing
-        router.closing.removeAll()
-        for peer in streams.all + tlsPeers.values
-        where banned.contains(where: { $0.contains(peer.flow.peer.ip) }) {
-            end(peer)
+        let banned = Set(router.closing)
+        router.closing.removeAll(keepingCapacity: true)
+        for peer in streams.all + tlsPeers.values {
+            let ip = peer.flow.peer.ip
+            if banned.contains(.source(of: ip)) || banned.contains(.neighbourhood(of: ip)) {
+                end(peer)
+            }
         }
     }
 

@@ -46,6 +46,7 @@ extension RouterProcess {
             // Whatever connections the old one had are gone with it; a new router is told of those
             // that stand.
             for peer in Array(tlsPeers.values) { router.closed(peer.flow.connection) }
+            for peer in tlsPeers.values { forget(peer) }
             tlsPeers = [:]
             plaintext.removeAll()
             tellTerminator(.hello, connection: 0, [messagesVersion])
@@ -102,7 +103,10 @@ extension RouterProcess {
         let bytes = frame.span.extracting(0..<length)
         switch role {
         case .directory: router.take(try DirectoryToRouter(decoding: bytes), now)
-        case .banner: router.take(try BannerToRouter(decoding: bytes), now)
+        case .banner:
+            try Parcel.forEach(in: bytes) { (message: Span<UInt8>) throws(WireError) in
+                router.take(try BannerToRouter(decoding: message), now)
+            }
         default:
             try PlaintextParcel.forEach(in: bytes) {
                 (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in
@@ -125,12 +129,18 @@ extension RouterProcess {
             guard Int(opened.listener) < listeners.count else { throw .badValue("listener") }
             let flow = Flow(
                 .tls, listener: opened.listener, peer: opened.peer, connection: head.connection)
-            tlsPeers[head.connection] = StreamPeer(flow, socket: nil, now: now.monotonic)
-            router.opened(head.connection)
+            guard mayOpen(opened.peer.ip) else {
+                tellTerminator(.closed, connection: head.connection)
+                return
+            }
+            let peer = StreamPeer(flow, socket: nil, now: now.monotonic)
+            tlsPeers[head.connection] = peer
+            begin(peer)
         case .data:
             if let peer = tlsPeers[head.connection] { take(payload, from: peer) }
         case .closed:
-            if tlsPeers.removeValue(forKey: head.connection) != nil {
+            if let peer = tlsPeers.removeValue(forKey: head.connection) {
+                forget(peer)
                 router.closed(head.connection)
             }
         case .handshakeFailed: handshakeFailed(try HandshakeFailedPayload(decoding: payload))

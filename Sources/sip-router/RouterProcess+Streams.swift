@@ -86,7 +86,7 @@ struct StreamTable {
 extension RouterProcess {
     /// How long a message may take from its first byte to its last.
     private static var messageTime: Milliseconds { .seconds(5) }
-    /// How long a connection may stay without ever having sent a message.
+    /// How long a connection may stay without a message on which nobody has authenticated.
     private static var silenceTime: Milliseconds { .seconds(15) }
     /// How long a connection may stay after its last message: longer than any binding without a keep-alive.
     private static var idleTime: Milliseconds { .seconds(4 * 3600) }
@@ -95,7 +95,9 @@ extension RouterProcess {
         guard let listener = sockets[number] else { return }
         for _ in 0..<64 {
             guard let accepted = try? Socket.accept(listener.raw) else { return }
-            let isWanted = listeners[number].side == .outside || router.answers(accepted.peer.ip)
+            let isWanted =
+                listeners[number].side == .outside
+                ? mayOpen(accepted.peer.ip) : router.answers(accepted.peer.ip)
             guard isWanted,
                 let (peer, token) = streams.add(
                     accepted.connection, listener: UInt8(number), peer: accepted.peer,
@@ -105,7 +107,7 @@ extension RouterProcess {
                 streams.remove(peer)
                 continue
             }
-            router.opened(peer.flow.connection)
+            begin(peer)
         }
     }
 
@@ -135,7 +137,8 @@ extension RouterProcess {
                 return
             case .ping(let length):
                 peer.framer.consume(length)
-                peer.lastHeard = now.monotonic
+                // Keep-alives keep nobody alive who has not said who he is.
+                if !peer.isUnproven { peer.lastHeard = now.monotonic }
                 pong(peer)
             case .message(let length):
                 let all = peer.framer.bytes
@@ -145,6 +148,7 @@ extension RouterProcess {
                 peer.lastHeard = now.monotonic
                 peer.hasSpoken = true
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
+                settle(peer)
                 if router.outbox.isHalfFull { handOut() }
             case .broken(let reason):
                 router.brokenStream(peer.flow, reason, now)
@@ -175,6 +179,7 @@ extension RouterProcess {
     /// Ends a connection, whatever carries it.
     func end(_ peer: StreamPeer) {
         router.closed(peer.flow.connection)
+        forget(peer)
         if peer.socket == nil {
             guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }
             tellTerminator(.closed, connection: peer.flow.connection)
@@ -187,12 +192,15 @@ extension RouterProcess {
     /// Ends connections that keep a message or themselves open too long.
     func sweepStreams() {
         for peer in streams.all + tlsPeers.values {
+            settle(peer)
             let isLate = peer.began.map { now.monotonic - $0 > Self.messageTime } ?? false
-            let isMute = !peer.hasSpoken && now.monotonic - peer.lastHeard > Self.silenceTime
-            guard isLate || isMute || now.monotonic - peer.lastHeard > Self.idleTime else {
-                continue
+            let silence = now.monotonic - peer.lastHeard
+            let isMute = peer.isUnproven && silence > Self.silenceTime
+            guard isLate || isMute || silence > Self.idleTime else { continue }
+            // Who has asked for something and then left it at that has offended nobody.
+            if isLate || !peer.hasSpoken {
+                router.brokenStream(peer.flow, isLate ? "message-too-slow" : Router.idle, now)
             }
-            router.brokenStream(peer.flow, isLate ? "message-too-slow" : Router.idle, now)
             end(peer)
         }
     }

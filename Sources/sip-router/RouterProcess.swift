@@ -42,18 +42,20 @@ final class RouterProcess {
     private var received = DatagramBatch(slots: 32)
     private var sending = DatagramBatch(slots: 32)
     let directory = PeerLink()
-    /// What goes to directory in this turn.
-    private var parcel = Parcel()
     let banner = PeerLink()
     let terminator = PeerLink()
     /// What goes to tls-terminator in this turn.
     var plaintext = PlaintextParcel()
+    /// The record being written.
+    private var recorded = ByteBuffer(capacity: 16_384)
     /// Messages to one TCP connection, to be written together.
     private var gathered = ByteBuffer(capacity: 2 * 65_536)
     /// Counts the links there have been, so that an event of an older one is recognised.
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
     var tlsPeers: [UInt64: StreamPeer] = [:]
+    var unproven = UnprovenConnections()
+    let started = Clock.monotonic
     var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     var now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
     private var nextSecond = Clock.monotonic
@@ -208,35 +210,35 @@ final class RouterProcess {
 
     /// Hands out what the core wants done.
     func handOut() {
-        closeBanned()
-        tellDirectory()
-        for message in router.toBanner { banner.send(message.encoded()) }
-        router.toBanner.removeAll(keepingCapacity: true)
-        for record in router.audit.records {
-            journal.write(record.record, record.priority, record.message, record.fields)
+        // First of all, since every packet that comes before the kernel drops them costs a turn.
+        for message in router.toBanner {
+            let frame = message.encoded()
+            banner.gather(frame.span)
         }
+        router.toBanner.removeAll(keepingCapacity: true)
+        banner.sendGathered()
+        closeBanned()
+        for index in 0..<router.toDirectory.count {
+            Self.gather(router.toDirectory, index, to: directory)
+        }
+        router.toDirectory.removeAll()
+        directory.sendGathered()
+        Self.write(router.audit, to: journal, using: &recorded)
         router.audit.removeAll()
         sendMessages()
         watchForRoom()
     }
 
-    private func tellDirectory() {
-        guard !router.toDirectory.isEmpty else { return }
-        for message in router.toDirectory {
-            let bytes = message.encoded()
-            if parcel.add(bytes) { continue }
-            sendParcel()
-            let fits = parcel.add(bytes)
-            precondition(fits, "a message to directory is shorter than a parcel")
-        }
-        sendParcel()
-        router.toDirectory.removeAll(keepingCapacity: true)
+    private static func write(
+        _ audit: borrowing Audit, to journal: Journal, using buffer: inout ByteBuffer
+    ) {
+        journal.write(audit.records, using: &buffer)
     }
 
-    private func sendParcel() {
-        guard !parcel.isEmpty else { return }
-        directory.send(parcel.frame)
-        parcel.removeAll()
+    private static func gather(
+        _ queue: borrowing DirectoryQueue, _ index: Int, to link: PeerLink
+    ) {
+        link.gather(queue.message(index))
     }
 
     private func sendMessages() {

@@ -17,6 +17,8 @@ final class StreamPeer {
     var lastHeard: Milliseconds
     /// Whether a whole message ever came.
     var hasSpoken = false
+    /// Whether nobody has authenticated by it, and it counts among those of its source.
+    var isUnproven = false
     /// What the socket has no room for yet.
     private var waiting: [UInt8] = []
 

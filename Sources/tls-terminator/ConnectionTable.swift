@@ -11,7 +11,7 @@ struct Limits {
     /// Handshakes at a time.
     var handshakes = 1_000
     /// Handshakes at a time of one source.
-    var handshakesPerSource = 32
+    var handshakesPerSource = 20
     /// How long a handshake may take.
     var handshakeTime = Milliseconds.seconds(5)
     /// How long a client may take to end its side after ours is ended.

@@ -52,7 +52,7 @@ struct BanListTests {
         _ = list.expire(now: .seconds(10))
         #expect(list.level(of: source, now: .seconds(20)) == 3)
         #expect(list.level(of: source, now: .seconds(10 + 31 * 86_400)) == 0)
-        #expect(list.restore(try row("198.18.0.2", until: 5, level: 2), now: .seconds(10)))
+        list.restore(try row("198.18.0.2", until: 5, level: 2), now: .seconds(10))
         #expect(list.level(of: try net("198.18.0.2"), now: .seconds(20)) == 2)
         _ = list.lift(source)
         #expect(list.level(of: source, now: .seconds(20)) == 0)
@@ -70,19 +70,32 @@ struct BanListTests {
         #expect(list.hasRoom(for: try net("10.0.0.0")))
     }
 
+    @Test("so many neighbourhoods are banned at a time and no more; single sources still are")
+    func fullOfNeighbourhoods() throws {
+        var list = BanList()
+        for index in 0..<UInt32(BanList.rollUpCapacity) {
+            var ban = try row("10.0.0.0/24", until: 60)
+            ban.source = Network(IPAddress(v4: 0x0A00_0000 + index << 8), prefix: 24)
+            list.insert(ban)
+        }
+        #expect(!list.hasRoom(for: try net("198.18.0.0/24")))
+        #expect(list.hasRoom(for: try net("198.18.0.7")))
+        _ = list.lift(try net("10.0.5.0/24"))
+        #expect(list.hasRoom(for: try net("198.18.0.0/24")))
+    }
+
     @Test("eight banned neighbours within a day are enough, fewer or older ones are not")
     func neighbours() throws {
         var neighbours = Neighbours()
         for host in 1...6 {
-            #expect(neighbours.add(try net("198.18.0.\(host)"), now: .seconds(0)) == nil)
+            #expect(!neighbours.add(try net("198.18.0.\(host)"), now: .seconds(0)))
         }
-        #expect(neighbours.add(try net("198.18.1.1"), now: .seconds(0)) == nil)
-        #expect(neighbours.add(try net("198.18.0.7"), now: .seconds(86_401)) == nil)
-        #expect(neighbours.add(try net("198.18.0.8"), now: .seconds(86_401)) == nil)
-        for host in 9...13 {
-            #expect(neighbours.add(try net("198.18.0.\(host)"), now: .seconds(86_401)) == nil)
+        #expect(!neighbours.add(try net("198.18.1.1"), now: .seconds(0)))
+        for host in 7...13 {
+            #expect(!neighbours.add(try net("198.18.0.\(host)"), now: .seconds(86_401)))
         }
-        #expect(neighbours.add(try net("198.18.0.14"), now: .seconds(86_401))?.count == 8)
+        #expect(neighbours.add(try net("198.18.0.14"), now: .seconds(86_401)))
+        #expect(neighbours.members(of: try net("198.18.0.0/24")).count == 8)
     }
 }
 

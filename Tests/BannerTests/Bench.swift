@@ -4,6 +4,7 @@ internal import Messages
 internal import Privsep
 internal import Sys
 internal import Testing
+internal import Wire
 
 @testable internal import banner
 
@@ -29,6 +30,8 @@ final class RecordingFirewall: Firewall {
     var transactions: [[ElementChange]] = []
     var ended: Set<Network> = []
     var failure: String?
+    /// Called as a transaction comes, before it is carried out.
+    var onChange: () -> Void = {}
     var number: UInt32 = 1
     var print: Int? = 7
     var kept: [KernelSet: [IPAddress: Milliseconds]] = [:]
@@ -41,6 +44,7 @@ final class RecordingFirewall: Firewall {
 
     func change(_ steps: [ElementChange]) -> String? {
         guard failure == nil else { return failure }
+        onChange()
         transactions.append(steps)
         number += 1
         for step in steps {
@@ -96,13 +100,35 @@ final class Bench {
             let frame = message.encoded()
             try service.receive(frame.span)
         }
+        endTurn()
+    }
+
+    /// What the loop does once the events of a turn are taken.
+    func endTurn() {
         service.endOfTurn()
+        while service.whenSpare() {}
+    }
+
+    /// Lets the service do what it does once a second.
+    @discardableResult
+    func second() -> String {
+        defer { endTurn() }
+        return service.second()
+    }
+
+    /// Reloads these settings; why they were refused, if they were.
+    func reload(_ settings: [Setting] = []) -> String? {
+        defer { endTurn() }
+        var set = StartSet()
+        set.settings = settings
+        return service.reload(set)
     }
 
     /// Asks as a caller of the control socket.
     func ask(_ request: ControlRequest) -> [ControlReply] {
-        defer { service.endOfTurn() }
-        return service.answer(request)
+        let rows = service.answer(request)
+        endTurn()
+        return Array(rows)
     }
 
     /// What sip-router has heard since.
@@ -110,7 +136,9 @@ final class Bench {
         var heard: [BannerToRouter] = []
         while case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) {
             let frame = buffer
-            heard.append(try BannerToRouter(decoding: frame.span.extracting(0..<length)))
+            try Parcel.forEach(in: frame.span.extracting(0..<length)) { message throws(WireError) in
+                heard.append(try BannerToRouter(decoding: message))
+            }
         }
         return heard
     }

@@ -133,25 +133,27 @@ struct CountriesTests {
         let bench = try Bench([.country("FR"), .geoip(url.path)], folder: folder)
         for bad in [Data("not a database".utf8), first.dropLast(30), Data()] {
             try bad.write(to: url)
-            _ = bench.service.second()
+            bench.second()
             #expect(try verdict(bench, "198.18.0.7").0.hasPrefix("passes"))
             #expect(try verdict(bench, "198.19.0.7").0.contains("defence.countries"))
         }
         try database([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
-        _ = bench.service.second()
+        bench.second()
         #expect(try verdict(bench, "198.19.0.7").0.hasPrefix("passes"))
         #expect(try verdict(bench, "198.18.0.7").0.contains("defence.countries"))
     }
 
-    @Test("without a file the countries are off, until there is one")
+    @Test("without a file the countries are off, which the status says, until there is one")
     func missing() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
         let bench = try Bench([.country("FR"), .geoip(url.path)], folder: folder)
         #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
         #expect(bench.firewall.commands.last?.contains("@country4 counter") == false)
+        #expect(bench.second().contains("off: no country database: tried \(url.path)"))
         try database([("198.18.0.0/16", "FR")]).write(to: url)
-        _ = bench.service.second()
+        bench.second()
+        #expect(bench.second().hasSuffix("the kernel drops them"))
         #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))
     }
 }

@@ -1,121 +1,9 @@
 internal import Foundation
 internal import Messages
-internal import Reactor
 internal import Sys
 internal import Testing
-internal import Wire
 
 @testable internal import banner
-
-/// Runs a command to its end; what it printed.
-@discardableResult
-private func shell(_ words: String...) throws -> String {
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = words
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return String(decoding: output, as: UTF8.self)
-}
-
-/// The real banner process in a network namespace of its own, with the test as its supervisor.
-private final class BannerProcess {
-    let namespace = "rempart-\(UInt32.random(in: 0 ... .max))"
-    private var supervisor: Descriptor
-    private var router: Descriptor
-    private var process: pid_t = 0
-
-    init() throws {
-        (supervisor, router) = try Socket.seqpacketPair()
-        try shell("ip", "netns", "add", namespace)
-        try inside("ip link set lo up; ip address add 198.18.0.1/32 dev lo")
-        try inside("ip address add 198.18.0.7/32 dev lo")
-        // What is sent to .1 then comes from .7, through prerouting.
-        try inside("ip route replace local 198.18.0.1 dev lo table local src 198.18.0.7")
-    }
-
-    deinit {
-        end()
-        _ = try? shell("ip", "netns", "delete", namespace)
-    }
-
-    @discardableResult
-    func inside(_ command: String) throws -> String {
-        try shell("ip", "netns", "exec", namespace, "bash", "-c", command)
-    }
-
-    /// Starts the process with an empty set of settings and a state folder, up to its READY.
-    func start(_ folder: Descriptor) throws {
-        let (mine, its) = try Socket.seqpacketPair()
-        let (routersEnd, bannersEnd) = try Socket.seqpacketPair()
-        supervisor = mine
-        router = routersEnd
-        try spawn(its)
-        try send(.hello(.banner))
-        try send(.file(.state, folder))
-        try send(.peer(.router, bannersEnd))
-        try send(.begin)
-        try hear(ChildMessage.ready, on: supervisor) { try ChildMessage(decoding: $0) }
-        try tell(.hello)
-    }
-
-    private func spawn(_ link: Descriptor) throws {
-        let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let banner = URL(fileURLWithPath: folder).deletingLastPathComponent().path + "/banner"
-        var actions = unsafe posix_spawn_file_actions_t()
-        _ = unsafe posix_spawn_file_actions_init(&actions)
-        _ = unsafe posix_spawn_file_actions_adddup2(&actions, link.raw, 3)
-        let words = ["ip", "netns", "exec", namespace, banner]
-        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        let code = unsafe posix_spawnp(&process, "ip", &actions, nil, &arguments, nil)
-        unsafe arguments.forEach { unsafe free($0) }
-        _ = unsafe posix_spawn_file_actions_destroy(&actions)
-        try #require(code == 0)
-    }
-
-    /// Kills the process, as with kill -9.
-    func end() {
-        guard process > 0 else { return }
-        kill(process, SIGKILL)
-        _ = waitpid(process, nil, 0)
-        process = 0
-    }
-
-    private func send(_ message: SupervisorMessage) throws {
-        let (frame, passing) = message.encoded()
-        #expect(try Frame.send(frame.span, passing: passing, on: supervisor.raw))
-    }
-
-    func tell(_ message: RouterToBanner) throws {
-        let frame = message.encoded()
-        #expect(try Frame.send(frame.span, on: router.raw))
-    }
-
-    func hear(_ message: BannerToRouter) throws {
-        try hear(message, on: router) { try BannerToRouter(decoding: $0) }
-    }
-
-    /// Takes frames until the message comes, for at most ten seconds.
-    private func hear<Message: Equatable>(
-        _ message: Message, on end: Descriptor, _ decode: (Span<UInt8>) throws -> Message
-    ) throws {
-        var poller = try Poller(capacity: 1)
-        try poller.add(end.raw, Token(kind: 0), .read)
-        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-        while poller.wait(.seconds(10)) > 0 {
-            guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) else {
-                break
-            }
-            let frame = buffer
-            if try decode(frame.span.extracting(0..<length)) == message { return }
-        }
-        Issue.record("\(message) has not come")
-    }
-}
 
 @Suite(
     "banner and the kernel", .serialized,
@@ -125,19 +13,21 @@ struct KernelTests {
     func kernel() throws {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
-        try banner.inside("nft add table inet neighbour")
+        try banner.inside(
+            "nft 'table inet neighbour { set s { type ipv4_addr; elements = { 192.0.2.1 } }; chain c"
+                + " { type filter hook input priority 5; ip saddr @s counter drop; }; }'")
+        let neighbour = try banner.inside("nft -a list table inet neighbour")
         try banner.start(folder.descriptor)
         let source = try ip("198.18.0.7")
 
         try banner.tell(order(source, .seconds(600)))
         try banner.tell(order(try ip("2001:db8::7"), .seconds(600)))
-        let ruleset = try listing(banner) { $0.contains("2001:db8::") }
+        let ruleset = try banner.listing { $0.contains("2001:db8::") }
         #expect(ruleset.contains("198.18.0.7 timeout"))
         #expect(ruleset.contains("priority raw"))
-        #expect(try banner.inside("nft list tables").contains("table inet neighbour"))
 
         try banner.inside("echo test > /dev/udp/198.18.0.1/5060")
-        let counted = try listing(banner) { $0.contains("@banned4 counter packets 1") }
+        let counted = try banner.listing { $0.contains("@banned4 counter packets 1") }
         #expect(counted.contains("@banned4 counter packets 1"))
 
         banner.end()
@@ -148,15 +38,18 @@ struct KernelTests {
 
         // Somebody flushes the ruleset, another empties a set: every ban is back without a new one.
         for damage in [
-            "nft flush ruleset", "nft flush set inet rempart banned4",
+            "nft delete table inet rempart", "nft flush set inet rempart banned4",
             "nft flush chain inet rempart prerouting",
         ] {
             try banner.inside(damage)
-            let rebuilt = try listing(banner) {
+            let rebuilt = try banner.listing {
                 $0.contains("198.18.0.7") && $0.contains("@banned4 counter")
             }
             #expect(rebuilt.contains("198.18.0.7") && rebuilt.contains("@banned4 counter"))
         }
+        #expect(try banner.inside("nft -a list table inet neighbour") == neighbour)
+        try banner.inside("nft flush ruleset")
+        #expect(try banner.listing { $0.contains("198.18.0.7") }.contains("198.18.0.7"))
     }
 
     @Test("a ban that is prolonged has the new timeout, a ban that is lifted is gone")
@@ -166,12 +59,12 @@ struct KernelTests {
         try banner.start(folder.descriptor)
         let source = try ip("198.18.0.7")
         try banner.tell(order(source, .seconds(600)))
-        _ = try listing(banner) { $0.contains("198.18.0.7") }
+        _ = try banner.listing { $0.contains("198.18.0.7") }
         try banner.tell(order(source, .seconds(6000)))
-        let prolonged = try listing(banner) { $0.contains("timeout 1h") }
+        let prolonged = try banner.listing { $0.contains("timeout 1h") }
         #expect(prolonged.contains("198.18.0.7 timeout 1h"))
         try banner.tell(.protect(source, until: Clock.sinceEpoch + .seconds(3600)))
-        let protected = try listing(banner) { $0.contains("198.18.0.7 timeout 1h10m") }
+        let protected = try banner.listing { $0.contains("198.18.0.7 timeout 1h10m") }
         #expect(protected.contains("198.18.0.7 timeout 1h10m") || protected.contains("1h9m"))
     }
 
@@ -183,15 +76,80 @@ struct KernelTests {
                 atLeast: span))
     }
 
-    /// The table once it shows what is waited for, or as it is after three hundred looks.
-    private func listing(
-        _ banner: BannerProcess, until shown: (String) -> Bool
-    ) throws -> String {
-        var text = ""
-        for _ in 0..<300 {
-            text = try banner.inside("nft list table inet rempart")
-            if shown(text) { break }
+    @Test("a ban holds for every port and protocol, and an IPv6 ban for the /64 and no further")
+    func everyPort() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        try banner.start(folder.descriptor)
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
+        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+
+        try banner.inside("for port in 22 5060 5061; do echo x > /dev/udp/198.18.0.1/$port; done")
+        try banner.inside("timeout -s KILL 0.1 bash -c 'echo x > /dev/tcp/198.18.0.1/22'")
+        let dropped = try banner.listing { _ in true }
+        #expect(dropped.contains("@banned4 counter packets 4"))
+
+        try banner.inside("echo x > /dev/udp/2001:db8::2/5060")
+        #expect(try banner.listing { _ in true }.contains("@banned6 counter packets 0"))
+        try banner.inside("echo x > /dev/udp/2001:db8::1/22")
+        #expect(try banner.listing { _ in true }.contains("@banned6 counter packets 1"))
+    }
+
+    @Test("a table that a reboot took away is back with what was left of every ban")
+    func reboot() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        try banner.start(folder.descriptor)
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
+        _ = try banner.listing { $0.contains("198.18.0.7") && $0.contains("2001:db8:7::") }
+        try banner.stop()
+        try banner.inside("nft delete table inet rempart")
+        try banner.start(folder.descriptor)
+        let table = try banner.listing { _ in true }
+        #expect(table.contains("2001:db8:7:: timeout"))
+        let left = try #require(table.firstMatch(of: /198\.18\.0\.7 timeout (9m5\d|10m)/))
+        #expect(!left.output.1.isEmpty)
+    }
+
+    @Test("the table stays when banner stops, or goes if it is asked to")
+    func cleanStop() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        for isTidy in [false, true] {
+            try banner.start(folder.descriptor, [.cleanup(isTidy)])
+            try banner.stop()
+            #expect(try banner.inside("nft list tables").contains("rempart") == !isTidy)
         }
-        return text
+    }
+
+    @Test(
+        "the flows that conntrack knows of a banned source end, those of others stay",
+        .enabled(
+            if: FileManager.default.isReadableFile(atPath: "/proc/net/nf_conntrack"),
+            "this kernel lists no flows"))
+    func flows() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        // A rule that asks for the state of flows has the kernel keep it.
+        try banner.inside(
+            "nft 'table inet stateful { chain c { type filter hook input priority 0;"
+                + " ct state established accept; }; }'")
+        try banner.start(folder.descriptor)
+        let flows = "cat /proc/net/nf_conntrack"
+        for address in ["198.18.0.1", "198.18.0.2", "2001:db8::1", "2001:db8::2"] {
+            try banner.inside("echo x > /dev/udp/\(address)/5060")
+        }
+        let banned = ["src=198.18.0.7", "src=2001:0db8:0007:0000:0000:0000:0000:0009"]
+        let others = ["src=198.18.0.8", "src=2001:0db8:0008:0000:0000:0000:0000:0009"]
+        let before = try banner.inside(flows)
+        for source in banned + others { #expect(before.contains(source)) }
+
+        try banner.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        try banner.tell(order(try ip("2001:db8:7::1"), .seconds(600)))
+        let after = try banner.output(of: flows) { text in !banned.contains { text.contains($0) } }
+        for source in banned { #expect(!after.contains(source)) }
+        for source in others { #expect(after.contains(source)) }
     }
 }

@@ -3,6 +3,7 @@ internal import Journal
 internal import Messages
 internal import Proxy
 internal import Registrar
+internal import RouterHarness
 internal import SIP
 internal import Sys
 
@@ -76,6 +77,15 @@ struct Edge: ~Copyable {
         return taken()
     }
 
+    /// Lets a second pass, and returns what goes out meanwhile.
+    mutating func later() -> [Sent] {
+        now.monotonic = now.monotonic + .seconds(1)
+        now.sinceEpoch = now.sinceEpoch + .seconds(1)
+        router.advance(now)
+        answerLookUps()
+        return taken()
+    }
+
     /// The challenge to a request; nil when it asks for none.
     ///
     /// By TCP when UDP gets no answer, as a request has that is shorter than its answer.
@@ -114,8 +124,7 @@ struct Edge: ~Copyable {
 
     /// Every account that is asked for stands.
     private mutating func answerLookUps() {
-        let questions = router.toDirectory
-        router.toDirectory = []
+        let questions = takeQuestions(&router)
         for case .lookUp(let id, let account, let realm) in questions {
             let answer = Account(
                 ha1MD5: Self.ha1(account, realm), ha1SHA256: [], authUser: account, aor: account,
@@ -135,10 +144,18 @@ struct Edge: ~Copyable {
 
     /// The reason codes of the refusals that were recorded since the last call.
     mutating func reasons() -> [String] {
-        defer { router.audit.removeAll() }
-        return router.audit.records.flatMap { record in
-            record.fields.compactMap { $0.0 == .reason ? $0.1 : nil }
+        var reasons: [String] = []
+        for index in 0..<router.audit.records.count {
+            var record = ByteBuffer(capacity: 16_384)
+            router.audit.records.writeNative(index, process: "sip-router", into: &record)
+            let lines = record.span.text.split(separator: "\n")
+            let prefix = "REMPART_REASON="
+            reasons += lines.filter { $0.hasPrefix(prefix) }.map {
+                String($0.dropFirst(prefix.count))
+            }
         }
+        router.audit.removeAll()
+        return reasons
     }
 
     /// The Contacts that are bound, each as registered.

@@ -20,10 +20,30 @@ struct ForwardingTests {
         let user = bytes.span.bytes(came.requestURI.user).text
         // The host is the edge's choice, and nothing but the user part goes on.
         before.rest = Array("sip:\(user)@10.0.0.10:5060".utf8)
+        before.from = Self.party(came.from, bytes)
+        before.to = Self.party(came.to, bytes)
         #expect(Model(sent.span, went) == before)
         #expect(went.maxForwards == min(came.maxForwards ?? 70, 70) - 1)
         #expect(went.maxBreadth == min(came.maxBreadth ?? 60, 60))
         #expect(went.contentLength == Int(came.body.length))
+    }
+
+    /// From or To as every Asterisk reads it in one way: a name without brackets and escapes, user and host
+    /// in brackets, and the header's parameters.
+    private static func party(_ party: NameAddress, _ bytes: [UInt8]) -> [UInt8] {
+        func text(_ slice: Slice) -> String { bytes.span.bytes(slice).text }
+        let name = text(party.displayName)
+        let isPlain = !name.isEmpty && !name.contains { "\\<>".contains($0) }
+        let user = text(party.uri.user)
+        let port = party.uri.port == 0 ? "" : ":\(party.uri.port)"
+        let whole =
+            [.sip, .sips].contains(party.uri.scheme)
+            ? "sip:\(user.isEmpty ? "" : user + "@")\(text(party.uri.host))\(port)"
+            : text(party.uri.whole)
+        let parameters = text(party.parameters)
+        return Array(
+            ((isPlain ? name + " " : "") + "<\(whole)>"
+                + (parameters.isEmpty ? "" : ";\(parameters)")).utf8)
     }
 
     @Test("nothing of the outside's routing, trust or credentials goes on", arguments: forwarded)

@@ -1,17 +1,40 @@
 import Journal
+import Sys
 import Testing
 
 @Suite struct JournalTests {
-    let journal = Journal(process: "sip-router", socket: nil)
+    private func batch(
+        _ priority: Priority, _ message: String, _ fields: [(Field, String)]
+    ) -> RecordBatch {
+        var batch = RecordBatch(capacity: 16_384, records: 4)
+        batch.add(.banned, priority, message, fields)
+        return batch
+    }
 
-    private func text(_ message: String, _ fields: [(Field, String)] = []) -> String {
-        String(decoding: journal.nativeRecord(.banned, .notice, message, fields), as: UTF8.self)
+    private func text(_ buffer: borrowing ByteBuffer) -> String {
+        var bytes: [UInt8] = []
+        for index in buffer.span.indices { bytes.append(buffer.span[index]) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func native(_ message: String, _ fields: [(Field, String)] = []) -> String {
+        var buffer = ByteBuffer(capacity: 16_384)
+        batch(.notice, message, fields).writeNative(0, process: "sip-router", into: &buffer)
+        return text(buffer)
+    }
+
+    private func readable(
+        _ priority: Priority, _ message: String, _ fields: [(Field, String)]
+    ) -> String {
+        var buffer = ByteBuffer(capacity: 16_384)
+        batch(priority, message, fields).writeReadable(0, process: "sip-router", into: &buffer)
+        return text(buffer)
     }
 
     @Test("a record carries its message, id, priority, process and fields")
-    func native() {
+    func fields() {
         #expect(
-            text("banned", [(.address, "192.0.2.1")]) == """
+            native("banned", [(.address, "192.0.2.1")]) == """
                 MESSAGE=banned
                 MESSAGE_ID=\(Record.banned.rawValue)
                 PRIORITY=5
@@ -25,11 +48,11 @@ import Testing
     @Test("text from the network adds no field and no line")
     func injection() {
         let hostile = "x\nPRIORITY=0\r\n\u{1B}[2J\u{7F}\u{85}\0"
-        let lines = text(hostile, [(.userAgent, hostile)]).split(separator: "\n")
+        let lines = native(hostile, [(.userAgent, hostile)]).split(separator: "\n")
         #expect(lines.count == 6)
         #expect(lines.filter { $0.hasPrefix("PRIORITY=") } == ["PRIORITY=5"])
-        let readable = journal.readable(.notice, hostile, [(.userAgent, hostile)])
-        #expect(readable.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
+        let line = readable(.notice, hostile, [(.userAgent, hostile)]).dropLast()
+        #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
     }
 
     @Test(
@@ -42,6 +65,35 @@ import Testing
         #expect(Journal.clean(text) == expected)
     }
 
+    @Test(
+        "bytes that are no UTF-8 are made visible one by one",
+        arguments: [
+            ([0x61, 0xFF, 0x62], "a\\xffb"), ([0xC2], "\\xc2"), ([0xE2, 0x82], "\\xe2\\x82"),
+            ([0xC0, 0x80], "\\xc0\\x80"), ([0xED, 0xA0, 0x80], "\\xed\\xa0\\x80"),
+            ([0xF4, 0x90, 0x80, 0x80], "\\xf4\\x90\\x80\\x80"), ([0xE2, 0x82, 0xAC], "€"),
+        ] as [([UInt8], String)])
+    func invalid(_ bytes: [UInt8], _ expected: String) {
+        var buffer = ByteBuffer(capacity: 64)
+        Journal.clean(bytes.span, into: &buffer)
+        #expect(text(buffer) == expected)
+    }
+
+    @Test("what finds no room is left out and counted, and what follows is written again")
+    func overflow() {
+        var batch = RecordBatch(capacity: 100, records: 2)
+        batch.add(.banned, .notice, String(repeating: "a", count: 101), [])
+        let whole = batch.count
+        batch.add(.banned, .notice, "one", [(.reason, "x")])
+        batch.add(.banned, .notice, "two", [])
+        batch.add(.banned, .notice, "three", [])
+        let (count, lost) = (batch.count, batch.lost)
+        #expect(whole == 0 && count == 2 && lost == 2)
+        var buffer = ByteBuffer(capacity: 16_384)
+        batch.writeReadable(0, process: "banner", into: &buffer)
+        batch.writeReadable(1, process: "banner", into: &buffer)
+        #expect(text(buffer) == "rempart[banner]: one reason=x\nrempart[banner]: two\n")
+    }
+
     @Test("a long text is cut")
     func long() {
         let cut = Journal.clean(String(repeating: "a", count: 100_000))
@@ -49,10 +101,10 @@ import Testing
     }
 
     @Test("the readable line names an error, and only the fields that the message leaves out")
-    func readable() {
-        let line = journal.readable(
+    func line() {
+        let line = readable(
             .error, "192.0.2.1 banned", [(.address, "192.0.2.1"), (.reason, "scanner")])
-        #expect(line == "rempart[sip-router]: error: 192.0.2.1 banned reason=scanner")
+        #expect(line == "rempart[sip-router]: error: 192.0.2.1 banned reason=scanner\n")
     }
 
     @Test("every record's id is 32 hexadecimal digits, and no two are alike")

@@ -56,7 +56,7 @@ private let standing = AccountStanding(
             .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
             .maximumExpires(.seconds(604_800)), .contacts(32), .mode(.observe), .country("FR"),
             .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
-            .cleanup(true),
+            .cleanup(true), .accessOrder(.denyThenPermit),
         ] + callRules.map { .calls($0) }
 
     private static let callRules: [CallRule] = [
@@ -178,7 +178,7 @@ private let standing = AccountStanding(
         }
         let account = Account(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
-            authUser: "alice", aor: "alice", mayRegister: true)
+            authUser: "alice", aor: "alice", mayRegister: true, access: AccessListTests.office)
         let answers: [DirectoryToRouter] = [
             .account(id: 1, .found(account)), .account(id: 2, .unknown),
             .account(id: 3, .unavailable), .binding(binding), .bindings, .changed,

@@ -18,13 +18,13 @@ struct ParcelTests {
         var parcel = Parcel()
         let messages: [[UInt8]] = [[1, 2, 3], [4], Array(repeating: 5, count: 300)]
         for message in messages {
-            let isIn = parcel.add(message)
+            let isIn = parcel.add(message.span)
             #expect(isIn)
         }
         #expect(try parts(parcel.frame) == messages)
         parcel.removeAll()
         #expect(parcel.isEmpty)
-        let isIn = parcel.add([9])
+        let isIn = parcel.add(([9] as [UInt8]).span)
         #expect(isIn)
         #expect(try parts(parcel.frame) == [[9]])
     }
@@ -39,7 +39,7 @@ struct ParcelTests {
         var parcel = Parcel()
         let message = [UInt8](repeating: 7, count: 1000)
         var count = 0
-        while parcel.add(message) { count += 1 }
+        while parcel.add(message.span) { count += 1 }
         #expect(count == 16 && parcel.frame.count <= Parcel.limit)
         #expect(try parts(parcel.frame).count == count)
     }

@@ -30,11 +30,15 @@ package final class SimulatedEdge {
     package let settings: [Setting]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// The accounts that phones may not register.
+    package var barred: Set<String> = []
+    /// From where accounts may be used, as far as that is limited.
+    package var access: [String: AccessList] = [:]
     /// What directory keeps, by account and key.
     package var kept: [String: BindingRecord] = [:]
     /// What directory keeps of accounts.
     package var standings: [String: AccountStanding] = [:]
-    /// What was written to the journal since the last look, but for what the normal course writes.
+    /// What the journal shows of refused calls and barred accounts; the last of it.
     package var records: [String] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
@@ -133,14 +137,11 @@ package final class SimulatedEdge {
         var isBusy = true
         while isBusy {
             isBusy = false
-            let asked = router.toDirectory
-            router.toDirectory = []
+            let asked = takeQuestions(&router)
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
-            for record in router.audit.records where record.priority != .info {
-                records = records.suffix(99) + [record.message]
-            }
+            keepRecords()
             router.audit.removeAll()
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.outbox.count {
@@ -152,6 +153,18 @@ package final class SimulatedEdge {
                 deliver(bytes, flow)
             }
             if !asked.isEmpty { isBusy = true }
+        }
+    }
+
+    /// Keeps what the journal would show of calls that were refused, and of what follows from it.
+    private func keepRecords() {
+        let kept: [Record] = [.callRefused, .accountBarred, .accountReleased, .countryHeld]
+        for index in 0..<router.audit.records.count
+        where kept.contains(router.audit.records.record(index)) {
+            var line = ByteBuffer(capacity: 4096)
+            router.audit.records.writeReadable(index, process: "", into: &line)
+            let text = line.span.text.dropFirst("rempart[]: ".count)
+            records = records.suffix(99) + [String(text)]
         }
     }
 
@@ -179,7 +192,8 @@ package final class SimulatedEdge {
         answerLate()
     }
 
-    private func answer(_ question: RouterToDirectory) {
+    /// Answers one question of the router.
+    package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
         guard let password = passwords[name] else {
             router.take(.account(id: id, .unknown), now)
@@ -188,7 +202,8 @@ package final class SimulatedEdge {
         let account = Account(
             ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
             ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
-            aor: name, mayRegister: true)
+            aor: name, mayRegister: !barred.contains(name),
+            access: access[name] ?? AccessList())
         router.take(.account(id: id, .found(account)), now)
     }
 
@@ -276,4 +291,21 @@ package final class SimulatedEdge {
 package func address(_ text: String) -> SocketAddress {
     guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
     return result
+}
+
+/// What a router wants of directory, taken off its queue.
+package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
+    var questions: [RouterToDirectory] = []
+    for index in 0..<router.toDirectory.count {
+        guard let question = question(router.toDirectory, index) else {
+            preconditionFailure("directory cannot read what it is asked")
+        }
+        questions.append(question)
+    }
+    router.toDirectory.removeAll()
+    return questions
+}
+
+private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
+    try? RouterToDirectory(decoding: queue.message(index))
 }

@@ -89,6 +89,17 @@ func failure(_ bytes: [UInt8]) -> ParseError? {
         #expect(text(try parsed(bytes).body, bytes) == "abc")
     }
 
+    @Test(
+        "a CSeq whose method is folded is refused, in a response too",
+        arguments: ["SIP/2.0 200 OK", "OPTIONS sip:example.com SIP/2.0"])
+    func foldedSequence(_ start: String) {
+        for method in ["OPT\r\n IONS", "OPTIONS\r\n INVITE", "OPTIONS INVITE", "OPTIONS\t,"] {
+            let text = String(decoding: request([], start: start), as: UTF8.self)
+            let bytes = Array(text.replacing("CSeq: 7 OPTIONS", with: "CSeq: 7 \(method)").utf8)
+            #expect(failure(bytes) == .cseq, "\(method)")
+        }
+    }
+
     @Test("line ends before the start line are passed over")
     func leading() throws {
         let bytes = Array("\r\n\r\n".utf8) + request([])

@@ -7,7 +7,7 @@ from .attack_herd import Deed
 from .attack_watch import Story
 
 TITLES = [
-    "attack", "packets", "tries answered", "drop, ms", "learned", "phones' deeds", "failed",
+    "attack", "packets", "tries answered", "drop, ms", "after, s", "learned", "phones' deeds", "failed",
     "register p50/p99, ms", "call p50/p99, ms",
 ]  # fmt: skip
 
@@ -23,15 +23,19 @@ def _pair(deeds: list[Deed], kind: str) -> str:
     return f"{percentile(times, 0.5):.0f} / {percentile(times, 0.99):.0f} ({len(times)})"
 
 
+def _waits(waits: list[float], none: str) -> str:
+    if len(waits) > 1:
+        return f"{len(waits)} sources: p50 {percentile(waits, 0.5):.1f}, p99 {percentile(waits, 0.99):.1f}"
+    return f"{waits[0]:.1f}" if waits else none
+
+
 def row_of(attack: str, story: Story | None, learned: str, deeds: list[Deed]) -> list[str]:
     """A row's cells in the order of the titles."""
-    told = ["-", "-", "-"]
+    told = ["-"] * 4
     if story:
-        waits = [1000 * wait for source in story.dropped if (wait := story.seconds_to_drop(source)) is not None]
-        drop = "not dropped" if not waits else f"{waits[0]:.1f}"
-        if len(waits) > 1:
-            drop = f"{len(waits)} sources: p50 {percentile(waits, 0.5):.1f}, p99 {percentile(waits, 0.99):.1f}"
-        told = [str(len(story.sent)), str(story.tries_answered), drop]
+        decided = [1000 * wait for source in story.dropped if (wait := story.seconds_to_drop(source)) is not None]
+        lasted = [wait for source in story.dropped if (wait := story.seconds_of_attack(source)) is not None]
+        told = [str(len(story.sent)), str(story.tries_answered), _waits(decided, "not dropped"), _waits(lasted, "-")]
     failed = sum(1 for deed in deeds if deed.failure)
     return [attack, *told, learned or "nothing", str(len(deeds)), str(failed), _pair(deeds, "register"), _pair(deeds, "call")]
 

@@ -147,8 +147,8 @@ def flood(ground: Ground, source: str, method: str = "INVITE", seconds: float = 
     return ""
 
 
-def slowly(ground: Ground, source: str, secured: bool, count: int = 150, seconds: float = 5) -> str:
-    """Connections that stay and say a byte now and then; with TLS, half of them stop within the handshake."""
+def slowly(ground: Ground, source: str, secured: bool, count: int = 150, seconds: float = 12) -> str:
+    """Connections that stay and say a byte now and then, with TLS within the handshake, until none of them is left."""
     hello = _client_hello() if secured else b"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/TCP 1.2.3.4\r\n"
     held = []
     with entered(ground.namespace):
@@ -159,14 +159,19 @@ def slowly(ground: Ground, source: str, secured: bool, count: int = 150, seconds
             each.connect_ex((EDGE_OUTSIDE, 5061 if secured else 5060))
             held.append(each)
     end, place, learned = time.monotonic() + seconds, 0, []
-    while time.monotonic() < end:
-        for each in held:
+    while held and time.monotonic() < end:
+        for each in held[:]:
             try:
                 each.send(hello[place % len(hello) : place % len(hello) + 1])
-                if not secured and (answer := each.recv(4096)):
+                answer = each.recv(4096)
+                if not answer:
+                    held.remove(each)
+                elif not secured:
                     learned.append(answer.split(b"\r\n")[0].decode(errors="replace"))
-            except OSError:
+            except (BlockingIOError, InterruptedError):
                 continue
+            except OSError:
+                held.remove(each)
         place += 1
         time.sleep(0.1)
     for each in held:

@@ -74,6 +74,11 @@ class Story:
         silent = [when for when in before if when > answer]
         return at - (silent[0] if silent and answer else before[-1])
 
+    def seconds_of_attack(self, source: str) -> float | None:
+        """From a source's first packet to the kernel's drop."""
+        at, first = self.dropped.get(source), min((seen.at for seen in self.sent if seen.source == source), default=0.0)
+        return at - first if at else None
+
 
 def _only(network: str) -> bytes:
     """A classic BPF program that passes IPv4 to or from a network."""
@@ -158,9 +163,11 @@ class Watch:
             self.seen.append(Seen(at, address[2] == PACKET_OUTGOING, source, target, payload))
 
     def dropped(self, source: str) -> float | None:
-        """Since when the kernel has the source in a set."""
-        wanted = socket.inet_aton(source)
-        return next((at for at, element in list(self.elements) if wanted in element), None)
+        """Since when the kernel has the source, or its /24, in a set."""
+        address = socket.inet_aton(source)
+        # A range of addresses is two elements, which begin with its first address and with the next after its last.
+        wanted = address, address[:3] + b"\0"
+        return next((at for at, element in list(self.elements) if any(each in element for each in wanted)), None)
 
     def story(self) -> Story:
         """All that was seen so far."""

@@ -1,0 +1,184 @@
+// The access lists of an account's row: permit, deny and acl, for its phones and for their Contacts.
+internal import Messages
+internal import Sys
+
+/// How rows of rules are read.
+struct AccessRules: Equatable {
+    /// `accounts.acl-order`.
+    var order = AccessOrder.asAsterisk
+    /// The addresses by which the edge reaches the Asterisks.
+    var own: [IPAddress] = []
+}
+
+/// The columns with access lists of one table, and the named lists.
+///
+/// A rule that cannot be read, or a list that is not there, lets nobody in, as an unknown list does in
+/// Asterisk: the administrator wanted somebody kept out.
+struct AccessTables {
+    /// The columns to read, in the order in which their rules apply.
+    let names: [String]
+    private let rules: AccessRules
+    private let named: SQLiteStatement?
+
+    /// Which columns hold rules; chan_sip writes the names of those for Contacts in one word.
+    private static let wanted = ["permit", "deny", "acl"].flatMap {
+        [$0, "contact\($0)", "contact_\($0)"]
+    }
+
+    /// The lists of a table, as far as it has such columns.
+    init(
+        _ database: SQLiteDatabase, _ columns: TableColumns, table: String, _ rules: AccessRules
+    ) throws(SQLiteError) {
+        self.rules = rules
+        let present = columns.all(table).filter(Self.wanted.contains)
+        switch rules.order {
+        case .asAsterisk: names = present
+        case .denyThenPermit:
+            names =
+                present.filter { $0.hasSuffix("deny") } + present.filter { !$0.hasSuffix("deny") }
+        case .ignore: names = []
+        }
+        let isComplete = ["name", "rule_order", "sense", "rule"].allSatisfy(
+            columns.all("acls").contains)
+        named =
+            isComplete
+            ? try database.prepare(
+                "SELECT sense, rule FROM acls WHERE name = ?1 ORDER BY rule_order") : nil
+    }
+
+    /// The texts of the columns in a row that has been selected with `names` from a place on.
+    func texts(_ row: SQLiteRow, from first: Int32) -> [String] {
+        names.indices.map { row.text(first + Int32($0)) }
+    }
+
+    /// The list that the texts of a row make.
+    func list(_ texts: [String]) throws(SQLiteError) -> AccessList {
+        var result: [AccessRule] = []
+        var lists: UInt8 = 0
+        for (name, text) in zip(names, texts) {
+            let target: AccessTarget = name.hasPrefix("contact") ? .contact : .source
+            let items = Self.items(text)
+            guard name.hasSuffix("acl") else {
+                guard let rules = Self.rules(name.hasSuffix("permit"), items, target, list: 0)
+                else { return .nobody }
+                result += rules
+                continue
+            }
+            for item in items {
+                lists += 1
+                guard lists < AccessList.mostLists,
+                    let rules = try namedRules(item, target, list: lists)
+                else { return .nobody }
+                result += rules
+            }
+        }
+        result = withoutOwn(result)
+        return result.count <= AccessList.most ? AccessList(result) : .nobody
+    }
+
+    private func namedRules(
+        _ name: String, _ target: AccessTarget, list: UInt8
+    ) throws(SQLiteError) -> [AccessRule]? {
+        guard let named else { return nil }
+        var result: [AccessRule] = []
+        var isSound = true
+        try named.forEach([.text(name)]) { row in
+            let permits = row.text(0).lowercased().hasPrefix("p")
+            guard let rules = Self.rules(permits, Self.items(row.text(1)), target, list: list)
+            else {
+                isSound = false
+                return false
+            }
+            result += rules
+            return result.count <= AccessList.most
+        }
+        return isSound && !result.isEmpty ? result : nil
+    }
+
+    /// Leaves out what is written for Asterisk alone, to which every phone comes from the edge: permits of
+    /// the edge itself, and the whole of a list that permits nobody else.
+    private func withoutOwn(_ all: [AccessRule]) -> [AccessRule] {
+        func isOwn(_ rule: AccessRule) -> Bool {
+            let ip = rule.network.address
+            return rule.permits && rule.network.prefix == (ip.isV4 ? 32 : 128)
+                && rules.own.contains(ip)
+        }
+        func isSameList(_ one: AccessRule, _ other: AccessRule) -> Bool {
+            one.list == other.list && one.target == other.target
+        }
+        return all.filter { rule in
+            guard !isOwn(rule), all.contains(where: { isOwn($0) && isSameList($0, rule) }) else {
+                return !isOwn(rule)
+            }
+            return all.contains { isSameList($0, rule) && $0.permits && !isOwn($0) }
+        }
+    }
+
+    // MARK: Texts
+
+    /// The items of a value: Asterisk splits at semicolons, which Realtime writes as ^3B, and since 10 at
+    /// commas.
+    static func items(_ text: String) -> [String] {
+        var items: [[UInt8]] = [[]]
+        var bytes = Array(text.utf8)[...]
+        while let byte = bytes.popFirst() {
+            let isEscaped = byte == UInt8(ascii: "^") && bytes.prefix(2).text.uppercased() == "3B"
+            if isEscaped { bytes = bytes.dropFirst(2) }
+            if isEscaped || byte == UInt8(ascii: ";") || byte == UInt8(ascii: ",") {
+                items.append([])
+            } else if byte > 0x20 {
+                items[items.count - 1].append(byte)
+            }
+        }
+        return items.filter { !$0.isEmpty }.map(\.text)
+    }
+
+    /// The rules of a column's items; nil when one of them cannot be read.
+    private static func rules(
+        _ permits: Bool, _ items: [String], _ target: AccessTarget, list: UInt8
+    ) -> [AccessRule]? {
+        var result: [AccessRule] = []
+        for item in items {
+            // A mark of exclamation turns the sense round (Asterisk 11 and later).
+            let isTurned = item.hasPrefix("!")
+            guard let network = network(isTurned ? item.dropFirst() : item[...]) else {
+                return nil
+            }
+            result.append(AccessRule(permits != isTurned, network, target, list: list))
+        }
+        return result
+    }
+
+    /// The network of "10.0.0.0/255.0.0.0", "10.0.0.0/8", "2001:db8::/32", or of an address alone.
+    static func network(_ text: Substring) -> Network? {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let address = address(parts[0]) else { return nil }
+        let isMapped = address.isV4 && parts[0].contains(":")
+        let longest = address.isV4 ? 32 : 128
+        guard parts.count == 2 else { return Network(address, prefix: UInt8(longest)) }
+        guard var prefix = UInt8(parts[1]).map(Int.init) ?? ones(parts[1]) else { return nil }
+        // A mask of the mapped form counts the 96 bits before.
+        if isMapped { prefix -= 96 }
+        guard prefix >= 0, prefix <= longest else { return nil }
+        return Network(address, prefix: UInt8(prefix))
+    }
+
+    private static func address(_ text: Substring) -> IPAddress? {
+        text.hasPrefix("[") && text.hasSuffix("]")
+            ? IPAddress(text.dropFirst().dropLast()) : IPAddress(text)
+    }
+
+    /// How many leading ones a mask written as an address has; nil when zeros stand between them.
+    private static func ones(_ text: Substring) -> Int? {
+        guard let mask = address(text) else { return nil }
+        let isV4 = !text.contains(":")
+        let high = isV4 ? mask.low << 32 : mask.high
+        let low = isV4 ? 0 : mask.low
+        let count = (~high).leadingZeroBitCount
+        let rest = count == 64 ? (~low).leadingZeroBitCount : 0
+        let isWhole =
+            count < 64
+            ? high << UInt64(count) == 0 && low == 0 : low << UInt64(rest) == 0
+        return isWhole ? count + rest : nil
+    }
+}
