@@ -305,6 +305,8 @@ private final class RouterPlay {
 
     private func garble(_ peer: Int) {
         guard var bytes = pick(sent[peer]) else { return }
+        // What is answered to it may look like an answer to the one that it is a copy of.
+        if let message = Message(bytes) { requests[key(message, peer), default: 0] += 1 }
         for _ in 0..<1 + next() % 3 {
             let place = (next() << 8 | next()) % bytes.count
             bytes[place] = UInt8(next())

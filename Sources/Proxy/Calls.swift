@@ -103,7 +103,7 @@ struct Calls: ~Copyable {
     private(set) var table: Slots<Call>
     private var keys = NameTable()
     /// The pieces of a call while they are put together.
-    private var pieces = ByteBuffer(capacity: 65_536)
+    private var pieces = ByteBuffer(capacity: MessageParser.maximumMessage)
 
     init() {
         let nowhere = SocketAddress(IPAddress(v4: 0), port: 0)

@@ -65,16 +65,27 @@ extension Router {
         writer.maxForwards(70)
         // Toward the Asterisk we speak as the phone, toward the phone as the Asterisk.
         let isFrom = (direction == .inward) == call.isFromPhone
-        let from = bytes.extracting(call.range(isFrom ? .from : .to))
-        let to = bytes.extracting(call.range(isFrom ? .to : .from))
-        writer.header("From", from, direction)
-        writer.header("To", to, direction)
+        write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction)
+        write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction)
         writer.callID(bytes.extracting(call.range(.callID)), direction)
         let last = direction == .inward ? call.inwardSequence : call.outwardSequence
         writer.append("CSeq: ")
         writer.append(decimal: UInt64(last) + 1)
         writer.append(" BYE\r\n")
         writer.endEmpty()
+    }
+
+    /// Writes From or To as the other requests of the dialog have it.
+    private static func write(
+        _ writer: inout MessageWriter, _ name: StaticString, _ range: Range<Int>,
+        _ bytes: Span<UInt8>, _ direction: Direction
+    ) {
+        let place = Slice.from(range.lowerBound, to: range.upperBound)
+        if direction == .inward, let party = try? NameAddress(place, in: bytes) {
+            writer.party(name, party, bytes)
+        } else {
+            writer.header(name, bytes.bytes(place), direction)
+        }
     }
 
     private mutating func endRecord(_ call: Call, _ reason: String) {

@@ -44,7 +44,7 @@ extension Router {
         exchanges[owner].call = .none
     }
 
-    /// A call was answered: what a BYE to either side needs is kept.
+    /// A call was answered, and the answer was passed on: what a BYE to either side needs is complete.
     mutating func callAnswered(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {

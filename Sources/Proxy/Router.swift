@@ -79,9 +79,9 @@ package struct Router: ~Copyable {
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent. And one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
+    // branches sent; and one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
     // one of a stream.
-    var blocks = BlockStore([(512, 300_000), (1024, 300_000), (2048, 600_000), (65_536, 512)])
+    var blocks = BlockStore([(512, 400_000), (1024, 400_000), (2048, 600_000), (65_536, 512)])
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -97,11 +97,11 @@ package struct Router: ~Copyable {
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
+    var heldTimer = TimerHandle.none
     /// The calls under way, and who may make more.
     var calls = Calls()
     /// How far the local time is ahead of UTC; the loop keeps it right.
     package var utcOffset = Milliseconds(0)
-    var heldTimer = TimerHandle.none
     /// How many answers go to those who have proven nothing.
     var rates = StrangerRates(perSource: 1)
     /// What the sender of the message in hand has proven.

@@ -144,18 +144,7 @@ struct Edge: ~Copyable {
 
     /// The reason codes of the refusals that were recorded since the last call.
     mutating func reasons() -> [String] {
-        var reasons: [String] = []
-        for index in 0..<router.audit.records.count {
-            var record = ByteBuffer(capacity: 16_384)
-            router.audit.records.writeNative(index, process: "sip-router", into: &record)
-            let lines = record.span.text.split(separator: "\n")
-            let prefix = "REMPART_REASON="
-            reasons += lines.filter { $0.hasPrefix(prefix) }.map {
-                String($0.dropFirst(prefix.count))
-            }
-        }
-        router.audit.removeAll()
-        return reasons
+        takeRecords(&router).compactMap { $0["REMPART_REASON"].map(String.init) }
     }
 
     /// The Contacts that are bound, each as registered.

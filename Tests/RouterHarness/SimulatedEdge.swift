@@ -38,7 +38,7 @@ package final class SimulatedEdge {
     package var kept: [String: BindingRecord] = [:]
     /// What directory keeps of accounts.
     package var standings: [String: AccountStanding] = [:]
-    /// What the journal shows of refused calls and barred accounts; the last of it.
+    /// What was written to the journal since the last look, but for what the normal course writes.
     package var records: [String] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
@@ -141,8 +141,9 @@ package final class SimulatedEdge {
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
-            keepRecords()
-            router.audit.removeAll()
+            for record in takeRecords(&router) where record["PRIORITY"] != "6" {
+                records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
+            }
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.outbox.count {
                 sent.append((router.outbox.flow(index), Array(router.outbox.message(index))))
@@ -153,18 +154,6 @@ package final class SimulatedEdge {
                 deliver(bytes, flow)
             }
             if !asked.isEmpty { isBusy = true }
-        }
-    }
-
-    /// Keeps what the journal would show of calls that were refused, and of what follows from it.
-    private func keepRecords() {
-        let kept: [Record] = [.callRefused, .accountBarred, .accountReleased, .countryHeld]
-        for index in 0..<router.audit.records.count
-        where kept.contains(router.audit.records.record(index)) {
-            var line = ByteBuffer(capacity: 4096)
-            router.audit.records.writeReadable(index, process: "", into: &line)
-            let text = line.span.text.dropFirst("rempart[]: ".count)
-            records = records.suffix(99) + [String(text)]
         }
     }
 
@@ -308,4 +297,20 @@ package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
 
 private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
     try? RouterToDirectory(decoding: queue.message(index))
+}
+
+/// The records that a router wants written, taken off it: each field by its name.
+package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
+    var records: [[Substring: Substring]] = []
+    for index in 0..<router.audit.records.count {
+        var record = ByteBuffer(capacity: 16_384)
+        router.audit.records.writeNative(index, process: "sip-router", into: &record)
+        let pairs = record.span.text.split(separator: "\n").map { line in
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (parts[0], parts[1])
+        }
+        records.append(Dictionary(uniqueKeysWithValues: pairs))
+    }
+    router.audit.removeAll()
+    return records
 }

@@ -23,7 +23,7 @@ private let plain = """
                 "settings=4 listeners=3 peers=3 files=0 secret=64"))
         #expect(
             try daemon.component(.directory).status.hasPrefix(
-                "settings=1 listeners=0 peers=1 files=1 secret=0"))
+                "settings=2 listeners=0 peers=1 files=1 secret=0"))
         #expect(
             try daemon.component(.terminator).status.hasPrefix(
                 "settings=0 listeners=0 peers=1 files=0 secret=0"))
