@@ -278,14 +278,16 @@ private final class RouterPlay {
         send(bytes, next() % 4 == 0 ? next() % 5 : peer)
     }
 
-    /// Something that one got is sent back by another.
+    /// Something that one got is sent back by another; by an Asterisk if an Asterisk got it, since a phone
+    /// would get the inside addresses in it back.
     private func reflect(_ peer: Int) {
         guard let message = pick(got[peer]) else { return }
+        let other = peer < phones.count ? next() % 5 : phones.count + next() % 2
         let lines =
             [message.start]
             + message.headers.filter { $0.name != "Content-Length" }
             .map { "\($0.name): \($0.value)" }
-        send(wire(lines, message.body), next() % 5)
+        send(wire(lines, message.body), other)
     }
 
     private func connection(_ choice: Int) {
