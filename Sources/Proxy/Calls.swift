@@ -11,11 +11,11 @@ struct Call: BitwiseCopyable, Sendable {
         case callID
         /// The caller's From.
         case from
-        /// Its To, with the tag of whoever answered.
+        /// Its To, with the tag of whoever has answered.
         case to
-        /// The phone's Contact URI.
+        /// The phone's Contact URI; empty while it is not known.
         case phone
-        /// The user part of the Asterisk's Contact.
+        /// The user part of the Asterisk's Contact; empty while it is not known.
         case asterisk
         /// The dialled number, or the caller's name.
         case peer
@@ -33,7 +33,7 @@ struct Call: BitwiseCopyable, Sendable {
     var flow: Flow
     /// The Asterisk.
     var asterisk: SocketAddress
-    /// The pieces; none while nobody has answered.
+    /// The pieces.
     var block = Block.none
     /// How long each is.
     var lengths = InlineArray<6, UInt16>(repeating: 0)
@@ -41,10 +41,14 @@ struct Call: BitwiseCopyable, Sendable {
     var since: Milliseconds
     /// When it was last heard of.
     var heard: Milliseconds
+    /// The CSeq of its INVITE, as whoever made it knows it.
+    var sequence: UInt32 = 0
     /// The highest CSeq of the phone's requests, as the Asterisk knows it.
     var inwardSequence: UInt32 = 0
     /// The highest CSeq of the Asterisk's requests.
     var outwardSequence: UInt32 = 0
+    /// Whether somebody has answered.
+    var isAnswered = false
     /// Whether the phone wrote the From that is kept.
     var isFromPhone = false
     /// Whether the number is abroad.
@@ -62,9 +66,6 @@ struct Call: BitwiseCopyable, Sendable {
     /// The next call of the account, and the one before; -1 for none.
     var next: Int32 = -1
     var previous: Int32 = -1
-
-    /// Whether somebody has answered.
-    var isAnswered: Bool { block.exists }
 
     /// Where a piece lies in the block.
     func range(_ piece: Piece) -> Range<Int> {
@@ -121,25 +122,35 @@ struct Calls: ~Copyable {
 
     // MARK: Keys
 
-    /// The part before the host, which alone is the same on both sides.
-    @_lifetime(copy callID)
-    private static func local(_ callID: Span<UInt8>) -> Span<UInt8> {
-        callID.extracting(0..<(callID.first(UInt8(ascii: "@")) ?? callID.count))
-    }
+    /// What a dialog is known by: keyed hashes of the Call-ID up to its host, which differs between the
+    /// sides, and of the tags.
+    struct Marks: BitwiseCopyable, Sendable {
+        fileprivate var callID: UInt64
+        fileprivate var from: UInt64
+        fileprivate var to: UInt64
 
-    /// What a call is found by before it is answered: its Call-ID and its caller's tag.
-    static func key(_ callID: Span<UInt8>, _ caller: Span<UInt8>) -> UInt64 {
-        NameTable.hash(local(callID), caller)
-    }
+        /// The marks that a message of the dialog shows.
+        init(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) {
+            let whole = bytes.bytes(index.callID)
+            let end = whole.first(UInt8(ascii: "@")) ?? whole.count
+            callID = NameTable.hash(whole.extracting(0..<end))
+            from = NameTable.hash(bytes.bytes(index.from.tag))
+            to = NameTable.hash(bytes.bytes(index.to.tag))
+        }
 
-    /// What it is found by afterwards: the Call-ID and both tags, in whatever order.
-    static func key(_ callID: Span<UInt8>, _ one: Span<UInt8>, _ other: Span<UInt8>) -> UInt64 {
-        NameTable.hash(local(callID))
-            ^ (NameTable.hash(one) &+ NameTable.hash(other)) &* 0x9E37_79B9_7F4A_7C15
+        /// What the call is found by before it is answered: the tag of its caller alone.
+        fileprivate var early: UInt64 { Self.early(callID, from) }
+
+        fileprivate static func early(_ callID: UInt64, _ caller: UInt64) -> UInt64 {
+            callID ^ caller &* 0xC2B2_AE3D_27D4_EB4F
+        }
+
+        /// What it is found by afterwards: both tags, in whatever order.
+        fileprivate var whole: UInt64 { callID ^ (from &+ to) &* 0x9E37_79B9_7F4A_7C15 }
     }
 
     /// The call of a key.
-    func find(_ key: UInt64) -> Handle? {
+    private func find(_ key: UInt64) -> Handle? {
         let place = keys.find(key) { place in
             table.handle(at: UInt32(bitPattern: place)).map { table[$0].key == key } ?? false
         }
@@ -148,11 +159,9 @@ struct Calls: ~Copyable {
 
     /// The call that a request inside a dialog belongs to, answered or not.
     func find(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Handle? {
-        let callID = bytes.bytes(index.callID)
-        let from = bytes.bytes(index.from.tag)
-        let to = bytes.bytes(index.to.tag)
-        return find(Self.key(callID, from, to)) ?? find(Self.key(callID, from))
-            ?? find(Self.key(callID, to))
+        let marks = Marks(bytes, index)
+        return find(marks.whole) ?? find(marks.early)
+            ?? find(Marks.early(marks.callID, marks.to))
     }
 
     // MARK: Life
@@ -160,9 +169,10 @@ struct Calls: ~Copyable {
     /// Whether there is no room for another call.
     var isFull: Bool { table.count >= Self.capacity }
 
-    /// A call begins; nil when there is no room.
-    mutating func begin(_ call: Call) -> Handle? {
+    /// A call begins, by a request that shows these marks; nil when there is no room.
+    mutating func begin(_ call: Call, _ marks: Marks) -> Handle? {
         var call = call
+        call.key = call.isAnswered ? marks.whole : marks.early
         var caller = gate[call.account]
         call.next = caller.first
         guard let handle = table.take(call) else { return nil }
@@ -177,9 +187,11 @@ struct Calls: ~Copyable {
         return handle
     }
 
-    /// A call is found by another key from now on.
-    mutating func move(_ handle: Handle, to key: UInt64) {
+    /// A call was answered by a message that shows these marks.
+    mutating func answer(_ handle: Handle, _ marks: Marks) {
+        let key = marks.whole
         let place = Int32(bitPattern: handle.index)
+        table[handle].isAnswered = true
         keys.remove(place, table[handle].key)
         table[handle].key = key
         keys.add(place, key)

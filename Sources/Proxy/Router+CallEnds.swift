@@ -65,16 +65,27 @@ extension Router {
         writer.maxForwards(70)
         // Toward the Asterisk we speak as the phone, toward the phone as the Asterisk.
         let isFrom = (direction == .inward) == call.isFromPhone
-        let from = bytes.extracting(call.range(isFrom ? .from : .to))
-        let to = bytes.extracting(call.range(isFrom ? .to : .from))
-        writer.header("From", from, direction)
-        writer.header("To", to, direction)
+        write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction)
+        write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction)
         writer.callID(bytes.extracting(call.range(.callID)), direction)
         let last = direction == .inward ? call.inwardSequence : call.outwardSequence
         writer.append("CSeq: ")
         writer.append(decimal: UInt64(last) + 1)
         writer.append(" BYE\r\n")
         writer.endEmpty()
+    }
+
+    /// Writes From or To as the other requests of the dialog have it.
+    private static func write(
+        _ writer: inout MessageWriter, _ name: StaticString, _ range: Range<Int>,
+        _ bytes: Span<UInt8>, _ direction: Direction
+    ) {
+        let place = Slice.from(range.lowerBound, to: range.upperBound)
+        if direction == .inward, let party = try? NameAddress(place, in: bytes) {
+            writer.party(name, party, bytes)
+        } else {
+            writer.header(name, bytes.bytes(place), direction)
+        }
     }
 
     private mutating func endRecord(_ call: Call, _ reason: String) {
@@ -91,8 +102,7 @@ extension Router {
     private static func piece(
         _ piece: Call.Piece, of call: Call, _ blocks: borrowing BlockStore
     ) -> String {
-        guard call.isAnswered else { return "" }
-        return blocks.span(call.block).extracting(call.range(piece)).text
+        blocks.span(call.block).extracting(call.range(piece)).text
     }
 
     // MARK: Bars
@@ -192,17 +202,9 @@ extension Router {
             peer: Self.piece(.peer, of: call, blocks), isAnswered: call.isAnswered,
             isAbroad: call.isAbroad, since: call.since, asterisk: call.asterisk,
             phone: call.flow.peer, callID: Self.piece(.callID, of: call, blocks))
-        guard !call.isAnswered, exchanges.contains(call.exchange) else { return row }
-        let exchange = exchanges[call.exchange]
-        guard exchange.request.exists else { return row }
-        if exchange.direction == .inward { row.asterisk = exchange.asterisk }
-        let request = blocks.span(exchange.request)
-        var index = MessageIndex()
-        guard (try? parser.parse(request, into: &index)) != nil else { return row }
-        row.callID = request.bytes(index.callID).text
-        row.peer =
-            exchange.direction == .inward
-            ? texts.span(exchange.user).text : request.bytes(index.from.uri.user).text
+        if !call.isAnswered, call.direction == .made, exchanges.contains(call.exchange) {
+            row.asterisk = exchanges[call.exchange].asterisk
+        }
         return row
     }
 

@@ -24,12 +24,18 @@ extension Router {
             account: exchange.account, direction: direction, flow: exchange.flow,
             asterisk: exchange.flow.peer, since: now.sinceEpoch, heard: now.monotonic)
         call.exchange = handle
-        call.key = Calls.key(bytes.bytes(index.callID), bytes.bytes(index.from.tag))
+        call.sequence = index.sequence
         call.isFromPhone = direction == .made
         call.isAbroad = dialled.kind == .abroad
         call.mark = dialled.mark
         call.isUnlocated = call.isAbroad && isUnlocated(exchange.flow.peer.ip)
-        exchanges[handle].call = calls.begin(call) ?? .none
+        let contact = Self.contact(bytes, index)
+        addPieces(
+            &call, bytes, index,
+            phone: bytes.bytes(call.isFromPhone ? contact.whole : .empty),
+            asterisk: bytes.bytes(call.isFromPhone ? .empty : contact.user),
+            peer: bytes.bytes(call.isFromPhone ? index.requestURI.user : index.from.uri.user))
+        exchanges[handle].call = keep(&call, bytes, index)
     }
 
     /// A call was not answered by anybody.
@@ -38,69 +44,49 @@ extension Router {
         exchanges[owner].call = .none
     }
 
-    /// A call was answered, and the answer is to be passed on: what a BYE to either side needs is kept while
-    /// the request still is.
+    /// A call was answered, and the answer was passed on: what a BYE to either side needs is complete.
     mutating func callAnswered(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
-        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered,
-            exchange.request.exists
-        else { return }
+        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
         var call = calls[exchange.call]
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }
         call.asterisk = isInward ? exchange.asterisk : exchange.flow.peer
         call.heard = now.monotonic
-        let key = Self.fill(&calls, &call, blocks, texts, exchange, parser, bytes, index)
+        if isInward {
+            let sequence = call.sequence &+ UInt32(exchange.sequenceShift)
+            call.inwardSequence = max(call.inwardSequence, sequence)
+        } else {
+            call.outwardSequence = max(call.outwardSequence, call.sequence)
+        }
+        let contact = Self.contact(bytes, index)
+        let piece = isInward ? Call.Piece.asterisk : .phone
+        let text = bytes.bytes(isInward ? contact.user : contact.whole)
+        Self.replace(&calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag))
         guard calls.keepPieces(&call, &blocks) else {
             callFailed(owner)
             return
         }
         calls[exchange.call] = call
-        calls.move(exchange.call, to: key)
+        calls.answer(exchange.call, Calls.Marks(bytes, index))
+        if call.isEnding { end(exchange.call, "ended-while-ringing") }
     }
 
-    /// The answer of a call was passed on: one that was to be ended while it rang ends now.
-    mutating func callPassed(_ owner: Handle) {
-        let call = exchanges[owner].call
-        guard calls.table.contains(call), calls[call].isAnswered, calls[call].isEnding else {
-            return
-        }
-        end(call, "ended-while-ringing")
-    }
-
-    /// Puts together what is kept of an answered call; the key that it is found by from now on.
-    private static func fill(
+    /// Puts a call's pieces together with another text in place of one, and a tag behind its To.
+    private static func replace(
         _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
-        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser,
-        _ answer: Span<UInt8>, _ answerIndex: borrowing MessageIndex
-    ) -> UInt64 {
-        let request = blocks.span(exchange.request)
-        var index = MessageIndex()
-        guard (try? parser.parse(request, into: &index)) != nil else { return call.key }
-        let caller = contact(request, index)
-        let called = contact(answer, answerIndex)
+        _ other: Call.Piece, _ text: Span<UInt8>, tag: Span<UInt8>
+    ) {
+        let old = call
+        let bytes = blocks.span(old.block)
         calls.clearPieces()
-        calls.add(request.bytes(index.callID), .callID, to: &call)
-        calls.add(request.bytes(index.value(.from) ?? .empty), .from, to: &call)
-        calls.add(request.bytes(index.value(.to) ?? .empty), .to, to: &call)
-        calls.addTag(answer.bytes(answerIndex.to.tag), of: .to, to: &call)
-        if exchange.direction == .inward {
-            calls.add(request.bytes(caller.whole), .phone, to: &call)
-            calls.add(answer.bytes(called.user), .asterisk, to: &call)
-            calls.add(texts.span(exchange.user), .peer, to: &call)
-            let sequence = index.sequence + UInt32(exchange.sequenceShift)
-            call.inwardSequence = max(call.inwardSequence, sequence)
-        } else {
-            calls.add(answer.bytes(called.whole), .phone, to: &call)
-            calls.add(request.bytes(caller.user), .asterisk, to: &call)
-            calls.add(request.bytes(index.from.uri.user), .peer, to: &call)
-            call.outwardSequence = max(call.outwardSequence, index.sequence)
+        for piece in Call.Piece.allCases {
+            calls.add(
+                piece == other ? text : bytes.extracting(old.range(piece)), piece, to: &call)
+            if piece == .to { calls.addTag(tag, of: .to, to: &call) }
         }
-        return Calls.key(
-            request.bytes(index.callID), request.bytes(index.from.tag),
-            answer.bytes(answerIndex.to.tag))
     }
 
     /// The URI of the first Contact; empty when there is none.
@@ -211,6 +197,8 @@ extension Router {
         var call = Call(
             account: account, direction: .unknown, flow: flow, asterisk: token.asterisk,
             since: now.sinceEpoch, heard: now.monotonic)
+        call.isAnswered = true
+        call.isConfirmed = true
         call.isFromPhone = true
         call.isAbroad = dialled.kind == .abroad
         call.mark = dialled.mark
@@ -241,12 +229,9 @@ extension Router {
     private mutating func keep(
         _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Handle {
-        call.key = Calls.key(
-            bytes.bytes(index.callID), bytes.bytes(index.from.tag), bytes.bytes(index.to.tag))
-        call.isConfirmed = true
         guard calls.keepPieces(&call, &blocks) else { return .none }
         accounts[call.account].isKept = true
-        guard let handle = calls.begin(call) else {
+        guard let handle = calls.begin(call, Calls.Marks(bytes, index)) else {
             blocks.release(&call.block)
             return .none
         }
@@ -260,26 +245,15 @@ extension Router {
         let uri = Self.contact(bytes, index)
         guard !uri.whole.isEmpty, calls[handle].isAnswered else { return }
         var call = calls[handle]
-        guard Self.replace(&calls, &call, blocks, bytes.bytes(uri.whole)),
-            calls.keepPieces(&call, &blocks)
-        else { return }
-        calls[handle] = call
+        guard !Self.isKept(call, .phone, blocks, bytes.bytes(uri.whole)) else { return }
+        Self.replace(&calls, &call, blocks, .phone, bytes.bytes(uri.whole), tag: Span())
+        if calls.keepPieces(&call, &blocks) { calls[handle] = call }
     }
 
-    /// Puts a call's pieces together with another Contact of its phone; false when it is the same one.
-    private static func replace(
-        _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
-        _ contact: Span<UInt8>
+    private static func isKept(
+        _ call: Call, _ piece: Call.Piece, _ blocks: borrowing BlockStore, _ text: Span<UInt8>
     ) -> Bool {
-        let old = call
-        let bytes = blocks.span(old.block)
-        guard !bytes.extracting(old.range(.phone)).equals(contact) else { return false }
-        calls.clearPieces()
-        for piece in Call.Piece.allCases {
-            calls.add(
-                piece == .phone ? contact : bytes.extracting(old.range(piece)), piece, to: &call)
-        }
-        return true
+        blocks.span(call.block).extracting(call.range(piece)).equals(text)
     }
 
     /// Follows an Asterisk's request inside a dialog.
@@ -302,6 +276,8 @@ extension Router {
         var call = Call(
             account: account, direction: .unknown, flow: way, asterisk: flow.peer,
             since: now.sinceEpoch, heard: now.monotonic)
+        call.isAnswered = true
+        call.isConfirmed = true
         call.inwardSequence = Self.unknownSequence
         call.outwardSequence = index.sequence
         addPieces(

@@ -137,9 +137,8 @@ extension Router {
         if status < 300 {
             cancelBranches(owner, Self.answeredElsewhere)
             callRecord(owner, bytes, index)
-            callAnswered(owner, handle, bytes, index)
             pass(owner, handle, bytes, index)
-            callPassed(owner)
+            callAnswered(owner, handle, bytes, index)
             return
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
