@@ -110,9 +110,9 @@ def until_dropped(source: socket.socket, target: socket.socket, began: float) ->
             return time.monotonic() - began
 
 
-def decision_to_drop(banner: Banner, target: socket.socket, count: int) -> list[float]:
+def decision_to_drop(banner: Banner, target: socket.socket, count: int, first: int = 0) -> list[float]:
     spans = []
-    for number in range(count):
+    for number in range(first, first + count):
         with sender(address_of(number)) as source:
             frame = order(source.getsockname()[0])
             began = time.monotonic()
@@ -170,23 +170,25 @@ def started(binaries: str, kept: int, block_list: str = "") -> tuple[Banner, str
     return Banner(f"{binaries}/banner", os.open(folder, os.O_RDONLY | os.O_DIRECTORY), block_list), folder
 
 
-def write_networks(path: str, first: int) -> None:
-    """100,000 networks of which no two touch."""
+def write_networks(path: str, fresh: int) -> None:
+    """100,000 networks of which no two touch; as many as are fresh are others than without them."""
     with open(f"{path}.new", "w") as file:
         file.write("# shared\n")
-        for number in range(100_000):
-            file.write(f"{first + number // 65536}.{number // 256 % 256}.{number % 256}.64/28 ; reported\n")
+        for number in range(fresh, fresh + 100_000):
+            file.write(f"{11 + number // 65536}.{number // 256 % 256}.{number % 256}.64/28 ; reported\n")
     os.rename(f"{path}.new", path)
 
 
 def block_lists(binaries: str, target: socket.socket) -> None:
     path = f"{os.environ['BENCH_FOLDER']}/blocked"
-    write_networks(path, 11)
+    write_networks(path, 0)
     banner, _ = started(binaries, 0, path)
     print(f"start to READY with a block list of 100,000 networks: {banner.ready_seconds * 1000:.0f} ms")
-    write_networks(path, 21)
-    spans = decision_to_drop(banner, target, 150)
-    print(f"longest order to drop while the list is replaced by another: {spans[-1] * 1000:.0f} ms")
+    for fresh in [1000, 101_000]:
+        write_networks(path, fresh)
+        spans = decision_to_drop(banner, target, 150, first=fresh // 100)
+        share = "by one with 1,000 others" if fresh == 1000 else "by quite another"
+        print(f"longest order to drop while the list is replaced {share}: {spans[-1] * 1000:.0f} ms")
     banner.stop()
 
 
