@@ -77,7 +77,7 @@ package struct Accounts: ~Copyable {
 
     /// The account of a number.
     package subscript(number: Int32) -> AccountEntry {
-        get { entries[Int(number)] }
+        _read { yield entries[Int(number)] }
         _modify { yield &entries[Int(number)] }
     }
 

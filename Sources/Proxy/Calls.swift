@@ -116,7 +116,7 @@ struct Calls: ~Copyable {
 
     /// A call by its handle, which must be of one.
     subscript(handle: Handle) -> Call {
-        get { table[handle] }
+        _read { yield table[handle] }
         _modify { yield &table[handle] }
     }
 

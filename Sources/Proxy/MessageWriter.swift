@@ -145,6 +145,10 @@ package struct MessageWriter: ~Copyable {
         var start = 0
         var at = 0
         while at < value.count {
+            if direction == .inward {
+                at = value.firstControl(from: at)
+                guard at < value.count else { break }
+            }
             let byte = value[at]
             if byte == 0x0D || byte == 0x0A {
                 buffer.append(value.extracting(start..<at))

@@ -46,6 +46,7 @@ extension Router {
             wrong(bytes, index, flow, "unknown-account")
             return nil
         }
+        if algorithm == .sha256 { keepSHA256() }
         let isRefreshing = accounts.isStale(account, now.monotonic) && !replayed
         if isRefreshing { ask(account) }
         if accounts[account].state == .asked {

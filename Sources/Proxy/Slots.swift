@@ -59,7 +59,7 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
 
     /// The value of a handle, which must be of a place in use.
     package subscript(handle: Handle) -> Element {
-        get { elements[Int(handle.index)] }
+        _read { yield elements[Int(handle.index)] }
         _modify { yield &elements[Int(handle.index)] }
     }
 }

@@ -73,7 +73,7 @@ struct SourceTable: ~Copyable {
 
     /// An entry by its place.
     subscript(place: Int) -> Source {
-        get { sources[place] }
+        _read { yield sources[place] }
         _modify { yield &sources[place] }
     }
 

@@ -83,14 +83,13 @@ extension Span<UInt8> {
         }
     }
 
-    /// Whether a token is a literal of letters and hyphens, in any case.
-    ///
-    /// No other byte of a token becomes a letter or a hyphen by the bit that tells the case.
-    func isToken(_ literal: StaticString) -> Bool {
+    /// Whether the bytes are those of a literal in any case, which may have capitals itself.
+    func isSpelled(_ literal: StaticString) -> Bool {
         guard count == literal.utf8CodeUnitCount else { return false }
         for index in indices {
             // In bounds: both are `count` long.
-            if unsafe self[index] | 0x20 != literal.utf8Start[index] | 0x20 { return false }
+            let letter = unsafe literal.utf8Start[index]
+            if Characters.lower(self[index]) != Characters.lower(letter) { return false }
         }
         return true
     }

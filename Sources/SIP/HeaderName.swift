@@ -146,7 +146,7 @@ package struct HeaderTable: Sendable {
         return Int(((letters | 0x0020_2020) &* 0x9E37_79B1) >> 24)
     }
 
-    /// The header field of a token in any case, long or compact.
+    /// The header field of a name in any case, long or compact.
     package func find(_ name: Span<UInt8>) -> HeaderName {
         guard name.count > 1 else {
             guard name.count == 1 else { return .other }
@@ -156,7 +156,7 @@ package struct HeaderTable: Sendable {
         var slot = Self.slot(name)
         while slots[slot] != 0 {
             let found = HeaderName(rawValue: slots[slot] - 1) ?? .other
-            if name.isExactly(found.text) || name.isToken(found.text) { return found }
+            if name.isExactly(found.text) || name.isSpelled(found.text) { return found }
             slot = (slot + 1) % Self.size
         }
         return .other

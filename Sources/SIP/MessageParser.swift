@@ -114,13 +114,12 @@ package struct MessageParser: Sendable {
     private func parseHeader(
         _ line: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
     ) throws(ParseError) {
-        var colon = line.start
-        while colon < line.end, Characters.isToken(message[colon]) { colon += 1 }
-        guard colon > line.start, colon < line.end, message[colon] == UInt8(ascii: ":") else {
+        guard let length = message.bytes(line).first(UInt8(ascii: ":")), length > 0 else {
             throw .headerName
         }
-        let nameSlice = Slice.from(line.start, to: colon)
-        let name = names.find(message.bytes(nameSlice))
+        let colon = line.start + length
+        let nameSlice = Slice(line.start, length)
+        let name = try Self.name(message.bytes(nameSlice), names)
         let value = Slice.from(colon + 1, to: line.end).trimmed(in: message)
         // A Contact may grow by the brackets that it is written with.
         let longest = name == .contact ? Self.maximumLine - 2 : Self.maximumLine
@@ -136,6 +135,16 @@ package struct MessageParser: Sendable {
         guard index.carried < Self.maximumCarried || name.isWrittenAnew,
             index.add(HeaderField(name: name, nameSlice: nameSlice, value: value))
         else { throw .tooManyHeaders }
+    }
+
+    /// The header field of a name; one that is none of ours must be a token, as all of ours are.
+    private static func name(
+        _ name: Span<UInt8>, _ names: HeaderTable
+    ) throws(ParseError) -> HeaderName {
+        let found = names.find(name)
+        guard found == .other else { return found }
+        for index in name.indices where !Characters.isToken(name[index]) { throw .headerName }
+        return found
     }
 
     /// Every Via is looked at, not the topmost alone: an answer repeats each in a line of its own, so that

@@ -153,7 +153,7 @@ package enum Schema {
             meaning:
                 "The digest algorithms that phones are offered, the preferred one first; MD5 alone"
                 + " when left out, since many phones give up at a challenge they do not know, even"
-                + " beside one they do. A phone answers by one that it was offered.",
+                + " beside one they do. An answer by SHA-256 is always accepted.",
             read: { text throws(ValueError) in .algorithm(try Value.algorithm(text)) }),
     ]
 

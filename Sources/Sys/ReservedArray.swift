@@ -28,10 +28,11 @@ package struct ReservedArray<Element: BitwiseCopyable>: ~Copyable {
     /// Element `index`, which is below `count`.
     @inlinable
     package subscript(index: Int) -> Element {
-        get {
+        // Lent, so that who reads one property does not get a copy of all of them.
+        _read {
             precondition(index >= 0 && index < count)
             // In bounds by the line above.
-            return unsafe base[index]
+            yield unsafe base[index]
         }
         _modify {
             precondition(index >= 0 && index < count)

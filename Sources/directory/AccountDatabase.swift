@@ -80,8 +80,9 @@ final class AccountDatabase {
     /// The accounts whose lists have been complained of since the rows last changed.
     private var complainedOf: Set<String> = []
 
-    /// How long a statement waits for another program's lock, in milliseconds.
-    static let busyTimeout: Int32 = 100
+    /// How long a statement waits for another program's lock, in milliseconds: Asterisk writes to the same
+    /// file, and on a slow disk each of its commits holds the lock for some hundred.
+    static let busyTimeout: Int32 = 500
     /// How many accounts are complained of at most, until rows change.
     private static let mostComplaints = 100
     /// The longest time between two tries to open the database.

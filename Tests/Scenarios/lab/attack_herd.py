@@ -121,6 +121,8 @@ class Herd:
     def __init__(self, name: str, domain: str, accounts: list[Account], log: Path, shelf: Shelf) -> None:
         self.log = log
         self.deeds: list[Deed] = []
+        # First what may fail: nothing is left running then.
+        self.pair = [shelf.phone().register(account, "udp", domain) for account in accounts[:2]]
         kinds = ["udp"] * 12 + ["tcp"] * 3 + ["tls"] * 3
         addresses = [OFFICE] * 6 + [f"198.18.1.{number}" for number in range(11, 23)]
         plans = [
@@ -138,7 +140,6 @@ class Herd:
         assert self.process.stdin
         self.process.stdin.write(json.dumps({"network": name, "domain": domain, "phones": plans}).encode() + b"\n")
         self.process.stdin.flush()
-        self.pair = [shelf.phone().register(account, "udp", domain) for account in accounts[:2]]
         self.target = f"sip:{accounts[1].name}@{domain}"
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._call_each_other, daemon=True)
