@@ -161,9 +161,14 @@ package struct Presence: BitwiseCopyable, Sendable {
     package private(set) var failures: UInt8 = 0
     /// How many challenges were answered in a row.
     package var challenges: UInt8 = 0
-    /// Where it stands.
-    package var state = State.waiting
+    // Two truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
     private var flags: UInt8 = 0
+
+    /// Where it stands.
+    package var state: State {
+        get { State(rawValue: flags >> 4) ?? .waiting }
+        set { flags = flags & 0x0F | newValue.rawValue << 4 }
+    }
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
     package var leaving: Bool {
