@@ -152,7 +152,7 @@ package struct Router: ~Copyable {
     /// `seed` is unpredictable and of this process alone; `timers` is how many can be set at once.
     package init(
         settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: UInt64, now: Now,
-        timers capacity: Int = 2_000_000
+        timers capacity: Int = 8_000_000
     ) {
         self.settings = settings
         self.listeners = listeners
@@ -167,7 +167,8 @@ package struct Router: ~Copyable {
         clients = Slots(
             capacity: 200_000,
             empty: Client(owner: .nobody, isInvite: false, flow: nowhere, cookie: 0))
-        presences = Slots(capacity: 1_000_000, empty: Presence())
+        // For a million accounts at four Asterisks.
+        presences = Slots(capacity: 4_000_000, empty: Presence())
         randomState = seed
         adopt(settings)
         _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
