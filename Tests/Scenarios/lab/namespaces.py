@@ -89,8 +89,13 @@ class Network:
         command("ip", "netns", "exec", self.edge, "nft", "-f", "-", input=rules)
 
     def _make_bridge(self, name: str, addresses: list[str]) -> None:
-        """One side of the edge, with the edge's own addresses there."""
-        command("ip", "-n", self.edge, "link", "add", name, "type", "bridge")
+        """One side of the edge, with the edge's own addresses there.
+
+        A bridge takes the lowest of its ports' link addresses, unless it has one of its own: it would change with the
+        ports that come and go, and nobody would reach the edge until his table of neighbours had forgotten the old one.
+        """
+        number = {"outside": 1, "inside": 2}[name]
+        command("ip", "-n", self.edge, "link", "add", name, "address", f"02:00:00:00:00:{number:02}", "type", "bridge")
         for address in addresses:
             command("ip", "-n", self.edge, "address", "add", address, "dev", name)
         command("ip", "-n", self.edge, "link", "set", name, "up")
