@@ -12,7 +12,9 @@ extension Router {
         -> Bool
     {
         guard AccessList.limits(accounts.access(account), .contact) else { return true }
-        for position in 0..<index.count where index[position].name == .contact {
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 guard let address = try? NameAddress(value, in: bytes) else { continue }

@@ -118,7 +118,9 @@ extension Router {
         _ account: Int32, _ dialog: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Bool {
-        for position in 0..<index.count where index[position].name == .referTo {
+        var start = 0
+        while let position = index.position(.referTo, from: start) {
+            start = position + 1
             guard let address = try? NameAddress(index[position].value, in: bytes) else {
                 refuse(bytes, index, flow, 403, "Forbidden", "dial-string")
                 return false
@@ -178,7 +180,9 @@ extension Router {
             exchange.method == .invite, exchange.account >= 0
         else { return true }
         let flow = clients[client].flow
-        for position in 0..<index.count where index[position].name == .contact {
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
             var list = ValueList(index[position].value)
             while let value = list.next(in: bytes) {
                 guard mayForward(exchange.account, to: value, bytes, index, flow) else {

@@ -1,10 +1,8 @@
 internal import Digest
 internal import Journal
 internal import Messages
-internal import Reactor
 internal import Registrar
 internal import SIP
-internal import SIPTransactions
 internal import Sys
 
 /// Answers to the Asterisks' challenges, in the name of an account that has authenticated here.
