@@ -66,7 +66,8 @@ package struct Listener: Hashable, Sendable {
 }
 
 extension Listener {
-    /// The listeners of settings; a listener's number is its place among `outside` and `inside` there.
+    /// The listeners of settings; a listener's number is its place among `outside`, `inside` and those of
+    /// trunks there.
     package static func numbered(_ settings: [Setting]) -> [Listener] {
         var listeners: [Listener] = []
         for setting in settings {
@@ -74,7 +75,7 @@ extension Listener {
             switch setting {
             case .outside(let endpoint):
                 listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
-            case .inside(let endpoint):
+            case .inside(let endpoint), .trunk(_, .inside(let endpoint)):
                 listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
             default: break
             }

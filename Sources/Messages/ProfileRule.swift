@@ -26,6 +26,8 @@ package enum ProfileRule: Equatable, Sendable {
     case network(Network)
     /// A country, two letters, whose sources belong to it.
     case country(String)
+    /// A trunk, by its name of at most 32 bytes, whose addresses belong to it.
+    case trunk(String)
     /// A method that it may use, upper case; all when none is named.
     case method(String)
     /// A transport that it may use; all when none is named.
@@ -34,7 +36,7 @@ package enum ProfileRule: Equatable, Sendable {
     case answer(ProfileAnswer)
     /// How many answers a second go to an address that has proven nothing, 1 to 100,000.
     case replies(UInt32)
-    /// How many calls an account may make at a time, 1 to 10,000.
+    /// How many calls an account may make, or a trunk may have, at a time, 1 to 10,000.
     case calls(UInt32)
     /// How many wrong passwords within `defence.window` ban a source, 1 to 1,000.
     case failures(UInt32)
@@ -68,6 +70,9 @@ extension ProfileRule {
         case .failures(let count):
             writer.u8(8)
             writer.u32(count)
+        case .trunk(let name):
+            writer.u8(9)
+            writer.string(name)
         }
     }
 
@@ -82,6 +87,7 @@ extension ProfileRule {
         case 6: self = .replies(try reader.count("replies", in: 1...100_000))
         case 7: self = .calls(try reader.count("calls", in: 1...10_000))
         case 8: self = .failures(try reader.count("failures", in: 1...1000))
+        case 9: self = .trunk(try reader.string("trunk", limit: 32))
         default: throw .badValue("profile rule")
         }
     }

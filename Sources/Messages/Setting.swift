@@ -128,6 +128,8 @@ package enum Setting: Equatable, Sendable {
     case cleanup(Bool)
     /// What an account may call, and how much (`calls`).
     case calls(CallRule)
+    /// One line of a trunk, whose name has at most 32 bytes (`trunks.NAME`).
+    case trunk(String, TrunkRule)
 
     /// Which processes are told the setting.
     package var readers: [Role] {
@@ -138,7 +140,7 @@ package enum Setting: Equatable, Sendable {
         case .domain, .realm, .inside: [.router, .directory]
         case .database, .schema, .accessOrder: [.directory]
         case .certificate, .key: []
-        case .outside, .asterisk, .ban, .allow, .mode: [.router, .banner]
+        case .outside, .asterisk, .ban, .allow, .mode, .trunk: [.router, .banner]
         case .country, .geoip, .blockList, .growth, .packets, .connections, .cleanup: [.banner]
         }
     }
@@ -146,7 +148,7 @@ package enum Setting: Equatable, Sendable {
     /// Whether a change needs new sockets, hence a restart of the daemon rather than a reload.
     package var isFixedAtStart: Bool {
         switch self {
-        case .outside, .inside: true
+        case .outside, .inside, .trunk(_, .inside): true
         default: false
         }
     }
@@ -195,6 +197,11 @@ extension Setting {
                 rule.write(to: &writer)
             }
         case .calls(let rule): Self.frame(34) { rule.write(to: &$0) }
+        case .trunk(let name, let rule):
+            Self.frame(35) { writer in
+                writer.string(name)
+                rule.write(to: &writer)
+            }
         }
     }
 
@@ -251,6 +258,9 @@ extension Setting {
             let name = try reader.string("profile", limit: 32)
             self = .profile(name, try ProfileRule(from: &reader))
         case 34: self = .calls(try CallRule(from: &reader))
+        case 35:
+            let name = try reader.string("trunk", limit: 32)
+            self = .trunk(name, try TrunkRule(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

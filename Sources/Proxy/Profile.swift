@@ -10,6 +10,8 @@ package struct Profile: Equatable, Sendable {
     package var networks: [Network] = []
     /// The countries whose sources belong to it.
     package var countries: [Country] = []
+    /// The trunks that belong to it.
+    package var trunks: [String] = []
     /// One bit for each method that may be used.
     package var methods: UInt32 = .max
     /// The transports that may be used; all when empty.
@@ -39,6 +41,7 @@ package struct Profile: Equatable, Sendable {
         switch rule {
         case .network(let network): networks.append(network)
         case .country(let code): countries.append(Country(code))
+        case .trunk(let name): trunks.append(name)
         case .method(let name):
             if methods == .max { methods = 0 }
             for method in Method.allCases where "\(method.name)" == name {

@@ -1,0 +1,54 @@
+package import Sys
+internal import Wire
+
+/// One line of a trunk: a provider, or another exchange, that calls without an account.
+package enum TrunkRule: Equatable, Sendable {
+    /// The edge's own socket toward the Asterisks for this trunk alone; UDP.
+    case inside(Endpoint)
+    /// Where calls to it go, by UDP, in this order; calls come from there too.
+    case server(SocketAddress)
+    /// Another network that its calls come from.
+    case network(Network)
+    /// What stands for it in a Request-URI, lower case, at most 255 bytes; its first server when there is none.
+    case domain(String)
+}
+
+extension TrunkRule {
+    /// Writes the rule.
+    func write(to writer: inout WireWriter) {
+        switch self {
+        case .inside(let endpoint):
+            writer.u8(1)
+            writer.endpoint(endpoint)
+        case .server(let address):
+            writer.u8(2)
+            writer.address(address)
+        case .network(let network):
+            writer.u8(3)
+            writer.network(network)
+        case .domain(let name):
+            writer.u8(4)
+            writer.string(name)
+        }
+    }
+
+    /// Reads a rule.
+    init(from reader: inout WireReader) throws(WireError) {
+        switch try reader.u8() {
+        case 1: self = .inside(try reader.endpoint())
+        case 2: self = .server(try reader.address())
+        case 3: self = .network(try reader.network())
+        case 4: self = .domain(try reader.string("domain", limit: 255))
+        default: throw .badValue("trunk rule")
+        }
+    }
+
+    /// The addresses that calls from the trunk come from, as far as this line names them.
+    package var sources: Network? {
+        switch self {
+        case .server(let address): Network(address.ip, prefix: address.ip.isV4 ? 32 : 128)
+        case .network(let network): network
+        case .inside, .domain: nil
+        }
+    }
+}
