@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.namespaces import EDGE_OUTSIDE, Network
-from lab.phones import Shelf
+from lab.phones import Phone, Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.trunks import TRUNKS, Trunk, trunk_configuration, trunk_settings
 from lab.waiting import eventually
 from lab.workspace import workspace
 
@@ -63,13 +64,16 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: list[Kind]) -> None:
+    def __init__(self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = ()) -> None:
         self.lab = lab
+        self.trunks = trunks
         self.database = lab.database(kinds[0].schema)
-        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database) for kind in kinds]
+        additions = trunk_configuration(kinds[0].schema, trunks)
+        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database, additions) for kind in kinds]
         self.settings = lab.settings(
             self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
         )
+        self.settings.more = trunk_settings(trunks)
         self.edge = lab.rempart(self.settings.text())
 
     @property
@@ -86,6 +90,21 @@ class Site:
                 lambda seen=asterisk: f"{seen.address} seen as up: {self.edge.status()}",
                 seconds=20,
             )
+
+    def wait_landed(self, trunk: Trunk, caller: str, number: str) -> None:
+        """Waits until the trunk's own part of the dialplan tells of a call."""
+        line = f"landed in {trunk.context} from {caller} for {number}\n"
+        eventually(lambda: line in self.asterisk.news(), lambda: f"{line!r} in Asterisk's log:\n{self.asterisk.news()}")
+
+    def wait_idle(self) -> None:
+        """Waits until nobody knows of a call any more."""
+        eventually(lambda: self.asterisk.channels() == 0, "Asterisk has ended the call")
+        eventually(lambda: self.edge.calls() == [], lambda: f"the edge knows of no call: {self.edge.calls()}")
+
+    def call_out(self, shelf: Shelf, trunk: Trunk, number: str = "30555") -> Phone:
+        """A phone of account 1001 that calls a number at a provider, by its Asterisk's dialplan."""
+        phone = shelf.phone().register(self.lab.accounts["1001"], "udp", self.lab.domain)
+        return phone.dial(f"sip:{trunk.digits}{number}@{self.lab.domain}")
 
     def stop(self) -> None:
         self.edge.destroy()
@@ -113,12 +132,13 @@ class Stage:
         self.lab = lab
         self.current: Site | None = None
 
-    def site(self, kinds: list[Kind]) -> Site:
-        """The running site with Asterisks of these kinds; a new one when another stands there."""
-        if self.current and [asterisk.kind for asterisk in self.current.asterisks] == kinds:
-            return self.current
+    def site(self, kinds: list[Kind], trunks: Sequence[Trunk] = ()) -> Site:
+        """The running site with these trunks and Asterisks of these kinds; a new one when another stands there."""
+        current = self.current
+        if current and [asterisk.kind for asterisk in current.asterisks] == kinds and current.trunks == trunks:
+            return current
         self.clear()
-        self.current = Site(self.lab, kinds)
+        self.current = Site(self.lab, kinds, trunks)
         self.current.start()
         return self.current
 
@@ -151,6 +171,24 @@ def any_site(stage: Stage, each_kind: Kind) -> Site:
 def site(stage: Stage) -> Site:
     """One edge in front of Asterisk 16 with chan_sip, shared by the tests of a module."""
     return stage.site([CHAN_SIP_16])
+
+
+@pytest.fixture
+def any_trunk_site(stage: Stage, each_kind: Kind) -> Site:
+    """An edge with the lab's trunks, in front of each Asterisk."""
+    return _with_trunks(stage, each_kind)
+
+
+@pytest.fixture
+def trunk_site(stage: Stage) -> Site:
+    """The same in front of Asterisk 16 with chan_sip."""
+    return _with_trunks(stage, CHAN_SIP_16)
+
+
+def _with_trunks(stage: Stage, kind: Kind) -> Site:
+    site = stage.site([kind], TRUNKS)
+    site.asterisk.mark_log()
+    return site
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Toll fraud: an account that calls what nobody calls is stopped, its calls end, and it stays so until it is released."""
 
-import json
 import os
 import signal
 
@@ -16,26 +15,13 @@ ACCOUNT = "1001"
 TRIES = 5
 
 
-def calls(site: Site) -> list[dict]:
-    done = site.edge.ask("calls", "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def barred(site: Site) -> list[str]:
     return [one["account"] for one in site.edge.status()["barred"] if one["barred"]]
 
 
 def kill_router(site: Site) -> None:
     """Kills sip-router with -9 and waits until its successor is ready and knows its phones."""
-    before = site.edge.component("sip-router")["pid"]
-    os.kill(before, signal.SIGKILL)
-
-    def back() -> bool:
-        now = site.edge.component("sip-router")
-        return now["pid"] != before and now["state"] == "ready"
-
-    eventually(back, "sip-router is back")
+    site.edge.kill_component("sip-router")
     eventually(lambda: site.edge.phones(ACCOUNT), "its phones are known")
     eventually(lambda: site.edge.asterisk_state(site.asterisk.address) == "up", "its Asterisk answers")
 
@@ -75,13 +61,13 @@ def test_guard_a_thief_is_refused_then_barred_and_the_live_call_ends_at_the_phon
 ) -> None:
     site = any_site
     phone = talking(site, shelf, lab)
-    (row,) = calls(site)
+    (row,) = site.edge.calls()
     assert (row["account"], row["direction"], row["peer"], row["answered"]) == (ACCOUNT, "out", ECHO, True)
     assert site.asterisk.channels() == 1
     steal(site, lab)
     phone.wait_closed()
     eventually(lambda: site.asterisk.channels() == 0, "Asterisk has ended the call")
-    assert calls(site) == []
+    assert site.edge.calls() == []
     assert "refused a call of 1001 to " in site.edge.log() and "number-never" in site.edge.log()
     assert "1001 is barred from calling" in site.edge.log()
     # Not even an extension, until it is released.
@@ -119,12 +105,12 @@ def test_guard_a_call_between_two_phones_ends_for_both_when_one_account_is_barre
     caller.dial(f"sip:{ACCOUNT}@{lab.domain}")
     called.answer().wait_established()
     caller.wait_established()
-    assert sorted(row["direction"] for row in calls(site)) == ["in", "out"]
+    assert sorted(row["direction"] for row in site.edge.calls()) == ["in", "out"]
     steal(site, lab)
     called.wait_closed()
     caller.wait_closed()
     eventually(lambda: site.asterisk.channels() == 0, "Asterisk has ended the call")
-    assert calls(site) == []
+    assert site.edge.calls() == []
 
 
 def test_guard_a_call_without_a_password_never_reaches_asterisk(site: Site, lab: Lab) -> None:
@@ -133,12 +119,12 @@ def test_guard_a_call_without_a_password_never_reaches_asterisk(site: Site, lab:
             answer = thief.answer_to(thief.request("INVITE", ACCOUNT, to=number))
             assert answer is not None and answer.status == 407
     assert site.asterisk.channels() == 0
-    assert calls(site) == []
+    assert site.edge.calls() == []
 
 
 def test_guard_a_call_is_ended_by_its_call_id(site: Site, shelf: Shelf, lab: Lab) -> None:
     phone = talking(site, shelf, lab)
-    (row,) = calls(site)
+    (row,) = site.edge.calls()
     assert site.edge.ask("calls", "--end", row["callID"]).returncode == 0
     phone.wait_closed()
     eventually(lambda: site.asterisk.channels() == 0, "Asterisk has ended the call")

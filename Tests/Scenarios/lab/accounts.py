@@ -17,7 +17,7 @@ TABLES = {
             regseconds INTEGER, defaultuser VARCHAR(40), fullcontact VARCHAR(80), regserver VARCHAR(20),
             useragent VARCHAR(255), lastms INTEGER, host VARCHAR(40), type VARCHAR(10), context VARCHAR(40),
             permit VARCHAR(95), deny VARCHAR(95), secret VARCHAR(40), md5secret VARCHAR(40), transport VARCHAR(20),
-            nat VARCHAR(29), qualify VARCHAR(40), directmedia VARCHAR(20), disallow VARCHAR(200), allow VARCHAR(200));
+            insecure VARCHAR(40), nat VARCHAR(29), qualify VARCHAR(40), directmedia VARCHAR(20), disallow VARCHAR(200), allow VARCHAR(200));
     """,
     PJSIP: """
         CREATE TABLE ps_endpoints (

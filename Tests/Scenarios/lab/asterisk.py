@@ -3,23 +3,26 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from .accounts import CHAN_SIP, PJSIP
-from .namespaces import EDGE_INSIDE, PBX_MEDIA, Network
+from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, PBX_MEDIA, Network
 from .waiting import eventually
 
 COMMON_MODULES = """
 res_pjproject res_sorcery_config res_timing_timerfd pbx_config app_dial app_echo res_rtp_asterisk codec_ulaw codec_alaw
-bridge_simple bridge_native_rtp func_callerid func_channel app_verbose res_config_sqlite3
+bridge_simple bridge_native_rtp func_callerid func_channel app_verbose res_config_sqlite3 res_clioriginate
 """.split()
 CHANNEL_MODULES = {
     CHAN_SIP: ["chan_sip"],
     PJSIP: """
 res_sorcery_memory res_sorcery_astdb res_sorcery_realtime res_pjsip res_pjsip_pubsub res_pjsip_session
 res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest
-res_pjsip_endpoint_identifier_user res_pjsip_caller_id res_pjsip_nat res_pjsip_path res_pjsip_refer chan_pjsip
+res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_outbound_registration
+res_pjsip_caller_id res_pjsip_nat res_pjsip_path res_pjsip_refer chan_pjsip
 """.split(),
 }
 # A private module path, since Debian moved it between the two releases.
@@ -56,7 +59,7 @@ PJSIP_22 = Kind(22, PJSIP)
 
 def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
     """The files of the channel driver: bound to its address, its media told to phones by the outside one."""
-    media = PBX_MEDIA[address]
+    media = PBX_MEDIA.get(address, address)
     if kind.schema == CHAN_SIP:
         # The system's name is left out, so the realm is "asterisk", as installed.
         return {
@@ -78,13 +81,16 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
         "sorcery.conf": """
             [res_pjsip]
             endpoint=realtime,ps_endpoints
+            endpoint=config,pjsip.conf,criteria=type=endpoint
             auth=realtime,ps_auths
+            auth=config,pjsip.conf,criteria=type=auth
             aor=realtime,ps_aors
+            aor=config,pjsip.conf,criteria=type=aor
             """,
         "pjsip.conf": f"""
             [global]
             type=global
-            endpoint_identifier_order=username
+            endpoint_identifier_order=ip,username
             [udp]
             type=transport
             protocol=udp
@@ -131,12 +137,25 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
 
 
 class Asterisk:
-    """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root."""
+    """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root.
 
-    def __init__(self, network: Network, kind: Kind, address: str, shared: Path, database: Path) -> None:
+    `additions` are lines for the end of its configuration files, by name: what an administrator adds for a trunk.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        kind: Kind,
+        address: str,
+        shared: Path,
+        database: Path,
+        additions: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.kind = kind
         self.address = address
-        self.namespace = network.pbx[address]
+        self.namespace = network.namespace_of(address)
+        # Where its customers' requests come from: it sees the edge from inside, unless it is the provider's.
+        self.sees_edge_at = EDGE_INSIDE if address in network.pbx else EDGE_OUTSIDE
         self.shared = shared
         self.root = roots_folder() / f"asterisk-{kind.version}"
         if not (self.root / "usr/sbin/asterisk").exists():
@@ -148,8 +167,9 @@ class Asterisk:
         seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
         for name, text in _configuration(kind, address, self.own, f"/{modules}", seen_database).items():
             lines = [line.removeprefix(" " * 12) for line in text.strip().splitlines()]
-            (self.folder / name).write_text("\n".join(lines) + "\n")
+            (self.folder / name).write_text("\n".join(lines) + "\n" + additions.get(name, ""))
         self.process: subprocess.Popen | None = None
+        self.marked = 0
 
     def start(self) -> "Asterisk":
         """Starts it and waits until it answers; its mounts are private to it and vanish with it."""
@@ -192,7 +212,7 @@ class Asterisk:
     def registered(self, account: str) -> bool:
         """Whether Asterisk itself holds a contact for the account (which can only be the edge's)."""
         if self.kind.schema == CHAN_SIP:
-            return EDGE_INSIDE in self._chan_sip_contact(account)
+            return self.sees_edge_at in self._chan_sip_contact(account)
         return any(f"sip:{account}@{EDGE_INSIDE}" in line for line in self.cli("pjsip show contacts").splitlines())
 
     def _chan_sip_contact(self, account: str) -> str:
@@ -206,6 +226,14 @@ class Asterisk:
 
     def log(self) -> str:
         return (self.folder / "messages").read_text(errors="replace")
+
+    def mark_log(self) -> None:
+        """What is in the log now is not news any more."""
+        self.marked = len(self.log())
+
+    def news(self) -> str:
+        """The log from the mark on."""
+        return self.log()[self.marked :]
 
     def pause(self) -> None:
         """Leaves it deaf and mute but with its socket open, as an overloaded or hung Asterisk is."""

@@ -1,6 +1,7 @@
-"""Network namespaces without a route out: clients, edge and two PBXs, and the edge's kernel rules that pass media only.
+"""Network namespaces without a route out: clients, a provider, edge and two PBXs, and the edge's kernel rules that pass media only.
 
     clients 198.18.0.0/16 --- [outside] edge [inside] --- 198.19.0.10 and 198.19.0.20
+    provider 198.18.3.x   ---
 
 Signalling can only cross the edge through a process there: the kernel forwards nothing but UDP to and from ports of
 10000 and more (RTP). Each Asterisk has a media address on the outside (198.18.255.10, .20) that the edge's kernel
@@ -20,6 +21,7 @@ EDGE_OUTSIDE = "198.18.255.1"
 EDGE_INSIDE = "198.19.0.1"
 HOST_OUTSIDE = "198.18.255.254"
 PBX_MEDIA = {"198.19.0.10": "198.18.255.10", "198.19.0.20": "198.18.255.20"}
+PROVIDER_ADDRESSES = [f"198.18.3.{last}" for last in (10, 11, 20, 30, 40)]
 CLIENT_ADDRESSES = [f"198.18.{net}.{last}" for net in (1, 2) for last in range(1, 41)]
 
 CLONE_NEWNET = 0x40000000
@@ -65,17 +67,23 @@ class Network:
         self.host_link = f"rempart{digest}"
         self.clients = self.prefix + "clients"
         self.edge = self.prefix + "edge"
+        self.provider = self.prefix + "provider"
         self.pbx = {address: f"{self.prefix}pbx{address.rsplit('.', 1)[1]}" for address in PBX_MEDIA}
+
+    def namespace_of(self, address: str) -> str:
+        """Where an Asterisk with that address stands: a PBX's namespace, or the provider's."""
+        return self.pbx.get(address, self.provider)
 
     def make(self, with_host: bool = False) -> None:
         """Makes the namespaces; with the host, this machine itself stands on the outside as well (the demo)."""
         self.remove()
-        for namespace in [self.edge, self.clients, *self.pbx.values()]:
+        for namespace in [self.edge, self.clients, self.provider, *self.pbx.values()]:
             command("ip", "netns", "add", namespace)
             command("ip", "-n", namespace, "link", "set", "lo", "up")
         self._make_bridge("outside", [f"{address}/16" for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]])
         self._make_bridge("inside", [f"{EDGE_INSIDE}/24"])
         self._link(self.clients, "eth0", "outside", "clients", [f"{address}/16" for address in CLIENT_ADDRESSES])
+        self._link(self.provider, "eth0", "outside", "provider", [f"{address}/16" for address in PROVIDER_ADDRESSES])
         if with_host:
             self._link(None, self.host_link, "outside", "host", [f"{HOST_OUTSIDE}/16"])
         for address, namespace in self.pbx.items():

@@ -56,6 +56,7 @@ class Settings:
     pbx_port: int = 5060
     algorithms: list[str] = field(default_factory=list)
     defence: dict[str, str] = field(default_factory=dict)
+    more: str = ""
 
     def text(self) -> str:
         lines = [
@@ -78,7 +79,7 @@ class Settings:
         ]
         if self.defence:
             lines += ["defence:"] + [f"  {name}: {value}" for name, value in self.defence.items()]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self.more
 
 
 class Rempart:
@@ -161,8 +162,22 @@ class Rempart:
     def bans(self) -> list[dict]:
         return self._table("bans")
 
+    def calls(self) -> list[dict]:
+        return self._table("calls")
+
     def component(self, name: str) -> dict:
         return next(component for component in self.status()["components"] if component["name"] == name)
+
+    def kill_component(self, name: str) -> None:
+        """Kills a child with -9 and waits until its successor is ready."""
+        before = self.component(name)["pid"]
+        os.kill(before, signal.SIGKILL)
+
+        def back() -> bool:
+            now = self.component(name)
+            return now["pid"] != before and now["state"] == "ready"
+
+        eventually(back, f"{name} is back", every=0.02)
 
     def asterisk_state(self, address: str) -> str:
         servers = self.status()["asterisk"]

@@ -111,6 +111,10 @@ class Request:
             **{**vars(self), "cseq": self.cseq + 1, "branch": "z9hG4bK" + secrets.token_hex(8), "extra": list(extra)}
         )
 
+    def cancel(self) -> "Request":
+        """The CANCEL of an INVITE, in its transaction."""
+        return Request(**{**vars(self), "method": "CANCEL", "contact": "", "extra": [], "body": ""})
+
     def encoded(self) -> bytes:
         body = self.body.encode()
         lines = [
