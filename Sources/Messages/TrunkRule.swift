@@ -46,7 +46,7 @@ extension TrunkRule {
     /// The addresses that calls from the trunk come from, as far as this line names them.
     package var sources: Network? {
         switch self {
-        case .server(let address): Network(address.ip, prefix: address.ip.isV4 ? 32 : 128)
+        case .server(let address): Network(address.ip)
         case .network(let network): network
         case .inside, .domain: nil
         }

@@ -4,9 +4,9 @@ internal import Sys
 /// The keys of classes of sources, and of what counts as an offence.
 extension Schema {
     /// The group that holds the profiles by name.
-    static let profilesGroup = "profiles"
-    /// The group of a profile's keys, as it is documented.
-    static let profileGroup = "profiles.NAME"
+    static let profileNames = NamedGroup(
+        name: "profiles", what: "profile", limit: nil, example: "office",
+        range: "one word of at most 32 bytes", isName: { (1...32).contains($0.utf8.count) })
 
     static let strangers: [SettingKey] = [
         SettingKey(
@@ -50,8 +50,9 @@ extension Schema {
             example: "[192.0.2.0/24]",
             meaning:
                 "The networks of this class of sources; the narrowest that holds an address decides."
-                + " NAME is yours to choose; `phones` (addresses that phones are registered from)"
-                + " and `world` (all others) are always there and can be given keys.",
+                + " NAME is yours to choose; `phones` (addresses that phones are registered from),"
+                + " `trunks` (addresses of trunks that no profile lists) and `world` (all others) are"
+                + " always there and can be given keys.",
             read: { text throws(ValueError) in
                 .profile("", .network(try Value.network(text)))
             }),
@@ -62,6 +63,15 @@ extension Schema {
             meaning: "The countries of this class of sources; networks go first.",
             read: { text throws(ValueError) in
                 .profile("", .country(try Value.country(text)))
+            }),
+        SettingKey(
+            "profiles.NAME.trunks", items: 1...64, range: "1 to 64 names of trunks",
+            example: "[telco]",
+            meaning:
+                "The trunks of this class of sources, by their names in `trunks`; they go before"
+                + " networks and countries, and a trunk is in one class.",
+            read: { text throws(ValueError) in
+                .profile("", .trunk(try Value.trunkName(text)))
             }),
         SettingKey(
             "profiles.NAME.methods", items: 1...14, range: "names of SIP methods",
@@ -94,7 +104,8 @@ extension Schema {
             { .replies($0) }),
         number(
             "calls", 1...10_000, "10",
-            "`calls.at-once` for the accounts that call from this class.",
+            "`calls.at-once` for the accounts that call from this class; of a trunk in it, how many"
+                + " calls it has at a time, both ways together: more get 503.",
             { .calls($0) }),
         number(
             "failures", 1...1000, "5", "`defence.failures` for this class.", { .failures($0) }),
@@ -105,7 +116,7 @@ extension Schema {
         _ make: @escaping @Sendable (UInt32) -> ProfileRule
     ) -> SettingKey {
         SettingKey(
-            "\(profileGroup).\(name)", range: "\(range.lowerBound) to \(range.upperBound)",
+            "\(profileNames.keys).\(name)", range: "\(range.lowerBound) to \(range.upperBound)",
             example: example, meaning: meaning,
             read: { text throws(ValueError) in
                 .profile("", make(try Value.count(text, in: range)))

@@ -5,7 +5,7 @@ internal import Sys
 package struct SettingKey: Sendable {
     /// When the key must be there.
     package enum Need: Sendable {
-        /// In every file.
+        /// In every file; under every name of its group if the file chooses those (`NamedGroup`).
         case always
         /// When an outside endpoint is `tls://`.
         case withTLS
@@ -71,6 +71,31 @@ package struct SettingKey: Sendable {
 
     /// The key without its group.
     var name: Substring { path.split(separator: ".").last ?? "" }
+
+    /// Whether the key stands under names that the file chooses.
+    package var isUnderName: Bool { Schema.namedGroups.contains { $0.keys == group } }
+}
+
+/// A group that holds names of the administrator's, and under each of them the same keys.
+struct NamedGroup: Sendable {
+    /// The group: "trunks".
+    let name: String
+    /// What a name in it stands for: "trunk".
+    let what: String
+    /// How many names it takes; nil for any number.
+    let limit: Int?
+    /// Such a name, as it would be written.
+    let example: String
+    /// What a name is made of, for a reader.
+    let range: String
+    /// Whether a text is such a name.
+    let isName: @Sendable (String) -> Bool
+
+    /// The group of the keys under a name, as it is documented: "trunks.NAME".
+    var keys: String { "\(name).\(Self.placeholder)" }
+
+    /// What stands for a name in the paths of keys.
+    static let placeholder = "NAME"
 }
 
 /// Every key there is, in the order it is documented; it drives reading, `rempart settings`, and
@@ -78,7 +103,11 @@ package struct SettingKey: Sendable {
 package enum Schema {
     /// The keys.
     package static let keys: [SettingKey] =
-        sides + accounts + tls + calls + defence + strangers + limits + profiles + registration
+        sides + accounts + tls + trunks + calls + defence + strangers + limits + profiles
+        + registration
+
+    /// The groups whose names the file chooses.
+    static let namedGroups = [trunkNames, profileNames]
 
     /// The key of a path.
     package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }

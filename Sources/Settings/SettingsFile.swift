@@ -5,7 +5,7 @@ internal import Sys
 package struct SettingsFile: Sendable {
     /// One value of the text.
     package struct Value: Equatable, Sendable {
-        /// The key with its group.
+        /// The key with its group, names that the file chose included: "trunks.telco.servers".
         package let path: String
         /// Where the value stands.
         package let position: Position
@@ -77,12 +77,17 @@ package struct SettingsFile: Sendable {
             let count = values.count { $0.path == path }
             return "\(count) \(count == 1 ? one : many)"
         }
-        return [
+        let trunks = values.count { value in
+            if case .trunk(_, .inside) = value.setting { true } else { false }
+        }
+        let parts = [
             count("domains", "domain", "domains"),
             count("outside", "outside endpoint", "outside endpoints"),
             count("inside", "inside endpoint", "inside endpoints"),
             count("asterisk.servers", "Asterisk", "Asterisks"),
-        ].joined(separator: ", ")
+        ]
+        let last = trunks == 0 ? [] : ["\(trunks) \(trunks == 1 ? "trunk" : "trunks")"]
+        return (parts + last).joined(separator: ", ")
     }
 
     /// The text before the first byte that is not UTF-8.

@@ -9,17 +9,14 @@ extension Walker {
         checkServers()
         checkLifetimes()
         checkUnusedTLS()
+        checkTrunks()
     }
 
     /// Two listeners cannot share a port: UDP is one space, TCP and TLS another.
     private mutating func checkEndpoints() {
         var earlier: [(endpoint: Endpoint, value: SettingsFile.Value)] = []
         for value in values {
-            let endpoint: Endpoint
-            switch value.setting {
-            case .outside(let given), .inside(let given): endpoint = given
-            default: continue
-            }
+            guard let endpoint = value.setting?.endpoint else { continue }
             let clash = earlier.first { other in
                 other.endpoint.address == endpoint.address
                     && other.endpoint.transport.isStream == endpoint.transport.isStream
@@ -37,34 +34,35 @@ extension Walker {
         }
     }
 
-    /// The edge calls the Asterisks from its inside UDP endpoint, and must not call itself.
+    /// The edge calls the Asterisks from its inside UDP endpoint, trunks from its outside one, and must
+    /// not call itself.
     private mutating func checkServers() {
-        let inside = values.compactMap { value -> Endpoint? in
-            if case .inside(let endpoint) = value.setting { endpoint } else { nil }
-        }
-        let own = values.compactMap { value -> Endpoint? in
-            switch value.setting {
-            case .inside(let endpoint), .outside(let endpoint): endpoint
-            default: nil
-            }
-        }
-        let isInsideKnown = given["inside"] != nil && !faulty.contains("inside")
+        let own = Set(values.compactMap { $0.setting?.endpoint })
         for value in values {
-            guard case .asterisk(let server) = value.setting else { continue }
-            if own.contains(where: { $0.transport == .udp && $0.address == server }) {
+            let server: SocketAddress
+            let side: String
+            switch value.setting {
+            case .asterisk(let address): (server, side) = (address, "inside")
+            case .trunk(_, .server(let address)): (server, side) = (address, "outside")
+            default: continue
+            }
+            if own.contains(Endpoint(.udp, server)) {
                 error(value.position, "`\(server)` is an endpoint of the edge itself")
             }
-            let reaching = inside.contains {
-                $0.transport == .udp && $0.address.ip.isV4 == server.ip.isV4
+            let isReached = values.contains {
+                $0.path == side && $0.setting?.endpoint?.transport == .udp
+                    && $0.setting?.endpoint?.address.ip.isV4 == server.ip.isV4
             }
-            if isInsideKnown, !reaching {
-                let family = server.ip.isV4 ? "IPv4" : "IPv6"
+            if isKnown(side), !isReached {
                 let message =
-                    "`inside` has no udp:// endpoint of \(family) to reach `\(server)` from"
+                    "`\(side)` has no udp:// endpoint of \(server.ip.family) to reach `\(server)` from"
                 error(value.position, message)
             }
         }
     }
+
+    /// Whether a key was given and all its values are right.
+    func isKnown(_ path: String) -> Bool { given[path] != nil && !faulty.contains(path) }
 
     /// The shortest registration is not longer than the longest one, defaults included.
     private mutating func checkLifetimes() {
@@ -97,9 +95,24 @@ extension Walker {
                 false
             }
         }
-        let isOutsideKnown = given["outside"] != nil && !faulty.contains("outside")
-        if let position = given["tls"], !hasTLS, isOutsideKnown {
+        if let position = given["tls"], !hasTLS, isKnown("outside") {
             warn(position, "`tls` is not used: `outside` has no tls:// endpoint")
         }
     }
+}
+
+extension Setting {
+    /// The endpoint of the edge that it names, if it names one.
+    var endpoint: Endpoint? {
+        switch self {
+        case .outside(let endpoint), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
+            endpoint
+        default: nil
+        }
+    }
+}
+
+extension IPAddress {
+    /// The name of its family.
+    var family: String { isV4 ? "IPv4" : "IPv6" }
 }

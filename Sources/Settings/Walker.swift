@@ -12,11 +12,32 @@ struct Walker {
     private(set) var given: [String: Position] = [:]
     /// Keys with a value that is wrong: what else they would set is not known.
     private(set) var faulty: Set<String> = []
-    /// Keys that a misspelt key most likely stands for: not told to be missing as well.
-    private var meant: Set<String> = []
+    /// Keys and groups that a misspelt key most likely stands for: not told to be missing as well.
+    private(set) var meant: Set<String> = []
     private var start = Position(line: 1, column: 1)
-    /// The name of the profile whose keys are read.
-    private var profile = ""
+    /// The names that the file chose for profiles and trunks.
+    private(set) var members: [Member] = []
+    /// The one of them whose keys are read.
+    private var member = ""
+
+    /// A name that the file chose.
+    struct Member {
+        /// What the name is for.
+        let group: NamedGroup
+        /// The name.
+        let name: String
+        /// Where it stands.
+        let position: Position
+        /// Whether it could be told what the name holds.
+        let isRead: Bool
+
+        fileprivate init(_ group: NamedGroup, _ name: String, _ position: Position, isRead: Bool) {
+            self.group = group
+            self.name = name
+            self.position = position
+            self.isRead = isRead
+        }
+    }
 
     init(_ document: Document) {
         self.document = document
@@ -47,28 +68,23 @@ struct Walker {
     }
 
     private mutating func walk(_ mapping: Node.Mapping, group: String) {
-        var lines: [String: Int] = [:]
-        for (key, value) in mapping {
-            guard let (name, position) = document.name(of: key) else {
-                error(key.mark.map(Position.init) ?? start, "a key is one word")
-                continue
-            }
-            if let line = lines[name] {
-                error(position, "`\(name)` is given twice, first in line \(line): leave one out")
-                continue
-            }
-            lines[name] = position.line
+        for (name, position, value) in entries(of: mapping) {
             let path = group.isEmpty ? name : "\(group).\(name)"
-            if let key = Schema.key(path) {
+            if let key = Schema.key(path), key.group == group {
+                let path = named(path)
                 given[path] = position
                 let before = diagnostics.count { $0.severity == .error }
                 read(key, value, at: position)
                 if diagnostics.count(where: { $0.severity == .error }) > before {
                     faulty.insert(path)
                 }
-            } else if group.isEmpty, name == Schema.profilesGroup {
-                walkProfiles(value, at: position)
-            } else if group.isEmpty, Schema.keys.contains(where: { $0.group == name }) {
+            } else if group.isEmpty,
+                let names = Schema.namedGroups.first(where: { $0.name == name })
+            {
+                walkNames(value, of: names, at: position)
+            } else if group.isEmpty,
+                Schema.keys.contains(where: { $0.group == name && !$0.isUnderName })
+            {
                 given[path] = position
                 if let mapping = value.mapping {
                     walk(mapping, group: name)
@@ -84,34 +100,63 @@ struct Walker {
         }
     }
 
-    /// Walks the profiles, whose names the file chooses.
-    private mutating func walkProfiles(_ value: Node, at position: Position) {
+    /// The keys of a mapping with their places and values; one given twice counts once.
+    private mutating func entries(
+        of mapping: Node.Mapping
+    ) -> [(name: String, position: Position, value: Node)] {
+        var entries: [(name: String, position: Position, value: Node)] = []
+        var lines: [String: Int] = [:]
+        for (key, value) in mapping {
+            guard let (name, position) = document.name(of: key) else {
+                error(key.mark.map(Position.init) ?? start, "a key is one word")
+                continue
+            }
+            if let line = lines[name] {
+                error(position, "`\(name)` is given twice, first in line \(line): leave one out")
+                continue
+            }
+            lines[name] = position.line
+            entries.append((name, position, value))
+        }
+        return entries
+    }
+
+    /// Walks a group whose names the file chooses.
+    private mutating func walkNames(_ value: Node, of group: NamedGroup, at position: Position) {
+        let keys = Schema.keys.filter { $0.group == group.keys }
+        let line = keys.first.map { "`\($0.name): \($0.example)`" } ?? ""
         guard let mapping = value.mapping else {
             error(
                 position,
-                "`profiles` holds names, each with keys of its own: see `rempart settings`")
+                "`\(group.name)` holds names of yours, each with keys of its own: `\(group.example):`"
+                    + " with \(line)")
             return
         }
-        for (key, value) in mapping {
-            guard let (name, place) = document.name(of: key), (1...32).contains(name.utf8.count)
-            else {
-                error(
-                    key.mark.map(Position.init) ?? position,
-                    "a profile's name is one word of at most 32 bytes")
-                continue
-            }
-            guard let keys = value.mapping else {
-                error(place, "profile `\(name)` holds keys of its own, such as `networks: [...]`")
-                continue
-            }
-            guard given["profiles.\(name)"] == nil else {
-                error(place, "profile `\(name)` is given twice: leave one out")
-                continue
-            }
-            given["profiles.\(name)"] = place
-            profile = name
-            walk(keys, group: Schema.profileGroup)
+        if let limit = group.limit, mapping.count > limit {
+            error(position, "`\(group.name)` has \(mapping.count) names: it takes at most \(limit)")
         }
+        for (name, place, value) in entries(of: mapping) {
+            let isName = group.isName(name)
+            members.append(Member(group, name, place, isRead: isName && value.mapping != nil))
+            if !isName {
+                error(place, "`\(name)` is not the name of a \(group.what): \(group.range)")
+            } else if let mapping = value.mapping {
+                member = name
+                walk(mapping, group: group.keys)
+            } else if let key = keys.first(where: { $0.name == name }) {
+                error(
+                    place,
+                    "`\(name)` stands under the name of a \(group.what): `\(group.example):` with"
+                        + " `\(name): \(key.example)`")
+            } else {
+                error(place, "the \(group.what) `\(name)` holds keys of its own, such as \(line)")
+            }
+        }
+    }
+
+    /// A path with the name in it whose keys are read.
+    private func named(_ path: String) -> String {
+        path.replacing(".\(NamedGroup.placeholder)", with: ".\(member)")
     }
 
     /// Tells an unknown key, and what was probably meant: a name of the same group, else a name of
@@ -124,12 +169,11 @@ struct Walker {
                 if !key.group.isEmpty, !siblings.contains(top) { siblings.append(top) }
             }
         }
-        let place = group.isEmpty ? "" : " in `\(group)`"
+        let place = group.isEmpty ? "" : " in `\(named(group))`"
         if let near = Spelling.nearest(to: name, among: siblings) {
             let path = group.isEmpty ? near : "\(group).\(near)"
-            for key in Schema.keys where key.path == path || key.group == path {
-                meant.insert(key.path)
-            }
+            meant.insert(named(path))
+            for key in Schema.keys where key.group == path { meant.insert(key.path) }
             error(position, "unknown key `\(name)`\(place); did you mean `\(near)`?")
             return
         }
@@ -149,28 +193,29 @@ struct Walker {
     }
 
     private mutating func read(_ key: SettingKey, _ value: Node, at position: Position) {
+        let path = named(key.path)
         guard let items = key.items else {
             guard let scalar = word(value) else {
-                error(position, "`\(key.path)` is one value, such as `\(key.name): \(key.example)`")
+                error(position, "`\(path)` is one value, such as `\(key.name): \(key.example)`")
                 return
             }
             _ = take(scalar, key, else: position)
             return
         }
         guard let sequence = value.sequence else {
-            error(position, "`\(key.path)` is a list, such as `\(key.name): \(key.example)`")
+            error(position, "`\(path)` is a list, such as `\(key.name): \(key.example)`")
             return
         }
         if !items.contains(sequence.count) {
             let message =
                 "has \(sequence.count) items: it takes \(items.lowerBound) to \(items.upperBound)"
-            error(position, "`\(key.path)` \(message)")
+            error(position, "`\(path)` \(message)")
         }
         var seen: [(setting: Setting?, text: String, line: Int)] = []
         for node in sequence {
             let place = node.mark.map(Position.init) ?? position
             guard let scalar = word(node) else {
-                error(place, "an item of `\(key.path)` is one value, as in `\(key.example)`")
+                error(place, "an item of `\(path)` is one value, as in `\(key.example)`")
                 continue
             }
             guard let taken = take(scalar, key, else: position) else { continue }
@@ -198,14 +243,14 @@ struct Walker {
         _ scalar: Node.Scalar, _ key: SettingKey, else position: Position
     ) -> SettingsFile.Value? {
         let place = scalar.mark.map(Position.init) ?? position
+        let path = named(key.path)
         do throws(ValueError) {
-            var setting = try key.read(scalar.string)
-            if case .profile(_, let rule) = setting { setting = .profile(profile, rule) }
-            let value = SettingsFile.Value(path: key.path, position: place, setting: setting)
+            let setting = try key.read(scalar.string)?.named(member)
+            let value = SettingsFile.Value(path: path, position: place, setting: setting)
             values.append(value)
             return value
         } catch let fault {
-            error(place, "`\(key.path)`: \(fault.message)")
+            error(place, "`\(path)`: \(fault.message)")
             return nil
         }
     }
@@ -219,17 +264,36 @@ struct Walker {
                 false
             }
         }
-        for key in Schema.keys where given[key.path] == nil && !meant.contains(key.path) {
-            let place = given[String(key.group)]
-            let line = "`\(key.name): \(key.example)`"
-            let what = place != nil || key.group.isEmpty ? line : "`\(key.group):` with \(line)"
-            let missing = "`\(key.path)` is missing: add \(what)"
-            switch key.need {
-            case .always: error(place ?? start, missing)
-            case .withTLS:
-                if let tls { error(place ?? tls.position, "\(missing), or leave tls:// out") }
-            case .never: break
+        for key in Schema.keys where key.need != .never {
+            for (path, place) in places(of: key) where given[path] == nil && !meant.contains(path) {
+                let line = "`\(key.name): \(key.example)`"
+                let what = place != nil || key.group.isEmpty ? line : "`\(key.group):` with \(line)"
+                let missing = "`\(path)` is missing: add \(what)"
+                if key.need == .always {
+                    error(place ?? start, missing)
+                } else if let tls {
+                    error(place ?? tls.position, "\(missing), or leave tls:// out")
+                }
             }
+        }
+    }
+
+    /// The paths that a key has in this file, each with the place of its group if that is there.
+    private func places(of key: SettingKey) -> [(path: String, group: Position?)] {
+        guard key.isUnderName else { return [(key.path, given[String(key.group)])] }
+        return members.filter { $0.isRead && $0.group.keys == key.group }.map {
+            ("\($0.group.name).\($0.name).\(key.name)", $0.position)
+        }
+    }
+}
+
+extension Setting {
+    /// The setting under a name that the file chose, if it is of a kind that has one.
+    fileprivate func named(_ name: String) -> Setting {
+        switch self {
+        case .profile(_, let rule): .profile(name, rule)
+        case .trunk(_, let rule): .trunk(name, rule)
+        default: self
         }
     }
 }

@@ -213,6 +213,17 @@ package struct Network: Hashable, Sendable, CustomStringConvertible {
         self.prefix = prefix
     }
 
+    /// The network of an address alone.
+    package init(_ address: IPAddress) { self.init(address, prefix: address.isV4 ? 32 : 128) }
+
+    /// Whether the network is one address.
+    package var isOneAddress: Bool { prefix == (address.isV4 ? 32 : 128) }
+
+    /// Whether the two share an address.
+    package func overlaps(_ other: Network) -> Bool {
+        contains(other.address) || other.contains(address)
+    }
+
     /// Whether the address lies in the network.
     package func contains(_ other: IPAddress) -> Bool {
         guard other.isV4 == address.isV4 else { return false }

@@ -128,10 +128,3 @@ extension IPAddress {
         return IPAddress(high: overflow ? high &+ 1 : high, low: next)
     }
 }
-
-extension Network {
-    /// Whether the two share an address.
-    func overlaps(_ other: Network) -> Bool {
-        contains(other.address) || other.contains(address)
-    }
-}

@@ -51,7 +51,7 @@ struct ShowSettings: ParsableCommand {
 
     private static func need(_ key: SettingKey) -> String {
         switch key.need {
-        case .always: "required"
+        case .always: key.isUnderName ? "required in each" : "required"
         case .withTLS: "required with tls://"
         case .never: "optional"
         }

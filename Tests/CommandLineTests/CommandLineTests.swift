@@ -90,7 +90,7 @@ private let good = """
                         insde: [udp://10.0.0.1:5060]
                         ^
                     \(path):6:1: error: unknown key `colour`; the keys here are domains, outside, \
-                    inside, asterisk, accounts, tls, calls, defence, limits, \
+                    inside, asterisk, accounts, tls, trunks, calls, defence, limits, \
                     profiles, registration
                         colour: red
                         ^

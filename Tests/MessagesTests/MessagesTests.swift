@@ -56,8 +56,13 @@ private let standing = AccountStanding(
             .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
             .maximumExpires(.seconds(604_800)), .contacts(32), .mode(.observe), .country("FR"),
             .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
-            .cleanup(true), .accessOrder(.denyThenPermit),
-        ] + callRules.map { .calls($0) }
+            .cleanup(true), .accessOrder(.denyThenPermit), .profile("carriers", .trunk("telco")),
+        ] + callRules.map { .calls($0) } + trunkRules.map { .trunk("telco", $0) }
+
+    private static let trunkRules: [TrunkRule] = [
+        .inside(Endpoint(.udp, address)), .server(address), .network(network),
+        .domain("sip.telco.example"),
+    ]
 
     private static let callRules: [CallRule] = [
         .atOnce(32), .perMinute(100_000), .abroadAtOnce(0), .abroadPerMinute(4), .home("FR"),
@@ -86,10 +91,29 @@ private let standing = AccountStanding(
             .calls(.hours(OpenHours(days: 1, from: 60, to: 60))),
             .calls(.hours(OpenHours(days: 1, from: 0, to: 1441))),
             .calls(.tripNever(Limit(0, in: .seconds(1)))),
+            .trunk(String(repeating: "t", count: 33), .server(address)),
+            .trunk("telco", .domain(String(repeating: "a", count: 256))),
+            .profile("carriers", .trunk(String(repeating: "t", count: 33))),
         ])
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
         #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
+    }
+
+    @Test("a line of a trunk that is of no known kind is refused", arguments: [UInt8](0...8))
+    func trunkRule(_ kind: UInt8) {
+        var frame = Setting.trunk("telco", .domain("a")).encoded()
+        // Before the kind stand the setting's own, and the name after its length.
+        frame[1 + 2 + 5] = kind
+        #expect(
+            (try? Setting(decoding: frame.span))
+                == (kind == 4 ? .trunk("telco", .domain("a")) : nil))
+    }
+
+    @Test("what a trunk's line says of where its calls come from is its servers and networks alone")
+    func trunkSources() {
+        #expect(
+            Self.trunkRules.map(\.sources) == [nil, Network(address.ip, prefix: 32), network, nil])
     }
 
     @Test("only the processes that need a setting are told it", arguments: settings)
