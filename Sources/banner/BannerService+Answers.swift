@@ -45,6 +45,9 @@ extension BannerService {
                 + " and reload first"
         case .asterisk(let server):
             "\(address) is not banned: \(server) is an Asterisk of the settings"
+        case .trunk(let name, let network):
+            "\(address) is not banned: \(network) belongs to the trunk \(name); take it out of"
+                + " the settings first"
         case .administrator(let network):
             "\(address) is not banned: \(network) was allowed by hand; take that back first by"
                 + " 'rempart allow --remove \(network)'"
@@ -127,6 +130,10 @@ extension BannerService {
             switch exception {
             case .setting(let network): return "allowed: \(network) is in defence.allow"
             case .asterisk: return "allowed: it is an Asterisk of the settings"
+            case .trunk(let name, let network):
+                return network.isOneAddress
+                    ? "allowed: it belongs to the trunk \(name)"
+                    : "allowed: \(network) belongs to the trunk \(name)"
             case .administrator(let network): return "allowed: \(network) was allowed by hand"
             case .protected: break
             }

@@ -8,6 +8,8 @@ enum Exception: Equatable {
     case setting(Network)
     /// An Asterisk of the settings is in it.
     case asterisk(IPAddress)
+    /// A network of a trunk of the settings touches it.
+    case trunk(String, Network)
     /// A network that the administrator allowed by command touches it.
     case administrator(Network)
     /// It has live registrations until then.
@@ -18,6 +20,7 @@ enum Exception: Equatable {
 struct Exceptions {
     private var settings: [Network] = []
     private var asterisks: [IPAddress] = []
+    private var trunks: [(name: String, network: Network)] = []
     /// The networks that the administrator allowed by command.
     private(set) var byHand: Set<Network> = []
     private var protected: [Network: Milliseconds] = [:]
@@ -39,12 +42,15 @@ struct Exceptions {
         asterisks = settings.compactMap {
             if case .asterisk(let server) = $0 { server.ip } else { nil }
         }
+        trunks = settings.compactMap {
+            guard case .trunk(let name, let rule) = $0 else { return nil }
+            return rule.sources.map { (name, $0) }
+        }
     }
 
     /// The networks that the kernel lets pass.
     var networks: [Network] {
-        Self.loopback + settings + byHand
-            + asterisks.map { Network($0, prefix: $0.isV4 ? 32 : 128) }
+        Self.loopback + settings + byHand + asterisks.map { Network($0) } + trunks.map(\.network)
     }
 
     /// The administrator allows a network, or takes that back; false when it was so already.
@@ -76,6 +82,9 @@ struct Exceptions {
         if let network = byHand.first(where: { $0.contains(address) }) {
             return .administrator(network)
         }
+        if let trunk = trunks.first(where: { $0.network.contains(address) }) {
+            return .trunk(trunk.name, trunk.network)
+        }
         return asterisks.contains(address) ? .asterisk(address) : nil
     }
 
@@ -89,6 +98,9 @@ struct Exceptions {
         }
         if let server = asterisks.first(where: { source.contains($0) }) {
             return .asterisk(server)
+        }
+        if let trunk = trunks.first(where: { $0.network.overlaps(source) }) {
+            return .trunk(trunk.name, trunk.network)
         }
         guard !isByHand else { return nil }
         if !source.isWide { return protection(of: source, now: now).map(Exception.protected) }

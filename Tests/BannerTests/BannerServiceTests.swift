@@ -210,6 +210,49 @@ struct BannerServiceTests {
             ])
     }
 
+    @Test(
+        "a trunk is never banned, nor its neighbourhood, and whoever asks is told which trunk it is"
+    )
+    func trunk() throws {
+        let server = SocketAddress(try ip("198.18.0.200"), port: 5060)
+        let bench = try Bench([
+            .trunk("telco", .server(server)), .trunk("telco", .network(try net("198.18.9.0/28"))),
+        ])
+        bench.endTurn()
+        for network in ["198.18.0.200", "198.18.9.0/28"] {
+            let range = AddressRange(try net(network))
+            #expect(bench.firewall.ranges[.allowed4]?.contains(range) == true)
+        }
+        try bench.tell(.hello, try order("198.18.0.200"), try order("198.18.9.15"))
+        #expect(rows(bench).isEmpty)
+        for host in 1...9 { try bench.tell(try order("198.18.0.\(host)")) }
+        #expect(rows(bench).count == 9)
+        guard
+            case .failed(let why)? = bench.ask(.ban(try ip("198.18.9.7"), .seconds(1), "")).first
+        else {
+            Issue.record("expected a failure")
+            return
+        }
+        #expect(why.contains("198.18.9.0/28 belongs to the trunk telco"))
+        #expect(
+            try findings(bench, "198.18.0.200")["verdict"]
+                == "allowed: it belongs to the trunk telco")
+        #expect(
+            try findings(bench, "198.18.9.7")["verdict"]
+                == "allowed: 198.18.9.0/28 belongs to the trunk telco")
+        #expect(try findings(bench, "198.18.9.16")["verdict"]?.hasPrefix("passes") == true)
+    }
+
+    @Test("a source that becomes a trunk's by a reload is let in")
+    func trunkByReload() throws {
+        let bench = try Bench()
+        try bench.tell(.hello, try order("198.18.0.7"))
+        _ = try bench.heard()
+        let server = SocketAddress(try ip("198.18.0.7"), port: 5060)
+        #expect(bench.reload([.trunk("telco", .server(server))]) == nil)
+        #expect(try bench.heard() == [.unbanned(try net("198.18.0.7"))])
+    }
+
     @Test("what the administrator allows is freed, not banned again, kept, and can be taken back")
     func allowedByHand() throws {
         let folder = try TemporaryFolder()
