@@ -108,7 +108,8 @@ extension Supervisor {
     private func apply(_ new: Configuration, after old: Configuration) throws(StartFailure) {
         guard new.hasSameSockets(as: old) else {
             throw StartFailure(
-                "outside or inside has changed, which a reload cannot do: systemctl restart rempart"
+                "outside, inside, or a trunk's name or inside has changed, which a reload cannot do:"
+                    + " systemctl restart rempart"
             )
         }
         configuration = new

@@ -11,14 +11,17 @@ struct Sockets {
 
     /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
     private static let datagramBuffer: Int32 = 4 << 20
+    /// How many endpoints there may be: 32 outside, 8 inside, and one inside for each of 32 trunks.
+    private static let limit = 72
 
     /// Takes each listener's socket from those inherited, or binds it.
     ///
     /// Those that serve no listener are closed before anything is bound: an old one may hold the
     /// very port that is wanted at another address.
     init(_ listeners: [Listener], taking inherited: inout [Descriptor]) throws(StartFailure) {
-        guard listeners.count <= 64 else {
-            throw StartFailure("more than 64 endpoints: take some out of outside and inside")
+        guard listeners.count <= Self.limit else {
+            throw StartFailure(
+                "more than \(Self.limit) endpoints: take some out of outside, inside and trunks")
         }
         let adopted = listeners.map { listener in
             let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
@@ -57,7 +60,8 @@ struct Sockets {
                         + "find it with ss -lnp, or choose another port")
             case EADDRNOTAVAIL:
                 throw StartFailure(
-                    "\(endpoint) is not an address of this machine: correct outside or inside")
+                    "\(endpoint) is not an address of this machine: correct outside, inside or the"
+                        + " trunk's inside")
             case EACCES:
                 throw StartFailure(
                     "\(endpoint) may not be bound without root: choose a port above 1023")

@@ -43,7 +43,8 @@ extension Supervisor {
             journal.write(
                 .degraded, .notice,
                 "\(sockets.surplus) sockets that systemd handed over serve no endpoint and are "
-                    + "closed: if rempart.socket is in use, make it agree with outside and inside")
+                    + "closed: if rempart.socket is in use, make it agree with outside, inside and "
+                    + "trunks")
         }
     }
 }

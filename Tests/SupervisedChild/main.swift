@@ -1,9 +1,9 @@
 // Stands in for every program that the supervisor starts, by the name it was started under: speaks
 // the real protocol, confines itself as the real one does, and misbehaves on request.
 //
-// DIAGNOSTICS: as `rempart` it turns lines "domain NAME", "outside URL", "inside URL" of standard
-// input into frames, and exits with 1 on any other. As a child it does what the word in the file
-// "misbehave-ROLE" beside it says.
+// DIAGNOSTICS: as `rempart` it turns lines "domain NAME", "outside URL", "inside URL", "trunk URL" (a
+// trunk's inside) of standard input into frames, and exits with 1 on any other. As a child it does what
+// the word in the file "misbehave-ROLE" beside it says.
 internal import Glibc
 internal import Messages
 internal import Privsep
@@ -26,7 +26,11 @@ func setting(_ line: Substring) -> Setting? {
     let transport = Transport.allCases.first { "\($0.name):" == parts[0] }
     guard parts.count == 2, let transport, let address = SocketAddress(parts[1]) else { return nil }
     let endpoint = Endpoint(transport, address)
-    return words[0] == "outside" ? .outside(endpoint) : .inside(endpoint)
+    switch words[0] {
+    case "outside": return .outside(endpoint)
+    case "trunk": return .trunk("telco", .inside(endpoint))
+    default: return .inside(endpoint)
+    }
 }
 
 func writeSettings() -> Int32 {

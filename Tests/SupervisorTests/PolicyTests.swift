@@ -83,15 +83,16 @@ import Wire
         Endpoint(transport, SocketAddress(IPAddress(v4: 0x7F00_0001), port: port))
     }
 
-    @Test("a listener's number is its place among outside and inside")
+    @Test("a listener's number is its place among outside, inside and those of trunks")
     func numbers() throws {
         let configuration = try Configuration([
             .domain("a"), .outside(Self.endpoint(.udp, 1)), .failures(3),
-            .inside(Self.endpoint(.udp, 2)), .outside(Self.endpoint(.tcp, 3)),
+            .inside(Self.endpoint(.udp, 2)), .trunk("t", .inside(Self.endpoint(.udp, 3))),
+            .trunk("t", .server(Self.endpoint(.udp, 9).address)), .outside(Self.endpoint(.tcp, 4)),
         ])
-        #expect(configuration.listeners.map(\.index) == [0, 1, 2])
-        #expect(configuration.listeners.map(\.side) == [.outside, .inside, .outside])
-        #expect(configuration.listeners.map(\.endpoint.address.port) == [1, 2, 3])
+        #expect(configuration.listeners.map(\.index) == [0, 1, 2, 3])
+        #expect(configuration.listeners.map(\.side) == [.outside, .inside, .inside, .outside])
+        #expect(configuration.listeners.map(\.endpoint.address.port) == [1, 2, 3, 4])
     }
 
     @Test(
@@ -115,12 +116,21 @@ import Wire
         }
     }
 
-    @Test("only a change of outside or inside needs other sockets")
+    @Test("only a change of outside, inside, or a trunk's name or inside needs other sockets")
     func sameSockets() throws {
         let one = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 1))])
         let two = try Configuration([.outside(Self.endpoint(.udp, 1)), .domain("b")])
         let three = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 2))])
         #expect(one.hasSameSockets(as: two))
         #expect(!one.hasSameSockets(as: three))
+        func trunk(_ name: String, _ port: UInt16, _ server: UInt16) throws -> Configuration {
+            try Configuration([
+                .trunk(name, .inside(Self.endpoint(.udp, port))),
+                .trunk(name, .server(Self.endpoint(.udp, server).address)),
+            ])
+        }
+        #expect(try trunk("a", 1, 8).hasSameSockets(as: try trunk("a", 1, 9)))
+        #expect(try !trunk("a", 1, 8).hasSameSockets(as: try trunk("a", 2, 8)))
+        #expect(try !trunk("a", 1, 8).hasSameSockets(as: try trunk("b", 1, 8)))
     }
 }

@@ -92,6 +92,25 @@ private let plain = """
         #expect(try daemon.component(.router).status.hasPrefix("settings=4"))
     }
 
+    @Test("a trunk's socket is bound, goes to sip-router alone, and a reload cannot change it")
+    func trunk() throws {
+        let settings = plain + "\ntrunk udp://127.0.0.1:0\n"
+        let daemon = try Daemon(settings)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        #expect(try daemon.component(.router).status.hasPrefix("settings=5 listeners=4"))
+        #expect(try daemon.component(.directory).status.hasPrefix("settings=2 listeners=0"))
+        try daemon.rewrite(settings + "domain example.org\n")
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.component(.router).status.hasPrefix("settings=6"))
+        try daemon.rewrite(plain)
+        guard case .failed(let why)? = try daemon.ask(.reload).last else {
+            Issue.record("a trunk went without a restart")
+            return
+        }
+        #expect(why.contains("a trunk's name or inside has changed"))
+        #expect(why.contains("systemctl restart rempart"))
+    }
+
     @Test("when one component refuses new settings, all go by the old ones")
     func oneRefuses() throws {
         let daemon = try Daemon(plain, misbehaviours: [.banner: "refuse-reload"])
