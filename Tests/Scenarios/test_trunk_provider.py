@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from conftest import Lab, Site, Stage
-from lab.accounts import CHAN_SIP, make_database
+from lab.accounts import CHAN_SIP, PJSIP, make_database
 from lab.asterisk import CHAN_SIP_16, ECHO, PJSIP_22, Asterisk, Kind
 from lab.capture import Capture
 from lab.phones import Phone, Shelf
@@ -18,21 +18,24 @@ CUSTOMER = CARRIER.customer
 # A realm of its own, so that nobody's credentials fit by chance.
 REALM = {
     CHAN_SIP: {"sip.conf": f"realm={CARRIER.domain}\n"},
-    "pjsip": {"pjsip.conf": f"[global](+)\ndefault_realm={CARRIER.domain}\n"},
+    PJSIP: {"pjsip.conf": f"[global](+)\ndefault_realm={CARRIER.domain}\n"},
 }
 
 
-@pytest.fixture(scope="module")
-def provider(lab: Lab, each_kind: Kind) -> Iterator[Asterisk]:
-    """Of the other channel driver, where there is a choice; it is there before its customer, whose tries are far between."""
-    kind = PJSIP_22 if each_kind.schema == CHAN_SIP else CHAN_SIP_16
+def start_provider(lab: Lab, kind: Kind) -> Asterisk:
+    """A provider with one customer, whom it asks every few seconds whether he is there."""
     path = lab.new_folder("provider") / "realtime.sqlite3"
     make_database(path, kind.schema, [CUSTOMER])
     with closing(sqlite3.connect(path)) as database, database:
         asks = "sippeers SET qualify = 'yes'" if kind.schema == CHAN_SIP else "ps_aors SET qualify_frequency = 5"
         database.execute(f"UPDATE {asks}")
-    path.chmod(0o644)
-    provider = Asterisk(lab.network, kind, CARRIER.servers[0], lab.folder, path, REALM[kind.schema]).start()
+    return Asterisk(lab.network, kind, CARRIER.servers[0], lab.folder, path, REALM[kind.schema]).start()
+
+
+@pytest.fixture(scope="module")
+def provider(lab: Lab, each_kind: Kind) -> Iterator[Asterisk]:
+    """Of the other channel driver, where there is a choice; it is there before its customer, whose tries are far between."""
+    provider = start_provider(lab, PJSIP_22 if each_kind.schema == CHAN_SIP else CHAN_SIP_16)
     yield provider
     provider.stop()
 
