@@ -8,7 +8,7 @@ from lab.asterisk import CHAN_SIP_16, ECHO, PJSIP_16, PJSIP_22, Asterisk
 from lab.peers import Peer
 from lab.trunks import CARRIER, TELCO, TRUNKS
 from lab.waiting import eventually
-from test_trunk_provider import CUSTOMER, registered, start_provider
+from test_trunk_provider import CUSTOMER, register_again, registered, start_provider
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_trunk_a_providers_call_to_a_registered_contact_goes_to_the_asterisk_tha
     for away, there in (pair.asterisks, reversed(pair.asterisks)):
         away.cli(f"pjsip send unregister {CARRIER.name}")
         eventually(lambda one=away: not registered(one), "one has unregistered")
-        there.cli(f"pjsip send register {CARRIER.name}")
+        register_again(there)
         eventually(lambda one=there: registered(one) and provider.registered(CUSTOMER.name), "the other one has registered", 20)
         for _ in range(3):
             provider.cli(f"channel originate SIP/{CUSTOMER.name} application Echo")
