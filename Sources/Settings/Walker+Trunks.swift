@@ -54,20 +54,28 @@ extension Walker {
         }
         // Networks hold one another or are apart: those around one are a stack, if it comes after them.
         var around: [Source] = []
+        var told: Set<Position> = []
         for source in sources.sorted(by: { $0.order < $1.order }) {
             while let last = around.last, !last.network.overlaps(source.network) {
                 around.removeLast()
             }
-            if let other = around.last(where: { $0.trunk != source.trunk }) { tell(source, other) }
+            if let other = around.last(where: { $0.trunk != source.trunk }) {
+                let (first, second) = Self.inOrder(source, other)
+                // A network may hold many of another's addresses: once is enough.
+                if told.insert(second.position).inserted { tell(second, sharesWith: first) }
+            }
             around.append(source)
         }
     }
 
-    /// Tells that two sources overlap, at the later one of two trunks, else at the trunk's.
-    private mutating func tell(_ one: Source, _ other: Source) {
-        let isOneFirst =
-            one.trunk == nil || other.trunk != nil && one.position < other.position
-        let (first, second) = isOneFirst ? (one, other) : (other, one)
+    /// The two in the order of the text, an Asterisk first.
+    private static func inOrder(_ one: Source, _ other: Source) -> (Source, Source) {
+        let isFirst = one.trunk == nil || other.trunk != nil && one.position < other.position
+        return isFirst ? (one, other) : (other, one)
+    }
+
+    /// Tells that addresses of a trunk are another's, or an Asterisk's.
+    private mutating func tell(_ second: Source, sharesWith first: Source) {
         let isOne = second.network.isOneAddress
         let text = isOne ? "\(second.network.address)" : "\(second.network)"
         let line = first.position.line
