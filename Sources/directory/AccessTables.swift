@@ -6,7 +6,7 @@ internal import Sys
 struct AccessRules: Equatable {
     /// `accounts.acl-order`.
     var order = AccessOrder.asAsterisk
-    /// The addresses by which the edge reaches the Asterisks.
+    /// The addresses from which phones' calls come to the Asterisks: not those of trunks.
     var own: [IPAddress] = []
 }
 
@@ -99,9 +99,7 @@ struct AccessTables {
     /// the edge itself, and the whole of a list that permits nobody else.
     private func withoutOwn(_ all: [AccessRule]) -> [AccessRule] {
         func isOwn(_ rule: AccessRule) -> Bool {
-            let ip = rule.network.address
-            return rule.permits && rule.network.prefix == (ip.isV4 ? 32 : 128)
-                && rules.own.contains(ip)
+            rule.permits && rule.network.isOneAddress && rules.own.contains(rule.network.address)
         }
         func isSameList(_ one: AccessRule, _ other: AccessRule) -> Bool {
             one.list == other.list && one.target == other.target
