@@ -37,6 +37,10 @@ package enum Record: String, CaseIterable, Sendable {
     case asteriskDown = "5b0d2c7a41f34c0e9c1e3c6f0a7d1016"
     /// An Asterisk refuses the registration of an account.
     case asteriskRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1017"
+    /// A server of a trunk answers again.
+    case trunkUp = "5b0d2c7a41f34c0e9c1e3c6f0a7d1044"
+    /// A server of a trunk does not answer.
+    case trunkDown = "5b0d2c7a41f34c0e9c1e3c6f0a7d1045"
     /// The account database can be read.
     case databaseUp = "5b0d2c7a41f34c0e9c1e3c6f0a7d1018"
     /// The account database cannot be read.
@@ -111,6 +115,8 @@ package enum Field: String, Sendable {
     case pid = "REMPART_PID"
     /// An Asterisk's address.
     case asterisk = "REMPART_ASTERISK"
+    /// A trunk's name.
+    case trunk = "REMPART_TRUNK"
     /// A file or database.
     case file = "REMPART_FILE"
     /// A dialled number.

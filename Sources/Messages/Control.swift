@@ -192,6 +192,8 @@ package enum ControlReply: Equatable, Sendable {
     case call(CallRow)
     /// An account that is barred from calling, or held.
     case standing(AccountStanding)
+    /// A server of a trunk.
+    case trunk(TrunkRow)
 }
 
 /// A live binding as `rempart phones` shows it.
@@ -318,6 +320,10 @@ extension ControlReply {
             var writer = WireWriter(kind: 10)
             standing.write(to: &writer)
             return writer.bytes
+        case .trunk(let row):
+            var writer = WireWriter(kind: 11)
+            row.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -355,6 +361,7 @@ extension ControlReply {
             self = .finding(name: name, value: try reader.string("value", limit: 1024))
         case 9: self = .call(try CallRow(from: &reader))
         case 10: self = .standing(try AccountStanding(from: &reader))
+        case 11: self = .trunk(try TrunkRow(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

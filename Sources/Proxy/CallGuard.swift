@@ -42,7 +42,9 @@ enum CallRefusal: UInt8, BitwiseCopyable, Sendable {
 struct Caller: BitwiseCopyable, Sendable {
     /// The first of its calls, by its place in the table; -1 for none.
     var first: Int32 = -1
-    /// How many calls it makes.
+    /// How many calls it has, whoever made them.
+    var all: UInt32 = 0
+    /// How many of them it makes.
     var made: UInt32 = 0
     /// How many of them are abroad.
     var abroad: UInt32 = 0

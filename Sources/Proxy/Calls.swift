@@ -19,6 +19,8 @@ struct Call: BitwiseCopyable, Sendable {
         case asterisk
         /// The dialled number, or the caller's name.
         case peer
+        /// The way through a trunk's proxies; empty to a phone.
+        case route
     }
 
     /// The account.
@@ -36,7 +38,7 @@ struct Call: BitwiseCopyable, Sendable {
     /// The pieces.
     var block = Block.none
     /// How long each is.
-    var lengths = InlineArray<6, UInt16>(repeating: 0)
+    var lengths = InlineArray<7, UInt16>(repeating: 0)
     /// When it began, or was first seen, since 1970.
     var since: Milliseconds
     /// When it was last heard of.
@@ -179,6 +181,7 @@ struct Calls: ~Copyable {
         let place = Int32(bitPattern: handle.index)
         if call.next >= 0, let next = self.handle(call.next) { table[next].previous = place }
         caller.first = place
+        caller.all += 1
         if call.direction != .received { caller.made += 1 }
         if call.isAbroad { caller.abroad += 1 }
         if call.isUnlocated { unlocated += 1 }
@@ -211,6 +214,7 @@ struct Calls: ~Copyable {
         } else {
             caller.first = call.next
         }
+        caller.all -= 1
         if call.direction != .received { caller.made -= 1 }
         if call.isAbroad { caller.abroad -= 1 }
         gate[call.account] = caller

@@ -33,13 +33,19 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var answer = Block.none
     /// The caller's account, or the called one's; -1 for none.
     package var account: Int32 = -1
+    /// Whether the account is the row of a trunk.
+    package var isTrunk = false
+    /// Who stands as the caller, when the request is a trunk's.
+    var caller = TrunkCaller.asWritten
+    /// Whether the Asterisk has addressed us instead of the trunk.
+    var isReaddressed = false
     /// Whether the request was inside a dialog.
     package var inDialog = false
-    /// The user part of the Request-URI on the inner side.
+    /// The user part of the Request-URI on the inner side; all of it on the way to a trunk.
     package var user = Text.none
     /// The Asterisk the request goes to, by address.
     package var asterisk = SocketAddress(IPAddress(v4: 0), port: 0)
-    /// A bit for each Asterisk that was tried.
+    /// A bit for each Asterisk, or server of the trunk, that was tried.
     package var tried: UInt64 = 0
     /// How much higher the CSeq is on the inner side.
     package var sequenceShift: UInt16 = 0

@@ -10,19 +10,29 @@ extension MessageWriter {
     /// sees this: its answers repeat what it wrote.
     mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>) {
         begin(name, name)
-        let display = message.bytes(party.displayName)
-        if Self.isPlain(display) {
-            append(value: display, .inward)
-            append(" ")
-        }
+        displayName(party, message)
         append("<")
         switch party.uri.scheme {
         case .sip, .sips: address(party.uri, message)
+        // No chan_sip finds a caller in a tel URI.
+        case .tel where isTrunk:
+            append("sip:")
+            append(message.bytes(party.uri.user))
+            append("@")
+            appendDomain()
         case .tel, .other: append(message.bytes(party.uri.whole))
         }
         append(">")
         parameters(party, message)
         endLine()
+    }
+
+    /// Writes a display name that hides nothing, and the space behind it.
+    mutating func displayName(_ party: NameAddress, _ message: Span<UInt8>) {
+        let display = message.bytes(party.displayName)
+        guard Self.isPlain(display) else { return }
+        append(value: display, .inward)
+        append(" ")
     }
 
     /// Whether a display name is there and hides nothing.
@@ -41,7 +51,7 @@ extension MessageWriter {
     private mutating func address(_ uri: URI, _ message: Span<UInt8>) {
         append(uri.scheme == .sips ? "sips:" : "sip:")
         if !uri.user.isEmpty {
-            append(message.bytes(uri.user))
+            append(message.bytes(isTrunk ? Self.number(uri.user, message) : uri.user))
             append("@")
         }
         append(message.bytes(uri.host))

@@ -18,7 +18,7 @@ extension MessageWriter {
             && index.value(.privacy).map { message.bytes($0).isCaseless("id") } == true
         for position in 0..<index.count {
             let field = index[position]
-            guard Self.goesOn(field.name, direction, isPrivate) else { continue }
+            guard goesOn(field.name, direction, isPrivate) else { continue }
             if field.name == .other {
                 buffer.append(message.bytes(field.nameSlice))
             } else {
@@ -138,19 +138,21 @@ extension MessageWriter {
     }
 
     /// Whether a field is passed on as it is; the others are written by the pieces above, or end here.
-    private static func goesOn(
+    private func goesOn(
         _ name: HeaderName, _ direction: Direction, _ isPrivate: Bool
     ) -> Bool {
         switch name {
         case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .maxBreadth, .contentLength,
             .route, .recordRoute, .path, .serviceRoute, .proxyRequire:
             return false
-        // The edge is where authentication begins and ends, both ways.
-        case .authorization, .proxyAuthorization, .wwwAuthenticate, .proxyAuthenticate,
-            .authenticationInfo, .proxyAuthenticationInfo:
-            return false
+        // The edge is where authentication begins and ends, both ways; but Asterisk has its own credentials
+        // for a trunk.
+        case .authorization, .proxyAuthorization: return isTrunk && direction == .outward
+        case .wwwAuthenticate, .proxyAuthenticate, .authenticationInfo, .proxyAuthenticationInfo:
+            return isTrunk && direction == .inward
         default:
-            guard name.claimsTrust else { return true }
+            // A trunk is of those who trust each other (RFC 3325 section 5).
+            guard name.claimsTrust, !isTrunk else { return true }
             return direction == .outward && !isPrivate
         }
     }

@@ -31,6 +31,9 @@ package struct MessageWriter: ~Copyable {
     /// longer than its request.
     private(set) var isCompact = false
 
+    /// Whether the message is from or for a trunk, whose claims of trust, credentials and routes go on.
+    private(set) var isTrunk = false
+
     /// Where the last `answerIdentity` had place for a tag of ours; 0 when To came with one.
     private(set) var tagPlace = 0
 
@@ -53,9 +56,10 @@ package struct MessageWriter: ~Copyable {
     package var isWhole: Bool { !buffer.overflowed }
 
     /// Begins a message.
-    package mutating func begin() {
+    package mutating func begin(isTrunk: Bool = false) {
         buffer.removeAll()
         isCompact = false
+        self.isTrunk = isTrunk
     }
 
     /// Writes a literal.
@@ -332,14 +336,15 @@ package struct MessageWriter: ~Copyable {
         }
     }
 
-    /// Writes From, To, Call-ID and CSeq of a request as they go on.
-    package mutating func identity(
+    /// Writes From, To, Call-ID and CSeq of a request as they go on; `caller` stands in From of a request of
+    /// the trunk whose row has the name `trunk`.
+    mutating func identity(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
-        sequence: UInt32
+        sequence: UInt32, caller: TrunkCaller = .asWritten, trunk: Span<UInt8> = Span()
     ) {
         switch direction {
         case .inward:
-            party("From", index.from, message)
+            self.caller(index.from, message, caller, trunk)
             party("To", index.to, message)
         case .outward:
             if let from = index.value(.from) { header("From", message.bytes(from), direction) }
@@ -389,8 +394,12 @@ package struct MessageWriter: ~Copyable {
         through flow: Flow, _ message: Span<UInt8>, _ index: borrowing MessageIndex,
         asterisk: SocketAddress, sequenceShift: UInt16, account: UInt32
     ) -> Bool {
-        guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
-        else { return true }
+        guard let value = index.value(.contact) else { return true }
+        guard let contact = try? NameAddress(value, in: message) else {
+            // All that was registered at a trunk (RFC 3261 section 10.2.2).
+            if isTrunk, message.bytes(value).isExactly("*") { append("Contact: *\r\n") }
+            return true
+        }
         buffer.append("Contact: <sip:")
         let source = tokens.mark(flow.peer.ip)
         guard

@@ -4,7 +4,7 @@ package import Sys
 
 /// A class of sources, what they may do, and how they are answered.
 package struct Profile: Equatable, Sendable {
-    /// Its name in the settings: `world` and `phones` are there without being written.
+    /// Its name in the settings: `phones`, `trunks` and `world` are there without being written.
     package var name: String
     /// The networks whose sources belong to it.
     package var networks: [Network] = []
@@ -20,7 +20,7 @@ package struct Profile: Equatable, Sendable {
     package var answer = ProfileAnswer.challenge
     /// How many answers a second go to an address that has proven nothing; nil for `defence.replies`.
     package var replies: UInt32?
-    /// How many calls an account may make at a time; nil for `calls.at-once`.
+    /// How many calls an account may make at a time, nil for `calls.at-once`; or a trunk may have, nil for any.
     package var calls: UInt32?
     /// How many wrong passwords within the window ban a source; nil for `defence.failures`.
     package var failures: UInt32?
@@ -58,10 +58,10 @@ package struct Profile: Equatable, Sendable {
 
 /// The profiles, and which one a source falls into.
 package struct Profiles: Equatable, Sendable {
-    /// Those of the settings, in their order; the two that are always there come last.
-    package private(set) var all: [Profile] = [Profile("phones"), Profile("world")]
+    /// Those of the settings, in their order; the three that are always there come last.
+    package private(set) var all = [Profile("phones"), Profile("trunks"), Profile("world")]
 
-    /// The two that are always there.
+    /// The three that are always there.
     package init() {}
 
     /// Whether the settings have any: without, every source may do everything.
@@ -73,14 +73,16 @@ package struct Profiles: Equatable, Sendable {
         let place =
             all.firstIndex { $0.name == name }
             ?? {
-                all.insert(Profile(name), at: all.count - 2)
-                return all.count - 3
+                all.insert(Profile(name), at: all.count - 3)
+                return all.count - 4
             }()
         all[place].take(rule)
     }
 
     /// Why a source falls into a profile.
     package enum Cause: Equatable, Sendable {
+        /// The trunk that it is of.
+        case trunk(String)
         /// The narrowest network that holds it.
         case network(Network)
         /// A phone is registered from it.
@@ -91,10 +93,14 @@ package struct Profiles: Equatable, Sendable {
         case none
     }
 
-    /// The profile of a source: by the narrowest network, then as a resident, then by its country.
+    /// The profile of a source: by its trunk, by the narrowest network, then as a resident, then by its country.
     package func classify(
-        _ ip: IPAddress, isResident: Bool, country: Country
+        _ ip: IPAddress, trunk: String?, isResident: Bool, country: Country
     ) -> (profile: Int, cause: Cause) {
+        if let trunk {
+            let own = all.firstIndex { $0.trunks.contains(trunk) }
+            return (own ?? all.count - 2, .trunk(trunk))
+        }
         var best: (profile: Int, network: Network)?
         for (number, profile) in all.enumerated() {
             for network in profile.networks where network.contains(ip) {
@@ -104,7 +110,7 @@ package struct Profiles: Equatable, Sendable {
             }
         }
         if let best { return (best.profile, .network(best.network)) }
-        if isResident { return (all.count - 2, .resident) }
+        if isResident { return (all.count - 3, .resident) }
         if country != .unknown,
             let number = all.firstIndex(where: { $0.countries.contains(country) })
         {

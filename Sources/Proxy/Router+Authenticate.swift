@@ -50,7 +50,7 @@ extension Router {
         let isRefreshing = accounts.isStale(account, now.monotonic) && !replayed
         if isRefreshing { ask(account) }
         if accounts[account].state == .asked {
-            park(bytes, index, flow, account)
+            wait(bytes, index, flow, account)
             return nil
         }
         let isProven = verify(bytes, index, header, algorithm, account)
@@ -63,7 +63,7 @@ extension Router {
         }
         if isRefreshing, accounts[account].state == .found {
             // The password may be new: the answer under way decides.
-            park(bytes, index, flow, account)
+            wait(bytes, index, flow, account)
         } else {
             unproven(bytes, index, flow, account, isProven ? "acl" : "wrong-password")
         }
@@ -331,28 +331,34 @@ extension Router {
         return true
     }
 
-    /// Keeps a message until directory has answered.
-    ///
-    /// When all places are taken it is lost, and comes again. When those of its account are, it is answered
-    /// as if it were wrong, as it would be for an account that need not be asked for.
-    private mutating func park(
+    /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
+    /// as it would be for an account that need not be asked for.
+    private mutating func wait(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
+        guard !park(bytes, index, flow, account) else { return }
+        wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+    }
+
+    /// Keeps a message until directory has answered; false when too many of its account wait already.
+    ///
+    /// When all places are taken it is lost, and comes again.
+    mutating func park(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+    ) -> Bool {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
         for message in waiting where message.flow == flow {
-            if blocks.span(message.block).equals(bytes) { return }
+            if blocks.span(message.block).equals(bytes) { return true }
         }
-        guard parkedCount < 2048 else { return }
-        guard waiting.count < 16 else {
-            wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
-            return
-        }
+        guard parkedCount < 2048 else { return true }
+        guard waiting.count < 16 else { return false }
         let block = blocks.store(bytes)
-        guard block.exists else { return }
+        guard block.exists else { return true }
         parked[account, default: []].append(
             ParkedMessage(block: block, flow: flow, received: received, arrival: arrival))
         parkedCount += 1
+        return true
     }
 
     /// Takes what directory says.
@@ -366,6 +372,7 @@ extension Router {
         case .changed:
             accounts.forgetAnswers()
             foreignHA1 = [:]
+            askForTrunkNames()
         }
     }
 
@@ -378,6 +385,7 @@ extension Router {
             return
         }
         accounts.take(answer, for: question.account, now.monotonic)
+        if !trunks.isEmpty { noteTrunkName(question.account) }
         let waiting = parked.removeValue(forKey: question.account) ?? []
         parkedCount -= waiting.count
         for message in waiting {

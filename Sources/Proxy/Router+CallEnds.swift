@@ -18,7 +18,8 @@ extension Router {
             return
         }
         if let way = openWay(call.flow, call.account) { sendBye(call, .outward, way) }
-        sendBye(call, .inward, Flow(.udp, listener: inside, peer: call.asterisk))
+        let listener = insideListener(call.account)
+        sendBye(call, .inward, Flow(.udp, listener: listener, peer: call.asterisk))
         endRecord(call, reason)
         calls.end(handle, &blocks, now.monotonic)
     }
@@ -67,6 +68,9 @@ extension Router {
         let isFrom = (direction == .inward) == call.isFromPhone
         write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction)
         write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction)
+        if direction == .outward, !call.range(.route).isEmpty {
+            writer.header("Route", bytes.extracting(call.range(.route)), direction)
+        }
         writer.callID(bytes.extracting(call.range(.callID)), direction)
         let last = direction == .inward ? call.inwardSequence : call.outwardSequence
         writer.append("CSeq: ")

@@ -34,7 +34,11 @@ extension Router {
             &call, bytes, index,
             phone: bytes.bytes(call.isFromPhone ? contact.whole : .empty),
             asterisk: bytes.bytes(call.isFromPhone ? .empty : contact.user),
-            peer: bytes.bytes(call.isFromPhone ? index.requestURI.user : index.from.uri.user))
+            peer: bytes.bytes(
+                call.isFromPhone || exchange.isTrunk
+                    ? index.requestURI.user : index.from.uri.user),
+            route: exchange.isTrunk && call.isFromPhone
+                ? Self.values(.recordRoute, bytes, index) : [])
         exchanges[handle].call = keep(&call, bytes, index)
     }
 
@@ -64,7 +68,12 @@ extension Router {
         let contact = Self.contact(bytes, index)
         let piece = isInward ? Call.Piece.asterisk : .phone
         let text = bytes.bytes(isInward ? contact.user : contact.whole)
-        Self.replace(&calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag))
+        // Whoever has asked takes the way back from its own end (RFC 3261 section 12.1.2).
+        let route =
+            exchange.isTrunk && !isInward
+            ? Self.values(.recordRoute, reversed: true, bytes, index) : nil
+        Self.replace(
+            &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
         guard calls.keepPieces(&call, &blocks) else {
             callFailed(owner)
             return
@@ -74,15 +83,20 @@ extension Router {
         if call.isEnding { end(exchange.call, "ended-while-ringing") }
     }
 
-    /// Puts a call's pieces together with another text in place of one, and a tag behind its To.
+    /// Puts a call's pieces together with another text in place of one, a tag behind its To, and another
+    /// route when there is one.
     private static func replace(
         _ calls: inout Calls, _ call: inout Call, _ blocks: borrowing BlockStore,
-        _ other: Call.Piece, _ text: Span<UInt8>, tag: Span<UInt8>
+        _ other: Call.Piece, _ text: Span<UInt8>, tag: Span<UInt8>, route: [UInt8]? = nil
     ) {
         let old = call
         let bytes = blocks.span(old.block)
         calls.clearPieces()
         for piece in Call.Piece.allCases {
+            if piece == .route, let route {
+                calls.add(route.span, .route, to: &call)
+                continue
+            }
             calls.add(
                 piece == other ? text : bytes.extracting(old.range(piece)), piece, to: &call)
             if piece == .to { calls.addTag(tag, of: .to, to: &call) }
@@ -175,6 +189,7 @@ extension Router {
         _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
         _ token: AsteriskToken
     ) -> Bool {
+        guard trunk(of: account) == nil else { return true }
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
         guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
             refuse(bytes, index, flow, 403, "Forbidden", CallRefusal.barred.code)
@@ -193,7 +208,9 @@ extension Router {
     ) -> Handle {
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
         guard isCall, !calls.isFull else { return .none }
-        let dialled = settings.calls.plan.read(token.user.span)
+        let dialled =
+            trunk(of: account) == nil
+            ? settings.calls.plan.read(token.user.span) : Dialled(.home)
         var call = Call(
             account: account, direction: .unknown, flow: flow, asterisk: token.asterisk,
             since: now.sinceEpoch, heard: now.monotonic)
@@ -205,7 +222,7 @@ extension Router {
         call.outwardSequence = Self.unknownSequence
         addPieces(
             &call, bytes, index, phone: bytes.bytes(Self.contact(bytes, index).whole),
-            asterisk: token.user.span, peer: bytes.bytes(index.to.uri.user))
+            asterisk: token.user.span, peer: bytes.bytes(index.to.uri.user), route: [])
         return keep(&call, bytes, index)
     }
 
@@ -214,8 +231,7 @@ extension Router {
 
     private mutating func addPieces(
         _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
-        phone: Span<UInt8>,
-        asterisk: Span<UInt8>, peer: Span<UInt8>
+        phone: Span<UInt8>, asterisk: Span<UInt8>, peer: Span<UInt8>, route: [UInt8]
     ) {
         calls.clearPieces()
         calls.add(bytes.bytes(index.callID), .callID, to: &call)
@@ -224,6 +240,7 @@ extension Router {
         calls.add(phone, .phone, to: &call)
         calls.add(asterisk, .asterisk, to: &call)
         calls.add(peer, .peer, to: &call)
+        calls.add(route.span, .route, to: &call)
     }
 
     private mutating func keep(
@@ -283,7 +300,9 @@ extension Router {
         addPieces(
             &call, bytes, index, phone: bytes.bytes(index.requestURI.whole),
             asterisk: bytes.bytes(Self.contact(bytes, index).user),
-            peer: bytes.bytes(index.from.uri.user))
+            peer: bytes.bytes(index.from.uri.user),
+            route: trunk(of: account) == nil
+                ? [] : Self.values(.route, dropping: 1, bytes, index))
         let handle = keep(&call, bytes, index)
         if calls.gate[account].isBarred, !settings.isObserving {
             end(handle, CallRefusal.barred.code)

@@ -48,9 +48,11 @@ extension Router {
         _ account: Int32, _ dialled: Dialled, _ request: UInt64, _ flow: Flow
     ) -> CallVerdict {
         accounts[account].isKept = true
-        notice(account, at: flow.peer.ip)
+        let isTrunk = trunk(of: account) != nil
+        // Where a trunk's servers stand says nothing of who calls.
+        if !isTrunk { notice(account, at: flow.peer.ip) }
         let terms = CallTerms(
-            rules: settings.calls, atOnce: callsAtOnce(flow.peer.ip), now: now,
+            rules: settings.calls, atOnce: isTrunk ? 0 : callsAtOnce(flow.peer.ip), now: now,
             local: now.sinceEpoch + utcOffset)
         return calls.gate.judge(account, dialled, request: request, terms)
     }

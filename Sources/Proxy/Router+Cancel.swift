@@ -73,7 +73,7 @@ extension Router {
         let nothing: [UInt8] = []
         writeFromSent(handle, "CANCEL", to: .empty, in: nothing.span)
         if clients[handle].cancelReason.length > 0 {
-            let isInward = clients[handle].flow.listener == inside
+            let isInward = listeners[Int(clients[handle].flow.listener)].side == .inside
             Self.writeReason(
                 &writer, texts, clients[handle].cancelReason, isInward ? .inward : .outward)
         }

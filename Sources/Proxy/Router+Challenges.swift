@@ -123,6 +123,10 @@ extension Router {
         guard exchange.account >= 0, exchange.challenges < 2, !exchange.cancelled else {
             return false
         }
+        guard !exchange.isTrunk else {
+            asteriskAsks(exchange)
+            return false
+        }
         let uri = "sip:\(texts.span(exchange.user).text)@\(exchange.asterisk)"
         guard
             case .answer(let answer) = answer(
@@ -135,6 +139,15 @@ extension Router {
         exchanges[owner].sequenceShift &+= 1
         resend(owner, answer)
         return true
+    }
+
+    private mutating func asteriskAsks(_ exchange: Exchange) {
+        let name = accounts.name(exchange.account).text.dropFirst(Trunk.prefix.count)
+        audit.add(
+            .asteriskRefused, .warning,
+            "Asterisk \(exchange.asterisk) asks the trunk \(name) for a password: it does not tell it by"
+                + " the edge's address and port (chan_sip: type=peer, insecure=invite; PJSIP: an identify)",
+            [(.trunk, String(name)), (.asterisk, "\(exchange.asterisk)")])
     }
 
     private mutating func asteriskRefused(_ exchange: Exchange) {

@@ -33,9 +33,9 @@ extension Router {
             ? connectionBindings[flow.connection] != nil : bindings.hasFlow(flow)
     }
 
-    /// Whether nothing is ever held against an address: Asterisks and `defence.allow`.
+    /// Whether nothing is ever held against an address: Asterisks, trunks and `defence.allow`.
     func isTrusted(_ ip: IPAddress) -> Bool {
-        isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
+        isAsterisk(ip) || trunk(at: ip) != nil || settings.allow.contains { $0.contains(ip) }
     }
 
     /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what
@@ -62,7 +62,8 @@ extension Router {
         let place = defence.sources.find(Defence.source(ip))
         let source = place.map { defence.sources[$0] }
         return settings.profiles.classify(
-            ip, isResident: source.map { $0.residentUntil > now.monotonic } ?? false,
+            ip, trunk: trunk(at: ip).map { trunks[$0].settings.name },
+            isResident: source.map { $0.residentUntil > now.monotonic } ?? false,
             country: source?.country ?? .unknown)
     }
 

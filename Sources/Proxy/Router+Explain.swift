@@ -15,6 +15,9 @@ extension Router {
         var rows = [("profile", "\(settings.profiles.all[number].name), \(Self.said(cause))")]
         if isAsterisk(ip) {
             rows.append(("standing", "an Asterisk: nothing is held against it"))
+        } else if trunk(at: ip) != nil {
+            rows.append(
+                ("standing", "a trunk: it needs no password, and nothing is held against it"))
         } else if let network = settings.allow.first(where: { $0.contains(ip) }) {
             rows.append(("standing", "in \(network) of defence.allow: nothing is held against it"))
         } else if defence.isListed(ip, now.monotonic) {
@@ -82,6 +85,7 @@ extension Router {
 
     private static func said(_ cause: Profiles.Cause) -> String {
         switch cause {
+        case .trunk(let name): "because it is of the trunk \(name)"
         case .network(let network): "because of the network \(network)"
         case .resident: "because a phone is registered from there"
         case .country(let country): "because of the country \(country.code)"

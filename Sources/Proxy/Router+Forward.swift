@@ -63,9 +63,9 @@ extension Router {
         _ index: borrowing MessageIndex
     ) {
         guard let client = beginInward(handle, address) else { return }
-        writer.begin()
+        writer.begin(isTrunk: exchanges[handle].isTrunk)
         Self.writeInward(
-            &writer, texts, exchanges[handle], bytes, index, clients[client], client, nil)
+            &writer, texts, accounts, exchanges[handle], bytes, index, clients[client], client, nil)
         sendInward(handle, client)
     }
 
@@ -78,7 +78,8 @@ extension Router {
 
     private mutating func beginInward(_ handle: Handle, _ address: SocketAddress) -> Handle? {
         exchanges[handle].asterisk = address
-        let flow = Flow(.udp, listener: inside, peer: address)
+        let listener = insideListener(exchanges[handle].account)
+        let flow = Flow(.udp, listener: listener, peer: address)
         guard let client = beginClient(handle, flow) else { return nil }
         clients[client].asterisk = asterisks.firstIndex { $0.address == address } ?? -1
         return client
@@ -86,36 +87,44 @@ extension Router {
 
     private mutating func sendInward(_ handle: Handle, _ client: Handle) {
         send(client)
-        let mayMove = exchanges[handle].method == .invite && !exchanges[handle].inDialog
-        if mayMove, asterisks.count > 1, clients.contains(client) {
-            clients[client].noAnswer = timers.set(
-                client.payload(.noAnswer), at: now.monotonic + Self.patienceForAnswer)
-        }
+        if asterisks.count > 1 { watch(handle, client) }
+    }
+
+    /// Sees to it that an INVITE that nobody answers goes elsewhere.
+    private mutating func watch(_ handle: Handle, _ client: Handle) {
+        guard exchanges[handle].method == .invite, !exchanges[handle].inDialog,
+            clients.contains(client)
+        else { return }
+        clients[client].noAnswer = timers.set(
+            client.payload(.noAnswer), at: now.monotonic + Self.patienceForAnswer)
     }
 
     /// Writes an exchange's kept request as it goes to its Asterisk, with credentials when it has asked.
     private mutating func writeKept(
         _ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?
     ) {
-        writer.begin()
+        writer.begin(isTrunk: exchanges[handle].isTrunk)
         Self.writeKept(
-            &writer, blocks, texts, exchanges[handle], parser, clients[client], client, answer)
+            &writer, blocks, texts, accounts, exchanges[handle], parser, clients[client], client,
+            answer)
     }
 
     private static func writeKept(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore,
-        _ texts: borrowing TextStore, _ exchange: Exchange, _ parser: MessageParser,
+        _ texts: borrowing TextStore, _ accounts: borrowing Accounts, _ exchange: Exchange,
+        _ parser: MessageParser,
         _ client: Client, _ handle: Handle, _ answer: ChallengeAnswer?
     ) {
         let bytes = blocks.span(exchange.request)
         var index = MessageIndex()
         guard (try? parser.parse(bytes, into: &index)) != nil else { return }
-        writeInward(&writer, texts, exchange, bytes, index, client, handle, answer)
+        writeInward(&writer, texts, accounts, exchange, bytes, index, client, handle, answer)
     }
 
     private static func writeInward(
-        _ writer: inout MessageWriter, _ texts: borrowing TextStore, _ exchange: Exchange,
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ client: Client, _ handle: Handle,
+        _ writer: inout MessageWriter, _ texts: borrowing TextStore,
+        _ accounts: borrowing Accounts, _ exchange: Exchange, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex, _ client: Client, _ handle: Handle,
         _ answer: ChallengeAnswer?
     ) {
         writer.append(bytes.bytes(index.methodSlice))
@@ -126,32 +135,54 @@ extension Router {
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
-            writer.recordRoute(
-                client.flow.listener, to: exchange.flow, account: bytes.bytes(index.from.uri.user))
+            let account =
+                exchange.isTrunk
+                ? accounts.name(exchange.account) : bytes.bytes(index.from.uri.user)
+            writer.recordRoute(client.flow.listener, to: exchange.flow, account: account)
+            writer.recordRoutes(bytes, index)
         }
         writer.identity(
-            bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift))
+            bytes, index, .inward, sequence: index.sequence + UInt32(exchange.sequenceShift),
+            caller: exchange.caller, trunk: accounts.name(exchange.account))
         writer.phoneContact(bytes, index)
         if let answer { writer.append(answer.header.span) }
         writer.rest(bytes, index, .inward, sequenceShift: exchange.sequenceShift)
     }
 
-    /// Passes on the ACK of a 2xx, which is a request of its own without a transaction.
+    /// Passes on the ACK of a 2xx, which is a request of its own without a transaction; `trunk` is the row
+    /// of the trunk that sent it.
     mutating func forwardACK(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken,
+        _ trunk: Int32?
     ) {
-        let flow = Flow(.udp, listener: inside, peer: token.asterisk)
-        writer.begin()
+        let flow = Flow(.udp, listener: insideListener(trunk ?? -1), peer: token.asterisk)
+        writer.begin(isTrunk: trunk != nil)
         writer.append("ACK ")
         writer.append(uriOf: token.asterisk, user: token.user.span)
         writer.append(" SIP/2.0\r\n")
         writer.via(flow, .none, random())
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
-        writer.identity(
-            bytes, index, .inward, sequence: index.sequence + UInt32(token.sequenceShift))
+        Self.writeIdentity(
+            &writer, accounts, bytes, index, token, trunk, caller(bytes, index, trunk))
         writer.phoneContact(bytes, index)
         writer.rest(bytes, index, .inward)
         if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+    }
+
+    private func caller(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int32?
+    ) -> TrunkCaller {
+        trunk == nil ? .asWritten : writtenCaller(bytes.bytes(index.from.uri.user))
+    }
+
+    private static func writeIdentity(
+        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex, _ token: AsteriskToken, _ trunk: Int32?,
+        _ caller: TrunkCaller
+    ) {
+        writer.identity(
+            bytes, index, .inward, sequence: index.sequence + UInt32(token.sequenceShift),
+            caller: caller, trunk: accounts.name(trunk ?? -1))
     }
 
     // MARK: Outward
@@ -162,7 +193,7 @@ extension Router {
         _ handle: Handle, _ flow: Flow, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        writer.begin()
+        writer.begin(isTrunk: exchanges[handle].isTrunk)
         let mark = Self.mark(&writer, accounts, exchanges[handle].account)
         let good = Self.writeOutward(
             &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch, mark)
@@ -172,7 +203,7 @@ extension Router {
     /// Sends an exchange's kept request as `forwardOutward` does the one at hand.
     mutating func forwardKept(_ handle: Handle, _ flow: Flow) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        writer.begin()
+        writer.begin(isTrunk: exchanges[handle].isTrunk)
         let mark = Self.mark(&writer, accounts, exchanges[handle].account)
         let good = Self.writeKept(
             &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch, mark)
@@ -186,6 +217,7 @@ extension Router {
             return false
         }
         send(client)
+        if hasOtherServer(handle) { watch(handle, client) }
         return true
     }
 
@@ -231,6 +263,7 @@ extension Router {
         writer.via(client.flow, handle, client.cookie)
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
+        writer.routes(bytes, index)
         writer.identity(bytes, index, .outward, sequence: index.sequence)
         guard
             writer.contact(
@@ -320,7 +353,8 @@ extension Router {
         else { return }
         clients[handle].noAnswer = .none
         let number = clients[handle].asterisk
-        guard tryNextAsterisk(owner) else { return }
+        guard tryNext(owner) else { return }
+        note(handle, answers: false)
         // What comes of the silent one later is ended there.
         clients[handle].cancelWanted = true
         clients[handle].settled = true

@@ -14,10 +14,15 @@ extension Router {
             return
         }
         let token = routeToken(bytes, index)
-        let endsHere = token == nil && index.method == .options
+        let trunk = token == nil ? calledTrunk(bytes, index, flow) : nil
+        let endsHere = token == nil && trunk == nil && index.method == .options
         guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
         if let token {
             insideDialogRequest(bytes, index, flow, token)
+            return
+        }
+        if let trunk {
+            callTrunk(trunk, bytes, index, flow)
             return
         }
         switch index.method {
@@ -46,19 +51,22 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: PhoneToken
     ) {
         let account = accounts.find(token.account.span) ?? -1
-        guard let way = openWay(token.flow, account) else {
+        guard let last = openWay(token.flow, account) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
             refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
             return
         }
+        let way = trunkWay(last, account, bytes, index)
+        let isTrunk = trunk(of: account) != nil
         guard index.method != .ack else {
             callConfirmed(bytes, index)
-            forwardInsideACK(bytes, index, way)
+            forwardInsideACK(bytes, index, way, isTrunk: isTrunk)
             return
         }
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward) else { return }
         exchanges[handle].account = account
+        exchanges[handle].isTrunk = isTrunk
         exchanges[handle].inDialog = true
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
@@ -71,6 +79,7 @@ extension Router {
     func openWay(_ flow: Flow, _ account: Int32) -> Flow? {
         if !flow.transport.isStream || liveConnections.contains(flow.connection) { return flow }
         guard account >= 0 else { return nil }
+        if let way = openWay(toTrunk: account) { return way }
         var best: Binding?
         var at = accounts[account].bindings
         while let binding = bindings[at] {
@@ -82,14 +91,15 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow, isTrunk: Bool
     ) {
-        writer.begin()
+        writer.begin(isTrunk: isTrunk)
         writer.append("ACK ")
         writer.append(bytes.bytes(index.requestURI.whole))
         writer.append(" SIP/2.0\r\n")
         writer.via(way, .none, random())
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
+        writer.routes(bytes, index)
         writer.identity(bytes, index, .outward, sequence: index.sequence)
         writer.rest(bytes, index, .outward)
         if writer.isWhole { outbox.append(writer.buffer, to: way) }

@@ -19,7 +19,9 @@ extension Router {
         if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
             offence(.forgedToken, flow)
         }
-        guard token != nil || isForUs(bytes, index) else {
+        let trunk = trunk(at: flow.peer.ip)
+        guard token != nil || trunk != nil && index.method != .register || isForUs(bytes, index)
+        else {
             foreign(bytes, index, flow)
             return
         }
@@ -36,10 +38,12 @@ extension Router {
             refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
             return
         }
-        let isForEdge = index.method == .options && index.requestURI.user.isEmpty
-        let endsHere = token == nil && (isForEdge || index.method == .register)
+        let isNew = token == nil || trunk != nil && index.to.tag.isEmpty
+        let isForEdge =
+            isNew && index.method == .options && (trunk != nil || index.requestURI.user.isEmpty)
+        let endsHere = isForEdge || isNew && index.method == .register
         guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
-        if let token {
+        if let token, !isNew {
             dialogRequest(bytes, index, flow, token, replayed)
             return
         }
@@ -47,6 +51,8 @@ extension Router {
         case .ack: break
         case .register: register(bytes, index, flow, replayed)
         case .options where isForEdge: answerOptions(bytes, index, flow)
+        case _ where trunk != nil:
+            trunkRequest(trunk ?? 0, token, bytes, index, flow, replayed)
         case .invite, .subscribe, .message, .options, .refer, .publish:
             newRequest(bytes, index, flow, key, replayed)
         default:
@@ -139,20 +145,21 @@ extension Router {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
+        let trunk = trunkAccount(token, flow)
         if index.method == .ack {
             callConfirmed(bytes, index)
-            forwardACK(bytes, index, token)
+            forwardACK(bytes, index, token, trunk)
             return
         }
-        var account: Int32 = -1
-        if let number = accounts.find(bytes.bytes(index.from.uri.user)),
+        var account: Int32 = trunk ?? -1
+        if trunk == nil, let number = accounts.find(bytes.bytes(index.from.uri.user)),
             writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account
         {
             account = number
         }
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
-        if writer.tokens.mark(flow.peer.ip) != token.source {
+        if trunk == nil, writer.tokens.mark(flow.peer.ip) != token.source {
             guard let number = authenticate(bytes, index, flow, replayed) else { return }
             guard writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account else {
                 refuse(bytes, index, flow, 403, "Forbidden", "other-account")
@@ -164,6 +171,7 @@ extension Router {
         guard let handle = open(bytes, index, flow, .inward) else { return }
         exchanges[handle].account = account
         exchanges[handle].inDialog = true
+        if trunk != nil { markTrunk(handle, bytes.bytes(index.from.uri.user)) }
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift
         forward(handle, to: token.asterisk, bytes, index)

@@ -77,6 +77,7 @@ extension Router {
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         timers.cancel(&clients[handle].noAnswer)
+        note(handle, answers: true)
         if clients[handle].cancelWanted { cancel(handle) }
         guard case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
             exchanges[owner].server.isOpen
@@ -111,6 +112,7 @@ extension Router {
         _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let status = index.status
+        note(handle, answers: true)
         guard !clients[handle].settled else {
             // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
             guard status < 300, exchanges[owner].method == .invite else { return }
@@ -128,8 +130,7 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        if status == 401 || status == 407 || !mayForward(owner, handle, bytes, index) {
-            // An Asterisk has no credentials for a phone: the challenge ends here, as a refusal.
+        if isChallengeInVain(owner, status) || !mayForward(owner, handle, bytes, index) {
             record(owner, 403, bytes, index, isOurs: true)
             conclude(owner)
             return
@@ -142,16 +143,31 @@ extension Router {
             return
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
-        if status == 503, mayMove(owner), tryNextAsterisk(owner) { return }
+        if status == 503, mayMove(owner), tryNext(owner) { return }
         if status == 430, tryOtherFlow(owner, after: handle) { return }
         record(owner, status, bytes, index, isOurs: false)
         conclude(owner)
     }
 
-    /// Whether another Asterisk may get an exchange's request.
+    /// Whether a response is a challenge that ends here, as a refusal: an Asterisk has no credentials for a
+    /// phone, and those it has for a trunk fit what it has addressed.
+    private mutating func isChallengeInVain(_ owner: Handle, _ status: UInt16) -> Bool {
+        guard status == 401 || status == 407 else { return false }
+        guard exchanges[owner].isTrunk else { return true }
+        if exchanges[owner].isReaddressed { cannotAuthenticate(owner) }
+        return exchanges[owner].isReaddressed
+    }
+
+    /// Whether another Asterisk, or another server of its trunk, may get an exchange's request.
     func mayMove(_ owner: Handle) -> Bool {
-        exchanges[owner].direction == .inward && !exchanges[owner].inDialog
+        (exchanges[owner].direction == .inward || exchanges[owner].isTrunk)
+            && !exchanges[owner].inDialog
             && exchanges[owner].server.isOpen && !exchanges[owner].cancelled
+    }
+
+    /// Sends an exchange's request to who has not got it yet; false when there is nobody.
+    mutating func tryNext(_ owner: Handle) -> Bool {
+        exchanges[owner].direction == .inward ? tryNextAsterisk(owner) : tryNextServer(owner)
     }
 
     /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6), of
@@ -189,9 +205,9 @@ extension Router {
         case .exchange(let owner):
             guard exchanges.contains(owner) else { return }
             exchanges[owner].open -= 1
-            if status == 408, clients[handle].asterisk >= 0, mayMove(owner),
-                exchanges[owner].method == .invite, tryNextAsterisk(owner)
-            {
+            if status == 408 { note(handle, answers: false) }
+            let isCall = exchanges[owner].method == .invite
+            if status == 408, isCall || exchanges[owner].isTrunk, mayMove(owner), tryNext(owner) {
                 return
             }
             if tryOtherFlow(owner, after: handle) { return }
@@ -239,7 +255,7 @@ extension Router {
         let exchange = exchanges[owner]
         // What has failed has nothing more to say, however late a 2xx comes.
         guard exchange.identity.exists else { return }
-        writer.begin()
+        writer.begin(isTrunk: exchange.isTrunk)
         writer.append("SIP/2.0 ")
         writer.append(decimal: UInt64(index.status))
         writer.append(" ")
@@ -267,6 +283,7 @@ extension Router {
                 writer.header("Contact", bytes.bytes(contact), .outward)
             }
         } else if exchange.method.carriesContact {
+            writer.recordRoutes(bytes, index)
             let account = Self.mark(&writer, accounts, exchange.account)
             let good = writer.contact(
                 through: exchange.flow, bytes, index, asterisk: exchange.asterisk,
@@ -283,11 +300,17 @@ extension Router {
         _ index: borrowing MessageIndex
     ) {
         if index.status < 300, exchange.method.carriesContact, clients.contains(client) {
+            // Of what came, the last stands next to whoever asked (RFC 3261 section 12.1.2).
+            writer.recordRoutes(bytes, index)
             Self.writeRecordRoute(
                 &writer, accounts, exchange.account, exchange.flow.listener,
                 to: clients[client].flow)
         }
-        writer.phoneContact(bytes, index)
+        if exchange.isTrunk, exchange.method == .register {
+            writer.registeredContacts(bytes, index, of: exchange.flow.peer)
+        } else {
+            writer.phoneContact(bytes, index)
+        }
         writer.rest(bytes, index, .inward)
     }
 

@@ -68,7 +68,7 @@ package struct Router: ~Copyable {
 
     var settings: RouterSettings
     let listeners: [Listener]
-    /// The listener that requests to Asterisks go out by.
+    /// The listener that requests to Asterisks go out by, but for those of trunks.
     let inside: UInt8
     let parser = MessageParser()
     var writer: MessageWriter
@@ -94,6 +94,11 @@ package struct Router: ~Copyable {
     var texts = TextStore(capacity: 64 << 20)
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
+    /// Who calls without an account.
+    var trunks: [Trunk] = []
+    /// From where, and the rows of `accounts` that stand for them, by their numbers.
+    var trunkSources: [TrunkSource] = []
+    var trunkAccounts: [Int32] = []
     var defence = Defence()
     var recent = Recent()
     var held = HeldAnswers()
@@ -157,7 +162,12 @@ package struct Router: ~Copyable {
         self.settings = settings
         self.listeners = listeners
         self.now = now
-        inside = listeners.first { $0.side == .inside && $0.endpoint.transport == .udp }?.index ?? 0
+        let trunkEndpoints = settings.trunks.map(\.inside)
+        inside =
+            listeners.first {
+                $0.side == .inside && $0.endpoint.transport == .udp
+                    && !trunkEndpoints.contains($0.endpoint)
+            }?.index ?? 0
         writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
         nonces = Nonces(key: Array(secret.suffix(32)))
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
@@ -184,6 +194,7 @@ package struct Router: ~Copyable {
         asterisks = settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)
         }
+        adoptTrunks()
         let addresses = old.map(\.address)
         guard addresses != settings.asterisks else { return }
         for number in accounts.indices where accounts[number].presences >= 0 {

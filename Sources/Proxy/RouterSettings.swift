@@ -40,6 +40,8 @@ package struct RouterSettings: Sendable {
 
     /// What accounts may call, and how much.
     package var calls = CallRules([])
+    /// Who calls without an account.
+    package var trunks: [TrunkSettings] = []
 
     /// The limit of a detector.
     func limit(_ detector: Detector) -> Limit {
@@ -70,10 +72,20 @@ package struct RouterSettings: Sendable {
             case .profile(let name, let rule): profiles.take(name, rule)
             case .mode(let mode): isObserving = mode == .observe
             case .calls(let rule): callRules.append(rule)
+            case .trunk(let name, let rule): take(name, rule)
             default: break
             }
         }
         if algorithms.isEmpty { algorithms = [.md5] }
         calls = CallRules(callRules)
+    }
+    private mutating func take(_ trunk: String, _ rule: TrunkRule) {
+        let place =
+            trunks.firstIndex { $0.name == trunk }
+            ?? {
+                trunks.append(TrunkSettings(trunk))
+                return trunks.count - 1
+            }()
+        trunks[place].take(rule)
     }
 }

@@ -3,10 +3,10 @@ internal import Messages
 internal import Settings
 internal import Sys
 
-/// `rempart status`: the components, the Asterisks, the barred accounts, and who enforces the bans.
+/// `rempart status`: the components, the Asterisks, the trunks, the barred accounts, and who enforces the bans.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the state of the edge and of the Asterisks behind it.")
+        abstract: "Show the state of the edge, of the Asterisks behind it, and of the trunks.")
 
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var table: TableOptions
@@ -33,6 +33,7 @@ struct Status: ParsableCommand {
 struct StatusReport {
     private var components: [Component] = []
     private var asterisks: [(address: String, state: AsteriskState)] = []
+    private var trunks: [TrunkRow] = []
     private var standings: [AccountStanding] = []
     private var kernelBans = false
     private var whyNoKernelBans = ""
@@ -60,6 +61,7 @@ struct StatusReport {
                         role: role, pid: pid, state: state, restarts: restarts, status: status))
             case .asterisk(let address, let state):
                 asterisks.append((address.description, state))
+            case .trunk(let row): trunks.append(row)
             case .standing(let standing): standings.append(standing)
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
             default: break
@@ -103,7 +105,15 @@ struct StatusReport {
                             .init("state", .string($0.state.name)),
                         ])
                     })),
+            .init("trunks", .array(trunks.map(Self.json))),
             .init("barred", .array(standings.map(Self.json))),
+        ])
+    }
+
+    private static func json(_ row: TrunkRow) -> JSON {
+        .object([
+            .init("trunk", .string(row.name)), .init("server", .string(row.server.description)),
+            .init("state", .string(row.state.name)), .init("calls", .number(Int64(row.calls))),
         ])
     }
 
@@ -130,6 +140,13 @@ struct StatusReport {
         if !asterisks.isEmpty {
             var table = Table("ASTERISK", "STATE")
             for one in asterisks { table.add(one.address, one.state.name) }
+            parts.append(table.text)
+        }
+        if !trunks.isEmpty {
+            var table = Table("TRUNK", "SERVER", "STATE", "CALLS")
+            for row in trunks {
+                table.add(row.name, row.server.description, row.state.name, "\(row.calls)")
+            }
             parts.append(table.text)
         }
         if !standings.isEmpty {

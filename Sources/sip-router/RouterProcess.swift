@@ -161,7 +161,8 @@ final class RouterProcess {
     private func rows(_ request: ControlRequest) -> [ControlReply] {
         switch request {
         case .phones: router.phones() + [.done]
-        case .asterisks: router.asteriskRows() + router.standingRows() + [.done]
+        case .asterisks:
+            router.asteriskRows() + router.trunkRows() + router.standingRows() + [.done]
         case .explain(let what): router.explain(what) + [.done]
         case .calls: router.callRows() + [.done]
         case .endCall(let callID): [router.endCalls(callID, now)]

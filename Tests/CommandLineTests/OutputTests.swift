@@ -47,6 +47,8 @@ import Testing
         let server = try #require(SocketAddress("198.19.0.10:5060"))
         var report = StatusReport(rows)
         report.add([.asterisk(server, .up)])
+        let row = TrunkRow(name: "telco", server: server, state: .unknown, calls: 2)
+        report.add([.trunk(row)])
         report.add([.kernelBans(true, "")])
         let components =
             #"[{"name":"sip-router","pid":123,"state":"ready","restarts":2,"status":"Serving"},"#
@@ -54,8 +56,11 @@ import Testing
         #expect(
             report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
                 + components
-                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"barred":[]}"#
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
+                + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
+                + #""barred":[]}"#
         )
+        #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
     }
 
     @Test(

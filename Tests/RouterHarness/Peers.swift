@@ -2,6 +2,7 @@ package import Digest
 package import Messages
 internal import Proxy
 package import Registrar
+internal import Sys
 
 /// A user agent that is told what to do.
 package class Peer {
@@ -199,15 +200,67 @@ package final class Phone: Peer {
     }
 }
 
+/// A server of a trunk.
+package final class Carrier: Peer {
+    /// Its Contact.
+    package let contact: String
+
+    /// A server at an address outside, which speaks over UDP.
+    package init(_ edge: SimulatedEdge, at text: String) {
+        contact = "sip:carrier@\(text)"
+        super.init(edge, Flow(.udp, listener: 0, peer: address(text)), sentBy: text)
+        edge.carriers.insert(flow.peer.ip)
+    }
+
+    /// A request that begins something.
+    package func request(
+        _ method: String, _ uri: String, from: String = "<sip:+4420123@carrier.example>",
+        callID: String = "t1", extra: [String] = [], body: String = ""
+    ) -> [UInt8] {
+        let contact = method == "INVITE" ? ["Contact: <\(contact)>"] : []
+        return wire(
+            [
+                "\(method) \(uri) SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
+                "From: \(from);tag=t1", "To: <\(uri)>", "Call-ID: \(callID)",
+                "CSeq: 1 \(method)",
+            ] + contact + extra, body)
+    }
+
+    /// Calls somebody; the INVITE as it was sent.
+    @discardableResult
+    package func call(
+        _ uri: String = "sip:+43123@203.0.113.5", from: String = "<sip:+4420123@carrier.example>",
+        callID: String = "t1", extra: [String] = []
+    ) -> Message {
+        let bytes = request(
+            "INVITE", uri, from: from, callID: callID, extra: extra, body: "v=0\r\n")
+        send(bytes)
+        guard let sent = Message(bytes) else { preconditionFailure("no message") }
+        return sent
+    }
+
+    /// Answers a request, with its Contact when the answer makes a dialog.
+    package func answer(
+        _ request: Message, _ status: Int, _ extra: [String] = [], body: String = ""
+    ) {
+        let contact = status > 100 && status < 300 ? ["Contact: <\(contact)>"] : []
+        send(
+            response(
+                to: request, status, tag: status == 100 ? "" : "c1", contact + extra, body: body))
+    }
+}
+
 /// An Asterisk as the edge's peer.
 package final class PBX: Peer {
     /// Its Contact.
     package let contact: String
 
-    /// An Asterisk at an address of the inside.
-    package init(_ edge: SimulatedEdge, at text: String = "10.0.0.10:5060") {
+    /// An Asterisk at an address of the inside, as it is reached by a listener.
+    package init(
+        _ edge: SimulatedEdge, at text: String = "10.0.0.10:5060", listener: UInt8 = 3
+    ) {
         contact = "sip:100@\(text)"
-        super.init(edge, Flow(.udp, listener: 3, peer: address(text)), sentBy: text)
+        super.init(edge, Flow(.udp, listener: listener, peer: address(text)), sentBy: text)
     }
 
     /// Answers a request, with its Contact when the answer makes a dialog.

@@ -12,13 +12,16 @@ package import Sys
 package final class SimulatedEdge {
     /// The realm of the edge.
     package static let realm = "edge.example"
-    /// The sockets: UDP, TCP and TLS outside, UDP inside.
+    /// The sockets: UDP, TCP and TLS outside, UDP inside, and another one there for a trunk.
     package static let listeners = [
         Listener(index: 0, side: .outside, endpoint: Endpoint(.udp, address("203.0.113.5:5060"))),
         Listener(index: 1, side: .outside, endpoint: Endpoint(.tcp, address("203.0.113.5:5060"))),
         Listener(index: 2, side: .outside, endpoint: Endpoint(.tls, address("203.0.113.5:5061"))),
         Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, address("10.0.0.1:5060"))),
+        Listener(index: 4, side: .inside, endpoint: trunkEndpoint),
     ]
+    /// Where a trunk's calls leave for the Asterisks.
+    package static let trunkEndpoint = Endpoint(.udp, address("10.0.0.1:5071"))
     /// The secret of the installation.
     package static let secret: [UInt8] = (0..<64).map { UInt8(truncatingIfNeeded: $0 * 7 + 3) }
 
@@ -54,6 +57,8 @@ package final class SimulatedEdge {
     package var inboxes: [Flow: [Message]] = [:]
     /// The only addresses of the inside that anything may be sent to.
     package var insiders: Set<IPAddress>
+    /// The addresses of trunks, to which routes go and come as they are.
+    package var carriers: Set<IPAddress> = []
     /// Asterisks that answer OPTIONS and REGISTER by themselves.
     package var helpful: Set<SocketAddress> = []
     /// The accounts registered at each Asterisk, with how it answers.
@@ -228,12 +233,13 @@ package final class SimulatedEdge {
         for header in message.headers {
             if header.value.utf8.contains(0x0A) { fault("a folded line in \(message)") }
         }
-        if message.isCompact, message.isRequest || flow.transport != .udp || flow.listener == 3 {
+        let isInward = flow.listener >= 3
+        if message.isCompact, message.isRequest || flow.transport != .udp || isInward {
             fault("a compact name in \(message)")
         }
-        if flow.listener == 3 {
+        if isInward {
             if !insiders.contains(flow.peer.ip) { fault("sent to \(flow.peer.ip): \(message)") }
-            if message.isRequest, message.has("P-Asserted-Identity") {
+            if flow.listener == 3, message.isRequest, message.has("P-Asserted-Identity") {
                 fault("an identity is asserted inward: \(message)")
             }
             return
@@ -242,7 +248,9 @@ package final class SimulatedEdge {
         if place(of: Array("10.0.0.".utf8), in: head, from: 0) != nil {
             fault("an inside address leaves: \(message)")
         }
-        if message.has("Record-Route") { fault("a Record-Route leaves: \(message)") }
+        if message.has("Record-Route"), !carriers.contains(flow.peer.ip) {
+            fault("a Record-Route leaves: \(message)")
+        }
     }
 
     /// An Asterisk's answers to what the edge asks of its own accord; false for everything else.

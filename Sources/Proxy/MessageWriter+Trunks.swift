@@ -1,0 +1,92 @@
+internal import Messages
+internal import SIP
+internal import Sys
+
+/// What goes to and comes from trunks as it does between any two proxies.
+extension MessageWriter {
+    /// The part of a user that is dialled: in SIP URIs made of telephone numbers parameters follow
+    /// (RFC 3261 section 19.1.6), which no dialplan reads.
+    static func number(_ user: Slice, _ message: Span<UInt8>) -> Slice {
+        guard let end = message.bytes(user).first(UInt8(ascii: ";")) else { return user }
+        return .from(user.start, to: user.start + end)
+    }
+
+    /// Writes the Routes of an Asterisk's request to a trunk, but for the topmost, which leads to us.
+    mutating func routes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
+        guard isTrunk else { return }
+        var isFirst = true
+        var start = 0
+        while let position = index.position(.route, from: start) {
+            start = position + 1
+            var list = ValueList(index[position].value)
+            while let value = list.next(in: message) {
+                if !isFirst { header("Route", message.bytes(value), .outward) }
+                isFirst = false
+            }
+        }
+    }
+
+    /// Writes the Record-Routes of a trunk's proxies, in their order, without ours.
+    mutating func recordRoutes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
+        guard isTrunk else { return }
+        var start = 0
+        while let position = index.position(.recordRoute, from: start) {
+            start = position + 1
+            var list = ValueList(index[position].value)
+            while let value = list.next(in: message) {
+                if isOurs(value, message) { continue }
+                header("Record-Route", message.bytes(value), .inward)
+            }
+        }
+    }
+
+    private mutating func isOurs(_ route: Slice, _ message: Span<UInt8>) -> Bool {
+        guard let address = try? NameAddress(route, in: message) else { return false }
+        return tokens.phone(message.bytes(address.uri.user)) != nil
+    }
+
+    /// Writes those Contacts of a trunk's answer to a REGISTER that are this Asterisk's, as it knows them.
+    mutating func registeredContacts(
+        _ message: Span<UInt8>, _ index: borrowing MessageIndex, of asterisk: SocketAddress
+    ) {
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
+            var list = ValueList(index[position].value)
+            while let value = list.next(in: message) {
+                guard let contact = try? NameAddress(value, in: message),
+                    let token = tokens.asterisk(message.bytes(contact.uri.user)),
+                    token.asterisk == asterisk
+                else { continue }
+                append("Contact: <")
+                append(uriOf: token.asterisk, user: token.user.span)
+                append(">")
+                parameters(contact, message)
+                endLine()
+            }
+        }
+    }
+
+    /// Writes From of a trunk's request, with who stands for the caller.
+    mutating func caller(
+        _ from: NameAddress, _ message: Span<UInt8>, _ caller: TrunkCaller, _ trunk: Span<UInt8>
+    ) {
+        guard caller != .asWritten else {
+            party("From", from, message)
+            return
+        }
+        append("From: ")
+        displayName(from, message)
+        append("<sip:")
+        if caller == .anonymous {
+            append("anonymous")
+        } else {
+            append(trunk.extracting(min(Trunk.prefix.utf8.count, trunk.count)..<trunk.count))
+        }
+        append("@")
+        if from.uri.host.isEmpty { appendDomain() } else { append(message.bytes(from.uri.host)) }
+        append(">")
+        parameters(from, message)
+        endLine()
+    }
+}

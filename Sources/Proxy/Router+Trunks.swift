@@ -1,0 +1,236 @@
+internal import Journal
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// Trunks: who they are, and what comes from them.
+extension Router {
+    /// Takes over the trunks of the settings; what is known of servers that stay is kept.
+    mutating func adoptTrunks() {
+        let known = trunks.flatMap(\.servers)
+        trunks = []
+        trunkSources = []
+        trunkAccounts = []
+        for settings in settings.trunks {
+            let name = Trunk.accountName(settings.name)
+            guard let account = accounts.number(name.span),
+                let listener = listeners.first(where: {
+                    $0.side == .inside && $0.endpoint == settings.inside
+                })
+            else { continue }
+            accounts[account].isKept = true
+            let servers = settings.servers.map { address in
+                known.first { $0.address == address } ?? TrunkServer(address: address)
+            }
+            trunkSources += settings.sources.map { TrunkSource(network: $0, trunk: trunks.count) }
+            trunkAccounts.append(account)
+            trunks.append(
+                Trunk(
+                    settings: settings, account: account, inside: listener.index, servers: servers))
+        }
+        askForTrunkNames()
+    }
+
+    /// Asks directory whether a trunk has the name of an account.
+    mutating func askForTrunkNames() {
+        for trunk in trunks {
+            let name = Array(trunk.settings.name.utf8)
+            if let account = accounts.number(name.span) { ask(account) }
+        }
+    }
+
+    /// directory has answered about an account, which may have the name of a trunk.
+    mutating func noteTrunkName(_ account: Int32) {
+        let name = accounts.name(account).text
+        guard let number = trunks.firstIndex(where: { $0.settings.name == name }) else { return }
+        let isAccountName = accounts[account].state == .found && accounts[account].mayRegister
+        let isNew = isAccountName && !trunks[number].isAccountName
+        trunks[number].isAccountName = isAccountName
+        guard isNew else { return }
+        audit.add(
+            .degraded, .warning,
+            "the trunk \(name) has the name of an account: its callers that are not believed are sent on as"
+                + " anonymous; give the trunk another name under trunks",
+            [(.trunk, name), (.account, name)])
+    }
+
+    /// The number of the trunk that an address is of.
+    func trunk(at ip: IPAddress) -> Int? {
+        for place in trunkSources.indices where trunkSources[place].network.contains(ip) {
+            return trunkSources[place].trunk
+        }
+        return nil
+    }
+
+    /// The number of the trunk that a row of `accounts` stands for.
+    func trunk(of account: Int32) -> Int? {
+        trunkAccounts.isEmpty ? nil : trunkAccounts.firstIndex(of: account)
+    }
+
+    /// The listener that requests to Asterisks go out by, in the name of an account or of a trunk.
+    func insideListener(_ account: Int32) -> UInt8 {
+        trunk(of: account).map { trunks[$0].inside } ?? inside
+    }
+
+    /// The row that stands for the trunk that a dialog's token is of, if the request is from there.
+    mutating func trunkAccount(_ token: AsteriskToken, _ flow: Flow) -> Int32? {
+        guard let number = trunk(at: flow.peer.ip) else { return nil }
+        let account = trunks[number].account
+        return Self.mark(&writer, accounts, account) == token.account ? account : nil
+    }
+
+    /// Whether a trunk may have one more call; one that may not is refused, so that whoever asks can take
+    /// another way.
+    mutating func hasRoom(
+        _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard index.method == .invite else { return true }
+        guard !calls.isFull else {
+            refuseForNow(bytes, index, flow, "table-full")
+            return false
+        }
+        let trunk = trunks[number]
+        let (profile, _) = settings.profiles.classify(
+            flow.peer.ip, trunk: trunk.settings.name, isResident: false, country: .unknown)
+        guard let limit = settings.profiles.all[profile].calls,
+            calls.gate[trunk.account].all >= limit
+        else { return true }
+        guard !settings.isObserving else {
+            decided("trunk-full", 0, index, bytes, flow)
+            return true
+        }
+        refuseForNow(bytes, index, flow, "trunk-full")
+        return false
+    }
+
+    // MARK: From a trunk
+
+    /// A request of a trunk that begins something: it needs no password, and goes to an Asterisk by the
+    /// trunk's own listener.
+    ///
+    /// `token` is that of the Contact by which an Asterisk has registered there, if it is what the trunk calls.
+    mutating func trunkRequest(
+        _ number: Int, _ token: AsteriskToken?, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+    ) {
+        guard index.to.tag.isEmpty, begins(index.method) else {
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+            return
+        }
+        guard index.from.uri.scheme != .other, index.requestURI.scheme != .other else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
+            return
+        }
+        let account = trunks[number].account
+        guard isDialable(token, account, bytes, index) else {
+            refuse(bytes, index, flow, 404, "Not Found", "dial-string")
+            return
+        }
+        guard hasRoom(number, bytes, index, flow),
+            var caller = caller(bytes, index, flow, replayed),
+            index.method != .refer || mayTransfer(account, .none, bytes, index, flow),
+            let handle = openUnmerged(bytes, index, flow)
+        else { return }
+        if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
+        decided("passed on to an Asterisk, as of a trunk", 100, index, bytes, flow)
+        exchanges[handle].account = account
+        exchanges[handle].isTrunk = true
+        exchanges[handle].caller = caller
+        if let token {
+            keepUser(token.user.span, handle)
+        } else {
+            keepUser(bytes.bytes(MessageWriter.number(index.requestURI.user, bytes)), handle)
+        }
+        beginCall(handle, .made, Dialled(.home), bytes, index)
+        guard let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
+        else { return }
+        forward(handle, to: asterisk, bytes, index)
+    }
+
+    private func begins(_ method: Method) -> Bool {
+        switch method {
+        case .invite, .message, .subscribe, .notify, .refer, .publish: true
+        default: false
+        }
+    }
+
+    /// Whether what a trunk calls is safe for any dialplan.
+    private mutating func isDialable(
+        _ token: AsteriskToken?, _ account: Int32, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
+    ) -> Bool {
+        let called = bytes.bytes(MessageWriter.number(index.to.uri.user, bytes))
+        guard called.isEmpty || isDialable(called) else { return false }
+        if let token { return token.account == Self.mark(&writer, accounts, account) }
+        return isDialable(bytes.bytes(MessageWriter.number(index.requestURI.user, bytes)))
+    }
+
+    /// The Asterisk that a registration at the trunk is of, unless it is out of use.
+    private mutating func asterisk(of token: AsteriskToken, _ handle: Handle) -> SocketAddress? {
+        guard
+            let number = asterisks.firstIndex(where: {
+                $0.address == token.asterisk && $0.state != .down
+            })
+        else { return nil }
+        exchanges[handle].tried |= 1 << UInt64(number)
+        return token.asterisk
+    }
+
+    // MARK: The caller
+
+    /// Who stands as the caller toward the Asterisk; nil when directory has to be asked first.
+    private mutating func caller(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+    ) -> TrunkCaller? {
+        let name = bytes.bytes(index.from.uri.user)
+        switch writtenCaller(name) {
+        case .trunk: return .trunk
+        case .anonymous:
+            return isAccount(Self.anonymous.span, bytes, index, flow, replayed)
+                .map { $0 ? .trunk : .anonymous }
+        case .asWritten:
+            return isAccount(name, bytes, index, flow, replayed).map { $0 ? .trunk : .asWritten }
+        }
+    }
+
+    /// Who stands for a caller of whom nobody is asked: a number stays, since nothing else can be compared
+    /// with account names as every Asterisk does, which does not look at the case.
+    func writtenCaller(_ name: Span<UInt8>) -> TrunkCaller {
+        guard isDialable(name), !name.isCaseless("anonymous") else { return .anonymous }
+        for place in name.indices {
+            if name[place] == UInt8(ascii: "%") { return .anonymous }
+            if Characters.lower(name[place]) &- 0x61 < 26 || name[place] == UInt8(ascii: "_") {
+                return .trunk
+            }
+        }
+        return .asWritten
+    }
+
+    /// An exchange's request is a trunk's, inside a dialog: no Asterisk looks at who calls any more, and nobody
+    /// is asked.
+    mutating func markTrunk(_ handle: Handle, _ caller: Span<UInt8>) {
+        exchanges[handle].isTrunk = true
+        exchanges[handle].caller = writtenCaller(caller)
+    }
+
+    /// What stands for a caller who is not named (RFC 3323 section 4.1.1.3).
+    static let anonymous = Array("anonymous".utf8)
+
+    /// Whether a name is, or might be, that of an account; nil when the request waits for directory.
+    private mutating func isAccount(
+        _ name: Span<UInt8>, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ replayed: Bool
+    ) -> Bool? {
+        guard let account = accounts.number(name) else { return true }
+        if accounts.isStale(account, now.monotonic), !replayed { ask(account) }
+        switch accounts[account].state {
+        case .asked: return park(bytes, index, flow, account) ? nil : true
+        case .unknown: return false
+        case .found: return true
+        case .unasked, .unavailable:
+            accounts.forgetIfIdle(account)
+            return true
+        }
+    }
+}
