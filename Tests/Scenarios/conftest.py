@@ -14,9 +14,10 @@ from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.namespaces import EDGE_OUTSIDE, Network
+from lab.peers import Peer
 from lab.phones import Phone, Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
-from lab.trunks import TRUNKS, Trunk, trunk_configuration, trunk_settings
+from lab.trunks import TELCO, TRUNKS, Trunk, trunk_configuration, trunk_settings
 from lab.waiting import eventually
 from lab.workspace import workspace
 
@@ -185,7 +186,17 @@ def trunk_site(stage: Stage) -> Site:
     return _with_trunks(stage, CHAN_SIP_16)
 
 
+@pytest.fixture
+def telco(lab: Lab, trunk_site: Site) -> Iterator[Peer]:
+    """The first server of the provider that is known by its address alone."""
+    with Peer(lab.network, TELCO.servers[0]) as provider:
+        yield provider
+
+
 def _with_trunks(stage: Stage, kind: Kind) -> Site:
+    if stage.current and (stage.current.asterisk.channels() or stage.current.edge.calls()):
+        # A test that failed has left a call, which the next one would stumble over.
+        stage.clear()
     site = stage.site([kind], TRUNKS)
     site.asterisk.mark_log()
     return site
