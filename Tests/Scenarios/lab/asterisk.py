@@ -213,7 +213,8 @@ class Asterisk:
         """Whether Asterisk itself holds a contact for the account (which can only be the edge's)."""
         if self.kind.schema == CHAN_SIP:
             return self.sees_edge_at in self._chan_sip_contact(account)
-        return any(f"sip:{account}@{EDGE_INSIDE}" in line for line in self.cli("pjsip show contacts").splitlines())
+        # A long contact is cut before its host.
+        return any(f" {account}/sip:" in line for line in self.cli("pjsip show contacts").splitlines())
 
     def _chan_sip_contact(self, account: str) -> str:
         shown = self.cli(f"sip show peer {account}")
