@@ -8,12 +8,14 @@ import pytest
 from conftest import Lab, Site
 from lab.asterisk import ECHO
 from lab.capture import Capture
+from lab.clients import Client
 from lab.namespaces import EDGE_OUTSIDE
-from lab.peers import Leg, Peer, user_of
+from lab.peers import Leg, Peer, tag_of, uri_of, user_of
 from lab.phones import Shelf
 from lab.sip import Request, credentials
 from lab.trunks import SMALL, TELCO, Trunk
 from test_bans import banned_in_kernel
+from test_calls import offer
 
 CALLER = "4930123"
 STRANGER = "198.18.2.25"
@@ -69,6 +71,40 @@ def test_trunk_a_provider_that_asks_whether_the_edge_is_there_is_answered_by_the
     with Capture(lab.network, "inside") as wire:
         assert telco.ask(request).status == 200
     assert [raw for raw in wire.signalling(outgoing=True) if b"ping@" in raw] == []
+
+
+def test_trunk_a_call_from_a_network_of_the_trunks_lands_in_its_context(trunk_site: Site, lab: Lab) -> None:
+    with Peer(lab.network, "198.18.3.50", 5080) as provider:
+        leg = provider.call(ECHO, caller=CALLER)
+        trunk_site.wait_landed(SMALL, CALLER, ECHO)
+        assert leg.hang_up() == 200
+    trunk_site.wait_idle()
+
+
+def test_trunk_without_a_domain_is_called_by_its_first_servers_address(trunk_site: Site, lab: Lab, shelf: Shelf) -> None:
+    with Peer(lab.network, SMALL.servers[0]) as provider:
+        phone = trunk_site.call_out(shelf, SMALL)
+        invite = provider.expect("INVITE")
+        assert invite.start in (f"INVITE sip:30555@{provider.address}{port} SIP/2.0" for port in ("", ":5060"))
+        provider.answer(invite, 486)
+        phone.wait_closed()
+    trunk_site.wait_idle()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_trunk_a_provider_may_call_over_a_connection(trunk_site: Site, lab: Lab, transport: str) -> None:
+    with Client(lab.network, TELCO.servers[0], transport, lab.domain, namespace=lab.network.provider) as provider:
+        request = provider.request(
+            "INVITE", CALLER, uri=f"sip:{ECHO}@{EDGE_OUTSIDE}", extra=["Content-Type: application/sdp"], body=offer(provider)
+        )
+        answer = provider.answer_to(request)
+        assert answer and answer.status == 200
+        trunk_site.wait_landed(TELCO, CALLER, ECHO)
+        inside = {"uri": uri_of(answer.header("contact")), "to_tag": tag_of(answer.header("to")), "body": ""}
+        provider.send(Request(**{**vars(request.again()), **inside, "method": "ACK", "cseq": request.cseq}).encoded())
+        bye = provider.answer_to(Request(**{**vars(request.again()), **inside, "method": "BYE"}))
+        assert bye and bye.status == 200
+    trunk_site.wait_idle()
 
 
 # What the profile allows.

@@ -18,12 +18,21 @@ ANSWER_SECONDS = 5.0
 class Client:
     """One socket with an address of its own, and the requests a phone would send from it."""
 
-    def __init__(self, network: Network, address: str, transport: str, domain: str, port: int = 0, edge: str = EDGE_OUTSIDE) -> None:
+    def __init__(
+        self,
+        network: Network,
+        address: str,
+        transport: str,
+        domain: str,
+        port: int = 0,
+        edge: str = EDGE_OUTSIDE,
+        namespace: str = "",
+    ) -> None:
         self.transport = transport
         self.domain = domain
         self.target = (edge, port or PORTS[transport])
         self.buffer = b""
-        with entered(network.clients):
+        with entered(namespace or network.clients):
             kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
             self.socket = socket.socket(socket.AF_INET, kind)
             self.socket.bind((address, 0))

@@ -21,7 +21,7 @@ EDGE_OUTSIDE = "198.18.255.1"
 EDGE_INSIDE = "198.19.0.1"
 HOST_OUTSIDE = "198.18.255.254"
 PBX_MEDIA = {"198.19.0.10": "198.18.255.10", "198.19.0.20": "198.18.255.20"}
-PROVIDER_ADDRESSES = [f"198.18.3.{last}" for last in (10, 11, 20, 30, 40)]
+PROVIDER_ADDRESSES = [f"198.18.3.{last}" for last in (10, 11, 20, 30, 40, 50)]
 CLIENT_ADDRESSES = [f"198.18.{net}.{last}" for net in (1, 2) for last in range(1, 41)]
 
 CLONE_NEWNET = 0x40000000

@@ -16,10 +16,13 @@ class Trunk:
     port: int
     servers: tuple[str, ...]
     customer: Account | None = None
+    networks: tuple[str, ...] = ()
+    has_domain: bool = True
 
     @property
     def domain(self) -> str:
-        return f"sip.{self.name}.example"
+        """What stands for it in a Request-URI."""
+        return f"sip.{self.name}.example" if self.has_domain else self.servers[0]
 
     @property
     def context(self) -> str:
@@ -31,16 +34,17 @@ class Trunk:
         return f"{EDGE_INSIDE}:{self.port}"
 
     def settings(self) -> str:
-        return (
-            f"  {self.name}:\n    inside: udp://{self.inside}\n    servers: [{', '.join(self.servers)}]\n"
-            f"    domain: {self.domain}\n"
-        )
+        lines = [f"{self.name}:", f"  inside: udp://{self.inside}", f"  servers: [{', '.join(self.servers)}]"]
+        lines += [f"  networks: [{', '.join(self.networks)}]"] if self.networks else []
+        lines += [f"  domain: {self.domain}"] if self.has_domain else []
+        return "".join(f"  {line}\n" for line in lines)
 
 
-# Two servers, by address alone; one real Asterisk that wants a password; one that may make one call at a time.
+# Two servers, known by address alone; one real Asterisk that wants a password; one without a domain that calls from another
+# network too, and may make one call at a time.
 TELCO = Trunk("telco", "81", 5071, ("198.18.3.10", "198.18.3.11"))
 CARRIER = Trunk("carrier", "82", 5072, ("198.18.3.20",), Account("1500", "secret-of-1500"))
-SMALL = Trunk("small", "83", 5073, ("198.18.3.30",))
+SMALL = Trunk("small", "83", 5073, ("198.18.3.30",), networks=("198.18.3.48/28",), has_domain=False)
 TRUNKS = (TELCO, CARRIER, SMALL)
 
 PROFILES = """\
