@@ -355,7 +355,9 @@ extension Router {
         let number = clients[handle].asterisk
         guard tryNext(owner) else { return }
         note(handle, answers: false)
-        // What comes of the silent one later is ended there.
+        // It is sent no more: a copy that came late would ring for a call that is elsewhere. What comes of
+        // the silent one later all the same is ended there.
+        timers.cancel(&clients[handle].retransmit)
         clients[handle].cancelWanted = true
         clients[handle].settled = true
         exchanges[owner].open -= 1

@@ -146,7 +146,13 @@ extension Router {
             return
         }
         let trunk = trunkAccount(token, flow)
+        let isFromDialog = trunk != nil || writer.tokens.mark(flow.peer.ip) == token.source
         if index.method == .ack {
+            // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
+            guard isFromDialog else {
+                refuseRecord("ack-from-elsewhere", 0, index, bytes, flow)
+                return
+            }
             callConfirmed(bytes, index)
             forwardACK(bytes, index, token, trunk)
             return
@@ -159,7 +165,7 @@ extension Router {
         }
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
-        if trunk == nil, writer.tokens.mark(flow.peer.ip) != token.source {
+        if !isFromDialog {
             guard let number = authenticate(bytes, index, flow, replayed) else { return }
             guard writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account else {
                 refuse(bytes, index, flow, 403, "Forbidden", "other-account")

@@ -122,6 +122,8 @@ extension Router {
             refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
             return
         }
+        // A trunk keeps its connection open between its calls.
+        if flow.transport.isStream { authenticatedConnections.insert(flow.connection) }
         let account = trunks[number].account
         guard isDialable(token, account, bytes, index) else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")

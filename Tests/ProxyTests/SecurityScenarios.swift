@@ -109,6 +109,7 @@ import Testing
         let thief = Phone(edge, "alice", at: "192.0.2.66:5060")
         thief.send(dialog.request("BYE", via: thief.via))
         #expect(thief.next()?.status == 407)
+        thief.send(dialog.request("ACK", via: thief.via))
         #expect(asterisk.next() == nil)
     }
 

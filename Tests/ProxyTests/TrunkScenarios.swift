@@ -80,6 +80,8 @@ struct TrunkEdge {
         let stranger = Carrier(trunk.edge, at: "198.51.100.66:5060")
         stranger.send(dialog.request("BYE", via: stranger.via))
         #expect(stranger.next()?.status == 407 && trunk.asterisk.all().isEmpty)
+        stranger.send(dialog.request("ACK", via: stranger.via))
+        #expect(stranger.next() == nil && trunk.asterisk.all().isEmpty)
         let sibling = Carrier(trunk.edge, at: "192.0.2.130:5060")
         sibling.send(dialog.request("BYE", via: sibling.via))
         trunk.asterisk.answer(try trunk.asterisk.expect("BYE"), 200)
