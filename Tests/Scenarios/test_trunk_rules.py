@@ -14,6 +14,7 @@ from lab.peers import Leg, Peer, tag_of, uri_of, user_of
 from lab.phones import Shelf
 from lab.sip import Request, credentials
 from lab.trunks import SMALL, TELCO, Trunk
+from lab.waiting import eventually
 from test_bans import banned_in_kernel
 from test_calls import offer
 
@@ -31,16 +32,49 @@ def stranger(lab: Lab, trunk_site: Site) -> Iterator[Peer]:
 # Caller IDs and dialled numbers.
 
 
-def test_trunk_a_caller_id_of_an_account_whose_row_trusts_the_edge_lands_in_the_trunks_context(
-    trunk_site: Site, telco: Peer
-) -> None:
+@pytest.fixture
+def trusting_row(trunk_site: Site) -> str:
+    """An account of which Asterisk asks no password, since its row says that the edge has done so."""
     with closing(sqlite3.connect(trunk_site.database)) as database, database:
         database.execute("UPDATE sippeers SET insecure = 'port,invite' WHERE name = '1005'")
     trunk_site.asterisk.cli("sip prune realtime peer 1005")
-    leg = telco.call(ECHO, caller="1005")
+    return "1005"
+
+
+def test_trunk_a_caller_id_of_an_account_whose_row_trusts_the_edge_lands_in_the_trunks_context(
+    trunk_site: Site, telco: Peer, trusting_row: str
+) -> None:
+    leg = telco.call(ECHO, caller=trusting_row)
     trunk_site.wait_landed(TELCO, TELCO.name, ECHO)
     assert leg.hang_up() == 200
     trunk_site.wait_idle()
+
+
+SPELLINGS = {
+    "escaped": "sip:%31005@198.18.3.10",
+    "parameter": "sip:1005;isub=1@198.18.3.10",
+    "password": "sip:1005:x@198.18.3.10",
+    "nul": "sip:1005%00x@198.18.3.10",
+    "tel": "tel:1005",
+    "inside": "sip:1005@198.19.0.10",
+    "port": "sip:1005@198.18.3.10:5060;user=phone",
+    "host-alone": "sip:1005",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_trunk_no_spelling_of_the_name_of_such_an_account_makes_asterisk_take_the_caller_for_it(
+    trunk_site: Site, telco: Peer, trusting_row: str, spelling: str
+) -> None:
+    request = telco.invite(ECHO)
+    request.sender = SPELLINGS[spelling]
+    answer = telco.ask(request)
+    # It may be refused; when it is put through, then as a call of the trunk's.
+    if answer.status == 200:
+        assert telco.established(request, answer).hang_up() == 200
+        eventually(lambda: f"landed in {TELCO.context} from" in trunk_site.asterisk.news(), trunk_site.asterisk.news)
+    trunk_site.wait_idle()
+    assert f"SIP/{trusting_row}-" not in trunk_site.asterisk.news()
 
 
 @pytest.mark.parametrize("caller", ["%24%7BEXTEN%7D%26SIP%2Fx", "$&SIP/x", "4930&SIP/x"])
