@@ -19,6 +19,8 @@ extension Properties {
 }
 
 /// Two phones over UDP, one over TCP, two Asterisks, and a script of bytes that says what they do next.
+///
+/// A script that begins with 255 has a trunk besides: the Asterisks as they are reached for it, and its server.
 private final class RouterPlay {
     private static let methods = ["BYE", "INVITE", "REFER", "INFO", "UPDATE", "PRACK", "NOTIFY"]
     private static let statuses = [
@@ -36,7 +38,8 @@ private final class RouterPlay {
     private let base: RouterLoad
     private let phones: [Phone]
     private let asterisks: [PBX]
-    private var peers: [Peer] { phones + asterisks }
+    private let carriers: [Carrier]
+    private let peers: [Peer]
     /// What each peer has got, the latest last.
     private var got: [[Message]]
     /// What each peer has sent.
@@ -51,7 +54,10 @@ private final class RouterPlay {
     init(_ script: [UInt8]) {
         self.script = script[...]
         let faults = Faults()
-        edge = SimulatedEdge([], asterisks: ["10.0.0.10:5060", "10.0.0.11:5060"]) { text in
+        let hasTrunk = script.first == 255
+        if hasTrunk { self.script.removeFirst() }
+        let servers = ["10.0.0.10:5060", "10.0.0.11:5060"]
+        edge = SimulatedEdge(hasTrunk ? Self.trunk : [], asterisks: servers) { text in
             faults.first = faults.first ?? text
         }
         self.faults = faults
@@ -61,10 +67,22 @@ private final class RouterPlay {
             Phone(edge, "alice"), Phone(edge, "bob", at: "198.51.100.8:5060"),
             Phone(edge, "carol", at: "198.51.100.9:50000", .tcp, connection: 7),
         ]
-        asterisks = [PBX(edge), PBX(edge, at: "10.0.0.11:5060")]
-        got = Array(repeating: [], count: 5)
-        sent = Array(repeating: [], count: 5)
+        let listeners: [UInt8] = hasTrunk ? [3, 4] : [3]
+        let edge = edge
+        asterisks = listeners.flatMap { listener in
+            servers.map { PBX(edge, at: $0, listener: listener) }
+        }
+        carriers = hasTrunk ? [Carrier(edge, at: "192.0.2.10:5060")] : []
+        peers = phones + asterisks + carriers
+        got = Array(repeating: [], count: peers.count)
+        sent = Array(repeating: [], count: peers.count)
     }
+
+    /// The lines of a trunk of two servers, of which one never answers.
+    private static let trunk: [Setting] = [
+        TrunkRule.inside(SimulatedEdge.trunkEndpoint), .server(address("192.0.2.10:5060")),
+        .server(address("192.0.2.11:5060")), .domain("carrier.example"),
+    ].map { .trunk("telco", $0) }
 
     private let faults: Faults
 
@@ -98,15 +116,15 @@ private final class RouterPlay {
         case 1: register(choice / 16)
         case 2, 3: invite(choice / 16)
         case 4: callFromInside(choice / 16)
-        case 5, 6, 7: answer(choice / 16 % 5)
+        case 5, 6, 7: answer(choice / 16 % peers.count)
         case 8: acknowledge(choice / 16 % 3)
-        case 9: cancel(choice / 16 % 5)
-        case 10: inDialog(choice / 16 % 5)
-        case 11: sendAgain(choice / 16 % 5)
-        case 12: reflect(choice / 16 % 5)
+        case 9: cancel(choice / 16 % peers.count)
+        case 10: inDialog(choice / 16 % peers.count)
+        case 11: sendAgain(choice / 16 % peers.count)
+        case 12: reflect(choice / 16 % peers.count)
         case 13: connection(choice / 16)
         case 14: directory(choice / 16)
-        default: garble(choice / 16 % 5)
+        default: garble(choice / 16 % peers.count)
         }
     }
 
@@ -158,6 +176,17 @@ private final class RouterPlay {
 
     private func invite(_ choice: Int) {
         calls += 1
+        if let carrier = carriers.first, choice % 4 == 3 {
+            let names = ["+43123", "100", "alice", "${X}"]
+            let caller = "<sip:\(names[next() % 4])@carrier.example>"
+            let method = ["INVITE", "INVITE", "MESSAGE", "OPTIONS"][next() % 4]
+            let routes = ["Record-Route: <sip:192.0.2.10;lr>"]
+            let bytes = carrier.request(
+                method, "sip:\(next() % 200)@203.0.113.5", from: caller, callID: "in\(calls)",
+                extra: next() % 2 == 0 ? routes : [])
+            send(bytes, peers.count - 1)
+            return
+        }
         let target = Self.targets[next() % Self.targets.count]
         let phone = choice % 3
         let method = ["INVITE", "INVITE", "INVITE", "MESSAGE", "OPTIONS", "SUBSCRIBE"][next() % 6]
@@ -188,27 +217,30 @@ private final class RouterPlay {
 
     private func callFromInside(_ choice: Int) {
         calls += 1
-        let caller = asterisks[choice % 2]
+        let caller = asterisks[choice % asterisks.count]
         let account = Self.targets[1 + next() % 4]
+        let place = carriers.isEmpty || choice % 3 == 0 ? "10.0.0.1:5060" : "carrier.example"
         let contact = ["10.0.0.10:5060", "10.0.0.11:5060", "10.0.0.99:5060", "192.0.2.1"][
             next() % 4]
         let host = caller.flow.peer
         let bytes = wire(
             [
-                "INVITE sip:\(account)@10.0.0.1:5060 SIP/2.0", "Via: \(caller.via)",
+                "INVITE sip:\(account)@\(place) SIP/2.0", "Via: \(caller.via)",
                 "Max-Forwards: 70", "From: \"Carol\" <sip:300@\(host)>;tag=as\(calls)",
-                "To: <sip:\(account)@10.0.0.1:5060>", "Call-ID: in\(calls)@\(host)",
+                "To: <sip:\(account)@\(place)>", "Call-ID: in\(calls)@\(host)",
                 "CSeq: 102 INVITE", "Contact: <sip:300@\(contact)>",
                 "Content-Type: application/sdp",
             ], "v=0\r\no=- 1 1 IN IP4 10.0.0.10\r\n")
-        send(bytes, 3 + choice % 2)
+        send(bytes, phones.count + choice % asterisks.count)
     }
 
     private func answer(_ peer: Int) {
         guard let request = pick(got[peer].filter(\.isRequest)) else { return }
         let status = Self.statuses[next() % Self.statuses.count]
         let agent = peers[peer]
-        let contact = (agent as? Phone)?.contact ?? (agent as? PBX)?.contact ?? ""
+        let contact =
+            (agent as? Phone)?.contact ?? (agent as? PBX)?.contact
+            ?? (agent as? Carrier)?.contact ?? ""
         let extra = status > 100 && status < 300 ? ["Contact: <\(contact)>"] : []
         let challenge =
             status == 401 || status == 407
@@ -275,14 +307,15 @@ private final class RouterPlay {
 
     private func sendAgain(_ peer: Int) {
         guard let bytes = pick(sent[peer]) else { return }
-        send(bytes, next() % 4 == 0 ? next() % 5 : peer)
+        send(bytes, next() % 4 == 0 ? next() % peers.count : peer)
     }
 
     /// Something that one got is sent back by another; by an Asterisk if an Asterisk got it, since a phone
     /// would get the inside addresses in it back.
     private func reflect(_ peer: Int) {
         guard let message = pick(got[peer]) else { return }
-        let other = peer < phones.count ? next() % 5 : phones.count + next() % 2
+        let isInside = peers[peer] is PBX
+        let other = isInside ? phones.count + next() % 2 : next() % peers.count
         let lines =
             [message.start]
             + message.headers.filter { $0.name != "Content-Length" }
