@@ -15,28 +15,20 @@ extension MessageWriter {
     mutating func routes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard isTrunk else { return }
         var isFirst = true
-        var start = 0
-        while let position = index.position(.route, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: message) {
-                if !isFirst { header("Route", message.bytes(value), .outward) }
-                isFirst = false
-            }
+        var values = FieldValues(.route)
+        while let value = values.next(message, index) {
+            if !isFirst { header("Route", message.bytes(value), .outward) }
+            isFirst = false
         }
     }
 
     /// Writes the Record-Routes of a trunk's proxies, in their order, without ours.
     mutating func recordRoutes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard isTrunk else { return }
-        var start = 0
-        while let position = index.position(.recordRoute, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: message) {
-                if isOurs(value, message) { continue }
-                header("Record-Route", message.bytes(value), .inward)
-            }
+        var values = FieldValues(.recordRoute)
+        while let value = values.next(message, index) {
+            if isOurs(value, message) { continue }
+            header("Record-Route", message.bytes(value), .inward)
         }
     }
 
@@ -49,21 +41,17 @@ extension MessageWriter {
     mutating func registeredContacts(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, of asterisk: SocketAddress
     ) {
-        var start = 0
-        while let position = index.position(.contact, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: message) {
-                guard let contact = try? NameAddress(value, in: message),
-                    let token = tokens.asterisk(message.bytes(contact.uri.user)),
-                    token.asterisk == asterisk
-                else { continue }
-                append("Contact: <")
-                append(uriOf: token.asterisk, user: token.user.span)
-                append(">")
-                parameters(contact, message)
-                endLine()
-            }
+        var values = FieldValues(.contact)
+        while let value = values.next(message, index) {
+            guard let contact = try? NameAddress(value, in: message),
+                let token = tokens.asterisk(message.bytes(contact.uri.user)),
+                token.asterisk == asterisk
+            else { continue }
+            append("Contact: <")
+            append(uriOf: token.asterisk, user: token.user.span)
+            append(">")
+            parameters(contact, message)
+            endLine()
         }
     }
 

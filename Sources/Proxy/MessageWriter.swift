@@ -261,14 +261,10 @@ package struct MessageWriter: ~Copyable {
         }
         endLine()
         var first = true
-        var start = 0
-        while let position = index.position(.via, from: start) {
-            start = position + 1
-            var values = ValueList(index[position].value)
-            while let value = values.next(in: message) {
-                if !first { header("Via", message.bytes(value), .inward) }
-                first = false
-            }
+        var values = FieldValues(.via)
+        while let value = values.next(message, index) {
+            if !first { header("Via", message.bytes(value), .inward) }
+            first = false
         }
     }
 

@@ -12,16 +12,12 @@ extension Router {
         -> Bool
     {
         guard AccessList.limits(accounts.access(account), .contact) else { return true }
-        var start = 0
-        while let position = index.position(.contact, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                guard let address = try? NameAddress(value, in: bytes) else { continue }
-                guard let ip = address.uri.ip(in: bytes),
-                    AccessList.admits(accounts.access(account), .contact, ip)
-                else { return false }
-            }
+        var values = FieldValues(.contact)
+        while let value = values.next(bytes, index) {
+            guard let address = try? NameAddress(value, in: bytes) else { continue }
+            guard let ip = address.uri.ip(in: bytes),
+                AccessList.admits(accounts.access(account), .contact, ip)
+            else { return false }
         }
         return true
     }

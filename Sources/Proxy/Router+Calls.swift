@@ -182,14 +182,10 @@ extension Router {
             exchange.method == .invite, exchange.account >= 0
         else { return true }
         let flow = clients[client].flow
-        var start = 0
-        while let position = index.position(.contact, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                guard mayForward(exchange.account, to: value, bytes, index, flow) else {
-                    return false
-                }
+        var values = FieldValues(.contact)
+        while let value = values.next(bytes, index) {
+            guard mayForward(exchange.account, to: value, bytes, index, flow) else {
+                return false
             }
         }
         return true

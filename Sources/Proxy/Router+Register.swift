@@ -88,24 +88,20 @@ extension Router {
         request.begin(
             callID: bytes.bytes(index.callID), sequence: index.sequence,
             userAgent: bytes.bytes(index.value(.userAgent) ?? .empty), flow: flow)
-        var start = 0
-        while let position = index.position(.contact, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                if bytes.bytes(value).isExactly("*") {
-                    // RFC 3261 section 10.2.2: alone, and with Expires 0.
-                    guard index.expires == 0, request.count == 0, !request.all else {
-                        throw .badContact
-                    }
-                    request.all = true
-                    continue
-                }
-                guard !request.all, request.count < RegisterRequest.maximumContacts else {
+        var values = FieldValues(.contact)
+        while let value = values.next(bytes, index) {
+            if bytes.bytes(value).isExactly("*") {
+                // RFC 3261 section 10.2.2: alone, and with Expires 0.
+                guard index.expires == 0, request.count == 0, !request.all else {
                     throw .badContact
                 }
-                try readContact(value, bytes, index, flow)
+                request.all = true
+                continue
             }
+            guard !request.all, request.count < RegisterRequest.maximumContacts else {
+                throw .badContact
+            }
+            try readContact(value, bytes, index, flow)
         }
         // RFC 5626 section 6: one flow, one registration.
         let flows = request.outboundFlows

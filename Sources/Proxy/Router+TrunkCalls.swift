@@ -183,17 +183,11 @@ extension Router {
 
     /// The URI of the Route after the topmost, which is ours.
     private static func nextRoute(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> URI? {
-        var isFirst = true
-        var start = 0
-        while let position = index.position(.route, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                if !isFirst { return (try? NameAddress(value, in: bytes))?.uri }
-                isFirst = false
-            }
+        var values = FieldValues(.route)
+        guard values.next(bytes, index) != nil, let next = values.next(bytes, index) else {
+            return nil
         }
-        return nil
+        return (try? NameAddress(next, in: bytes))?.uri
     }
 
     /// The values of all fields of a name but the first few, as one; what a BYE of ours needs as Route.
@@ -201,14 +195,10 @@ extension Router {
         _ name: HeaderName, dropping count: Int = 0, reversed: Bool = false, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex
     ) -> [UInt8] {
-        var values: [[UInt8]] = []
-        var start = 0
-        while let position = index.position(name, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) { values.append([UInt8](bytes.bytes(value))) }
-        }
-        let left = values.dropFirst(count)
+        var list: [[UInt8]] = []
+        var values = FieldValues(name)
+        while let value = values.next(bytes, index) { list.append([UInt8](bytes.bytes(value))) }
+        let left = list.dropFirst(count)
         return Array((reversed ? left.reversed() : Array(left)).joined(separator: Array(", ".utf8)))
     }
 

@@ -58,13 +58,9 @@ extension Router {
     /// (RFC 5393 section 4.2): nobody can forge them, and they cost nothing until such a Via comes.
     private func hasLooped(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         if index.hops == 1 { return isSent(bytes, index, index.via) }
-        var start = 0
-        while let position = index.position(.via, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                if let via = try? Via(value, in: bytes), isSent(bytes, index, via) { return true }
-            }
+        var values = FieldValues(.via)
+        while let value = values.next(bytes, index) {
+            if let via = try? Via(value, in: bytes), isSent(bytes, index, via) { return true }
         }
         return false
     }
@@ -120,25 +116,17 @@ extension Router {
         _ option: StaticString, _ name: HeaderName, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex
     ) -> Bool {
-        var start = 0
-        while let position = index.position(name, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let value = list.next(in: bytes) {
-                if bytes.bytes(value).isCaseless(option) { return true }
-            }
+        var values = FieldValues(name)
+        while let value = values.next(bytes, index) {
+            if bytes.bytes(value).isCaseless(option) { return true }
         }
         return false
     }
 
     private func requiresUnknown(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
-        var start = 0
-        while let position = index.position(.require, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let option = list.next(in: bytes) {
-                if !isOffered(bytes.bytes(option)) { return true }
-            }
+        var values = FieldValues(.require)
+        while let option = values.next(bytes, index) {
+            if !isOffered(bytes.bytes(option)) { return true }
         }
         return false
     }
@@ -149,16 +137,12 @@ extension Router {
     ) {
         beginReply(bytes, index, flow, 420, "Bad Extension")
         var isFirst = true
-        var start = 0
-        while let position = index.position(name, from: start) {
-            start = position + 1
-            var list = ValueList(index[position].value)
-            while let option = list.next(in: bytes) {
-                if name == .require, isOffered(bytes.bytes(option)) { continue }
-                writer.append(isFirst ? "Unsupported: " : ", ")
-                writer.append(value: bytes.bytes(option), .inward)
-                isFirst = false
-            }
+        var values = FieldValues(name)
+        while let option = values.next(bytes, index) {
+            if name == .require, isOffered(bytes.bytes(option)) { continue }
+            writer.append(isFirst ? "Unsupported: " : ", ")
+            writer.append(value: bytes.bytes(option), .inward)
+            isFirst = false
         }
         if !isFirst { writer.endLine() }
         endReply(flow)

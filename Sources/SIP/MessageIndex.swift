@@ -133,3 +133,25 @@ package struct MessageIndex: ~Copyable {
         return true
     }
 }
+
+/// Goes through the values of all fields of a name, in the order of the message (RFC 3261 section 7.3.1).
+package struct FieldValues: Sendable {
+    private let name: HeaderName
+    private var start = 0
+    private var list = ValueList(.empty)
+
+    /// The values of the fields of a name.
+    package init(_ name: HeaderName) { self.name = name }
+
+    /// The next value without white space at its ends, or nil at the end; an empty one is returned.
+    package mutating func next(
+        _ message: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> Slice? {
+        while true {
+            if let value = list.next(in: message) { return value }
+            guard let position = index.position(name, from: start) else { return nil }
+            start = position + 1
+            list = ValueList(index[position].value)
+        }
+    }
+}
