@@ -146,7 +146,7 @@ extension Router {
         audit.add(
             .asteriskRefused, .warning,
             "Asterisk \(exchange.asterisk) asks the trunk \(name) for a password: it does not tell it by"
-                + " the edge's address and port (chan_sip: type=peer, insecure=invite; PJSIP: an identify)",
+                + " the edge's address and port (chan_sip: type=peer without secret; PJSIP: an identify)",
             [(.trunk, String(name)), (.asterisk, "\(exchange.asterisk)")])
     }
 
