@@ -21,6 +21,7 @@ from test_calls import offer
 CALLER = "4930123"
 STRANGER = "198.18.2.25"
 MANY_WRONG_PASSWORDS = 200
+MANY_REQUESTS, AT_ONCE = 2500, 50
 
 
 @pytest.fixture
@@ -97,11 +98,30 @@ def test_trunk_a_dialled_number_that_a_dialplan_would_read_as_its_own_language_i
     assert [raw for raw in wire.signalling(outgoing=True) if raw.startswith(b"INVITE")] == []
 
 
+def ping(provider: Peer) -> Request:
+    return Request(
+        "OPTIONS",
+        f"sip:{EDGE_OUTSIDE}",
+        f"sip:ping@{provider.address}",
+        f"sip:{EDGE_OUTSIDE}",
+        provider.via,
+        provider.contact,
+    )
+
+
+def test_trunk_a_providers_requests_are_answered_however_many_they_are(telco: Peer) -> None:
+    """More in a moment than the kernel lets a stranger send, or the edge would answer one."""
+    for _ in range(MANY_REQUESTS // AT_ONCE):
+        requests = [ping(telco) for _ in range(AT_ONCE)]
+        for request in requests:
+            telco.send(request.encoded())
+        assert [telco.final(request).status for request in requests] == [200] * AT_ONCE
+
+
 def test_trunk_a_provider_that_asks_whether_the_edge_is_there_is_answered_by_the_edge(
     trunk_site: Site, telco: Peer, lab: Lab
 ) -> None:
-    own = f"sip:ping@{telco.address}"
-    request = Request("OPTIONS", f"sip:{EDGE_OUTSIDE}", own, f"sip:{EDGE_OUTSIDE}", telco.via, telco.contact)
+    request = ping(telco)
     with Capture(lab.network, "inside") as wire:
         assert telco.ask(request).status == 200
     assert [raw for raw in wire.signalling(outgoing=True) if b"ping@" in raw] == []
