@@ -11,6 +11,8 @@ package enum TrunkRule: Equatable, Sendable {
     case network(Network)
     /// What stands for it in a Request-URI, lower case, at most 255 bytes; its first server when there is none.
     case domain(String)
+    /// How many requests of it may begin something in a second, 0 to 10,000; 0: any.
+    case perSecond(UInt32)
 }
 
 extension TrunkRule {
@@ -29,6 +31,9 @@ extension TrunkRule {
         case .domain(let name):
             writer.u8(4)
             writer.string(name)
+        case .perSecond(let count):
+            writer.u8(5)
+            writer.u32(count)
         }
     }
 
@@ -39,6 +44,7 @@ extension TrunkRule {
         case 2: self = .server(try reader.address())
         case 3: self = .network(try reader.network())
         case 4: self = .domain(try reader.string("domain", limit: 255))
+        case 5: self = .perSecond(try reader.count("per-second", in: 0...10_000))
         default: throw .badValue("trunk rule")
         }
     }
@@ -48,7 +54,7 @@ extension TrunkRule {
         switch self {
         case .server(let address): Network(address.ip)
         case .network(let network): network
-        case .inside, .domain: nil
+        case .inside, .domain, .perSecond: nil
         }
     }
 }

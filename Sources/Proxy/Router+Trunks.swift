@@ -129,7 +129,8 @@ extension Router {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }
-        guard hasRoom(number, bytes, index, flow),
+        guard replayed || isInRate(number, bytes, index, flow),
+            hasRoom(number, bytes, index, flow),
             var caller = caller(bytes, index, flow, replayed),
             index.method != .refer || mayTransfer(account, .none, bytes, index, flow),
             let handle = openUnmerged(bytes, index, flow)
@@ -148,6 +149,21 @@ extension Router {
         guard let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
         else { return }
         forward(handle, to: asterisk, bytes, index)
+    }
+
+    /// Whether a trunk does not begin too much; what is too much gets no answer by UDP, where the trunk asks
+    /// again and whoever forges its address does not bring it answers.
+    private mutating func isInRate(
+        _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard let rate = trunks[number].settings.rate else { return true }
+        if trunks[number].tokens.take(rate, now.monotonic) || settings.isObserving { return true }
+        if flow.transport.isStream {
+            refuseForNow(bytes, index, flow, "trunk-rate")
+        } else {
+            refuseRecord("trunk-rate", 0, index, bytes, flow)
+        }
+        return false
     }
 
     private func begins(_ method: Method) -> Bool {

@@ -13,6 +13,8 @@ package struct TrunkSettings: Equatable, Sendable {
     package var sources: [Network] = []
     /// What stands for it in a Request-URI; empty when its first server's address does.
     package var domain: [UInt8] = []
+    /// How often a request of it may begin something; nil: as it likes.
+    package var rate: Rate? = Self.rate(50)
 
     /// A trunk of which nothing else is known.
     package init(_ name: String) { self.name = name }
@@ -25,7 +27,12 @@ package struct TrunkSettings: Equatable, Sendable {
         case .server(let address): servers.append(address)
         case .network: break
         case .domain(let name): domain = Array(name.utf8)
+        case .perSecond(let count): rate = Self.rate(count)
         }
+    }
+
+    private static func rate(_ count: UInt32) -> Rate? {
+        count == 0 ? nil : Rate(perSecond: count, burst: 4 * count)
     }
 }
 
@@ -54,6 +61,8 @@ struct Trunk: Sendable {
     /// Whether the database has an account of its name that phones may register: its name then protects
     /// nobody from being taken for that account.
     var isAccountName = false
+    /// How many of its requests may begin something now.
+    var tokens = TokenBucket()
     /// The servers, in their order.
     var servers: [TrunkServer]
 

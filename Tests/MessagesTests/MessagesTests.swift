@@ -61,7 +61,7 @@ private let standing = AccountStanding(
 
     private static let trunkRules: [TrunkRule] = [
         .inside(Endpoint(.udp, address)), .server(address), .network(network),
-        .domain("sip.telco.example"),
+        .domain("sip.telco.example"), .perSecond(0),
     ]
 
     private static let callRules: [CallRule] = [
@@ -93,6 +93,7 @@ private let standing = AccountStanding(
             .calls(.tripNever(Limit(0, in: .seconds(1)))),
             .trunk(String(repeating: "t", count: 33), .server(address)),
             .trunk("telco", .domain(String(repeating: "a", count: 256))),
+            .trunk("telco", .perSecond(10_001)),
             .profile("carriers", .trunk(String(repeating: "t", count: 33))),
         ])
     func ranges(_ setting: Setting) {

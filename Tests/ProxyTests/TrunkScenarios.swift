@@ -368,6 +368,19 @@ struct TrunkEdge {
         _ = try trunk.carrier.expect("INVITE")
     }
 
+    @Test(
+        "a flood of calls in a trunk's name gets no answer, and the trunk is heard again after it")
+    func flood() throws {
+        let trunk = try TrunkEdge([.trunk("telco", .perSecond(10))])
+        for number in 0..<500 { trunk.carrier.call(callID: "flood\(number)") }
+        let heard = trunk.asterisk.all().count { $0.method == "INVITE" }
+        #expect(heard == 40)
+        #expect(trunk.carrier.all().allSatisfy { $0.status == 100 })
+        trunk.edge.advance(.seconds(1))
+        trunk.carrier.call(callID: "later")
+        #expect(trunk.asterisk.all().contains { $0["Call-ID"] == "later" })
+    }
+
     @Test("a trunk's source is of its class, and nothing is held against it")
     func explained() throws {
         let trunk = try TrunkEdge()
