@@ -48,10 +48,10 @@ extension Schema {
                 + " address.",
             read: { text throws(ValueError) in .trunk("", .domain(try Value.domain(text))) }),
         SettingKey(
-            "trunks.NAME.per-second", byDefault: "50", range: "0 to 10000", example: "50",
+            "trunks.NAME.per-second", range: "0 to 10000", example: "50",
             meaning:
                 "How many calls and other requests of the trunk may begin in a second, four times as many"
-                + " at once; 0: any. More gets no answer by UDP, so that a trunk which asks again is"
+                + " at once; 50 when left out, 0: any. More gets no answer by UDP, so that a trunk which asks again is"
                 + " heard in the midst of a flood in its name, and 503 by TCP and TLS. How many calls"
                 + " it may have at a time stands in `profiles`.",
             read: { text throws(ValueError) in

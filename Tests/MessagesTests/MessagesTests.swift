@@ -114,7 +114,9 @@ private let standing = AccountStanding(
     @Test("what a trunk's line says of where its calls come from is its servers and networks alone")
     func trunkSources() {
         #expect(
-            Self.trunkRules.map(\.sources) == [nil, Network(address.ip, prefix: 32), network, nil])
+            Self.trunkRules.map(\.sources) == [
+                nil, Network(address.ip, prefix: 32), network, nil, nil,
+            ])
     }
 
     @Test("only the processes that need a setting are told it", arguments: settings)
