@@ -47,6 +47,8 @@ def test_trunk_a_call_that_the_first_server_leaves_unanswered_moves_to_the_secon
         phone = fresh_site.call_out(shelf, TELCO)
         end(fresh_site, phone, take(phone, second))
         assert "INVITE" not in " ".join(telco.heard())
+        states = {row["server"]: row["state"] for row in fresh_site.edge.status()["trunks"] if row["trunk"] == TELCO.name}
+        assert states == {f"{telco.address}:5060": "down", f"{second.address}:5060": "up"}
 
 
 def test_trunk_a_server_that_answers_after_the_call_has_moved_is_hung_up(

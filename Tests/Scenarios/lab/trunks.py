@@ -97,17 +97,17 @@ context={context}
 disallow=all
 allow=ulaw
 aors={name}
-outbound_proxy=sip:{inside}\\;lr
 
 [{name}]
 type=aor
-contact=sip:{domain}
+contact=sip:{inside}
 
 [{name}]
 type=identify
 endpoint={name}
 match={inside}
 """
+# The edge is the outbound proxy, so that credentials are computed for the provider's own name.
 PJSIP_WITH_PASSWORD = """
 [{name}]
 type=endpoint
