@@ -91,11 +91,13 @@ struct RouterLinkTests {
         let edge = try TestEdge()
         let (client, handle) = try edge.connected()
         let total = 8 << 20
+        let block = 1 << 14
+        func value(at place: Int) -> UInt8 { UInt8(truncatingIfNeeded: place / block) }
         var written = 0
         func push() {
             while written < total {
-                let chunk = (0..<16_384).map { UInt8(truncatingIfNeeded: (written + $0) / 251) }
-                let count = client.write(chunk)
+                let count = client.write(
+                    [UInt8](repeating: value(at: written), count: block - written % block))
                 guard count > 0 else { return }
                 written += count
             }
@@ -113,9 +115,10 @@ struct RouterLinkTests {
                 return edge.router.next()
             }
             #expect(frame.connection == handle)
-            let first = UInt8(truncatingIfNeeded: received / 251)
-            #expect(frame.kind == .data && frame.payload.first == first)
-            received += frame.payload.count
+            let last = received + frame.payload.count - 1
+            #expect(frame.kind == .data && frame.payload.first == value(at: received))
+            #expect(frame.payload.last == value(at: last))
+            received = last + 1
         }
         #expect(received == total)
     }
