@@ -24,7 +24,7 @@ package enum CallDirection: UInt8, BitwiseCopyable, CaseIterable, Sendable {
 package struct CallRow: Equatable, Sendable {
     /// The account's name.
     package var account: String
-    /// Who made it, as the account sees it.
+    /// Who made it, as the account sees it; what a trunk calls is `received`, as the house sees it.
     package var direction: CallDirection
     /// The dialled number, or the other one's name.
     package var peer: String

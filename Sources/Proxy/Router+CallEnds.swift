@@ -206,6 +206,9 @@ extension Router {
             peer: Self.piece(.peer, of: call, blocks), isAnswered: call.isAnswered,
             isAbroad: call.isAbroad, since: call.since, asterisk: call.asterisk,
             phone: call.flow.peer, callID: Self.piece(.callID, of: call, blocks))
+        if trunk(of: call.account) != nil, call.direction != .unknown {
+            row.direction = call.direction == .made ? .received : .made
+        }
         if !call.isAnswered, call.direction == .made, exchanges.contains(call.exchange) {
             row.asterisk = exchanges[call.exchange].asterisk
         }

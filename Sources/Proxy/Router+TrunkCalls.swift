@@ -38,6 +38,7 @@ extension Router {
         let account = trunks[number].account
         exchanges[handle].account = account
         exchanges[handle].isTrunk = true
+        decided("passed on to the trunk \(trunks[number].settings.name)", 100, index, bytes, flow)
         takeTarget(number, bytes, index, handle)
         exchanges[handle].user = Self.store(&texts, scratch)
         beginCall(handle, .received, Dialled(.home), bytes, index)

@@ -360,6 +360,7 @@ struct TrunkEdge {
             return
         }
         #expect(row.account == "trunk:telco" && row.peer == "+43123" && row.isAnswered)
+        #expect(row.direction == .received)
         #expect(trunk.edge.router.endCalls(sent["Call-ID"], trunk.edge.now) == .done)
         trunk.edge.drain()
         _ = try trunk.carrier.expect("BYE")
