@@ -209,10 +209,12 @@ package struct Defence: ~Copyable {
     /// Whether an answer may go to somebody who has proven nothing: tokens of his address, of his
     /// network, and of all together.
     ///
-    /// Residents have an account of their own, which strangers cannot empty.
-    mutating func maySpend(_ ip: IPAddress, _ rates: StrangerRates, _ now: Milliseconds) -> Bool {
+    /// Residents and trunks have an account of their own, which strangers cannot empty.
+    mutating func maySpend(
+        _ ip: IPAddress, isTrunk: Bool, _ rates: StrangerRates, _ now: Milliseconds
+    ) -> Bool {
         let key = Self.key(Self.source(ip))
-        guard !isResident(ip, now) else {
+        guard !isTrunk, !isResident(ip, now) else {
             return strangers.take(key, rates.resident, now) && budget.take(1, rates.residents, now)
         }
         let wide = Network.neighbourhood(of: ip).address
@@ -236,7 +238,7 @@ struct StrangerRates: Sendable {
     var network: Rate
     /// To all together.
     var all: Rate
-    /// To one address that phones are registered from.
+    /// To one address that phones are registered from, or of a trunk.
     var resident: Rate
     /// To all such addresses.
     var residents: Rate

@@ -34,8 +34,11 @@ extension Router {
     }
 
     /// Whether nothing is ever held against an address: Asterisks, trunks and `defence.allow`.
-    func isTrusted(_ ip: IPAddress) -> Bool {
-        isAsterisk(ip) || trunk(at: ip) != nil || settings.allow.contains { $0.contains(ip) }
+    func isTrusted(_ ip: IPAddress) -> Bool { isOurs(ip) || trunk(at: ip) != nil }
+
+    /// Whether an address is an Asterisk's or one of `defence.allow`, in whose name nobody outside speaks.
+    private func isOurs(_ ip: IPAddress) -> Bool {
+        isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
     }
 
     /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what
@@ -46,8 +49,9 @@ extension Router {
         guard proof == .none else { return true }
         guard writer.buffer.count <= replyLimit else { return false }
         let ip = flow.peer.ip
-        if isTrusted(ip) || settings.isObserving { return true }
-        return defence.maySpend(ip, strangerRates(ip), now.monotonic)
+        if isOurs(ip) || settings.isObserving { return true }
+        return defence.maySpend(
+            ip, isTrunk: trunk(at: ip) != nil, strangerRates(ip), now.monotonic)
     }
 
     private func strangerRates(_ ip: IPAddress) -> StrangerRates {

@@ -382,6 +382,19 @@ struct TrunkEdge {
         #expect(trunk.asterisk.all().contains { $0["Call-ID"] == "later" })
     }
 
+    @Test("what asks in a trunk's name does not turn the edge against the trunk")
+    func reflected() throws {
+        let trunk = try TrunkEdge()
+        for number in 0..<6000 {
+            trunk.carrier.send(
+                trunk.carrier.request("BYE", "sip:1@203.0.113.5", callID: "r\(number)"))
+        }
+        #expect(trunk.carrier.all().count == 1920)
+        let stranger = Carrier(trunk.edge, at: "198.51.100.66:5060")
+        stranger.send(stranger.request("OPTIONS", "sip:example.com", callID: "s"))
+        #expect(stranger.next()?.status == 200)
+    }
+
     @Test("a trunk's source is of its class, and nothing is held against it")
     func explained() throws {
         let trunk = try TrunkEdge()

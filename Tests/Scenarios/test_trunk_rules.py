@@ -21,7 +21,7 @@ from test_calls import offer
 CALLER = "4930123"
 STRANGER = "198.18.2.25"
 MANY_WRONG_PASSWORDS = 200
-MANY_REQUESTS, AT_ONCE = 2500, 50
+MANY_REQUESTS, AT_ONCE = 1500, 50
 
 
 @pytest.fixture
