@@ -17,9 +17,11 @@ func decimalDigits(_ value: UInt64) -> (digits: InlineArray<20, UInt8>, first: I
 extension [UInt8] {
     /// Adds a number in decimal.
     package mutating func append(decimal value: Int64) {
+        // Most numbers of a listing have one digit.
+        guard value < 0 || value > 9 else { return append(0x30 + UInt8(value)) }
         if value < 0 { append(UInt8(ascii: "-")) }
         let (digits, first) = decimalDigits(UInt64(value.magnitude))
-        for index in first..<20 { append(digits[index]) }
+        append(copying: digits.span.extracting(first..<20))
     }
 }
 

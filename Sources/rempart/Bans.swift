@@ -19,7 +19,8 @@ struct Bans: ParsableCommand {
             list.add(ban)
             if let part = list.part() { isTaken = isTaken && write(STDOUT_FILENO, part) }
         }
-        guard isTaken, write(STDOUT_FILENO, list.rest()) else { throw ExitCode(1) }
+        list.rest { isTaken = isTaken && write(STDOUT_FILENO, $0) }
+        guard isTaken else { throw ExitCode(1) }
     }
 }
 
@@ -48,18 +49,21 @@ struct BanList {
 
     /// What can be printed already, once it is enough for a write.
     mutating func part() -> [UInt8]? {
-        guard objects.count >= Self.partLength else { return nil }
+        guard objects.count >= Table.partLength else { return nil }
         defer { objects.removeAll(keepingCapacity: true) }
         return objects
     }
 
-    /// All that is still to be printed.
-    mutating func rest() -> [UInt8] {
-        if isJSON { return objects + (isEmpty ? "[]\n" : "]\n").utf8 }
-        return (table.isEmpty ? Array("No address is banned.".utf8) : table.lines) + [0x0A]
+    /// Hands over what is still to be printed, part by part.
+    func rest(_ take: ([UInt8]) -> Void) {
+        if isJSON {
+            take(objects + (isEmpty ? "[]\n" : "]\n").utf8)
+        } else if table.isEmpty {
+            take(Array("No address is banned.\n".utf8))
+        } else {
+            table.forEachPart(take)
+        }
     }
-
-    private static let partLength = 1 << 18
 
     private mutating func addRow(_ ban: borrowing PackedBan) {
         let source = ban.source

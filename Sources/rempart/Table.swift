@@ -60,26 +60,39 @@ struct Table {
     /// The lines, without a space at their end.
     var text: String { String(decoding: lines, as: UTF8.self) }
 
-    /// The lines in UTF-8.
-    var lines: [UInt8] {
-        let line = widths.reduce(0) { $0 + $1 + 2 }
+    /// The lines in UTF-8, but for the end of the last one.
+    private var lines: [UInt8] {
         var lines: [UInt8] = []
-        lines.reserveCapacity(bytes.count + cells.count / widths.count * line)
+        forEachPart { lines += $0 }
+        if !lines.isEmpty { lines.removeLast() }
+        return lines
+    }
+
+    /// Hands over the lines in UTF-8, each with its end, as many at a time as are worth a write.
+    func forEachPart(_ take: ([UInt8]) -> Void) {
+        let spaces = [UInt8](repeating: UInt8(ascii: " "), count: (widths.max() ?? 0) + 2)
+        var part: [UInt8] = []
+        part.reserveCapacity(Self.partLength + 4096)
         var at = 0
         var column = 0
         for cell in cells {
-            lines.append(copying: bytes.span.extracting(at..<at + Int(cell.length)))
+            part.append(copying: bytes.span.extracting(at..<at + Int(cell.length)))
             at += Int(cell.length)
             column += 1
             if column < widths.count {
                 let padding = widths[column - 1] - Int(cell.width) + 2
-                for _ in 0..<padding { lines.append(UInt8(ascii: " ")) }
-            } else {
-                lines.append(UInt8(ascii: "\n"))
-                column = 0
+                part.append(copying: spaces.span.extracting(0..<padding))
+                continue
             }
+            part.append(UInt8(ascii: "\n"))
+            column = 0
+            guard part.count >= Self.partLength else { continue }
+            take(part)
+            part.removeAll(keepingCapacity: true)
         }
-        if !lines.isEmpty { lines.removeLast() }
-        return lines
+        if !part.isEmpty { take(part) }
     }
+
+    /// How much is printed at a time, in bytes.
+    static let partLength = 1 << 18
 }

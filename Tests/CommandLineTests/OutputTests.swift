@@ -142,7 +142,9 @@ import Testing
             let frame = ControlReply.ban(row).encoded()
             list.add(try PackedBan(frame.span))
         }
-        return String(decoding: list.rest(), as: UTF8.self)
+        var bytes: [UInt8] = []
+        list.rest { bytes += $0 }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     @Test("calls have the fixed JSON shape, and a table told from now")
