@@ -10,7 +10,6 @@ extension Router {
     mutating func adoptTrunks() {
         let known = trunks.flatMap(\.servers)
         trunks = []
-        trunkSources = []
         trunkAccounts = []
         for settings in settings.trunks {
             let name = Trunk.accountName(settings.name)
@@ -23,12 +22,13 @@ extension Router {
             let servers = settings.servers.map { address in
                 known.first { $0.address == address } ?? TrunkServer(address: address)
             }
-            trunkSources += settings.sources.map { TrunkSource(network: $0, trunk: trunks.count) }
             trunkAccounts.append(account)
             trunks.append(
                 Trunk(
-                    settings: settings, account: account, inside: listener.index, servers: servers))
+                    settings: settings, account: account, inside: listener.index,
+                    sources: AddressRanges(settings.sources), servers: servers))
         }
+        trunkSources = AddressRanges(trunks.flatMap(\.settings.sources))
         askForTrunkNames()
     }
 
@@ -57,10 +57,8 @@ extension Router {
 
     /// The number of the trunk that an address is of.
     func trunk(at ip: IPAddress) -> Int? {
-        for place in trunkSources.indices where trunkSources[place].network.contains(ip) {
-            return trunkSources[place].trunk
-        }
-        return nil
+        guard trunkSources.contains(ip) else { return nil }
+        return trunks.firstIndex { $0.sources.contains(ip) }
     }
 
     /// The number of the trunk that a row of `accounts` stands for.

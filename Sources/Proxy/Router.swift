@@ -96,8 +96,9 @@ package struct Router: ~Copyable {
     var nextAsterisk = 0
     /// Who calls without an account.
     var trunks: [Trunk] = []
-    /// From where, and the rows of `accounts` that stand for them, by their numbers.
-    var trunkSources: [TrunkSource] = []
+    /// From where, all of them together: what every stranger's address is looked for in.
+    var trunkSources = AddressRanges()
+    /// The rows of `accounts` that stand for them, by their numbers.
     var trunkAccounts: [Int32] = []
     var defence = Defence()
     var recent = Recent()

@@ -58,6 +58,8 @@ struct Trunk: Sendable {
     let account: Int32
     /// The listener toward the Asterisks.
     let inside: UInt8
+    /// Where its calls come from.
+    let sources: AddressRanges
     /// Whether the database has an account of its name that phones may register: its name then protects
     /// nobody from being taken for that account.
     var isAccountName = false
@@ -71,13 +73,6 @@ struct Trunk: Sendable {
 
     /// The name of the row that stands for a trunk.
     static func accountName(_ name: String) -> [UInt8] { Array((prefix + name).utf8) }
-}
-
-/// One of the networks that the calls of trunks come from.
-struct TrunkSource: Sendable {
-    let network: Network
-    /// The trunk's number.
-    let trunk: Int
 }
 
 /// Who stands as the caller in a trunk's request as it goes to an Asterisk.

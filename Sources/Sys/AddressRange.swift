@@ -1,13 +1,12 @@
-// Ranges of addresses, as the kernel's interval sets hold them.
-internal import Sys
-
-/// Addresses of one family, from the first to the last.
-struct AddressRange: Hashable {
-    let first: IPAddress
-    let last: IPAddress
+/// Addresses of one family, from the first to the last, as the kernel's interval sets hold them.
+package struct AddressRange: Hashable, Sendable {
+    /// The first one.
+    package let first: IPAddress
+    /// The last one.
+    package let last: IPAddress
 
     /// The addresses of a network.
-    init(_ network: Network) {
+    package init(_ network: Network) {
         let bits = network.address.isV4 ? network.prefix + 96 : network.prefix
         let high: UInt64 = bits >= 64 ? 0 : .max >> UInt64(bits)
         let low: UInt64 = bits <= 64 ? .max : bits >= 128 ? 0 : .max >> UInt64(bits - 64)
@@ -21,7 +20,7 @@ struct AddressRange: Hashable {
     }
 
     /// The address after the last one; nil when the family ends there.
-    var next: IPAddress? {
+    package var next: IPAddress? {
         let isEnd =
             first.isV4 ? last.low & 0xFFFF_FFFF == 0xFFFF_FFFF : last.high & last.low == .max
         return isEnd ? nil : last.successor
@@ -29,7 +28,7 @@ struct AddressRange: Hashable {
 
     /// What must go from ranges, and what must come, for them to be others; both are sorted and do not
     /// touch, as `AddressRanges` has them.
-    static func difference(
+    package static func difference(
         from old: [AddressRange], to new: [AddressRange]
     ) -> (gone: [AddressRange], come: [AddressRange]) {
         var (gone, come): ([AddressRange], [AddressRange]) = ([], [])
@@ -52,7 +51,7 @@ struct AddressRange: Hashable {
     }
 
     /// One number for the bounds of ranges, whatever their order, good for this process.
-    static func digest(_ ranges: [AddressRange]) -> Int {
+    package static func digest(_ ranges: [AddressRange]) -> Int {
         ranges.reduce(0) { sum, range in
             sum &+ digest(range.first, isEnd: false)
                 &+ (range.next.map { digest($0, isEnd: true) } ?? 0)
@@ -60,7 +59,7 @@ struct AddressRange: Hashable {
     }
 
     /// One bound's part of the number: a first address, or one after a last.
-    static func digest(_ bound: IPAddress, isEnd: Bool) -> Int {
+    package static func digest(_ bound: IPAddress, isEnd: Bool) -> Int {
         var hasher = Hasher()
         hasher.combine(bound)
         hasher.combine(isEnd)
@@ -86,25 +85,27 @@ struct AddressRange: Hashable {
 }
 
 /// A set of addresses as ranges that are sorted and do not touch, each family by itself.
-struct AddressRanges: Hashable {
-    private(set) var v4: [AddressRange] = []
-    private(set) var v6: [AddressRange] = []
+package struct AddressRanges: Hashable, Sendable {
+    /// Those of IPv4.
+    package private(set) var v4: [AddressRange] = []
+    /// Those of IPv6.
+    package private(set) var v6: [AddressRange] = []
 
     /// No addresses.
-    init() {}
+    package init() {}
 
     /// The addresses of networks.
-    init(_ networks: some Sequence<Network>) {
+    package init(_ networks: some Sequence<Network>) {
         let ranges = networks.map(AddressRange.init)
         v4 = AddressRange.merged(ranges.filter(\.first.isV4))
         v6 = AddressRange.merged(ranges.filter { !$0.first.isV4 })
     }
 
     /// How many ranges there are.
-    var count: Int { v4.count + v6.count }
+    package var count: Int { v4.count + v6.count }
 
-    /// Whether an address is in the set.
-    func contains(_ address: IPAddress) -> Bool {
+    /// Whether an address is in the set, by halves.
+    package func contains(_ address: IPAddress) -> Bool {
         let ranges = address.isV4 ? v4 : v6
         var low = 0
         var high = ranges.count
@@ -118,7 +119,7 @@ struct AddressRanges: Hashable {
 
 extension IPAddress {
     /// The order of numbers.
-    func isBefore(_ other: IPAddress) -> Bool {
+    package func isBefore(_ other: IPAddress) -> Bool {
         high != other.high ? high < other.high : low < other.low
     }
 
