@@ -19,7 +19,7 @@ extension Router {
         if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
             offence(.forgedToken, flow)
         }
-        let trunk = trunk(at: flow.peer.ip)
+        let trunk = sendingTrunk(flow)
         guard token != nil || trunk != nil && index.method != .register || isForUs(bytes, index)
         else {
             foreign(bytes, index, flow)
@@ -29,15 +29,7 @@ extension Router {
             reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
             return
         }
-        guard index.method != .other else {
-            refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
-            return
-        }
-        // RFC 5630 section 4: nothing is secure that came to us in clear.
-        guard index.requestURI.scheme != .sips || flow.transport == .tls else {
-            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
-            return
-        }
+        guard isUnderstood(bytes, index, flow) else { return }
         let isNew = token == nil || trunk != nil && index.to.tag.isEmpty
         let isForEdge =
             isNew && index.method == .options && (trunk != nil || index.requestURI.user.isEmpty)
@@ -59,6 +51,23 @@ extension Router {
             // BYE, UPDATE, PRACK, INFO, NOTIFY exist inside a dialog only.
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
         }
+    }
+
+    /// Whether the method is a known one, and the URI can be asked for by this transport; what is not has
+    /// been answered.
+    private mutating func isUnderstood(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard index.method != .other else {
+            refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
+            return false
+        }
+        // RFC 5630 section 4: nothing is secure that came to us in clear.
+        guard index.requestURI.scheme != .sips || flow.transport == .tls else {
+            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
+            return false
+        }
+        return true
     }
 
     /// Whether a Request-URI names a domain that is served here.

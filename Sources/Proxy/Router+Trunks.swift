@@ -104,6 +104,15 @@ extension Router {
 
     // MARK: From a trunk
 
+    /// The number of the trunk that a message comes from; it keeps its connection open between its calls.
+    mutating func sendingTrunk(_ flow: Flow) -> Int? {
+        let number = trunk(at: flow.peer.ip)
+        if number != nil, flow.transport.isStream {
+            authenticatedConnections.insert(flow.connection)
+        }
+        return number
+    }
+
     /// A request of a trunk that begins something: it needs no password, and goes to an Asterisk by the
     /// trunk's own listener.
     ///
@@ -120,8 +129,6 @@ extension Router {
             refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
             return
         }
-        // A trunk keeps its connection open between its calls.
-        if flow.transport.isStream { authenticatedConnections.insert(flow.connection) }
         let account = trunks[number].account
         guard isDialable(token, account, bytes, index) else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")

@@ -206,6 +206,30 @@ struct TrunkEdge {
         #expect(trunk.edge.records.contains { $0.contains("type=peer without secret") })
     }
 
+    @Test(
+        "a trunk's connection counts as one that has authenticated, and its calls come and go by it"
+    )
+    func connection() throws {
+        let trunk = try TrunkEdge()
+        let carrier = Carrier(trunk.edge, at: "192.0.2.130:40000", connection: 77)
+        let before = trunk.edge.router.hasAuthenticated(connection: 77)
+        carrier.send(carrier.request("OPTIONS", "sip:203.0.113.5", callID: "ping"))
+        _ = try carrier.expect(200)
+        let after = trunk.edge.router.hasAuthenticated(connection: 77)
+        #expect(!before && after)
+        carrier.call()
+        let invite = try trunk.asterisk.expect("INVITE")
+        trunk.asterisk.answer(invite, 200)
+        #expect(try carrier.expect(200)["Contact"].hasSuffix(";transport=tcp>"))
+        var dialog = Dialog(called: invite, tag: "as1")
+        trunk.asterisk.send(dialog.request("INFO", via: trunk.asterisk.via))
+        _ = try carrier.expect("INFO")
+        trunk.edge.router.closed(77)
+        trunk.asterisk.send(dialog.request("BYE", via: trunk.asterisk.via))
+        let again = Carrier(trunk.edge, at: "192.0.2.130:40000")
+        #expect(try again.expect("BYE").uri == carrier.contact)
+    }
+
     @Test("OPTIONS from a trunk is answered here, REGISTER asks for a password as from anybody")
     func others() throws {
         let trunk = try TrunkEdge()

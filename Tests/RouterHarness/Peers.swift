@@ -205,11 +205,15 @@ package final class Carrier: Peer {
     /// Its Contact.
     package let contact: String
 
-    /// A server at an address outside, which speaks over UDP.
-    package init(_ edge: SimulatedEdge, at text: String) {
+    /// A server at an address outside, which speaks over UDP, or by a TCP connection.
+    package init(_ edge: SimulatedEdge, at text: String, connection: UInt64? = nil) {
         contact = "sip:carrier@\(text)"
-        super.init(edge, Flow(.udp, listener: 0, peer: address(text)), sentBy: text)
+        let flow =
+            connection.map { Flow(.tcp, listener: 1, peer: address(text), connection: $0) }
+            ?? Flow(.udp, listener: 0, peer: address(text))
+        super.init(edge, flow, sentBy: text)
         edge.carriers.insert(flow.peer.ip)
+        if let connection { edge.router.opened(connection) }
     }
 
     /// A request that begins something.
