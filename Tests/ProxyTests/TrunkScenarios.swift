@@ -371,6 +371,35 @@ struct TrunkEdge {
         _ = try trunk.carrier.expect(200)
     }
 
+    @Test(
+        "where a trunk sends a call on is judged as a number that is dialled",
+        arguments: [("+88213000000", 403), ("1002", 302)])
+    func redirected(_ number: String, _ status: Int) throws {
+        let trunk = try TrunkEdge([.calls(.home("AT"))])
+        try trunk.callOut()
+        trunk.carrier.answer(
+            try trunk.carrier.expect("INVITE"), 302, ["Contact: <sip:\(number)@carrier.example>"])
+        let answer = try trunk.asterisk.expect(status)
+        #expect(answer.has("Contact") == (status == 302))
+    }
+
+    @Test("a trunk transfers nobody to a number that is never called")
+    func transferred() throws {
+        let trunk = try TrunkEdge([.calls(.home("AT"))])
+        let sent = trunk.carrier.call()
+        trunk.asterisk.answer(try trunk.asterisk.expect("INVITE"), 200)
+        var dialog = Dialog(caller: sent, try trunk.carrier.expect(200))
+        trunk.carrier.send(
+            dialog.request(
+                "REFER", via: trunk.carrier.via,
+                [
+                    "Refer-To: <sip:+88213000000@carrier.example>",
+                    "Contact: <\(trunk.carrier.contact)>",
+                ]))
+        _ = try trunk.carrier.expect(403)
+        #expect(!trunk.asterisk.all().contains { $0.method == "REFER" })
+    }
+
     @Test("a profile bounds the calls of a trunk, both ways together")
     func limited() throws {
         let rules: [ProfileRule] = [.trunk("telco"), .calls(1)]
