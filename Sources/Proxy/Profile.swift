@@ -93,14 +93,18 @@ package struct Profiles: Equatable, Sendable {
         case none
     }
 
+    /// The profile of a trunk: the one that lists it, else the one of all others.
+    func profile(ofTrunk name: String) -> Profile { all[number(ofTrunk: name)] }
+
+    private func number(ofTrunk name: String) -> Int {
+        all.firstIndex { $0.trunks.contains(name) } ?? all.count - 2
+    }
+
     /// The profile of a source: by its trunk, by the narrowest network, then as a resident, then by its country.
     package func classify(
         _ ip: IPAddress, trunk: String?, isResident: Bool, country: Country
     ) -> (profile: Int, cause: Cause) {
-        if let trunk {
-            let own = all.firstIndex { $0.trunks.contains(trunk) }
-            return (own ?? all.count - 2, .trunk(trunk))
-        }
+        if let trunk { return (number(ofTrunk: trunk), .trunk(trunk)) }
         var best: (profile: Int, network: Network)?
         for (number, profile) in all.enumerated() {
             for network in profile.networks where network.contains(ip) {

@@ -142,12 +142,12 @@ extension Router {
     }
 
     private mutating func asteriskAsks(_ exchange: Exchange) {
-        let name = accounts.name(exchange.account).text.dropFirst(Trunk.prefix.count)
+        let name = trunkName(exchange.account)
         audit.add(
             .asteriskRefused, .warning,
             "Asterisk \(exchange.asterisk) asks the trunk \(name) for a password: it does not tell it by"
                 + " the edge's address and port (chan_sip: type=peer without secret; PJSIP: an identify)",
-            [(.trunk, String(name)), (.asterisk, "\(exchange.asterisk)")])
+            [(.trunk, name), (.asterisk, "\(exchange.asterisk)")])
     }
 
     private mutating func asteriskRefused(_ exchange: Exchange) {

@@ -77,6 +77,12 @@ extension Router {
         return handle
     }
 
+    /// An exchange is an account's, or that of the trunk whose row the account is.
+    mutating func assign(_ handle: Handle, to account: Int32) {
+        exchanges[handle].account = account
+        exchanges[handle].isTrunk = trunk(of: account) != nil
+    }
+
     /// Keeps the user part that an exchange's request has on the inner side.
     mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) {
         exchanges[handle].user = texts.store(user) ?? .none

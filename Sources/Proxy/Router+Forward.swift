@@ -169,12 +169,6 @@ extension Router {
         if writer.isWhole { outbox.append(writer.buffer, to: flow) }
     }
 
-    private func caller(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int32?
-    ) -> TrunkCaller {
-        trunk == nil ? .asWritten : writtenCaller(bytes.bytes(index.from.uri.user))
-    }
-
     private static func writeIdentity(
         _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex, _ token: AsteriskToken, _ trunk: Int32?,

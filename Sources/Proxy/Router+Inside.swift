@@ -57,16 +57,14 @@ extension Router {
             return
         }
         let way = trunkWay(last, account, bytes, index)
-        let isTrunk = trunk(of: account) != nil
         guard index.method != .ack else {
             callConfirmed(bytes, index)
-            forwardInsideACK(bytes, index, way, isTrunk: isTrunk)
+            forwardInsideACK(bytes, index, way, isTrunk: trunk(of: account) != nil)
             return
         }
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward) else { return }
-        exchanges[handle].account = account
-        exchanges[handle].isTrunk = isTrunk
+        assign(handle, to: account)
         exchanges[handle].inDialog = true
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
@@ -151,7 +149,7 @@ extension Router {
             return
         }
         guard let handle = open(bytes, index, flow, .outward) else { return }
-        exchanges[handle].account = account
+        assign(handle, to: account)
         exchanges[handle].breadth = share
         beginCall(handle, .received, Dialled(.home), bytes, index)
         for position in 0..<targets.count {

@@ -43,13 +43,20 @@ extension Router {
         case .ack: break
         case .register: register(bytes, index, flow, replayed)
         case .options where isForEdge: answerOptions(bytes, index, flow)
-        case _ where trunk != nil:
-            trunkRequest(trunk ?? 0, token, bytes, index, flow, replayed)
-        case .invite, .subscribe, .message, .options, .refer, .publish:
-            newRequest(bytes, index, flow, key, replayed)
         default:
-            // BYE, UPDATE, PRACK, INFO, NOTIFY exist inside a dialog only.
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+            if let trunk {
+                trunkRequest(trunk, token, bytes, index, flow, replayed)
+            } else {
+                newRequest(bytes, index, flow, key, replayed)
+            }
+        }
+    }
+
+    /// Whether a method begins something; BYE, UPDATE, PRACK, INFO, NOTIFY exist inside a dialog only.
+    func begins(_ method: Method) -> Bool {
+        switch method {
+        case .invite, .subscribe, .message, .options, .refer, .publish: true
+        default: false
         }
     }
 
@@ -184,9 +191,9 @@ extension Router {
         }
         guard follow(bytes, index, flow, token, account) else { return }
         guard let handle = open(bytes, index, flow, .inward) else { return }
-        exchanges[handle].account = account
+        assign(handle, to: account)
         exchanges[handle].inDialog = true
-        if trunk != nil { markTrunk(handle, bytes.bytes(index.from.uri.user)) }
+        exchanges[handle].caller = caller(bytes, index, trunk)
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift
         forward(handle, to: token.asterisk, bytes, index)
@@ -197,7 +204,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ key: UInt64,
         _ replayed: Bool
     ) {
-        guard index.to.tag.isEmpty else {
+        guard index.to.tag.isEmpty, begins(index.method) else {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
@@ -220,7 +227,7 @@ extension Router {
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
         decided(decision, 100, index, bytes, flow)
-        exchanges[handle].account = account
+        assign(handle, to: account)
         keepUser(bytes.bytes(index.requestURI.user), handle)
         beginCall(handle, .made, dialled, bytes, index)
         guard let asterisk = chooseAsterisk(handle) else { return }

@@ -15,6 +15,7 @@ extension Router {
             if isAnswered { timers.cancel(&clients[handle].retransmit) }
             return
         }
+        note(handle, answers: true)
         switch clients[handle].transaction.handle(.response(index.status)) {
         case .provisional: provisional(handle, bytes, index)
         case .final(let after, let ack):
@@ -77,7 +78,6 @@ extension Router {
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         timers.cancel(&clients[handle].noAnswer)
-        note(handle, answers: true)
         if clients[handle].cancelWanted { cancel(handle) }
         guard case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
             exchanges[owner].server.isOpen
@@ -112,7 +112,6 @@ extension Router {
         _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let status = index.status
-        note(handle, answers: true)
         guard !clients[handle].settled else {
             // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
             guard status < 300, exchanges[owner].method == .invite else { return }

@@ -35,9 +35,7 @@ extension Router {
         guard hasRoom(number, bytes, index, flow),
             let handle = open(bytes, index, flow, .outward)
         else { return }
-        let account = trunks[number].account
-        exchanges[handle].account = account
-        exchanges[handle].isTrunk = true
+        assign(handle, to: trunks[number].account)
         decided("passed on to the trunk \(trunks[number].settings.name)", 100, index, bytes, flow)
         takeTarget(number, bytes, index, handle)
         exchanges[handle].user = Self.store(&texts, scratch)
@@ -158,12 +156,12 @@ extension Router {
     /// computed from that address, and be wrong.
     mutating func cannotAuthenticate(_ owner: Handle) {
         guard audit.allowsRefusal(now.monotonic) else { return }
-        let name = accounts.name(exchanges[owner].account).text.dropFirst(Trunk.prefix.count)
+        let name = trunkName(exchanges[owner].account)
         audit.add(
             .asteriskRefused, .warning,
             "the trunk \(name) asks for a password, but Asterisk addresses the edge instead of it:"
                 + " give Asterisk the trunk's own host, and the edge as outbound proxy",
-            [(.trunk, String(name)), (.asterisk, "\(exchanges[owner].flow.peer)")])
+            [(.trunk, name), (.asterisk, "\(exchanges[owner].flow.peer)")])
     }
 
     // MARK: Inside a dialog

@@ -66,6 +66,11 @@ extension Router {
         trunkAccounts.isEmpty ? nil : trunkAccounts.firstIndex(of: account)
     }
 
+    /// The name of the trunk that a row of `accounts` stands for.
+    func trunkName(_ account: Int32) -> String {
+        String(accounts.name(account).text.dropFirst(Trunk.prefix.count))
+    }
+
     /// The listener that requests to Asterisks go out by, in the name of an account or of a trunk.
     func insideListener(_ account: Int32) -> UInt8 {
         trunk(of: account).map { trunks[$0].inside } ?? inside
@@ -89,9 +94,7 @@ extension Router {
             return false
         }
         let trunk = trunks[number]
-        let (profile, _) = settings.profiles.classify(
-            flow.peer.ip, trunk: trunk.settings.name, isResident: false, country: .unknown)
-        guard let limit = settings.profiles.all[profile].calls,
+        guard let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
             calls.gate[trunk.account].all >= limit
         else { return true }
         guard !settings.isObserving else {
@@ -121,7 +124,8 @@ extension Router {
         _ number: Int, _ token: AsteriskToken?, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
-        guard index.to.tag.isEmpty, begins(index.method) else {
+        // Providers tell of voice mail out of any dialog.
+        guard index.to.tag.isEmpty, begins(index.method) || index.method == .notify else {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
@@ -142,8 +146,7 @@ extension Router {
         else { return }
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
         decided("passed on to an Asterisk, as of a trunk", 100, index, bytes, flow)
-        exchanges[handle].account = account
-        exchanges[handle].isTrunk = true
+        assign(handle, to: account)
         exchanges[handle].caller = caller
         if let token {
             keepUser(token.user.span, handle)
@@ -169,13 +172,6 @@ extension Router {
             refuseRecord("trunk-rate", 0, index, bytes, flow)
         }
         return false
-    }
-
-    private func begins(_ method: Method) -> Bool {
-        switch method {
-        case .invite, .message, .subscribe, .notify, .refer, .publish: true
-        default: false
-        }
     }
 
     /// Whether what a trunk calls is safe for any dialplan.
@@ -230,11 +226,12 @@ extension Router {
         return .asWritten
     }
 
-    /// An exchange's request is a trunk's, inside a dialog: no Asterisk looks at who calls any more, and nobody
-    /// is asked.
-    mutating func markTrunk(_ handle: Handle, _ caller: Span<UInt8>) {
-        exchanges[handle].isTrunk = true
-        exchanges[handle].caller = writtenCaller(caller)
+    /// Who stands as the caller inside a dialog, of the trunk whose row it is: no Asterisk looks at who calls any
+    /// more, and nobody is asked.
+    func caller(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int32?
+    ) -> TrunkCaller {
+        trunk == nil ? .asWritten : writtenCaller(bytes.bytes(index.from.uri.user))
     }
 
     /// What stands for a caller who is not named (RFC 3323 section 4.1.1.3).
