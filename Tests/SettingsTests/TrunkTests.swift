@@ -102,8 +102,7 @@ private let telco = "trunks:\n  telco: {inside: udp://10.0.0.1:5071, servers: [1
             ("5]", "5], calls: 30", "did you mean `calls` under `profiles.NAME:`?"),
         ])
     func values(text: String, replacement: String, complaint: String) {
-        let told = faults(shortest + telco.replacing(text, with: replacement))
-        #expect(told.count == 1 && told[0].contains(complaint), "\(told)")
+        expectOneFault(text, replacement, complaint)
     }
 
     @Test(
@@ -129,8 +128,16 @@ private let telco = "trunks:\n  telco: {inside: udp://10.0.0.1:5071, servers: [1
             ("5]", "5], domain: Sip.example.com", "is in `domains` (line 1)"),
         ])
     func together(text: String, replacement: String, complaint: String) {
+        expectOneFault(text, replacement, complaint)
+    }
+
+    /// The shortest file with a trunk, in which one text stands for another, has one fault, and that says so.
+    private func expectOneFault(
+        _ text: String, _ replacement: String, _ complaint: String,
+        at place: SourceLocation = #_sourceLocation
+    ) {
         let told = faults(shortest + telco.replacing(text, with: replacement))
-        #expect(told.count == 1 && told[0].contains(complaint), "\(told)")
+        #expect(told.count == 1 && told[0].contains(complaint), "\(told)", sourceLocation: place)
     }
 
     @Test(
