@@ -14,15 +14,21 @@ extension Router {
     ) -> Dialled? {
         switch index.method {
         case .invite:
-            guard !calls.isFull else {
-                refuseForNow(bytes, index, flow, "table-full")
-                return nil
-            }
+            guard hasRoom(bytes, index, flow) else { return nil }
             return mayCall(account, bytes.bytes(index.requestURI.user), bytes, index, flow)
         case .refer:
             return mayTransfer(account, .none, bytes, index, flow) ? Dialled(.home) : nil
         default: return Dialled(.home)
         }
+    }
+
+    /// Whether there is room for the call that a request begins, if it is one; without, it was refused.
+    mutating func hasRoom(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard index.method == .invite, calls.isFull else { return true }
+        refuseForNow(bytes, index, flow, "table-full")
+        return false
     }
 
     /// What an account's call to a number dials; nil when it was refused with 403.

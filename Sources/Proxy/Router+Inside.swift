@@ -144,11 +144,9 @@ extension Router {
             refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
             return
         }
-        guard index.method != .invite || !calls.isFull else {
-            refuseForNow(bytes, index, flow, "table-full")
+        guard hasRoom(bytes, index, flow), let handle = open(bytes, index, flow, .outward) else {
             return
         }
-        guard let handle = open(bytes, index, flow, .outward) else { return }
         assign(handle, to: account)
         exchanges[handle].breadth = share
         beginCall(handle, .received, Dialled(.home), bytes, index)

@@ -88,13 +88,10 @@ extension Router {
     mutating func hasRoom(
         _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
-        guard index.method == .invite else { return true }
-        guard !calls.isFull else {
-            refuseForNow(bytes, index, flow, "table-full")
-            return false
-        }
+        guard hasRoom(bytes, index, flow) else { return false }
         let trunk = trunks[number]
-        guard let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
+        guard index.method == .invite,
+            let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
             calls.gate[trunk.account].all >= limit
         else { return true }
         guard !settings.isObserving else {
