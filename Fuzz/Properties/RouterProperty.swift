@@ -324,9 +324,9 @@ private final class RouterPlay {
     }
 
     private func connection(_ choice: Int) {
-        edge.router.closed(7)
+        edge.router.closed(phones[2].flow)
         edge.drain()
-        if choice % 2 == 0 { edge.router.opened(7) }
+        if choice % 2 == 0 { edge.router.opened(phones[2].flow) }
     }
 
     private func directory(_ choice: Int) {
@@ -355,7 +355,7 @@ private final class RouterPlay {
     private func end() {
         edge.directorySpeaks()
         edge.helpful = Set(asterisks.map(\.flow.peer))
-        edge.router.closed(7)
+        edge.router.closed(phones[2].flow)
         edge.drain()
         edge.leap(.seconds(700), steps: 200)
         // A registration lasts 3600 s when garbling has taken its Expires away.

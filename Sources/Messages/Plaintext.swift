@@ -6,8 +6,8 @@ package import Wire
 /// A frame of their link holds one message or several, one after the other (`PlaintextParcel`).
 ///
 /// Bytes: kind, flags (0), payload length (2), reserved (4, zero), connection handle (8).
-/// A handle is (index, generation) in tls-terminator's table; 0 is none. It never changes while the
-/// connection stands, also over a restart of sip-router.
+/// The handle is a `ConnectionHandle`, 0 for none. It never changes while the connection stands, also over a
+/// restart of sip-router.
 package struct PlaintextHeader: Equatable, Sendable {
     /// The head's length, in bytes.
     package static let length = 16

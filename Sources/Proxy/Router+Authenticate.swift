@@ -58,7 +58,7 @@ extension Router {
         if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
-            if flow.transport.isStream { authenticatedConnections.insert(flow.connection) }
+            if flow.transport.isStream { authenticatedConnections.insert(flow) }
             return account
         }
         if isRefreshing, accounts[account].state == .found {

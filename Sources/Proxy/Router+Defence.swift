@@ -30,7 +30,7 @@ extension Router {
     /// Whether a phone has registered by this very way.
     private func isRegistered(_ flow: Flow) -> Bool {
         flow.transport.isStream
-            ? connectionBindings[flow.connection] != nil : bindings.hasFlow(flow)
+            ? connectionBindings[flow] != nil : bindings.hasFlow(flow)
     }
 
     /// Whether nothing is ever held against an address: Asterisks, trunks and `defence.allow`.
@@ -203,8 +203,8 @@ extension Router {
     }
 
     /// Whether an account has authenticated by a connection, or is registered by it.
-    package func hasAuthenticated(connection: UInt64) -> Bool {
-        authenticatedConnections.contains(connection) || connectionBindings[connection] != nil
+    package func hasAuthenticated(by flow: Flow) -> Bool {
+        authenticatedConnections.contains(flow) || connectionBindings[flow] != nil
     }
 
     // MARK: Residents

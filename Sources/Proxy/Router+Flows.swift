@@ -9,7 +9,7 @@ extension Router {
     mutating func countSent(_ client: Handle) {
         let flow = clients[client].flow
         guard flow.transport.isStream else { return }
-        sentByConnection[flow.connection, default: 0] += 1
+        sentByConnection[flow, default: 0] += 1
         clients[client].isCounted = true
     }
 
@@ -18,8 +18,8 @@ extension Router {
         guard clients[client].isCounted else { return }
         clients[client].isCounted = false
         let flow = clients[client].flow
-        let left = sentByConnection[flow.connection, default: 1] - 1
-        sentByConnection[flow.connection] = left == 0 ? nil : left
+        let left = sentByConnection[flow, default: 1] - 1
+        sentByConnection[flow] = left == 0 ? nil : left
     }
 
     /// Ends the branches whose connection has closed: one look through all of them a turn, however many
@@ -30,7 +30,7 @@ extension Router {
         lostConnections = []
         for place in 0..<clients.places {
             guard let client = clients.handle(at: UInt32(place)),
-                lost.contains(clients[client].flow.connection), !clients[client].settled
+                lost.contains(clients[client].flow), !clients[client].settled
             else { continue }
             settle(client, status: 430)
             endClient(client)

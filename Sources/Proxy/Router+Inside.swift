@@ -75,7 +75,7 @@ extension Router {
 
     /// The way itself while it is open, else that of the account's latest binding that can be reached.
     func openWay(_ flow: Flow, _ account: Int32) -> Flow? {
-        if !flow.transport.isStream || liveConnections.contains(flow.connection) { return flow }
+        if !flow.transport.isStream || liveConnections.contains(flow) { return flow }
         guard account >= 0 else { return nil }
         if let way = openWay(toTrunk: account) { return way }
         var best: Binding?

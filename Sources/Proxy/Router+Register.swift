@@ -1,7 +1,7 @@
 internal import Journal
 package import Messages
 internal import Reactor
-internal import Registrar
+package import Registrar
 internal import SIP
 internal import Sys
 
@@ -297,7 +297,7 @@ extension Router {
     /// Remembers which bindings a connection's end concerns.
     private mutating func attach(_ index: Int32, _ binding: Binding) {
         guard binding.flow.connection != 0 else { return }
-        connectionBindings[binding.flow.connection, default: []].insert(index)
+        connectionBindings[binding.flow, default: []].insert(index)
     }
 
     /// Has directory keep a binding.
@@ -423,7 +423,7 @@ extension Router {
         accounts[account].bindings = head
         // A stream's connection counts as closed until it is seen.
         bindings.setReachable(
-            index, flow.transport == .udp || liveConnections.contains(flow.connection))
+            index, flow.transport == .udp || liveConnections.contains(flow))
         attach(index, binding)
         startTimer(index, binding)
         reside(binding)
@@ -433,23 +433,24 @@ extension Router {
     // MARK: Connections
 
     /// A stream's connection stands: bindings that came by it can be reached.
-    package mutating func opened(_ connection: UInt64) {
-        liveConnections.insert(connection)
-        setReachable(connection, true)
+    ///
+    /// Those of the same handle and another peer or listener came by another connection.
+    package mutating func opened(_ flow: Flow) {
+        liveConnections.insert(flow)
+        setReachable(flow, true)
     }
 
     /// A stream's connection is over.
-    package mutating func closed(_ connection: UInt64) {
-        liveConnections.remove(connection)
-        if sentByConnection[connection] != nil { lostConnections.insert(connection) }
-        setReachable(connection, false)
-        connectionBindings[connection] = nil
-        authenticatedConnections.remove(connection)
+    package mutating func closed(_ flow: Flow) {
+        liveConnections.remove(flow)
+        if sentByConnection[flow] != nil { lostConnections.insert(flow) }
+        setReachable(flow, false)
+        connectionBindings[flow] = nil
+        authenticatedConnections.remove(flow)
     }
 
-    private mutating func setReachable(_ connection: UInt64, _ reachable: Bool) {
-        for index in connectionBindings[connection] ?? []
-        where bindings[index]?.flow.connection == connection {
+    private mutating func setReachable(_ flow: Flow, _ reachable: Bool) {
+        for index in connectionBindings[flow] ?? [] where bindings[index]?.flow == flow {
             bindings.setReachable(index, reachable)
         }
     }

@@ -59,7 +59,8 @@ extension Router {
     ) -> Handle? {
         guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
         let went = clients[handle].flow
-        guard went.peer.ip == flow.peer.ip, went.connection == flow.connection else { return nil }
+        let isUDP = went.connection == 0 && flow.connection == 0
+        guard went == flow || isUDP && went.peer.ip == flow.peer.ip else { return nil }
         return handle
     }
 

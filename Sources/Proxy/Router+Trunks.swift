@@ -108,7 +108,7 @@ extension Router {
     mutating func sendingTrunk(_ flow: Flow) -> Int? {
         let number = trunk(at: flow.peer.ip)
         if number != nil, flow.transport.isStream {
-            authenticatedConnections.insert(flow.connection)
+            authenticatedConnections.insert(flow)
         }
         return number
     }

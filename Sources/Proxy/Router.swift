@@ -133,15 +133,18 @@ package struct Router: ~Copyable {
     /// Whether the bindings that directory kept have been taken over.
     var hasLoaded = false
     /// The connections by which an account has authenticated.
-    var authenticatedConnections: Set<UInt64> = []
+    ///
+    /// Of these and those below the whole flow counts, never the handle alone: what was kept of a connection
+    /// may be older than the process that gives handles now.
+    var authenticatedConnections: Set<Flow> = []
     /// The connections that stand.
-    var liveConnections: Set<UInt64> = []
+    var liveConnections: Set<Flow> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
-    var connectionBindings: [UInt64: Set<Int32>] = [:]
+    var connectionBindings: [Flow: Set<Int32>] = [:]
     /// How many requests are under way by each connection.
-    var sentByConnection: [UInt64: Int] = [:]
+    var sentByConnection: [Flow: Int] = [:]
     /// The connections that have closed with requests under way, until those have ended.
-    var lostConnections: Set<UInt64> = []
+    var lostConnections: Set<Flow> = []
     var randomState: UInt64
     /// Keeps the router in memory, where it is lent out by its address: without, whoever only reads one
     /// property gets a copy of all of them (Swift 6.3; see `MessageIndex`).

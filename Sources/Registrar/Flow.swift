@@ -9,7 +9,7 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
     package var transport: Transport
     /// The number of our listener.
     package var listener: UInt8
-    /// The connection's handle, 0 for UDP.
+    /// The connection's handle (`ConnectionHandle`), 0 for UDP.
     package var connection: UInt64
 
     /// A flow of its parts.
@@ -20,5 +20,24 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
         self.listener = listener
         self.peer = peer
         self.connection = connection
+    }
+
+    /// Whether two flows are one: of connections handle, transport, listener, address and port.
+    ///
+    /// A connection's descriptor knows the scope, and a token does not carry it; so it is compared by UDP alone.
+    package static func == (one: Flow, other: Flow) -> Bool {
+        one.connection == other.connection && one.peer.ip == other.peer.ip
+            && one.peer.port == other.peer.port && one.transport == other.transport
+            && one.listener == other.listener
+            && (one.transport.isStream || one.peer.scope == other.peer.scope)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        // A handle is random, so it tells connections apart by itself.
+        hasher.combine(connection)
+        guard connection == 0 else { return }
+        hasher.combine(peer)
+        hasher.combine(transport)
+        hasher.combine(listener)
     }
 }

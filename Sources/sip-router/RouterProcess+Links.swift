@@ -45,7 +45,7 @@ extension RouterProcess {
         default:
             // Whatever connections the old one had are gone with it; a new router is told of those
             // that stand.
-            for peer in Array(tlsPeers.values) { router.closed(peer.flow.connection) }
+            for peer in Array(tlsPeers.values) { router.closed(peer.flow) }
             for peer in tlsPeers.values { forget(peer) }
             tlsPeers = [:]
             plaintext.removeAll()
@@ -127,6 +127,9 @@ extension RouterProcess {
         case .opened:
             let opened = try OpenedPayload(decoding: payload)
             guard Int(opened.listener) < listeners.count else { throw .badValue("listener") }
+            guard head.connection != 0, tlsPeers[head.connection] == nil,
+                ConnectionHandle(raw: head.connection).transport == .tls
+            else { throw .badValue("connection") }
             let flow = Flow(
                 .tls, listener: opened.listener, peer: opened.peer, connection: head.connection)
             guard mayOpen(opened.peer.ip) else {
@@ -141,7 +144,7 @@ extension RouterProcess {
         case .closed:
             if let peer = tlsPeers.removeValue(forKey: head.connection) {
                 forget(peer)
-                router.closed(head.connection)
+                router.closed(peer.flow)
             }
         case .handshakeFailed: handshakeFailed(try HandshakeFailedPayload(decoding: payload))
         case .pause, .resume: throw .notPermitted

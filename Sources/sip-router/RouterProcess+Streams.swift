@@ -23,19 +23,16 @@ struct StreamTable {
     /// The peer of an event, nil for one that is over.
     subscript(token: Token) -> StreamPeer? {
         let index = Int(token.index)
-        guard index < peers.count, generations[index] & 0xFF_FFFF == token.generation else {
+        guard index < peers.count, generations[index] == token.generation else {
             return nil
         }
         return peers[index]
     }
 
-    /// The peer of a connection handle, nil for one that is over.
-    subscript(connection: UInt64) -> StreamPeer? {
-        let index = Int(connection & 0xFFFF_FFFF)
-        guard index < peers.count, let peer = peers[index], peer.flow.connection == connection
-        else {
-            return nil
-        }
+    /// The peer of a flow, nil for one that is over or was never here.
+    subscript(flow: Flow) -> StreamPeer? {
+        let index = ConnectionHandle(raw: flow.connection).place
+        guard index < peers.count, let peer = peers[index], peer.flow == flow else { return nil }
         return peer
     }
 
@@ -51,32 +48,28 @@ struct StreamTable {
             peers.append(nil)
             generations.append(0)
         }
-        // The highest bit tells a handle of ours from one of tls-terminator.
-        let connection = 1 << 63 | UInt64(generations[index]) << 32 | UInt64(index)
-        let flow = Flow(.tcp, listener: listener, peer: address, connection: connection)
+        let handle = ConnectionHandle(.tcp, place: UInt16(index))
+        let flow = Flow(.tcp, listener: listener, peer: address, connection: handle.raw)
         let peer = StreamPeer(flow, socket: socket, now: now)
         peers[index] = peer
         sources[address.ip, default: 0] += 1
-        let token = Token(
-            kind: RouterProcess.Watched.stream.rawValue, index: UInt32(index),
-            generation: generations[index])
-        return (peer, token)
+        return (peer, token(of: peer))
     }
 
     /// The token that a peer is watched with.
     func token(of peer: StreamPeer) -> Token {
-        let index = UInt32(truncatingIfNeeded: peer.flow.connection)
+        let index = ConnectionHandle(raw: peer.flow.connection).place
         return Token(
-            kind: RouterProcess.Watched.stream.rawValue, index: index,
-            generation: generations[Int(index)])
+            kind: RouterProcess.Watched.stream.rawValue, index: UInt32(index),
+            generation: generations[index])
     }
 
     /// Lets go of a peer.
     mutating func remove(_ peer: StreamPeer) {
-        let index = Int(peer.flow.connection & 0xFFFF_FFFF)
+        let index = ConnectionHandle(raw: peer.flow.connection).place
         guard index < peers.count, peers[index] === peer else { return }
         peers[index] = nil
-        generations[index] = (generations[index] + 1) & 0x7FFF_FFFF
+        generations[index] = (generations[index] + 1) & 0xFF_FFFF
         free.append(index)
         let left = sources[peer.flow.peer.ip, default: 1] - 1
         sources[peer.flow.peer.ip] = left == 0 ? nil : left
@@ -159,6 +152,13 @@ extension RouterProcess {
         }
     }
 
+    /// The peer at the other end of a flow, nil when the connection is over or was another one.
+    func peer(by flow: Flow) -> StreamPeer? {
+        if flow.transport == .tcp { return streams[flow] }
+        guard let peer = tlsPeers[flow.connection], peer.flow == flow else { return nil }
+        return peer
+    }
+
     private func pong(_ peer: StreamPeer) {
         let crlf: [UInt8] = [0x0D, 0x0A]
         send(crlf.span, to: peer)
@@ -178,7 +178,7 @@ extension RouterProcess {
 
     /// Ends a connection, whatever carries it.
     func end(_ peer: StreamPeer) {
-        router.closed(peer.flow.connection)
+        router.closed(peer.flow)
         forget(peer)
         if peer.socket == nil {
             guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }

@@ -267,18 +267,16 @@ final class RouterProcess {
     /// Sends message `first` of the outbox to its stream, and those that follow it to the same one;
     /// returns the number of the next message.
     private func sendStream(_ first: Int) -> Int {
-        let connection = router.outbox.flow(first).connection
+        let flow = router.outbox.flow(first)
         var next = first
         gathered.removeAll()
-        let peer = streams[connection] ?? tlsPeers[connection]
-        while next < router.outbox.count, router.outbox.flow(next).transport != .udp,
-            router.outbox.flow(next).connection == connection,
+        while next < router.outbox.count, router.outbox.flow(next) == flow,
             next == first || gathered.count + router.outbox.message(next).count <= gathered.capacity
         {
             Self.gather(&gathered, router.outbox, next)
             next += 1
         }
-        if let peer { Self.send(gathered, to: peer, of: self) }
+        if let peer = peer(by: flow) { Self.send(gathered, to: peer, of: self) }
         return next
     }
 

@@ -36,12 +36,12 @@ extension RouterProcess {
     func begin(_ peer: StreamPeer) {
         peer.isUnproven = listeners[Int(peer.flow.listener)].side == .outside
         if peer.isUnproven { unproven.begin(peer.flow.peer.ip) }
-        router.opened(peer.flow.connection)
+        router.opened(peer.flow)
     }
 
     /// Looks whether a connection has authenticated by now.
     func settle(_ peer: StreamPeer) {
-        guard peer.isUnproven, router.hasAuthenticated(connection: peer.flow.connection) else {
+        guard peer.isUnproven, router.hasAuthenticated(by: peer.flow) else {
             return
         }
         forget(peer)

@@ -1,5 +1,7 @@
 // The table of connections, and how many of them a source has.
 
+internal import Messages
+internal import Reactor
 internal import Sys
 
 /// How much the process takes on; every bound is the same for all clients.
@@ -22,17 +24,23 @@ struct Limits {
     var recordsPerSecond = 20
 }
 
-/// Connections in slots; a handle names a slot and its generation, so a stale one finds nothing.
+/// Connections in slots; a handle names a slot and the one connection that it was made for.
 struct ConnectionTable: ~Copyable {
-    private var slots: [Connection?]
-    private var generations: [UInt32]
-    private var free: [UInt32]
+    private struct Slot {
+        var connection: Connection?
+        /// The handle of the connection, or of the last one that was here.
+        var handle = ConnectionHandle(raw: 0)
+        /// Counts the connections there were, so that the poller's event of an older one is recognised.
+        var generation: UInt32 = 0
+    }
 
-    /// An empty table of a capacity.
+    private var slots: [Slot]
+    private var free: [UInt16]
+
+    /// An empty table of a capacity, at most `ConnectionHandle.places`.
     init(capacity: Int) {
-        slots = Array(repeating: nil, count: capacity)
-        generations = Array(repeating: 1, count: capacity)
-        free = (0..<UInt32(capacity)).reversed()
+        slots = Array(repeating: Slot(), count: capacity)
+        free = (0..<capacity).reversed().map { UInt16($0) }
     }
 
     /// How many connections stand.
@@ -40,58 +48,47 @@ struct ConnectionTable: ~Copyable {
 
     /// Puts a connection into a free slot; nil when there is none.
     mutating func insert(_ connection: Connection) -> ConnectionHandle? {
-        guard let index = free.popLast() else { return nil }
-        slots[Int(index)] = connection
-        return ConnectionHandle(index: index, generation: generations[Int(index)])
+        guard let place = free.popLast() else { return nil }
+        let handle = ConnectionHandle(.tls, place: place)
+        slots[Int(place)].connection = connection
+        slots[Int(place)].handle = handle
+        return handle
     }
 
     /// The connection of a handle, or nil when it is over.
     subscript(handle: ConnectionHandle) -> Connection? {
-        let index = Int(handle.index)
-        guard index < slots.count, generations[index] == handle.generation else { return nil }
-        return slots[index]
+        guard handle.place < slots.count, slots[handle.place].handle == handle else { return nil }
+        return slots[handle.place].connection
+    }
+
+    /// What the poller watches the connection of a handle with.
+    func token(of handle: ConnectionHandle) -> Token {
+        Token(
+            kind: Terminator.Watched.connection.rawValue, index: UInt32(handle.place),
+            generation: slots[handle.place].generation)
+    }
+
+    /// The handle of an event's connection, or nil when it is over.
+    func handle(of token: Token) -> ConnectionHandle? {
+        let slot = slots[Int(token.index)]
+        return slot.connection != nil && slot.generation == token.generation ? slot.handle : nil
     }
 
     /// Empties the slot of a handle.
     mutating func remove(_ handle: ConnectionHandle) {
-        let index = Int(handle.index)
-        guard index < slots.count, generations[index] == handle.generation,
-            slots[index] != nil
+        let place = handle.place
+        guard place < slots.count, slots[place].handle == handle, slots[place].connection != nil
         else { return }
-        slots[index] = nil
-        // 24 bits, as many as a poller's token holds; never 0, so no handle is 0.
-        generations[index] = generations[index] == 0xFF_FFFF ? 1 : generations[index] + 1
-        free.append(handle.index)
+        slots[place].connection = nil
+        // 24 bits, as many as a poller's token holds.
+        slots[place].generation = (slots[place].generation + 1) & 0xFF_FFFF
+        free.append(UInt16(place))
     }
 
     /// The handles of all connections.
     var handles: [ConnectionHandle] {
-        slots.indices.compactMap { index in
-            guard slots[index] != nil else { return nil }
-            return ConnectionHandle(index: UInt32(index), generation: generations[index])
-        }
+        slots.compactMap { $0.connection == nil ? nil : $0.handle }
     }
-}
-
-/// A connection's name toward sip-router: generation in the high half, index in the low; never 0.
-struct ConnectionHandle: Hashable {
-    let index: UInt32
-    let generation: UInt32
-
-    init(index: UInt32, generation: UInt32) {
-        self.index = index
-        self.generation = generation
-    }
-
-    /// The handle of its packed form.
-    init(raw: UInt64) {
-        self.init(
-            index: UInt32(truncatingIfNeeded: raw),
-            generation: UInt32(truncatingIfNeeded: raw >> 32))
-    }
-
-    /// The packed form.
-    var raw: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 }
 
 /// How many handshakes and connections each source has.

@@ -7,9 +7,9 @@ internal import Sys
 extension Terminator {
     /// Goes on with a connection whose socket is ready.
     func connectionIsReady(_ event: Event) {
-        let token = event.token
-        let handle = ConnectionHandle(index: token.index, generation: token.generation)
-        guard let connection = table[handle] else { return }
+        guard let handle = table.handle(of: event.token), let connection = table[handle] else {
+            return
+        }
         switch connection.phase {
         case .handshaking: handshake(connection, handle)
         case .open:
@@ -30,8 +30,7 @@ extension Terminator {
     func rewatch(_ connection: Connection, _ handle: ConnectionHandle) {
         let wanted = connection.wanted
         guard wanted != connection.interest, table[handle] === connection else { return }
-        let token = Token(
-            kind: Watched.connection.rawValue, index: handle.index, generation: handle.generation)
+        let token = table.token(of: handle)
         guard (try? poller.modify(connection.socket.raw, token, wanted)) != nil else {
             return finish(connection, handle)
         }

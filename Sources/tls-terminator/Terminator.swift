@@ -153,9 +153,7 @@ final class Terminator {
         let connection = Connection(
             socket: socket, session: session, peer: peer, listener: listener.index)
         guard let handle = table.insert(connection) else { return undo(peer) }
-        let token = Token(
-            kind: Watched.connection.rawValue, index: handle.index, generation: handle.generation)
-        guard (try? poller.add(socket.raw, token, .read)) != nil else {
+        guard (try? poller.add(socket.raw, table.token(of: handle), .read)) != nil else {
             table.remove(handle)
             return undo(peer)
         }

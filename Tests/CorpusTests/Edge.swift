@@ -54,7 +54,7 @@ struct Edge: ~Copyable {
         let number = UInt8(Transport.allCases.firstIndex(of: transport) ?? 0)
         flow = Flow(
             transport, listener: number, peer: peer, connection: transport.isStream ? 77 : 0)
-        if transport.isStream { router.opened(flow.connection) }
+        if transport.isStream { router.opened(flow) }
     }
 
     /// Lets bytes come in, and returns what goes out for them.
@@ -116,8 +116,8 @@ struct Edge: ~Copyable {
 
     /// Takes the way again after the stream was closed.
     mutating func reconnect() {
-        router.closed(flow.connection)
-        router.opened(flow.connection)
+        router.closed(flow)
+        router.opened(flow)
         framer = StreamFramer()
         closed = nil
     }

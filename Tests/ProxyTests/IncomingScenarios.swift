@@ -211,7 +211,7 @@ import Testing
         desk.send(response(to: invite, 200, tag: "d", ["Contact: <\(desk.contact)>"]))
         var dialog = Dialog(caller: sent, try asterisk.expect(200))
         _ = cell.all()
-        edge.router.closed(77)
+        edge.router.closed(desk.flow)
         asterisk.send(dialog.request("BYE", via: asterisk.via))
         #expect(try cell.expect("BYE").method == "BYE")
         // And when there is no other phone, Asterisk is told.
@@ -222,7 +222,7 @@ import Testing
         bob.send(
             response(to: try bob.expect("INVITE"), 200, tag: "b", ["Contact: <\(bob.contact)>"]))
         var other = Dialog(caller: second, try asterisk.expect(200))
-        edge.router.closed(78)
+        edge.router.closed(bob.flow)
         asterisk.send(other.request("BYE", via: asterisk.via))
         #expect(try asterisk.expect(430).status == 430)
     }

@@ -61,7 +61,7 @@ import Testing
         asterisk.call("alice")
         #expect(try two.expect("INVITE").method == "INVITE")
         #expect(one.next() == nil)
-        edge.router.closed(6)
+        edge.router.closed(two.flow)
         asterisk.call("alice", callID: "c2@10.0.0.10")
         #expect(try one.expect("INVITE").method == "INVITE")
     }
@@ -84,7 +84,7 @@ import Testing
         #expect(one.next() == nil)
         switch how {
         case "closed":
-            edge.router.closed(6)
+            edge.router.closed(two.flow)
             edge.advance(Milliseconds(20))
         case "silent": edge.advance(.seconds(33))
         default: two.send(response(to: invite, 430, tag: "t"))
@@ -123,7 +123,7 @@ import Testing
         let asterisk = Asterisk(edge)
         asterisk.call("alice")
         alice.send(response(to: try alice.expect("INVITE"), 180, tag: "t"))
-        edge.router.closed(5)
+        edge.router.closed(alice.flow)
         edge.advance(Milliseconds(20))
         #expect(asterisk.all().map(\.status) == [100, 180, 430])
         edge.advance(.seconds(70))

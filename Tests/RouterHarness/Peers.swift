@@ -97,7 +97,7 @@ package final class Phone: Peer {
         let flow = Flow(
             transport, listener: listener, peer: address(source), connection: connection)
         super.init(edge, flow, sentBy: "192.168.1.7:5060")
-        if transport.isStream { edge.router.opened(connection) }
+        if transport.isStream { edge.router.opened(flow) }
     }
 
     /// A request of its own, out of any dialog.
@@ -213,7 +213,7 @@ package final class Carrier: Peer {
             ?? Flow(.udp, listener: 0, peer: address(text))
         super.init(edge, flow, sentBy: text)
         edge.carriers.insert(flow.peer.ip)
-        if let connection { edge.router.opened(connection) }
+        if connection != nil { edge.router.opened(flow) }
     }
 
     /// A request that begins something.

@@ -91,10 +91,13 @@ package final class SimulatedEdge {
     }
 
     /// A router that knows nothing takes the place of this one, as after a crash.
-    package func restart() {
+    ///
+    /// It is told of connections that stand before it is told of the bindings.
+    package func restart(standing flows: [Flow] = []) {
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
             secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+        for flow in flows { router.opened(flow) }
         for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }
         router.take(.bindings, now)

@@ -233,14 +233,19 @@ struct RouterLinkTests {
         let (_, next) = try edge.connected()
         #expect(next != handle)
     }
-}
 
-@Suite("ConnectionHandle")
-struct ConnectionHandleTests {
-    @Test("generation is the high half, index the low, and the packed form gives both back")
-    func packing() {
-        let handle = ConnectionHandle(index: 7, generation: 9)
-        #expect(handle.raw == 9 << 32 | 7)
-        #expect(ConnectionHandle(raw: handle.raw) == handle)
+    @Test("a terminator that is started anew gives no connection a handle that was given before")
+    func lives() throws {
+        var handles: Set<UInt64> = []
+        for _ in 0..<2 {
+            let edge = try TestEdge()
+            for _ in 0..<4 {
+                let (client, handle) = try edge.connected()
+                #expect(handles.insert(handle).inserted)
+                #expect(ConnectionHandle(raw: handle).transport == .tls)
+                client.sendCloseNotify()
+                #expect(try edge.nextFrame().kind == .closed)
+            }
+        }
     }
 }
