@@ -100,6 +100,8 @@ package enum ClientOwner: BitwiseCopyable, Sendable {
 package struct Client: BitwiseCopyable, Sendable {
     /// Who waits for the response.
     package var owner = ClientOwner.nobody
+    /// The request's method, which its responses name in CSeq.
+    package var method: Method
     /// The machine.
     package var transaction: ClientTransaction
     /// Where the request went.
@@ -130,11 +132,13 @@ package struct Client: BitwiseCopyable, Sendable {
     package var noAnswer = TimerHandle.none
 
     /// A client transaction of a request that goes this way.
-    package init(owner: ClientOwner, isInvite: Bool, flow: Flow, cookie: UInt64) {
+    package init(owner: ClientOwner, method: Method, flow: Flow, cookie: UInt64) {
         self.owner = owner
+        self.method = method
         self.flow = flow
         self.cookie = cookie
-        transaction = ClientTransaction(isInvite: isInvite, reliable: flow.transport.isStream)
+        transaction = ClientTransaction(
+            isInvite: method == .invite, reliable: flow.transport.isStream)
     }
 }
 

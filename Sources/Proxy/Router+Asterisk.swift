@@ -35,7 +35,7 @@ extension Router {
             }
             let flow = Flow(.udp, listener: inside, peer: asterisks[number].address)
             let client = Client(
-                owner: .probe(number), isInvite: false, flow: flow, cookie: random())
+                owner: .probe(number), method: .options, flow: flow, cookie: random())
             guard let handle = clients.take(client) else { continue }
             asterisks[number].probe = handle
             writeOwn("OPTIONS", handle, account: -1, sequence: 1, callID: random())
@@ -247,7 +247,8 @@ extension Router {
         presences[handle].state = .trying
         let presence = presences[handle]
         let flow = Flow(.udp, listener: inside, peer: asterisks[presence.asterisk].address)
-        let client = Client(owner: .presence(handle), isInvite: false, flow: flow, cookie: random())
+        let client = Client(
+            owner: .presence(handle), method: .register, flow: flow, cookie: random())
         guard let place = clients.take(client) else {
             schedule(handle, after: .seconds(5))
             return

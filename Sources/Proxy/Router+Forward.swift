@@ -274,7 +274,7 @@ extension Router {
     private mutating func beginClient(_ handle: Handle, _ flow: Flow) -> Handle? {
         let count = exchanges[handle].clientCount
         let client = Client(
-            owner: .exchange(handle), isInvite: exchanges[handle].method == .invite, flow: flow,
+            owner: .exchange(handle), method: exchanges[handle].method, flow: flow,
             cookie: random())
         guard count < Exchange.maximumBranches, let place = clients.take(client) else {
             if exchanges[handle].open == 0 { finishLocally(handle, 503, "Service Unavailable") }

@@ -53,14 +53,23 @@ extension Router {
         clients[handle].end = timers.set(handle.payload(.clientEnd), at: now.monotonic + after)
     }
 
-    /// The client transaction whose branch the response brings back, from where the request went.
+    /// The client transaction whose branch and method the response brings back, from where the request went
+    /// and by the socket that it left by (RFC 3261 section 17.1.3).
+    ///
+    /// By UDP the port may be another: old phones and Asterisks answer from one of their own.
     private func client(
         of bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Handle? {
         guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
-        let went = clients[handle].flow
-        let isUDP = went.connection == 0 && flow.connection == 0
-        guard went == flow || isUDP && went.peer.ip == flow.peer.ip else { return nil }
+        let client = clients[handle]
+        let isSamePlace =
+            client.flow.transport == .udp
+            ? client.flow.listener == flow.listener && client.flow.peer.ip == flow.peer.ip
+            : client.flow == flow
+        guard isSamePlace,
+            index.sequenceMethod == client.method
+                || index.sequenceMethod == .cancel && client.cancelled
+        else { return nil }
         return handle
     }
 

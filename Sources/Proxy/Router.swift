@@ -145,7 +145,8 @@ package struct Router: ~Copyable {
     var sentByConnection: [Flow: Int] = [:]
     /// The connections that have closed with requests under way, until those have ended.
     var lostConnections: Set<Flow> = []
-    var randomState: UInt64
+    /// Branches, tags, Call-IDs and cnonces of our own (RFC 3261 section 19.3).
+    private var randomness: RandomStream
     /// Keeps the router in memory, where it is lent out by its address: without, whoever only reads one
     /// property gets a copy of all of them (Swift 6.3; see `MessageIndex`).
     private let anchor = Atomic<UInt8>(0)
@@ -158,9 +159,9 @@ package struct Router: ~Copyable {
 
     /// A router for these sockets; `secret` is of 64 bytes and outlives the process.
     ///
-    /// `seed` is unpredictable and of this process alone; `timers` is how many can be set at once.
+    /// `seed` is of 32 bytes, unpredictable and of this process alone; `timers` is how many can be set at once.
     package init(
-        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: UInt64, now: Now,
+        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: [UInt8], now: Now,
         timers capacity: Int = 8_000_000
     ) {
         self.settings = settings
@@ -180,10 +181,10 @@ package struct Router: ~Copyable {
             capacity: 100_000, empty: Exchange(flow: nowhere, method: .other, direction: .inward))
         clients = Slots(
             capacity: 200_000,
-            empty: Client(owner: .nobody, isInvite: false, flow: nowhere, cookie: 0))
+            empty: Client(owner: .nobody, method: .other, flow: nowhere, cookie: 0))
         // For a million accounts at four Asterisks.
         presences = Slots(capacity: 4_000_000, empty: Presence())
-        randomState = seed
+        randomness = RandomStream(seed: seed)
         adopt(settings)
         _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
     }
@@ -218,14 +219,8 @@ package struct Router: ~Copyable {
     /// How long the loop may sleep.
     package var patience: Milliseconds? { timers.patience }
 
-    /// A number nobody outside can guess (splitmix64 over an unpredictable seed, for branches and tags).
-    mutating func random() -> UInt64 {
-        randomState &+= 0x9E37_79B9_7F4A_7C15
-        var word = randomState
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
+    /// A number nobody outside can guess, whatever others he has seen.
+    mutating func random() -> UInt64 { randomness.next() }
 
     // MARK: What comes in
 

@@ -77,7 +77,7 @@ final class RouterProcess {
         self.sockets = sockets
         router = Router(
             settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
-            seed: Random.word, now: now)
+            seed: Random.bytes(32), now: now)
         // Before the confinement: the time zone's file is read once.
         router.utcOffset = Clock.utcOffset
         do {

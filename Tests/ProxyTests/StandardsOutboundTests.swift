@@ -273,7 +273,8 @@ extension Edge {
         let edge = Edge(asterisks: ["[fd00::10]:5060"])
         edge.router = Router(
             settings: RouterSettings(edge.settings), listeners: Self.listeners,
-            secret: Edge.secret, seed: 44, now: edge.now, timers: 20_000)
+            secret: Edge.secret, seed: [UInt8](repeating: 44, count: 32), now: edge.now,
+            timers: 20_000)
         edge.advance(Milliseconds(100))
         return edge
     }

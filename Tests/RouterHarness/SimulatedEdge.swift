@@ -84,7 +84,8 @@ package final class SimulatedEdge {
             + asterisks.map { .asterisk(address($0)) } + extra
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
-            secret: SimulatedEdge.secret, seed: 42, now: now, timers: 60_000)
+            secret: SimulatedEdge.secret, seed: [UInt8](repeating: 42, count: 32), now: now,
+            timers: 60_000)
         helpful = Set(asterisks.map { address($0) })
         insiders = Set(helpful.map(\.ip))
         advance(Milliseconds(100))
@@ -96,7 +97,8 @@ package final class SimulatedEdge {
     package func restart(standing flows: [Flow] = []) {
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
-            secret: SimulatedEdge.secret, seed: 43, now: now, timers: 60_000)
+            secret: SimulatedEdge.secret, seed: [UInt8](repeating: 43, count: 32), now: now,
+            timers: 60_000)
         for flow in flows { router.opened(flow) }
         for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }
