@@ -51,10 +51,10 @@ extension Properties {
     /// The bytes are the nonce that comes back; the first also choose its age and how ours is changed.
     package static func nonce(_ bytes: Span<UInt8>) -> String? {
         let input = [UInt8](copying: bytes)
-        var nonces = Nonces(key: key, places: 16)
         let source = IPAddress(v4: 0xC633_6407)
         let made = Milliseconds.seconds(1_800_000_000)
-        guard nonces.check(bytes, count: 1, request: 1, made, source, 1) == .foreign else {
+        var nonces = Nonces(key: key, began: made, places: 16)
+        guard nonces.check(bytes, count: 1, message: 1, made, source, 1) == .foreign else {
             return "forged"
         }
         var buffer = ByteBuffer(capacity: 64)
@@ -67,16 +67,16 @@ extension Properties {
             changed[Int(input[2]) % changed.count] ^= input[3]
             guard
                 changed == nonce
-                    || nonces.check(changed.span, count: 1, request: 1, now, source, 1) == .foreign
+                    || nonces.check(changed.span, count: 1, message: 1, now, source, 1) == .foreign
             else { return "a changed nonce is taken for ours" }
         }
         let other = IPAddress(v4: 0xC633_6408)
-        guard nonces.check(nonce.span, count: 1, request: 1, now, other, 1) == .foreign,
-            nonces.check(nonce.span, count: 1, request: 1, now, source, 2) == .foreign
+        guard nonces.check(nonce.span, count: 1, message: 1, now, other, 1) == .foreign,
+            nonces.check(nonce.span, count: 1, message: 1, now, source, 2) == .foreign
         else { return "a nonce is good for another source" }
         let isYoung = age >= 0 && age < Nonces.lifetime.seconds
         guard
-            nonces.check(nonce.span, count: 1, request: 1, now, source, 1)
+            nonces.check(nonce.span, count: 1, message: 1, now, source, 1)
                 == (isYoung ? .fresh : .stale)
         else { return "age \(age) is judged wrongly" }
         guard isYoung else { return nil }
@@ -92,7 +92,7 @@ extension Properties {
         for (place, byte) in counts.prefix(64).enumerated() {
             let count = UInt32(byte)
             let verdict = nonces.check(
-                nonce.span, count: count, request: UInt64(place) + 2, now, source, 1)
+                nonce.span, count: count, message: UInt64(place) + 2, now, source, 1)
             if verdict == .fresh, !used.insert(count).inserted { return "count \(count) replayed" }
             if verdict == .fresh, count == 0 { return "a count of 0 is taken" }
             if verdict == .foreign { return "our nonce is taken for another's" }

@@ -4,52 +4,80 @@ package import Sys
 package enum NonceVerdict: Equatable, Sendable {
     /// Ours, made for this source, and not used with this count yet.
     case fresh
-    /// Ours and made for this source, but too old.
+    /// The very message that used this count came again; when it came first.
+    case repeated(since: Milliseconds)
+    /// Its count was used by another message.
+    case used
+    /// Ours and made for this source, but of another time: too old, of before this process, or of before one
+    /// that had to be forgotten.
     case stale
-    /// Ours and made for this source, but its count was used, or it was forgotten.
-    case replayed
-    /// Not ours, or made for another source: proves nothing.
+    /// Not ours, or made for another source.
     case foreign
 }
 
-/// Makes nonces without remembering them, and remembers what was used.
+/// Makes nonces without remembering them, and remembers what was used (RFC 7616 section 3.4).
 ///
-/// A nonce is 18 bytes: the second it was made in, a number that makes it unlike any other of that
-/// second, and a keyed hash over both, the source's IP address and the transport, cut to 10 bytes. The
+/// A nonce is 18 bytes: the millisecond it was made in (6), a number that makes it unlike any other of that
+/// millisecond (2), and a keyed hash over both, the source's IP address and the transport, cut to 10 bytes. The
 /// port is left out, since a NAT may change it between challenge and answer.
+///
+/// Nothing that was used is ever taken for new: neither when the process was started anew, nor when a place had to
+/// be given to another nonce. What cannot be known any more is stale, and asked for again.
 package struct Nonces: ~Copyable {
     /// How long a nonce is good for.
     package static let lifetime = Milliseconds.seconds(120)
 
     private var mac: KeyedHash
-    private var used: [Use]
+    private var used: ReservedArray<Use>
     private var scratch = InlineArray<32, UInt8>(repeating: 0)
-    private var serial: UInt32
+    private var serial: UInt16 = 0
+    private let began: UInt64
+    /// When the youngest nonce was made that had to be forgotten while it was good.
+    private var forgotten: UInt64 = 0
 
-    /// How far a nonce has been used.
-    private struct Use {
-        /// The first 8 bytes of the nonce's keyed hash, 0 for a free place.
-        var mark: UInt64 = 0
-        /// The highest count that came.
-        var highest: UInt32 = 0
+    /// How far a nonce has been used: 48 bytes.
+    ///
+    /// Not private: Swift 6.3 emits a broken module where another one destroys a table of private elements.
+    struct Use: BitwiseCopyable {
+        /// The nonce's first 8 bytes, 0 for a free place.
+        var head: UInt64 = 0
         /// Bit n: the count `highest - n` came.
         var window: UInt64 = 0
-        /// A hash of the last request, so that its retransmission is not taken for a replay.
-        var request: UInt64 = 0
+        /// The highest count that came.
+        var highest: UInt32 = 0
+        /// Where the next message goes.
+        var next: UInt8 = 0
+        /// Half a keyed hash of each of the last four messages.
+        var messages = InlineArray<4, UInt32>(repeating: 0)
+        /// The seconds they came in, counted round.
+        var seconds = InlineArray<4, UInt16>(repeating: 0)
+
+        /// Sets a count as used; false when it was.
+        mutating func take(_ count: UInt32) -> Bool {
+            if count > highest {
+                let step = count - highest
+                window = step >= 64 ? 1 : window << UInt64(step) | 1
+                highest = count
+                return true
+            }
+            let back = highest - count
+            guard back < 64, window >> UInt64(back) & 1 == 0 else { return false }
+            window |= 1 << UInt64(back)
+            return true
+        }
     }
 
-    /// Nonces of a key of 32 bytes; `places` used ones are remembered, a power of two.
-    ///
-    /// A nonce that had to be forgotten is stale, except at its first use: a replay within its lifetime
-    /// then needs `places` other nonces to have been used meanwhile.
-    package init(key: [UInt8], places: Int = 65_536) {
+    /// Nonces of a key of 32 bytes, by a process that begins now; `places` used ones are remembered, a power of two
+    /// of at least 4.
+    package init(key: [UInt8], began now: Milliseconds, places: Int = 1 << 20) {
         mac = KeyedHash(key: key)
-        used = Array(repeating: Use(), count: places)
-        // Not from 0: a process that was started anew must not make the nonces of its predecessor.
-        serial = UInt32(truncatingIfNeeded: Random.word)
+        used = ReservedArray(zeros: places)
+        began = UInt64(clamping: now.count)
     }
 
-    /// The keyed hash of a nonce for a source; `head` is the second in the upper half, the number in the lower.
+    private static func made(_ head: UInt64) -> UInt64 { head >> 16 }
+
+    /// The keyed hash of a nonce for a source; `head` is its first 8 bytes.
     private mutating func tag(_ head: UInt64, _ source: IPAddress, _ transport: UInt8) -> HashValue
     {
         for index in 0..<8 {
@@ -60,25 +88,26 @@ package struct Nonces: ~Copyable {
         return mac.hash(scratch.span)
     }
 
-    /// Writes a new nonce for a source.
+    /// Writes a new nonce for a source; `now` is since 1970.
     package mutating func make(
         _ now: Milliseconds, _ source: IPAddress, _ transport: UInt8, into buffer: inout ByteBuffer
     ) {
         serial &+= 1
-        let second = UInt32(truncatingIfNeeded: now.seconds)
-        let hash = tag(UInt64(second) << 32 | UInt64(serial), source, transport)
+        let head = UInt64(clamping: now.count) << 16 | UInt64(serial)
+        let hash = tag(head, source, transport)
         var nonce = InlineArray<18, UInt8>(repeating: 0)
         for index in 0..<8 { nonce[index] = scratch[index] }
         for index in 0..<10 { nonce[8 + index] = hash.bytes[index] }
         Base64URL.append(nonce.span, to: &buffer)
     }
 
-    /// Looks at a nonce that came back with a count, and marks the count as used.
+    /// Looks at a nonce that came back with a count, and marks the count as used; `now` is since 1970.
     ///
-    /// `request` is a hash of what makes a request itself (branch, Call-ID, CSeq): the same request
-    /// again with the same count is a retransmission, hence fresh.
+    /// `message` is a keyed hash of every byte of the message, by which its own repetition is told from another
+    /// message with the same count: the last four messages of a nonce are remembered. A nonce takes a place
+    /// whatever the rest of its message turns out to be.
     package mutating func check(
-        _ text: Span<UInt8>, count: UInt32, request: UInt64, _ now: Milliseconds,
+        _ text: Span<UInt8>, count: UInt32, message: UInt64, _ now: Milliseconds,
         _ source: IPAddress, _ transport: UInt8
     ) -> NonceVerdict {
         var nonce = InlineArray<176, UInt8>(repeating: 0)
@@ -87,42 +116,61 @@ package struct Nonces: ~Copyable {
         for index in 0..<8 { head = head << 8 | UInt64(nonce[index]) }
         let hash = tag(head, source, transport)
         var difference: UInt8 = 0
-        var mark: UInt64 = 0
+        var place: UInt64 = 0
         for index in 0..<10 {
             difference |= nonce[8 + index] ^ hash.bytes[index]
-            if index < 8 { mark = mark << 8 | UInt64(nonce[8 + index]) }
+            if index < 8 { place = place << 8 | UInt64(nonce[8 + index]) }
         }
         guard difference == 0 else { return .foreign }
-        let second = UInt32(truncatingIfNeeded: head >> 32)
-        let age = Int64(UInt32(truncatingIfNeeded: now.seconds) &- second)
-        guard age >= 0, age < Self.lifetime.seconds else { return .stale }
-        return use(mark, count, request) ? .fresh : .replayed
+        guard isYoung(head, now), Self.made(head) >= began else { return .stale }
+        // Counts begin at 1 (RFC 7616 section 3.4); 0 also stands for one that cannot be read.
+        guard count > 0 else { return .used }
+        return use(head, place, count, UInt32(truncatingIfNeeded: message), now)
     }
 
-    private mutating func use(_ mark: UInt64, _ count: UInt32, _ request: UInt64) -> Bool {
-        // RFC 7616 section 3.4: the first count is 1; 0 also stands for one that cannot be read.
-        guard count > 0 else { return false }
-        let place = Int(mark & UInt64(used.count - 1))
-        // Counts begin at 1 (RFC 7616 section 3.4).
-        guard count > 0 else { return false }
-        guard used[place].mark == mark else {
-            guard count == 1 else { return false }
-            used[place] = Use(mark: mark, highest: 1, window: 1, request: request)
-            return true
+    private func isYoung(_ head: UInt64, _ now: Milliseconds) -> Bool {
+        let age = now.count - Int64(Self.made(head))
+        return age >= 0 && age < Self.lifetime.count
+    }
+
+    private mutating func use(
+        _ head: UInt64, _ hash: UInt64, _ count: UInt32, _ message: UInt32, _ now: Milliseconds
+    ) -> NonceVerdict {
+        // A place without a message holds 0.
+        let message = max(message, 1)
+        let first = Int(hash & UInt64(used.count - 1)) & ~3
+        let found = (first..<first + 4).first { used[$0].head == head }
+        if let found, let second = Self.second(of: message, in: used[found]) {
+            let age = UInt16(truncatingIfNeeded: now.seconds) &- second
+            return .repeated(since: now - .seconds(Int64(age)))
         }
-        let highest = used[place].highest
-        if count > highest {
-            let step = count - highest
-            guard step <= 1024 else { return false }
-            used[place].window = step >= 64 ? 1 : used[place].window << UInt64(step) | 1
-            used[place].highest = count
-            used[place].request = request
-            return true
+        if found == nil, Self.made(head) <= forgotten { return .stale }
+        let place = found ?? free(first, now)
+        if found == nil { used[place] = Use(head: head) }
+        guard used[place].take(count) else { return .used }
+        let next = Int(used[place].next)
+        used[place].messages[next] = message
+        used[place].seconds[next] = UInt16(truncatingIfNeeded: now.seconds)
+        used[place].next = UInt8(next + 1) & 3
+        return .fresh
+    }
+
+    /// The second in which one of a nonce's last messages came first.
+    private static func second(of message: UInt32, in use: Use) -> UInt16? {
+        for index in 0..<4 where use.messages[index] == message {
+            return use.seconds[index]
         }
-        if count == highest, used[place].request == request { return true }
-        let back = highest - count
-        guard back < 64, used[place].window >> UInt64(back) & 1 == 0 else { return false }
-        used[place].window |= 1 << UInt64(back)
-        return true
+        return nil
+    }
+
+    /// A place for another nonce: a free one, or that of the oldest, which is forgotten.
+    private mutating func free(_ first: Int, _ now: Milliseconds) -> Int {
+        var oldest = first
+        for place in first..<first + 4 {
+            guard used[place].head != 0, isYoung(used[place].head, now) else { return place }
+            if used[place].head < used[oldest].head { oldest = place }
+        }
+        forgotten = max(forgotten, Self.made(used[oldest].head))
+        return oldest
     }
 }

@@ -4,6 +4,7 @@ package import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
+internal import SIPTransactions
 internal import Sys
 
 /// Who a request comes from.
@@ -18,23 +19,15 @@ extension Router {
         guard let header = credentials(bytes, index), let algorithm = header.algorithm,
             isComplete(header, bytes)
         else {
-            if mayKnock(bytes, index, flow) { challengeFirst(bytes, index, flow) }
+            if mayKnock(bytes, index, flow) { challenge(bytes, index, flow, stale: false) }
             return nil
         }
-        // Eight digits, as `isComplete` has seen.
-        let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
-        let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         // One that has waited for directory was looked at when it came; higher counts may have come since.
-        let verdict =
-            replayed
-            ? .fresh
-            : nonces.check(
-                bytes.bytes(header.nonce), count: count, request: requestMark(bytes, index),
-                now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
-        if verdict != .foreign { hasProven() }
-        guard verdict == .fresh else {
-            if verdict == .replayed { offence(.nonceReplay, flow) }
-            challenge(bytes, index, flow, stale: verdict != .foreign)
+        guard replayed || isCurrent(header, bytes, index, flow) else { return nil }
+        if !isRepetition { hasProven() }
+        guard replayed || isFor(header.uri, bytes, index) else {
+            offence(.malformed, flow)
+            refuse(bytes, index, flow, 400, "Bad Digest URI", "digest-uri")
             return nil
         }
         let name = bytes.bytes(accountName(index))
@@ -56,6 +49,7 @@ extension Router {
         let isProven = verify(bytes, index, header, algorithm, account)
         // Who may not come from there is told no more than who does not know the password.
         if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
+            guard !isRepetition else { return account }
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
             if flow.transport.isStream { authenticatedConnections.insert(flow) }
@@ -127,18 +121,37 @@ extension Router {
             && header.nonceCount.length == 8
     }
 
-    /// What makes a request itself: its retransmission has the same, another request does not.
-    private func requestMark(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
-        NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
-            &+ UInt64(index.sequence)
-    }
+    /// For how long a REGISTER that is repeated in every byte may be a retransmission (RFC 3261 section 17.1.2.2).
+    private static let longestRepetition = Timers.giveUp
 
-    /// Challenges a request without remembering it.
-    mutating func challenge(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
-    ) {
-        beginChallenge(bytes, index, flow, stale: stale)
-        endReply(flow)
+    /// Whether credentials answer a nonce of ours that was not used so before; what does not is challenged anew.
+    ///
+    /// A datagram that comes again in every byte may be the phone's own retransmission or anybody's copy of it. Its
+    /// transaction has absorbed it, if that still stands. What is left is a REGISTER whose answer was lost: that one
+    /// is let through as a repetition, which changes nothing and proves nothing. A stream repeats nothing.
+    private mutating func isCurrent(
+        _ header: DigestHeader, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        // Eight digits, as `isComplete` has seen.
+        let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
+        let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
+        let verdict = nonces.check(
+            bytes.bytes(header.nonce), count: count, message: NameTable.hash(bytes),
+            now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
+        switch verdict {
+        case .fresh: return true
+        case .repeated(let since)
+        where flow.transport == .udp && index.method == .register
+            && now.sinceEpoch - since < Self.longestRepetition:
+            isRepetition = true
+            return true
+        case .repeated, .used:
+            offence(.nonceReplay, flow)
+            challenge(bytes, index, flow, stale: true)
+        case .stale: challenge(bytes, index, flow, stale: true)
+        case .foreign: challenge(bytes, index, flow, stale: false)
+        }
+        return false
     }
 
     private mutating func beginChallenge(
@@ -178,14 +191,16 @@ extension Router {
         replyLimit = .max
     }
 
-    /// Challenges a request that names no password, or answers it as the source's profile says.
-    private mutating func challengeFirst(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    /// Challenges a request that has proven nothing, without remembering it, or answers it as the source's profile
+    /// says.
+    private mutating func challenge(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         switch firstAnswer(flow) {
         case .challenge:
             if isStranger { offence(.flood, flow) }
-            challenge(bytes, index, flow, stale: false)
+            beginChallenge(bytes, index, flow, stale: stale)
+            endReply(flow)
         case .refuse: refuse(bytes, index, flow, 403, "Forbidden", "profile")
         case .silence: refuseRecord("profile", 0, index, bytes, flow)
         }
@@ -219,8 +234,8 @@ extension Router {
     ) {
         let ip = flow.peer.ip
         refuseRecord(reason, 401, index, bytes, flow)
-        // While the database is down nobody's password can be wrong.
-        guard !isDirectoryDown else {
+        // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
+        guard !isDirectoryDown, !isRepetition else {
             answerLater(bytes, index, flow)
             return
         }
@@ -356,7 +371,9 @@ extension Router {
         let block = blocks.store(bytes)
         guard block.exists else { return true }
         parked[account, default: []].append(
-            ParkedMessage(block: block, flow: flow, received: received, arrival: arrival))
+            ParkedMessage(
+                block: block, flow: flow, received: received, arrival: arrival,
+                isRepetition: isRepetition))
         parkedCount += 1
         return true
     }
@@ -394,6 +411,7 @@ extension Router {
             blocks.release(&block)
             received = message.received
             arrival = message.arrival
+            isRepetition = message.isRepetition
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {

@@ -11,12 +11,15 @@ extension Router {
 
     /// What a request, its retransmissions, its ACK for a failure and its CANCEL have in common
     /// (RFC 3261 section 17.2.3), and what tells a client of before RFC 3261 apart as well.
+    ///
+    /// The sent-by of Via is not among it: no digest covers it, and a copy that names another one would be taken for
+    /// another request.
     func exchangeKey(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UInt64 {
-        let isInvite = index.method == .invite || index.method == .ack || index.method == .cancel
+        let method: Method =
+            index.method == .ack || index.method == .cancel ? .invite : index.method
         return NameTable.hash(
-            bytes.bytes(index.via.branch), bytes.bytes(index.via.host), bytes.bytes(index.callID))
-            ^ (UInt64(index.sequence) << 17 | UInt64(index.via.port) << 1 | (isInvite ? 1 : 0))
-            &* 0x9E37_79B9_7F4A_7C15
+            bytes.bytes(index.via.branch), bytes.bytes(index.callID), bytes.bytes(index.from.tag))
+            ^ (UInt64(index.sequence) << 8 | UInt64(method.rawValue)) &* 0x9E37_79B9_7F4A_7C15
     }
 
     /// The exchange of a key whose request came from the same address.

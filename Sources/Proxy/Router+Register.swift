@@ -49,6 +49,11 @@ extension Router {
             }
             return
         }
+        guard !isRepetition else {
+            // The bindings as they stand: they may have changed since, and no answer was kept.
+            answerRegister(bytes, index, flow, account)
+            return
+        }
         applyRegister(account, bytes, index)
     }
 

@@ -50,6 +50,7 @@ struct ParkedMessage {
     var flow: Flow
     var received: Milliseconds
     var arrival: UInt64
+    var isRepetition: Bool
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -120,6 +121,8 @@ package struct Router: ~Copyable {
     var received = Milliseconds(0)
     /// Its number among all that came.
     var arrival: UInt64 = 0
+    /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
+    var isRepetition = false
     private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
@@ -174,7 +177,7 @@ package struct Router: ~Copyable {
                     && !trunkEndpoints.contains($0.endpoint)
             }?.index ?? 0
         writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
-        nonces = Nonces(key: Array(secret.suffix(32)))
+        nonces = Nonces(key: Array(secret.suffix(32)), began: now.sinceEpoch)
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
         exchanges = Slots(
@@ -230,6 +233,7 @@ package struct Router: ~Copyable {
         received = now.monotonic
         arrivals &+= 1
         arrival = arrivals
+        isRepetition = false
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return

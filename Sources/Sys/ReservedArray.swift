@@ -23,6 +23,13 @@ package struct ReservedArray<Element: BitwiseCopyable>: ~Copyable {
         unsafe base = reserve(length).bindMemory(to: Element.self, capacity: capacity)
     }
 
+    /// An array that is full of elements whose bytes are all zero, which must be good ones; none is resident before
+    /// it is written.
+    package init(zeros count: Int) {
+        self.init(capacity: count)
+        self.count = count
+    }
+
     deinit { unsafe _ = munmap(base, length) }
 
     /// Element `index`, which is below `count`.

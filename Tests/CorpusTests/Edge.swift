@@ -49,7 +49,8 @@ struct Edge: ~Copyable {
         let settings = domains.map { Setting.domain($0) } + [.asterisk(asterisk), .failures(1000)]
         router = Router(
             settings: RouterSettings(settings), listeners: listeners,
-            secret: [UInt8](repeating: 9, count: 64), seed: 1, now: now)
+            secret: [UInt8](repeating: 9, count: 64), seed: [UInt8](repeating: 1, count: 32),
+            now: now)
         let peer = SocketAddress(IPAddress(v4: 0xC633_6407), port: 5060)
         let number = UInt8(Transport.allCases.firstIndex(of: transport) ?? 0)
         flow = Flow(
@@ -181,8 +182,9 @@ struct Edge: ~Copyable {
         let user = request.span.bytes(account).text
         let realm = challenge.bytes.span.bytes(parts.realm).text
         let nonce = challenge.bytes.span.bytes(parts.nonce).text
+        let uri = request.span.bytes(asked.requestURI.whole).text
         let line =
-            "Digest username=\"\(user)\",realm=\"\(realm)\",nonce=\"\(nonce)\",uri=\"sip:x\","
+            "Digest username=\"\(user)\",realm=\"\(realm)\",nonce=\"\(nonce)\",uri=\"\(uri)\","
             + "algorithm=MD5,qop=auth,nc=00000001,cnonce=\"c\",response="
         let bytes = Array(line.utf8)
         guard let header = DigestHeader(Slice(0, bytes.count), in: bytes.span) else { return nil }

@@ -1,0 +1,34 @@
+internal import Messages
+internal import SIP
+internal import Sys
+
+/// Whether credentials were made for the request that they stand in.
+extension Router {
+    /// Whether a digest's `uri` names what the Request-URI names (RFC 7616 section 3.4.6): this is the first hop,
+    /// and nobody has rewritten it on the way.
+    ///
+    /// The user is compared as it means, not as it is escaped; a token of ours in its bytes. The host is a served
+    /// domain or an address of ours, whichever. Ports and parameters are not compared: phones write them into one
+    /// and not into the other. A REGISTER names no user there; whose bindings it changes stands in To.
+    func isFor(_ uri: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        guard let named = try? URI(uri, in: bytes) else { return false }
+        let asked = index.requestURI
+        let users = (bytes.bytes(named.user), bytes.bytes(asked.user))
+        guard named.scheme != .tel, asked.scheme != .tel else {
+            return named.scheme == asked.scheme && users.0.isSameNumber(users.1)
+        }
+        guard named.scheme == .sip || named.scheme == .sips, isOurHost(named, bytes) else {
+            return false
+        }
+        if index.method == .register { return true }
+        return asked.user.length >= Self.shortestToken
+            ? users.0.equals(users.1) : users.0.equalsUnescaped(users.1)
+    }
+
+    /// Whether a URI's host is a served domain, or the address of an outside endpoint.
+    private func isOurHost(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
+        if isServedHost(bytes.bytes(uri.host)) { return true }
+        guard let ip = uri.ip(in: bytes) else { return false }
+        return listeners.contains { $0.side == .outside && $0.endpoint.address.ip == ip }
+    }
+}
