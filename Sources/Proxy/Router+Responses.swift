@@ -1,4 +1,5 @@
 internal import Journal
+internal import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
@@ -63,7 +64,7 @@ extension Router {
         guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
         let client = clients[handle]
         let isSamePlace =
-            client.flow.transport == .udp
+            !client.flow.transport.isStream
             ? client.flow.listener == flow.listener && client.flow.peer.ip == flow.peer.ip
             : client.flow == flow
         guard isSamePlace,
