@@ -9,18 +9,22 @@ extension Properties {
         case broken(String)
     }
 
-    /// However a stream is cut, the same messages are found in it, and what waits stays bounded.
+    /// However a stream is cut, the same messages are found in it, what waits stays bounded, and no byte is
+    /// read more than twice: once for the end of its header, once for the length that stands there.
     package static func framing(_ bytes: Span<UInt8>) -> String? {
         let stream = [UInt8](copying: bytes)
-        let (whole, waiting) = found(in: stream) { stream.count }
+        let (whole, waiting, atOnce) = found(in: stream) { stream.count }
         guard waiting <= MessageParser.maximumMessage else {
             return "\(waiting) bytes wait for the end of a message"
         }
-        let (bytewise, _) = found(in: stream) { 1 }
+        let (bytewise, _, looked) = found(in: stream) { 1 }
         guard whole == bytewise else { return "byte for byte: \(bytewise), at once: \(whole)" }
+        guard max(looked, atOnce) <= 2 * stream.count else {
+            return "\(looked) and \(atOnce) bytes were read of \(stream.count)"
+        }
         // Pieces whose lengths the stream itself decides.
         var state = stream.prefix(64).reduce(UInt64(stream.count)) { $0 &* 31 &+ UInt64($1) }
-        let (pieces, _) = found(in: stream) {
+        let (pieces, _, _) = found(in: stream) {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return 1 + Int(state >> 33) % 97
         }
@@ -28,10 +32,11 @@ extension Properties {
         return nil
     }
 
-    /// What a framer finds in a stream that comes in pieces, and how many bytes it then still holds.
+    /// What a framer finds in a stream that comes in pieces, how many bytes it then still holds, and
+    /// how many it has read.
     private static func found(
         in stream: [UInt8], piece: () -> Int
-    ) -> (found: [Found], waiting: Int) {
+    ) -> (found: [Found], waiting: Int, looked: Int) {
         var framer = StreamFramer()
         var result: [Found] = []
         var at = 0
@@ -51,10 +56,10 @@ extension Properties {
                     framer.consume(length)
                 case .broken(let reason):
                     result.append(.broken(reason))
-                    return (result, 0)
+                    return (result, 0, framer.looked)
                 }
             }
         }
-        return (result, framer.bytes.count - framer.head)
+        return (result, framer.bytes.count - framer.head, framer.looked)
     }
 }

@@ -22,7 +22,13 @@ package struct StreamFramer: Sendable {
     /// What has come and was not taken yet.
     package private(set) var bytes: [UInt8] = []
     private var start = 0
+    /// Where the search for the end of the header goes on.
     private var searched = 0
+    /// How long the message at the head is, once its header is whole.
+    private var total: Int?
+    /// How many bytes of headers have been read so far, those that were read again counted again: the work that
+    /// a stream costs, beside at most four bytes for each look at its head.
+    package private(set) var looked = 0
 
     /// An empty stream.
     package init() {}
@@ -30,7 +36,7 @@ package struct StreamFramer: Sendable {
     /// Whether part of a message has come.
     package var isPartial: Bool { start < bytes.count }
 
-    /// The place in `bytes` where the next message begins.
+    /// The place in `bytes` where the next message begins, until more is added.
     package var head: Int { start }
 
     /// Adds bytes that came.
@@ -39,12 +45,17 @@ package struct StreamFramer: Sendable {
             bytes.removeAll(keepingCapacity: true)
             start = 0
             searched = 0
+        } else if start > 65_536 {
+            bytes.removeFirst(start)
+            searched -= start
+            start = 0
         }
         for index in new.indices { bytes.append(new[index]) }
     }
 
     /// Looks at the head of the stream.
     package mutating func next() -> Frame {
+        if let total { return isWhole(total) }
         if let ping = keepAlive() { return ping }
         guard let end = headerEnd() else {
             guard bytes.count - start <= Self.maximumHeader else {
@@ -57,18 +68,19 @@ package struct StreamFramer: Sendable {
         guard let length = contentLength(to: end) else { return .broken("content-length") }
         let total = end - start + length
         guard total <= MessageParser.maximumMessage else { return .broken("too-long") }
-        return bytes.count - start >= total ? .message(total) : .incomplete
+        self.total = total
+        return isWhole(total)
+    }
+
+    private func isWhole(_ total: Int) -> Frame {
+        bytes.count - start >= total ? .message(total) : .incomplete
     }
 
     /// Takes so many bytes from the head of the stream.
     package mutating func consume(_ count: Int) {
         start += count
         searched = start
-        if start > 65_536 {
-            bytes.removeFirst(start)
-            searched -= start
-            start = 0
-        }
+        total = nil
     }
 
     /// A double CRLF is a ping; a single one is passed over as it belongs to nothing.
@@ -88,7 +100,9 @@ package struct StreamFramer: Sendable {
 
     /// The place after the empty line, or nil when it has not come.
     private mutating func headerEnd() -> Int? {
-        var at = max(searched, start)
+        let from = max(searched, start)
+        var at = from
+        defer { looked += at - from }
         while at + 3 < bytes.count {
             if bytes[at] == 0x0D, bytes[at + 1] == 0x0A, bytes[at + 2] == 0x0D,
                 bytes[at + 3] == 0x0A
@@ -102,16 +116,18 @@ package struct StreamFramer: Sendable {
     }
 
     /// The value of the only Content-Length line; nil for none, several, or one that is no number.
-    private func contentLength(to end: Int) -> Int? {
+    private mutating func contentLength(to end: Int) -> Int? {
+        looked += end - start
+        let header = bytes.span.extracting(start..<end)
         var found: Int?
-        var line = start
-        while line < end - 2 {
+        var line = 0
+        while line < header.count - 2 {
             var stop = line
-            while stop < end, bytes[stop] != 0x0D { stop += 1 }
-            if let value = Self.lengthValue(bytes[line..<stop]) {
-                guard found == nil, let number = value.span.decimal(limit: 65_535) else {
-                    return nil
-                }
+            while stop < header.count, header[stop] != 0x0D { stop += 1 }
+            if let value = Self.lengthValue(line..<stop, in: header) {
+                guard found == nil,
+                    let number = header.extracting(value).decimal(limit: 65_535)
+                else { return nil }
                 found = Int(number)
             }
             line = stop + 2
@@ -119,19 +135,24 @@ package struct StreamFramer: Sendable {
         return found
     }
 
-    /// The value of a line that is a Content-Length, else nil.
-    private static func lengthValue(_ line: ArraySlice<UInt8>) -> [UInt8]? {
-        guard let first = line.first,
-            Characters.lower(first) == UInt8(ascii: "c")
-                || Characters.lower(first) == UInt8(ascii: "l"),
-            let colon = line.firstIndex(of: UInt8(ascii: ":"))
+    /// Where the value of a line that is a Content-Length stands, else nil.
+    private static func lengthValue(_ line: Range<Int>, in header: Span<UInt8>) -> Range<Int>? {
+        guard let start = line.first else { return nil }
+        let first = Characters.lower(header[start])
+        guard first == UInt8(ascii: "c") || first == UInt8(ascii: "l"),
+            let colon = line.first(where: { header[$0] == UInt8(ascii: ":") })
         else { return nil }
-        let name = Array(line[..<colon].drop(while: isBlank))
-        let trimmed = Array(name.reversed().drop(while: isBlank).reversed())
-        guard trimmed.span.isCaseless("content-length") || trimmed.span.isCaseless("l") else {
-            return nil
-        }
-        let value = line[(colon + 1)...].drop(while: isBlank)
-        return Array(value.reversed().drop(while: isBlank).reversed())
+        let name = header.extracting(unblanked(start..<colon, in: header))
+        guard name.isCaseless("content-length") || name.isCaseless("l") else { return nil }
+        return unblanked(colon + 1..<line.upperBound, in: header)
+    }
+
+    /// A part without the blanks at either end.
+    private static func unblanked(_ part: Range<Int>, in header: Span<UInt8>) -> Range<Int> {
+        var from = part.lowerBound
+        var to = part.upperBound
+        while from < to, isBlank(header[from]) { from += 1 }
+        while to > from, isBlank(header[to - 1]) { to -= 1 }
+        return from..<to
     }
 }

@@ -123,17 +123,19 @@ extension RouterProcess {
     /// Takes bytes of a stream and lets the core have the messages that are whole.
     func take(_ bytes: Span<UInt8>, from peer: StreamPeer) {
         peer.framer.append(bytes)
-        while true {
+        var pings = 0
+        while !peer.isOver {
             switch peer.framer.next() {
             case .incomplete:
                 peer.began = peer.framer.isPartial ? peer.began ?? now.monotonic : nil
+                answer(&pings, of: peer)
                 return
             case .ping(let length):
                 peer.framer.consume(length)
-                // Keep-alives keep nobody alive who has not said who he is.
-                if !peer.isUnproven { peer.lastHeard = now.monotonic }
-                pong(peer)
+                pings += 1
             case .message(let length):
+                answer(&pings, of: peer)
+                guard !peer.isOver else { return }
                 let all = peer.framer.bytes
                 let start = peer.framer.head
                 peer.framer.consume(length)
@@ -144,6 +146,7 @@ extension RouterProcess {
                 settle(peer)
                 if router.outbox.isHalfFull { handOut() }
             case .broken(let reason):
+                answer(&pings, of: peer)
                 router.brokenStream(peer.flow, reason, now)
                 handOut()
                 end(peer)
@@ -159,9 +162,15 @@ extension RouterProcess {
         return peer
     }
 
-    private func pong(_ peer: StreamPeer) {
-        let crlf: [UInt8] = [0x0D, 0x0A]
-        send(crlf.span, to: peer)
+    /// Answers keep-alives that came together by as many pongs, in one write.
+    private func answer(_ pings: inout Int, of peer: StreamPeer) {
+        guard pings > 0 else { return }
+        defer { pings = 0 }
+        // Keep-alives keep nobody alive who has not said who he is.
+        if !peer.isUnproven { peer.lastHeard = now.monotonic }
+        gathered.removeAll()
+        for _ in 0..<pings { gathered.append("\r\n") }
+        Self.send(gathered, to: peer, of: self)
     }
 
     /// Writes to a TCP connection, or adds to what goes to tls-terminator.
@@ -179,6 +188,7 @@ extension RouterProcess {
     /// Ends a connection, whatever carries it.
     func end(_ peer: StreamPeer) {
         router.closed(peer.flow)
+        peer.isOver = true
         forget(peer)
         if peer.socket == nil {
             guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }

@@ -49,7 +49,7 @@ final class RouterProcess {
     /// The record being written.
     private var recorded = ByteBuffer(capacity: 16_384)
     /// Messages to one TCP connection, to be written together.
-    private var gathered = ByteBuffer(capacity: 2 * 65_536)
+    var gathered = ByteBuffer(capacity: 2 * 65_536)
     /// Counts the links there have been, so that an event of an older one is recognised.
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
@@ -280,7 +280,7 @@ final class RouterProcess {
         return next
     }
 
-    private static func send(
+    static func send(
         _ bytes: borrowing ByteBuffer, to peer: StreamPeer, of process: RouterProcess
     ) {
         process.send(bytes.span, to: peer)

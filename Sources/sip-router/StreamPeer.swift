@@ -19,8 +19,10 @@ final class StreamPeer {
     var hasSpoken = false
     /// Whether nobody has authenticated by it, and it counts among those of its source.
     var isUnproven = false
+    /// Whether it was ended; what still comes of it is not read.
+    var isOver = false
     /// What the socket has no room for yet.
-    private var waiting: [UInt8] = []
+    private var waiting = Queue<UInt8>()
 
     /// How much may wait for a slow reader, in bytes.
     private static let longestQueue = 256 << 10
@@ -46,15 +48,14 @@ final class StreamPeer {
             }
         }
         guard waiting.count + bytes.count - sent <= Self.longestQueue else { return false }
-        for index in sent..<bytes.count { waiting.append(bytes[index]) }
+        waiting.append(bytes.extracting(sent..<bytes.count))
         return true
     }
 
     /// Writes what waits; false when the peer is gone.
     func flush() -> Bool {
         guard let socket else { return true }
-        let queued = waiting
-        switch Stream.write(socket.raw, queued.span) {
+        switch Stream.write(socket.raw, waiting.span) {
         case .moved(let count): waiting.removeFirst(count)
         case .wouldBlock: break
         case .ended, .failed: return false

@@ -37,7 +37,7 @@ final class Connection {
     /// What the poller watches it for.
     var interest: Interest = .read
     /// Plaintext that the client has not taken yet.
-    private(set) var outgoing: [UInt8] = []
+    private(set) var outgoing = Queue<UInt8>()
 
     /// A connection that begins its handshake.
     init(
@@ -80,7 +80,7 @@ final class Connection {
             }
         }
         guard outgoing.count + bytes.count - done <= limit else { return .tooSlow }
-        for index in done..<bytes.count { outgoing.append(bytes[index]) }
+        outgoing.append(bytes.extracting(done..<bytes.count))
         return .done
     }
 
@@ -88,8 +88,7 @@ final class Connection {
     func flush() -> Bool {
         wantsWrite = false
         guard !outgoing.isEmpty else { return true }
-        let waiting = outgoing
-        guard let count = push(waiting.span) else { return false }
+        guard let count = push(outgoing.span) else { return false }
         outgoing.removeFirst(count)
         return true
     }

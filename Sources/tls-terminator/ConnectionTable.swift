@@ -139,11 +139,10 @@ struct SourceCounts {
 ///
 /// A connection that is done early leaves its entry behind, which is skipped when it comes up.
 struct DeadlineQueue {
-    private var entries: [(deadline: Milliseconds, handle: ConnectionHandle)] = []
-    private var first = 0
+    private var entries = Queue<(deadline: Milliseconds, handle: ConnectionHandle)>()
 
     /// The earliest deadline.
-    var next: Milliseconds? { first < entries.count ? entries[first].deadline : nil }
+    var next: Milliseconds? { entries.first?.deadline }
 
     /// Adds a handle whose deadline is not before any other's.
     mutating func append(_ handle: ConnectionHandle, at deadline: Milliseconds) {
@@ -152,14 +151,8 @@ struct DeadlineQueue {
 
     /// Takes the first handle whose deadline has come.
     mutating func popDue(_ now: Milliseconds) -> ConnectionHandle? {
-        guard first < entries.count, entries[first].deadline <= now else { return nil }
-        defer {
-            first += 1
-            if first > 1024, first * 2 > entries.count {
-                entries.removeFirst(first)
-                first = 0
-            }
-        }
-        return entries[first].handle
+        guard let first = entries.first, first.deadline <= now else { return nil }
+        entries.removeFirst()
+        return first.handle
     }
 }

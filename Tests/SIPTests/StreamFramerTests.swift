@@ -94,6 +94,29 @@ import Testing
         }
     }
 
+    @Test("no byte is read more than twice, however slowly a message comes")
+    func drip() {
+        // As many lines as a header holds that might be lengths, then a body that takes its time.
+        let lines = [String](repeating: "c:", count: 4050) + ["l: 40000"]
+        let body = String(repeating: "x", count: 40_000)
+        let stream = Array((message(lines, body) + message(lines, body)).utf8)
+        for size in [1, 97, stream.count] {
+            var framer = StreamFramer()
+            var found = 0
+            var at = 0
+            while at < stream.count {
+                let end = min(at + size, stream.count)
+                framer.append(stream.span.extracting(at..<end))
+                at = end
+                while case .message(let length) = framer.next() {
+                    framer.consume(length)
+                    found += 1
+                }
+            }
+            #expect(found == 2 && framer.looked <= 2 * stream.count)
+        }
+    }
+
     @Test("what was taken is let go of, however long the stream")
     func bounded() {
         var framer = StreamFramer()
