@@ -9,7 +9,7 @@ internal import Sys
 struct StreamTable {
     /// How many there may be.
     static let capacity = 20_000
-    /// How many one source may have; an office behind one address has a few hundred phones at most.
+    /// How many one source may have, an IPv4 address or an IPv6 /64; an office behind one address has a few hundred phones at most.
     static let perSource = 512
 
     private var peers: [StreamPeer?] = []
@@ -40,7 +40,7 @@ struct StreamTable {
     mutating func add(
         _ socket: Descriptor, listener: UInt8, peer address: SocketAddress, now: Milliseconds
     ) -> (peer: StreamPeer, token: Token)? {
-        guard sources[address.ip, default: 0] < Self.perSource,
+        guard sources[address.ip.source, default: 0] < Self.perSource,
             !free.isEmpty || peers.count < Self.capacity
         else { return nil }
         let index = free.popLast() ?? peers.count
@@ -52,7 +52,7 @@ struct StreamTable {
         let flow = Flow(.tcp, listener: listener, peer: address, connection: handle.raw)
         let peer = StreamPeer(flow, socket: socket, now: now)
         peers[index] = peer
-        sources[address.ip, default: 0] += 1
+        sources[address.ip.source, default: 0] += 1
         return (peer, token(of: peer))
     }
 
@@ -71,8 +71,9 @@ struct StreamTable {
         peers[index] = nil
         generations[index] = (generations[index] + 1) & 0xFF_FFFF
         free.append(index)
-        let left = sources[peer.flow.peer.ip, default: 1] - 1
-        sources[peer.flow.peer.ip] = left == 0 ? nil : left
+        let source = peer.flow.peer.ip.source
+        let left = sources[source, default: 1] - 1
+        sources[source] = left == 0 ? nil : left
     }
 }
 

@@ -8,14 +8,14 @@ struct UnprovenConnections {
     private var counts: [IPAddress: Int] = [:]
 
     /// How many a source has.
-    func count(of ip: IPAddress) -> Int { counts[Defence.source(ip), default: 0] }
+    func count(of ip: IPAddress) -> Int { counts[ip.source, default: 0] }
 
     /// A source has one more.
-    mutating func begin(_ ip: IPAddress) { counts[Defence.source(ip), default: 0] += 1 }
+    mutating func begin(_ ip: IPAddress) { counts[ip.source, default: 0] += 1 }
 
     /// One has authenticated, or is over.
     mutating func end(_ ip: IPAddress) {
-        let source = Defence.source(ip)
+        let source = ip.source
         let left = counts[source, default: 1] - 1
         counts[source] = left <= 0 ? nil : left
     }

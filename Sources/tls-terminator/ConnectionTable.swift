@@ -102,33 +102,28 @@ struct SourceCounts {
     /// Handshakes of all sources.
     private(set) var handshakes = 0
 
-    /// An IPv4 address itself; of an IPv6 address its /64, which one host can use in full.
-    private static func source(_ peer: SocketAddress) -> IPAddress {
-        peer.ip.isV4 ? peer.ip : IPAddress(high: peer.ip.high, low: 0)
-    }
-
     /// Counts a new connection that begins its handshake; false when a limit forbids it.
     mutating func begin(_ peer: SocketAddress, _ limits: Limits) -> Bool {
-        var count = counts[Self.source(peer)] ?? Count()
+        var count = counts[peer.ip.source] ?? Count()
         guard handshakes < limits.handshakes, count.handshakes < limits.handshakesPerSource,
             count.connections < limits.connectionsPerSource
         else { return false }
         handshakes += 1
         count.handshakes += 1
         count.connections += 1
-        counts[Self.source(peer)] = count
+        counts[peer.ip.source] = count
         return true
     }
 
     /// The handshake of a connection is done, well or not.
     mutating func endHandshake(_ peer: SocketAddress) {
         handshakes -= 1
-        counts[Self.source(peer)]?.handshakes -= 1
+        counts[peer.ip.source]?.handshakes -= 1
     }
 
     /// A connection whose handshake is done is over.
     mutating func end(_ peer: SocketAddress) {
-        let source = Self.source(peer)
+        let source = peer.ip.source
         guard var count = counts[source] else { return }
         count.connections -= 1
         counts[source] = count.connections == 0 ? nil : count

@@ -31,6 +31,28 @@ struct StreamTableTests {
         }
     }
 
+    @Test("the connections of a source are bounded, an IPv4 address or an IPv6 /64")
+    func bounded() throws {
+        let socket = try socket()
+        for family in ["198.51.100.7:", "[2001:db8::%]:"] {
+            var table = StreamTable()
+            func add(_ text: String) throws -> StreamPeer? {
+                let address = try peer(text)
+                return table.add(socket, listener: 1, peer: address, now: Milliseconds(0))?.peer
+            }
+            func text(_ number: Int) -> String {
+                family.replacing("%", with: String(number, radix: 16)) + "\(10_000 + number)"
+            }
+            let first = try add(text(1))
+            for number in 2...StreamTable.perSource { #expect(try add(text(number)) != nil) }
+            #expect(try add(text(StreamTable.perSource + 1)) == nil)
+            let others = ["198.51.100.8:5060", "[2001:db8:0:1::1]:5060"]
+            for other in others { #expect(try add(other) != nil) }
+            table.remove(try #require(first))
+            #expect(try add(text(StreamTable.perSource + 1)) != nil)
+        }
+    }
+
     @Test("a peer is found by its whole flow alone")
     func wholeFlow() throws {
         var table = StreamTable()

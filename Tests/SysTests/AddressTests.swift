@@ -97,4 +97,19 @@ import Testing
         #expect(Network("192.0.2.77/24")?.description == "192.0.2.0/24")
         #expect(Network("2001:db8::77/32")?.description == "2001:db8::/32")
     }
+
+    @Test(
+        "a source is an IPv4 address or an IPv6 /64, its neighbourhood a /24 or a /48",
+        arguments: [
+            ("192.0.2.77", "192.0.2.77", "192.0.2.77/32", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ])
+    func sources(_ text: String, _ source: String, _ network: String, _ wide: String) throws {
+        let address = try #require(IPAddress(text))
+        #expect(address.source == IPAddress(source))
+        #expect(Network.source(of: address) == Network(network))
+        #expect(Network.neighbourhood(of: address) == Network(wide))
+        #expect(!Network.source(of: address).isWide)
+        #expect(Network.neighbourhood(of: address).isWide)
+    }
 }
