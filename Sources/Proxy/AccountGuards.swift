@@ -55,7 +55,7 @@ struct AccountGuards: ~Copyable {
     /// Phones change address within one more often than an attacker finds himself in it.
     static func neighbourhood(_ ip: IPAddress) -> UInt64 {
         var hasher = Hasher()
-        hasher.combine(Network(ip, prefix: ip.isV4 ? 24 : 48).address)
+        hasher.combine(Network.neighbourhood(of: ip).address)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 

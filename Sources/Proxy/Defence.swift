@@ -23,11 +23,6 @@ package struct Defence: ~Copyable {
     /// Nobody is banned.
     package init() {}
 
-    /// What a source counts as: itself, or its /64.
-    package static func source(_ ip: IPAddress) -> IPAddress {
-        ip.isV4 ? ip : IPAddress(high: ip.high, low: 0)
-    }
-
     // MARK: Bans
 
     /// How many sources are on the list at most.
@@ -38,7 +33,7 @@ package struct Defence: ~Copyable {
 
     /// Puts a source on the list until a moment of the monotonic clock.
     package mutating func ban(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
-        let source = Self.source(ip)
+        let source = ip.source
         guard hasRoom(now) || banned[source] != nil else { return }
         banned[source] = until
     }
@@ -67,8 +62,8 @@ package struct Defence: ~Copyable {
             bannedNetworks[network] = nil
             return
         }
-        banned[Self.source(network.address)] = nil
-        if let place = sources.find(Self.source(network.address)) { forgive(place) }
+        banned[network.address.source] = nil
+        if let place = sources.find(network.address.source) { forgive(place) }
     }
 
     /// Takes all sources off the list, and forgets what they have done; where phones are registered is
@@ -86,9 +81,9 @@ package struct Defence: ~Copyable {
 
     /// Whether a source is banned now.
     package mutating func isBanned(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        if !banned.isEmpty, let until = banned[Self.source(ip)] {
+        if !banned.isEmpty, let until = banned[ip.source] {
             if until > now { return true }
-            banned[Self.source(ip)] = nil
+            banned[ip.source] = nil
         }
         guard !bannedNetworks.isEmpty else { return false }
         // Roll-ups alone are wider than a source, and they are of these two widths.
@@ -102,7 +97,7 @@ package struct Defence: ~Copyable {
     /// Whether a source is on the list, without taking ended bans off.
     func isListed(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
         let network = Network.neighbourhood(of: ip)
-        let until = [banned[Self.source(ip)], bannedNetworks[network]]
+        let until = [banned[ip.source], bannedNetworks[network]]
         return until.contains { $0.map { $0 > now } ?? false }
     }
 
@@ -112,7 +107,7 @@ package struct Defence: ~Copyable {
     mutating func reside(
         _ ip: IPAddress, until: Milliseconds, account: UInt64, _ now: Milliseconds
     ) -> Bool {
-        let place = sources.place(Self.source(ip), now)
+        let place = sources.place(ip.source, now)
         sources[place].residentUntil = max(sources[place].residentUntil, until)
         sources[place].accounts |= 1 << (account & 63)
         // Told in steps, so that a phone that refreshes every minute is not told every minute.
@@ -126,17 +121,17 @@ package struct Defence: ~Copyable {
 
     /// Whether a phone is registered from the source.
     func isResident(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        sources.find(Self.source(ip)).map { sources[$0].residentUntil > now } ?? false
+        sources.find(ip.source).map { sources[$0].residentUntil > now } ?? false
     }
 
     /// Whether the ways of a source that no phone has registered by get no answer now.
     func isHeld(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        sources.find(Self.source(ip)).map { sources[$0].heldUntil > now } ?? false
+        sources.find(ip.source).map { sources[$0].heldUntil > now } ?? false
     }
 
     /// Gives a source's unregistered ways no answer until a moment.
     mutating func hold(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
-        let place = sources.place(Self.source(ip), now)
+        let place = sources.place(ip.source, now)
         sources[place].heldUntil = until
     }
 
@@ -157,7 +152,7 @@ package struct Defence: ~Copyable {
     mutating func offence(
         _ detector: Detector, _ ip: IPAddress, _ limit: Limit, mark: UInt64?, _ now: Milliseconds
     ) -> Verdict {
-        let place = sources.place(Self.source(ip), now)
+        let place = sources.place(ip.source, now)
         let count = sources.count(place, detector, window: limit.window, mark: mark, now)
         let accounts = UInt32(sources[place].accounts.nonzeroBitCount)
         let patience = detector == .honeyAccount ? 0 : accounts * Self.patience
@@ -174,12 +169,12 @@ package struct Defence: ~Copyable {
 
     /// How many accounts have authenticated from a source, as far as 64 bits tell.
     func accounts(of ip: IPAddress) -> Int {
-        sources.find(Self.source(ip)).map { sources[$0].accounts.nonzeroBitCount } ?? 0
+        sources.find(ip.source).map { sources[$0].accounts.nonzeroBitCount } ?? 0
     }
 
     /// A good password came from a source: calls that had to be challenged were a phone's own.
     mutating func absolve(_ ip: IPAddress, _ account: UInt64, _ now: Milliseconds) {
-        let place = sources.place(Self.source(ip), now)
+        let place = sources.place(ip.source, now)
         sources[place].accounts |= 1 << (account & 63)
         for detector in [Detector.strangerCalls, .numbersSwept, .flood, .nonceReplay] {
             sources[place].counts[Int(detector.rawValue)].count = 0
@@ -201,7 +196,7 @@ package struct Defence: ~Copyable {
     }
 
     private static func pair(_ ip: IPAddress, _ account: UInt64) -> UInt64 {
-        key(source(ip)) ^ account &* 0x9E37_79B9_7F4A_7C15
+        key(ip.source) ^ account &* 0x9E37_79B9_7F4A_7C15
     }
 
     // MARK: What proves nothing
@@ -213,7 +208,7 @@ package struct Defence: ~Copyable {
     mutating func maySpend(
         _ ip: IPAddress, isTrunk: Bool, _ rates: StrangerRates, _ now: Milliseconds
     ) -> Bool {
-        let key = Self.key(Self.source(ip))
+        let key = Self.key(ip.source)
         guard !isTrunk, !isResident(ip, now) else {
             return strangers.take(key, rates.resident, now) && budget.take(1, rates.residents, now)
         }

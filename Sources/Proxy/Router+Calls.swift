@@ -220,7 +220,7 @@ extension Router {
 
     /// An account is seen at an address: a country in which it never was holds its calls abroad.
     mutating func notice(_ account: Int32, at ip: IPAddress) {
-        guard let place = defence.sources.find(Defence.source(ip)) else { return }
+        guard let place = defence.sources.find(ip.source) else { return }
         let country = defence.sources[place].country
         guard country != .unknown else {
             guard !defence.sources[place].isAsked else { return }
@@ -249,9 +249,9 @@ extension Router {
     /// The country of an address has become known: calls abroad that were made from there before count now.
     mutating func located(_ ip: IPAddress) {
         guard calls.unlocated > 0 else { return }
-        let source = Defence.source(ip)
+        let source = ip.source
         for call in calls.handles
-        where calls[call].isUnlocated && Defence.source(calls[call].flow.peer.ip) == source {
+        where calls[call].isUnlocated && calls[call].flow.peer.ip.source == source {
             calls.locate(call)
             let account = calls[call].account
             notice(account, at: ip)
@@ -263,7 +263,7 @@ extension Router {
 
     /// Whether nobody has said yet in which country an address is.
     func isUnlocated(_ ip: IPAddress) -> Bool {
-        guard let place = defence.sources.find(Defence.source(ip)) else { return false }
+        guard let place = defence.sources.find(ip.source) else { return false }
         return defence.sources[place].isAsked && !defence.sources[place].isLocated
     }
 }

@@ -63,7 +63,7 @@ extension Router {
 
     /// The profile that a source falls into, and why.
     func classify(_ ip: IPAddress) -> (profile: Int, cause: Profiles.Cause) {
-        let place = defence.sources.find(Defence.source(ip))
+        let place = defence.sources.find(ip.source)
         let source = place.map { defence.sources[$0] }
         return settings.profiles.classify(
             ip, trunk: trunk(at: ip).map { trunks[$0].settings.name },
@@ -176,7 +176,7 @@ extension Router {
     private mutating func ban(
         _ ip: IPAddress, _ detector: Detector, count: UInt32, _ evidence: String
     ) {
-        let first = defence.sources.find(Defence.source(ip)).map {
+        let first = defence.sources.find(ip.source).map {
             defence.sources[$0].firstSeen
         }
         let age = first.map { now.monotonic - $0 } ?? Milliseconds(0)
@@ -218,7 +218,7 @@ extension Router {
         guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
             return
         }
-        if let place = defence.sources.find(Defence.source(ip)) {
+        if let place = defence.sources.find(ip.source) {
             defence.sources[place].isAsked = true
         }
         let until = binding.expires + Defence.announcement - now.monotonic + now.sinceEpoch
@@ -250,7 +250,7 @@ extension Router {
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()
         case .located(let ip, let country):
-            guard let place = defence.sources.find(Defence.source(ip)) else { return }
+            guard let place = defence.sources.find(ip.source) else { return }
             defence.sources[place].country = Country(country)
             defence.sources[place].isLocated = true
             located(ip)

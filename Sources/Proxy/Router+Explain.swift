@@ -27,7 +27,7 @@ extension Router {
         } else {
             rows.append(("standing", "answered"))
         }
-        if let place = defence.sources.find(Defence.source(ip)) {
+        if let place = defence.sources.find(ip.source) {
             rows += known(defence.sources[place])
         } else {
             rows.append(("proven", "nothing: it may be forged, so nothing is counted against it"))
