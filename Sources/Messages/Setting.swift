@@ -95,6 +95,9 @@ package enum Setting: Equatable, Sendable {
     case minimumExpires(Milliseconds)
     /// The longest binding a phone gets, 60 s to 7 d (`registration.maximum`).
     case maximumExpires(Milliseconds)
+    /// How many requests a second an account may make, 1 to 100,000, ten times as many at once
+    /// (`accounts.requests`).
+    case requests(UInt32)
     /// How many bindings an account may have, 1 to 32 (`registration.contacts`).
     case contacts(UInt32)
     /// A digest algorithm that phones are offered, in the order of preference (`accounts.algorithms`).
@@ -135,7 +138,7 @@ package enum Setting: Equatable, Sendable {
     package var readers: [Role] {
         switch self {
         case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
-            .limit, .trap, .replies, .profile, .calls:
+            .limit, .trap, .replies, .profile, .calls, .requests:
             [.router]
         case .domain, .realm, .inside: [.router, .directory]
         case .database, .schema, .accessOrder: [.directory]
@@ -175,6 +178,7 @@ extension Setting {
         case .maximumExpires(let span): Self.frame(15) { $0.milliseconds(span) }
         case .contacts(let count): Self.frame(16) { $0.u32(count) }
         case .algorithm(let algorithm): Self.frame(17) { $0.u8(algorithm.rawValue) }
+        case .requests(let count): Self.frame(19) { $0.u32(count) }
         case .accessOrder(let order): Self.frame(18) { $0.u8(order.rawValue) }
         case .mode(let mode): Self.frame(20) { $0.u8(mode.rawValue) }
         case .country(let text): Self.text(21, text)
@@ -241,6 +245,7 @@ extension Setting {
         case 16: self = .contacts(try reader.count("contacts", in: 1...32))
         case 17: self = .algorithm(try reader.choice("algorithm"))
         case 18: self = .accessOrder(try reader.choice("acl-order"))
+        case 19: self = .requests(try reader.count("requests", in: 1...100_000))
         case 20: self = .mode(try reader.choice("mode"))
         case 21: self = .country(try reader.country())
         case 22: self = .geoip(try reader.string("geoip", limit: 4096))

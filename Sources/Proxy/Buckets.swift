@@ -31,14 +31,21 @@ struct TokenBucket: BitwiseCopyable, Sendable {
     /// When it will be full again, in microseconds of the monotonic clock.
     private(set) var full: Int64 = 0
 
-    /// Takes a token; false when there is none.
-    mutating func take(_ rate: Rate, _ now: Milliseconds) -> Bool {
-        let moment = now.count * 1000
-        let next = max(full, moment) + rate.interval
-        guard next - moment <= rate.interval * rate.burst else { return false }
-        full = next
+    /// Takes a token; false when there are no more than are to be left.
+    mutating func take(_ rate: Rate, leaving reserve: Int64 = 0, _ now: Milliseconds) -> Bool {
+        guard has(rate, leaving: reserve, now) else { return false }
+        full = max(full, now.count * 1000) + rate.interval
         return true
     }
+
+    /// Whether there is a token beside those that are to be left.
+    func has(_ rate: Rate, leaving reserve: Int64 = 0, _ now: Milliseconds) -> Bool {
+        let next = max(full, now.count * 1000) + rate.interval
+        return next - now.count * 1000 <= rate.interval * (rate.burst - reserve)
+    }
+
+    /// Gives a token back that was not needed after all.
+    mutating func giveBack(_ rate: Rate) { full -= rate.interval }
 }
 
 /// Token buckets by key, in a table of fixed size.
@@ -71,5 +78,13 @@ struct Buckets: ~Copyable {
         }
         if buckets[place].key != key { buckets[place] = Bucket(key: key) }
         return buckets[place].tokens.take(rate, now)
+    }
+
+    /// Gives a token of a key's bucket back, unless that was forgotten meanwhile.
+    mutating func giveBack(_ key: UInt64, _ rate: Rate) {
+        let first = Int(key & UInt64(buckets.count - 1)) & ~3
+        for place in first..<first + 4 where buckets[place].key == key {
+            buckets[place].tokens.giveBack(rate)
+        }
     }
 }

@@ -39,6 +39,7 @@ extension Router {
             wrong(bytes, index, flow, "unknown-account")
             return nil
         }
+        guard mayLookUp(account, bytes, index, flow, replayed) else { return nil }
         if algorithm == .sha256 { keepSHA256() }
         let isRefreshing = accounts.isStale(account, now.monotonic) && !replayed
         if isRefreshing { ask(account) }
@@ -49,11 +50,12 @@ extension Router {
         let isProven = verify(bytes, index, header, algorithm, account)
         // Who may not come from there is told no more than who does not know the password.
         if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
+            returnTry(flow)
             guard !isRepetition else { return account }
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
             if flow.transport.isStream { authenticatedConnections.insert(flow) }
-            return account
+            return takeRequest(of: account, bytes, index, flow) ? account : nil
         }
         if isRefreshing, accounts[account].state == .found {
             // The password may be new: the answer under way decides.
@@ -62,6 +64,26 @@ extension Router {
             unproven(bytes, index, flow, account, isProven ? "acl" : "wrong-password")
         }
         return nil
+    }
+
+    /// Whether an account may be asked for, if it has to be; when not, the request was answered.
+    private mutating func mayLookUp(
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ replayed: Bool
+    ) -> Bool {
+        let state = accounts[account].state
+        guard state != .found, !replayed else { return true }
+        if isRepetition {
+            // Its original has been looked up; a copy costs directory nothing.
+            guard state != .asked else { return true }
+            challenge(bytes, index, flow, stale: true)
+        } else {
+            guard !takeTry(flow) else { return true }
+            refuseRecord("look-ups", 503, index, bytes, flow)
+            answerLater(bytes, index, flow)
+        }
+        accounts.forgetIfIdle(account)
+        return false
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
@@ -287,7 +309,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         guard held.hasRoom else { return }
-        if isDirectoryDown {
+        if isDirectoryDown || !isRepetition && !takeTry(flow) {
             beginReply(bytes, index, flow, 503, "Service Unavailable")
             writer.retryAfter()
         } else {
@@ -373,7 +395,7 @@ extension Router {
         parked[account, default: []].append(
             ParkedMessage(
                 block: block, flow: flow, received: received, arrival: arrival,
-                isRepetition: isRepetition))
+                isRepetition: isRepetition, isCharged: isCharged))
         parkedCount += 1
         return true
     }
@@ -412,6 +434,7 @@ extension Router {
             received = message.received
             arrival = message.arrival
             isRepetition = message.isRepetition
+            isCharged = message.isCharged
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {

@@ -51,6 +51,7 @@ struct ParkedMessage {
     var received: Milliseconds
     var arrival: UInt64
     var isRepetition: Bool
+    var isCharged: Bool
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -102,6 +103,7 @@ package struct Router: ~Copyable {
     /// The rows of `accounts` that stand for them, by their numbers.
     var trunkAccounts: [Int32] = []
     var defence = Defence()
+    var budgets = Budgets()
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
@@ -123,6 +125,8 @@ package struct Router: ~Copyable {
     var arrival: UInt64 = 0
     /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
     var isRepetition = false
+    /// Whether a try of a name has been taken for it.
+    var isCharged = false
     private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
@@ -234,6 +238,7 @@ package struct Router: ~Copyable {
         arrivals &+= 1
         arrival = arrivals
         isRepetition = false
+        isCharged = false
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return

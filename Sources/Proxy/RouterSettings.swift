@@ -26,6 +26,8 @@ package struct RouterSettings: Sendable {
     package var maximumExpires = Milliseconds.seconds(3600)
     /// How many bindings an account may have.
     package var contacts = 10
+    /// How many requests a second an account may make.
+    package var requests: UInt32 = 50
 
     /// The classes of sources.
     package var profiles = Profiles()
@@ -64,6 +66,7 @@ package struct RouterSettings: Sendable {
             case .minimumExpires(let span): minimumExpires = span
             case .maximumExpires(let span): maximumExpires = span
             case .contacts(let count): contacts = Int(count)
+            case .requests(let count): requests = count
             case .algorithm(let algorithm):
                 algorithms.append(algorithm == .md5 ? .md5 : .sha256)
             case .limit(let detector, let limit): limits[detector] = limit

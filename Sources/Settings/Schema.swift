@@ -184,6 +184,13 @@ package enum Schema {
                 + " when left out, since many phones give up at a challenge they do not know, even"
                 + " beside one they do. An answer by SHA-256 is always accepted.",
             read: { text throws(ValueError) in .algorithm(try Value.algorithm(text)) }),
+        SettingKey(
+            "accounts.requests", byDefault: "50", count: 1...100_000,
+            meaning:
+                "How many requests a second an account may make, ten times as many at once after a"
+                + " rest; more get 503 and ban nobody. What belongs to a call under way does not"
+                + " count, but each call has 20 requests a second of its own.",
+            make: { .requests($0) }),
     ]
 
     private static let tls: [SettingKey] = [

@@ -139,15 +139,32 @@ import Testing
     func manyQuestions() throws {
         let edge = Edge([.replies(100_000)])
         edge.isDirectorySilent = true
+        // As many as may be asked: 20 a second by each source, 200 by all of them.
         for number in 0..<4100 {
-            let phone = Phone(edge, "x\(number)", at: "192.0.2.1:\(1024 + number)")
+            let phone = Phone(edge, "x\(number)", at: "192.0.2.\(number / 20 % 200):5060")
             _ = try? phone.register()
+            if number % 200 == 199 { edge.advance(.seconds(1)) }
         }
         let alice = Phone(edge, "alice")
         #expect(try alice.register().status == 503)
         edge.directorySpeaks()
         #expect(try alice.register().status == 200)
-        #expect(edge.banOrders.allSatisfy { "\($0.address)" == "192.0.2.1" })
+        #expect(edge.banOrders.allSatisfy { "\($0.address)".hasPrefix("192.0.2.") })
+    }
+
+    @Test("whoever tries names without end keeps nobody else from directory")
+    func endlessNames() throws {
+        let edge = Edge([.replies(100_000)])
+        edge.isDirectorySilent = true
+        for number in 0..<4100 {
+            let phone = Phone(edge, "x\(number)", at: "192.0.2.1:\(1024 + number)")
+            _ = try? phone.register()
+        }
+        #expect(edge.questions.count == 20)
+        let alice = Phone(edge, "alice")
+        #expect(throws: Missing.self) { try alice.register() }
+        edge.directorySpeaks()
+        #expect(alice.next()?.status == 200)
     }
 
     @Test("a lifetime shorter than allowed is refused with 423 and the shortest one")

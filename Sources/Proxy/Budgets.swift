@@ -1,0 +1,66 @@
+internal import Registrar
+internal import SIP
+internal import Sys
+
+/// How much an account, a dialog, and whoever tries names may ask for.
+///
+/// A request that finds its budget used up is refused with 503 and costs nobody anything else.
+struct Budgets: ~Copyable {
+    /// What an account may have of any table: one part of so many.
+    static let share = 8
+    /// How many requests a second, and at once after a rest, a dialog may have.
+    private static let dialog = Rate(perSecond: 20, burst: 100)
+    /// The same, for what ends a call or completes it: a flood of other requests leaves it room.
+    private static let dialogEnd = Rate(perSecond: 20, burst: 200)
+    /// How many names that are not proven right are tried a second by one source.
+    private static let triesOfSource = Rate(perSecond: 20, burst: 20)
+    /// And by all of them.
+    private static let tries = Rate(perSecond: 200, burst: 200)
+
+    private var accounts = Buckets(places: 65_536)
+    private var dialogs = Buckets(places: 65_536)
+    private var sources = Buckets(places: 16_384)
+    private var all = TokenBucket()
+
+    /// Whether a method is never held back by its account's budget.
+    static func isFree(_ method: Method) -> Bool {
+        switch method {
+        case .bye, .cancel, .ack, .prack: true
+        default: false
+        }
+    }
+
+    /// Takes a request of an account; false when it has had its part. `perSecond` is the account's rate, of which
+    /// ten times as many may come at once.
+    mutating func takeRequest(of account: Int32, perSecond: UInt32, _ now: Milliseconds) -> Bool {
+        let key = UInt64(UInt32(bitPattern: account)) &+ 1
+        return accounts.take(
+            key &* 0x9E37_79B9_7F4A_7C15, Rate(perSecond: perSecond, burst: perSecond * 10), now)
+    }
+
+    /// Takes a request inside a dialog; false when that has had its part. `token` is what the dialog's requests carry.
+    mutating func takeRequest(in token: Span<UInt8>, _ method: Method, _ now: Milliseconds) -> Bool
+    {
+        dialogs.take(
+            NameTable.hash(token), Self.isFree(method) ? Self.dialogEnd : Self.dialog, now)
+    }
+
+    /// Takes a try of a name; false when there were too many.
+    mutating func takeTry(_ source: IPAddress, _ now: Milliseconds) -> Bool {
+        guard all.has(Self.tries, now), sources.take(Self.key(source), Self.triesOfSource, now)
+        else { return false }
+        return all.take(Self.tries, now)
+    }
+
+    /// Gives back the try of a name that was proven right.
+    mutating func returnTry(_ source: IPAddress, _ now: Milliseconds) {
+        sources.giveBack(Self.key(source), Self.triesOfSource)
+        all.giveBack(Self.tries)
+    }
+
+    private static func key(_ source: IPAddress) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(source.source)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+}
