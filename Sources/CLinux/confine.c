@@ -50,14 +50,14 @@ int clinux_landlock_version(void) {
     return version < 1 ? 0 : (int)version;
 }
 
-int clinux_landlock_create(int deny_tcp) {
+int clinux_landlock_create(void) {
     int version = clinux_landlock_version();
     if (version == 0) return -EOPNOTSUPP;
     struct ruleset ruleset = {.files = handled(version)};
     size_t size = sizeof ruleset.files;
     if (version >= 4) {
         size += sizeof ruleset.network;
-        if (deny_tcp) ruleset.network = NETWORK_BIND_AND_CONNECT;
+        ruleset.network = NETWORK_BIND_AND_CONNECT;
     }
     if (version >= 6) {
         size += sizeof ruleset.scoped;

@@ -56,7 +56,7 @@ package enum Confinement {
                     + "(Linux 5.13 and later have it, when it is listed in the lsm= boot option)")
             return
         }
-        let raw = clinux_landlock_create(role == .router ? 0 : 1)
+        let raw = clinux_landlock_create()
         let ruleset = Descriptor(owning: try SystemError.check(raw, "Landlock ruleset"))
         for path in paths + standardPaths(role) {
             let result =

@@ -99,6 +99,10 @@ extension Filter {
         }
         try addSockets(role)
         try addThreads(role)
+        // A signal to itself: how a process ends itself.
+        let own = UInt64(getpid())
+        try add(.allow, "tgkill", .equal(0, own))
+        try add(.refuse(EACCES), "tgkill", .different(0, own))
         // What the runtime asks a descriptor: how many bytes wait, and whether it is a terminal.
         for request in [FIONREAD, FIONBIO, TCGETS] {
             try add(.allow, "ioctl", .equal(1, UInt64(request)))
@@ -110,12 +114,23 @@ extension Filter {
     }
 
     private func addSockets(_ role: Role) throws(SystemError) {
-        let allowed = SystemCalls.families(role)
-        for family in allowed { try add(.allow, "socket", .equal(0, UInt64(family))) }
+        let netlink = UInt64(AF_NETLINK)
+        if SystemCalls.usesNetfilter(role) {
+            try add(.allow, "socket", .equal(0, netlink), .equal(2, netfilter))
+            try add(.refuse(EACCES), "socket", .equal(0, netlink), .different(2, netfilter))
+            // libnftables names the kernel in each message to it.
+            try add(.allow, "sendto")
+        } else {
+            try add(.refuse(EACCES), "socket", .equal(0, netlink))
+            // Where a socket leads is settled when the role gets it.
+            try add(.allow, "sendto", .equal(4, 0))
+            try add(.refuse(EACCES), "sendto", .different(4, 0))
+        }
         // The C library's name services try these; any other family ends the process.
-        for family in [AF_UNIX, AF_NETLINK, AF_INET, AF_INET6] where !allowed.contains(family) {
+        for family in [AF_UNIX, AF_INET, AF_INET6] {
             try add(.refuse(EACCES), "socket", .equal(0, UInt64(family)))
         }
+        for name in SystemCalls.socketAttempts { try add(.refuse(EACCES), name) }
     }
 
     private func addThreads(_ role: Role) throws(SystemError) {
@@ -134,6 +149,9 @@ private enum ProcessOption {
     static let nameMemory: UInt64 = 0x5356_4D41
     static let all = [getDumpable, setName, getName, nameMemory]
 }
+
+/// NETLINK_NETFILTER (linux/netlink.h): not NETLINK_ROUTE, by which CAP_NET_ADMIN changes routes and addresses.
+private let netfilter: UInt64 = 12
 
 /// CLONE_THREAD of clone(2): a thread of this process, not a new one.
 private let cloneThread: UInt64 = 0x10000

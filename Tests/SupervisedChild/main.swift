@@ -64,8 +64,9 @@ func misbehaveBeforeReady(_ word: String) {
     }
 }
 
-func misbehaveWhenReady(_ word: String) {
+func misbehaveWhenReady(_ word: String, _ supervision: Supervision) {
     switch word {
+    case "tries": supervision.status(Attempts.outcome())
     case "bad-frame": sendRaw([99])
     case "ready-twice": sendRaw(ChildMessage.ready.encoded())
     case "forbidden-call": _ = unsafe mount("none", "/proc", "proc", 0, nil)
@@ -96,7 +97,7 @@ func serve(_ role: Role) throws -> Int32 {
         journal: supervision.journal)
     supervision.status(statusLine(set))
     supervision.ready()
-    misbehaveWhenReady(word)
+    misbehaveWhenReady(word, supervision)
     while true {
         _ = poller.wait(.seconds(1))
         if word != "no-heartbeat" { supervision.heartbeat() }

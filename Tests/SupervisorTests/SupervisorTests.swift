@@ -153,6 +153,31 @@ private let plain = """
         #expect(daemon.says("sip-router ended (signal 31"), "\(daemon.log)")
     }
 
+    @Test(
+        "what reaches further than a component's part is refused in its real confinement",
+        arguments: [
+            (Role.router, true, false), (.terminator, true, false), (.directory, false, false),
+            (.banner, false, true),
+        ])
+    func confined(_ role: Role, _ hasNoFiles: Bool, _ hasFirewall: Bool) throws {
+        let daemon = try Daemon(plain, misbehaviours: [role: "tries"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let path: Int32 = hasNoFiles ? EACCES : 0
+        // Landlock refuses what is read, where the kernel has it; O_PATH reads nothing.
+        let files = ["stat", "lstat", "fstat", "empty-path", "access", "open"].map { ($0, path) }
+        let netfilter: Int32 = hasFirewall ? 0 : EACCES
+        let sockets = ["route", "audit"].map { ($0, EACCES) } + [("netfilter", netfilter)]
+        let others = ["generic", "unix", "udp", "udp6", "raw", "bind", "connect"].map {
+            ($0, EACCES)
+        }
+        // It is tried on no descriptor: what is let through fails by that.
+        let rest = [("sendto", hasFirewall ? EBADF : EACCES), ("signal", EACCES)]
+        let wanted = (files + sockets + others + rest).map { "\($0.0)=\($0.1)" }
+        let isAsWanted = try daemon.shows(wanted.joined(separator: " "), role)
+        let found = try daemon.component(role).status
+        #expect(isAsWanted, "\(found) \(daemon.log)")
+    }
+
     @Test("a component that cannot use its settings waits for others")
     func held() throws {
         let daemon = try Daemon(plain, misbehaviours: [.directory: "exit-100"])

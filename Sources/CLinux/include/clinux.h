@@ -146,8 +146,8 @@ int clinux_has_net_admin(void);
 
 // The version of Landlock, 0 for none.
 int clinux_landlock_version(void);
-// A ruleset that denies every file, and TCP when asked to; close it after it is enforced.
-int clinux_landlock_create(int deny_tcp);
+// A ruleset that denies every file, and new TCP sockets; close it after it is enforced.
+int clinux_landlock_create(void);
 int clinux_landlock_allow(int ruleset, const char *path, int writable);
 int clinux_landlock_enforce(int ruleset);
 // Gives up every capability, but CAP_NET_ADMIN when named and held.
