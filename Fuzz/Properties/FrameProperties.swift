@@ -5,21 +5,76 @@ internal import Wire
 
 /// What processes tell each other, and the settings text.
 extension Properties {
-    /// A frame of any link is refused, or what it says is written again as a frame that says the same; the
-    /// first byte says which link.
+    /// A frame of any link is refused, or what it says is written again as the same bytes.
     ///
-    /// The bytes are the same too, except that a network may come with bits beyond its prefix.
+    /// The first byte says which link. No number of a frame that is read is outside its range.
     package static func frame(_ bytes: Span<UInt8>) -> String? {
         guard bytes.count > 0 else { return nil }
         let link = bytes[0] % 11
         let frame = bytes.extracting(1..<bytes.count)
         guard let again = rewritten(link, frame) else { return nil }
-        guard again.count == frame.count, rewritten(link, again.span) == again else {
-            return "link \(link): says something else when it is written again"
+        if let fault = outside(link, frame) { return "link \(link): \(fault) is outside its range" }
+        return again == [UInt8](copying: frame) ? nil : "link \(link): written otherwise"
+    }
+
+    /// What of a frame that was read is outside its range, looked at by itself.
+    private static func outside(_ link: UInt8, _ frame: Span<UInt8>) -> String? {
+        switch link {
+        case 0:
+            switch try? RouterToDirectory(decoding: frame) {
+            case .bind(let record): outside(record)
+            case .keep(let standing): outside(standing)
+            default: nil
+            }
+        case 1:
+            switch try? DirectoryToRouter(decoding: frame) {
+            case .binding(let record): outside(record)
+            case .standing(let standing): outside(standing)
+            default: nil
+            }
+        case 2:
+            switch try? RouterToBanner(decoding: frame) {
+            case .protect(_, let until): isMoment(until) ? nil : "until"
+            case .ban(let order):
+                isMoment(order.firstSeen) && isMoment(order.lastSeen)
+                    && (0...31_536_000_000).contains(order.atLeast.count)
+                    && (1...1_000_000).contains(order.count) ? nil : "order"
+            default: nil
+            }
+        case 3:
+            switch try? BannerToRouter(decoding: frame) {
+            case .banned(let source, let until):
+                isMoment(until) && [24, 32, 48, 64].contains(source.prefix) ? nil : "ban"
+            case .located(_, let country): [0, 2].contains(country.utf8.count) ? nil : "country"
+            default: nil
+            }
+        case 5:
+            switch try? ControlReply(decoding: frame) {
+            case .ban(let row):
+                [row.since, row.until, row.firstSeen, row.lastSeen].allSatisfy(isMoment)
+                    ? nil : "row"
+            case .call(let row): isMoment(row.since) ? nil : "since"
+            case .phone(let row): row.address.port > 0 ? nil : "port"
+            default: nil
+            }
+        default: nil
         }
-        let isNetwork = link == 6 && again[0] == 13 || link == 8 && again[0] == 3
-        return isNetwork || again == [UInt8](copying: frame)
-            ? nil : "link \(link): written otherwise"
+    }
+
+    private static func outside(_ record: BindingRecord) -> String? {
+        isMoment(record.expires) && record.q <= 1000 && record.address.port > 0
+            && record.sequence < 1 << 31 && record.listener < 72
+            && (record.connection == 0) == (record.transport == .udp) ? nil : "binding"
+    }
+
+    private static func outside(_ standing: AccountStanding) -> String? {
+        isMoment(standing.heldUntil) && isMoment(standing.barredSince)
+            && standing.countries.utf8.count % 2 == 0 ? nil : "standing"
+    }
+
+    /// Whether a moment lies between 1970 and 2200.
+    private static func isMoment(_ value: Milliseconds) -> Bool {
+        (0...7_258_118_400_000).contains(value.count)
     }
 
     /// A frame as its link writes what it says; nil for a frame that is refused.

@@ -34,6 +34,13 @@ package struct AccountStanding: Equatable, Sendable {
         self.evidence = evidence
     }
 
+    /// The same, held no longer from now on (since 1970) than an account can be.
+    package func held(within now: Milliseconds) -> AccountStanding {
+        var standing = self
+        standing.heldUntil = min(heldUntil, now + Bounds.longestHold)
+        return standing
+    }
+
     /// Whether it says nothing that has to be kept.
     package var isEmpty: Bool {
         countries.isEmpty && heldUntil.count == 0 && barredSince.count == 0
@@ -43,10 +50,10 @@ package struct AccountStanding: Equatable, Sendable {
 extension AccountStanding {
     /// Writes the columns.
     func write(to writer: inout WireWriter) {
-        writer.string(account)
-        writer.string(countries)
-        writer.milliseconds(heldUntil)
-        writer.milliseconds(barredSince)
+        writer.name(account)
+        writer.string(Self.areCountries(countries) ? countries : "")
+        writer.moment(heldUntil)
+        writer.moment(barredSince)
         writer.string(reason, cutTo: Self.longestReason)
         writer.string(evidence, cutTo: Self.longestEvidence)
     }
@@ -54,10 +61,19 @@ extension AccountStanding {
     /// Reads the columns.
     init(from reader: inout WireReader) throws(WireError) {
         self.init(
-            account: try reader.string("account", limit: 64),
+            account: try reader.string("account", limit: Bounds.longestName),
             countries: try reader.string("countries", limit: 2 * Self.mostCountries),
-            heldUntil: try reader.milliseconds(), barredSince: try reader.milliseconds(),
+            heldUntil: try reader.moment("heldUntil"),
+            barredSince: try reader.moment("barredSince"),
             reason: try reader.string("reason", limit: Self.longestReason),
             evidence: try reader.string("evidence", limit: Self.longestEvidence))
+        guard Self.areCountries(countries) else { throw .badValue("countries") }
+    }
+
+    /// Whether a text is of so many countries, two capital letters each.
+    private static func areCountries(_ text: String) -> Bool {
+        let letters = text.utf8
+        return letters.count % 2 == 0 && letters.count <= 2 * mostCountries
+            && letters.allSatisfy { (0x41...0x5A).contains($0) }
     }
 }

@@ -66,7 +66,7 @@ extension CallRow {
         writer.string(peer, cutTo: 64)
         writer.bool(isAnswered)
         writer.bool(isAbroad)
-        writer.milliseconds(since)
+        writer.moment(since)
         writer.address(asterisk)
         writer.address(phone)
         writer.string(callID, cutTo: 255)
@@ -78,7 +78,7 @@ extension CallRow {
             account: try reader.string("account", limit: 64),
             direction: try reader.choice("direction"),
             peer: try reader.string("peer", limit: 64), isAnswered: try reader.bool(),
-            isAbroad: try reader.bool(), since: try reader.milliseconds(),
+            isAbroad: try reader.bool(), since: try reader.moment("since"),
             asterisk: try reader.address(), phone: try reader.address(),
             callID: try reader.string("callID", limit: 255))
     }

@@ -61,7 +61,7 @@ extension ControlRequest {
         case .ban(let address, let span, let reason):
             var writer = WireWriter(kind: 5)
             writer.ip(address)
-            writer.milliseconds(span)
+            writer.span(span, upTo: Bounds.longestBan)
             writer.string(reason, cutTo: 400)
             return writer.bytes
         case .unban(let address):
@@ -94,7 +94,7 @@ extension ControlRequest {
             return writer.bytes
         case .release(let account):
             var writer = WireWriter(kind: 14)
-            writer.string(account, cutTo: 64)
+            writer.name(account)
             return writer.bytes
         }
     }
@@ -109,8 +109,7 @@ extension ControlRequest {
         case 4: self = .bans
         case 5:
             let address = try reader.ip()
-            let span = try reader.milliseconds()
-            guard span.count >= 0, span <= .seconds(31_536_000) else { throw .badValue("span") }
+            let span = try reader.span("span", upTo: Bounds.longestBan)
             self = .ban(address, span, try reader.string("reason", limit: 400))
         case 6: self = .unban(try reader.bool() ? try reader.ip() : nil)
         case 7: self = .restart(try reader.choice("role"))
@@ -274,7 +273,7 @@ extension ControlReply {
         case .component(let role, let pid, let state, let restarts, let status):
             var writer = WireWriter(kind: 1)
             writer.u8(role.rawValue)
-            writer.u32(UInt32(bitPattern: pid))
+            writer.u32(UInt32(max(pid, 0)))
             writer.u8(state.rawValue)
             writer.u32(restarts)
             writer.string(status, cutTo: 800)
@@ -286,12 +285,12 @@ extension ControlReply {
             return writer.bytes
         case .phone(let row):
             var writer = WireWriter(kind: 3)
-            writer.string(row.account)
+            writer.string(row.account, cutTo: 255)
             writer.u8(row.transport.rawValue)
             writer.address(row.address)
-            writer.string(row.contact)
-            writer.milliseconds(row.expires)
-            writer.string(row.userAgent)
+            writer.string(row.contact, cutTo: 1024)
+            writer.span(row.expires, upTo: Bounds.longestBinding)
+            writer.string(row.userAgent, cutTo: 512)
             return writer.bytes
         case .ban(let row):
             var writer = WireWriter(kind: Self.banKind)
@@ -333,22 +332,22 @@ extension ControlReply {
         switch try reader.u8() {
         case 1:
             let role = try reader.choice("role", of: Role.self)
-            let pid = Int32(bitPattern: try reader.u32())
+            let pid = Int32(try reader.count("pid", in: 0...UInt32(Int32.max)))
             let state = try reader.choice("state", of: ComponentState.self)
             let restarts = try reader.u32()
             let status = try reader.string("status", limit: 800)
             self = .component(role, pid: pid, state, restarts: restarts, status)
         case 2:
-            let address = try reader.address()
+            let address = try reader.reachable("asterisk")
             self = .asterisk(address, try reader.choice("state"))
         case 3:
             self = .phone(
                 PhoneRow(
                     account: try reader.string("account", limit: 255),
                     transport: try reader.choice("transport"),
-                    address: try reader.address(),
+                    address: try reader.reachable("address"),
                     contact: try reader.string("contact", limit: 1024),
-                    expires: try reader.milliseconds(),
+                    expires: try reader.span("expires", upTo: Bounds.longestBinding),
                     userAgent: try reader.string("userAgent", limit: 512)))
         case Self.banKind: self = .ban(try BanRow(from: &reader))
         case 5:
@@ -377,10 +376,10 @@ extension BanRow {
     /// Writes the columns.
     fileprivate func write(to writer: inout WireWriter) {
         writer.network(source)
-        writer.string(reason)
-        writer.string(evidence)
-        writer.string(profile)
-        for moment in [since, until, firstSeen, lastSeen] { writer.milliseconds(moment) }
+        writer.string(reason, cutTo: 400)
+        writer.string(evidence, cutTo: BanOrder.evidenceLimit)
+        writer.string(profile, cutTo: BanOrder.profileLimit)
+        for moment in [since, until, firstSeen, lastSeen] { writer.moment(moment) }
         writer.u32(count)
         writer.u32(level)
     }
@@ -388,14 +387,14 @@ extension BanRow {
     /// Reads the columns.
     fileprivate init(from reader: inout WireReader) throws(WireError) {
         self.init(
-            source: try reader.network(),
+            source: try reader.source(),
             reason: try reader.string("reason", limit: 400),
             evidence: try reader.string("evidence", limit: BanOrder.evidenceLimit),
             profile: try reader.string("profile", limit: BanOrder.profileLimit),
-            since: try reader.milliseconds(),
-            until: try reader.milliseconds(),
-            firstSeen: try reader.milliseconds(),
-            lastSeen: try reader.milliseconds(),
+            since: try reader.moment("since"),
+            until: try reader.moment("until"),
+            firstSeen: try reader.moment("firstSeen"),
+            lastSeen: try reader.moment("lastSeen"),
             count: try reader.u32(),
             level: try reader.u32())
     }

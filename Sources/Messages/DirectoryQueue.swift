@@ -40,6 +40,12 @@ package struct BindingColumns: ~Escapable {
         self.connection = connection
     }
 
+    /// Whether what says how the phone is reached makes sense together.
+    var isReachable: Bool {
+        BindingRecord.isReachable(transport, listener, address, connection)
+            && sequence <= Bounds.highestSequence
+    }
+
     /// Writes the columns, the texts within the bounds of `BindingRecord`.
     func write(to writer: inout WireWriter) {
         writer.text(account, cutTo: 64)
@@ -49,8 +55,8 @@ package struct BindingColumns: ~Escapable {
         writer.text(callID, cutTo: 256)
         writer.u32(sequence)
         writer.text(userAgent, cutTo: 128)
-        writer.milliseconds(expires)
-        writer.u16(q)
+        writer.moment(expires)
+        writer.u16(min(q, 1000))
         writer.u8(transport.rawValue)
         writer.u8(listener)
         writer.address(address)
@@ -81,8 +87,9 @@ package struct DirectoryQueue: ~Copyable {
         ends.append(bytes.count)
     }
 
-    /// Adds `bind` of a binding.
+    /// Adds `bind` of a binding; one whose phone nobody could reach is not kept.
     package mutating func bind(_ columns: BindingColumns) {
+        guard columns.isReachable else { return }
         writer.begin(kind: RouterToDirectory.bindKind)
         columns.write(to: &writer)
         bytes += writer.bytes

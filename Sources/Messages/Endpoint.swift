@@ -93,9 +93,9 @@ extension WireWriter {
 }
 
 extension WireReader {
-    /// Reads a transport and an address.
+    /// Reads a transport and an address, which has a port.
     package mutating func endpoint() throws(WireError) -> Endpoint {
         let transport = try choice("transport", of: Transport.self)
-        return Endpoint(transport, try address())
+        return Endpoint(transport, try reachable("endpoint"))
     }
 }

@@ -39,6 +39,7 @@ package struct Parcel {
     ) throws(WireError) {
         guard frame.count > 0, frame[0] == mark else { return try take(frame) }
         guard frame.count > 1 else { throw .truncated }
+        guard frame.count <= limit else { throw .tooLong("parcel") }
         var at = 1
         while at < frame.count {
             guard at + 2 <= frame.count else { throw .truncated }

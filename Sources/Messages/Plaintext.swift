@@ -48,6 +48,26 @@ package enum PlaintextKind: UInt8, Sendable {
     case resume = 7
 }
 
+extension PlaintextKind {
+    /// The handles that it may be of: 0 alone where no connection is meant; the last one is never given.
+    var connections: Range<UInt64> {
+        switch self {
+        case .hello, .handshakeFailed: 0..<1
+        case .opened, .data, .closed, .pause, .resume: 1..<UInt64.max
+        }
+    }
+
+    /// How many bytes its payload may have.
+    var lengths: ClosedRange<Int> {
+        switch self {
+        case .hello: 1...1
+        case .opened, .handshakeFailed: 23...23
+        case .data: 1...PlaintextHeader.maximumPayload
+        case .closed, .pause, .resume: 0...0
+        }
+    }
+}
+
 /// Why a TLS handshake came to nothing.
 package enum HandshakeFailure: UInt8, Sendable {
     /// Not done within its time.
@@ -99,6 +119,8 @@ extension PlaintextHeader {
         }
         var connection: UInt64 = 0
         for index in 8..<16 { connection = connection << 8 | UInt64(frame[index]) }
+        guard kind.connections.contains(connection) else { throw .badValue("connection") }
+        guard kind.lengths.contains(length) else { throw .badValue("payload") }
         self.init(kind, connection: connection, payload: length)
     }
 }
@@ -126,8 +148,8 @@ package struct OpenedPayload: Equatable, Sendable {
     /// The payload of its bytes.
     package init(decoding payload: Span<UInt8>) throws(WireError) {
         var reader = WireReader(payload)
-        let listener = try reader.u8()
-        self.init(listener: listener, peer: try reader.address())
+        let listener = try reader.listener()
+        self.init(listener: listener, peer: try reader.reachable("peer"))
         try reader.finish()
     }
 }
@@ -156,7 +178,7 @@ package struct HandshakeFailedPayload: Equatable, Sendable {
     package init(decoding payload: Span<UInt8>) throws(WireError) {
         var reader = WireReader(payload)
         let reason = try reader.choice("reason", of: HandshakeFailure.self)
-        self.init(peer: try reader.address(), reason: reason)
+        self.init(peer: try reader.reachable("peer"), reason: reason)
         try reader.finish()
     }
 }

@@ -80,7 +80,7 @@ extension ProfileRule {
     init(from reader: inout WireReader) throws(WireError) {
         switch try reader.u8() {
         case 1: self = .network(try reader.network())
-        case 2: self = .country(try reader.string("country", limit: 2))
+        case 2: self = .country(try reader.country())
         case 3: self = .method(try reader.string("method", limit: 16))
         case 4: self = .transport(try reader.choice("transport"))
         case 5: self = .answer(try reader.choice("answer"))

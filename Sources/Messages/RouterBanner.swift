@@ -23,9 +23,9 @@ package struct BanOrder: Equatable, Sendable {
     package var reason: String
     /// What was seen, in words for the administrator, at most 200 bytes.
     package var evidence: String
-    /// How many offences were seen.
+    /// How many offences were seen, 1 to 1,000,000.
     package var count: UInt32
-    /// When the first of them was seen, since 1970.
+    /// When the first of them was seen, since 1970; not after the last.
     package var firstSeen: Milliseconds
     /// When the last of them was seen, since 1970.
     package var lastSeen: Milliseconds
@@ -77,11 +77,11 @@ extension BanOrder {
         writer.ip(address)
         writer.string(reason, cutTo: Self.reasonLimit)
         writer.string(evidence, cutTo: Self.evidenceLimit)
-        writer.u32(count)
-        writer.milliseconds(firstSeen)
-        writer.milliseconds(lastSeen)
+        writer.u32(min(max(count, 1), Bounds.mostOffences))
+        writer.moment(min(firstSeen, lastSeen))
+        writer.moment(lastSeen)
         writer.string(profile, cutTo: Self.profileLimit)
-        writer.milliseconds(atLeast)
+        writer.span(atLeast, upTo: Bounds.longestBan)
     }
 
     /// Reads the fields.
@@ -90,14 +90,12 @@ extension BanOrder {
             address: try reader.ip(),
             reason: try reader.string("reason", limit: Self.reasonLimit),
             evidence: try reader.string("evidence", limit: Self.evidenceLimit),
-            count: try reader.u32(),
-            firstSeen: try reader.milliseconds(),
-            lastSeen: try reader.milliseconds(),
+            count: try reader.count("count", in: 1...Bounds.mostOffences),
+            firstSeen: try reader.moment("firstSeen"),
+            lastSeen: try reader.moment("lastSeen"),
             profile: try reader.string("profile", limit: Self.profileLimit),
-            atLeast: try reader.milliseconds())
-        guard atLeast.count >= 0, atLeast <= .seconds(31_536_000) else {
-            throw .badValue("atLeast")
-        }
+            atLeast: try reader.span("atLeast", upTo: Bounds.longestBan))
+        guard firstSeen <= lastSeen else { throw .badValue("firstSeen") }
     }
 }
 
@@ -113,7 +111,7 @@ extension RouterToBanner {
         case .protect(let address, let until):
             var writer = WireWriter(kind: 3)
             writer.ip(address)
-            writer.milliseconds(until)
+            writer.moment(until)
             return writer.bytes
         case .locate(let address):
             var writer = WireWriter(kind: 4)
@@ -132,9 +130,7 @@ extension RouterToBanner {
         case 2: self = .ban(try BanOrder(from: &reader))
         case 3:
             let address = try reader.ip()
-            let until = try reader.milliseconds()
-            guard until.count >= 0 else { throw .badValue("until") }
-            self = .protect(address, until: until)
+            self = .protect(address, until: try reader.moment("until"))
         case 4: self = .locate(try reader.ip())
         case let kind: throw .unknownKind(kind)
         }
@@ -149,7 +145,7 @@ extension BannerToRouter {
         case .banned(let source, let until):
             var writer = WireWriter(kind: 1)
             writer.network(source)
-            writer.milliseconds(until)
+            writer.moment(until)
             return writer.bytes
         case .unbanned(let source):
             var writer = WireWriter(kind: 2)
@@ -160,7 +156,7 @@ extension BannerToRouter {
         case .located(let address, let country):
             var writer = WireWriter(kind: 5)
             writer.ip(address)
-            writer.string(country)
+            writer.string(Bounds.isCountry(country) ? country : "")
             return writer.bytes
         }
     }
@@ -170,14 +166,16 @@ extension BannerToRouter {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1:
-            let source = try reader.network()
-            self = .banned(source, until: try reader.milliseconds())
-        case 2: self = .unbanned(try reader.network())
+            let source = try reader.source()
+            self = .banned(source, until: try reader.moment("until"))
+        case 2: self = .unbanned(try reader.source())
         case 3: self = .cleared
         case 4: self = .all
         case 5:
             let address = try reader.ip()
-            self = .located(address, country: try reader.string("country", limit: 2))
+            let country = try reader.string("country", limit: 2)
+            guard country.isEmpty || Bounds.isCountry(country) else { throw .badValue("country") }
+            self = .located(address, country: country)
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -80,7 +80,7 @@ package struct BindingRecord: Equatable, Sendable {
     package var instance: String
     /// The Call-ID of the last REGISTER, at most 256 bytes.
     package var callID: String
-    /// The CSeq of the last REGISTER.
+    /// The CSeq of the last REGISTER, below 2^31.
     package var sequence: UInt32
     /// The User-Agent, at most 128 bytes.
     package var userAgent: String
@@ -92,9 +92,9 @@ package struct BindingRecord: Equatable, Sendable {
     package var transport: Transport
     /// The number of the listener it came by.
     package var listener: UInt8
-    /// The phone's address as seen from here.
+    /// The phone's address as seen from here; its port is not 0.
     package var address: SocketAddress
-    /// The TLS or TCP connection's handle, 0 for UDP.
+    /// The TLS or TCP connection's handle, 0 for UDP and for nothing else.
     package var connection: UInt64
 
     /// A record of its columns.
@@ -127,8 +127,8 @@ extension RouterToDirectory {
         case .lookUp(let id, let account, let realm):
             var writer = WireWriter(kind: 2)
             writer.u32(id)
-            writer.string(account)
-            writer.string(realm)
+            writer.name(account)
+            writer.name(realm, limit: 128)
             return writer.bytes
         case .bind(let record):
             var writer = WireWriter(kind: Self.bindKind)
@@ -136,7 +136,7 @@ extension RouterToDirectory {
             return writer.bytes
         case .unbind(let account, let key):
             var writer = WireWriter(kind: 4)
-            writer.string(account)
+            writer.name(account)
             writer.u64(key)
             return writer.bytes
         case .keep(let standing):
@@ -157,11 +157,11 @@ extension RouterToDirectory {
             self = .hello
         case 2:
             let id = try reader.u32()
-            let account = try reader.string("account", limit: 64)
+            let account = try reader.string("account", limit: Bounds.longestName)
             self = .lookUp(id: id, account: account, realm: try reader.string("realm", limit: 128))
         case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
-            let account = try reader.string("account", limit: 64)
+            let account = try reader.string("account", limit: Bounds.longestName)
             self = .unbind(account: account, key: try reader.u64())
         case 5: self = .keep(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
@@ -213,6 +213,10 @@ extension AccountAnswer {
     /// Writes the answer.
     fileprivate func write(to writer: inout WireWriter) {
         switch self {
+        case .found(let account)
+        where account.authUser.utf8.count > 255 || account.aor.utf8.count > 255:
+            // Nobody can be told of it, so nobody can authenticate as it.
+            writer.u8(2)
         case .found(let account):
             writer.u8(1)
             writer.data(account.ha1MD5)
@@ -280,5 +284,31 @@ extension BindingRecord {
             listener: try reader.u8(),
             address: try reader.address(),
             connection: try reader.u64())
+        try check()
+    }
+
+    /// Whether a phone can be reached so: a port, a listener that may be, a connection by a stream alone.
+    static func isReachable(
+        _ transport: Transport, _ listener: UInt8, _ address: SocketAddress, _ connection: UInt64
+    ) -> Bool {
+        address.port > 0 && (address.scope == 0 || address.ip.isLinkLocal)
+            && address.scope <= UInt32(Int32.max) && listener < Bounds.mostListeners
+            && (transport.isStream ? 1..<UInt64.max : 0..<1).contains(connection)
+    }
+
+    /// Throws when a number lies outside its range, or the account's name is too long to be told whole.
+    package func check() throws(WireError) {
+        guard account.utf8.count <= Bounds.longestName else { throw .tooLong("account") }
+        guard sequence <= Bounds.highestSequence else { throw .badValue("sequence") }
+        guard expires.count >= 0, expires <= Bounds.lastMoment else { throw .badValue("expires") }
+        guard q <= 1000 else { throw .badValue("q") }
+        guard Self.isReachable(transport, listener, address, connection) else {
+            throw .badValue("way")
+        }
+    }
+
+    /// Whether it ends no later than a binding that is made now (since 1970) may.
+    package func isTimely(_ now: Milliseconds) -> Bool {
+        expires <= now + Bounds.longestBinding + Bounds.clockStep
     }
 }

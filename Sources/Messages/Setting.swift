@@ -229,8 +229,11 @@ extension Setting {
         switch try reader.u8() {
         case 1: self = .domain(try reader.string("domain", limit: 255))
         case 2: self = .outside(try reader.endpoint())
-        case 3: self = .inside(try reader.endpoint())
-        case 4: self = .asterisk(try reader.address())
+        case 3:
+            let endpoint = try reader.endpoint()
+            guard endpoint.transport != .tls else { throw .badValue("inside") }
+            self = .inside(endpoint)
+        case 4: self = .asterisk(try reader.reachable("asterisk"))
         case 5: self = .database(try reader.string("database", limit: 1024))
         case 6: self = .schema(try reader.choice("schema"))
         case 7: self = .realm(try reader.string("realm", limit: 128))
@@ -285,32 +288,5 @@ extension WireReader {
     mutating func limit() throws(WireError) -> Limit {
         let count = try count("limit", in: 1...100_000)
         return Limit(count, in: try seconds("window", in: 1...604_800))
-    }
-
-    /// Reads a country's two capital letters.
-    mutating func country() throws(WireError) -> String {
-        let text = try string("country", limit: 2)
-        guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
-            throw .badValue("country")
-        }
-        return text
-    }
-
-    /// Reads a number that must lie in a range.
-    mutating func count(
-        _ name: String, in range: ClosedRange<UInt32>
-    ) throws(WireError) -> UInt32 {
-        let value = try u32()
-        guard range.contains(value) else { throw .badValue(name) }
-        return value
-    }
-
-    /// Reads a span that must lie in a range of seconds.
-    mutating func seconds(
-        _ name: String, in range: ClosedRange<Int64>
-    ) throws(WireError) -> Milliseconds {
-        let value = try milliseconds()
-        guard range.contains(value.seconds) else { throw .badValue(name) }
-        return value
     }
 }

@@ -100,7 +100,7 @@ extension SupervisorMessage {
             let setting = try reader.data("setting", limit: 8192)
             self = .setting(try Setting(decoding: setting.span))
         case (4, let socket?):
-            let index = try reader.u8()
+            let index = try reader.listener()
             let side = try reader.choice("side", of: Side.self)
             let endpoint = try reader.endpoint()
             self = .listener(Listener(index: index, side: side, endpoint: endpoint), socket)

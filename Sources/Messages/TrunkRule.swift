@@ -40,8 +40,11 @@ extension TrunkRule {
     /// Reads a rule.
     init(from reader: inout WireReader) throws(WireError) {
         switch try reader.u8() {
-        case 1: self = .inside(try reader.endpoint())
-        case 2: self = .server(try reader.address())
+        case 1:
+            let endpoint = try reader.endpoint()
+            guard endpoint.transport == .udp else { throw .badValue("trunk inside") }
+            self = .inside(endpoint)
+        case 2: self = .server(try reader.reachable("server"))
         case 3: self = .network(try reader.network())
         case 4: self = .domain(try reader.string("domain", limit: 255))
         case 5: self = .perSecond(try reader.count("per-second", in: 0...10_000))

@@ -31,6 +31,9 @@ package struct Defence: ~Copyable {
     /// that a source is judged again by whatever it sends.
     package static let mostBans = 240_000
 
+    /// How many neighbourhoods are on the list at most: as many as banner has.
+    static let mostNetworks = 1_000
+
     /// Puts a source on the list until a moment of the monotonic clock.
     package mutating func ban(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
         let source = ip.source
@@ -50,6 +53,12 @@ package struct Defence: ~Copyable {
     /// Puts a network on the list; one that is no wider than a source counts as that source.
     package mutating func ban(_ network: Network, until: Milliseconds, _ now: Milliseconds) {
         if network.isWide {
+            if bannedNetworks.count >= Self.mostNetworks {
+                bannedNetworks = bannedNetworks.filter { $0.value > now }
+            }
+            guard bannedNetworks.count < Self.mostNetworks || bannedNetworks[network] != nil else {
+                return
+            }
             bannedNetworks[network] = until
         } else {
             ban(network.address, until: until, now)
@@ -112,12 +121,9 @@ package struct Defence: ~Copyable {
         sources[place].accounts |= 1 << (account & 63)
         // Told in steps, so that a phone that refreshes every minute is not told every minute.
         guard sources[place].announcedUntil < until else { return false }
-        sources[place].announcedUntil = until + Self.announcement
+        sources[place].announcedUntil = until + Bounds.announcement
         return true
     }
-
-    /// How much longer than its registration a resident is announced for.
-    static let announcement = Milliseconds.seconds(1800)
 
     /// Whether a phone is registered from the source.
     func isResident(_ ip: IPAddress, _ now: Milliseconds) -> Bool {

@@ -170,7 +170,7 @@ extension Router {
             return
         }
         accounts[account].isKept = true
-        calls.gate.restore(account, standing)
+        calls.gate.restore(account, standing.held(within: now.sinceEpoch))
         if standing.barredSince.count > 0 {
             calls.bars[account] = Bar(
                 since: standing.barredSince, reason: standing.reason, evidence: standing.evidence)

@@ -221,7 +221,7 @@ extension Router {
         if let place = defence.sources.find(ip.source) {
             defence.sources[place].isAsked = true
         }
-        let until = binding.expires + Defence.announcement - now.monotonic + now.sinceEpoch
+        let until = binding.expires + Bounds.announcement - now.monotonic + now.sinceEpoch
         toBanner.append(.protect(ip, until: until))
         toBanner.append(.locate(ip))
     }
@@ -245,7 +245,8 @@ extension Router {
             guard !settings.isObserving else { return }
             // One that was decided here has lost its connections already.
             let isNew = network.isWide || !defence.isListed(network.address, now.monotonic)
-            defence.ban(network, until: now.monotonic + (until - now.sinceEpoch), now.monotonic)
+            let left = min(until - now.sinceEpoch, Bounds.longestBan)
+            defence.ban(network, until: now.monotonic + left, now.monotonic)
             if isNew { closing.append(network) }
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()

@@ -406,7 +406,11 @@ extension Router {
 
     private mutating func load(_ record: BindingRecord) {
         let expires = now.monotonic + (record.expires - now.sinceEpoch)
-        guard expires > now.monotonic, Int(record.listener) < listeners.count,
+        // An older file of directory's may hold what no phone of these listeners can have made.
+        guard expires > now.monotonic, record.isTimely(now.sinceEpoch),
+            Int(record.listener) < listeners.count,
+            listeners[Int(record.listener)].side == .outside,
+            listeners[Int(record.listener)].endpoint.transport == record.transport,
             let account = accounts.number(Array(record.account.utf8).span)
         else { return }
         var head = accounts[account].bindings

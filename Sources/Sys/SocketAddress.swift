@@ -24,6 +24,10 @@ package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
     @inlinable
     package var isV4: Bool { high == 0 && low >> 32 == 0xFFFF }
 
+    /// Whether it is an IPv6 address that means something on one link alone, fe80::/10 (RFC 4291 section 2.5.6).
+    @inlinable
+    package var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
+
     /// Byte `index` (0 to 15) of the mapped form.
     @inlinable
     package func byte(_ index: Int) -> UInt8 {

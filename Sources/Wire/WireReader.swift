@@ -80,11 +80,15 @@ package struct WireReader: ~Escapable {
         return text
     }
 
-    /// Reads an address and port.
+    /// Reads an address and port; a link-local address alone may have a scope, an interface's number.
     package mutating func address() throws(WireError) -> SocketAddress {
         let ip = try ip()
         let port = try u16()
-        return SocketAddress(ip, port: port, scope: try u32())
+        let scope = try u32()
+        guard scope == 0 || ip.isLinkLocal && scope <= UInt32(Int32.max) else {
+            throw .badValue("scope")
+        }
+        return SocketAddress(ip, port: port, scope: scope)
     }
 
     /// Reads an IP address.
@@ -93,12 +97,14 @@ package struct WireReader: ~Escapable {
         return IPAddress(high: high, low: try u64())
     }
 
-    /// Reads a network.
+    /// Reads a network; its address has no bit beyond the prefix.
     package mutating func network() throws(WireError) -> Network {
         let address = try ip()
         let prefix = try u8()
         guard prefix <= (address.isV4 ? 32 : 128) else { throw .badValue("prefix") }
-        return Network(address, prefix: prefix)
+        let network = Network(address, prefix: prefix)
+        guard network.address == address else { throw .badValue("network") }
+        return network
     }
 
     /// Reads one byte as a case of an enumeration; `name` is the field in errors.

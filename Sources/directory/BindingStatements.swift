@@ -69,7 +69,7 @@ struct BindingStatements {
 }
 
 extension BindingRecord {
-    /// The binding of a row of `page`, or nil when a column holds what was never written.
+    /// The binding of a row of `page`, or nil when a column holds what may not be told.
     init?(_ row: SQLiteRow) {
         guard let sequence = UInt32(exactly: row.integer(6)),
             let q = UInt16(exactly: row.integer(9)),
@@ -85,5 +85,6 @@ extension BindingRecord {
             userAgent: row.text(7), expires: Milliseconds(row.integer(8)), q: q,
             transport: transport, listener: listener, address: address,
             connection: UInt64(bitPattern: row.integer(14)))
+        guard (try? check()) != nil else { return nil }
     }
 }

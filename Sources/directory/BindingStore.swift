@@ -22,6 +22,7 @@ final class BindingStore {
     private var pendingStandings: [String: AccountStanding] = [:]
     private var troubles: [String] = []
     private var isFailing = false
+    private var saidUntimely = false
 
     private static let file = "bindings.sqlite"
     /// How many changes wait while the disk refuses them; beyond, the oldest state on disk stays.
@@ -42,8 +43,18 @@ final class BindingStore {
         return troubles
     }
 
-    /// Keeps a binding, in place of the one with the same account and key.
-    func keep(_ record: BindingRecord) {
+    /// Keeps a binding, in place of the one with the same account and key; one that ends later than any
+    /// binding may, by the clock of now (since 1970), is not kept.
+    func keep(_ record: BindingRecord, now: Milliseconds) {
+        guard record.isTimely(now) else {
+            if !saidUntimely {
+                troubles.append(
+                    "a binding of \(record.account) that ends later than registration.maximum permits"
+                        + " was not kept: look at the machine's clock, and at sip-router")
+            }
+            saidUntimely = true
+            return
+        }
         change(Key(account: record.account, key: record.key), record)
     }
 
@@ -55,7 +66,7 @@ final class BindingStore {
     /// Keeps what is held against an account, in place of what was; a bar is on disk at once.
     func keep(_ standing: AccountStanding, now: Milliseconds) {
         guard pendingStandings.count < Self.pendingLimit else { return }
-        pendingStandings[standing.account] = standing
+        pendingStandings[standing.account] = standing.held(within: now)
         if standing.barredSince.count > 0 { commit(now: now) }
     }
 
@@ -118,7 +129,7 @@ final class BindingStore {
             ) { row in
                 rows += 1
                 last = row.integer(0)
-                if let record = BindingRecord(row) { records.append(record) }
+                if let record = BindingRecord(row), record.isTimely(now) { records.append(record) }
                 return true
             }
         } catch {

@@ -55,7 +55,7 @@ final class DirectoryService: Service {
         case .lookUp(let id, let account, let realm):
             let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
             router.send(DirectoryToRouter.account(id: id, answer).encoded())
-        case .bind(let record): bindings.keep(record)
+        case .bind(let record): bindings.keep(record, now: Clock.sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
         case .keep(let standing): bindings.keep(standing, now: Clock.sinceEpoch)
         }

@@ -123,11 +123,14 @@ extension RouterProcess {
     ) throws(WireError) {
         switch head.kind {
         case .hello:
-            guard payload.count == 1, payload[0] == messagesVersion else { throw .version(0) }
+            guard payload[0] == messagesVersion else { throw .version(payload[0]) }
         case .opened:
             let opened = try OpenedPayload(decoding: payload)
-            guard Int(opened.listener) < listeners.count else { throw .badValue("listener") }
-            guard head.connection != 0, tlsPeers[head.connection] == nil,
+            guard Int(opened.listener) < listeners.count,
+                listeners[Int(opened.listener)].endpoint.transport == .tls
+            else { throw .badValue("listener") }
+            // A handle names one connection, and none of those that are accepted here.
+            guard tlsPeers[head.connection] == nil, tlsPeers.count < Bounds.mostConnections,
                 ConnectionHandle(raw: head.connection).transport == .tls
             else { throw .badValue("connection") }
             let flow = Flow(

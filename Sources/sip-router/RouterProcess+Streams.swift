@@ -89,6 +89,8 @@ extension RouterProcess {
         guard let listener = sockets[number] else { return }
         for _ in 0..<64 {
             guard let accepted = try? Socket.accept(listener.raw) else { return }
+            // Nothing can be said of a peer without a port, neither to it nor to another process.
+            guard accepted.peer.port > 0 else { continue }
             let isWanted =
                 listeners[number].side == .outside
                 ? mayOpen(accepted.peer.ip) : router.answers(accepted.peer.ip)

@@ -190,6 +190,8 @@ final class RouterProcess {
             let count = received.receive(socket.raw)
             for slot in 0..<count where !received.isCut(slot) {
                 let flow = Flow(.udp, listener: UInt8(number), peer: received.source(slot))
+                // Without a port (RFC 768) there is nobody to answer.
+                if flow.peer.port == 0 { continue }
                 Self.receive(&router, received, slot, flow, now)
                 if router.outbox.isHalfFull { handOut() }
             }

@@ -11,17 +11,16 @@ struct Sockets {
 
     /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
     private static let datagramBuffer: Int32 = 4 << 20
-    /// How many endpoints there may be: 32 outside, 8 inside, and one inside for each of 32 trunks.
-    private static let limit = 72
 
     /// Takes each listener's socket from those inherited, or binds it.
     ///
     /// Those that serve no listener are closed before anything is bound: an old one may hold the
     /// very port that is wanted at another address.
     init(_ listeners: [Listener], taking inherited: inout [Descriptor]) throws(StartFailure) {
-        guard listeners.count <= Self.limit else {
+        guard listeners.count <= Bounds.mostListeners else {
             throw StartFailure(
-                "more than \(Self.limit) endpoints: take some out of outside, inside and trunks")
+                "more than \(Bounds.mostListeners) endpoints: take some out of outside, inside and trunks"
+            )
         }
         let adopted = listeners.map { listener in
             let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }

@@ -7,7 +7,7 @@ internal import Sys
 /// How much the process takes on; every bound is the same for all clients.
 struct Limits {
     /// Connections in total; more are closed as they come.
-    var connections = 20_000
+    var connections = Bounds.mostConnections
     /// Connections of one source, an IPv4 address or an IPv6 /64: a large office behind one address.
     var connectionsPerSource = 2_000
     /// Handshakes at a time.

@@ -136,15 +136,11 @@ final class RouterLink {
         at = payloadStart + Int(head.payload)
         switch (head.kind, isGreeted) {
         case (.hello, false):
-            guard head.payload == 1, head.connection == 0 else { throw .badValue("hello") }
             let version = frame[payloadStart]
             guard version == messagesVersion else { throw .version(version) }
             isGreeted = true
             return .greeted
-        case (.data, true):
-            guard head.payload > 0 else { throw .badValue("payload") }
-        case (.closed, true), (.pause, true), (.resume, true):
-            guard head.payload == 0 else { throw .badValue("payload") }
+        case (.data, true), (.closed, true), (.pause, true), (.resume, true): break
         default: throw .notPermitted
         }
         return .frame(

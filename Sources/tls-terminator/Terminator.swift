@@ -146,7 +146,8 @@ final class Terminator {
 
     /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.
     private func begin(_ socket: Descriptor, _ peer: SocketAddress, _ listener: Listener) {
-        guard sources.begin(peer, limits) else { return records.refused(peer) }
+        // sip-router cannot be told of a peer without a port.
+        guard peer.port > 0, sources.begin(peer, limits) else { return records.refused(peer) }
         guard let session = context?.session(on: socket.raw) else {
             return undo(peer)
         }

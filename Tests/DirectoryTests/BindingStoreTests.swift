@@ -6,11 +6,11 @@ internal import Testing
 
 /// A binding with a field of each kind filled.
 func binding(
-    _ account: String, key: UInt64 = 1, expires: Int64 = 1_000_000, contact: String? = nil
+    _ account: String, key: UInt64 = 1, expires: Int64 = 600_000, contact: String? = nil
 ) -> BindingRecord {
     BindingRecord(
         account: account, key: key, contact: contact ?? "sip:\(account)@198.18.0.5:5062;ob",
-        instance: "<urn:uuid:0>;1", callID: "call-\(account)", sequence: 4_000_000_000,
+        instance: "<urn:uuid:0>;1", callID: "call-\(account)", sequence: 2_000_000_000,
         userAgent: "Phone \u{e9}", expires: .seconds(expires), q: 500, transport: .tls, listener: 3,
         address: SocketAddress(IPAddress(high: 0xFE80 << 48, low: 7), port: 40_000, scope: 2),
         connection: 0xFFFF_FFFF_0000_0001)
@@ -38,7 +38,7 @@ struct BindingStoreTests {
         let records = (1...5).map { binding("100\($0)", key: UInt64.max - UInt64($0)) }
         do {
             let store = BindingStore(folder: folder.path)
-            records.forEach(store.keep)
+            for record in records { store.keep(record, now: .seconds(0)) }
             store.commit(now: .seconds(0))
             #expect(store.takeTroubles().isEmpty)
         }
@@ -49,11 +49,11 @@ struct BindingStoreTests {
     @Test("a refresh takes the place of the binding with the same account and key")
     func refresh() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001", key: 1))
-        store.keep(binding("1001", key: 2))
+        store.keep(binding("1001", key: 1), now: .seconds(0))
+        store.keep(binding("1001", key: 2), now: .seconds(0))
         store.commit(now: .seconds(0))
         let newer = binding("1001", key: 1, contact: "sip:new@198.18.0.6")
-        store.keep(newer)
+        store.keep(newer, now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(kept(store).sorted { $0.key < $1.key } == [newer, binding("1001", key: 2)])
     }
@@ -61,9 +61,9 @@ struct BindingStoreTests {
     @Test("an unbound binding is forgotten, committed or not")
     func forget() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001"))
+        store.keep(binding("1001"), now: .seconds(0))
         store.commit(now: .seconds(0))
-        store.keep(binding("1002"))
+        store.keep(binding("1002"), now: .seconds(0))
         store.forget(account: "1001", key: 1)
         store.forget(account: "1002", key: 1)
         #expect(kept(store).isEmpty)
@@ -72,8 +72,8 @@ struct BindingStoreTests {
     @Test("a binding that has ended is not told any more")
     func expiry() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001", expires: 100))
-        store.keep(binding("1002", expires: 101))
+        store.keep(binding("1001", expires: 100), now: .seconds(0))
+        store.keep(binding("1002", expires: 101), now: .seconds(0))
         #expect(kept(store, now: 100).map(\.account) == ["1002"])
     }
 
@@ -85,7 +85,7 @@ struct BindingStoreTests {
             let troubles = store.takeTroubles()
             #expect(troubles.count == 1)
             #expect(troubles.first?.contains("bindings.sqlite.corrupt") == true)
-            store.keep(binding("1001"))
+            store.keep(binding("1001"), now: .seconds(0))
             store.commit(now: .seconds(0))
         }
         #expect(folder.exists("bindings.sqlite.corrupt"))
@@ -98,7 +98,50 @@ struct BindingStoreTests {
     func memory() {
         let store = BindingStore(folder: "\(folder.path)/missing")
         #expect(store.takeTroubles().contains { $0.contains("in memory only") })
-        store.keep(binding("1001"))
+        store.keep(binding("1001"), now: .seconds(0))
         #expect(kept(store).map(\.account) == ["1001"])
+    }
+
+    @Test("a binding that ends later than any may is not kept, which is said once")
+    func untimely() {
+        let store = BindingStore(folder: folder.path)
+        _ = store.takeTroubles()
+        let longest = Bounds.longestBinding + Bounds.clockStep
+        let now = Milliseconds.seconds(1_000_000)
+        var record = binding("1001")
+        record.expires = now + longest
+        store.keep(record, now: now)
+        var late = binding("1002")
+        late.expires = record.expires + Milliseconds(1)
+        store.keep(late, now: now)
+        store.keep(late, now: now)
+        #expect(store.page(after: 0, limit: 9, now: now).records == [record])
+        #expect(store.takeTroubles().count == 1)
+    }
+
+    @Test(
+        "a binding of an older file whose numbers cannot be right is not told",
+        arguments: [
+            "expires = 32503680000000", "expires = -1", "listener = 72", "listener = 256",
+            "q = 1001", "sequence = 2147483648", "address = '198.18.0.5:0'",
+            "address = '198.18.0.5:5060'",
+            "transport = 9",
+            "connection = 0", "transport = 1", "scope = -1",
+            "account = printf('%065d', 0)",
+        ])
+    func nonsensical(_ change: String) throws {
+        do {
+            let store = BindingStore(folder: folder.path)
+            store.keep(binding("1001"), now: .seconds(0))
+            store.keep(binding("1002", key: 2), now: .seconds(0))
+            store.commit(now: .seconds(0))
+        }
+        do {
+            let file = try SQLiteDatabase(
+                path: "\(folder.path)/bindings.sqlite", .writing, busyTimeout: 1000)
+            try file.execute("UPDATE bindings SET \(change) WHERE account = '1001'")
+        }
+        let store = BindingStore(folder: folder.path)
+        #expect(kept(store, now: -2).map(\.account) == ["1002"])
     }
 }

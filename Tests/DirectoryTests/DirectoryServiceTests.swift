@@ -80,10 +80,11 @@ struct DirectoryServiceTests {
 
     @Test("a thousand bindings are all told after a restart of sip-router, through a full socket")
     func manyBindings() throws {
+        let expires = Clock.sinceEpoch.seconds + 3600
         let router = try Router()
         try router.tell(.hello)
         for key in 1...1000 {
-            try router.tell(.bind(binding("1001", key: UInt64(key), expires: 99_000_000_000)))
+            try router.tell(.bind(binding("1001", key: UInt64(key), expires: expires)))
         }
         try router.tell(.unbind(account: "1001", key: 1))
         _ = try router.answers()
@@ -92,8 +93,8 @@ struct DirectoryServiceTests {
         let answers = try router.answers()
         #expect(answers.count == 1000)
         #expect(answers.last == .bindings)
-        #expect(answers.contains(.binding(binding("1001", key: 2, expires: 99_000_000_000))))
-        #expect(!answers.contains(.binding(binding("1001", key: 1, expires: 99_000_000_000))))
+        #expect(answers.contains(.binding(binding("1001", key: 2, expires: expires))))
+        #expect(!answers.contains(.binding(binding("1001", key: 1, expires: expires))))
     }
 
     @Test(

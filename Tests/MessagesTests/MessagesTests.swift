@@ -178,7 +178,8 @@ private let standing = AccountStanding(
                     expires: .seconds(60), userAgent: "")),
             .ban(
                 BanRow(
-                    source: network, reason: "scanner", evidence: "5 wrong passwords",
+                    source: .source(of: address.ip), reason: "scanner",
+                    evidence: "5 wrong passwords",
                     profile: "phones", since: .seconds(1), until: .seconds(2),
                     firstSeen: .seconds(0), lastSeen: .seconds(1), count: 5, level: 2)),
             .kernelBans(false, "no root"), .done, .failed("try again"),
@@ -229,7 +230,8 @@ private let standing = AccountStanding(
             try RouterToBanner(decoding: frame)
         }
         let answers: [BannerToRouter] = [
-            .banned(network, until: .seconds(9)), .unbanned(network), .cleared, .all,
+            .banned(.source(of: address.ip), until: .seconds(9)),
+            .unbanned(.neighbourhood(of: address.ip)), .cleared, .all,
             .located(address.ip, country: "FR"), .located(address.ip, country: ""),
         ]
         try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
@@ -237,7 +239,7 @@ private let standing = AccountStanding(
         }
     }
 
-    @Test("an order's words are cut to their limits, and a ban of more than a year is refused")
+    @Test("an order's words and numbers are cut to their limits")
     func orderLimits() throws {
         var order = BanOrder(
             address: address.ip, reason: String(repeating: "r", count: 65),
@@ -249,8 +251,13 @@ private let standing = AccountStanding(
         #expect(read.evidence.utf8.count == 200)
         #expect(read.profile.utf8.count == 32)
         order.atLeast = .seconds(31_536_001)
+        order.count = .max
+        order.firstSeen = Milliseconds(.max)
+        order.lastSeen = Milliseconds(.min)
         let long = RouterToBanner.ban(order).encoded()
-        #expect(throws: WireError.badValue("atLeast")) { try RouterToBanner(decoding: long.span) }
+        guard case .ban(let cut) = try RouterToBanner(decoding: long.span) else { return }
+        #expect(cut.atLeast == Bounds.longestBan && cut.count == Bounds.mostOffences)
+        #expect(cut.firstSeen.count == 0 && cut.lastSeen.count == 0)
     }
 
     @Test("plaintext heads hold what they say, and a length that lies is refused")

@@ -27,12 +27,13 @@ struct PlaintextParcelTests {
     func order() throws {
         let nothing: [UInt8] = []
         var parcel = PlaintextParcel()
-        parcel.add(.opened, connection: 7, ([1, 2] as [UInt8]).span)
+        let opened = [UInt8](repeating: 2, count: 23)
+        parcel.add(.opened, connection: 7, opened.span)
         parcel.storage[parcel.payloadStart] = 9
         parcel.seal(.data, connection: 7, payload: 1)
         parcel.add(.closed, connection: 7, nothing.span)
         let expected = [
-            Part(kind: .opened, connection: 7, payload: [1, 2]),
+            Part(kind: .opened, connection: 7, payload: opened),
             Part(kind: .data, connection: 7, payload: [9]),
             Part(kind: .closed, connection: 7, payload: []),
         ]
@@ -68,7 +69,7 @@ struct PlaintextParcelTests {
         let longest = [UInt8](repeating: 5, count: PlaintextHeader.maximumPayload)
         var count: UInt64 = 0
         while parcel.hasRoom {
-            parcel.add(.data, connection: count, longest.span)
+            parcel.add(.data, connection: count + 1, longest.span)
             count += 1
         }
         let length = parcel.frame.count

@@ -31,6 +31,44 @@ struct BanTableTests {
         #expect(isKept)
     }
 
+    @Test("neighbourhoods are on the list as far as there is room, and ended ones make some")
+    func neighbourhoods() {
+        var defence = Defence()
+        func ban(_ number: Int, _ now: Milliseconds) -> Bool {
+            let ip = IPAddress(v4: 0x0A00_0000 + UInt32(number) << 8)
+            defence.ban(.neighbourhood(of: ip), until: now + .seconds(60), now)
+            return defence.isListed(ip, now)
+        }
+        for number in 0..<Defence.mostNetworks { #expect(ban(number, .seconds(1))) }
+        #expect(!ban(Defence.mostNetworks, .seconds(1)))
+        #expect(ban(0, .seconds(2)))
+        #expect(ban(Defence.mostNetworks, .seconds(61)))
+    }
+
+    @Test("a ban of banner's lasts no longer than any may, whatever moment it names")
+    func longBan() {
+        let edge = Edge()
+        edge.router.take(.banned(.source(of: phone), until: Bounds.lastMoment), edge.now)
+        let end = edge.now.monotonic + Bounds.longestBan
+        let isListed = edge.router.defence.isListed(phone, end - Milliseconds(1))
+        #expect(isListed)
+        let isListedAfter = edge.router.defence.isListed(phone, end)
+        #expect(!isListedAfter)
+    }
+
+    @Test("an account is held no longer than the settings could say")
+    func longHold() {
+        let edge = Edge()
+        let hold = AccountStanding(account: "alice", heldUntil: Bounds.lastMoment)
+        edge.standings = ["alice": hold]
+        edge.restart()
+        let end = edge.now.sinceEpoch + Bounds.longestHold
+        let held = edge.router.standingRows().compactMap { row in
+            if case .standing(let standing) = row { standing.heldUntil } else { nil }
+        }
+        #expect(held.count == 1 && held[0] <= end)
+    }
+
     @Test(
         "who is registered where is known on after all bans were lifted, and what was held is not"
     )

@@ -220,6 +220,30 @@ import Testing
         #expect(try asterisk.expect(480).status == 480)
     }
 
+    @Test("a kept binding that no phone of this edge can have made is not taken up, nor announced")
+    func nonsensicalBindings() throws {
+        let edge = Edge()
+        try Phone(edge, "alice").register()
+        let (key, good) = try #require(edge.kept.first)
+        let longest = edge.now.sinceEpoch + Bounds.longestBinding + Bounds.clockStep
+        let changes: [(inout BindingRecord) -> Void] = [
+            { $0.expires = longest + .seconds(1) }, { $0.listener = 5 }, { $0.listener = 3 },
+            { ($0.listener, $0.transport, $0.connection) = (0, .tcp, 1) }, { $0.listener = 1 },
+        ]
+        for change in changes {
+            var record = good
+            change(&record)
+            edge.kept = [key: record]
+            edge.bans = []
+            edge.restart()
+            #expect(edge.router.phoneCount == 0, "\(record)")
+            #expect(edge.bans.isEmpty)
+        }
+        edge.kept = [key: good]
+        edge.restart()
+        #expect(edge.router.phoneCount == 1)
+    }
+
     @Test("a retransmitted REGISTER gets the same 200 again")
     func retransmitted() throws {
         let edge = Edge()

@@ -5,12 +5,15 @@ import Testing
 
 @testable import supervisor
 
-/// Settings with ports that the kernel finds free, on the loopback.
+/// A loopback address that no other test has, so that any port of it is free.
+private let own = "127.\(Random.word % 250 + 1).\(Random.word % 250).\(Random.word % 250 + 2)"
+
+/// Settings with ports that are free.
 private let plain = """
     domain example.com
-    outside udp://127.0.0.1:0
-    outside tcp://127.0.0.1:0
-    inside udp://127.0.0.1:0
+    outside udp://\(own):5060
+    outside tcp://\(own):5060
+    inside udp://\(own):5070
     """
 
 @Suite(.serialized) struct SupervisorTests {
@@ -83,7 +86,7 @@ private let plain = """
             return
         }
         #expect(why.contains("rempart check"))
-        try daemon.rewrite("domain a\noutside udp://127.0.0.2:0\n")
+        try daemon.rewrite("domain a\noutside udp://127.0.0.2:5060\n")
         guard case .failed(let needsRestart)? = try daemon.ask(.reload).last else {
             Issue.record("other endpoints were taken")
             return
@@ -94,7 +97,7 @@ private let plain = """
 
     @Test("a trunk's socket is bound, goes to sip-router alone, and a reload cannot change it")
     func trunk() throws {
-        let settings = plain + "\ntrunk udp://127.0.0.1:0\n"
+        let settings = plain + "\ntrunk udp://\(own):5071\n"
         let daemon = try Daemon(settings)
         #expect(daemon.says("ready:"), "\(daemon.log)")
         #expect(try daemon.component(.router).status.hasPrefix("settings=5 listeners=4"))

@@ -3,6 +3,8 @@ import Testing
 import Wire
 
 @Suite struct WireTests {
+    private static let linkLocal = IPAddress(high: 0xFE80 << 48, low: 1)
+
     /// A frame with one field of every type.
     private static func whole() -> [UInt8] {
         var writer = WireWriter(kind: 7)
@@ -14,7 +16,7 @@ import Wire
         writer.milliseconds(Milliseconds(-5))
         writer.data([1, 2, 3])
         writer.string("é")
-        writer.address(SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060, scope: 9))
+        writer.address(SocketAddress(Self.linkLocal, port: 5060, scope: 9))
         writer.network(Network(IPAddress(v4: 0xC000_0201), prefix: 24))
         return writer.bytes
     }
@@ -37,7 +39,7 @@ import Wire
         #expect(one == 1 && flag && two == 0x0203 && four == 0x0405_0607)
         #expect(eight == 0x0809_0A0B_0C0D_0E0F && span == Milliseconds(-5))
         #expect(data == [1, 2, 3] && text == "é")
-        #expect(address == SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060, scope: 9))
+        #expect(address == SocketAddress(Self.linkLocal, port: 5060, scope: 9))
         #expect(network.description == "192.0.2.0/24")
     }
 
@@ -84,6 +86,36 @@ import Wire
             var reader = WireReader(frame.span)
             _ = try reader.string("name", limit: 9)
         }
+    }
+
+    @Test("a network whose address has bits beyond its prefix is refused")
+    func bitsBeyond() {
+        var writer = WireWriter(kind: 0)
+        writer.ip(IPAddress(v4: 0xC000_0201))
+        writer.u8(24)
+        let frame = Array(writer.bytes.dropFirst())
+        #expect(throws: WireError.badValue("network")) {
+            var reader = WireReader(frame.span)
+            _ = try reader.network()
+        }
+    }
+
+    @Test("only a link-local address has a scope, the number of an interface")
+    func scopes() throws {
+        func isRead(_ ip: IPAddress, _ scope: UInt32) -> Bool {
+            var writer = WireWriter(kind: 0)
+            writer.address(SocketAddress(ip, port: 0, scope: scope))
+            let frame = Array(writer.bytes.dropFirst())
+            var reader = WireReader(frame.span)
+            return (try? reader.address()) != nil
+        }
+        let global = IPAddress(high: 0x2001_0DB8 << 32, low: 1)
+        for ip in [Self.linkLocal, global, IPAddress(v4: 0xA9FE_0001)] {
+            #expect(isRead(ip, 0))
+            #expect(isRead(ip, 1) == (ip == Self.linkLocal))
+        }
+        #expect(isRead(Self.linkLocal, UInt32(Int32.max)))
+        #expect(!isRead(Self.linkLocal, UInt32(Int32.max) + 1))
     }
 
     @Test("a network's prefix lies within its family", arguments: [(true, 33), (false, 129)])

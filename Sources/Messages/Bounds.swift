@@ -1,0 +1,122 @@
+package import Sys
+internal import Wire
+
+/// The ranges that numbers between processes lie in, alike for who writes them and who reads them.
+///
+/// A reader refuses what lies outside; a writer cuts it, so that an honest process never writes such a
+/// number. Who has a clock holds moments to the spans below too.
+package enum Bounds {
+    /// The last moment that any message names, the beginning of the year 2200; far from where sums of
+    /// moments overflow, here and in the kernel.
+    package static let lastMoment = Milliseconds.seconds(7_258_118_400)
+    /// The longest ban, 365 d.
+    package static let longestBan = Milliseconds.seconds(31_536_000)
+    /// The longest binding that the settings permit, 7 d (`registration.maximum`).
+    package static let longestBinding = Milliseconds.seconds(604_800)
+    /// How much longer than its registration a source is announced as a resident.
+    package static let announcement = Milliseconds.seconds(1800)
+    /// The longest protection of a source: as long as a binding, and its announcement.
+    package static let longestProtection = longestBinding + announcement
+    /// How long an account calls nobody abroad at most, 30 d (`calls.new-country`).
+    package static let longestHold = Milliseconds.seconds(2_592_000)
+    /// How far a clock may have been put forward or back between who wrote a moment and who reads it.
+    package static let clockStep = Milliseconds.seconds(3600)
+    /// How many offences a ban may be founded on.
+    package static let mostOffences: UInt32 = 1_000_000
+    /// The highest CSeq (RFC 3261 section 8.1.1.5).
+    package static let highestSequence: UInt32 = 0x7FFF_FFFF
+    /// How many endpoints there may be: 32 outside, 8 inside, and one inside for each of 32 trunks.
+    package static let mostListeners = 72
+    /// How many connections tls-terminator has.
+    package static let mostConnections = 20_000
+    /// The longest name of an account, in bytes.
+    package static let longestName = 64
+
+    /// Whether a text is a country's two capital letters (ISO 3166-1).
+    package static func isCountry(_ text: String) -> Bool {
+        text.utf8.count == 2 && text.utf8.allSatisfy { (0x41...0x5A).contains($0) }
+    }
+}
+
+extension WireWriter {
+    /// Writes a moment since 1970, cut to those that a message may name.
+    mutating func moment(_ value: Milliseconds) {
+        milliseconds(min(max(value, Milliseconds(0)), Bounds.lastMoment))
+    }
+
+    /// Writes a span, cut to what it may be.
+    mutating func span(_ value: Milliseconds, upTo longest: Milliseconds) {
+        milliseconds(min(max(value, Milliseconds(0)), longest))
+    }
+
+    /// Writes a name that has to be whole: one that is too long becomes empty, since the beginning of it
+    /// might be another's.
+    mutating func name(_ value: String, limit: Int = Bounds.longestName) {
+        string(value.utf8.count <= limit ? value : "")
+    }
+}
+
+extension WireReader {
+    /// Reads a number that must lie in a range.
+    mutating func count(
+        _ name: String, in range: ClosedRange<UInt32>
+    ) throws(WireError) -> UInt32 {
+        let value = try u32()
+        guard range.contains(value) else { throw .badValue(name) }
+        return value
+    }
+
+    /// Reads a span that must lie in a range of seconds.
+    mutating func seconds(
+        _ name: String, in range: ClosedRange<Int64>
+    ) throws(WireError) -> Milliseconds {
+        let value = try milliseconds()
+        guard value >= .seconds(range.lowerBound), value <= .seconds(range.upperBound) else {
+            throw .badValue(name)
+        }
+        return value
+    }
+
+    /// Reads a moment since 1970.
+    mutating func moment(_ name: String) throws(WireError) -> Milliseconds {
+        try span(name, upTo: Bounds.lastMoment)
+    }
+
+    /// Reads a span from 0 on.
+    mutating func span(
+        _ name: String, upTo longest: Milliseconds
+    ) throws(WireError) -> Milliseconds {
+        let value = try milliseconds()
+        guard value.count >= 0, value <= longest else { throw .badValue(name) }
+        return value
+    }
+
+    /// Reads an address that something can be sent to: its port is not 0.
+    mutating func reachable(_ name: String) throws(WireError) -> SocketAddress {
+        let value = try address()
+        guard value.port > 0 else { throw .badValue(name) }
+        return value
+    }
+
+    /// Reads what a ban may cover: a source, or its neighbourhood.
+    mutating func source() throws(WireError) -> Network {
+        let value = try network()
+        guard value == .source(of: value.address) || value == .neighbourhood(of: value.address)
+        else { throw .badValue("source") }
+        return value
+    }
+
+    /// Reads a listener's number.
+    mutating func listener() throws(WireError) -> UInt8 {
+        let value = try u8()
+        guard value < Bounds.mostListeners else { throw .badValue("listener") }
+        return value
+    }
+
+    /// Reads a country's two capital letters.
+    mutating func country() throws(WireError) -> String {
+        let text = try string("country", limit: 2)
+        guard Bounds.isCountry(text) else { throw .badValue("country") }
+        return text
+    }
+}
