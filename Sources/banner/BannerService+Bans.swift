@@ -18,16 +18,18 @@ extension BannerService {
     func take(_ order: BanOrder) {
         let source = Network.source(of: order.address)
         let now = clock()
-        guard bans.ban(of: source) != nil || isWithinMeasure() else { return }
         let old = bans.ban(of: source)
+        guard isWithinMeasure(begins: old == nil) else { return }
         // Orders on their way while the ban began are the same offence.
         let level = old?.level ?? bans.level(of: source, now: now) + 1
         let span = max(spans[min(Int(level), spans.count) - 1], order.atLeast)
         let row = BanRow(
             source: source, reason: Self.line(order.reason), evidence: Self.line(order.evidence),
             profile: Self.line(order.profile), since: old?.since ?? now,
-            until: max(now + span, old?.until ?? now), firstSeen: old?.firstSeen ?? order.firstSeen,
-            lastSeen: order.lastSeen, count: (old?.count ?? 0).adding(order.count), level: level)
+            until: max(now + span, old?.until ?? now),
+            firstSeen: old?.firstSeen ?? min(order.firstSeen, now),
+            lastSeen: min(order.lastSeen, now), count: (old?.count ?? 0).adding(order.count),
+            level: level)
         switch begin(row, byHand: false) {
         case .banned:
             if old == nil { rollUp(from: source) }

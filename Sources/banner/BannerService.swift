@@ -35,6 +35,8 @@ final class BannerService: Service {
     private var minute = Milliseconds(0)
     private var bansInMinute = 0
     private var saidFull = false
+    private var saidCrowded = false
+    private var prolongedInMinute = 0
 
     /// How many sources sip-router may have banned within a minute; the kernel's limits and its own
     /// list hold beyond that.
@@ -53,7 +55,7 @@ final class BannerService: Service {
         countries = Countries(folder: folder, journal, usualPlaces: usualPlaces)
         blockLists = BlockLists(journal)
         for (source, until) in kernel.keptProtections(now: clock()) {
-            exceptions.protect(source.address, until: until)
+            _ = exceptions.protect(source.address, until: until, now: clock())
         }
         load()
         follow(settings)
@@ -146,7 +148,7 @@ final class BannerService: Service {
             tellEverything()
         case .ban(let order): take(order)
         case .protect(let address, let until):
-            exceptions.protect(address, until: until)
+            if !exceptions.protect(address, until: until, now: clock()) { sayCrowded() }
             kernel.touchProtection(.source(of: address))
         case .locate(let address):
             tell(.located(address, country: countries.country(of: address)))
@@ -195,6 +197,8 @@ final class BannerService: Service {
             nextPrune = now + .seconds(600)
             neighbours.prune(now: now)
             exceptions.expire(now: now)
+            kernel.forgetEnded(now)
+            saidCrowded = false
         }
         let what = mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped"
         return "\(bans.count) bans, "
@@ -237,12 +241,18 @@ final class BannerService: Service {
     /// Remembers to keep a change.
     func keep(_ change: BanStore.Change) { unsaved.append(change) }
 
-    /// Whether one more ban by sip-router is within the measure of a minute; says so when it is not.
-    func isWithinMeasure() -> Bool {
+    /// Whether one more ban by sip-router, or one that goes on, is within the measure of a minute; says
+    /// so when too many begin.
+    func isWithinMeasure(begins: Bool) -> Bool {
         let now = clock()
         if now - minute >= .seconds(60) || now < minute {
             minute = now
             bansInMinute = 0
+            prolongedInMinute = 0
+        }
+        guard begins else {
+            prolongedInMinute += 1
+            return prolongedInMinute <= Self.bansPerMinute
         }
         bansInMinute += 1
         if bansInMinute == Self.bansPerMinute + 1 {
@@ -258,6 +268,15 @@ final class BannerService: Service {
     func sayFull(_ isFull: Bool) {
         if isFull, !saidFull { degraded(Self.full) }
         saidFull = isFull
+    }
+
+    /// Says that no more sources can be protected, at most once in ten minutes.
+    private func sayCrowded() {
+        guard !saidCrowded else { return }
+        saidCrowded = true
+        degraded(
+            "\(Exceptions.mostProtected) sources are protected for their registrations, which is all"
+                + " there is room for: others count as strangers until some end")
     }
 
     /// What to do when the list is full.

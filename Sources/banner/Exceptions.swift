@@ -24,6 +24,10 @@ struct Exceptions {
     /// The networks that the administrator allowed by command.
     private(set) var byHand: Set<Network> = []
     private var protected: [Network: Milliseconds] = [:]
+    private var nextSweep = Milliseconds(0)
+
+    /// How many sources are protected at a time; the kernel's sets hold as many.
+    static let mostProtected = 100_000
 
     /// The host itself, 127.0.0.0/8 and ::1: the kernel lets it pass, sip-router may still ban it.
     static let loopback = [
@@ -58,9 +62,29 @@ struct Exceptions {
         isAllowed ? byHand.insert(network).inserted : byHand.remove(network) != nil
     }
 
-    /// Protects the source of an address until a moment; 0 ends it.
-    mutating func protect(_ address: IPAddress, until: Milliseconds) {
-        protected[.source(of: address)] = until.count == 0 ? nil : until
+    /// Protects the source of an address until a moment; false when there is no room for another one.
+    ///
+    /// It lasts no longer than a registration may; a moment that is past ends it.
+    mutating func protect(
+        _ address: IPAddress, until: Milliseconds, now: Milliseconds
+    ) -> Bool {
+        let source = Network.source(of: address)
+        guard until > now else {
+            protected[source] = nil
+            return true
+        }
+        guard protected[source] != nil || hasRoom(now) else { return false }
+        protected[source] = min(until, now + Bounds.longestProtection)
+        return true
+    }
+
+    private mutating func hasRoom(_ now: Milliseconds) -> Bool {
+        // To look at all of them takes milliseconds, which not every message may cost.
+        if protected.count >= Self.mostProtected, now >= nextSweep {
+            nextSweep = now + .seconds(10)
+            expire(now: now)
+        }
+        return protected.count < Self.mostProtected
     }
 
     /// Until when a source is protected, if it is.

@@ -54,6 +54,14 @@ enum ElementChange: Equatable {
     case removeRanges(KernelSet, [AddressRange])
 }
 
+/// What became of a wish that was carried out in parts.
+enum Outcome {
+    /// The kernel has it, but for these elements, and why it would not take the last of them.
+    case done(leftOut: [ElementChange], why: String)
+    /// The kernel does not take it; why.
+    case failed(String)
+}
+
 /// What carries out banner's wishes.
 protocol Firewall: AnyObject {
     /// Runs nft(8)'s commands as one transaction; returns why they failed, or nil.
@@ -78,4 +86,33 @@ protocol Firewall: AnyObject {
 
     /// Ends what conntrack knows of flows that these sources began.
     func endFlows(of sources: Set<Network>)
+}
+
+extension Firewall {
+    /// Carries steps out as one transaction, or, when the kernel refuses that, in ever smaller ones, so
+    /// that no more is left out than the single elements which it refuses to add.
+    ///
+    /// It fails when another step is refused, or more than `most` elements are.
+    func changeInParts(_ steps: [ElementChange], leavingOut most: Int) -> Outcome {
+        var leftOut: [ElementChange] = []
+        var why = ""
+        return change(steps[...], most, &leftOut, &why)
+            ? .done(leftOut: leftOut, why: why) : .failed(why)
+    }
+
+    private func change(
+        _ steps: ArraySlice<ElementChange>, _ most: Int, _ leftOut: inout [ElementChange],
+        _ why: inout String
+    ) -> Bool {
+        guard let failure = change(Array(steps)) else { return true }
+        guard steps.count <= 1 else {
+            let middle = steps.startIndex + steps.count / 2
+            return change(steps[..<middle], most, &leftOut, &why)
+                && change(steps[middle...], most, &leftOut, &why)
+        }
+        why = failure
+        guard case .add? = steps.first, leftOut.count < most else { return false }
+        leftOut += steps
+        return true
+    }
 }

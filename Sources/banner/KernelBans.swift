@@ -21,6 +21,8 @@ struct KernelBans {
     private var wasTried = false
     private var generation: UInt32?
     private var fingerprint: Int?
+    /// The addresses whose elements the kernel would not take last time, so that each is told once.
+    private var refused: Set<IPAddress> = []
 
     /// What the table is made of.
     private(set) var plan = TablePlan()
@@ -37,6 +39,8 @@ struct KernelBans {
     static let size = 131_072
     /// How long a failed firewall is left alone; each try rebuilds the whole table.
     private static let retryAfter = Milliseconds.seconds(30)
+    /// How many elements the kernel may refuse before it counts as one that does not listen.
+    private static let mostRefused = 64
     /// A protection is told to the kernel for longer than it lasts, so that each renewal need not be.
     private static let slack = Milliseconds.seconds(600)
 
@@ -95,7 +99,8 @@ struct KernelBans {
         var kept: [Network: Milliseconds] = [:]
         for set in [KernelSet.protected4, .protected6] {
             for (address, left) in firewall.elements(set) ?? [:] where left > Self.slack {
-                kept[.source(of: address)] = now + left - Self.slack
+                let rest = min(left - Self.slack, Bounds.longestProtection)
+                kept[.source(of: address)] = now + rest
             }
         }
         return kept
@@ -117,6 +122,11 @@ struct KernelBans {
         if firewall.change(steps) != nil { return rebuild(bans, exceptions, now: now) }
         generation = generation.map { $0 &+ 1 }
         if plan.mode == .enforce, !begun.isEmpty { firewall.endFlows(of: begun) }
+    }
+
+    /// Forgets the protections that the kernel has let end by itself.
+    mutating func forgetEnded(_ now: Milliseconds) {
+        toldProtections = toldProtections.filter { $0.value > now }
     }
 
     private mutating func forgetTouched() {
@@ -198,15 +208,66 @@ struct KernelBans {
         var failure = firewall.run(anew ? fresh : TableText.make(plan))
         // A set of another version may stand in the way.
         if failure != nil, !anew { failure = firewall.run(fresh) }
-        if failure == nil { failure = firewall.change(everything(bans, exceptions, now: now)) }
+        if failure == nil { failure = fill(bans, exceptions, now: now) }
         generation = firewall.generation()
         fingerprint = firewall.fingerprint()
         tell(failure)
     }
 
-    private mutating func everything(
+    /// Fills the sets; why the kernel does not have the bans, if it has not.
+    ///
+    /// It is one transaction, unless the kernel refuses that: then the bans come first, whatever is wrong
+    /// with a protection, and an element that the kernel does not take is left out.
+    private mutating func fill(
         _ bans: BanList, _ exceptions: Exceptions, now: Milliseconds
-    ) -> [ElementChange] {
+    ) -> String? {
+        let steps = everyBan(bans, now: now)
+        let protections = everyProtection(exceptions, now: now)
+        guard firewall.change(steps + protections) != nil else {
+            refused = []
+            return nil
+        }
+        var leftOut: [ElementChange] = []
+        var reason = ""
+        switch firewall.changeInParts(steps, leavingOut: Self.mostRefused) {
+        case .failed(let why): return why
+        case .done(let elements, let why): (leftOut, reason) = (elements, why)
+        }
+        switch firewall.changeInParts(protections, leavingOut: Self.mostRefused) {
+        case .failed(let why):
+            // How many the kernel has is not known; it forgets them by itself.
+            leftOut += protections
+            reason = why
+        case .done(let elements, let why):
+            leftOut += elements
+            if !elements.isEmpty { reason = why }
+        }
+        leaveOut(leftOut, reason)
+        return nil
+    }
+
+    /// Forgets what the kernel was told of elements that it did not take, and says so once.
+    private mutating func leaveOut(_ elements: [ElementChange], _ why: String) {
+        var addresses: Set<IPAddress> = []
+        for case .add(let set, let address, _) in elements {
+            addresses.insert(address)
+            switch set {
+            case .protected4, .protected6: toldProtections[.source(of: address)] = nil
+            case .wide4, .wide6: told[.neighbourhood(of: address)] = nil
+            default: told[.source(of: address)] = nil
+            }
+        }
+        defer { refused = addresses }
+        guard let first = addresses.subtracting(refused).min(by: { $0.isBefore($1) }) else {
+            return
+        }
+        journal.write(
+            .degraded, .warning,
+            "the kernel takes \(addresses.count) elements of the firewall's sets not, \(first) among"
+                + " them (\(why)): they are left out, all other bans hold")
+    }
+
+    private mutating func everyBan(_ bans: BanList, now: Milliseconds) -> [ElementChange] {
         var steps = KernelSet.timed.map(ElementChange.flush)
         for set in KernelSet.fixed {
             let ranges = ranges(of: set)
@@ -223,6 +284,13 @@ struct KernelBans {
                 told[row.source] = row.until
             }
         }
+        return steps
+    }
+
+    private mutating func everyProtection(
+        _ exceptions: Exceptions, now: Milliseconds
+    ) -> [ElementChange] {
+        var steps: [ElementChange] = []
         toldProtections = [:]
         let protections = exceptions.protections
         for isV4 in [true, false] {

@@ -30,6 +30,8 @@ final class RecordingFirewall: Firewall {
     var transactions: [[ElementChange]] = []
     var ended: Set<Network> = []
     var failure: String?
+    /// Whether it refuses a step, and with it the whole transaction.
+    var refuses: (ElementChange) -> Bool = { _ in false }
     /// Called as a transaction comes, before it is carried out.
     var onChange: () -> Void = {}
     var number: UInt32 = 1
@@ -45,6 +47,7 @@ final class RecordingFirewall: Firewall {
 
     func change(_ steps: [ElementChange]) -> String? {
         guard failure == nil else { return failure }
+        if steps.contains(where: refuses) { return "Numerical result out of range" }
         onChange()
         transactions.append(steps)
         number += 1
