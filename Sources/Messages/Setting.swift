@@ -140,7 +140,8 @@ package enum Setting: Equatable, Sendable {
         case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
             .limit, .trap, .replies, .profile, .calls, .requests:
             [.router]
-        case .domain, .realm, .inside: [.router, .directory]
+        case .domain, .realm: [.router, .directory]
+        case .inside: [.router, .directory, .banner]
         case .database, .schema, .accessOrder: [.directory]
         case .certificate, .key: []
         case .outside, .asterisk, .ban, .allow, .mode, .trunk: [.router, .banner]

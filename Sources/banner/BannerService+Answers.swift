@@ -118,6 +118,11 @@ extension BannerService {
         rows.append(("country", country.isEmpty ? "unknown" : country))
         if !countries.state.isEmpty { rows.append(("country database", countries.state)) }
         if let list = blockLists.list(holding: address) { rows.append(("block list", list)) }
+        let would = mode == .enforce ? "" : "would be "
+        if TableText.isOwn(address, kernel.plan) {
+            rows.append(
+                ("by UDP to outside", "\(would)dropped: nobody outside has this address"))
+        }
         if !isEnforced { rows.append(("kernel", whyNotEnforced)) }
         return rows.filter { !$0.1.isEmpty }.map { .finding(name: $0.0, value: $0.1) } + [.done]
     }

@@ -70,7 +70,12 @@ final class BannerService: Service {
         for setting in settings {
             switch setting {
             case .mode(let mode): plan.mode = mode
-            case .outside(let endpoint): plan.outside.append(endpoint)
+            case .outside(let endpoint):
+                plan.outside.append(endpoint)
+                plan.own.append(endpoint.address.ip)
+            case .inside(let endpoint), .trunk(_, .inside(let endpoint)):
+                plan.own.append(endpoint.address.ip)
+            case .asterisk(let server): plan.own.append(server.ip)
             case .packets(let count): plan.packets = count
             case .connections(let count): plan.connections = count
             case .ban(let span): first = span

@@ -18,6 +18,8 @@ enum KernelSet: String, CaseIterable {
     case country4, country6
     /// Our endpoints on the outside.
     case outside4, outside6
+    /// Addresses of the inside and our own, which no packet from outside may bear.
+    case own4, own6
 
     /// The set that holds the ban of a source.
     static func bans(_ source: Network) -> KernelSet {

@@ -91,7 +91,7 @@ final class Nftables: Firewall {
             }
         }
         guard parts > 0 else { return nil }
-        for set in [KernelSet.outside4, .outside6] {
+        for set in [KernelSet.outside4, .outside6, .own4, .own6] {
             dump(set) { hasher.combine($0) }
         }
         return hasher.finalize()

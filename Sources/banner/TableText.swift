@@ -8,6 +8,8 @@ struct TablePlan: Equatable {
     var mode = DefenceMode.enforce
     /// Where the Internet reaches us.
     var outside: [Endpoint] = []
+    /// Addresses of Asterisks, of the inside and our own.
+    var own: [IPAddress] = []
     /// Whether strangers of other countries are shut out.
     var hasCountries = false
     /// UDP packets a second that a stranger may send; 0: any.
@@ -43,6 +45,7 @@ enum TableText {
         }
         \(emptied)
         \(endpoints(plan.outside))
+        \(addresses(plan.own))
         table \(table) {
             chain strangers {
         \(strangers(plan))
@@ -68,6 +71,7 @@ enum TableText {
             }
             lines.append(
                 "    set outside\(family) { type \(type) . inet_proto . inet_service; }")
+            lines.append("    set own\(family) { type \(type); }")
             for name in ["udp", "tcp"] {
                 lines.append(
                     "    set \(name)\(family) { type \(type); flags dynamic, timeout;"
@@ -78,7 +82,7 @@ enum TableText {
     }()
 
     // An element holds the limit it was made with, for as long as its source keeps sending.
-    private static let emptied = ["outside", "udp", "tcp"].flatMap { name in
+    private static let emptied = ["outside", "own", "udp", "tcp"].flatMap { name in
         ["4", "6"].map { "flush set \(table) \(name)\($0)" }
     }.joined(separator: "\n")
 
@@ -93,9 +97,31 @@ enum TableText {
         }.joined(separator: "\n")
     }
 
+    /// Whether UDP packets of an address are dropped at the outside endpoints, whoever it is else.
+    static func isOwn(_ address: IPAddress, _ plan: TablePlan) -> Bool {
+        plan.own.contains(address) && isNamed(address)
+    }
+
+    /// Whether an address is somebody's: of the loopback the kernel lets no packet in from outside, and
+    /// who tries the edge on one machine lives there.
+    private static func isNamed(_ address: IPAddress) -> Bool {
+        !Exceptions.loopback.contains { $0.contains(address) }
+    }
+
+    private static func addresses(_ own: [IPAddress]) -> String {
+        let named = Set(own).filter(isNamed)
+        return ["own4", "own6"].compactMap { set in
+            let elements = named.filter { $0.isV4 == (set == "own4") }.map { "\($0)" }.sorted()
+            return elements.isEmpty
+                ? nil : "add element \(table) \(set) { \(elements.joined(separator: ", ")) }"
+        }.joined(separator: "\n")
+    }
+
     private static func prerouting(_ plan: TablePlan) -> String {
         let end = plan.mode == .enforce ? "counter drop" : "counter"
         return """
+            ip saddr @own4 meta l4proto udp ip daddr . meta l4proto . th dport @outside4 \(end)
+            ip6 saddr @own6 meta l4proto udp ip6 daddr . meta l4proto . th dport @outside6 \(end)
             ip saddr @allowed4 return
             ip6 saddr @allowed6 return
             ip saddr @banned4 \(end)

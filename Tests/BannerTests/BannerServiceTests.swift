@@ -243,6 +243,34 @@ struct BannerServiceTests {
         #expect(try findings(bench, "198.18.9.16")["verdict"]?.hasPrefix("passes") == true)
     }
 
+    @Test("the table names Asterisks, inside and outside addresses as those nobody outside has")
+    func ownAddresses() throws {
+        let inside = SocketAddress(try ip("10.0.0.1"), port: 5060)
+        let outside = SocketAddress(try ip("2001:db8::1"), port: 5060)
+        let settings: [Setting] = [
+            .outside(Endpoint(.tls, outside)), .inside(Endpoint(.udp, inside)),
+            .inside(Endpoint(.tcp, SocketAddress(try ip("127.0.0.1"), port: 5060))),
+            .outside(Endpoint(.udp, SocketAddress(try ip("::1"), port: 5060))),
+            .asterisk(SocketAddress(try ip("10.0.0.10"), port: 5060)),
+            .trunk("telco", .inside(Endpoint(.udp, SocketAddress(try ip("10.0.0.2"), port: 5071)))),
+            .trunk("telco", .server(SocketAddress(try ip("198.18.0.7"), port: 5060))),
+        ]
+        let bench = try Bench(settings)
+        let text = try #require(bench.firewall.commands.last)
+        #expect(text.contains("add element inet rempart own4 { 10.0.0.1, 10.0.0.10, 10.0.0.2 }"))
+        #expect(text.contains("add element inet rempart own6 { 2001:db8::1 }"))
+        let first = try #require(text.range(of: "ip saddr @own4 meta l4proto udp"))
+        let allowed = try #require(text.range(of: "ip saddr @allowed4 return"))
+        #expect(first.lowerBound < allowed.lowerBound)
+        let said = "by UDP to outside"
+        #expect(try findings(bench, "10.0.0.10")[said]?.hasPrefix("dropped") == true)
+        #expect(try findings(bench, "127.0.0.1")[said] == nil)
+        #expect(try findings(bench, "198.18.0.7")[said] == nil)
+        for setting in settings { #expect(setting.readers.contains(.banner)) }
+        let observing = try Bench(settings + [.mode(.observe)])
+        #expect(observing.firewall.commands.last?.contains("@outside4 counter drop") == false)
+    }
+
     @Test("a source that becomes a trunk's by a reload is let in")
     func trunkByReload() throws {
         let bench = try Bench()

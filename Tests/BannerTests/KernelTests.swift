@@ -101,6 +101,45 @@ struct KernelTests {
         #expect(try banner.listing { _ in true }.contains("@banned6 counter packets 1"))
     }
 
+    @Test(
+        "UDP from an inside address or our own to an outside endpoint is dropped, nothing else of it is"
+    )
+    func ownAddresses() throws {
+        let folder = try TemporaryFolder()
+        let banner = try BannerProcess()
+        let settings: [Setting] = [
+            .outside(Endpoint(.udp, SocketAddress(try ip("198.18.0.1"), port: 5060))),
+            .outside(Endpoint(.tcp, SocketAddress(try ip("198.18.0.1"), port: 5060))),
+            .outside(Endpoint(.udp, SocketAddress(try ip("2001:db8::1"), port: 5060))),
+            .outside(Endpoint(.udp, SocketAddress(try ip("127.0.0.1"), port: 5060))),
+            .inside(Endpoint(.udp, SocketAddress(try ip("2001:db8:7::9"), port: 5060))),
+            .asterisk(SocketAddress(try ip("198.18.0.7"), port: 5060)),
+            .trunk("telco", .server(SocketAddress(try ip("198.18.0.8"), port: 5060))),
+        ]
+        try banner.start(folder.descriptor, settings)
+        func dropped() throws -> [String] {
+            try banner.listing { _ in true }.matches(of: /@own.*counter packets (\d+)/)
+                .map { String($0.output.1) }
+        }
+        #expect(try dropped() == ["0", "0"])
+        // By TCP, to another port, from a trunk, and from the loopback: all as before.
+        try banner.inside("timeout -s KILL 0.1 bash -c 'echo x > /dev/tcp/198.18.0.1/5060'")
+        try banner.inside("echo x > /dev/udp/198.18.0.1/5070; echo x > /dev/udp/198.18.0.2/5060")
+        try banner.inside("echo x > /dev/udp/127.0.0.1/5060; echo x > /dev/udp/2001:db8::2/5060")
+        #expect(try dropped() == ["0", "0"])
+        try banner.inside("echo x > /dev/udp/198.18.0.1/5060; echo x > /dev/udp/2001:db8::1/5060")
+        #expect(try dropped() == ["1", "1"])
+        // The edge's own outside address, which a route to itself has as its source.
+        try banner.inside("ip route replace local 198.18.0.1 dev lo table local src 198.18.0.1")
+        try banner.inside("echo x > /dev/udp/198.18.0.1/5060")
+        #expect(try dropped() == ["2", "1"])
+        // Looked through after another's change of another table: nothing is put right.
+        try banner.inside("nft add table inet other")
+        try banner.tell(order(try ip("198.18.9.9"), .seconds(600)))
+        _ = try banner.listing { $0.contains("198.18.9.9") }
+        #expect(try dropped() == ["2", "1"])
+    }
+
     @Test("a table that a reboot took away is back with what was left of every ban")
     func reboot() throws {
         let folder = try TemporaryFolder()
