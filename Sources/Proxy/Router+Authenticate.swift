@@ -32,7 +32,7 @@ extension Router {
         }
         let name = bytes.bytes(accountName(index))
         let mark = NameTable.hash(name)
-        guard mayTry(mark, bytes, index, flow) else { return nil }
+        guard mayTry(mark, bytes, index, flow, replayed) else { return nil }
         guard name.count <= Accounts.longestName, !name.isEmpty,
             let account = accounts.number(name)
         else {
@@ -228,22 +228,32 @@ extension Router {
         }
     }
 
-    /// Whether a password is looked at.
+    /// Whether a password is looked at: by the ways that the account is registered by it always is.
     ///
-    /// When not, the answer is that to a wrong one, at its time.
+    /// When not, the answer is that to a wrong one, at its time. What has waited for directory was let in
+    /// before, and had its look at an account under guard.
     private mutating func mayTry(
-        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ replayed: Bool
     ) -> Bool {
         let ip = flow.peer.ip
-        guard !isTrusted(ip), !settings.isObserving else { return true }
+        guard !isTrusted(ip), !settings.isObserving,
+            !isRegistered(bytes.bytes(accountName(index)), by: flow)
+        else { return true }
         if defence.isPairHeld(ip, mark, now.monotonic) {
             refuseRecord("account-held", 401, index, bytes, flow)
             answerLater(bytes, index, flow)
             return false
         }
-        guard !defence.guards.admits(mark, ip, now.monotonic) else { return true }
+        guard !replayed, !defence.guards.admits(mark, ip, now.monotonic) else { return true }
         wrong(bytes, index, flow, "account-guarded", isLookedAt: false)
         return false
+    }
+
+    /// Whether the account of a name is registered by this very way.
+    private func isRegistered(_ name: Span<UInt8>, by flow: Flow) -> Bool {
+        guard !isStranger, let account = accounts.find(name) else { return false }
+        return isRegistered(account, by: flow)
     }
 
     /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
@@ -264,7 +274,7 @@ extension Router {
         let name = bytes.bytes(accountName(index))
         let mark = NameTable.hash(name)
         let isResident = defence.isResident(ip, now.monotonic)
-        if isResident, !isTrusted(ip) {
+        if isResident, !isTrusted(ip), !isRegistered(name, by: flow) {
             let limit = settings.limit(.wrongPassword)
             if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
                 heldRecord(name, "from \(ip), where phones are registered", ip)

@@ -33,6 +33,16 @@ extension Router {
             ? connectionBindings[flow] != nil : bindings.hasFlow(flow)
     }
 
+    /// Whether an account is registered by this very way.
+    func isRegistered(_ account: Int32, by flow: Flow) -> Bool {
+        var next = accounts[account].bindings
+        while let binding = bindings[next] {
+            if binding.reachable, binding.flow == flow { return true }
+            next = binding.next
+        }
+        return false
+    }
+
     /// Whether nothing is ever held against an address: Asterisks, trunks and `defence.allow`.
     func isTrusted(_ ip: IPAddress) -> Bool { isOurs(ip) || trunk(at: ip) != nil }
 
