@@ -294,21 +294,30 @@ package struct Router: ~Copyable {
 
     func isAsterisk(_ ip: IPAddress) -> Bool { asterisks.contains { $0.address.ip == ip } }
 
-    /// What cannot be read is answered with 400 as far as it could be read, and never more than once.
+    /// What cannot be read is answered with 400 when what an answer repeats could be read, never more than once.
     private mutating func malformed(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
         _ error: ParseError
     ) {
-        refuseRecord(error.code, 400, index, bytes, flow)
+        let isAnswered = side == .outside && isAnswerable(index) && isToUs(bytes, index, flow)
+        refuseRecord(error.code, isAnswered ? 400 : 0, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
-        // A source that proves nothing gets no answer to what only an attacker sends, nor to what is not
-        // for us.
-        guard side == .outside, proof != .none || isForUs(bytes, index), index.isRequest,
-            index.has(.via), !index.via.host.isEmpty,
-            index.has(.from), index.has(.to), index.has(.callID), index.has(.cseq),
-            index.method != .ack, error != .control, error != .lineEnd
-        else { return }
-        reply(bytes, index, flow, 400, "Bad Request")
+        if isAnswered { reply(bytes, index, flow, 400, "Bad Request") }
+    }
+
+    /// Whether everything was read that an answer repeats.
+    private func isAnswerable(_ index: borrowing MessageIndex) -> Bool {
+        index.isRequest && index.method != .ack && index.has(.via) && !index.via.host.isEmpty
+            && index.has(.from) && index.has(.to) && index.has(.callID) && index.has(.cseq)
+    }
+
+    /// Whether who sent it knows who is here: he names a domain, or comes by a connection, by a registered
+    /// way or from a trunk.
+    private func isToUs(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        flow.transport.isStream || !isStranger || trunk(at: flow.peer.ip) != nil
+            || isForUs(bytes, index)
     }
 
     // MARK: Answers without a transaction

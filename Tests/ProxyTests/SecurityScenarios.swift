@@ -52,14 +52,23 @@ import Testing
         #expect(phone.next()?.status == 483)
     }
 
-    @Test("what only an attacker sends gets no answer; what a broken phone sends gets 400")
-    func malformed() {
+    @Test(
+        "what cannot be read gets 400 when it names a domain of ours or comes by a stream, else silence",
+        arguments: [Transport.udp, .tcp, .tls])
+    func malformed(_ transport: Transport) {
         let edge = Edge()
-        let phone = Phone(edge, "alice")
-        for (bad, status) in [("X\u{1}: y", 0), ("X : y", 400), ("To: <sip:b@x>", 400)] {
-            phone.send(
-                phone.request("OPTIONS", "sip:example.com", callID: "m", sequence: 1, [bad]))
-            #expect((phone.next()?.status ?? 0) == status, "\(bad)")
+        let phone = Phone(
+            edge, "alice", transport, connection: transport.isStream ? 9 : 0)
+        for bad in ["X\u{1}: y", "X: y\u{0}", "X: y\rZ: z", "X: y\nZ: z", "X : y", "To: <sip:b@x>"]
+        {
+            for uri in ["sip:example.com", "sip:198.51.100.9"] {
+                phone.send(
+                    phone.request("OPTIONS", uri, callID: "m", sequence: 1, to: uri, [bad]))
+                let isAnswered = transport.isStream || uri == "sip:example.com"
+                #expect(phone.next()?.status == (isAnswered ? 400 : nil), "\(bad) \(uri)")
+                let said = edge.router.explain("m").first.map { "\($0)" } ?? ""
+                #expect(said.contains(isAnswered ? ", 400" : ", no answer"), "\(said)")
+            }
         }
     }
 
