@@ -13,6 +13,8 @@ package struct Defence: ~Copyable {
     private var bannedNetworks: [Network: Milliseconds] = [:]
     private var nextSweep = Milliseconds(0)
     var sources = SourceTable(places: 16_384)
+    /// Where phones are registered: as many addresses as there can be bindings.
+    var residents = Residents(capacity: 1_000_000)
     var guards = AccountGuards(places: 16_384)
     /// Wrong passwords by source and account, of sources that are residents.
     private var pairs = PairTable(places: 8192)
@@ -72,7 +74,9 @@ package struct Defence: ~Copyable {
             return
         }
         banned[network.address.source] = nil
-        if let place = sources.find(network.address.source) { forgive(place) }
+        let source = network.address.source
+        if let place = sources.find(source) { forgive(place) }
+        if let place = residents.find(source) { residents[place].heldUntil = Milliseconds(0) }
     }
 
     /// Takes all sources off the list, and forgets what they have done; where phones are registered is
@@ -81,11 +85,11 @@ package struct Defence: ~Copyable {
         banned = [:]
         bannedNetworks = [:]
         for place in 0..<sources.places { forgive(place) }
+        for place in 0..<residents.places { residents[place].heldUntil = Milliseconds(0) }
     }
 
     private mutating func forgive(_ place: Int) {
         sources[place].counts = InlineArray(repeating: WindowCount())
-        sources[place].heldUntil = Milliseconds(0)
     }
 
     /// Whether a source is banned now.
@@ -116,29 +120,62 @@ package struct Defence: ~Copyable {
     mutating func reside(
         _ ip: IPAddress, until: Milliseconds, account: UInt64, _ now: Milliseconds
     ) -> Bool {
-        let place = sources.place(ip.source, now)
-        sources[place].residentUntil = max(sources[place].residentUntil, until)
-        sources[place].accounts |= 1 << (account & 63)
+        let source = ip.source
+        guard let place = residents.place(source, now) else { return false }
+        if residents[place].announcedUntil.count == 0, let known = sources.find(source) {
+            residents[place].whereabouts = sources[known].whereabouts
+        }
+        residents[place].until = max(residents[place].until, until)
+        residents[place].accounts |= 1 << (account & 63)
         // Told in steps, so that a phone that refreshes every minute is not told every minute.
-        guard sources[place].announcedUntil < until else { return false }
-        sources[place].announcedUntil = until + Bounds.announcement
+        guard residents[place].announcedUntil < until else { return false }
+        residents[place].announcedUntil = until + Bounds.announcement
         return true
     }
 
     /// Whether a phone is registered from the source.
     func isResident(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        sources.find(ip.source).map { sources[$0].residentUntil > now } ?? false
+        resident(ip.source, now) != nil
+    }
+
+    private func resident(_ source: IPAddress, _ now: Milliseconds) -> Int? {
+        guard let place = residents.find(source), residents[place].until > now else { return nil }
+        return place
     }
 
     /// Whether the ways of a source that no phone has registered by get no answer now.
     func isHeld(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        sources.find(ip.source).map { sources[$0].heldUntil > now } ?? false
+        residents.find(ip.source).map { residents[$0].heldUntil > now } ?? false
     }
 
-    /// Gives a source's unregistered ways no answer until a moment.
-    mutating func hold(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
-        let place = sources.place(ip.source, now)
-        sources[place].heldUntil = until
+    /// Gives the unregistered ways of a source where phones are registered no answer until a moment.
+    mutating func hold(_ ip: IPAddress, until: Milliseconds) {
+        guard let place = residents.find(ip.source) else { return }
+        residents[place].heldUntil = until
+    }
+
+    // MARK: Countries
+
+    /// Where a source is; nil when it is not remembered.
+    func whereabouts(of ip: IPAddress) -> Whereabouts? {
+        let source = ip.source
+        if let place = residents.find(source) { return residents[place].whereabouts }
+        return sources.find(source).map { sources[$0].whereabouts }
+    }
+
+    /// Notes that banner is asked where a source is; false when it has been asked or nothing is kept of the source.
+    mutating func ask(_ ip: IPAddress) -> Bool {
+        guard var whereabouts = whereabouts(of: ip), !whereabouts.isAsked else { return false }
+        whereabouts.isAsked = true
+        setWhereabouts(of: ip, whereabouts)
+        return true
+    }
+
+    /// Keeps where a source is, as far as anything is kept of it.
+    mutating func setWhereabouts(of ip: IPAddress, _ whereabouts: Whereabouts) {
+        let source = ip.source
+        if let place = residents.find(source) { residents[place].whereabouts = whereabouts }
+        if let place = sources.find(source) { sources[place].whereabouts = whereabouts }
     }
 
     // MARK: Offences
@@ -160,7 +197,7 @@ package struct Defence: ~Copyable {
     ) -> Verdict {
         let place = sources.place(ip.source, now)
         let count = sources.count(place, detector, window: limit.window, mark: mark, now)
-        let accounts = UInt32(sources[place].accounts.nonzeroBitCount)
+        let accounts = UInt32(accounts(of: ip))
         let patience = detector == .honeyAccount ? 0 : accounts * Self.patience
         guard count >= limit.count + patience else { return .counted }
         sources[place].counts[Int(detector.rawValue)] = WindowCount()
@@ -175,13 +212,25 @@ package struct Defence: ~Copyable {
 
     /// How many accounts have authenticated from a source, as far as 64 bits tell.
     func accounts(of ip: IPAddress) -> Int {
-        sources.find(ip.source).map { sources[$0].accounts.nonzeroBitCount } ?? 0
+        let source = ip.source
+        let resident = residents.find(source).map { residents[$0].accounts } ?? 0
+        let other = sources.find(source).map { sources[$0].accounts } ?? 0
+        return (resident | other).nonzeroBitCount
     }
 
     /// A good password came from a source: calls that had to be challenged were a phone's own.
     mutating func absolve(_ ip: IPAddress, _ account: UInt64, _ now: Milliseconds) {
-        let place = sources.place(ip.source, now)
-        sources[place].accounts |= 1 << (account & 63)
+        let source = ip.source
+        let place: Int
+        if let resident = resident(source, now) {
+            residents[resident].accounts |= 1 << (account & 63)
+            // Only the guilty need a place among the sources beside.
+            guard let known = sources.find(source) else { return }
+            place = known
+        } else {
+            place = sources.place(source, now)
+            sources[place].accounts |= 1 << (account & 63)
+        }
         for detector in [Detector.strangerCalls, .numbersSwept, .flood, .nonceReplay] {
             sources[place].counts[Int(detector.rawValue)].count = 0
         }

@@ -220,12 +220,9 @@ extension Router {
 
     /// An account is seen at an address: a country in which it never was holds its calls abroad.
     mutating func notice(_ account: Int32, at ip: IPAddress) {
-        guard let place = defence.sources.find(ip.source) else { return }
-        let country = defence.sources[place].country
+        guard let country = defence.whereabouts(of: ip)?.country else { return }
         guard country != .unknown else {
-            guard !defence.sources[place].isAsked else { return }
-            defence.sources[place].isAsked = true
-            toBanner.append(.locate(ip))
+            if defence.ask(ip) { toBanner.append(.locate(ip)) }
             return
         }
         let span = settings.calls.newCountry
@@ -263,7 +260,7 @@ extension Router {
 
     /// Whether nobody has said yet in which country an address is.
     func isUnlocated(_ ip: IPAddress) -> Bool {
-        guard let place = defence.sources.find(ip.source) else { return false }
-        return defence.sources[place].isAsked && !defence.sources[place].isLocated
+        guard let whereabouts = defence.whereabouts(of: ip) else { return false }
+        return whereabouts.isAsked && !whereabouts.isLocated
     }
 }

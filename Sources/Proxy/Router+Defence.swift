@@ -73,12 +73,10 @@ extension Router {
 
     /// The profile that a source falls into, and why.
     func classify(_ ip: IPAddress) -> (profile: Int, cause: Profiles.Cause) {
-        let place = defence.sources.find(ip.source)
-        let source = place.map { defence.sources[$0] }
-        return settings.profiles.classify(
+        settings.profiles.classify(
             ip, trunk: trunk(at: ip).map { trunks[$0].settings.name },
-            isResident: source.map { $0.residentUntil > now.monotonic } ?? false,
-            country: source?.country ?? .unknown)
+            isResident: defence.isResident(ip, now.monotonic),
+            country: defence.whereabouts(of: ip)?.country ?? .unknown)
     }
 
     private func profile(of ip: IPAddress) -> Profile {
@@ -180,7 +178,7 @@ extension Router {
                 (.seconds, "\(settings.ban.seconds)"),
             ])
         guard !settings.isObserving else { return }
-        defence.hold(ip, until: now.monotonic + settings.ban, now.monotonic)
+        defence.hold(ip, until: now.monotonic + settings.ban)
     }
 
     private mutating func ban(
@@ -228,9 +226,7 @@ extension Router {
         guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
             return
         }
-        if let place = defence.sources.find(ip.source) {
-            defence.sources[place].isAsked = true
-        }
+        _ = defence.ask(ip)
         let until = binding.expires + Bounds.announcement - now.monotonic + now.sinceEpoch
         toBanner.append(.protect(ip, until: until))
         toBanner.append(.locate(ip))
@@ -261,9 +257,9 @@ extension Router {
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()
         case .located(let ip, let country):
-            guard let place = defence.sources.find(ip.source) else { return }
-            defence.sources[place].country = Country(country)
-            defence.sources[place].isLocated = true
+            let whereabouts = Whereabouts(
+                country: Country(country), isAsked: true, isLocated: true)
+            defence.setWhereabouts(of: ip, whereabouts)
             located(ip)
         case .all: break
         }

@@ -27,11 +27,10 @@ extension Router {
         } else {
             rows.append(("standing", "answered"))
         }
-        if let place = defence.sources.find(ip.source) {
-            rows += known(defence.sources[place])
-        } else {
-            rows.append(("proven", "nothing: it may be forged, so nothing is counted against it"))
-        }
+        let known = known(ip)
+        rows +=
+            known.isEmpty
+            ? [("proven", "nothing: it may be forged, so nothing is counted against it")] : known
         let moment = now.sinceEpoch
         for decision in recent.find(Self.told, where: { $0.source == ip }) {
             rows.append(Self.said(decision, moment))
@@ -56,15 +55,28 @@ extension Router {
         }
     }
 
-    private func known(_ source: Source) -> [(String, String)] {
-        var rows = [
-            ("first seen", epoch(source.firstSeen)), ("last seen", epoch(source.lastSeen)),
-            ("good accounts", "\(source.accounts.nonzeroBitCount)"),
-        ]
-        if source.residentUntil > now.monotonic {
-            rows.append(("protected until", epoch(source.residentUntil)))
+    private func known(_ ip: IPAddress) -> [(String, String)] {
+        let source = ip.source
+        let place = defence.sources.find(source)
+        let resident = defence.residents.find(source)
+        guard place != nil || resident != nil else { return [] }
+        var rows: [(String, String)] = []
+        if let place {
+            rows.append(("first seen", epoch(defence.sources[place].firstSeen)))
+            rows.append(("last seen", epoch(defence.sources[place].lastSeen)))
         }
-        if source.country != .unknown { rows.append(("country", source.country.code)) }
+        rows.append(("good accounts", "\(defence.accounts(of: ip))"))
+        if let resident, defence.residents[resident].until > now.monotonic {
+            rows.append(("protected until", epoch(defence.residents[resident].until)))
+        }
+        if let country = defence.whereabouts(of: ip)?.country, country != .unknown {
+            rows.append(("country", country.code))
+        }
+        return rows + (place.map { counts(defence.sources[$0]) } ?? [])
+    }
+
+    private func counts(_ source: Source) -> [(String, String)] {
+        var rows: [(String, String)] = []
         for detector in Detector.allCases {
             let entry = source.counts[Int(detector.rawValue)]
             let limit = settings.limit(detector)
@@ -108,11 +120,25 @@ extension Router {
     /// banner has been started anew: it is told again where phones are registered.
     package mutating func bannerLinked(_ now: Now) {
         self.now = now
-        for place in 0..<defence.sources.places
-        where defence.sources[place].residentUntil > now.monotonic {
-            let source = defence.sources[place]
-            let left = source.announcedUntil - now.monotonic
-            toBanner.append(.protect(source.address, until: now.sinceEpoch + left))
+        residentsTold = 0
+        nextTelling = now.monotonic
+        tellResidents()
+    }
+
+    /// How many residents banner is told of at once; the link to it has room for some hundred thousand.
+    private static let toldAtOnce = 16_384
+
+    /// Tells banner of the residents that it was not told of yet, some at a time.
+    mutating func tellResidents() {
+        guard residentsTold < defence.residents.places, now.monotonic >= nextTelling else { return }
+        nextTelling = now.monotonic + Milliseconds(100)
+        let places =
+            residentsTold..<min(residentsTold + Self.toldAtOnce, defence.residents.places)
+        residentsTold = places.upperBound
+        for place in places where defence.residents[place].until > now.monotonic {
+            let resident = defence.residents[place]
+            let left = resident.announcedUntil - now.monotonic
+            toBanner.append(.protect(resident.address, until: now.sinceEpoch + left))
         }
     }
 }

@@ -104,6 +104,9 @@ package struct Router: ~Copyable {
     var trunkAccounts: [Int32] = []
     var defence = Defence()
     var budgets = Budgets()
+    /// How many places of residents a banner that was started anew has been told of, and when the next follow.
+    var residentsTold = Int.max
+    var nextTelling = Milliseconds(0)
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
@@ -424,6 +427,7 @@ package struct Router: ~Copyable {
     package mutating func advance(_ now: Now) {
         self.now = now
         failLostBranches()
+        tellResidents()
         if now.monotonic >= calls.nextSweep { sweepCalls() }
         while let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }

@@ -17,12 +17,6 @@ struct Source: Sendable {
     var firstSeen = Milliseconds(0)
     /// When it was last seen.
     var lastSeen = Milliseconds(0)
-    /// Until when a phone is registered from there.
-    var residentUntil = Milliseconds(0)
-    /// Until when banner knows it as a resident.
-    var announcedUntil = Milliseconds(0)
-    /// Until when its ways without a registered phone get no answer.
-    var heldUntil = Milliseconds(0)
     /// One bit of 64 for each account that has authenticated from there.
     var accounts: UInt64 = 0
     /// One bit for each name that failed.
@@ -31,11 +25,8 @@ struct Source: Sendable {
     var numbers: UInt64 = 0
     /// What each detector has counted.
     var counts = InlineArray<16, WindowCount>(repeating: WindowCount())
-    /// The country as banner has said it; empty while it is not known.
-    var country = Country.unknown
-    /// Whether banner was asked for it, and whether it has answered.
-    var isAsked = false
-    var isLocated = false
+    /// Where it is.
+    var whereabouts = Whereabouts()
 }
 
 /// A country by the two letters of ISO 3166-1.
@@ -61,7 +52,7 @@ package struct Country: BitwiseCopyable, Hashable, Sendable {
 /// The sources that have proven their address, in a table of fixed size.
 ///
 /// Nothing that can be forged makes an entry, so a flood with forged senders displaces nobody. Of the
-/// four places that a source may take, residents keep theirs, and the longest silent goes first.
+/// four places that a source may take, that of the longest silent goes first.
 struct SourceTable: ~Copyable {
     private var sources: [Source]
 
@@ -98,20 +89,13 @@ struct SourceTable: ~Copyable {
                 sources[place].lastSeen = now
                 return place
             }
-            if isLess(place, victim, now) { victim = place }
+            if sources[place].lastSeen < sources[victim].lastSeen { victim = place }
         }
         sources[victim] = Source()
         sources[victim].address = source
         sources[victim].firstSeen = now
         sources[victim].lastSeen = now
         return victim
-    }
-
-    /// Whether one entry is rather to be forgotten than another.
-    private func isLess(_ one: Int, _ other: Int, _ now: Milliseconds) -> Bool {
-        let residents = (sources[one].residentUntil > now, sources[other].residentUntil > now)
-        guard residents.0 == residents.1 else { return !residents.0 }
-        return sources[one].lastSeen < sources[other].lastSeen
     }
 
     /// Counts one more of something; the count within the limit's window.

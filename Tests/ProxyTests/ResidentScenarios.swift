@@ -1,0 +1,113 @@
+import Messages
+import Sys
+import Testing
+
+@testable import Proxy
+
+@Suite("Where phones are registered")
+struct ResidentScenarios {
+    private static let count = 100_000
+
+    /// As many addresses of IPv4 as of IPv6, each its own /64.
+    private func phone(_ number: Int) -> IPAddress {
+        number.isMultiple(of: 2)
+            ? IPAddress(v4: 0x0A00_0000 + UInt32(number))
+            : IPAddress(high: 0x2001_0DB8_0000_0000 + UInt64(number), low: 7)
+    }
+
+    private func guilty(_ number: Int) -> IPAddress { IPAddress(v4: 0x1400_0000 + UInt32(number)) }
+
+    @Test("a hundred thousand addresses with phones are all known, whatever else comes")
+    func many() {
+        var defence = Defence()
+        for number in 0..<Self.count {
+            _ = defence.reside(
+                phone(number), until: .seconds(3600), account: UInt64(number), .seconds(1))
+        }
+        for number in 0..<Self.count {
+            _ = defence.offence(
+                .wrongPassword, guilty(number), Limit(5, in: .seconds(30)), mark: nil, .seconds(2))
+        }
+        var known = 0
+        for number in 0..<Self.count where defence.isResident(phone(number), .seconds(3)) {
+            known += defence.accounts(of: phone(number))
+        }
+        #expect(known == Self.count)
+        // The whole /64 is one source, and nobody else is.
+        let neighbour = IPAddress(high: phone(1).high, low: 9)
+        let isNeighbour = defence.isResident(neighbour, .seconds(3))
+        let isGuilty = defence.isResident(guilty(5), .seconds(3))
+        #expect(isNeighbour && !isGuilty)
+    }
+
+    @Test("addresses whose registrations have ended make room for others")
+    func reused() {
+        var defence = Defence()
+        for number in 0..<1000 {
+            _ = defence.reside(phone(number), until: .seconds(60), account: 1, .seconds(1))
+        }
+        let hasEnded = !defence.isResident(phone(3), .seconds(61))
+        let isRemembered = defence.hasAuthenticated(phone(3))
+        #expect(hasEnded && isRemembered)
+        for number in 1000..<2000 {
+            _ = defence.reside(phone(number), until: .seconds(9000), account: 1, .seconds(8000))
+        }
+        let places = defence.residents.places
+        #expect(places == 1000)
+        var known = 0
+        for number in 0..<2000 where defence.isResident(phone(number), .seconds(8001)) {
+            known += 1
+        }
+        #expect(known == 1000)
+    }
+
+    @Test("when all places are taken, one whose registration has ended is taken, and no other")
+    func full() {
+        var residents = Residents(capacity: 8)
+        for number in 0..<8 {
+            if let place = residents.place(phone(number), .seconds(1)) {
+                residents[place].until = .seconds(number == 5 ? 10 : 100)
+                residents[place].announcedUntil = .seconds(1000)
+            }
+        }
+        let early = residents.place(phone(8), .seconds(5))
+        let late = residents.place(phone(8), .seconds(11))
+        let none = residents.place(phone(9), .seconds(11))
+        let gone = residents.find(phone(5))
+        #expect(early == nil && late == 5 && gone == nil)
+        // The new one has said nothing yet of how long it stays.
+        #expect(none == 5)
+        let kept = (0..<8).filter { residents.find(phone($0)) != nil }
+        #expect(kept == [0, 1, 2, 3, 4, 6, 7])
+    }
+
+    @Test("a banner that was started anew is told of every resident, not of all at once")
+    func told() {
+        let edge = Edge()
+        for number in 0..<40_000 {
+            _ = edge.router.defence.reside(
+                phone(number), until: .seconds(3600), account: 1, edge.now.monotonic)
+        }
+        edge.router.bannerLinked(edge.now)
+        let first = edge.router.toBanner.count
+        #expect(first == 16_384)
+        edge.advance(.seconds(1))
+        var told: Set<IPAddress> = []
+        for case .protect(let address, _) in edge.bans { told.insert(address) }
+        #expect(told.count == 40_000)
+    }
+
+    @Test("what a resident is held for outlasts a flood of other guilty sources")
+    func held() {
+        var defence = Defence()
+        _ = defence.reside(phone(0), until: .seconds(600), account: 1, .seconds(1))
+        defence.hold(phone(0), until: .seconds(300))
+        for number in 0..<Self.count {
+            _ = defence.offence(
+                .malformed, guilty(number), Limit(5, in: .seconds(30)), mark: nil, .seconds(2))
+        }
+        let isHeld = defence.isHeld(phone(0), .seconds(299))
+        let isHeldLater = defence.isHeld(phone(0), .seconds(300))
+        #expect(isHeld && !isHeldLater)
+    }
+}
