@@ -144,8 +144,8 @@ package enum Setting: Equatable, Sendable {
         case .inside: [.router, .directory, .banner]
         case .database, .schema, .accessOrder: [.directory]
         case .certificate, .key: []
-        case .outside, .asterisk, .ban, .allow, .mode, .trunk: [.router, .banner]
-        case .country, .geoip, .blockList, .growth, .packets, .connections, .cleanup: [.banner]
+        case .outside, .asterisk, .ban, .allow, .mode, .packets, .trunk: [.router, .banner]
+        case .country, .geoip, .blockList, .growth, .connections, .cleanup: [.banner]
         }
     }
 

@@ -13,6 +13,12 @@ package struct Rate: Equatable, Sendable {
         self.burst = Int64(burst)
     }
 
+    /// Once every so many microseconds, at least 1, and what a second has at once.
+    init(everyMicroseconds interval: Int64) {
+        self.interval = max(interval, 1)
+        burst = max(1_000_000 / self.interval, 1)
+    }
+
     /// So many a minute, all of them at once after a rest.
     init(perMinute: UInt32) {
         interval = 60_000_000 / Int64(max(perMinute, 1))
@@ -63,11 +69,24 @@ struct Buckets: ~Copyable {
     /// Buckets for so many keys, a power of two of at least 4.
     init(places: Int) { buckets = Array(repeating: Bucket(), count: places) }
 
+    private func first(_ key: UInt64) -> Int { Int(key & UInt64(buckets.count - 1)) & ~3 }
+
+    /// Whether a key's bucket has a token.
+    ///
+    /// `key` is a keyed hash.
+    func has(_ key: UInt64, _ rate: Rate, _ now: Milliseconds) -> Bool {
+        let first = first(key)
+        for place in first..<first + 4 where buckets[place].key == key {
+            return buckets[place].tokens.has(rate, now)
+        }
+        return true
+    }
+
     /// Takes a token of a key's bucket; false when there is none.
     ///
     /// `key` is a keyed hash.
     mutating func take(_ key: UInt64, _ rate: Rate, _ now: Milliseconds) -> Bool {
-        let first = Int(key & UInt64(buckets.count - 1)) & ~3
+        let first = first(key)
         var place = first
         for candidate in first..<first + 4 {
             if buckets[candidate].key == key {
@@ -82,7 +101,7 @@ struct Buckets: ~Copyable {
 
     /// Gives a token of a key's bucket back, unless that was forgotten meanwhile.
     mutating func giveBack(_ key: UInt64, _ rate: Rate) {
-        let first = Int(key & UInt64(buckets.count - 1)) & ~3
+        let first = first(key)
         for place in first..<first + 4 where buckets[place].key == key {
             buckets[place].tokens.giveBack(rate)
         }

@@ -18,9 +18,7 @@ package struct Defence: ~Copyable {
     var guards = AccountGuards(places: 16_384)
     /// Wrong passwords by source and account, of sources that are residents.
     private var pairs = PairTable(places: 8192)
-    private var strangers = Buckets(places: 65_536)
-    private var networks = Buckets(places: 16_384)
-    private var budget = Buckets(places: 4)
+    private var budgets = AnswerBudgets()
 
     /// Nobody is banned.
     package init() {}
@@ -256,52 +254,32 @@ package struct Defence: ~Copyable {
 
     // MARK: What proves nothing
 
-    /// Whether an answer may go to somebody who has proven nothing: tokens of his address, of his
-    /// network, and of all together.
-    ///
-    /// Residents and trunks have an account of their own, which strangers cannot empty.
-    mutating func maySpend(
-        _ ip: IPAddress, isTrunk: Bool, _ rates: StrangerRates, _ now: Milliseconds
+    /// Whether an answer to somebody who has proven nothing may be long: to a stranger only at a rate.
+    func mayBeLong(
+        _ ip: IPAddress, isTrunk: Bool, _ rates: AnswerRates, _ now: Milliseconds
     ) -> Bool {
-        let key = Self.key(ip.source)
-        guard !isTrunk, !isResident(ip, now) else {
-            return strangers.take(key, rates.resident, now) && budget.take(1, rates.residents, now)
+        isTrunk || isResident(ip, now)
+            || budgets.hasLong(Self.key(ip.source), rates.long, now)
+    }
+
+    /// Takes an answer to somebody who has proven nothing; false when there is none left for him.
+    ///
+    /// Residents and trunks have budgets of their own, which strangers cannot empty.
+    mutating func maySpend(
+        _ ip: IPAddress, isTrunk: Bool, isLong: Bool, _ rates: AnswerRates, _ now: Milliseconds
+    ) -> Bool {
+        let source = ip.source
+        if isTrunk { return budgets.takeTrunk(Self.key(source), rates, now) }
+        if let place = resident(source, now) {
+            return budgets.takeResident(&residents[place].part, rates, now)
         }
-        let wide = Network.neighbourhood(of: ip).address
-        return strangers.take(key, rates.source, now)
-            && networks.take(Self.key(wide), rates.network, now)
-            && budget.take(2, rates.all, now)
+        return budgets.takeStranger(ip, Self.key(source), isLong: isLong, rates, now)
     }
 
     private static func key(_ ip: IPAddress) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(ip)
         return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
-}
-
-/// How many answers go to those who have proven nothing.
-struct StrangerRates: Sendable {
-    /// To one address.
-    var source: Rate
-    /// To one /24 or /48.
-    var network: Rate
-    /// To all together.
-    var all: Rate
-    /// To one address that phones are registered from, or of a trunk.
-    var resident: Rate
-    /// To all such addresses.
-    var residents: Rate
-
-    /// The rates that follow from the one of an address.
-    ///
-    /// The burst is that of a company whose phones come back at once after a power cut.
-    init(perSource: UInt32) {
-        source = Rate(perSecond: perSource, burst: perSource * 8)
-        network = Rate(perSecond: perSource * 4, burst: perSource * 32)
-        all = Rate(perSecond: perSource * 64, burst: perSource * 256)
-        resident = Rate(perSecond: perSource * 16, burst: perSource * 64)
-        residents = Rate(perSecond: perSource * 128, burst: perSource * 512)
     }
 }
 

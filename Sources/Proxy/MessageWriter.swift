@@ -27,8 +27,8 @@ package struct MessageWriter: ~Copyable {
     /// The first served domain, which stands for an inside address in what leaves.
     var domain: [UInt8] = []
 
-    /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer that must not be
-    /// longer than its request.
+    /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer to a request that has
+    /// proven nothing.
     private(set) var isCompact = false
 
     /// Whether the message is from or for a trunk, whose claims of trust, credentials and routes go on.

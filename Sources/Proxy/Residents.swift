@@ -24,6 +24,8 @@ struct Resident: BitwiseCopyable, Sendable {
     var heldUntil = Milliseconds(0)
     /// One bit of 64 for each account that has authenticated from there.
     var accounts: UInt64 = 0
+    /// What it has had of the answers to residents.
+    var part = BudgetPart()
     /// Where it is.
     var whereabouts = Whereabouts()
     /// The next free place, -1 at the end; of a place in use -2.
@@ -39,7 +41,7 @@ struct Resident: BitwiseCopyable, Sendable {
 
 /// The addresses that phones are registered from, as many as there can be bindings.
 ///
-/// An entry takes 56 bytes, and 11 to 22 in the table that finds it. Only a registration makes one, and only its
+/// An entry takes 72 bytes, and 11 to 22 in the table that finds it. Only a registration makes one, and only its
 /// end takes it away, so nothing that others send displaces it.
 struct Residents: ~Copyable {
     private var entries: ReservedArray<Resident>

@@ -10,21 +10,27 @@ enum Proof {
     case none
     /// It has brought back a nonce that was sent to its address.
     case nonce
-    /// It came by a connection, or by a way that a phone has registered by.
+    /// It came by a connection.
+    ///
+    /// A way of UDP that a phone has registered by can be forged like any other.
     case way
 }
 
 /// Who is answered, who is counted, who is shut out.
 extension Router {
     /// Whether a message from outside is looked at; says what its sender has proven so far.
-    mutating func admits(_ length: Int, _ flow: Flow) -> Bool {
+    mutating func admits(_ bytes: Span<UInt8>, _ flow: Flow) -> Bool {
         let ip = flow.peer.ip
-        guard !defence.isBanned(ip, now.monotonic) else { return false }
-        let isRegistered = isRegistered(flow)
-        isStranger = !isRegistered
-        proof = isRegistered || flow.transport.isStream ? .way : .none
-        replyLimit = proof == .none && !isTrusted(ip) ? length : .max
-        return isRegistered || !defence.isHeld(ip, now.monotonic)
+        guard !defence.isBanned(ip, now.monotonic) else {
+            refuseRecord("banned", 0, MessageIndex(), bytes, flow)
+            return false
+        }
+        isStranger = !isRegistered(flow)
+        proof = flow.transport.isStream ? .way : .none
+        replyLimit = proof == .none && !isOurs(ip) ? bytes.count : .max
+        guard isStranger, defence.isHeld(ip, now.monotonic) else { return true }
+        refuseRecord("held", 0, MessageIndex(), bytes, flow)
+        return false
     }
 
     /// Whether a phone has registered by this very way.
@@ -51,22 +57,50 @@ extension Router {
         isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
     }
 
-    /// Whether the answer in the writer may go to who has proven nothing: it is no longer than what
-    /// was asked, and there are tokens for it.
+    // MARK: What proves nothing
+
+    /// How many times as long as what was asked an answer may be to who has proven nothing.
+    private static let growth = 3
+
+    /// Whether the sender has proven nothing, and is not one of `defence.allow`.
+    private var isUnproven: Bool { proof == .none && replyLimit < .max }
+
+    /// Whether the answer that is begun now has to be short: the long form would not fit, or it has been
+    /// sent to this address too often.
+    func mustBeShort(_ flow: Flow) -> Bool {
+        guard isUnproven else { return false }
+        // What a long answer has beside the lines of its request, with room: status line, tag, source, challenges.
+        let most = 220 + settings.algorithms.count * (150 + settings.realm.count)
+        guard most <= (Self.growth - 1) * replyLimit else { return true }
+        let ip = flow.peer.ip
+        return !settings.isObserving
+            && !defence.mayBeLong(
+                ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), now.monotonic)
+    }
+
+    /// Whether the answer in the writer may go out: to who has proven nothing it is at most three times as
+    /// long as what was asked, and there is one left for him.
     ///
     /// Whoever has proven his address is always answered.
     mutating func mayAnswer(_ flow: Flow) -> Bool {
-        guard proof == .none else { return true }
-        guard writer.buffer.count <= replyLimit else { return false }
+        guard isUnproven else { return true }
+        let length = writer.buffer.count
+        guard length <= Self.growth * replyLimit else { return false }
         let ip = flow.peer.ip
-        if isOurs(ip) || settings.isObserving { return true }
-        return defence.maySpend(
-            ip, isTrunk: trunk(at: ip) != nil, strangerRates(ip), now.monotonic)
+        return settings.isObserving
+            || defence.maySpend(
+                ip, isTrunk: trunk(at: ip) != nil,
+                isLong: !writer.isCompact || length > replyLimit, answerRates(ip), now.monotonic)
     }
 
-    private func strangerRates(_ ip: IPAddress) -> StrangerRates {
-        guard settings.profiles.areWritten else { return rates }
-        return profile(of: ip).replies.map(StrangerRates.init(perSource:)) ?? rates
+    private func answerRates(_ ip: IPAddress) -> AnswerRates {
+        guard settings.profiles.areWritten, let replies = profile(of: ip).replies else {
+            return rates
+        }
+        // What all have together does not depend on who asks.
+        var rates = rates
+        rates.long = AnswerRates.long(replies)
+        return rates
     }
 
     // MARK: Profiles

@@ -115,13 +115,15 @@ package struct Router: ~Copyable {
     /// How far the local time is ahead of UTC; the loop keeps it right.
     package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
-    var rates = StrangerRates(perSource: 1)
+    var rates = AnswerRates(replies: 1, packets: 1)
     /// What the sender of the message in hand has proven.
     var proof = Proof.way
     /// Whether it came by a way that no phone has registered by.
     var isStranger = false
-    /// The longest answer it may get, in bytes.
+    /// Its length in bytes, which bounds the answer to it; the greatest number when nothing does.
     var replyLimit = Int.max
+    /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, and its method.
+    private var asked = (callID: UInt64(0), method: Method.other)
     /// When the message in hand came, which may be before `now` for one that has waited.
     var received = Milliseconds(0)
     /// Its number among all that came.
@@ -203,7 +205,7 @@ package struct Router: ~Copyable {
     package mutating func adopt(_ settings: RouterSettings) {
         self.settings = settings
         writer.configure(settings)
-        rates = StrangerRates(perSource: settings.replies)
+        rates = AnswerRates(replies: settings.replies, packets: settings.packets)
         if settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks
         asterisks = settings.asterisks.map { address in
@@ -252,7 +254,7 @@ package struct Router: ~Copyable {
     mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, replayed: Bool) {
         let side = listeners[Int(flow.listener)].side
         switch side {
-        case .outside: guard admits(bytes.count, flow) else { return }
+        case .outside: guard admits(bytes, flow) else { return }
         case .inside:
             guard isAsterisk(flow.peer.ip) else { return }
             (proof, isStranger, replyLimit) = (.way, false, .max)
@@ -325,15 +327,13 @@ package struct Router: ~Copyable {
 
     // MARK: Answers without a transaction
 
-    /// From what length on, in bytes, a request has room for an answer with long names.
-    private static let roomy = 600
-
     /// Begins an answer to a request: its status line and the lines that repeat the request.
     mutating func beginReply(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
     ) {
-        writer.begin(status: status, reason, isCompact: replyLimit < Self.roomy)
+        writer.begin(status: status, reason, isCompact: mustBeShort(flow))
+        if replyLimit < .max { asked = (NameTable.hash(bytes.bytes(index.callID)), index.method) }
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
         let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
@@ -351,7 +351,12 @@ package struct Router: ~Copyable {
     /// Ends an answer without a body and sends it.
     mutating func endReply(_ flow: Flow) {
         writer.endEmpty()
-        if writer.isWhole, mayAnswer(flow) { outbox.append(writer.buffer, to: flow) }
+        guard writer.isWhole else { return }
+        if mayAnswer(flow) {
+            outbox.append(writer.buffer, to: flow)
+        } else {
+            keepDecision("answers-used-up", 0, asked.callID, asked.method, flow)
+        }
     }
 
     /// Answers a request without a transaction: never sent again by itself.
@@ -380,11 +385,17 @@ package struct Router: ~Copyable {
         _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
         _ flow: Flow
     ) {
+        keepDecision(
+            reason, status, NameTable.hash(bytes.bytes(index.callID)),
+            index.isRequest ? index.method : index.sequenceMethod, flow)
+    }
+
+    private mutating func keepDecision(
+        _ reason: String, _ status: UInt16, _ callID: UInt64, _ method: Method, _ flow: Flow
+    ) {
         recent.add(
             Recent.Decision(
-                moment: now.sinceEpoch, source: flow.peer.ip,
-                callID: NameTable.hash(bytes.bytes(index.callID)),
-                method: index.isRequest ? index.method : index.sequenceMethod,
+                moment: now.sinceEpoch, source: flow.peer.ip, callID: callID, method: method,
                 transport: flow.transport, reason: reason, status: status))
     }
 

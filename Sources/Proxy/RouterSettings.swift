@@ -39,6 +39,8 @@ package struct RouterSettings: Sendable {
     package var isObserving = false
     /// How many answers a second go to an address that has proven nothing.
     package var replies: UInt32 = 30
+    /// How many datagrams a second an address may send, and how many answers it gets at most; 0 for any.
+    package var packets: UInt32 = 400
 
     /// What accounts may call, and how much.
     package var calls = CallRules([])
@@ -72,6 +74,7 @@ package struct RouterSettings: Sendable {
             case .limit(let detector, let limit): limits[detector] = limit
             case .trap(let name): traps.insert(Array(name.utf8))
             case .replies(let count): replies = count
+            case .packets(let count): packets = count
             case .profile(let name, let rule): profiles.take(name, rule)
             case .mode(let mode): isObserving = mode == .observe
             case .calls(let rule): callRules.append(rule)

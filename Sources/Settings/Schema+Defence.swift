@@ -67,8 +67,8 @@ extension Schema {
             "defence.packets", byDefault: "400", count: 0...1_000_000,
             meaning:
                 "How many UDP packets a second an address without registered phones may send to"
-                + " the outside endpoints, twice as many at once; the kernel drops the rest. 0: no"
-                + " limit.",
+                + " the outside endpoints, twice as many at once; the kernel drops the rest. As many"
+                + " answers go to it while it has proven nothing. 0: no limit.",
             make: { .packets($0) }),
         SettingKey(
             "defence.connections", byDefault: "20", count: 0...100_000,

@@ -12,9 +12,12 @@ extension Schema {
         SettingKey(
             "defence.replies", byDefault: "30", count: 1...100_000,
             meaning:
-                "How many answers a second go to an address that has proven nothing, eight times as"
-                + " many at once; four times as many to its /24 or /48. More gets silence. Addresses"
-                + " that phones are registered from get sixteen times as many.",
+                "How many answers a second of up to three times what was asked go by UDP to an address"
+                + " that has proven nothing, eight times as many at once; more are in short form and no"
+                + " longer than what was asked, up to defence.packets. All strangers together get 64"
+                + " times as many, all addresses that phones are registered from 128 times, and as many"
+                + " those of trunks; when these are used up, whoever has had more than an equal part"
+                + " waits (of strangers the /16 or, of IPv6, the /32).",
             make: { .replies($0) }),
         SettingKey(
             "defence.traps", items: 1...256, range: "1 to 256 names of at most 64 bytes",

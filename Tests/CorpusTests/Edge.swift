@@ -58,10 +58,10 @@ struct Edge: ~Copyable {
         if transport.isStream { router.opened(flow) }
     }
 
-    /// Lets bytes come in, and returns what goes out for them.
-    mutating func receive(_ bytes: [UInt8]) -> [Sent] {
-        now.monotonic = now.monotonic + .seconds(1)
-        now.sinceEpoch = now.sinceEpoch + .seconds(1)
+    /// Lets bytes come in after a while, and returns what goes out for them.
+    mutating func receive(_ bytes: [UInt8], after pause: Milliseconds = .seconds(1)) -> [Sent] {
+        now.monotonic = now.monotonic + pause
+        now.sinceEpoch = now.sinceEpoch + pause
         if flow.transport.isStream {
             framer.append(bytes.span)
             takeFrames()
@@ -88,12 +88,8 @@ struct Edge: ~Copyable {
     }
 
     /// The challenge to a request; nil when it asks for none.
-    ///
-    /// By TCP when UDP gets no answer, as a request has that is shorter than its answer.
-    mutating func challenge(to bytes: [UInt8], serving domains: [String]) -> Sent? {
-        if let challenge = receive(bytes).first(where: { $0.isChallenge }) { return challenge }
-        self = Edge(.tcp, serving: domains)
-        return receive(bytes).first { $0.isChallenge }
+    mutating func challenge(to bytes: [UInt8]) -> Sent? {
+        receive(bytes).first { $0.isChallenge }
     }
 
     private mutating func takeFrames() {

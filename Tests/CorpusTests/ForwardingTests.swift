@@ -83,7 +83,7 @@ struct ForwardingTests {
     /// The request as it goes to the Asterisk, when it comes with credentials.
     private static func sent(for bytes: [UInt8]) -> [UInt8]? {
         var edge = Edge(.udp, serving: TortureTests.served)
-        guard let challenge = edge.challenge(to: bytes, serving: TortureTests.served),
+        guard let challenge = edge.challenge(to: bytes),
             let request = Edge.authenticated(bytes, by: challenge)
         else { return nil }
         return edge.receive(request).first { $0.isInward }?.bytes

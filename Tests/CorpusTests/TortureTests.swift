@@ -106,7 +106,7 @@ struct TortureTests {
     /// The answers to the request with credentials; "forward" for what goes on to the Asterisk.
     static func authenticatedOutcome(_ bytes: [UInt8]) -> String {
         var edge = Edge(.udp, serving: served)
-        guard let challenge = edge.challenge(to: bytes, serving: served) else {
+        guard let challenge = edge.challenge(to: bytes) else {
             return "never asked for"
         }
         guard let request = Edge.authenticated(bytes, by: challenge) else { return "unreadable" }

@@ -127,7 +127,7 @@ class Request:
             f"CSeq: {self.cseq} {self.method}",
         ]
         lines += [f"Contact: <{self.contact}>"] if self.contact else []
-        # As long as phones write: an answer to a stranger is never longer than what he sent.
+        # As long as phones write: while an address is flooded, no answer to it is longer than what it sent.
         if not any(line.startswith("User-Agent:") for line in self.extra):
             lines.append("User-Agent: Lab phone 1.0")
         lines += [
