@@ -224,6 +224,23 @@ struct AnswerScenarios {
         }
     }
 
+    @Test(
+        "what is forged in a registered phone's name holds nobody at its address",
+        arguments: ["198.51.100.7", "[2001:db8:7::66]"])
+    func forged(_ place: String) throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice", at: "\(place):40000")
+        try alice.register()
+        for number in 0..<200 {
+            alice.send(
+                alice.request(
+                    "OPTIONS", "sip:example.com", callID: "f\(number)", sequence: 1, ["X : y"]))
+        }
+        #expect(try Phone(edge, "bob", at: "\(place):40002").register().status == 200)
+        let bob = Phone(edge, "bob", at: "\(place):40003", .tls, connection: 5)
+        #expect(try bob.register().status == 200)
+    }
+
     @Test("what a trunk's name is forged into is answered with at most three times its length")
     func trunk() throws {
         for method in methods {
