@@ -80,7 +80,8 @@ extension Router {
             refused(refusal, account, number, bytes, index, flow)
         case .trip(let refusal, let count):
             refused(refusal, account, number, bytes, index, flow)
-            trip(account, refusal, count, number)
+            // What comes in a trunk's name may be forged, and nobody answers for it there.
+            if trunk(of: account) == nil { trip(account, refusal, count, number) }
         }
         return settings.isObserving
     }

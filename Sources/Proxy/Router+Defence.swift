@@ -21,16 +21,37 @@ extension Router {
     /// Whether a message from outside is looked at; says what its sender has proven so far.
     mutating func admits(_ bytes: Span<UInt8>, _ flow: Flow) -> Bool {
         let ip = flow.peer.ip
+        if !flow.transport.isStream, insideSources.contains(ip) {
+            dropped("inside-address", flow)
+            guard settings.isObserving else { return false }
+        }
         guard !defence.isBanned(ip, now.monotonic) else {
-            refuseRecord("banned", 0, MessageIndex(), bytes, flow)
+            dropped("banned", flow)
             return false
         }
         isStranger = !isRegistered(flow)
         proof = flow.transport.isStream ? .way : .none
         replyLimit = proof == .none && !isOurs(ip) ? bytes.count : .max
         guard isStranger, defence.isHeld(ip, now.monotonic) else { return true }
-        refuseRecord("held", 0, MessageIndex(), bytes, flow)
+        dropped("held", flow)
         return false
+    }
+
+    /// How many messages that nobody looks at are remembered, so that a flood of them leaves the others known.
+    private static let droppedRate = Rate(perSecond: 20, burst: 200)
+
+    /// Keeps for `rempart explain` that a message was dropped without a look at it.
+    private mutating func dropped(_ reason: String, _ flow: Flow) {
+        guard droppedTokens.take(Self.droppedRate, now.monotonic) else { return }
+        keepDecision(reason, 0, 0, .other, flow)
+    }
+
+    /// The addresses in whose name no datagram comes from outside: the edge's own and the Asterisks'.
+    ///
+    /// Those of the loopback are excepted: the kernel lets none in, and who tries the edge on one machine has no others.
+    func sourcesOfInside() -> AddressRanges {
+        let own = listeners.map(\.endpoint.address.ip) + settings.asterisks.map(\.ip)
+        return AddressRanges(own.filter { !$0.isLoopback }.map { Network($0) })
     }
 
     /// Whether a phone has registered by this very way.
@@ -83,14 +104,18 @@ extension Router {
     ///
     /// Whoever has proven his address is always answered.
     mutating func mayAnswer(_ flow: Flow) -> Bool {
+        mayAnswer(flow, length: writer.buffer.count, isCompact: writer.isCompact)
+    }
+
+    /// The same of an answer of such a length.
+    mutating func mayAnswer(_ flow: Flow, length: Int, isCompact: Bool) -> Bool {
         guard isUnproven else { return true }
-        let length = writer.buffer.count
         guard length <= Self.growth * replyLimit else { return false }
         let ip = flow.peer.ip
         return settings.isObserving
             || defence.maySpend(
                 ip, isTrunk: trunk(at: ip) != nil,
-                isLong: !writer.isCompact || length > replyLimit, answerRates(ip), now.monotonic)
+                isLong: !isCompact || length > replyLimit, answerRates(ip), now.monotonic)
     }
 
     private func answerRates(_ ip: IPAddress) -> AnswerRates {

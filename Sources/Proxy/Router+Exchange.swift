@@ -50,6 +50,9 @@ extension Router {
                 if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
             }
         default:
+            // Anybody can repeat what he has seen: to him and to its sender there are only so many answers.
+            let length = Int(exchanges[handle].answer.length)
+            guard length == 0 || mayAnswer(flow, length: length, isCompact: false) else { break }
             perform(exchanges[handle].server.handle(.requestAgain), handle)
         }
         return true

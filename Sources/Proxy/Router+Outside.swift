@@ -9,14 +9,12 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         let key = exchangeKey(bytes, index)
-        if let handle = exchange(of: key, flow) {
-            // Nobody but who sent the request knows its branch and Call-ID.
-            (proof, replyLimit) = (.way, .max)
-            if absorb(handle, index, bytes, flow) { return }
-        }
+        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
         guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
         let token = dialogToken(bytes, index)
-        if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger {
+        if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger,
+            !replayed
+        {
             offence(.forgedToken, flow)
         }
         let trunk = sendingTrunk(flow)

@@ -103,7 +103,10 @@ package struct Router: ~Copyable {
     /// The rows of `accounts` that stand for them, by their numbers.
     var trunkAccounts: [Int32] = []
     var defence = Defence()
-    var budgets = Budgets()
+    var budgets = RequestBudgets()
+    /// In whose name no datagram comes from outside.
+    var insideSources = AddressRanges()
+    var droppedTokens = TokenBucket()
     /// How many places of residents a banner that was started anew has been told of, and when the next follow.
     var residentsTold = Int.max
     var nextTelling = Milliseconds(0)
@@ -205,6 +208,7 @@ package struct Router: ~Copyable {
     package mutating func adopt(_ settings: RouterSettings) {
         self.settings = settings
         writer.configure(settings)
+        insideSources = sourcesOfInside()
         rates = AnswerRates(replies: settings.replies, packets: settings.packets)
         if settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks
@@ -390,7 +394,7 @@ package struct Router: ~Copyable {
             index.isRequest ? index.method : index.sequenceMethod, flow)
     }
 
-    private mutating func keepDecision(
+    mutating func keepDecision(
         _ reason: String, _ status: UInt16, _ callID: UInt64, _ method: Method, _ flow: Flow
     ) {
         recent.add(

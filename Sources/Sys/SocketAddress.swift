@@ -28,6 +28,12 @@ package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
     @inlinable
     package var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
 
+    /// Whether it is of the host itself, 127.0.0.0/8 or ::1: no network brings a packet from there.
+    @inlinable
+    package var isLoopback: Bool {
+        isV4 ? low >> 24 & 0xFF == 127 : high == 0 && low == 1
+    }
+
     /// Byte `index` (0 to 15) of the mapped form.
     @inlinable
     package func byte(_ index: Int) -> UInt8 {

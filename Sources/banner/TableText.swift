@@ -99,17 +99,12 @@ enum TableText {
 
     /// Whether UDP packets of an address are dropped at the outside endpoints, whoever it is else.
     static func isOwn(_ address: IPAddress, _ plan: TablePlan) -> Bool {
-        plan.own.contains(address) && isNamed(address)
-    }
-
-    /// Whether an address is somebody's: of the loopback the kernel lets no packet in from outside, and
-    /// who tries the edge on one machine lives there.
-    private static func isNamed(_ address: IPAddress) -> Bool {
-        !Exceptions.loopback.contains { $0.contains(address) }
+        // Of the loopback no network brings a packet, and who tries the edge on one machine lives there.
+        plan.own.contains(address) && !address.isLoopback
     }
 
     private static func addresses(_ own: [IPAddress]) -> String {
-        let named = Set(own).filter(isNamed)
+        let named = Set(own).filter { !$0.isLoopback }
         return ["own4", "own6"].compactMap { set in
             let elements = named.filter { $0.isV4 == (set == "own4") }.map { "\($0)" }.sorted()
             return elements.isEmpty

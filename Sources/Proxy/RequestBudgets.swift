@@ -5,7 +5,7 @@ internal import Sys
 /// How much an account, a dialog, and whoever tries names may ask for.
 ///
 /// A request that finds its budget used up is refused with 503 and costs nobody anything else.
-struct Budgets: ~Copyable {
+struct RequestBudgets: ~Copyable {
     /// What an account may have of any table: one part of so many.
     static let share = 8
     /// How many requests a second, and at once after a rest, a dialog may have.

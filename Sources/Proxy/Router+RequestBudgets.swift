@@ -27,7 +27,7 @@ extension Router {
     mutating func takeRequest(
         of account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
-        guard !Budgets.isFree(index.method),
+        guard !RequestBudgets.isFree(index.method),
             !budgets.takeRequest(of: account, perSecond: settings.requests, now.monotonic)
         else { return true }
         return refusedForNow(bytes, index, flow, "account-requests")

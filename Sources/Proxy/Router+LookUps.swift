@@ -1,0 +1,121 @@
+internal import Digest
+internal import Journal
+package import Messages
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// What directory is asked, and who waits for its answer.
+extension Router {
+    /// How many questions to directory may be under way.
+    static let mostQuestions = 4096
+
+    /// Asks directory about an account; with too many questions under way the account counts as one that
+    /// the database could not be asked for.
+    mutating func ask(_ account: Int32) {
+        let isAsked = lookUp(account, realm: settings.realm)
+        guard accounts[account].state != .found else { return }
+        accounts[account].state = isAsked ? .asked : .unavailable
+    }
+
+    /// Asks for an account's HA1s for a realm, unless that is under way; false when it cannot be asked now.
+    @discardableResult
+    mutating func lookUp(_ account: Int32, realm: [UInt8]) -> Bool {
+        if lookUps.values.contains(where: { $0.account == account && $0.realm == realm }) {
+            return true
+        }
+        guard lookUps.count < Self.mostQuestions else { return false }
+        nextLookUp &+= 1
+        lookUps[nextLookUp] = (account, realm)
+        let name = accounts.name(account).text
+        toDirectory.append(
+            .lookUp(id: nextLookUp, account: name, realm: String(decoding: realm, as: UTF8.self)))
+        return true
+    }
+
+    /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
+    /// as it would be for an account that need not be asked for.
+    mutating func wait(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+    ) {
+        guard !park(bytes, index, flow, account) else { return }
+        wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+    }
+
+    /// Keeps a message until directory has answered; false when too many of its account wait already.
+    ///
+    /// When all places are taken it is lost, and comes again.
+    mutating func park(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+    ) -> Bool {
+        let waiting = parked[account] ?? []
+        // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
+        for message in waiting where message.flow == flow {
+            if blocks.span(message.block).equals(bytes) { return true }
+        }
+        guard parkedCount < 2048 else { return true }
+        guard waiting.count < 16 else { return false }
+        let block = blocks.store(bytes)
+        guard block.exists else { return true }
+        parked[account, default: []].append(
+            ParkedMessage(
+                block: block, flow: flow, received: received, arrival: arrival,
+                isRepetition: isRepetition, isCharged: isCharged))
+        parkedCount += 1
+        return true
+    }
+
+    /// Takes what directory says.
+    package mutating func take(_ message: DirectoryToRouter, _ now: Now) {
+        self.now = now
+        switch message {
+        case .account(let id, let answer): account(id, answer)
+        case .binding(let record): restore(record)
+        case .bindings: restored()
+        case .standing(let standing): restore(standing)
+        case .changed:
+            accounts.forgetAnswers()
+            foreignHA1 = [:]
+            askForTrunkNames()
+        }
+    }
+
+    private mutating func account(_ id: UInt32, _ answer: AccountAnswer) {
+        guard let question = lookUps.removeValue(forKey: id) else { return }
+        guard question.realm == settings.realm else {
+            if case .found(let found) = answer {
+                keepForeign(question.account, question.realm, found)
+            }
+            return
+        }
+        accounts.take(answer, for: question.account, now.monotonic)
+        if !trunks.isEmpty { noteTrunkName(question.account) }
+        let waiting = parked.removeValue(forKey: question.account) ?? []
+        parkedCount -= waiting.count
+        for message in waiting {
+            var block = message.block
+            let copy = Array(blocks.span(block))
+            blocks.release(&block)
+            received = message.received
+            arrival = message.arrival
+            isRepetition = message.isRepetition
+            isCharged = message.isCharged
+            receive(copy.span, message.flow, replayed: true)
+        }
+        if accounts[question.account].state == .found {
+            refreshPresences(question.account)
+        } else {
+            accounts.forgetIfIdle(question.account)
+        }
+    }
+
+    /// A new link to directory stands: what was asked over the old one is asked again.
+    package mutating func directoryLinked(_ now: Now) {
+        self.now = now
+        let questions = lookUps
+        lookUps = [:]
+        for question in questions.values { lookUp(question.account, realm: question.realm) }
+    }
+}

@@ -1,0 +1,144 @@
+internal import Digest
+internal import Journal
+internal import Messages
+internal import Reactor
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// Answers to credentials that prove nothing: alike and at the same time, whatever is wrong with them.
+extension Router {
+    /// Answers a request whose credentials do not prove the account; `fault` is what is wrong with those
+    /// of one that stands.
+    mutating func unproven(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32,
+        _ fault: String
+    ) {
+        let state = accounts[account].state
+        accounts.forgetIfIdle(account)
+        wrong(bytes, index, flow, state == .found ? fault : "unknown-account")
+    }
+
+    /// Whether a password is looked at: by the ways that the account is registered by it always is.
+    ///
+    /// When not, the answer is that to a wrong one, at its time. What has waited for directory was let in
+    /// before, and had its look at an account under guard.
+    mutating func mayTry(
+        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ replayed: Bool
+    ) -> Bool {
+        let ip = flow.peer.ip
+        guard !isTrusted(ip), !settings.isObserving,
+            !isRegistered(bytes.bytes(accountName(index)), by: flow)
+        else { return true }
+        if defence.isPairHeld(ip, mark, now.monotonic) {
+            refuseRecord("account-held", 401, index, bytes, flow)
+            answerLater(bytes, index, flow)
+            return false
+        }
+        guard !replayed, !defence.guards.admits(mark, ip, now.monotonic) else { return true }
+        wrong(bytes, index, flow, "account-guarded", isLookedAt: false)
+        return false
+    }
+
+    /// Whether the account of a name is registered by this very way.
+    private func isRegistered(_ name: Span<UInt8>, by flow: Flow) -> Bool {
+        guard !isStranger, let account = accounts.find(name) else { return false }
+        return isRegistered(account, by: flow)
+    }
+
+    /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
+    ///
+    /// One that is not looked at counts against its source as if it were wrong: a guesser that was left
+    /// uncounted for the one right password would learn it by the ban that does not come.
+    mutating func wrong(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String,
+        isLookedAt: Bool = true
+    ) {
+        let ip = flow.peer.ip
+        refuseRecord(reason, 401, index, bytes, flow)
+        // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
+        guard !isDirectoryDown, !isRepetition else {
+            answerLater(bytes, index, flow)
+            return
+        }
+        let name = bytes.bytes(accountName(index))
+        let mark = NameTable.hash(name)
+        let isResident = defence.isResident(ip, now.monotonic)
+        if isResident, !isTrusted(ip), !isRegistered(name, by: flow) {
+            let limit = settings.limit(.wrongPassword)
+            if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
+                heldRecord(name, "from \(ip), where phones are registered", ip)
+            }
+        }
+        if isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
+            heldRecord(name, "for sources that it is not known from", ip)
+        }
+        if reason == "unknown-account", isTrap(name) {
+            offence(.honeyAccount, flow, name: name)
+        }
+        offence(.namesSwept, flow, name: name, mark: mark)
+        for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
+            offence(detector, flow, name: name)
+        }
+        guard !defence.isBanned(ip, now.monotonic) else { return }
+        answerLater(bytes, index, flow)
+    }
+
+    /// Whether passwords cannot be looked at now, whoever asks.
+    private var isDirectoryDown: Bool {
+        accounts.areUnavailable || lookUps.count >= Self.mostQuestions
+    }
+
+    private func isTrap(_ name: Span<UInt8>) -> Bool {
+        !settings.traps.isEmpty && settings.traps.contains([UInt8](name))
+    }
+
+    private mutating func heldRecord(
+        _ name: Span<UInt8>, _ whom: String, _ ip: IPAddress
+    ) {
+        let account = name.text
+        let verb = settings.isObserving ? "would look" : "looks"
+        audit.add(
+            .held, .warning,
+            "passwords for \(account) \(whom) fail too often: nobody \(verb) at them for a while",
+            [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
+    }
+
+    /// Answers a wrong password, a fixed span after it came.
+    mutating func answerLater(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
+        guard held.hasRoom else { return }
+        if isDirectoryDown || !isRepetition && !takeTry(flow) {
+            beginReply(bytes, index, flow, 503, "Service Unavailable")
+            writer.retryAfter()
+        } else {
+            beginChallenge(bytes, index, flow, stale: false)
+        }
+        writer.endEmpty()
+        guard writer.isWhole else { return }
+        let block = blocks.store(writer.buffer)
+        guard block.exists else { return }
+        let first = held.due
+        held.add(block, to: flow, due: received + HeldAnswers.span, arrival: arrival)
+        if held.due != first { setHeldTimer() }
+    }
+
+    private mutating func setHeldTimer() {
+        timers.cancel(&heldTimer)
+        guard let due = held.due else { return }
+        heldTimer = timers.set(Handle.none.payload(.held), at: due)
+    }
+
+    /// Sends the answers that are due.
+    mutating func sendHeld() {
+        while let next = held.next(now.monotonic) {
+            var block = next.block
+            outbox.append(block, of: blocks, to: next.flow)
+            blocks.release(&block)
+        }
+        setHeldTimer()
+    }
+}
