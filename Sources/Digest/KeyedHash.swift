@@ -1,6 +1,6 @@
 internal import CCrypto
 
-/// AES-256-CMAC by libcrypto (EVP_MAC-CMAC(7), NIST SP 800-38B) with a key that is set once.
+/// AES-CMAC by libcrypto (EVP_MAC-CMAC(7), NIST SP 800-38B) with a key that is set once.
 ///
 /// Not HMAC, for which libcrypto copies its inner state onto the heap anew for every message, twice
 /// (2 allocations and 180 ns a nonce, where CMAC has none and 127 ns).
@@ -11,13 +11,15 @@ package struct KeyedHash: ~Copyable {
 
     private let context: OpaquePointer
 
-    /// A keyed hash; the key is of 32 bytes.
+    /// A keyed hash; the key is of 32 bytes, or of 16 as in the examples of RFC 5297.
     package init(key: [UInt8]) {
+        precondition(key.count == 32 || key.count == 16)
         guard let algorithm = unsafe EVP_MAC_fetch(nil, "CMAC", nil),
             let context = unsafe EVP_MAC_CTX_new(algorithm)
         else { preconditionFailure("libcrypto has no CMAC") }
         unsafe EVP_MAC_free(algorithm)
-        var name: [CChar] = "AES-256-CBC".utf8CString.map { $0 }
+        let cipher = key.count == 32 ? "AES-256-CBC" : "AES-128-CBC"
+        var name: [CChar] = cipher.utf8CString.map { $0 }
         // In bounds: the parameters live until EVP_MAC_init has copied them.
         let good = unsafe name.withUnsafeMutableBufferPointer { cipher in
             let parameters = unsafe [
@@ -26,7 +28,7 @@ package struct KeyedHash: ~Copyable {
             ]
             return unsafe EVP_MAC_init(context, key, key.count, parameters)
         }
-        precondition(good == 1, "libcrypto refuses AES-256-CMAC")
+        precondition(good == 1, "libcrypto refuses AES-CMAC")
         unsafe self.context = context
     }
 

@@ -7,14 +7,18 @@ package import Sys
 /// The construction is that of SIV (RFC 5297): a MAC over the plaintext, cut to 10 bytes, is the
 /// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal tokens,
 /// which retransmissions want, and no number has to be kept from being used twice over restarts.
+///
+/// The MAC of a bound token is S2V, whose associated data are the Call-ID and a tag of the dialog; they make
+/// the token no longer. That of one that is bound to nothing is the CMAC of the plaintext, under another key.
 @safe
 package struct TokenSeal: ~Copyable {
     /// The longest plaintext, in bytes.
-    package static let maximumPlaintext = 160
+    package static let maximumPlaintext = S2V.longestLast
     /// The tag's length, in bytes.
     package static let tagLength = 10
 
     private var mac: KeyedHash
+    private var bound: S2V
     private let cipher: OpaquePointer
 
     /// A seal of a key of 32 bytes.
@@ -23,6 +27,9 @@ package struct TokenSeal: ~Copyable {
         mac = KeyedHash(
             key: Self.derived("authentication, upper half", &derive)
                 + Self.derived("authentication, lower half", &derive))
+        bound = S2V(
+            key: Self.derived("authentication in a dialog, upper half", &derive)
+                + Self.derived("authentication in a dialog, lower half", &derive))
         guard let cipher = unsafe EVP_CIPHER_CTX_new() else {
             preconditionFailure("out of memory")
         }
@@ -40,8 +47,16 @@ package struct TokenSeal: ~Copyable {
         return (0..<KeyedHash.length).map { hash.bytes[$0] }
     }
 
-    private mutating func tag(_ plaintext: Span<UInt8>) -> InlineArray<16, UInt8> {
-        let hash = mac.hash(plaintext)
+    /// What binds a token to the dialog of a Call-ID and a tag.
+    package mutating func dialog(callID: Span<UInt8>, tag: Span<UInt8>) -> StringVector {
+        let vector = bound.adding(callID, to: bound.start)
+        return bound.adding(tag, to: vector)
+    }
+
+    private mutating func tag(
+        _ plaintext: Span<UInt8>, _ dialog: StringVector?
+    ) -> InlineArray<16, UInt8> {
+        let hash = dialog.map { bound.finish($0, plaintext) } ?? mac.hash(plaintext)
         var vector = InlineArray<16, UInt8>(repeating: 0)
         for index in 0..<Self.tagLength { vector[index] = hash.bytes[index] }
         return vector
@@ -66,10 +81,14 @@ package struct TokenSeal: ~Copyable {
         }
     }
 
-    /// Writes the token of a plaintext of at most `maximumPlaintext` bytes.
-    package mutating func seal(_ plaintext: Span<UInt8>, into buffer: inout ByteBuffer) {
+    // MARK: Sealing
+
+    /// Writes the token of a plaintext of at most `maximumPlaintext` bytes, bound to a dialog or to nothing.
+    package mutating func seal(
+        _ plaintext: Span<UInt8>, of dialog: StringVector? = nil, into buffer: inout ByteBuffer
+    ) {
         precondition(plaintext.count <= Self.maximumPlaintext)
-        let vector = tag(plaintext)
+        let vector = tag(plaintext, dialog)
         var data = InlineArray<176, UInt8>(repeating: 0)
         for index in 0..<Self.tagLength { data[index] = vector[index] }
         for index in plaintext.indices { data[Self.tagLength + index] = plaintext[index] }
@@ -81,28 +100,81 @@ package struct TokenSeal: ~Copyable {
     ///
     /// A buffer and not its span, since the compiler takes a span of one stored property for a borrow of
     /// all of them.
-    package mutating func seal(_ plaintext: borrowing ByteBuffer, into buffer: inout ByteBuffer) {
-        seal(plaintext.span, into: &buffer)
+    package mutating func seal(
+        _ plaintext: borrowing ByteBuffer, of dialog: StringVector? = nil,
+        into buffer: inout ByteBuffer
+    ) {
+        seal(plaintext.span, of: dialog, into: &buffer)
     }
 
-    /// Opens a token into the buffer; false when it is not one of ours.
-    package mutating func open(_ token: Span<UInt8>, into buffer: inout ByteBuffer) -> Bool {
-        var data = InlineArray<176, UInt8>(repeating: 0)
-        guard token.count <= (Self.maximumPlaintext + Self.tagLength) * 4 / 3 + 2,
-            let count = Base64URL.decode(token, into: &data), count > Self.tagLength
-        else { return false }
+    // MARK: Opening
+
+    /// A token's tag, and its plaintext of which nobody knows yet whether we have sealed it.
+    private struct Decrypted {
         var vector = InlineArray<16, UInt8>(repeating: 0)
-        for index in 0..<Self.tagLength { vector[index] = data[index] }
-        let length = count - Self.tagLength
-        crypt(vector, &data, from: Self.tagLength, count: length)
-        let plaintext = data.span.extracting(Self.tagLength..<count)
-        let expected = tag(plaintext)
+        var data = InlineArray<176, UInt8>(repeating: 0)
+        var count = 0
+
+        var plaintext: Span<UInt8> {
+            @_lifetime(borrow self)
+            get { data.span.extracting(TokenSeal.tagLength..<count) }
+        }
+    }
+
+    private mutating func decrypt(_ token: Span<UInt8>) -> Decrypted? {
+        var result = Decrypted()
+        guard token.count <= (Self.maximumPlaintext + Self.tagLength) * 4 / 3 + 2,
+            let count = Base64URL.decode(token, into: &result.data), count > Self.tagLength,
+            count <= Self.tagLength + Self.maximumPlaintext
+        else { return nil }
+        result.count = count
+        for index in 0..<Self.tagLength { result.vector[index] = result.data[index] }
+        crypt(
+            result.vector, &result.data, from: Self.tagLength, count: count - Self.tagLength)
+        return result
+    }
+
+    private mutating func isOurs(
+        _ decrypted: borrowing Decrypted, _ dialog: StringVector?
+    ) -> Bool {
+        let expected = tag(decrypted.plaintext, dialog)
         var difference: UInt8 = 0
-        for index in 0..<Self.tagLength { difference |= expected[index] ^ vector[index] }
-        guard difference == 0 else { return false }
+        for index in 0..<Self.tagLength { difference |= expected[index] ^ decrypted.vector[index] }
+        return difference == 0
+    }
+
+    private static func take(_ decrypted: borrowing Decrypted, into buffer: inout ByteBuffer) {
         buffer.removeAll()
-        buffer.append(plaintext)
+        buffer.append(decrypted.plaintext)
+    }
+
+    /// Opens a token that is bound to a dialog, or to nothing, into the buffer; false when it is none of ours.
+    package mutating func open(
+        _ token: Span<UInt8>, of dialog: StringVector? = nil, into buffer: inout ByteBuffer
+    ) -> Bool {
+        guard let decrypted = decrypt(token), isOurs(decrypted, dialog) else { return false }
+        Self.take(decrypted, into: &buffer)
         return true
+    }
+
+    /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer, and returns what it is
+    /// bound to; nil when it is none of ours.
+    ///
+    /// An empty second tag is not tried.
+    package mutating func open(
+        _ token: Span<UInt8>, callID: Span<UInt8>, _ first: Span<UInt8>, _ second: Span<UInt8>,
+        into buffer: inout ByteBuffer
+    ) -> StringVector? {
+        guard let decrypted = decrypt(token) else { return nil }
+        let vector = bound.adding(callID, to: bound.start)
+        var dialog = bound.adding(first, to: vector)
+        if !isOurs(decrypted, dialog) {
+            guard !second.isEmpty else { return nil }
+            dialog = bound.adding(second, to: vector)
+            guard isOurs(decrypted, dialog) else { return nil }
+        }
+        Self.take(decrypted, into: &buffer)
+        return dialog
     }
 }
 
