@@ -29,7 +29,8 @@ package enum SupervisorMessage {
     case peer(Role, Descriptor)
     /// An open file comes with it.
     case file(FileKind, Descriptor)
-    /// 64 secret bytes that outlive every process: the token key and the nonce key; to sip-router.
+    /// 72 bytes that outlive every process: the token key and the nonce key, of 32 each, and the moment at which
+    /// tokens began to be bound to dialogs, in milliseconds since 1970; to sip-router.
     case secret([UInt8])
     /// The start set, or the set of a reload, is complete.
     case begin
@@ -43,7 +44,7 @@ package enum SupervisorMessage {
 
 extension SupervisorMessage {
     /// The longest secret, in bytes.
-    private static let secretLength = 64
+    private static let secretLength = 72
 
     /// The message's frame, and the descriptor that travels with it.
     package func encoded() -> (frame: [UInt8], passing: Descriptor?) {

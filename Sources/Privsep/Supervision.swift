@@ -37,7 +37,7 @@ package struct StartSet {
     package var peers: [Role: Descriptor] = [:]
     /// The opened files.
     package var files: [FileKind: Descriptor] = [:]
-    /// 64 secret bytes, empty for a child that has none.
+    /// 72 bytes (`SupervisorMessage.secret`), empty for a child that has none.
     package var secret: [UInt8] = []
 
     /// An empty set.

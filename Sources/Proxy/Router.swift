@@ -74,6 +74,8 @@ package struct Router: ~Copyable {
     let inside: UInt8
     let parser = MessageParser()
     var writer: MessageWriter
+    /// When this installation began to bind tokens to dialogs, since 1970; 0 when it always has.
+    let boundSince: Milliseconds
     // A Request-URI fits, since a start line does.
     var scratch = ByteBuffer(capacity: MessageParser.maximumLine)
     var hashes = HashEngine()
@@ -172,7 +174,8 @@ package struct Router: ~Copyable {
         var algorithm: UInt8
     }
 
-    /// A router for these sockets; `secret` is of 64 bytes and outlives the process.
+    /// A router for these sockets; `secret` is of 72 bytes and outlives the process: two keys of 32, and the
+    /// moment at which tokens began to be bound to dialogs, since 1970, of which 0 says that all of them are.
     ///
     /// `seed` is of 32 bytes, unpredictable and of this process alone; `timers` is how many can be set at once.
     package init(
@@ -189,7 +192,8 @@ package struct Router: ~Copyable {
                     && !trunkEndpoints.contains($0.endpoint)
             }?.index ?? 0
         writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
-        nonces = Nonces(key: Array(secret.suffix(32)), began: now.sinceEpoch)
+        nonces = Nonces(key: Array(secret[32..<64]), began: now.sinceEpoch)
+        boundSince = Milliseconds(Self.number(secret[64..<72]))
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
         exchanges = Slots(
@@ -202,6 +206,10 @@ package struct Router: ~Copyable {
         randomness = RandomStream(seed: seed)
         adopt(settings)
         _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
+    }
+
+    private static func number(_ bytes: ArraySlice<UInt8>) -> Int64 {
+        bytes.reduce(0) { $0 << 8 | Int64($1) }
     }
 
     /// Uses other settings from now on; registrations at Asterisks that stay go on.

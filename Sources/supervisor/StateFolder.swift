@@ -4,13 +4,15 @@ internal import Sys
 
 /// The folder that outlives the daemon: the secret, and a folder for each child that keeps state.
 struct StateFolder {
-    /// 64 secret bytes, the same for ever: tokens in standing calls are sealed with them.
+    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed; then the moment at which
+    /// tokens began to be bound to dialogs, in milliseconds since 1970: 0 when none is older.
     let secret: [UInt8]
     private let folders: [Role: Descriptor]
 
     /// The children that keep state, in a folder of their name.
     private static let keepers: [Role] = [.directory, .banner]
-    private static let secretLength = 64
+    private static let keysLength = 64
+    private static let secretLength = keysLength + 8
 
     /// Opens the folder, and makes what is missing in it.
     init(_ path: String, users: [Role: User]) throws(StartFailure) {
@@ -67,17 +69,32 @@ struct StateFolder {
         }
         let file = Descriptor(owning: raw)
         var bytes = [UInt8](repeating: 0, count: secretLength + 1)
-        guard Stream.read(file.raw, into: &bytes, at: 0) == .moved(secretLength) else {
+        switch Stream.read(file.raw, into: &bytes, at: 0) {
+        case .moved(secretLength): return Array(bytes.prefix(secretLength))
+        case .moved(keysLength):
+            // Of before tokens were bound to dialogs: those in standing calls are older than this moment.
+            let secret = bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch)
+            try keep(Array(secret), path)
+            return Array(secret)
+        default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "
                     + "Rempart any more")
         }
-        return Array(bytes.prefix(secretLength))
     }
 
-    /// Writes a new secret beside its place and moves it there, so that it is whole or absent.
+    private static func bytes(of moment: Milliseconds) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: moment.count >> Int64(56 - 8 * $0)) }
+    }
+
     private static func newSecret(_ path: String) throws(StartFailure) -> [UInt8] {
-        let bytes = Random.bytes(secretLength)
+        let secret = Random.bytes(keysLength) + bytes(of: Milliseconds(0))
+        try keep(secret, path)
+        return secret
+    }
+
+    /// Writes a secret beside its place and moves it there, so that it is whole, or what was there stays.
+    private static func keep(_ bytes: [UInt8], _ path: String) throws(StartFailure) {
         let draft = "\(path).new"
         _ = unsafe unlink(draft)
         let raw = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -88,6 +105,5 @@ struct StateFolder {
         guard written == bytes.count, fsync(file.raw) == 0, unsafe rename(draft, path) == 0 else {
             throw failure("\(path) cannot be written")
         }
-        return bytes
     }
 }

@@ -49,7 +49,8 @@ struct Edge: ~Copyable {
         let settings = domains.map { Setting.domain($0) } + [.asterisk(asterisk), .failures(1000)]
         router = Router(
             settings: RouterSettings(settings), listeners: listeners,
-            secret: [UInt8](repeating: 9, count: 64), seed: [UInt8](repeating: 1, count: 32),
+            secret: [UInt8](repeating: 9, count: 64) + [UInt8](repeating: 0, count: 8),
+            seed: [UInt8](repeating: 1, count: 32),
             now: now)
         let peer = SocketAddress(IPAddress(v4: 0xC633_6407), port: 5060)
         let number = UInt8(Transport.allCases.firstIndex(of: transport) ?? 0)

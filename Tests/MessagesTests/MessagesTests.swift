@@ -300,7 +300,7 @@ private let standing = AccountStanding(
             .file(.key, passed), .client(.status, passed),
         ]
         let without: [SupervisorMessage] = [
-            .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 64)),
+            .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
             .begin, .reload, .stop,
         ]
         for message in with {
@@ -331,7 +331,7 @@ private let standing = AccountStanding(
         }
     }
 
-    @Test("a secret has 64 bytes", arguments: [0, 63, 65])
+    @Test("a secret has 72 bytes", arguments: [0, 64, 71, 73])
     func secret(_ length: Int) {
         let (frame, _) = SupervisorMessage.secret(Array(repeating: 7, count: length)).encoded()
         #expect(throws: WireError.self) {

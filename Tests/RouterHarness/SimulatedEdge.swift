@@ -22,13 +22,16 @@ package final class SimulatedEdge {
     ]
     /// Where a trunk's calls leave for the Asterisks.
     package static let trunkEndpoint = Endpoint(.udp, address("10.0.0.1:5071"))
-    /// The secret of the installation.
-    package static let secret: [UInt8] = (0..<64).map { UInt8(truncatingIfNeeded: $0 * 7 + 3) }
+    /// The secret of the installation, which has bound tokens to dialogs from the first one on.
+    package static let secret: [UInt8] = keys + [UInt8](repeating: 0, count: 8)
+    private static let keys: [UInt8] = (0..<64).map { UInt8(truncatingIfNeeded: $0 * 7 + 3) }
 
     /// What is tried out.
     package var router: Router
     /// The clocks, which only `advance` and `leap` move.
     package var now = Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000))
+    /// When the installation began to bind tokens to dialogs, since 1970; a restarted router knows it.
+    package var boundSince = Milliseconds(0)
     /// The settings it began with.
     package let settings: [Setting]
     /// The passwords of the accounts there are.
@@ -95,10 +98,13 @@ package final class SimulatedEdge {
     ///
     /// It is told of connections that stand before it is told of the bindings.
     package func restart(standing flows: [Flow] = []) {
+        let moment = (0..<8).map { place in
+            UInt8(truncatingIfNeeded: boundSince.count >> Int64(56 - 8 * place))
+        }
         router = Router(
             settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
-            secret: SimulatedEdge.secret, seed: [UInt8](repeating: 43, count: 32), now: now,
-            timers: 60_000)
+            secret: SimulatedEdge.keys + moment, seed: [UInt8](repeating: 43, count: 32),
+            now: now, timers: 60_000)
         for flow in flows { router.opened(flow) }
         for standing in standings.values { router.take(.standing(standing), now) }
         for record in kept.values { router.take(.binding(record), now) }

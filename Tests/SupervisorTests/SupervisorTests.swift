@@ -23,7 +23,7 @@ private let plain = """
         #expect(daemon.says("ready: Serving 1 domain; 4 components ready"), "\(daemon.log)")
         #expect(
             try daemon.component(.router).status.hasPrefix(
-                "settings=4 listeners=3 peers=3 files=0 secret=64"))
+                "settings=4 listeners=3 peers=3 files=0 secret=72"))
         #expect(
             try daemon.component(.directory).status.hasPrefix(
                 "settings=2 listeners=0 peers=1 files=1 secret=0"))

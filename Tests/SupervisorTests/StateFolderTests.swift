@@ -1,0 +1,68 @@
+import Glibc
+import Sys
+import Testing
+
+@testable import supervisor
+
+@Suite struct StateFolderTests {
+    private let path = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
+
+    private func write(_ secret: [UInt8]) throws {
+        _ = unsafe mkdir(path, 0o711)
+        let raw = unsafe open("\(path)/secret", O_WRONLY | O_CREAT, 0o600)
+        let file = Descriptor(owning: raw)
+        // In bounds: the array's own storage and length.
+        let count = unsafe Glibc.write(file.raw, secret, secret.count)
+        #expect(count == secret.count)
+    }
+
+    /// What is kept on disk.
+    private func kept() throws -> [UInt8] {
+        let raw = unsafe open("\(path)/secret", O_RDONLY)
+        let file = Descriptor(owning: raw)
+        var bytes = [UInt8](repeating: 0, count: 100)
+        guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return [] }
+        return Array(bytes.prefix(count))
+    }
+
+    private func remove() {
+        for name in ["directory", "banner"] { _ = unsafe rmdir("\(path)/\(name)") }
+        for name in ["secret", "secret.new"] { _ = unsafe unlink("\(path)/\(name)") }
+        _ = unsafe rmdir(path)
+    }
+
+    @Test("a new installation makes its secret once, and has no tokens that are bound to no dialog")
+    func new() throws {
+        defer { remove() }
+        let secret = try StateFolder(path, users: [:]).secret
+        #expect(secret.count == 72 && secret.suffix(8) == [UInt8](repeating: 0, count: 8)[...])
+        #expect(try kept() == secret)
+        #expect(try StateFolder(path, users: [:]).secret == secret)
+    }
+
+    @Test("a secret of before tokens were bound to dialogs gets the moment of the upgrade, once")
+    func upgraded() throws {
+        defer { remove() }
+        let keys = (0..<64).map { UInt8($0) }
+        try write(keys)
+        let before = Clock.sinceEpoch
+        let secret = try StateFolder(path, users: [:]).secret
+        let moment = secret.dropFirst(64).reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        #expect(secret.count == 72 && Array(secret.prefix(64)) == keys)
+        #expect(moment >= before.count && moment <= Clock.sinceEpoch.count)
+        #expect(try kept() == secret)
+        var status = stat()
+        let isThere = unsafe stat("\(path)/secret", &status) == 0
+        #expect(isThere && status.st_mode & 0o777 == 0o600)
+        #expect(try StateFolder(path, users: [:]).secret == secret)
+    }
+
+    @Test("a secret of another length is damaged and stays", arguments: [0, 1, 63, 65, 71, 73, 80])
+    func damaged(_ length: Int) throws {
+        defer { remove() }
+        let secret = [UInt8](repeating: 7, count: length)
+        try write(secret)
+        #expect(throws: StartFailure.self) { try StateFolder(path, users: [:]) }
+        #expect(try kept() == secret)
+    }
+}
