@@ -6,42 +6,120 @@ internal import Sys
 extension Properties {
     private static var key: [UInt8] { [UInt8](repeating: 42, count: 32) }
 
-    /// Bytes from outside are no token; what a token of ours says is what is written again.
+    /// A dialog: its Call-ID, the tag of who began it, and the other one.
+    private static let dialog = (
+        callID: Array("a84b4c76e66710".utf8), tag: Array("1928301774".utf8),
+        other: Array("a6c85cf".utf8)
+    )
+
+    /// Bytes from outside are no token; ours opens in its dialog alone, and what it says is what is written
+    /// again.
     package static func token(_ bytes: Span<UInt8>) -> String? {
         var tokens = Tokens(key: key)
-        guard tokens.asterisk(bytes) == nil, tokens.phone(bytes) == nil, tokens.host(bytes) == nil
-        else { return "forged" }
-        guard bytes.count <= TokenSeal.maximumPlaintext else { return nil }
+        guard isNone(bytes, &tokens) else { return "forged" }
+        guard !bytes.isEmpty, bytes.count <= TokenSeal.maximumPlaintext else { return nil }
+        return unbound(bytes, &tokens) ?? bound(bytes, &tokens)
+    }
+
+    private static func isNone(_ token: Span<UInt8>, _ tokens: inout Tokens) -> Bool {
+        isNoneOfDialog(token, &tokens) && tokens.host(token) == nil
+            && tokens.registration(token) == nil && tokens.oldAsterisk(token) == nil
+            && tokens.oldPhone(token) == nil
+    }
+
+    private static func isNoneOfDialog(_ token: Span<UInt8>, _ tokens: inout Tokens) -> Bool {
+        let (callID, tag, other) = dialog
+        return tokens.asterisk(token, callID: callID.span, tag.span, other.span) == nil
+            && tokens.phone(token, callID: callID.span, tag.span, other.span) == nil
+    }
+
+    // MARK: Bound to nothing
+
+    private static func unbound(_ bytes: Span<UInt8>, _ tokens: inout Tokens) -> String? {
         var seal = TokenSeal(key: key)
         var sealed = ByteBuffer(capacity: 512)
         seal.seal(bytes, into: &sealed)
         var plain = ByteBuffer(capacity: 512)
-        guard !bytes.isEmpty else { return nil }
         guard seal.open(sealed.span, into: &plain),
             [UInt8](copying: plain.span) == [UInt8](copying: bytes)
         else { return "a token does not open to what was sealed" }
-        return opened(sealed.span, &tokens)
+        guard isNoneOfDialog(sealed.span, &tokens) else { return "a token of no dialog is one's" }
+        return unboundKind(sealed.span, &tokens)
     }
 
-    private static func opened(_ token: Span<UInt8>, _ tokens: inout Tokens) -> String? {
+    private static func unboundKind(_ token: Span<UInt8>, _ tokens: inout Tokens) -> String? {
         var again = ByteBuffer(capacity: 512)
-        if let way = tokens.asterisk(token) {
+        var kinds = 0
+        if tokens.oldAsterisk(token) != nil { kinds += 1 }
+        if tokens.oldPhone(token) != nil { kinds += 1 }
+        if let host = tokens.host(token) {
+            kinds += 1
+            tokens.write(host: host, into: &again)
+            guard tokens.host(again.span) == host else { return "another host" }
+        }
+        if let contact = tokens.registration(token) {
+            kinds += 1
+            again.removeAll()
+            let user = contact.user
+            let good = tokens.write(
+                registrationOf: contact.asterisk, account: contact.account, user: user.span,
+                into: &again)
+            guard good, tokens.registration(again.span) == contact else {
+                return "another registration"
+            }
+        }
+        return kinds < 2 ? nil : "of two kinds"
+    }
+
+    // MARK: Bound to a dialog
+
+    private static func bound(_ bytes: Span<UInt8>, _ tokens: inout Tokens) -> String? {
+        let (callID, tag, other) = dialog
+        var seal = TokenSeal(key: key)
+        let binding = seal.dialog(callID: callID.span, tag: tag.span)
+        var sealed = ByteBuffer(capacity: 512)
+        seal.seal(bytes, of: binding, into: &sealed)
+        var plain = ByteBuffer(capacity: 512)
+        for (first, second) in [(tag, other), (other, tag)] {
+            let found = seal.open(
+                sealed.span, callID: callID.span, first.span, second.span, into: &plain)
+            guard found == binding, [UInt8](copying: plain.span) == [UInt8](copying: bytes) else {
+                return "a token does not open in its dialog"
+            }
+        }
+        for (id, first, second) in [
+            (other, tag, other), (callID, other, []), (callID, other, callID),
+        ] {
+            let found = seal.open(
+                sealed.span, callID: id.span, first.span, second.span, into: &plain)
+            guard found == nil else { return "a token opens in another dialog" }
+        }
+        guard tokens.host(sealed.span) == nil, tokens.registration(sealed.span) == nil,
+            tokens.oldAsterisk(sealed.span) == nil, tokens.oldPhone(sealed.span) == nil
+        else { return "a dialog's token opens without it" }
+        return boundKind(sealed.span, &tokens)
+    }
+
+    private static func boundKind(_ token: Span<UInt8>, _ tokens: inout Tokens) -> String? {
+        let (callID, tag, other) = dialog
+        var again = ByteBuffer(capacity: 512)
+        if let way = tokens.asterisk(token, callID: callID.span, tag.span, other.span) {
             let user = way.user
             let good = tokens.write(
                 asterisk: way.asterisk, sequenceShift: way.sequenceShift, account: way.account,
-                source: way.source, user: user.span, into: &again)
-            guard good, tokens.asterisk(again.span) == way else { return "another way to Asterisk" }
-            return tokens.phone(token) == nil && tokens.host(token) == nil ? nil : "of two kinds"
+                source: way.source, user: user.span, of: way.dialog, into: &again)
+            guard good,
+                tokens.asterisk(again.span, callID: callID.span, other.span, tag.span) == way
+            else { return "another way to Asterisk" }
+            let isPhone = tokens.phone(token, callID: callID.span, tag.span, other.span) != nil
+            return isPhone ? "of two kinds" : nil
         }
-        if let way = tokens.phone(token) {
+        if let way = tokens.phone(token, callID: callID.span, tag.span, other.span) {
             let account = way.account
-            tokens.write(flow: way.flow, account: account.span, into: &again)
-            guard tokens.phone(again.span) == way else { return "another way to a phone" }
-            return tokens.host(token) == nil ? nil : "of two kinds"
-        }
-        if let host = tokens.host(token) {
-            tokens.write(host: host, into: &again)
-            guard tokens.host(again.span) == host else { return "another host" }
+            tokens.write(flow: way.flow, account: account.span, of: way.dialog, into: &again)
+            guard tokens.phone(again.span, callID: callID.span, other.span, tag.span) == way,
+                tokens.isPhone(again.span, of: way.dialog)
+            else { return "another way to a phone" }
         }
         return nil
     }

@@ -133,9 +133,7 @@ struct Calls: ~Copyable {
 
         /// The marks that a message of the dialog shows.
         init(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) {
-            let whole = bytes.bytes(index.callID)
-            let end = whole.first(UInt8(ascii: "@")) ?? whole.count
-            callID = NameTable.hash(whole.extracting(0..<end))
+            callID = NameTable.hash(bytes.bytes(index.callID).upToHost)
             from = NameTable.hash(bytes.bytes(index.from.tag))
             to = NameTable.hash(bytes.bytes(index.to.tag))
         }

@@ -1,3 +1,4 @@
+package import Digest
 package import Messages
 package import Reactor
 package import Registrar
@@ -41,6 +42,8 @@ package struct Exchange: BitwiseCopyable, Sendable {
     var isReaddressed = false
     /// Whether the request was inside a dialog.
     package var inDialog = false
+    /// What the tokens of its dialog are bound to.
+    package var dialog = StringVector()
     /// The user part of the Request-URI on the inner side; all of it on the way to a trunk.
     package var user = Text.none
     /// The Asterisk the request goes to, by address.

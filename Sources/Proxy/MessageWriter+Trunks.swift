@@ -34,7 +34,7 @@ extension MessageWriter {
 
     private mutating func isOurs(_ route: Slice, _ message: Span<UInt8>) -> Bool {
         guard let address = try? NameAddress(route, in: message) else { return false }
-        return tokens.phone(message.bytes(address.uri.user)) != nil
+        return tokens.isPhone(message.bytes(address.uri.user), of: dialog)
     }
 
     /// Writes those Contacts of a trunk's answer to a REGISTER that are this Asterisk's, as it knows them.
@@ -44,7 +44,7 @@ extension MessageWriter {
         var values = FieldValues(.contact)
         while let value = values.next(message, index) {
             guard let contact = try? NameAddress(value, in: message),
-                let token = tokens.asterisk(message.bytes(contact.uri.user)),
+                let token = tokens.registration(message.bytes(contact.uri.user)),
                 token.asterisk == asterisk
             else { continue }
             append("Contact: <")

@@ -34,6 +34,9 @@ package struct MessageWriter: ~Copyable {
     /// Whether the message is from or for a trunk, whose claims of trust, credentials and routes go on.
     private(set) var isTrunk = false
 
+    /// What the tokens of the message's dialog are bound to.
+    private(set) var dialog = StringVector()
+
     /// Where the last `answerIdentity` had place for a tag of ours; 0 when To came with one.
     private(set) var tagPlace = 0
 
@@ -55,11 +58,12 @@ package struct MessageWriter: ~Copyable {
     /// Whether everything written since `begin` fitted.
     package var isWhole: Bool { !buffer.overflowed }
 
-    /// Begins a message.
-    package mutating func begin(isTrunk: Bool = false) {
+    /// Begins a message; tokens in it are bound to the dialog.
+    package mutating func begin(isTrunk: Bool = false, dialog: StringVector = StringVector()) {
         buffer.removeAll()
         isCompact = false
         self.isTrunk = isTrunk
+        self.dialog = dialog
     }
 
     /// Writes a literal.
@@ -388,7 +392,7 @@ package struct MessageWriter: ~Copyable {
     /// Writes a Contact that leads back to an Asterisk by a token; false when it cannot be made.
     package mutating func contact(
         through flow: Flow, _ message: Span<UInt8>, _ index: borrowing MessageIndex,
-        asterisk: SocketAddress, sequenceShift: UInt16, account: UInt32
+        asterisk: SocketAddress, sequenceShift: UInt16, account: TokenAccount
     ) -> Bool {
         guard let value = index.value(.contact) else { return true }
         guard let contact = try? NameAddress(value, in: message) else {
@@ -397,12 +401,17 @@ package struct MessageWriter: ~Copyable {
             return true
         }
         buffer.append("Contact: <sip:")
-        let source = tokens.mark(flow.peer.ip)
-        guard
-            tokens.write(
+        let user = message.bytes(contact.uri.user)
+        let isWritten: Bool
+        if index.isRequest, index.method == .register {
+            isWritten = tokens.write(
+                registrationOf: asterisk, account: account, user: user, into: &buffer)
+        } else {
+            isWritten = tokens.write(
                 asterisk: asterisk, sequenceShift: sequenceShift, account: account,
-                source: source, user: message.bytes(contact.uri.user), into: &buffer)
-        else { return false }
+                source: tokens.mark(flow.peer.ip), user: user, of: dialog, into: &buffer)
+        }
+        guard isWritten else { return false }
         buffer.append("@")
         append(address: listeners[Int(flow.listener)].endpoint.address)
         switch flow.transport {
@@ -433,7 +442,7 @@ package struct MessageWriter: ~Copyable {
     /// Writes the Record-Route by which an Asterisk reaches a phone.
     package mutating func recordRoute(_ inside: UInt8, to phone: Flow, account: Span<UInt8>) {
         buffer.append("Record-Route: <sip:")
-        tokens.write(flow: phone, account: account, into: &buffer)
+        tokens.write(flow: phone, account: account, of: dialog, into: &buffer)
         buffer.append("@")
         append(address: listeners[Int(inside)].endpoint.address)
         if listeners[Int(inside)].endpoint.transport == .tcp { buffer.append(";transport=tcp") }

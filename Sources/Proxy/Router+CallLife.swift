@@ -114,7 +114,9 @@ extension Router {
 
     // MARK: Inside a dialog
 
-    private mutating func heard(_ call: Handle) {
+    /// Something was said in a call, if it is one.
+    mutating func heard(_ call: Handle) {
+        guard call.exists else { return }
         calls[call].heard = now.monotonic
         calls[call].isConfirmed = true
     }
@@ -124,19 +126,14 @@ extension Router {
         if let found = calls.find(bytes, index) { heard(found) }
     }
 
-    /// Follows a phone's request inside a dialog; false when it was refused.
+    /// Follows a phone's request inside a dialog of an account (-1 when that is not known), in a call when there
+    /// is one; false when it was refused.
     mutating func follow(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
-        _ account: Int32
+        _ account: Int32, _ call: Handle
     ) -> Bool {
-        var found = calls.find(bytes, index) ?? .none
-        var account = account
-        if found.exists, !isOf(found, token) { found = .none }
-        if found.exists {
-            account = calls[found].account
-        } else if account < 0, index.method != .bye {
-            account = provenAccount(bytes, index, token)
-        }
+        var found = call
+        let account = call.exists ? calls[call].account : account
         guard index.method != .bye else {
             calls.end(found, &blocks, now.monotonic)
             return true
@@ -162,23 +159,15 @@ extension Router {
 
     /// Whether a token is of a call: nobody speaks in another account's call with a token of his own, or
     /// begins one at another Asterisk with an old token and the name of this one.
-    private mutating func isOf(_ handle: Handle, _ token: AsteriskToken) -> Bool {
+    mutating func isOf(_ handle: Handle, _ token: AsteriskToken) -> Bool {
         let call = calls[handle]
         let isRinging = !call.isAnswered && exchanges.contains(call.exchange)
         let asterisk =
             isRinging && call.direction == .made
             ? exchanges[call.exchange].asterisk : call.asterisk
-        return asterisk == token.asterisk
-            && Self.mark(&writer, accounts, call.account) == token.account
-    }
-
-    /// The account whose name From has, if the dialog's token is of that account; -1 if not.
-    private mutating func provenAccount(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken
-    ) -> Int32 {
-        let name = bytes.bytes(index.from.uri.user)
-        guard writer.tokens.mark(name) == token.account else { return -1 }
-        return accounts.number(name) ?? -1
+        // An Asterisk may speak by several ports of its address.
+        return asterisk.ip == token.asterisk.ip
+            && isName(of: call.account, token.account)
     }
 
     /// Whether a phone's request inside a dialog that we know nothing of may go on.

@@ -135,7 +135,7 @@ extension Router {
                 return false
             }
             let user = bytes.bytes(address.uri.user)
-            if isToken(user) {
+            if isToken(address.uri, account, bytes) {
                 // Somebody who is already in a call, whoever that is.
                 for call in calls.handles(of: account) { calls[call].isTransferred = true }
                 continue
@@ -174,8 +174,52 @@ extension Router {
         return true
     }
 
-    private mutating func isToken(_ user: Span<UInt8>) -> Bool {
-        user.count >= Self.shortestToken && writer.tokens.asterisk(user) != nil
+    /// Whether whom a Refer-To names is the other end of a dialog: of the one that its Replaces names, else of a
+    /// call of the account.
+    private mutating func isToken(
+        _ uri: URI, _ account: Int32, _ bytes: Span<UInt8>
+    ) -> Bool {
+        let user = bytes.bytes(uri.user)
+        guard user.count >= Self.shortestToken else { return false }
+        if let value = ReferredDialog.replaces(uri, in: bytes) {
+            scratch.removeAll()
+            return Self.opens(
+                &writer, user, in: ReferredDialog(value, in: bytes, &scratch), scratch)
+        }
+        for call in calls.handles(of: account)
+        where Self.opens(&writer, user, in: calls[call], blocks) {
+            return true
+        }
+        return false
+    }
+
+    private static func opens(
+        _ writer: inout MessageWriter, _ user: Span<UInt8>, in dialog: ReferredDialog,
+        _ text: borrowing ByteBuffer
+    ) -> Bool {
+        let bytes = text.span
+        return writer.tokens.asterisk(
+            user, callID: bytes.bytes(dialog.callID), bytes.bytes(dialog.fromTag),
+            bytes.bytes(dialog.toTag)) != nil
+    }
+
+    private static func opens(
+        _ writer: inout MessageWriter, _ user: Span<UInt8>, in call: Call,
+        _ blocks: borrowing BlockStore
+    ) -> Bool {
+        let bytes = blocks.span(call.block)
+        return writer.tokens.asterisk(
+            user, callID: bytes.extracting(call.range(.callID)),
+            bytes.bytes(tag(.from, of: call, bytes)), bytes.bytes(tag(.to, of: call, bytes))) != nil
+    }
+
+    /// The tag of one of the parties of a call, whose block the bytes are.
+    private static func tag(
+        _ piece: Call.Piece, of call: Call, _ bytes: Span<UInt8>
+    ) -> Slice {
+        let range = call.range(piece)
+        let party = Slice.from(range.lowerBound, to: range.upperBound)
+        return (try? NameAddress(party, in: bytes))?.tag ?? .empty
     }
 
     // MARK: Forwarding

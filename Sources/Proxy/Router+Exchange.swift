@@ -1,3 +1,4 @@
+internal import Digest
 internal import Reactor
 internal import Registrar
 internal import SIP
@@ -59,10 +60,15 @@ extension Router {
     }
 
     /// Begins an exchange: the request is kept, and an INVITE is answered with 100 at once.
+    ///
+    /// `dialog` is what the tokens of the request's dialog are bound to; without one it begins one.
     mutating func open(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction,
+        in dialog: StringVector? = nil
     ) -> Handle? {
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
+        exchange.inDialog = dialog != nil
+        exchange.dialog = dialog ?? newDialog(bytes, index)
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
         exchange.request = blocks.store(bytes)
@@ -81,6 +87,15 @@ extension Router {
         keys.add(Int32(bitPattern: handle.index), exchange.key)
         if index.method == .invite { answerLocally(handle, 100, "Trying") }
         return handle
+    }
+
+    /// What the tokens of the dialog that a request begins are bound to.
+    private mutating func newDialog(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> StringVector {
+        guard index.method.carriesContact else { return StringVector() }
+        return writer.tokens.dialog(
+            callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
     }
 
     /// An exchange is an account's, or that of the trunk whose row the account is.

@@ -12,6 +12,11 @@ extension Router {
     /// How long an Asterisk may leave an INVITE without any response before the next one gets it.
     static let patienceForAnswer = Milliseconds.seconds(3)
 
+    /// Begins a message of an exchange.
+    private mutating func begin(_ handle: Handle) {
+        writer.begin(isTrunk: exchanges[handle].isTrunk, dialog: exchanges[handle].dialog)
+    }
+
     // MARK: Inward
 
     /// Sends an exchange's kept request to an Asterisk that was not tried yet; false when there is none.
@@ -63,7 +68,7 @@ extension Router {
         _ index: borrowing MessageIndex
     ) {
         guard let client = beginInward(handle, address) else { return }
-        writer.begin(isTrunk: exchanges[handle].isTrunk)
+        begin(handle)
         Self.writeInward(
             &writer, texts, accounts, exchanges[handle], bytes, index, clients[client], client, nil)
         sendInward(handle, client)
@@ -103,7 +108,7 @@ extension Router {
     private mutating func writeKept(
         _ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?
     ) {
-        writer.begin(isTrunk: exchanges[handle].isTrunk)
+        begin(handle)
         Self.writeKept(
             &writer, blocks, texts, accounts, exchanges[handle], parser, clients[client], client,
             answer)
@@ -135,10 +140,8 @@ extension Router {
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
-            let account =
-                exchange.isTrunk
-                ? accounts.name(exchange.account) : bytes.bytes(index.from.uri.user)
-            writer.recordRoute(client.flow.listener, to: exchange.flow, account: account)
+            writer.recordRoute(
+                client.flow.listener, to: exchange.flow, account: accounts.name(exchange.account))
             writer.recordRoutes(bytes, index)
         }
         writer.identity(
@@ -187,20 +190,22 @@ extension Router {
         _ handle: Handle, _ flow: Flow, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        writer.begin(isTrunk: exchanges[handle].isTrunk)
-        let mark = Self.mark(&writer, accounts, exchanges[handle].account)
+        begin(handle)
+        let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
         let good = Self.writeOutward(
-            &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch, mark)
+            &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch,
+            account)
         return sendOutward(handle, client, isGood: good)
     }
 
     /// Sends an exchange's kept request as `forwardOutward` does the one at hand.
     mutating func forwardKept(_ handle: Handle, _ flow: Flow) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        writer.begin(isTrunk: exchanges[handle].isTrunk)
-        let mark = Self.mark(&writer, accounts, exchanges[handle].account)
+        begin(handle)
+        let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
         let good = Self.writeKept(
-            &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch, mark)
+            &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch,
+            account)
         return sendOutward(handle, client, isGood: good)
     }
 
@@ -227,17 +232,17 @@ extension Router {
         buffer.append(bindings.contact(binding))
     }
 
-    /// The hash of an account's name that binds a token to it.
-    static func mark(
+    /// How tokens name an account; of none (-1) they name nobody.
+    static func tokenAccount(
         _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ account: Int32
-    ) -> UInt32 {
-        writer.tokens.mark(accounts.name(account))
+    ) -> TokenAccount {
+        writer.tokens.account(accounts.name(account))
     }
 
     private static func writeKept(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ exchange: Exchange,
         _ parser: MessageParser, _ client: Client, _ handle: Handle, uri: borrowing ByteBuffer,
-        _ account: UInt32
+        _ account: TokenAccount
     ) -> Bool {
         let bytes = blocks.span(exchange.request)
         var index = MessageIndex()
@@ -248,7 +253,7 @@ extension Router {
     private static func writeOutward(
         _ writer: inout MessageWriter, _ exchange: Exchange, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex, _ client: Client, _ handle: Handle,
-        uri: borrowing ByteBuffer, _ account: UInt32
+        uri: borrowing ByteBuffer, _ account: TokenAccount
     ) -> Bool {
         writer.append(bytes.bytes(index.methodSlice))
         writer.append(" ")

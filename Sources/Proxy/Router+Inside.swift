@@ -34,23 +34,11 @@ extension Router {
         }
     }
 
-    /// The token in the topmost Route, by which an Asterisk reaches a phone.
-    private mutating func routeToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
-        -> PhoneToken?
-    {
-        guard let value = index.value(.route) else { return nil }
-        var list = ValueList(value)
-        guard let top = list.next(in: bytes), let route = try? NameAddress(top, in: bytes) else {
-            return nil
-        }
-        return writer.tokens.phone(bytes.bytes(route.uri.user))
-    }
-
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func insideDialogRequest(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: PhoneToken
     ) {
-        let account = accounts.find(token.account.span) ?? -1
+        let account = number(ofToken: token.account.span)
         guard let last = openWay(token.flow, account) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
             refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
@@ -63,9 +51,8 @@ extension Router {
             return
         }
         followInside(bytes, index, flow, way, account)
-        guard let handle = open(bytes, index, flow, .outward) else { return }
+        guard let handle = open(bytes, index, flow, .outward, in: token.dialog) else { return }
         assign(handle, to: account)
-        exchanges[handle].inDialog = true
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
         if !forwardOutward(handle, way, bytes, index) {

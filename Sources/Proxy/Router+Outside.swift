@@ -11,13 +11,10 @@ extension Router {
         let key = exchangeKey(bytes, index)
         if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
         guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
-        let token = dialogToken(bytes, index)
-        if token == nil, index.requestURI.user.length >= Self.shortestToken, isStranger,
-            !replayed
-        {
-            offence(.forgedToken, flow)
-        }
         let trunk = sendingTrunk(flow)
+        let token = dialogToken(bytes, index, trunk)
+        let registration = token == nil ? registrationToken(bytes, index, trunk) : nil
+        if token == nil, registration == nil, isForeignToken(bytes, index, flow, trunk) { return }
         guard token != nil || trunk != nil && index.method != .register || isForUs(bytes, index)
         else {
             foreign(bytes, index, flow)
@@ -28,12 +25,12 @@ extension Router {
             return
         }
         guard isUnderstood(bytes, index, flow) else { return }
-        let isNew = token == nil || trunk != nil && index.to.tag.isEmpty
+        let isNew = token == nil
         let isForEdge =
             isNew && index.method == .options && (trunk != nil || index.requestURI.user.isEmpty)
         let endsHere = isForEdge || isNew && index.method == .register
         guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
-        if let token, !isNew {
+        if let token {
             dialogRequest(bytes, index, flow, token, replayed)
             return
         }
@@ -43,7 +40,7 @@ extension Router {
         case .options where isForEdge: answerOptions(bytes, index, flow)
         default:
             if let trunk {
-                trunkRequest(trunk, token, bytes, index, flow, replayed)
+                trunkRequest(trunk, registration, bytes, index, flow, replayed)
             } else {
                 newRequest(bytes, index, flow, key, replayed)
             }
@@ -88,17 +85,6 @@ extension Router {
             if host.equalsCaseless(domain.span) { return true }
         }
         return false
-    }
-
-    /// A token is longer than any number that is dialled, in bytes.
-    static let shortestToken = 32
-
-    /// The token in the Request-URI, when the URI is one that we have handed out.
-    private mutating func dialogToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex)
-        -> AsteriskToken?
-    {
-        guard index.requestURI.user.length >= Self.shortestToken else { return nil }
-        return writer.tokens.asterisk(bytes.bytes(index.requestURI.user))
     }
 
     /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
@@ -159,6 +145,15 @@ extension Router {
             refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
+        guard mayUse(token, index) else {
+            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "old-token")
+            return
+        }
+        let found = calls.find(bytes, index) ?? .none
+        guard !found.exists || isOf(found, token) else {
+            refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+            return
+        }
         let trunk = trunkAccount(token, flow)
         let isFromDialog = trunk != nil || writer.tokens.mark(flow.peer.ip) == token.source
         if index.method == .ack {
@@ -167,30 +162,24 @@ extension Router {
                 refuseRecord("ack-from-elsewhere", 0, index, bytes, flow)
                 return
             }
-            callConfirmed(bytes, index)
+            heard(found)
             forwardACK(bytes, index, token, trunk)
             return
         }
-        var account: Int32 = trunk ?? -1
-        if trunk == nil, let number = accounts.find(bytes.bytes(index.from.uri.user)),
-            writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account
-        {
-            account = number
-        }
+        let account = trunk ?? number(of: token, bytes, index, found)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
-        if !isFromDialog {
-            guard let number = authenticate(bytes, index, flow, replayed) else { return }
-            guard writer.tokens.mark(bytes.bytes(index.from.uri.user)) == token.account else {
+        let mustProve = !isFromDialog
+        if mustProve {
+            guard let proven = authenticate(bytes, index, flow, replayed) else { return }
+            guard proven == account else {
                 refuse(bytes, index, flow, 403, "Forbidden", "other-account")
                 return
             }
-            account = number
         }
-        guard follow(bytes, index, flow, token, account) else { return }
-        guard let handle = open(bytes, index, flow, .inward) else { return }
+        guard follow(bytes, index, flow, token, account, found) else { return }
+        guard let handle = open(bytes, index, flow, .inward, in: token.dialog) else { return }
         assign(handle, to: account)
-        exchanges[handle].inDialog = true
         exchanges[handle].caller = caller(bytes, index, trunk)
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift

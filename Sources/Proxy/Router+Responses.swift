@@ -265,7 +265,7 @@ extension Router {
         let exchange = exchanges[owner]
         // What has failed has nothing more to say, however late a 2xx comes.
         guard exchange.identity.exists else { return }
-        writer.begin(isTrunk: exchange.isTrunk)
+        writer.begin(isTrunk: exchange.isTrunk, dialog: exchange.dialog)
         writer.append("SIP/2.0 ")
         writer.append(decimal: UInt64(index.status))
         writer.append(" ")
@@ -294,7 +294,7 @@ extension Router {
             }
         } else if exchange.method.carriesContact {
             writer.recordRoutes(bytes, index)
-            let account = Self.mark(&writer, accounts, exchange.account)
+            let account = Self.tokenAccount(&writer, accounts, exchange.account)
             let good = writer.contact(
                 through: exchange.flow, bytes, index, asterisk: exchange.asterisk,
                 sequenceShift: exchange.sequenceShift, account: account)

@@ -80,7 +80,7 @@ extension Router {
     mutating func trunkAccount(_ token: AsteriskToken, _ flow: Flow) -> Int32? {
         guard let number = trunk(at: flow.peer.ip) else { return nil }
         let account = trunks[number].account
-        return Self.mark(&writer, accounts, account) == token.account ? account : nil
+        return isName(of: account, token.account) ? account : nil
     }
 
     /// Whether a trunk may have one more call; one that may not is refused, so that whoever asks can take
@@ -118,7 +118,7 @@ extension Router {
     ///
     /// `token` is that of the Contact by which an Asterisk has registered there, if it is what the trunk calls.
     mutating func trunkRequest(
-        _ number: Int, _ token: AsteriskToken?, _ bytes: Span<UInt8>,
+        _ number: Int, _ token: RegistrationToken?, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) {
         // Providers tell of voice mail out of any dialog.
@@ -173,17 +173,18 @@ extension Router {
 
     /// Whether what a trunk calls is safe for any dialplan.
     private mutating func isDialable(
-        _ token: AsteriskToken?, _ account: Int32, _ bytes: Span<UInt8>,
+        _ token: RegistrationToken?, _ account: Int32, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex
     ) -> Bool {
         let called = bytes.bytes(MessageWriter.number(index.to.uri.user, bytes))
         guard called.isEmpty || isDialable(called) else { return false }
-        if let token { return token.account == Self.mark(&writer, accounts, account) }
+        if let token { return isName(of: account, token.account) }
         return isDialable(bytes.bytes(MessageWriter.number(index.requestURI.user, bytes)))
     }
 
     /// The Asterisk that a registration at the trunk is of, unless it is out of use.
-    private mutating func asterisk(of token: AsteriskToken, _ handle: Handle) -> SocketAddress? {
+    private mutating func asterisk(of token: RegistrationToken, _ handle: Handle) -> SocketAddress?
+    {
         guard
             let number = asterisks.firstIndex(where: {
                 $0.address == token.asterisk && $0.state != .down

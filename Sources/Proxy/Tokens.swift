@@ -1,8 +1,39 @@
-internal import Digest
+package import Digest
 internal import Messages
 package import Registrar
 internal import SIP
 package import Sys
+
+/// The account that a token names: its name, or of a longer one a keyed hash.
+package struct TokenAccount: BitwiseCopyable, Equatable, Sendable {
+    /// The longest name that is kept whole, in bytes.
+    package static let longestName = 24
+
+    private var bytes = InlineArray<24, UInt8>(repeating: 0)
+    private var count: UInt8 = 0
+    /// Whether the bytes are those of the hash.
+    package private(set) var isHash = false
+
+    /// Nobody, as whom a token without an account is taken.
+    package init() {}
+
+    /// The account of these bytes, of which the first 24 count.
+    fileprivate init(_ source: Span<UInt8>, isHash: Bool) {
+        count = UInt8(min(source.count, Self.longestName))
+        for index in 0..<Int(count) { bytes[index] = source[index] }
+        self.isHash = isHash
+    }
+
+    /// The name, or the hash.
+    package var span: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { bytes.span.extracting(0..<Int(count)) }
+    }
+
+    package static func == (left: TokenAccount, right: TokenAccount) -> Bool {
+        left.isHash == right.isHash && left.span.equals(right.span)
+    }
+}
 
 /// What a phone's in-dialog requests carry as their Request-URI's user part: the way to the Asterisk.
 package struct AsteriskToken: Equatable, Sendable {
@@ -10,12 +41,16 @@ package struct AsteriskToken: Equatable, Sendable {
     package var asterisk: SocketAddress
     /// How much higher the CSeq is on the inner side.
     package var sequenceShift: UInt16
-    /// A hash of the account's name, which binds the token to it.
-    package var account: UInt32
+    /// The account whose dialog it is.
+    package var account: TokenAccount
     /// A hash of the phone's IP address: from another one, the request must authenticate.
     package var source: UInt32
     /// The user part of the Asterisk's Contact.
     package var user: TokenText
+    /// What the tokens of the dialog are bound to.
+    package var dialog = StringVector()
+    /// Whether it was sealed before tokens were bound to dialogs.
+    package var isOld = false
 }
 
 /// What an Asterisk's in-dialog requests carry in their Route: the way to the phone.
@@ -24,6 +59,18 @@ package struct PhoneToken: Equatable, Sendable {
     package var flow: Flow
     /// The account, whose other bindings serve when the way is closed.
     package var account: TokenText
+    /// What the tokens of the dialog are bound to.
+    package var dialog = StringVector()
+}
+
+/// What stands as the user part of a Contact that an Asterisk registers at a trunk.
+package struct RegistrationToken: Equatable, Sendable {
+    /// The Asterisk.
+    package var asterisk: SocketAddress
+    /// The row of the trunk.
+    package var account: TokenAccount
+    /// The user part of the Asterisk's Contact.
+    package var user: TokenText
 }
 
 /// A text out of a token, in place: no longer than a token's plaintext.
@@ -49,11 +96,16 @@ package struct TokenText: BitwiseCopyable, Equatable, Sendable {
 }
 
 /// Makes and opens the tokens that stand for addresses in SIP messages.
+///
+/// A token of a dialog is bound to the Call-ID up to its host, which alone differs between the sides, and to
+/// the tag of who began the dialog: in another dialog it is no token.
 package struct Tokens: ~Copyable {
+    /// The kinds of tokens that are bound to nothing.
     private enum Kind: UInt8 {
-        case asterisk = 1
-        case phone = 2
+        case oldAsterisk = 1
+        case oldPhone = 2
         case host = 3
+        case registration = 4
     }
 
     private var seal: TokenSeal
@@ -65,6 +117,8 @@ package struct Tokens: ~Copyable {
         seal = TokenSeal(key: key)
         hash = KeyedHash(key: key)
     }
+
+    // MARK: Hashes
 
     /// A hash that only holders of the key can compute, of any bytes.
     package mutating func mark(_ bytes: Span<UInt8>) -> UInt32 {
@@ -86,14 +140,29 @@ package struct Tokens: ~Copyable {
         return mark(bytes.span)
     }
 
-    private mutating func put(_ address: SocketAddress) {
-        if address.ip.isV4 {
-            plain.append(4)
-            for index in 12..<16 { plain.append(address.ip.byte(index)) }
-        } else {
-            plain.append(6)
-            for index in 0..<16 { plain.append(address.ip.byte(index)) }
+    /// How tokens name the account of a name.
+    package mutating func account(_ name: Span<UInt8>) -> TokenAccount {
+        guard name.count > TokenAccount.longestName else {
+            return TokenAccount(name, isHash: false)
         }
+        let value = hash.hash(name)
+        return TokenAccount(value.bytes.span.extracting(0..<8), isHash: true)
+    }
+
+    /// What the tokens of a dialog are bound to, of its Call-ID and the tag of who began it.
+    package mutating func dialog(callID: Span<UInt8>, tag: Span<UInt8>) -> StringVector {
+        seal.dialog(callID: callID.upToHost, tag: tag)
+    }
+
+    // MARK: Writing
+
+    private mutating func put(_ ip: IPAddress) {
+        for index in (ip.isV4 ? 12 : 0)..<16 { plain.append(ip.byte(index)) }
+    }
+
+    private mutating func put(_ address: SocketAddress) {
+        plain.append(address.ip.isV4 ? 4 : 6)
+        put(address.ip)
         put(UInt32(address.port), bytes: 2)
     }
 
@@ -105,34 +174,46 @@ package struct Tokens: ~Copyable {
 
     /// Writes the token of the way to an Asterisk; false when its Contact's user part is too long.
     package mutating func write(
-        asterisk: SocketAddress, sequenceShift: UInt16, account: UInt32, source: UInt32,
-        user: Span<UInt8>, into buffer: inout ByteBuffer
+        asterisk: SocketAddress, sequenceShift: UInt16, account: TokenAccount, source: UInt32,
+        user: Span<UInt8>, of dialog: StringVector, into buffer: inout ByteBuffer
     ) -> Bool {
         plain.removeAll()
-        plain.append(Kind.asterisk.rawValue)
-        put(asterisk)
-        put(UInt32(sequenceShift), bytes: 2)
-        put(account, bytes: 4)
+        var head = Head(asterisk, isPhone: false)
+        head.low = account.isHash ? Head.hash : UInt8(account.span.count)
+        plain.append(head.byte)
+        put(asterisk.ip)
+        if !head.hasUsualPort { put(UInt32(asterisk.port), bytes: 2) }
+        if sequenceShift < Head.longShift {
+            plain.append(UInt8(sequenceShift))
+        } else {
+            plain.append(UInt8(Head.longShift))
+            put(UInt32(sequenceShift), bytes: 2)
+        }
         put(source, bytes: 4)
+        plain.append(account.span)
         plain.append(user)
         guard plain.count <= TokenSeal.maximumPlaintext else { return false }
-        seal.seal(plain, into: &buffer)
+        seal.seal(plain, of: dialog, into: &buffer)
         return true
     }
 
     /// Writes the token of the way to a phone.
-    package mutating func write(flow: Flow, account: Span<UInt8>, into buffer: inout ByteBuffer) {
+    package mutating func write(
+        flow: Flow, account: Span<UInt8>, of dialog: StringVector, into buffer: inout ByteBuffer
+    ) {
         plain.removeAll()
-        plain.append(Kind.phone.rawValue)
-        plain.append(flow.transport.rawValue)
+        var head = Head(flow.peer, isPhone: true)
+        head.low = flow.transport.rawValue
+        plain.append(head.byte)
         plain.append(flow.listener)
-        put(flow.peer)
+        put(flow.peer.ip)
+        if !head.hasUsualPort { put(UInt32(flow.peer.port), bytes: 2) }
         if flow.transport.isStream {
             put(UInt32(truncatingIfNeeded: flow.connection >> 32), bytes: 4)
             put(UInt32(truncatingIfNeeded: flow.connection), bytes: 4)
         }
         plain.append(account)
-        seal.seal(plain, into: &buffer)
+        seal.seal(plain, of: dialog, into: &buffer)
     }
 
     /// Writes the token of an inside address in a Call-ID; port 0 stands for none.
@@ -143,34 +224,68 @@ package struct Tokens: ~Copyable {
         seal.seal(plain, into: &buffer)
     }
 
-    /// The way to an Asterisk of a token, or nil for what is not such a token.
-    package mutating func asterisk(_ token: Span<UInt8>) -> AsteriskToken? {
-        guard seal.open(token, into: &plain) else { return nil }
-        var reader = TokenReader(plain.span)
-        guard reader.byte() == Kind.asterisk.rawValue, let address = reader.address(),
-            let shift = reader.number(2), let account = reader.number(4),
-            let source = reader.number(4)
-        else { return nil }
-        return AsteriskToken(
-            asterisk: address, sequenceShift: UInt16(shift), account: UInt32(account),
-            source: UInt32(source), user: reader.rest())
+    /// Writes the token of a Contact that an Asterisk registers at a trunk, always the same for the same one;
+    /// false when its user part is too long.
+    package mutating func write(
+        registrationOf asterisk: SocketAddress, account: TokenAccount, user: Span<UInt8>,
+        into buffer: inout ByteBuffer
+    ) -> Bool {
+        plain.removeAll()
+        plain.append(Kind.registration.rawValue)
+        put(asterisk)
+        plain.append(account.isHash ? Head.hash : UInt8(account.span.count))
+        plain.append(account.span)
+        plain.append(user)
+        guard plain.count <= TokenSeal.maximumPlaintext else { return false }
+        seal.seal(plain, into: &buffer)
+        return true
     }
 
-    /// The way to a phone of a token, or nil for what is not such a token.
-    package mutating func phone(_ token: Span<UInt8>) -> PhoneToken? {
-        guard seal.open(token, into: &plain) else { return nil }
-        var reader = TokenReader(plain.span)
-        guard reader.byte() == Kind.phone.rawValue,
-            let transport = reader.byte().flatMap({ Transport(rawValue: $0) }),
-            let listener = reader.byte(), let peer = reader.address()
-        else { return nil }
-        var connection: UInt64 = 0
-        if transport.isStream {
-            guard let number = reader.number(8) else { return nil }
-            connection = number
+    // MARK: Opening
+
+    /// The way to an Asterisk of a token in a dialog, or nil for what is not a token of it.
+    ///
+    /// The Call-ID may have its host; either of the two tags may be that of who began the dialog.
+    package mutating func asterisk(
+        _ token: Span<UInt8>, callID: Span<UInt8>, _ from: Span<UInt8>, _ to: Span<UInt8>
+    ) -> AsteriskToken? {
+        guard let dialog = seal.open(token, callID: callID.upToHost, from, to, into: &plain) else {
+            return nil
         }
-        let flow = Flow(transport, listener: listener, peer: peer, connection: connection)
-        return PhoneToken(flow: flow, account: reader.rest())
+        var reader = TokenReader(plain.span)
+        guard let head = reader.byte().map(Head.init(reading:)), !head.isPhone,
+            let address = reader.address(head), let shift = reader.shift(),
+            let source = reader.number(4), let account = reader.account(head.low)
+        else { return nil }
+        return AsteriskToken(
+            asterisk: address, sequenceShift: shift, account: account, source: UInt32(source),
+            user: reader.rest(), dialog: dialog)
+    }
+
+    /// The way to a phone of a token in a dialog, or nil for what is not a token of it.
+    ///
+    /// The Call-ID may have its host; either of the two tags may be that of who began the dialog.
+    package mutating func phone(
+        _ token: Span<UInt8>, callID: Span<UInt8>, _ from: Span<UInt8>, _ to: Span<UInt8>
+    ) -> PhoneToken? {
+        guard let dialog = seal.open(token, callID: callID.upToHost, from, to, into: &plain) else {
+            return nil
+        }
+        return phone(dialog)
+    }
+
+    /// Whether a token leads to a phone in the dialog whose tokens are bound to this.
+    package mutating func isPhone(_ token: Span<UInt8>, of dialog: StringVector) -> Bool {
+        seal.open(token, of: dialog, into: &plain) && phone(dialog) != nil
+    }
+
+    private func phone(_ dialog: StringVector) -> PhoneToken? {
+        var reader = TokenReader(plain.span)
+        guard let head = reader.byte().map(Head.init(reading:)), head.isPhone,
+            let transport = Transport(rawValue: head.low), let listener = reader.byte(),
+            let peer = reader.address(head), let flow = reader.flow(transport, listener, peer)
+        else { return nil }
+        return PhoneToken(flow: flow, account: reader.rest(), dialog: dialog)
     }
 
     /// The inside address of a token in a Call-ID, or nil for what is not such a token.
@@ -181,6 +296,79 @@ package struct Tokens: ~Copyable {
             return nil
         }
         return reader.isAtEnd ? address : nil
+    }
+
+    /// The registered Contact of a token, or nil for what is not such a token.
+    package mutating func registration(_ token: Span<UInt8>) -> RegistrationToken? {
+        guard seal.open(token, into: &plain) else { return nil }
+        var reader = TokenReader(plain.span)
+        guard reader.byte() == Kind.registration.rawValue, let address = reader.address(),
+            let length = reader.byte(), let account = reader.account(length)
+        else { return nil }
+        return RegistrationToken(asterisk: address, account: account, user: reader.rest())
+    }
+
+    // MARK: Tokens of before they were bound to dialogs
+
+    /// The way to an Asterisk of an old token, with the mark of the account's name instead of the account;
+    /// nil for what is not such a token.
+    package mutating func oldAsterisk(_ token: Span<UInt8>) -> (AsteriskToken, account: UInt32)? {
+        guard seal.open(token, into: &plain) else { return nil }
+        var reader = TokenReader(plain.span)
+        guard reader.byte() == Kind.oldAsterisk.rawValue, let address = reader.address(),
+            let shift = reader.number(2), let account = reader.number(4),
+            let source = reader.number(4)
+        else { return nil }
+        let token = AsteriskToken(
+            asterisk: address, sequenceShift: UInt16(shift), account: TokenAccount(),
+            source: UInt32(source), user: reader.rest(), isOld: true)
+        return (token, UInt32(account))
+    }
+
+    /// The way to a phone of an old token, or nil for what is not such a token.
+    package mutating func oldPhone(_ token: Span<UInt8>) -> PhoneToken? {
+        guard seal.open(token, into: &plain) else { return nil }
+        var reader = TokenReader(plain.span)
+        guard reader.byte() == Kind.oldPhone.rawValue,
+            let transport = reader.byte().flatMap({ Transport(rawValue: $0) }),
+            let listener = reader.byte(), let peer = reader.address(),
+            let flow = reader.flow(transport, listener, peer)
+        else { return nil }
+        return PhoneToken(flow: flow, account: reader.rest())
+    }
+}
+
+/// The first byte of a token of a dialog, which says what the others are.
+private struct Head {
+    /// The length that stands for a hash of the account's name.
+    static let hash: UInt8 = 31
+    /// From this on, how much higher the CSeq is stands in two bytes of its own.
+    static let longShift: UInt16 = 255
+
+    /// Whether it leads to a phone, not to an Asterisk.
+    var isPhone: Bool
+    /// Whether the address is an IPv6 one.
+    var isV6: Bool
+    /// Whether the port is SIP's own, and left out.
+    var hasUsualPort: Bool
+    /// Toward an Asterisk the length of the account's name, toward a phone the transport; below 32.
+    var low: UInt8 = 0
+
+    init(_ address: SocketAddress, isPhone: Bool) {
+        self.isPhone = isPhone
+        isV6 = !address.ip.isV4
+        hasUsualPort = address.port == 5060
+    }
+
+    init(reading byte: UInt8) {
+        isPhone = byte & 0x80 != 0
+        isV6 = byte & 0x40 != 0
+        hasUsualPort = byte & 0x20 != 0
+        low = byte & 0x1F
+    }
+
+    var byte: UInt8 {
+        (isPhone ? 0x80 : 0) | (isV6 ? 0x40 : 0) | (hasUsualPort ? 0x20 : 0) | low
     }
 }
 
@@ -207,17 +395,58 @@ private struct TokenReader: ~Escapable {
         return value
     }
 
+    /// An address behind the byte of its family.
     mutating func address() -> SocketAddress? {
         switch byte() {
-        case 4:
-            guard let ip = number(4), let port = number(2) else { return nil }
-            return SocketAddress(IPAddress(v4: UInt32(ip)), port: UInt16(port))
-        case 6:
-            guard let high = number(8), let low = number(8), let port = number(2) else {
-                return nil
-            }
-            return SocketAddress(IPAddress(high: high, low: low), port: UInt16(port))
-        default: return nil
+        case 4: address(isV6: false, port: nil)
+        case 6: address(isV6: true, port: nil)
+        default: nil
+        }
+    }
+
+    /// The address that a token's first byte tells of.
+    mutating func address(_ head: Head) -> SocketAddress? {
+        address(isV6: head.isV6, port: head.hasUsualPort ? 5060 : nil)
+    }
+
+    private mutating func address(isV6: Bool, port usual: UInt16?) -> SocketAddress? {
+        let ip: IPAddress
+        if isV6 {
+            guard let high = number(8), let low = number(8) else { return nil }
+            ip = IPAddress(high: high, low: low)
+        } else {
+            guard let low = number(4) else { return nil }
+            ip = IPAddress(v4: UInt32(low))
+        }
+        if let usual { return SocketAddress(ip, port: usual) }
+        return number(2).map { SocketAddress(ip, port: UInt16($0)) }
+    }
+
+    /// How much higher the CSeq is on the inner side.
+    mutating func shift() -> UInt16? {
+        guard let short = byte() else { return nil }
+        guard short == UInt8(Head.longShift) else { return UInt16(short) }
+        return number(2).map { UInt16($0) }
+    }
+
+    /// An account whose name is of this length, or a hash.
+    mutating func account(_ length: UInt8) -> TokenAccount? {
+        let isHash = length == Head.hash
+        let count = isHash ? 8 : Int(length)
+        guard isHash || count <= TokenAccount.longestName, bytes.count - at >= count else {
+            return nil
+        }
+        defer { at += count }
+        return TokenAccount(bytes.extracting(at..<at + count), isHash: isHash)
+    }
+
+    /// The way to a peer, whose connection comes next when it has one.
+    mutating func flow(
+        _ transport: Transport, _ listener: UInt8, _ peer: SocketAddress
+    ) -> Flow? {
+        guard transport.isStream else { return Flow(transport, listener: listener, peer: peer) }
+        return number(8).map {
+            Flow(transport, listener: listener, peer: peer, connection: $0)
         }
     }
 
@@ -227,4 +456,12 @@ private struct TokenReader: ~Escapable {
     }
 
     var isAtEnd: Bool { at == bytes.count }
+}
+
+extension Span where Element == UInt8 {
+    /// A Call-ID up to its host, which alone differs between the sides; all of one without a host.
+    var upToHost: Span<UInt8> {
+        @_lifetime(copy self)
+        get { extracting(0..<(first(UInt8(ascii: "@")) ?? count)) }
+    }
 }

@@ -140,6 +140,7 @@ import Testing
     func tokenWithoutDialog(_ method: String) throws {
         let edge = Edge()
         let (alice, asterisk, dialog) = try answered(edge)
+        try alice.register()
         _ = alice.all()
         alice.send(
             alice.request(
