@@ -139,7 +139,8 @@ extension Router {
             return true
         }
         guard account >= 0 else {
-            guard index.method == .refer else { return true }
+            // What might begin a call is somebody's.
+            guard index.method == .refer || index.method == .invite else { return true }
             refuse(bytes, index, flow, 403, "Forbidden", "other-account")
             return false
         }

@@ -206,6 +206,12 @@ private struct Conversation {
             dialog.target = try phone.expect(200).contactURI
         }
         #expect("\(edge.router.callRows())".contains(name))
+        edge.restart()
+        // Nobody knows now whose call an INVITE in another name would be.
+        var other = dialog
+        other.local = "<sip:desk@example.com>;tag=\(name)1"
+        phone.send(other.request("INVITE", via: phone.via, ["Contact: <\(phone.contact)>"]))
+        #expect(phone.all().map(\.status) == [403] && asterisk.next() == nil)
         phone.send(dialog.request("BYE", via: phone.via))
         _ = try asterisk.expect("BYE")
         #expect(edge.router.load.calls == 0)

@@ -320,6 +320,28 @@ extension Edge {
         #expect(try asterisk.expect("BYE").uri == "sip:300@[fd00::10]:5060")
     }
 
+    @Test("over IPv6 too a token leads nowhere in another dialog")
+    func otherDialog() throws {
+        let edge = edge()
+        let alice = Phone(edge, "alice", at: "[2001:db8::7]:40000")
+        try alice.register(contacts: ["<sip:alice@[2001:db8::7]:5060>"])
+        let asterisk = Asterisk(edge, at: "[fd00::10]:5060")
+        var calls = try ["one", "two"].map { callID in
+            let sent = try alice.ask("INVITE", "sip:100@example.com", callID: callID)
+            asterisk.answer(try asterisk.expect("INVITE"), 200)
+            return Dialog(caller: sent, try alice.expect(200))
+        }
+        var forged = calls[0]
+        forged.target = calls[1].target
+        for method in dialogMethods {
+            alice.send(forged.request(method, via: alice.via))
+            #expect(alice.all().map(\.status) == (method == "ACK" ? [] : [481]), "\(method)")
+        }
+        #expect(asterisk.next() == nil)
+        alice.send(calls[0].request("BYE", via: alice.via))
+        _ = try asterisk.expect("BYE")
+    }
+
     @Test("a registered phone hears by STUN where it is seen")
     func stun() throws {
         let edge = edge()
