@@ -7,8 +7,8 @@ internal import Sys
 /// The router, in any order of events.
 extension Properties {
     /// Whatever phones, Asterisks, directory and the clock do in whatever order: a request gets one final answer,
-    /// the inside is only sent to at the Asterisks, no inside address leaves, and when all is over the router
-    /// holds as much as in the beginning.
+    /// a token leads nowhere but in its dialog, the inside is only sent to at the Asterisks, no inside address
+    /// leaves, and when all is over the router holds as much as in the beginning.
     ///
     /// The bytes choose the events, see `RouterPlay`.
     package static func router(_ bytes: Span<UInt8>) -> String? {
@@ -301,21 +301,46 @@ private final class RouterPlay {
         }
         dialog.sequence += calls
         calls += 1
-        let method = Self.methods[next() % Self.methods.count]
-        send(dialog.request(method, via: peers[peer].via), peer)
+        let choice = next()
+        let method = Self.methods[choice % Self.methods.count]
+        if choice >= 128, peers[peer] is Phone, let other = pick(messages) {
+            borrow(other, dialog, method, peer)
+        } else {
+            send(dialog.request(method, via: peers[peer].via), peer)
+        }
+    }
+
+    /// A phone speaks in a dialog with the token of another one, of which no Asterisk may hear.
+    private func borrow(_ other: Message, _ own: Dialog, _ method: String, _ peer: Int) {
+        func name(_ callID: String) -> Substring { callID.prefix { $0 != "@" } }
+        guard name(other["Call-ID"]) != name(own.callID) else { return }
+        var dialog = own
+        dialog.target = other.contactURI
+        let sign = "X-Borrowed: \(calls)"
+        collect()
+        send(dialog.request(method, via: peers[peer].via, [sign]), peer)
+        for asterisk in asterisks {
+            let heard = edge.inboxes[asterisk.flow] ?? []
+            guard heard.contains(where: { $0["X-Borrowed"] == "\(calls)" }) else { continue }
+            fault = fault ?? "a token of \(other["Call-ID"]) passes in \(own.callID)"
+        }
     }
 
     private func sendAgain(_ peer: Int) {
         guard let bytes = pick(sent[peer]) else { return }
-        send(bytes, next() % 4 == 0 ? next() % peers.count : peer)
+        send(bytes, next() % 4 == 0 ? another(peer) : peer)
     }
 
-    /// Something that one got is sent back by another; by an Asterisk if an Asterisk got it, since a phone
-    /// would get the inside addresses in it back.
+    /// Who else might send what a peer has: for an Asterisk an Asterisk, since a phone would get the inside addresses
+    /// in it back.
+    private func another(_ peer: Int) -> Int {
+        peers[peer] is PBX ? phones.count + next() % 2 : next() % peers.count
+    }
+
+    /// Something that one got is sent back by another.
     private func reflect(_ peer: Int) {
         guard let message = pick(got[peer]) else { return }
-        let isInside = peers[peer] is PBX
-        let other = isInside ? phones.count + next() % 2 : next() % peers.count
+        let other = another(peer)
         let lines =
             [message.start]
             + message.headers.filter { $0.name != "Content-Length" }
