@@ -47,6 +47,29 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
     package var isKept = false
     /// Whether phones may register it.
     package fileprivate(set) var mayRegister = false
+    /// How much it has of the tables that all share.
+    var share = AccountShare()
+}
+
+/// How much an account has of the tables that all share: at most an eighth of each.
+struct AccountShare: BitwiseCopyable, Sendable {
+    /// One part of so many is an account's.
+    static let parts = 8
+
+    /// Requests that are passed on for it.
+    var exchanges: UInt16 = 0
+    /// What those were split into.
+    var branches: UInt16 = 0
+    /// Blocks of the largest size that its messages take.
+    var largestBlocks: UInt16 = 0
+
+    /// Whether it has nothing.
+    var isNothing: Bool { exchanges == 0 && branches == 0 && largestBlocks == 0 }
+
+    /// Whether one more fits in, of a table of so many.
+    static func allows(_ count: UInt16, of capacity: Int) -> Bool {
+        Int(count) < capacity / parts
+    }
 }
 
 /// The accounts that the router has heard of, with what directory said, for a while.
@@ -161,7 +184,7 @@ package struct Accounts: ~Copyable {
     package mutating func forgetIfIdle(_ number: Int32) {
         let entry = entries[Int(number)]
         guard entry.bindings < 0, entry.presences < 0, entry.state != .found, !entry.isKept,
-            entry.state != .asked, entry.nameLength > 0
+            entry.state != .asked, entry.nameLength > 0, entry.share.isNothing
         else { return }
         names.remove(number, NameTable.hash(name(number)))
         texts.release(&entries[Int(number)].text)

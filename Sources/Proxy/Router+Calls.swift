@@ -14,7 +14,7 @@ extension Router {
     ) -> Dialled? {
         switch index.method {
         case .invite:
-            guard hasRoom(bytes, index, flow) else { return nil }
+            guard hasRoom(account, bytes, index, flow) else { return nil }
             return mayCall(account, bytes.bytes(index.requestURI.user), bytes, index, flow)
         case .refer:
             return mayTransfer(account, .none, bytes, index, flow) ? Dialled(.home) : nil
@@ -22,12 +22,12 @@ extension Router {
         }
     }
 
-    /// Whether there is room for the call that a request begins, if it is one; without, it was refused.
+    /// Whether there is room for the call of an account that a request begins, if it is one; without, it was refused.
     mutating func hasRoom(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
-        guard index.method == .invite, calls.isFull else { return true }
-        refuseForNow(bytes, index, flow, "table-full")
+        guard index.method == .invite, calls.isFull || !hasCallShare(account) else { return true }
+        refuseForNow(bytes, index, flow, calls.isFull ? "table-full" : "account-share")
         return false
     }
 

@@ -59,32 +59,43 @@ extension Router {
         return true
     }
 
-    /// Begins an exchange: the request is kept, and an INVITE is answered with 100 at once.
+    /// Begins an exchange of an account, or of the trunk whose row that is: the request is kept, and an INVITE is
+    /// answered with 100 at once.
     ///
     /// `dialog` is what the tokens of the request's dialog are bound to; without one it begins one.
     mutating func open(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction,
-        in dialog: StringVector? = nil
+        of account: Int32, in dialog: StringVector? = nil
     ) -> Handle? {
+        guard hasExchangeShare(account) else {
+            refuseForNow(bytes, index, flow, "account-share")
+            return nil
+        }
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
+        exchange.account = account
+        let isTrunk = trunk(of: account) != nil
+        exchange.isTrunk = isTrunk
         exchange.inDialog = dialog != nil
         exchange.dialog = dialog ?? newDialog(bytes, index)
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
-        exchange.request = blocks.store(bytes)
+        exchange.request = Self.store(bytes, of: account, isTrunk: isTrunk, &blocks, &accounts)
         writer.begin()
         writer.answerIdentity(bytes, index, flow.peer, tag: Span())
         exchange.tagPlace = writer.tagPlace
-        exchange.identity = writer.isWhole ? blocks.store(writer.buffer) : .none
+        exchange.identity =
+            writer.isWhole
+            ? Self.store(writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts) : .none
         guard exchange.request.exists, exchange.identity.exists,
             let handle = exchanges.take(exchange)
         else {
-            blocks.release(&exchange.request)
-            blocks.release(&exchange.identity)
+            Self.release(&exchange.request, of: account, &blocks, &accounts)
+            Self.release(&exchange.identity, of: account, &blocks, &accounts)
             refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
+        if account >= 0 { accounts[account].share.exchanges += 1 }
         if index.method == .invite { answerLocally(handle, 100, "Trying") }
         return handle
     }
@@ -96,12 +107,6 @@ extension Router {
         guard index.method.carriesContact else { return StringVector() }
         return writer.tokens.dialog(
             callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
-    }
-
-    /// An exchange is an account's, or that of the trunk whose row the account is.
-    mutating func assign(_ handle: Handle, to account: Int32) {
-        exchanges[handle].account = account
-        exchanges[handle].isTrunk = trunk(of: account) != nil
     }
 
     /// Keeps the user part that an exchange's request has on the inner side.
@@ -151,15 +156,22 @@ extension Router {
         guard writer.isWhole else { return }
         let action = exchanges[handle].server.handle(.send(status))
         guard action != .none else { return }
+        let account = exchanges[handle].account
+        let isTrunk = exchanges[handle].isTrunk
         outbox.append(writer.buffer, to: exchanges[handle].flow)
-        blocks.release(&exchanges[handle].answer)
+        Self.release(&exchanges[handle].answer, of: account, &blocks, &accounts)
         // A 2xx is repeated by whoever gave it (RFC 6026 section 7.1), everything else by us.
         let isAccepted = exchanges[handle].server.isAccepted
-        if !isAccepted { exchanges[handle].answer = blocks.store(writer.buffer) }
+        if !isAccepted {
+            exchanges[handle].answer = Self.store(
+                writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts)
+        }
         if !exchanges[handle].server.isOpen {
-            blocks.release(&exchanges[handle].request)
-            blocks.release(&exchanges[handle].best)
-            if !isAccepted { blocks.release(&exchanges[handle].identity) }
+            Self.release(&exchanges[handle].request, of: account, &blocks, &accounts)
+            Self.release(&exchanges[handle].best, of: account, &blocks, &accounts)
+            if !isAccepted {
+                Self.release(&exchanges[handle].identity, of: account, &blocks, &accounts)
+            }
         }
         if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
         perform(action, handle)
@@ -202,16 +214,20 @@ extension Router {
         timers.cancel(&exchanges[handle].end)
         timers.cancel(&exchanges[handle].retransmit)
         timers.cancel(&exchanges[handle].deadline)
-        blocks.release(&exchanges[handle].request)
-        blocks.release(&exchanges[handle].identity)
-        blocks.release(&exchanges[handle].answer)
-        blocks.release(&exchanges[handle].best)
+        let account = exchanges[handle].account
+        Self.release(&exchanges[handle].request, of: account, &blocks, &accounts)
+        Self.release(&exchanges[handle].identity, of: account, &blocks, &accounts)
+        Self.release(&exchanges[handle].answer, of: account, &blocks, &accounts)
+        Self.release(&exchanges[handle].best, of: account, &blocks, &accounts)
         texts.release(&exchanges[handle].user)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
         if exchanges[handle].mergeKey != 0 {
             keys.remove(Int32(bitPattern: handle.index), exchanges[handle].mergeKey)
         }
         exchanges.release(handle)
+        guard account >= 0 else { return }
+        accounts[account].share.exchanges -= 1
+        accounts.forgetIfIdle(account)
     }
 
     mutating func serverTimer(_ handle: Handle, _ event: ServerEvent) {

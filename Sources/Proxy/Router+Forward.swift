@@ -278,22 +278,31 @@ extension Router {
     /// Takes a place for a branch of an exchange; when there is none the exchange ends with 503.
     private mutating func beginClient(_ handle: Handle, _ flow: Flow) -> Handle? {
         let count = exchanges[handle].clientCount
-        let client = Client(
+        let account = exchanges[handle].account
+        var client = Client(
             owner: .exchange(handle), method: exchanges[handle].method, flow: flow,
             cookie: random())
-        guard count < Exchange.maximumBranches, let place = clients.take(client) else {
+        client.account = account
+        client.isTrunk = exchanges[handle].isTrunk
+        guard count < Exchange.maximumBranches, hasBranchShare(account),
+            let place = clients.take(client)
+        else {
             if exchanges[handle].open == 0 { finishLocally(handle, 503, "Service Unavailable") }
             return nil
         }
         exchanges[handle].clients[count] = place
         exchanges[handle].clientCount = count + 1
         exchanges[handle].open += 1
+        if account >= 0 { accounts[account].share.branches += 1 }
         return place
     }
 
     /// Sends what is in the writer as the request of a client transaction.
     mutating func send(_ handle: Handle) {
-        clients[handle].sent = writer.isWhole ? blocks.store(writer.buffer) : .none
+        let (account, isTrunk) = (clients[handle].account, clients[handle].isTrunk)
+        clients[handle].sent =
+            writer.isWhole
+            ? Self.store(writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts) : .none
         guard clients[handle].sent.exists else {
             settle(handle, status: 513)
             endClient(handle)
@@ -339,9 +348,13 @@ extension Router {
         timers.cancel(&clients[handle].retransmit)
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
-        blocks.release(&clients[handle].sent)
+        let account = clients[handle].account
+        Self.release(&clients[handle].sent, of: account, &blocks, &accounts)
         texts.release(&clients[handle].cancelReason)
         clients.release(handle)
+        guard account >= 0 else { return }
+        accounts[account].share.branches -= 1
+        accounts.forgetIfIdle(account)
     }
 
     /// An Asterisk has not answered an INVITE at all.

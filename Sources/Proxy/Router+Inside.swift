@@ -51,8 +51,8 @@ extension Router {
             return
         }
         followInside(bytes, index, flow, way, account)
-        guard let handle = open(bytes, index, flow, .outward, in: token.dialog) else { return }
-        assign(handle, to: account)
+        guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
+        else { return }
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
         if !forwardOutward(handle, way, bytes, index) {
@@ -131,10 +131,9 @@ extension Router {
             refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
             return
         }
-        guard hasRoom(bytes, index, flow), let handle = open(bytes, index, flow, .outward) else {
-            return
-        }
-        assign(handle, to: account)
+        guard hasRoom(account, bytes, index, flow),
+            let handle = open(bytes, index, flow, .outward, of: account)
+        else { return }
         exchanges[handle].breadth = share
         beginCall(handle, .received, Dialled(.home), bytes, index)
         for position in 0..<targets.count {

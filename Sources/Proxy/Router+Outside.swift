@@ -14,7 +14,9 @@ extension Router {
         let trunk = sendingTrunk(flow)
         let token = dialogToken(bytes, index, trunk)
         let registration = token == nil ? registrationToken(bytes, index, trunk) : nil
-        if token == nil, registration == nil, isForeignToken(bytes, index, flow, trunk) { return }
+        if token == nil, registration == nil, isForeignToken(bytes, index, flow, trunk, replayed) {
+            return
+        }
         guard token != nil || trunk != nil && index.method != .register || isForUs(bytes, index)
         else {
             foreign(bytes, index, flow)
@@ -162,6 +164,7 @@ extension Router {
                 refuseRecord("ack-from-elsewhere", 0, index, bytes, flow)
                 return
             }
+            guard takeDialogRequest(bytes, index, flow) else { return }
             heard(found)
             forwardACK(bytes, index, token, trunk)
             return
@@ -169,7 +172,9 @@ extension Router {
         let account = trunk ?? number(of: token, bytes, index, found)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
-        let mustProve = !isFromDialog
+        // And a transfer begins a call: by UDP, where the dialog's address may be forged, it is asked for too.
+        let mustProve =
+            !isFromDialog || index.method == .refer && flow.transport == .udp && trunk == nil
         if mustProve {
             guard let proven = authenticate(bytes, index, flow, replayed) else { return }
             guard proven == account else {
@@ -177,9 +182,12 @@ extension Router {
                 return
             }
         }
-        guard follow(bytes, index, flow, token, account, found) else { return }
-        guard let handle = open(bytes, index, flow, .inward, in: token.dialog) else { return }
-        assign(handle, to: account)
+        guard takeDialogRequest(bytes, index, flow),
+            follow(bytes, index, flow, token, account, found)
+        else { return }
+        guard let handle = open(bytes, index, flow, .inward, of: account, in: token.dialog) else {
+            return
+        }
         exchanges[handle].caller = caller(bytes, index, trunk)
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift
@@ -208,13 +216,12 @@ extension Router {
             return
         }
         guard let dialled = mayBegin(account, bytes, index, flow),
-            let handle = openUnmerged(bytes, index, flow)
+            let handle = openUnmerged(bytes, index, flow, of: account)
         else { return }
         let decision =
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
         decided(decision, 100, index, bytes, flow)
-        assign(handle, to: account)
         keepUser(bytes.bytes(index.requestURI.user), handle)
         beginCall(handle, .made, dialled, bytes, index)
         guard let asterisk = chooseAsterisk(handle) else { return }

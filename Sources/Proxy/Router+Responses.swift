@@ -27,7 +27,8 @@ extension Router {
             if ack {
                 acknowledge(handle, bytes, index)
             } else {
-                blocks.release(&clients[handle].sent)
+                let account = clients[handle].account
+                Self.release(&clients[handle].sent, of: account, &blocks, &accounts)
             }
             final(handle, bytes, index)
             finished(handle, after)
@@ -189,8 +190,11 @@ extension Router {
         let held = exchanges[owner].bestStatus
         guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
         exchanges[owner].bestStatus = status
-        blocks.release(&exchanges[owner].best)
-        if !isOurs { exchanges[owner].best = blocks.store(bytes) }
+        let account = exchanges[owner].account
+        Self.release(&exchanges[owner].best, of: account, &blocks, &accounts)
+        guard !isOurs else { return }
+        exchanges[owner].best = Self.store(
+            bytes, of: account, isTrunk: exchanges[owner].isTrunk, &blocks, &accounts)
     }
 
     /// The lower, the better a failure is to pass on.

@@ -91,13 +91,14 @@ extension Router {
     /// Whether a request that is for nobody here has what looks like a token, of another dialog or of nobody; it
     /// was answered then, but for what a stranger has sent by UDP.
     mutating func isForeignToken(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ trunk: Int?
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ trunk: Int?,
+        _ replayed: Bool
     ) -> Bool {
         let user = bytes.bytes(index.requestURI.user)
         guard user.count >= Self.shortestToken, index.requestURI.scheme != .tel else {
             return false
         }
-        if isStranger { offence(.forgedToken, flow) }
+        if isStranger, !replayed { offence(.forgedToken, flow) }
         for place in user.indices where !Base64URL.isLetter(user[place]) { return false }
         guard !index.to.tag.isEmpty || trunk == nil && !isForUs(bytes, index) else { return false }
         let isKnown = !isStranger || trunk != nil || flow.transport.isStream

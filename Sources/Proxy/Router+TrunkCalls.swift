@@ -33,9 +33,8 @@ extension Router {
             return
         }
         guard hasRoom(number, bytes, index, flow),
-            let handle = open(bytes, index, flow, .outward)
+            let handle = open(bytes, index, flow, .outward, of: trunks[number].account)
         else { return }
-        assign(handle, to: trunks[number].account)
         decided("passed on to the trunk \(trunks[number].settings.name)", 100, index, bytes, flow)
         takeTarget(number, bytes, index, handle)
         exchanges[handle].user = Self.store(&texts, scratch)

@@ -88,7 +88,7 @@ extension Router {
     mutating func hasRoom(
         _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
-        guard hasRoom(bytes, index, flow) else { return false }
+        guard hasRoom(trunks[number].account, bytes, index, flow) else { return false }
         let trunk = trunks[number]
         guard index.method == .invite,
             let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
@@ -139,11 +139,10 @@ extension Router {
             hasRoom(number, bytes, index, flow),
             var caller = caller(bytes, index, flow, replayed),
             index.method != .refer || mayTransfer(account, .none, bytes, index, flow),
-            let handle = openUnmerged(bytes, index, flow)
+            let handle = openUnmerged(bytes, index, flow, of: account)
         else { return }
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
         decided("passed on to an Asterisk, as of a trunk", 100, index, bytes, flow)
-        assign(handle, to: account)
         exchanges[handle].caller = caller
         if let token {
             keepUser(token.user.span, handle)

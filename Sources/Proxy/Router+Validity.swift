@@ -79,7 +79,7 @@ extension Router {
     /// Begins an exchange, unless the same request is under way and came by another way
     /// (RFC 3261 section 8.2.2.2).
     mutating func openUnmerged(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, of account: Int32
     ) -> Handle? {
         let key =
             NameTable.hash(bytes.bytes(index.callID))
@@ -96,7 +96,7 @@ extension Router {
             refuse(bytes, index, flow, 482, "Loop Detected", "merged")
             return nil
         }
-        guard let handle = open(bytes, index, flow, .inward) else { return nil }
+        guard let handle = open(bytes, index, flow, .inward, of: account) else { return nil }
         exchanges[handle].mergeKey = key
         keys.add(Int32(bitPattern: handle.index), key)
         return handle

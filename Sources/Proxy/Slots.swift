@@ -5,6 +5,9 @@ internal import Sys
 /// It grows up to its capacity and never beyond; a full table hands out nothing, and the caller refuses
 /// new work.
 package struct Slots<Element: BitwiseCopyable>: ~Copyable {
+    /// How many there may be.
+    package var capacity: Int { elements.capacity }
+
     private var elements: ReservedArray<Element>
     private var generations: ReservedArray<UInt32>
     private var free: [UInt32] = []

@@ -55,6 +55,11 @@ package struct BlockStore: ~Copyable {
 
     deinit { unsafe _ = munmap(base, total) }
 
+    /// Beyond how many bytes a message takes a block of the largest size, and how many of these there are.
+    package var largest: (beyond: Int, count: Int) {
+        (sizes.count > 1 ? sizes[sizes.count - 2].size : 0, Int(sizes[sizes.count - 1].count))
+    }
+
     /// How many blocks are free.
     package var free: Int { sizes.reduce(0) { $0 + Int($1.count - $1.used) } }
 
