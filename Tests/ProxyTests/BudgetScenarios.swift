@@ -121,4 +121,94 @@ private let lenient: [Setting] =
         #expect(edge.questions.count == 200)
         #expect(try alice.register().status == 200)
     }
+
+    @Test("a dialog has 100 requests at once and 20 a second; its BYE passes all the same")
+    func dialog() throws {
+        let stage = try Stage()
+        var dialog = try stage.connect("sip:100@example.com", "d")
+        var other = try stage.connect("sip:101@example.com", "e")
+        func flood(_ count: Int) -> [Int] {
+            (0..<count).compactMap { _ in
+                stage.alice.send(dialog.request("INFO", via: stage.alice.via))
+                return stage.alice.all().first?.status
+            }
+        }
+        // The ACK was one of them.
+        #expect(flood(150).count { $0 == 503 } == 51)
+        #expect(stage.asterisk.all().count { $0.method == "INFO" } == 99)
+        #expect(explained(stage.edge, "d").contains("dialog-requests, 503"))
+        stage.alice.send(other.request("INFO", via: stage.alice.via))
+        #expect(try stage.asterisk.expect("INFO").has("From"))
+        stage.edge.advance(.seconds(1))
+        #expect(flood(40).count { $0 == 503 } == 20)
+        stage.alice.send(dialog.request("BYE", via: stage.alice.via))
+        _ = try stage.asterisk.expect("BYE")
+        #expect(stage.edge.banOrders.isEmpty)
+    }
+
+    @Test("a flood of BYEs is bounded too")
+    func byes() throws {
+        let stage = try Stage()
+        var dialog = try stage.connect("sip:100@example.com", "d")
+        for _ in 0..<300 { stage.alice.send(dialog.request("BYE", via: stage.alice.via)) }
+        #expect(stage.asterisk.all().count { $0.method == "BYE" } == 199)
+    }
+
+    @Test("one account has at most an eighth of the exchanges, and the others go on")
+    func share() throws {
+        let edge = Edge([.requests(100_000)])
+        let alice = Phone(edge, "alice", .tcp, connection: 5)
+        // Nobody answers, so that each is under way for 32 s.
+        let challenge = try challenged(alice)
+        var statuses: [Int: Int] = [:]
+        for number in 1...12_510 {
+            alice.send(
+                alice.request(
+                    "MESSAGE", "sip:100@example.com", callID: "m\(number)", sequence: 2,
+                    [alice.credentials(challenge, "MESSAGE", "sip:100@example.com", count: number)])
+            )
+            statuses[alice.all().first?.status ?? 0, default: 0] += 1
+        }
+        #expect(statuses == [0: 12_500, 503: 10])
+        #expect(explained(edge, "m12510").contains("account-share, 503"))
+        let bob = Phone(edge, "bob", .tcp, connection: 6)
+        #expect(try ask(bob, "MESSAGE", "b") == 0)
+        edge.advance(.seconds(40))
+        #expect(try ask(alice, "MESSAGE", "again") == 0)
+    }
+
+    @Test(
+        "one account has at most an eighth of the blocks for long messages, and others their room")
+    func longMessages() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice", .tcp, connection: 5)
+        let challenge = try challenged(alice)
+        let body = String(repeating: "x", count: 30_000)
+        var refused = 0
+        for number in 1...200 {
+            alice.send(
+                alice.request(
+                    "MESSAGE", "sip:100@example.com", callID: "m\(number)", sequence: 2,
+                    [alice.credentials(challenge, "MESSAGE", "sip:100@example.com", count: number)],
+                    body: body))
+            if !alice.all().isEmpty { refused += 1 }
+        }
+        #expect(refused == 200 - 32)
+        let bob = Phone(edge, "bob", .tcp, connection: 6)
+        try bob.ask("MESSAGE", "sip:100@example.com", callID: "b", body: body)
+        #expect(bob.next() == nil)
+        edge.advance(.seconds(70))
+        #expect(edge.router.load.exchanges == 0)
+    }
+
+    /// The challenge to a request of a phone, which answers as many as it may.
+    private func challenged(_ phone: Phone) throws -> Message {
+        phone.send(
+            phone.request("MESSAGE", "sip:100@example.com", callID: "c", sequence: 1))
+        return try phone.expect(407)
+    }
+
+    private func explained(_ edge: Edge, _ callID: String) -> String {
+        edge.router.explain(callID).map { "\($0)" }.joined()
+    }
 }

@@ -10,19 +10,15 @@ import Testing
         edge.router.explain(callID).map { "\($0)" }.joined()
     }
 
-    private func refer(_ stage: Stage, _ dialog: inout Dialog, _ to: String) {
-        stage.alice.send(dialog.request("REFER", via: stage.alice.via, ["Refer-To: \(to)"]))
-    }
-
     @Test("a transfer to a number that nobody calls is refused as a call to it is")
     func never() throws {
         let stage = try Stage()
         var dialog = try stage.connect("sip:100@example.com", "d")
-        refer(stage, &dialog, "<sip:00881612345678@example.com>")
+        try stage.alice.refer(&dialog, "<sip:00881612345678@example.com>")
         _ = try stage.alice.expect(403)
         #expect(stage.asterisk.next() == nil)
         #expect(explained(stage.edge, "d").contains("number-never, 403"))
-        refer(stage, &dialog, "<tel:+881612345678>")
+        try stage.alice.refer(&dialog, "<tel:+881612345678>")
         _ = try stage.alice.expect(403)
     }
 
@@ -32,7 +28,7 @@ import Testing
     func dialString(_ target: String) throws {
         let stage = try Stage()
         var dialog = try stage.connect("sip:100@example.com", "d")
-        refer(stage, &dialog, target)
+        try stage.alice.refer(&dialog, target)
         _ = try stage.alice.expect(403)
         #expect(stage.asterisk.next() == nil)
     }
@@ -53,7 +49,7 @@ import Testing
     func kept() throws {
         let stage = try Stage([.calls(.abroadAtOnce(1))])
         var dialog = try stage.connect("sip:100@example.com", "d")
-        refer(stage, &dialog, "<sip:+33123456789@example.com>")
+        try stage.alice.refer(&dialog, "<sip:+33123456789@example.com>")
         stage.asterisk.answer(try stage.asterisk.expect("REFER"), 202)
         stage.hangUp(&dialog)
         try stage.alice.ask("INVITE", "sip:+33123456780@example.com", callID: "second")
@@ -69,10 +65,10 @@ import Testing
         let abroad = try stage.connect("sip:+33123456789@example.com", "abroad")
         var desk = try stage.connect("sip:100@example.com", "desk")
         let replaces = "\(abroad.callID)%3Bto-tag%3Das1%3Bfrom-tag%3Dalice1"
-        refer(stage, &desk, "<sip:+33123456789@example.com?Replaces=\(replaces)>")
+        try stage.alice.refer(&desk, "<sip:+33123456789@example.com?Replaces=\(replaces)>")
         stage.asterisk.answer(try stage.asterisk.expect("REFER"), 202)
         _ = try stage.alice.expect(202)
-        refer(stage, &desk, "<sip:+33123456789@example.com?Replaces=bogus>")
+        try stage.alice.refer(&desk, "<sip:+33123456789@example.com?Replaces=bogus>")
         _ = try stage.alice.expect(403)
     }
 
@@ -81,7 +77,8 @@ import Testing
         let stage = try Stage()
         let other = try stage.connect("sip:101@example.com", "other")
         var desk = try stage.connect("sip:100@example.com", "desk")
-        refer(stage, &desk, "<\(other.target)?Replaces=other%3Bto-tag%3Das1%3Bfrom-tag%3Dalice1>")
+        try stage.alice.refer(
+            &desk, "<\(other.target)?Replaces=other%3Bto-tag%3Das1%3Bfrom-tag%3Dalice1>")
         _ = try stage.asterisk.expect("REFER")
     }
 

@@ -264,11 +264,11 @@ extension Peer {
             + "%3Bto-tag%3D\(tags[0])%3Bfrom-tag%3D\(tags[1])"
     }
 
-    private func refer(_ phone: Phone, _ dialog: Dialog, _ to: String) {
+    private func refer(_ phone: Phone, _ dialog: Dialog, _ to: String) throws {
         var dialog = dialog
-        dialog.sequence = 200 + (Int(phone.sequence) + 1)
-        phone.sequence += 1
-        phone.send(dialog.request("REFER", via: phone.via, ["Refer-To: <\(to)>"]))
+        dialog.sequence = 200 + Int(phone.sequence)
+        phone.sequence += 2
+        try phone.refer(&dialog, "<\(to)>")
     }
 
     @Test(
@@ -279,7 +279,7 @@ extension Peer {
         try stage.alice.register()
         let first = try call(stage, "first", isMade: isFirstMade)
         let second = try call(stage, "second", isMade: isSecondMade)
-        refer(stage.alice, first, "\(second.target)?\(replaces(second))")
+        try refer(stage.alice, first, "\(second.target)?\(replaces(second))")
         let passed = try stage.asterisk.expect("REFER")
         #expect(
             passed["Refer-To"].contains(
@@ -299,7 +299,7 @@ extension Peer {
         let first = Dialog(caller: sent, try stage.alice.expect(200))
         let second = try call(stage, "second", isMade: true)
         stage.edge.restart()
-        refer(stage.alice, first, "\(second.target)?\(replaces(second))")
+        try refer(stage.alice, first, "\(second.target)?\(replaces(second))")
         stage.asterisk.answer(try stage.asterisk.expect("REFER"), 202)
         var asterisk = Dialog(called: invite, tag: "as1")
         let lines = ["Contact: <\(stage.asterisk.contact)>", "Event: refer"]
@@ -318,7 +318,7 @@ extension Peer {
         let bob = Phone(stage.edge, "bob", at: "198.51.100.7:40002")
         let first = try TwoCalls.connect(bob, stage.asterisk, "first")
         let second = try call(stage, "second", isMade: true)
-        refer(bob, first, "\(second.target)?\(replaces(second))")
+        try refer(bob, first, "\(second.target)?\(replaces(second))")
         _ = try stage.asterisk.expect("REFER")
     }
 
@@ -328,7 +328,7 @@ extension Peer {
         let first = try call(stage, "first", isMade: true)
         let second = try call(stage, "second", isMade: true)
         for other in [replaces(first), "Replaces=", "Replaces", "Replaces=second", "Replaces=%3B"] {
-            refer(stage.alice, first, "\(second.target)?\(other)")
+            try refer(stage.alice, first, "\(second.target)?\(other)")
             #expect(stage.alice.all().map(\.status) == [403], "\(other)")
         }
         #expect(stage.asterisk.next() == nil)
@@ -342,11 +342,11 @@ extension Peer {
         try stage.alice.register()
         let first = try call(stage, "first", isMade: true)
         let second = try call(stage, "second", isMade: isMade)
-        refer(stage.alice, first, second.target)
+        try refer(stage.alice, first, second.target)
         _ = try stage.asterisk.expect("REFER")
         let bob = Phone(stage.edge, "bob", at: "198.51.100.8:40000")
         let his = try TwoCalls.connect(bob, stage.asterisk, "his")
-        refer(bob, his, second.target)
+        try refer(bob, his, second.target)
         _ = try bob.expect(403)
         #expect(stage.asterisk.next() == nil)
     }
@@ -355,7 +355,7 @@ extension Peer {
     func blind() throws {
         let stage = try Stage()
         let first = try call(stage, "first", isMade: true)
-        refer(stage.alice, first, "sip:101@example.com")
+        try refer(stage.alice, first, "sip:101@example.com")
         #expect(try stage.asterisk.expect("REFER")["Refer-To"] == "<sip:101@example.com>")
         try stage.alice.ask(
             "REFER", "sip:100@example.com", callID: "r", ["Refer-To: <sip:102@example.com>"])

@@ -143,10 +143,7 @@ import Testing
         _ = try asterisk.expect(200)
         let known = invite["Call-ID"].replacing("@", with: "%40")
         var dialog = Dialog(called: invite, tag: "d")
-        alice.send(
-            dialog.request(
-                "REFER", via: alice.via,
-                ["Refer-To: <sip:300@example.com?Replaces=\(known)%3Bto-tag%3Dd>"]))
+        try alice.refer(&dialog, "<sip:300@example.com?Replaces=\(known)%3Bto-tag%3Dd>")
         #expect(
             try asterisk.expect("REFER")["Refer-To"]
                 == "<sip:300@example.com?Replaces=abc%4010.0.0.10%3A5060%3Bto-tag%3Dd>")

@@ -180,6 +180,15 @@ package final class Phone: Peer {
         return sent
     }
 
+    /// Asks in a dialog for a transfer to whom `target` names, with the password that is asked for by UDP.
+    package func refer(_ dialog: inout Dialog, _ target: String) throws {
+        let line = "Refer-To: \(target)"
+        send(dialog.request("REFER", via: via, [line]))
+        guard flow.transport == .udp else { return }
+        let proof = credentials(try expect(407), "REFER", dialog.target)
+        send(dialog.request("REFER", via: via, [line, proof]))
+    }
+
     /// The ACK of a failure.
     package func acknowledgement(of answer: Message, _ uri: String) -> [UInt8] {
         wire([
