@@ -29,7 +29,7 @@ extension Properties {
 
     private static func isNoneOfDialog(_ token: Span<UInt8>, _ tokens: inout Tokens) -> Bool {
         let (callID, tag, other) = dialog
-        return tokens.asterisk(token, callID: callID.span, tag.span, other.span) == nil
+        return tokens.asterisk(token, callID: callID.span, tag: tag.span) == nil
             && tokens.phone(token, callID: callID.span, tag.span, other.span) == nil
     }
 
@@ -103,13 +103,14 @@ extension Properties {
     private static func boundKind(_ token: Span<UInt8>, _ tokens: inout Tokens) -> String? {
         let (callID, tag, other) = dialog
         var again = ByteBuffer(capacity: 512)
-        if let way = tokens.asterisk(token, callID: callID.span, tag.span, other.span) {
+        if let way = tokens.asterisk(token, callID: callID.span, tag: tag.span) {
             let user = way.user
             let good = tokens.write(
                 asterisk: way.asterisk, sequenceShift: way.sequenceShift, account: way.account,
                 source: way.source, user: user.span, of: way.dialog, into: &again)
             guard good,
-                tokens.asterisk(again.span, callID: callID.span, other.span, tag.span) == way
+                tokens.asterisk(again.span, callID: callID.span, tag: tag.span) == way,
+                tokens.asterisk(again.span, callID: callID.span, tag: other.span) == nil
             else { return "another way to Asterisk" }
             let isPhone = tokens.phone(token, callID: callID.span, tag.span, other.span) != nil
             return isPhone ? "of two kinds" : nil
@@ -131,7 +132,7 @@ extension Properties {
         let input = [UInt8](copying: bytes)
         let source = IPAddress(v4: 0xC633_6407)
         let made = Milliseconds.seconds(1_800_000_000)
-        var nonces = Nonces(key: key, began: made, places: 16)
+        var nonces = Nonces(key: key, life: 7, began: made, places: 16)
         guard nonces.check(bytes, count: 1, message: 1, made, source, 1) == .foreign else {
             return "forged"
         }

@@ -17,9 +17,12 @@ package enum NonceVerdict: Equatable, Sendable {
 
 /// Makes nonces without remembering them, and remembers what was used (RFC 7616 section 3.4).
 ///
-/// A nonce is 18 bytes: the millisecond it was made in (6), a number that makes it unlike any other of that
-/// millisecond (2), and a keyed hash over both, the source's IP address and the transport, cut to 10 bytes. The
-/// port is left out, since a NAT may change it between challenge and answer.
+/// A nonce is 18 bytes: the millisecond it was made in (40 bits), a number of the process that made it (12) and one
+/// that makes it unlike any other of that millisecond (12), and a keyed hash over these, the source's IP address and
+/// the transport, cut to 10 bytes. The port is left out, since a NAT may change it between challenge and answer.
+///
+/// Milliseconds are those of a clock that never jumps within the life of a process, or a jump would make every nonce
+/// stale, or one that was used new.
 ///
 /// Nothing that was used is ever taken for new: neither when the process was started anew, nor when a place had to
 /// be given to another nonce. What cannot be known any more is stale, and asked for again.
@@ -30,7 +33,9 @@ package struct Nonces: ~Copyable {
     private var mac: KeyedHash
     private var used: ReservedArray<Use>
     private var scratch = InlineArray<32, UInt8>(repeating: 0)
-    private var serial: UInt16 = 0
+    private var serial: UInt64 = 0
+    /// What tells this process's nonces from those of others.
+    private let life: UInt64
     private let began: UInt64
     /// When the youngest nonce was made that had to be forgotten while it was good.
     private var forgotten: UInt64 = 0
@@ -67,15 +72,21 @@ package struct Nonces: ~Copyable {
         }
     }
 
-    /// Nonces of a key of 32 bytes, by a process that begins now; `places` used ones are remembered, a power of two
-    /// of at least 4.
-    package init(key: [UInt8], began now: Milliseconds, places: Int = 1 << 20) {
+    /// Nonces of a key of 32 bytes, by a process that begins now and draws `life` for itself; `places` used ones are
+    /// remembered, a power of two of at least 4.
+    package init(key: [UInt8], life: UInt64, began now: Milliseconds, places: Int = 1 << 20) {
         mac = KeyedHash(key: key)
         used = ReservedArray(zeros: places)
-        began = UInt64(clamping: now.count)
+        self.life = life & 0xFFF
+        began = Self.moment(now)
     }
 
-    private static func made(_ head: UInt64) -> UInt64 { head >> 16 }
+    /// A moment as a nonce has it, which comes round after 34 years.
+    private static func moment(_ now: Milliseconds) -> UInt64 {
+        UInt64(bitPattern: now.count) & 0xFF_FFFF_FFFF
+    }
+
+    private static func made(_ head: UInt64) -> UInt64 { head >> 24 }
 
     /// The keyed hash of a nonce for a source; `head` is its first 8 bytes.
     private mutating func tag(_ head: UInt64, _ source: IPAddress, _ transport: UInt8) -> HashValue
@@ -88,12 +99,12 @@ package struct Nonces: ~Copyable {
         return mac.hash(scratch.span)
     }
 
-    /// Writes a new nonce for a source; `now` is since 1970.
+    /// Writes a new nonce for a source, by the clock that `check` is given too.
     package mutating func make(
         _ now: Milliseconds, _ source: IPAddress, _ transport: UInt8, into buffer: inout ByteBuffer
     ) {
-        serial &+= 1
-        let head = UInt64(clamping: now.count) << 16 | UInt64(serial)
+        serial = (serial + 1) & 0xFFF
+        let head = Self.moment(now) << 24 | life << 12 | serial
         let hash = tag(head, source, transport)
         var nonce = InlineArray<18, UInt8>(repeating: 0)
         for index in 0..<8 { nonce[index] = scratch[index] }
@@ -101,7 +112,7 @@ package struct Nonces: ~Copyable {
         Base64URL.append(nonce.span, to: &buffer)
     }
 
-    /// Looks at a nonce that came back with a count, and marks the count as used; `now` is since 1970.
+    /// Looks at a nonce that came back with a count, and marks the count as used.
     ///
     /// `message` is a keyed hash of every byte of the message, by which its own repetition is told from another
     /// message with the same count: the last four messages of a nonce are remembered. A nonce takes a place
@@ -122,15 +133,17 @@ package struct Nonces: ~Copyable {
             if index < 8 { place = place << 8 | UInt64(nonce[8 + index]) }
         }
         guard difference == 0 else { return .foreign }
-        guard isYoung(head, now), Self.made(head) >= began else { return .stale }
+        guard head >> 12 & 0xFFF == life, isYoung(head, now), Self.made(head) >= began else {
+            return .stale
+        }
         // Counts begin at 1 (RFC 7616 section 3.4); 0 also stands for one that cannot be read.
         guard count > 0 else { return .used }
         return use(head, place, count, UInt32(truncatingIfNeeded: message), now)
     }
 
     private func isYoung(_ head: UInt64, _ now: Milliseconds) -> Bool {
-        let age = now.count - Int64(Self.made(head))
-        return age >= 0 && age < Self.lifetime.count
+        // One that is of the future has a difference beyond any lifetime.
+        Self.moment(now) &- Self.made(head) < UInt64(Self.lifetime.count)
     }
 
     private mutating func use(

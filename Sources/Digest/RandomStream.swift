@@ -13,9 +13,9 @@ package struct RandomStream: ~Copyable {
     private static let length = 4096
 
     private let cipher: OpaquePointer
-    // The next key, then what is handed out; of what was handed out nothing is left.
-    private var pool: [UInt8]
-    private var at = 4096
+    // What is handed out; of what was handed out nothing is left.
+    private var pool = [UInt8](repeating: 0, count: Self.length)
+    private var at = Self.length
 
     /// A stream over a seed of 32 bytes, which are unpredictable and used for nothing else.
     package init(seed: [UInt8]) {
@@ -23,27 +23,33 @@ package struct RandomStream: ~Copyable {
         guard let cipher = unsafe EVP_CIPHER_CTX_new() else {
             preconditionFailure("out of memory")
         }
-        let good = unsafe EVP_EncryptInit_ex(cipher, EVP_aes_256_ctr(), nil, seed, nil)
+        let counter = [UInt8](repeating: 0, count: 16)
+        let good = unsafe EVP_EncryptInit_ex(cipher, EVP_aes_256_ctr(), nil, seed, counter)
         precondition(good == 1, "libcrypto has no AES-256-CTR")
         unsafe self.cipher = cipher
-        pool = seed + [UInt8](repeating: 0, count: Self.length - Self.seedLength)
     }
 
     deinit { unsafe EVP_CIPHER_CTX_free(cipher) }
 
+    /// Makes the next numbers, and of their first bytes the key of those that follow.
     private mutating func refill() {
         let counter = InlineArray<16, UInt8>(repeating: 0)
         let start = counter.span
         var written: Int32 = 0
-        // In bounds: key and output are the pool's own bytes, of which the first 32 are the key; the vector has 16.
+        // In bounds: what is encrypted are the pool's own bytes, of which the first 32 are the key; the counter has 16.
         unsafe pool.withUnsafeMutableBufferPointer { buffer in
-            unsafe start.withUnsafeBufferPointer { vector in
+            unsafe start.withUnsafeBufferPointer { counter in
                 guard let base = buffer.baseAddress else { return }
-                unsafe EVP_EncryptInit_ex(cipher, nil, nil, base, vector.baseAddress)
                 unsafe buffer.update(repeating: 0)
-                unsafe EVP_EncryptUpdate(cipher, base, &written, base, Int32(buffer.count))
+                let made = unsafe EVP_EncryptUpdate(
+                    cipher, base, &written, base, Int32(buffer.count))
+                let keyed = unsafe EVP_EncryptInit_ex(
+                    cipher, nil, nil, base, counter.baseAddress)
+                precondition(made == 1 && keyed == 1, "libcrypto makes no random numbers")
+                unsafe buffer[..<Self.seedLength].update(repeating: 0)
             }
         }
+        precondition(written == Self.length, "libcrypto makes too few random numbers")
         at = Self.seedLength
     }
 

@@ -54,9 +54,7 @@ struct AccountGuards: ~Copyable {
     ///
     /// Phones change address within one more often than an attacker finds himself in it.
     static func neighbourhood(_ ip: IPAddress) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(Network.neighbourhood(of: ip).address)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
+        Network.neighbourhood(of: ip).address.keyedHash
     }
 
     private func isKnown(_ place: Int, _ source: UInt64, _ now: Milliseconds) -> Bool {
@@ -81,10 +79,13 @@ struct AccountGuards: ~Copyable {
     ///
     /// `key` is a keyed hash of the name.
     mutating func admits(_ key: UInt64, _ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        guard let place = find(key), isGuarded(place, now),
-            !isKnown(place, Self.neighbourhood(ip), now)
-        else { return true }
-        return strangers.take(key, Self.strangerRate, now)
+        isOpen(key, ip, now) || strangers.take(key, Self.strangerRate, now)
+    }
+
+    /// Whether passwords for an account from a source are looked at as they come.
+    func isOpen(_ key: UInt64, _ ip: IPAddress, _ now: Milliseconds) -> Bool {
+        guard let place = find(key), isGuarded(place, now) else { return true }
+        return isKnown(place, Self.neighbourhood(ip), now)
     }
 
     /// Counts a wrong password; true when it puts the account under guard.

@@ -57,17 +57,17 @@ struct AccountShare: BitwiseCopyable, Sendable {
     static let parts = 8
 
     /// Requests that are passed on for it.
-    var exchanges: UInt16 = 0
+    var exchanges: UInt32 = 0
     /// What those were split into.
-    var branches: UInt16 = 0
+    var branches: UInt32 = 0
     /// Blocks of the largest size that its messages take.
-    var largestBlocks: UInt16 = 0
+    var largestBlocks: UInt32 = 0
 
     /// Whether it has nothing.
     var isNothing: Bool { exchanges == 0 && branches == 0 && largestBlocks == 0 }
 
     /// Whether one more fits in, of a table of so many.
-    static func allows(_ count: UInt16, of capacity: Int) -> Bool {
+    static func allows(_ count: UInt32, of capacity: Int) -> Bool {
         Int(count) < capacity / parts
     }
 }

@@ -60,6 +60,12 @@ struct FairBudget: Sendable {
         return true
     }
 
+    /// Gives back what was taken and not needed.
+    mutating func giveBack(_ part: inout BudgetPart, _ rate: Rate) {
+        tokens.giveBack(rate)
+        part.tokens.giveBack(Rate(everyMicroseconds: rate.interval))
+    }
+
     private mutating func count(_ part: inout BudgetPart, _ now: Milliseconds) {
         let current = UInt32(truncatingIfNeeded: now.seconds)
         if current != second {

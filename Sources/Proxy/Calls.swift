@@ -199,12 +199,15 @@ struct Calls: ~Copyable {
     }
 
     /// A call is over.
-    mutating func end(_ handle: Handle, _ blocks: inout BlockStore, _ now: Milliseconds) {
+    mutating func end(
+        _ handle: Handle, _ blocks: inout BlockStore, _ accounts: inout Accounts,
+        _ now: Milliseconds
+    ) {
         guard table.contains(handle) else { return }
         let call = table[handle]
         let place = Int32(bitPattern: handle.index)
         keys.remove(place, call.key)
-        blocks.release(&table[handle].block)
+        blocks.release(&table[handle].block, of: call.account, &accounts)
         if let next = self.handle(call.next) { table[next].previous = call.previous }
         var caller = gate[call.account]
         if let previous = self.handle(call.previous) {
@@ -274,11 +277,13 @@ struct Calls: ~Copyable {
     }
 
     /// Keeps the pieces in place of those a call had; false, and nothing changed, when there is no room.
-    mutating func keepPieces(_ call: inout Call, _ blocks: inout BlockStore) -> Bool {
+    mutating func keepPieces(
+        _ call: inout Call, isTrunk: Bool, _ blocks: inout BlockStore, _ accounts: inout Accounts
+    ) -> Bool {
         guard !pieces.overflowed else { return false }
-        let block = blocks.store(pieces.span)
+        let block = blocks.store(pieces, of: call.account, isTrunk: isTrunk, &accounts)
         guard block.exists else { return false }
-        blocks.release(&call.block)
+        blocks.release(&call.block, of: call.account, &accounts)
         call.block = block
         return true
     }

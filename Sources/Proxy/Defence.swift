@@ -249,7 +249,7 @@ package struct Defence: ~Copyable {
     }
 
     private static func pair(_ ip: IPAddress, _ account: UInt64) -> UInt64 {
-        key(ip.source) ^ account &* 0x9E37_79B9_7F4A_7C15
+        ip.source.keyedHash ^ account &* 0x9E37_79B9_7F4A_7C15
     }
 
     // MARK: What proves nothing
@@ -259,7 +259,7 @@ package struct Defence: ~Copyable {
         _ ip: IPAddress, isTrunk: Bool, _ rates: AnswerRates, _ now: Milliseconds
     ) -> Bool {
         isTrunk || isResident(ip, now)
-            || budgets.hasLong(Self.key(ip.source), rates.long, now)
+            || budgets.hasLong(ip.source.keyedHash, rates.long, now)
     }
 
     /// Takes an answer to somebody who has proven nothing; false when there is none left for him.
@@ -269,17 +269,11 @@ package struct Defence: ~Copyable {
         _ ip: IPAddress, isTrunk: Bool, isLong: Bool, _ rates: AnswerRates, _ now: Milliseconds
     ) -> Bool {
         let source = ip.source
-        if isTrunk { return budgets.takeTrunk(Self.key(source), rates, now) }
+        if isTrunk { return budgets.takeTrunk(source.keyedHash, rates, now) }
         if let place = resident(source, now) {
             return budgets.takeResident(&residents[place].part, rates, now)
         }
-        return budgets.takeStranger(ip, Self.key(source), isLong: isLong, rates, now)
-    }
-
-    private static func key(_ ip: IPAddress) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(ip)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
+        return budgets.takeStranger(ip, source.keyedHash, isLong: isLong, rates, now)
     }
 }
 

@@ -407,9 +407,11 @@ package struct MessageWriter: ~Copyable {
             isWritten = tokens.write(
                 registrationOf: asterisk, account: account, user: user, into: &buffer)
         } else {
+            let tag = message.bytes(index.isRequest ? index.from.tag : index.to.tag)
             isWritten = tokens.write(
                 asterisk: asterisk, sequenceShift: sequenceShift, account: account,
-                source: tokens.mark(flow.peer.ip), user: user, of: dialog, into: &buffer)
+                source: tokens.mark(flow.peer.ip), user: user,
+                of: tokens.dialog(callID: message.bytes(index.callID), tag: tag), into: &buffer)
         }
         guard isWritten else { return false }
         buffer.append("@")

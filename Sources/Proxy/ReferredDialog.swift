@@ -20,7 +20,13 @@ struct ReferredDialog {
 
     /// Reads a value of Replaces, which is written without escapes into the empty buffer that the parts lie in.
     init(_ value: Slice, in message: Span<UInt8>, _ buffer: inout ByteBuffer) {
-        Self.unescape(message.bytes(value), into: &buffer)
+        let bytes = message.bytes(value)
+        var place = 0
+        while place < bytes.count {
+            let meant = bytes.unescaped(at: place)
+            buffer.append(meant.byte)
+            place = meant.next
+        }
         let text = buffer.span
         let end = text.first(UInt8(ascii: ";")) ?? text.count
         callID = .from(0, to: end)
@@ -29,22 +35,6 @@ struct ReferredDialog {
             let name = text.bytes(parameter.name)
             if name.isCaseless("to-tag") { toTag = parameter.value }
             if name.isCaseless("from-tag") { fromTag = parameter.value }
-        }
-    }
-
-    /// Writes bytes with what is escaped in them as it is meant; a broken escape stays as it is.
-    private static func unescape(_ bytes: Span<UInt8>, into buffer: inout ByteBuffer) {
-        var at = 0
-        while at < bytes.count {
-            if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count,
-                let high = Characters.hex(bytes[at + 1]), let low = Characters.hex(bytes[at + 2])
-            {
-                buffer.append(high << 4 | low)
-                at += 3
-            } else {
-                buffer.append(bytes[at])
-                at += 1
-            }
         }
     }
 }

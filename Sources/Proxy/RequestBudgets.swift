@@ -6,8 +6,6 @@ internal import Sys
 ///
 /// A request that finds its budget used up is refused with 503 and costs nobody anything else.
 struct RequestBudgets: ~Copyable {
-    /// What an account may have of any table: one part of so many.
-    static let share = 8
     /// How many requests a second, and at once after a rest, a dialog may have.
     private static let dialog = Rate(perSecond: 20, burst: 100)
     /// The same, for what ends a call or completes it: a flood of other requests leaves it room.
@@ -19,8 +17,10 @@ struct RequestBudgets: ~Copyable {
 
     private var accounts = Buckets(places: 65_536)
     private var dialogs = Buckets(places: 65_536)
-    private var sources = Buckets(places: 16_384)
-    private var all = TokenBucket()
+    private var sources = Buckets(places: Self.places)
+    private var all = FairBudget()
+    private var parts = [BudgetPart](repeating: BudgetPart(), count: Self.places)
+    private static let places = 16_384
 
     /// Whether a method is never held back by its account's budget.
     static func isFree(_ method: Method) -> Bool {
@@ -30,37 +30,40 @@ struct RequestBudgets: ~Copyable {
         }
     }
 
-    /// Takes a request of an account; false when it has had its part. `perSecond` is the account's rate, of which
-    /// ten times as many may come at once.
+    /// Takes a request of an account; false when it has had its part.
+    ///
+    /// `perSecond` is the account's rate, of which ten times as many may come at once.
     mutating func takeRequest(of account: Int32, perSecond: UInt32, _ now: Milliseconds) -> Bool {
         let key = UInt64(UInt32(bitPattern: account)) &+ 1
         return accounts.take(
             key &* 0x9E37_79B9_7F4A_7C15, Rate(perSecond: perSecond, burst: perSecond * 10), now)
     }
 
-    /// Takes a request inside a dialog; false when that has had its part. `token` is what the dialog's requests carry.
+    /// Takes a request inside a dialog; false when that has had its part.
+    ///
+    /// `token` is what the dialog's requests carry.
     mutating func takeRequest(in token: Span<UInt8>, _ method: Method, _ now: Milliseconds) -> Bool
     {
         dialogs.take(
             NameTable.hash(token), Self.isFree(method) ? Self.dialogEnd : Self.dialog, now)
     }
 
-    /// Takes a try of a name; false when there were too many.
+    /// Takes a try of a name; false when there were too many: of all together, whoever has had more than an equal part
+    /// waits first.
     mutating func takeTry(_ source: IPAddress, _ now: Milliseconds) -> Bool {
-        guard all.has(Self.tries, now), sources.take(Self.key(source), Self.triesOfSource, now)
+        let key = source.source.keyedHash
+        guard sources.has(key, Self.triesOfSource, now),
+            all.take(&parts[Self.part(key)], Self.tries, now)
         else { return false }
-        return all.take(Self.tries, now)
+        return sources.take(key, Self.triesOfSource, now)
     }
 
     /// Gives back the try of a name that was proven right.
     mutating func returnTry(_ source: IPAddress, _ now: Milliseconds) {
-        sources.giveBack(Self.key(source), Self.triesOfSource)
-        all.giveBack(Self.tries)
+        let key = source.source.keyedHash
+        sources.giveBack(key, Self.triesOfSource)
+        all.giveBack(&parts[Self.part(key)], Self.tries)
     }
 
-    private static func key(_ source: IPAddress) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(source.source)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
+    private static func part(_ key: UInt64) -> Int { Int(key & UInt64(places - 1)) }
 }

@@ -65,16 +65,10 @@ struct Residents: ~Copyable {
         _modify { yield &entries[place] }
     }
 
-    private static func hash(_ source: IPAddress) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(source)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
-
     /// The place of a source, or nil when no phone was registered from it.
     func find(_ source: IPAddress) -> Int? {
         guard entries.count > 0 else { return nil }
-        return table.find(Self.hash(source)) { entries[Int($0)].address == source }.map(Int.init)
+        return table.find(source.keyedHash) { entries[Int($0)].address == source }.map(Int.init)
     }
 
     /// The place of a source, taken now if need be; nil when all are in use.
@@ -84,7 +78,7 @@ struct Residents: ~Copyable {
         guard let place = takeFree(source) ?? append(source) ?? search(source, now) else {
             return nil
         }
-        table.add(Int32(place), Self.hash(source))
+        table.add(Int32(place), source.keyedHash)
         return place
     }
 
@@ -111,7 +105,7 @@ struct Residents: ~Copyable {
         hand = (hand + 1) % entries.count
         guard entries[hand].next == -2, mayGo(entries[hand]) else { return }
         let place = Int32(hand)
-        table.remove(place, Self.hash(entries[hand].address))
+        table.remove(place, entries[hand].address.keyedHash)
         // An address that no source has: nobody finds the free place.
         entries[hand] = Resident(IPAddress(high: 0, low: 0))
         entries[hand].next = free

@@ -23,13 +23,14 @@ extension Router {
             return nil
         }
         // One that has waited for directory was looked at when it came; higher counts may have come since.
-        guard replayed || isCurrent(header, bytes, index, flow) else { return nil }
+        guard isAnswered || isCurrent(header, bytes, index, flow) else { return nil }
         if !isRepetition { hasProven() }
-        guard replayed || isFor(header.uri, bytes, index) else {
+        guard isAnswered || isFor(header.uri, bytes, index) else {
             offence(.malformed, flow)
             refuse(bytes, index, flow, 400, "Bad Digest URI", "digest-uri")
             return nil
         }
+        isAnswered = true
         let name = bytes.bytes(accountName(index))
         let mark = NameTable.hash(name)
         guard mayTry(mark, bytes, index, flow, replayed) else { return nil }
@@ -75,8 +76,7 @@ extension Router {
         guard state != .found, !replayed else { return true }
         // Its original has been looked up; a copy costs directory nothing.
         guard isRepetition ? state != .asked : !takeTry(flow) else { return true }
-        refuseRecord("look-ups", 503, index, bytes, flow)
-        answerLater(bytes, index, flow)
+        refuseLater(isRepetition ? "repeated" : "look-ups", bytes, index, flow)
         accounts.forgetIfIdle(account)
         return false
     }
@@ -143,12 +143,12 @@ extension Router {
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         let verdict = nonces.check(
             bytes.bytes(header.nonce), count: count, message: NameTable.hash(bytes),
-            now.sinceEpoch, flow.peer.ip, flow.transport.rawValue)
+            nonceTime, flow.peer.ip, flow.transport.rawValue)
         switch verdict {
         case .fresh: return true
         case .repeated(let since)
         where flow.transport == .udp && index.method == .register
-            && now.sinceEpoch - since < Self.longestRepetition:
+            && nonceTime - since < Self.longestRepetition:
             isRepetition = true
             return true
         case .repeated, .used:
@@ -178,7 +178,7 @@ extension Router {
             writer.append("Digest realm=\"")
             writer.append(realm.span)
             writer.append("\",nonce=\"")
-            writer.append(nonceOf: &nonces, now.sinceEpoch, flow)
+            writer.append(nonceOf: &nonces, nonceTime, flow)
             writer.append("\"")
             // MD5 is meant where none is named (RFC 7616 section 3.3).
             if !writer.isCompact || algorithm != .md5 {

@@ -21,14 +21,14 @@ extension Router {
         let listener = insideListener(call.account)
         sendBye(call, .inward, Flow(.udp, listener: listener, peer: call.asterisk))
         endRecord(call, reason)
-        calls.end(handle, &blocks, now.monotonic)
+        calls.end(handle, &blocks, &accounts, now.monotonic)
     }
 
     /// Cancels the branches of a call that nobody has answered; who answers all the same gets a BYE.
     private mutating func cancelCall(_ handle: Handle) {
         let owner = calls[handle].exchange
         guard exchanges.contains(owner), exchanges[owner].server.isOpen else {
-            calls.end(handle, &blocks, now.monotonic)
+            calls.end(handle, &blocks, &accounts, now.monotonic)
             return
         }
         calls[handle].isEnding = true

@@ -44,7 +44,7 @@ extension Router {
 
     /// A call was not answered by anybody.
     mutating func callFailed(_ owner: Handle) {
-        calls.end(exchanges[owner].call, &blocks, now.monotonic)
+        calls.end(exchanges[owner].call, &blocks, &accounts, now.monotonic)
         exchanges[owner].call = .none
     }
 
@@ -74,7 +74,7 @@ extension Router {
             ? Self.values(.recordRoute, reversed: true, bytes, index) : nil
         Self.replace(
             &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
-        guard calls.keepPieces(&call, &blocks) else {
+        guard calls.keepPieces(&call, isTrunk: exchange.isTrunk, &blocks, &accounts) else {
             callFailed(owner)
             return
         }
@@ -135,7 +135,7 @@ extension Router {
         var found = call
         let account = call.exists ? calls[call].account : account
         guard index.method != .bye else {
-            calls.end(found, &blocks, now.monotonic)
+            calls.end(found, &blocks, &accounts, now.monotonic)
             return true
         }
         guard account >= 0 else {
@@ -197,7 +197,7 @@ extension Router {
         _ token: AsteriskToken
     ) -> Handle {
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
-        guard isCall, !calls.isFull else { return .none }
+        guard isCall, !calls.isFull, hasCallShare(account) else { return .none }
         let dialled =
             trunk(of: account) == nil
             ? settings.calls.plan.read(token.user.span) : Dialled(.home)
@@ -236,10 +236,11 @@ extension Router {
     private mutating func keep(
         _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Handle {
-        guard calls.keepPieces(&call, &blocks) else { return .none }
+        let isTrunk = trunk(of: call.account) != nil
+        guard calls.keepPieces(&call, isTrunk: isTrunk, &blocks, &accounts) else { return .none }
         accounts[call.account].isKept = true
         guard let handle = calls.begin(call, Calls.Marks(bytes, index)) else {
-            blocks.release(&call.block)
+            blocks.release(&call.block, of: call.account, &accounts)
             return .none
         }
         return handle
@@ -254,13 +255,23 @@ extension Router {
         var call = calls[handle]
         guard !Self.isKept(call, .phone, blocks, bytes.bytes(uri.whole)) else { return }
         Self.replace(&calls, &call, blocks, .phone, bytes.bytes(uri.whole), tag: Span())
-        if calls.keepPieces(&call, &blocks) { calls[handle] = call }
+        let isTrunk = trunk(of: call.account) != nil
+        if calls.keepPieces(&call, isTrunk: isTrunk, &blocks, &accounts) { calls[handle] = call }
     }
 
     private static func isKept(
         _ call: Call, _ piece: Call.Piece, _ blocks: borrowing BlockStore, _ text: Span<UInt8>
     ) -> Bool {
         blocks.span(call.block).extracting(call.range(piece)).equals(text)
+    }
+
+    /// An Asterisk knows nothing of the dialog that an account's request was in: the call is over, or never was one
+    /// (RFC 3261 section 12.2.1.2).
+    mutating func dialogUnknown(
+        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        guard let found = calls.find(bytes, index), calls[found].account == account else { return }
+        calls.end(found, &blocks, &accounts, now.monotonic)
     }
 
     /// Follows an Asterisk's request inside a dialog.
@@ -270,7 +281,7 @@ extension Router {
     ) {
         let found = calls.find(bytes, index) ?? .none
         guard index.method != .bye else {
-            calls.end(found, &blocks, now.monotonic)
+            calls.end(found, &blocks, &accounts, now.monotonic)
             return
         }
         if found.exists {
@@ -279,7 +290,7 @@ extension Router {
             return
         }
         let isCall = [Method.invite, .update, .info].contains(index.method)
-        guard isCall, account >= 0, !calls.isFull else { return }
+        guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return }
         var call = Call(
             account: account, direction: .unknown, flow: way, asterisk: flow.peer,
             since: now.sinceEpoch, heard: now.monotonic)
@@ -314,7 +325,7 @@ extension Router {
                 call.isAnswered
                 ? call.heard < (call.isConfirmed ? oldest : unconfirmed)
                 : !exchanges.contains(call.exchange)
-            if isLost { calls.end(handle, &blocks, now.monotonic) }
+            if isLost { calls.end(handle, &blocks, &accounts, now.monotonic) }
         }
     }
 }

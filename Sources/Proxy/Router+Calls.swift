@@ -198,9 +198,9 @@ extension Router {
         _ text: borrowing ByteBuffer
     ) -> Bool {
         let bytes = text.span
-        return writer.tokens.asterisk(
-            user, callID: bytes.bytes(dialog.callID), bytes.bytes(dialog.fromTag),
-            bytes.bytes(dialog.toTag)) != nil
+        let callID = bytes.bytes(dialog.callID)
+        return writer.tokens.asterisk(user, callID: callID, tag: bytes.bytes(dialog.toTag)) != nil
+            || writer.tokens.asterisk(user, callID: callID, tag: bytes.bytes(dialog.fromTag)) != nil
     }
 
     private static func opens(
@@ -208,18 +208,12 @@ extension Router {
         _ blocks: borrowing BlockStore
     ) -> Bool {
         let bytes = blocks.span(call.block)
+        let range = call.range(call.isFromPhone ? .to : .from)
+        let asterisk = try? NameAddress(
+            .from(range.lowerBound, to: range.upperBound), in: bytes)
         return writer.tokens.asterisk(
             user, callID: bytes.extracting(call.range(.callID)),
-            bytes.bytes(tag(.from, of: call, bytes)), bytes.bytes(tag(.to, of: call, bytes))) != nil
-    }
-
-    /// The tag of one of the parties of a call, whose block the bytes are.
-    private static func tag(
-        _ piece: Call.Piece, of call: Call, _ bytes: Span<UInt8>
-    ) -> Slice {
-        let range = call.range(piece)
-        let party = Slice.from(range.lowerBound, to: range.upperBound)
-        return (try? NameAddress(party, in: bytes))?.tag ?? .empty
+            tag: bytes.bytes(asterisk?.tag ?? .empty)) != nil
     }
 
     // MARK: Forwarding

@@ -31,7 +31,7 @@ extension Router {
         }
         isStranger = !isRegistered(flow)
         proof = flow.transport.isStream ? .way : .none
-        replyLimit = proof == .none && !isOurs(ip) ? bytes.count : .max
+        replyLimit = proof == .none && !isAllowed(ip) ? bytes.count : .max
         guard isStranger, defence.isHeld(ip, now.monotonic) else { return true }
         dropped("held", flow)
         return false
@@ -74,9 +74,9 @@ extension Router {
     func isTrusted(_ ip: IPAddress) -> Bool { isOurs(ip) || trunk(at: ip) != nil }
 
     /// Whether an address is an Asterisk's or one of `defence.allow`, in whose name nobody outside speaks.
-    private func isOurs(_ ip: IPAddress) -> Bool {
-        isAsterisk(ip) || settings.allow.contains { $0.contains(ip) }
-    }
+    private func isOurs(_ ip: IPAddress) -> Bool { isAsterisk(ip) || isAllowed(ip) }
+
+    private func isAllowed(_ ip: IPAddress) -> Bool { settings.allow.contains { $0.contains(ip) } }
 
     // MARK: What proves nothing
 

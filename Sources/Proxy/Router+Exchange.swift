@@ -79,18 +79,18 @@ extension Router {
         exchange.dialog = dialog ?? newDialog(bytes, index)
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
-        exchange.request = Self.store(bytes, of: account, isTrunk: isTrunk, &blocks, &accounts)
+        exchange.request = blocks.store(bytes, of: account, isTrunk: isTrunk, &accounts)
         writer.begin()
         writer.answerIdentity(bytes, index, flow.peer, tag: Span())
         exchange.tagPlace = writer.tagPlace
         exchange.identity =
             writer.isWhole
-            ? Self.store(writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts) : .none
+            ? blocks.store(writer.buffer, of: account, isTrunk: isTrunk, &accounts) : .none
         guard exchange.request.exists, exchange.identity.exists,
             let handle = exchanges.take(exchange)
         else {
-            Self.release(&exchange.request, of: account, &blocks, &accounts)
-            Self.release(&exchange.identity, of: account, &blocks, &accounts)
+            blocks.release(&exchange.request, of: account, &accounts)
+            blocks.release(&exchange.identity, of: account, &accounts)
             refuseForNow(bytes, index, flow, "table-full")
             return nil
         }
@@ -159,18 +159,18 @@ extension Router {
         let account = exchanges[handle].account
         let isTrunk = exchanges[handle].isTrunk
         outbox.append(writer.buffer, to: exchanges[handle].flow)
-        Self.release(&exchanges[handle].answer, of: account, &blocks, &accounts)
+        blocks.release(&exchanges[handle].answer, of: account, &accounts)
         // A 2xx is repeated by whoever gave it (RFC 6026 section 7.1), everything else by us.
         let isAccepted = exchanges[handle].server.isAccepted
         if !isAccepted {
-            exchanges[handle].answer = Self.store(
-                writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts)
+            exchanges[handle].answer = blocks.store(
+                writer.buffer, of: account, isTrunk: isTrunk, &accounts)
         }
         if !exchanges[handle].server.isOpen {
-            Self.release(&exchanges[handle].request, of: account, &blocks, &accounts)
-            Self.release(&exchanges[handle].best, of: account, &blocks, &accounts)
+            blocks.release(&exchanges[handle].request, of: account, &accounts)
+            blocks.release(&exchanges[handle].best, of: account, &accounts)
             if !isAccepted {
-                Self.release(&exchanges[handle].identity, of: account, &blocks, &accounts)
+                blocks.release(&exchanges[handle].identity, of: account, &accounts)
             }
         }
         if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
@@ -215,10 +215,10 @@ extension Router {
         timers.cancel(&exchanges[handle].retransmit)
         timers.cancel(&exchanges[handle].deadline)
         let account = exchanges[handle].account
-        Self.release(&exchanges[handle].request, of: account, &blocks, &accounts)
-        Self.release(&exchanges[handle].identity, of: account, &blocks, &accounts)
-        Self.release(&exchanges[handle].answer, of: account, &blocks, &accounts)
-        Self.release(&exchanges[handle].best, of: account, &blocks, &accounts)
+        blocks.release(&exchanges[handle].request, of: account, &accounts)
+        blocks.release(&exchanges[handle].identity, of: account, &accounts)
+        blocks.release(&exchanges[handle].answer, of: account, &accounts)
+        blocks.release(&exchanges[handle].best, of: account, &accounts)
         texts.release(&exchanges[handle].user)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
         if exchanges[handle].mergeKey != 0 {

@@ -302,7 +302,7 @@ extension Router {
         let (account, isTrunk) = (clients[handle].account, clients[handle].isTrunk)
         clients[handle].sent =
             writer.isWhole
-            ? Self.store(writer.buffer, of: account, isTrunk: isTrunk, &blocks, &accounts) : .none
+            ? blocks.store(writer.buffer, of: account, isTrunk: isTrunk, &accounts) : .none
         guard clients[handle].sent.exists else {
             settle(handle, status: 513)
             endClient(handle)
@@ -349,7 +349,7 @@ extension Router {
         timers.cancel(&clients[handle].end)
         timers.cancel(&clients[handle].noAnswer)
         let account = clients[handle].account
-        Self.release(&clients[handle].sent, of: account, &blocks, &accounts)
+        blocks.release(&clients[handle].sent, of: account, &accounts)
         texts.release(&clients[handle].cancelReason)
         clients.release(handle)
         guard account >= 0 else { return }

@@ -62,7 +62,7 @@ extension Router {
         parked[account, default: []].append(
             ParkedMessage(
                 block: block, flow: flow, received: received, arrival: arrival,
-                isRepetition: isRepetition, isCharged: isCharged))
+                isAnswered: isAnswered, isRepetition: isRepetition, isCharged: isCharged))
         parkedCount += 1
         return true
     }
@@ -100,6 +100,7 @@ extension Router {
             blocks.release(&block)
             received = message.received
             arrival = message.arrival
+            isAnswered = message.isAnswered
             isRepetition = message.isRepetition
             isCharged = message.isCharged
             receive(copy.span, message.flow, replayed: true)

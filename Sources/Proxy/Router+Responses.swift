@@ -28,7 +28,7 @@ extension Router {
                 acknowledge(handle, bytes, index)
             } else {
                 let account = clients[handle].account
-                Self.release(&clients[handle].sent, of: account, &blocks, &accounts)
+                blocks.release(&clients[handle].sent, of: account, &accounts)
             }
             final(handle, bytes, index)
             finished(handle, after)
@@ -153,6 +153,9 @@ extension Router {
             callAnswered(owner, handle, bytes, index)
             return
         }
+        if status == 481, exchanges[owner].inDialog, exchanges[owner].direction == .inward {
+            dialogUnknown(exchanges[owner].account, bytes, index)
+        }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
         if status == 503, mayMove(owner), tryNext(owner) { return }
         if status == 430, tryOtherFlow(owner, after: handle) { return }
@@ -191,10 +194,10 @@ extension Router {
         guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
         exchanges[owner].bestStatus = status
         let account = exchanges[owner].account
-        Self.release(&exchanges[owner].best, of: account, &blocks, &accounts)
+        blocks.release(&exchanges[owner].best, of: account, &accounts)
         guard !isOurs else { return }
-        exchanges[owner].best = Self.store(
-            bytes, of: account, isTrunk: exchanges[owner].isTrunk, &blocks, &accounts)
+        exchanges[owner].best = blocks.store(
+            bytes, of: account, isTrunk: exchanges[owner].isTrunk, &accounts)
     }
 
     /// The lower, the better a failure is to pass on.

@@ -25,40 +25,38 @@ extension Router {
         account < 0 || Int(calls.gate[account].all) < Calls.capacity / AccountShare.parts
             || trunk(of: account) != nil
     }
+}
 
+extension BlockStore {
     /// Stores a message for an account; none when there is no room, or it has its part of the largest blocks.
-    ///
-    /// A buffer and not its span, which the compiler takes for a borrow of the whole router.
-    static func store(
-        _ message: borrowing ByteBuffer, of account: Int32, isTrunk: Bool,
-        _ blocks: inout BlockStore, _ accounts: inout Accounts
+    mutating func store(
+        _ message: Span<UInt8>, of account: Int32, isTrunk: Bool, _ accounts: inout Accounts
     ) -> Block {
-        store(message.span, of: account, isTrunk: isTrunk, &blocks, &accounts)
-    }
-
-    /// Stores a message for an account, as the other one does.
-    static func store(
-        _ message: Span<UInt8>, of account: Int32, isTrunk: Bool, _ blocks: inout BlockStore,
-        _ accounts: inout Accounts
-    ) -> Block {
-        let largest = blocks.largest
-        guard account >= 0, message.count > largest.beyond else { return blocks.store(message) }
+        let largest = largest
+        guard account >= 0, message.count > largest.beyond else { return store(message) }
         let count = accounts[account].share.largestBlocks
         guard isTrunk || AccountShare.allows(count, of: largest.count) else { return .none }
-        let block = blocks.store(message)
+        let block = store(message)
         if block.exists { accounts[account].share.largestBlocks += 1 }
         return block
     }
 
-    /// Gives a block of an account's back; nothing when it is none.
-    static func release(
-        _ block: inout Block, of account: Int32, _ blocks: inout BlockStore,
+    /// Stores what a buffer holds for an account, as the other one does.
+    mutating func store(
+        _ buffer: borrowing ByteBuffer, of account: Int32, isTrunk: Bool,
         _ accounts: inout Accounts
+    ) -> Block {
+        store(buffer.span, of: account, isTrunk: isTrunk, &accounts)
+    }
+
+    /// Gives a block of an account's back; nothing when it is none.
+    mutating func release(
+        _ block: inout Block, of account: Int32, _ accounts: inout Accounts
     ) {
         guard block.exists else { return }
-        if account >= 0, Int(block.length) > blocks.largest.beyond {
+        if account >= 0, Int(block.length) > largest.beyond {
             accounts[account].share.largestBlocks -= 1
         }
-        blocks.release(&block)
+        release(&block)
     }
 }

@@ -20,7 +20,7 @@ extension Router {
         guard index.requestURI.user.length >= Self.shortestToken else { return nil }
         let token = writer.tokens.asterisk(
             bytes.bytes(index.requestURI.user), callID: bytes.bytes(index.callID),
-            bytes.bytes(index.from.tag), bytes.bytes(index.to.tag))
+            tag: bytes.bytes(index.to.tag))
         // Out of any dialog a trunk brings back what an Asterisk has registered there.
         guard token == nil, trunk == nil || !index.to.tag.isEmpty else { return token }
         return oldToken(bytes, index, trunk)

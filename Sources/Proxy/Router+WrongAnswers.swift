@@ -33,11 +33,16 @@ extension Router {
             !isRegistered(bytes.bytes(accountName(index)), by: flow)
         else { return true }
         if defence.isPairHeld(ip, mark, now.monotonic) {
-            refuseRecord("account-held", 401, index, bytes, flow)
-            answerLater(bytes, index, flow)
+            refuseLater("account-held", bytes, index, flow)
             return false
         }
-        guard !replayed, !defence.guards.admits(mark, ip, now.monotonic) else { return true }
+        // A copy costs the account nobody's look.
+        let isOpen =
+            replayed
+            || (isRepetition
+                ? defence.guards.isOpen(mark, ip, now.monotonic)
+                : defence.guards.admits(mark, ip, now.monotonic))
+        guard !isOpen else { return true }
         wrong(bytes, index, flow, "account-guarded", isLookedAt: false)
         return false
     }
@@ -57,10 +62,11 @@ extension Router {
         isLookedAt: Bool = true
     ) {
         let ip = flow.peer.ip
-        refuseRecord(reason, 401, index, bytes, flow)
+        let isUnavailable = isUnavailable(flow)
+        refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
         guard !isDirectoryDown, !isRepetition else {
-            answerLater(bytes, index, flow)
+            answerLater(bytes, index, flow, isUnavailable: isUnavailable)
             return
         }
         let name = bytes.bytes(accountName(index))
@@ -83,7 +89,21 @@ extension Router {
             offence(detector, flow, name: name)
         }
         guard !defence.isBanned(ip, now.monotonic) else { return }
-        answerLater(bytes, index, flow)
+        answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+    }
+
+    /// Answers and records credentials that nobody looks at, which count for nothing.
+    mutating func refuseLater(
+        _ code: String, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
+        let isUnavailable = isUnavailable(flow)
+        refuseRecord(code, isUnavailable ? 503 : 401, index, bytes, flow)
+        answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+    }
+
+    /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
+    private mutating func isUnavailable(_ flow: Flow) -> Bool {
+        isDirectoryDown || !isRepetition && !takeTry(flow)
     }
 
     /// Whether passwords cannot be looked at now, whoever asks.
@@ -107,18 +127,19 @@ extension Router {
     }
 
     /// Answers a wrong password, a fixed span after it came.
-    mutating func answerLater(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    private mutating func answerLater(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isUnavailable: Bool
     ) {
         guard held.hasRoom else { return }
-        if isDirectoryDown || !isRepetition && !takeTry(flow) {
+        if isUnavailable {
             beginReply(bytes, index, flow, 503, "Service Unavailable")
             writer.retryAfter()
         } else {
             beginChallenge(bytes, index, flow, stale: false)
         }
         writer.endEmpty()
-        guard writer.isWhole else { return }
+        // To copies there are as many answers as to whatever proves nothing.
+        guard writer.isWhole, !isRepetition || mayAnswer(flow) else { return }
         let block = blocks.store(writer.buffer)
         guard block.exists else { return }
         let first = held.due

@@ -50,6 +50,7 @@ struct ParkedMessage {
     var flow: Flow
     var received: Milliseconds
     var arrival: UInt64
+    var isAnswered: Bool
     var isRepetition: Bool
     var isCharged: Bool
 }
@@ -80,6 +81,8 @@ package struct Router: ~Copyable {
     var scratch = ByteBuffer(capacity: MessageParser.maximumLine)
     var hashes = HashEngine()
     var nonces: Nonces
+    /// What the monotonic clock is behind the time since 1970 when this process began.
+    private let clockOffset: Milliseconds
     var now: Now
     var timers: TimerWheel
     // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
@@ -133,6 +136,8 @@ package struct Router: ~Copyable {
     var received = Milliseconds(0)
     /// Its number among all that came.
     var arrival: UInt64 = 0
+    /// Whether its credentials answer a nonce of ours for its own Request-URI, which is looked at once.
+    var isAnswered = false
     /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
     var isRepetition = false
     /// Whether a try of a name has been taken for it.
@@ -185,6 +190,7 @@ package struct Router: ~Copyable {
         self.settings = settings
         self.listeners = listeners
         self.now = now
+        clockOffset = now.sinceEpoch - now.monotonic
         let trunkEndpoints = settings.trunks.map(\.inside)
         inside =
             listeners.first {
@@ -192,7 +198,8 @@ package struct Router: ~Copyable {
                     && !trunkEndpoints.contains($0.endpoint)
             }?.index ?? 0
         writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
-        nonces = Nonces(key: Array(secret[32..<64]), began: now.sinceEpoch)
+        randomness = RandomStream(seed: seed)
+        nonces = Nonces(key: Array(secret[32..<64]), life: randomness.next(), began: now.sinceEpoch)
         boundSince = Milliseconds(Self.number(secret[64..<72]))
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
@@ -203,7 +210,6 @@ package struct Router: ~Copyable {
             empty: Client(owner: .nobody, method: .other, flow: nowhere, cookie: 0))
         // For a million accounts at four Asterisks.
         presences = Slots(capacity: 4_000_000, empty: Presence())
-        randomness = RandomStream(seed: seed)
         adopt(settings)
         _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
     }
@@ -243,6 +249,9 @@ package struct Router: ~Copyable {
     /// How long the loop may sleep.
     package var patience: Milliseconds? { timers.patience }
 
+    /// The time since 1970 as nonces have it: by a clock that is not set while the process lives.
+    var nonceTime: Milliseconds { now.monotonic + clockOffset }
+
     /// A number nobody outside can guess, whatever others he has seen.
     mutating func random() -> UInt64 { randomness.next() }
 
@@ -254,6 +263,7 @@ package struct Router: ~Copyable {
         received = now.monotonic
         arrivals &+= 1
         arrival = arrivals
+        isAnswered = false
         isRepetition = false
         isCharged = false
         if flow.transport == .udp, STUN.mayBe(bytes) {

@@ -69,9 +69,7 @@ struct SourceTable: ~Copyable {
     }
 
     private func first(_ source: IPAddress) -> Int {
-        var hasher = Hasher()
-        hasher.combine(source)
-        return Int(UInt(bitPattern: hasher.finalize()) & UInt(sources.count - 1)) & ~3
+        Int(source.keyedHash & UInt64(sources.count - 1)) & ~3
     }
 
     /// The place of a source, or nil when it is not remembered.

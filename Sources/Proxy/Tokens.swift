@@ -97,8 +97,10 @@ package struct TokenText: BitwiseCopyable, Equatable, Sendable {
 
 /// Makes and opens the tokens that stand for addresses in SIP messages.
 ///
-/// A token of a dialog is bound to the Call-ID up to its host, which alone differs between the sides, and to
-/// the tag of who began the dialog: in another dialog it is no token.
+/// A token of a dialog is bound to the Call-ID up to its host, which alone differs between the sides, and to a tag:
+/// in another dialog it is no token. The token of the way to an Asterisk is bound to that Asterisk's tag, which no
+/// phone can choose; whoever begins a dialog chooses Call-ID and tag. That of the way to a phone, which only an
+/// Asterisk brings, is bound to the tag of who began the dialog, since no other is known when it is made.
 package struct Tokens: ~Copyable {
     /// The kinds of tokens that are bound to nothing.
     private enum Kind: UInt8 {
@@ -245,13 +247,12 @@ package struct Tokens: ~Copyable {
 
     /// The way to an Asterisk of a token in a dialog, or nil for what is not a token of it.
     ///
-    /// The Call-ID may have its host; either of the two tags may be that of who began the dialog.
+    /// The Call-ID may have its host; the tag is the Asterisk's.
     package mutating func asterisk(
-        _ token: Span<UInt8>, callID: Span<UInt8>, _ from: Span<UInt8>, _ to: Span<UInt8>
+        _ token: Span<UInt8>, callID: Span<UInt8>, tag: Span<UInt8>
     ) -> AsteriskToken? {
-        guard let dialog = seal.open(token, callID: callID.upToHost, from, to, into: &plain) else {
-            return nil
-        }
+        let dialog = dialog(callID: callID, tag: tag)
+        guard seal.open(token, of: dialog, into: &plain) else { return nil }
         var reader = TokenReader(plain.span)
         guard let head = reader.byte().map(Head.init(reading:)), !head.isPhone,
             let address = reader.address(head), let shift = reader.shift(),

@@ -4,6 +4,13 @@ extension IPAddress {
     /// host can use in full.
     @inlinable
     package var source: IPAddress { isV4 ? self : IPAddress(high: high, low: 0) }
+
+    /// A hash of the address by the standard library's seeded SipHash, so that nobody outside can make two collide.
+    package var keyedHash: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(self)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
 }
 
 extension Network {

@@ -148,7 +148,7 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("each count is good once, in whatever order, and by whichever it begins")
     func counts() {
-        var nonces = Nonces(key: key, began: start, places: 64)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 64)
         let nonce = made(&nonces)
         let steps: [(UInt32, UInt64, NonceVerdict)] = [
             (7, 1, .fresh), (7, 2, .used), (8, 3, .fresh), (5, 4, .fresh), (5, 5, .used),
@@ -163,7 +163,7 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("the last four messages of a nonce are known again, with the time they came first")
     func repeated() {
-        var nonces = Nonces(key: key, began: start, places: 64)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 64)
         let nonce = made(&nonces)
         for count in UInt32(1)...5 {
             let then = start + .seconds(Int64(count))
@@ -185,20 +185,22 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
         "a nonce is good for its lifetime by the passed clock, and not before it was made",
         arguments: [(Int64(0), NonceVerdict.fresh), (119, .fresh), (120, .stale), (-1, .stale)])
     func lifetime(_ seconds: Int64, _ verdict: NonceVerdict) {
-        var nonces = Nonces(key: key, began: start, places: 64)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 64)
         let nonce = made(&nonces)
         let said = check(&nonces, nonce, at: start + .seconds(seconds))
         #expect(said == verdict)
     }
 
-    @Test("what an earlier process made is stale, whether it was used or not")
+    @Test(
+        "what an earlier process made is stale, used or not, though the clock was set back meanwhile"
+    )
     func restart() {
-        var earlier = Nonces(key: key, began: start, places: 64)
+        var earlier = Nonces(key: key, life: 1, began: start, places: 64)
         let nonce = made(&earlier)
         let used = made(&earlier)
         let said = check(&earlier, used)
         #expect(said == .fresh)
-        var later = Nonces(key: key, began: start + Milliseconds(1), places: 64)
+        var later = Nonces(key: key, life: 2, began: start - .seconds(3600), places: 64)
         for nonce in [nonce, used] {
             let said = check(&later, nonce, at: start + .seconds(1))
             #expect(said == .stale)
@@ -210,7 +212,7 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("a used nonce that had to be forgotten is stale, and so is every unused one of before it")
     func forgotten() {
-        var nonces = Nonces(key: key, began: start, places: 4)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 4)
         var old: [[UInt8]] = []
         for moment in 0..<5 {
             old.append(made(&nonces, at: start + Milliseconds(Int64(moment))))
@@ -233,7 +235,7 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("nonces whose time is over make room without a loss")
     func expired() {
-        var nonces = Nonces(key: key, began: start, places: 4)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 4)
         for minute in 0..<8 {
             let now = start + .seconds(Int64(minute) * 120)
             for _ in 0..<4 {
@@ -246,8 +248,9 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("a nonce of another source, transport or key, or with a letter changed, is foreign")
     func foreign() {
-        var nonces = Nonces(key: key, began: start, places: 64)
-        var others = Nonces(key: [UInt8](repeating: 8, count: 32), began: start, places: 64)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 64)
+        var others = Nonces(
+            key: [UInt8](repeating: 8, count: 32), life: 1, began: start, places: 64)
         let nonce = made(&nonces)
         let other = IPAddress(v4: 0xC633_6408)
         let moved = nonces.check(nonce.span, count: 1, message: 1, start, other, 1)
@@ -267,7 +270,7 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
 
     @Test("two nonces of one millisecond are never the same")
     func unique() {
-        var nonces = Nonces(key: key, began: start, places: 64)
+        var nonces = Nonces(key: key, life: 1, began: start, places: 64)
         var seen: Set<[UInt8]> = []
         for _ in 0..<1000 { seen.insert(made(&nonces)) }
         #expect(seen.count == 1000)

@@ -54,7 +54,8 @@ private let standing = AccountStanding(
             .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
             .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
             .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
-            .maximumExpires(.seconds(604_800)), .contacts(32), .requests(100_000), .mode(.observe), .country("FR"),
+            .maximumExpires(.seconds(604_800)), .contacts(32), .requests(100_000), .mode(.observe),
+            .country("FR"),
             .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
             .cleanup(true), .accessOrder(.denyThenPermit), .profile("carriers", .trunk("telco")),
         ] + callRules.map { .calls($0) } + trunkRules.map { .trunk("telco", $0) }
@@ -83,7 +84,8 @@ private let standing = AccountStanding(
         arguments: [
             Setting.failures(0), .failures(1001), .window(.seconds(0)), .window(.seconds(86_401)),
             .ban(.seconds(0)), .minimumExpires(.seconds(29)), .maximumExpires(.seconds(604_801)),
-            .contacts(0), .contacts(33), .requests(0), .requests(100_001), .country("fr"), .country("FRA"), .growth(.seconds(0)),
+            .contacts(0), .contacts(33), .requests(0), .requests(100_001), .country("fr"),
+            .country("FRA"), .growth(.seconds(0)),
             .packets(1_000_001), .connections(100_001), .domain(String(repeating: "a", count: 256)),
             .calls(.atOnce(10_001)), .calls(.home("fr")), .calls(.prefix("000000000")),
             .calls(.newCountry(.seconds(2_592_001))),

@@ -201,6 +201,61 @@ private let lenient: [Setting] =
         #expect(edge.router.load.exchanges == 0)
     }
 
+    @Test(
+        "rows of dialogs that an account makes up are its share at most, and end when the Asterisk knows nothing of them"
+    )
+    func madeUpDialogs() throws {
+        let stage = try Stage()
+        let dialog = try stage.connect("sip:100@example.com", "d")
+        for number in 0..<50 {
+            var other = dialog
+            other.local = "<sip:alice@example.com>;tag=made-up-\(number)"
+            stage.alice.send(other.request("INFO", via: stage.alice.via))
+            let info = try stage.asterisk.expect("INFO")
+            stage.asterisk.answer(info, 481)
+            _ = try stage.alice.expect(481)
+        }
+        #expect(stage.edge.router.load.calls == 1)
+    }
+
+    @Test("ten insiders who try names without end leave another source its tries")
+    func insiders() throws {
+        let edge = Edge(lenient)
+        edge.isDirectorySilent = true
+        for second in 0..<5 {
+            let phones = (0..<400).map {
+                Phone(edge, "ghost\(second)x\($0)", at: "192.0.2.\($0 % 10):\(6000 + $0)")
+            }
+            _ = try register(edge, phones)
+            edge.advance(Milliseconds(920))
+            let stranger = Phone(edge, "stranger\(second)", at: "198.51.100.\(second):5060")
+            let before = edge.questions.count
+            _ = try register(edge, phones + [stranger])
+            #expect(edge.questions.count > before)
+            #expect(
+                edge.questions.contains {
+                    if case .lookUp(_, let name, _) = $0 { name == stranger.name } else { false }
+                })
+        }
+    }
+
+    @Test("a trunk has no share: however much it has under way, nothing breaks")
+    func trunk() throws {
+        let edge = Edge([
+            .trunk("telco", .inside(SimulatedEdge.trunkEndpoint)),
+            .trunk("telco", .server(address("198.51.100.5:5060"))), .trunk("telco", .perSecond(0)),
+        ])
+        let carrier = Carrier(edge, at: "198.51.100.5:5060")
+        for number in 0..<70_000 {
+            let bytes = carrier.request(
+                "MESSAGE", "sip:+43123@203.0.113.5", from: "<sip:bob@carrier.example>",
+                callID: "m\(number)")
+            edge.router.receive(bytes.span, carrier.flow, edge.now)
+            edge.router.outbox.removeAll()
+        }
+        #expect(edge.router.load.exchanges == 70_000)
+    }
+
     /// The challenge to a request of a phone, which answers as many as it may.
     private func challenged(_ phone: Phone) throws -> Message {
         phone.send(

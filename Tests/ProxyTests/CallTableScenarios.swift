@@ -269,7 +269,7 @@ import Testing
         let real = try stage.connect("sip:100@example.com", "d")
         for number in 0..<5 {
             var forged = real
-            forged.remote = "<sip:100@example.com>;tag=made\(number)"
+            forged.local = "<sip:alice@example.com>;tag=made\(number)"
             stage.alice.send(
                 forged.request(
                     "INVITE", via: stage.alice.via, ["Contact: <\(stage.alice.contact)>"])

@@ -232,6 +232,36 @@ import Testing
         #expect(try phone.expect(401)["WWW-Authenticate"].contains("stale=true"))
     }
 
+    @Test(
+        "a clock that is set, back or on, makes no answer stale and none good again",
+        arguments: [-3600, 3600] as [Int64])
+    func clock(_ seconds: Int64) throws {
+        let edge = Edge()
+        let phone = Phone(edge, "alice")
+        let sent = try registered(phone)
+        _ = try phone.expect(200)
+        edge.now.sinceEpoch = edge.now.sinceEpoch + .seconds(seconds)
+        #expect(try phone.register().status == 200)
+        edge.advance(.seconds(40))
+        phone.send(sent)
+        #expect(try phone.expect(401)["WWW-Authenticate"].contains("stale=true"))
+    }
+
+    @Test("copies of a wrong REGISTER get as many answers as whatever else proves nothing")
+    func copiesOfWrong() throws {
+        let edge = Edge([.replies(10)])
+        let phone = Phone(edge, "alice", password: "wrong")
+        let sent = try registered(phone)
+        _ = try phone.expect(401)
+        for _ in 0..<2000 {
+            edge.router.receive(sent.span, phone.flow, edge.now)
+            edge.drain()
+        }
+        edge.advance(Milliseconds(100))
+        // Short ones, 400 a second and twice as many at once.
+        #expect(phone.all().count == 800)
+    }
+
     // MARK: The digest's uri
 
     private func answer(_ phone: Phone, _ uri: String, digest: String, _ method: String) throws

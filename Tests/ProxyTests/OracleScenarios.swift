@@ -367,7 +367,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             }
             for (phone, guess) in guesses { edge.router.receive(guess.span, phone.flow, edge.now) }
             edge.drain()
-            edge.advance(.seconds(1))
+            edge.advance(.seconds(2))
             for (phone, _) in guesses { statuses.formUnion(phone.all().map(\.status)) }
         }
         let orders = edge.bans.compactMap { if case .ban(let order) = $0 { order } else { nil } }

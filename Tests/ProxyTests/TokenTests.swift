@@ -41,13 +41,13 @@ import Testing
     }
 
     private func asterisk(_ token: [UInt8]) -> AsteriskToken? {
-        asterisk(token, callID, called, caller)
+        asterisk(token, callID, caller)
     }
 
     private func asterisk(
-        _ token: [UInt8], _ callID: [UInt8], _ from: [UInt8], _ to: [UInt8]
+        _ token: [UInt8], _ callID: [UInt8], _ tag: [UInt8]
     ) -> AsteriskToken? {
-        tokens.asterisk(token.span, callID: callID.span, from.span, to.span)
+        tokens.asterisk(token.span, callID: callID.span, tag: tag.span)
     }
 
     private func phone(_ token: [UInt8]) -> PhoneToken? {
@@ -94,7 +94,7 @@ import Testing
             ("a84b4c76e66710", true), ("a84b4c76e66710@10.0.0.10", true), ("a84b4c7", false),
             ("a84b4c76e66710.10.0.0.10", false), ("198.51.100.7@a84b4c76e66710", false),
         ] {
-            let way = asterisk(token, Array(text.utf8), caller, called)
+            let way = asterisk(token, Array(text.utf8), caller)
             #expect((way != nil) == isOpen, "\(text)")
         }
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Lab, Site
+from lab.asterisk import ECHO
 from lab.namespaces import EDGE_OUTSIDE
 from lab.waiting import eventually
 
@@ -13,8 +14,11 @@ SCENARIOS = Path(__file__).parent / "sipp"
 LIMIT_SECONDS = 60
 
 
-def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, rate: int) -> str:
-    """Runs a scenario `count` times, over all accounts in turn; returns what sipp said, and fails with it."""
+def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, rate: int, uri: str = "") -> str:
+    """Runs a scenario `count` times, over all accounts in turn; returns what sipp said, and fails with it.
+
+    Its credentials are for `uri`, without which sipp takes the edge's address.
+    """
     folder = lab.new_folder("sipp")
     lines = ["SEQUENTIAL"] + [
         f"{account.name};[authentication username={account.name} password={account.secret}];{lab.domain}"
@@ -25,7 +29,8 @@ def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, 
         ["ip", "netns", "exec", lab.network.clients, "sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / scenario)]
         + ["-inf", str(folder / "accounts.csv"), "-i", address, "-p", "5060", "-t", transport, "-mp", "20000"]
         + ["-m", str(count), "-r", str(rate), "-timeout", f"{LIMIT_SECONDS}s", "-timeout_error", "-nostdin"]
-        + ["-trace_err", "-error_file", str(folder / "errors")],
+        + ["-trace_err", "-error_file", str(folder / "errors")]
+        + (["-auth_uri", uri] if uri else []),
         text=True,
         capture_output=True,
         check=False,
@@ -52,5 +57,5 @@ def test_two_hundred_registrations_at_once_all_succeed(site: Site, lab: Lab, tra
 
 
 def test_forty_calls_at_once_all_succeed(site: Site, lab: Lab) -> None:
-    assert successful(run_sipp(lab, "call.xml", "198.18.2.40", "u1", count=40, rate=20)) == 40
+    assert successful(run_sipp(lab, "call.xml", "198.18.2.40", "u1", count=40, rate=20, uri=f"{ECHO}@{lab.domain}")) == 40
     eventually(lambda: site.asterisk.channels() == 0, "Asterisk has ended every call")

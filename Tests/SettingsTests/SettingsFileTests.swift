@@ -52,7 +52,8 @@ import Testing
                 .inside(Endpoint(.udp, inside)), .asterisk(server),
                 .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
                 .schema(.automatic), .accessOrder(.asAsterisk), .realm("asterisk"),
-                .requests(50), .mode(.enforce), .failures(5), .window(.seconds(30)), .ban(.seconds(300)),
+                .requests(50), .mode(.enforce), .failures(5), .window(.seconds(30)),
+                .ban(.seconds(300)),
                 .packets(400), .connections(20), .cleanup(false), .minimumExpires(.seconds(60)),
                 .maximumExpires(.seconds(3600)),
                 .contacts(10),
@@ -82,7 +83,8 @@ import Testing
                 .realm("pbx.example"), .schema(.pjsip), .failures(3), .window(.seconds(60)),
                 .ban(.seconds(86_400)), .allow(first), .allow(second),
                 .minimumExpires(.seconds(120)), .maximumExpires(.seconds(604_800)), .contacts(1),
-                .accessOrder(.asAsterisk), .requests(50), .mode(.enforce), .packets(400), .connections(20),
+                .accessOrder(.asAsterisk), .requests(50), .mode(.enforce), .packets(400),
+                .connections(20),
                 .cleanup(false),
             ])
     }
