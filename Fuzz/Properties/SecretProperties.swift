@@ -117,7 +117,9 @@ extension Properties {
         }
         if let way = tokens.phone(token, callID: callID.span, tag.span, other.span) {
             let account = way.account
-            tokens.write(flow: way.flow, account: account.span, of: way.dialog, into: &again)
+            tokens.write(
+                flow: way.flow, sequenceShift: way.sequenceShift, account: account.span,
+                of: way.dialog, into: &again)
             guard tokens.phone(again.span, callID: callID.span, other.span, tag.span) == way,
                 tokens.isPhone(again.span, of: way.dialog)
             else { return "another way to a phone" }

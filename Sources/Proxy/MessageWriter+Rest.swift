@@ -8,7 +8,8 @@ internal import Sys
 extension MessageWriter {
     /// Writes the header fields that go on as they are, then the body.
     ///
-    /// `sequenceShift` is how much higher the CSeq is where the message goes, which RAck has to follow.
+    /// `sequenceShift` is how much higher the CSeq of the phone's requests is on the inner side, which RAck and
+    /// the Event of a transfer have to follow.
     package mutating func rest(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
         sequenceShift: UInt16 = 0
@@ -27,7 +28,9 @@ extension MessageWriter {
             buffer.append(": ")
             let value = message.bytes(field.value)
             switch field.name {
-            case .rAck where sequenceShift > 0: append(rAck: value, sequenceShift)
+            case .rAck where sequenceShift > 0 && direction == .inward:
+                append(rAck: value, sequenceShift)
+            case .event where sequenceShift > 0: append(event: value, direction, sequenceShift)
             case .replaces: append(replaces: value, direction)
             case .referTo where direction == .inward: append(referTo: value)
             default: append(value: value, direction)
@@ -88,6 +91,25 @@ extension MessageWriter {
         append(value: value.extracting(0...first), .inward)
         buffer.append(decimal: number + UInt64(shift))
         append(value: value.extracting(second..<value.count), .inward)
+    }
+
+    /// Writes an Event; the `id` of a transfer's is the CSeq of the phone's REFER (RFC 3515 section 2.4.6), which
+    /// is known by another number on the other side.
+    private mutating func append(event value: Span<UInt8>, _ direction: Direction, _ shift: UInt16)
+    {
+        let end = value.first(UInt8(ascii: ";")) ?? value.count
+        let parameters = Parameters(.from(min(end + 1, value.count), to: value.count))
+        guard value.bytes(Slice(0, end).trimmed(in: value)).isCaseless("refer"),
+            let id = parameters.value("id", in: value), let number = value.bytes(id).decimal(),
+            direction == .inward || number >= UInt64(shift)
+        else {
+            append(value: value, direction)
+            return
+        }
+        append(value: value.extracting(0..<id.start), direction)
+        buffer.append(
+            decimal: direction == .inward ? number + UInt64(shift) : number - UInt64(shift))
+        append(value: value.extracting(id.end..<value.count), direction)
     }
 
     /// Writes a Replaces (RFC 3891 section 6.1): what stands before its parameters is a Call-ID.

@@ -442,9 +442,12 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Writes the Record-Route by which an Asterisk reaches a phone.
-    package mutating func recordRoute(_ inside: UInt8, to phone: Flow, account: Span<UInt8>) {
+    package mutating func recordRoute(
+        _ inside: UInt8, to phone: Flow, sequenceShift: UInt16, account: Span<UInt8>
+    ) {
         buffer.append("Record-Route: <sip:")
-        tokens.write(flow: phone, account: account, of: dialog, into: &buffer)
+        tokens.write(
+            flow: phone, sequenceShift: sequenceShift, account: account, of: dialog, into: &buffer)
         buffer.append("@")
         append(address: listeners[Int(inside)].endpoint.address)
         if listeners[Int(inside)].endpoint.transport == .tcp { buffer.append(";transport=tcp") }

@@ -141,7 +141,8 @@ extension Router {
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
             writer.recordRoute(
-                client.flow.listener, to: exchange.flow, account: accounts.name(exchange.account))
+                client.flow.listener, to: exchange.flow, sequenceShift: exchange.sequenceShift,
+                account: accounts.name(exchange.account))
             writer.recordRoutes(bytes, index)
         }
         writer.identity(
@@ -266,10 +267,10 @@ extension Router {
         writer.identity(bytes, index, .outward, sequence: index.sequence)
         guard
             writer.contact(
-                through: client.flow, bytes, index, asterisk: exchange.flow.peer, sequenceShift: 0,
-                account: account)
+                through: client.flow, bytes, index, asterisk: exchange.flow.peer,
+                sequenceShift: exchange.sequenceShift, account: account)
         else { return false }
-        writer.rest(bytes, index, .outward)
+        writer.rest(bytes, index, .outward, sequenceShift: exchange.sequenceShift)
         return true
     }
 

@@ -53,6 +53,7 @@ extension Router {
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
+        exchanges[handle].sequenceShift = token.sequenceShift
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
         if !forwardOutward(handle, way, bytes, index) {

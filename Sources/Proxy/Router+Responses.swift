@@ -320,8 +320,7 @@ extension Router {
             // Of what came, the last stands next to whoever asked (RFC 3261 section 12.1.2).
             writer.recordRoutes(bytes, index)
             Self.writeRecordRoute(
-                &writer, accounts, exchange.account, exchange.flow.listener,
-                to: clients[client].flow)
+                &writer, accounts, exchange, to: clients[client].flow)
         }
         if exchange.isTrunk, exchange.method == .register {
             writer.registeredContacts(bytes, index, of: exchange.flow.peer)
@@ -332,10 +331,12 @@ extension Router {
     }
 
     private static func writeRecordRoute(
-        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ account: Int32,
-        _ inside: UInt8, to phone: Flow
+        _ writer: inout MessageWriter, _ accounts: borrowing Accounts, _ exchange: Exchange,
+        to phone: Flow
     ) {
-        writer.recordRoute(inside, to: phone, account: accounts.name(account))
+        writer.recordRoute(
+            exchange.flow.listener, to: phone, sequenceShift: exchange.sequenceShift,
+            account: accounts.name(exchange.account))
     }
 
     private mutating func callRecord(

@@ -59,6 +59,8 @@ package struct PhoneToken: Equatable, Sendable {
     package var flow: Flow
     /// The account, whose other bindings serve when the way is closed.
     package var account: TokenText
+    /// How much higher the CSeq of the phone's requests is on the inner side.
+    package var sequenceShift: UInt16 = 0
     /// What the tokens of the dialog are bound to.
     package var dialog = StringVector()
 }
@@ -174,6 +176,15 @@ package struct Tokens: ~Copyable {
         }
     }
 
+    private mutating func put(shift: UInt16) {
+        if shift < Head.longShift {
+            plain.append(UInt8(shift))
+        } else {
+            plain.append(UInt8(Head.longShift))
+            put(UInt32(shift), bytes: 2)
+        }
+    }
+
     /// Writes the token of the way to an Asterisk; false when its Contact's user part is too long.
     package mutating func write(
         asterisk: SocketAddress, sequenceShift: UInt16, account: TokenAccount, source: UInt32,
@@ -185,12 +196,7 @@ package struct Tokens: ~Copyable {
         plain.append(head.byte)
         put(asterisk.ip)
         if !head.hasUsualPort { put(UInt32(asterisk.port), bytes: 2) }
-        if sequenceShift < Head.longShift {
-            plain.append(UInt8(sequenceShift))
-        } else {
-            plain.append(UInt8(Head.longShift))
-            put(UInt32(sequenceShift), bytes: 2)
-        }
+        put(shift: sequenceShift)
         put(source, bytes: 4)
         plain.append(account.span)
         plain.append(user)
@@ -201,12 +207,14 @@ package struct Tokens: ~Copyable {
 
     /// Writes the token of the way to a phone.
     package mutating func write(
-        flow: Flow, account: Span<UInt8>, of dialog: StringVector, into buffer: inout ByteBuffer
+        flow: Flow, sequenceShift: UInt16, account: Span<UInt8>, of dialog: StringVector,
+        into buffer: inout ByteBuffer
     ) {
         plain.removeAll()
         var head = Head(flow.peer, isPhone: true)
-        head.low = flow.transport.rawValue
+        head.low = flow.transport.rawValue | (sequenceShift > 0 ? Head.shifted : 0)
         plain.append(head.byte)
+        if sequenceShift > 0 { put(shift: sequenceShift) }
         plain.append(flow.listener)
         put(flow.peer.ip)
         if !head.hasUsualPort { put(UInt32(flow.peer.port), bytes: 2) }
@@ -283,10 +291,13 @@ package struct Tokens: ~Copyable {
     private func phone(_ dialog: StringVector) -> PhoneToken? {
         var reader = TokenReader(plain.span)
         guard let head = reader.byte().map(Head.init(reading:)), head.isPhone,
-            let transport = Transport(rawValue: head.low), let listener = reader.byte(),
+            let transport = Transport(rawValue: head.low & ~Head.shifted),
+            let shift = head.low & Head.shifted == 0 ? 0 : reader.shift(),
+            let listener = reader.byte(),
             let peer = reader.address(head), let flow = reader.flow(transport, listener, peer)
         else { return nil }
-        return PhoneToken(flow: flow, account: reader.rest(), dialog: dialog)
+        return PhoneToken(
+            flow: flow, account: reader.rest(), sequenceShift: shift, dialog: dialog)
     }
 
     /// The inside address of a token in a Call-ID, or nil for what is not such a token.
@@ -345,6 +356,8 @@ private struct Head {
     static let hash: UInt8 = 31
     /// From this on, how much higher the CSeq is stands in two bytes of its own.
     static let longShift: UInt16 = 255
+    /// Beside the transport: how much higher the CSeq is follows.
+    static let shifted: UInt8 = 0x10
 
     /// Whether it leads to a phone, not to an Asterisk.
     var isPhone: Bool

@@ -150,7 +150,7 @@ package struct Parameters: Sendable {
     }
 
     /// The value of the pair of a name; empty for one without a value, nil when it is not there.
-    func value(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
+    package func value(_ name: StaticString, in message: Span<UInt8>) -> Slice? {
         var rest = self
         while let parameter = rest.next(in: message) {
             if message.bytes(parameter.name).isCaseless(name) { return parameter.value }

@@ -120,6 +120,46 @@ import Testing
         #expect(try asterisk.expect("PRACK")["RAck"] == "7 \(invite.sequence) INVITE")
     }
 
+    @Test(
+        "after an answered challenge the numbers follow each other, whoever renews the call, and a transfer is told by the phone's",
+        arguments: [false, true])
+    func challengedAndRenewed(_ isRestarted: Bool) throws {
+        let edge = Edge()
+        let (alice, asterisk, sent, first) = try call(edge)
+        let challenge = "WWW-Authenticate: Digest realm=\"\(Edge.realm)\", nonce=\"n\""
+        asterisk.answer(first, 401, [challenge])
+        let invite = try asterisk.expect("INVITE")
+        asterisk.answer(invite, 200)
+        var phone = Dialog(caller: sent, try alice.expect(200))
+        var inside = Dialog(called: invite, tag: "as1")
+        alice.send(phone.request("ACK", via: alice.via))
+        if isRestarted { edge.restart() }
+        let own = ["Contact: <\(asterisk.contact)>"]
+        asterisk.send(inside.request("INVITE", via: asterisk.via, own))
+        let renewal = try alice.expect("INVITE")
+        // The phone's next requests go where the renewal says.
+        phone.target = renewal.contactURI
+        alice.send(response(to: renewal, 200, ["Contact: <\(alice.contact)>"]))
+        asterisk.send(inside.request("ACK", via: asterisk.via))
+        try alice.refer(&phone, "<sip:101@example.com>")
+        let refer = try asterisk.expect("REFER")
+        #expect(refer.sequence == phone.sequence + 1 && refer.sequence > invite.sequence)
+        asterisk.answer(refer, 202)
+        let event = [
+            "Event: refer;x=\"id=1\" ; id=\(refer.sequence)", "Subscription-State: active",
+        ]
+        asterisk.send(inside.request("NOTIFY", via: asterisk.via, own + event))
+        let told = try alice.expect("NOTIFY")
+        #expect(told["Event"] == "refer;x=\"id=1\" ; id=\(phone.sequence)")
+        alice.send(response(to: told, 200))
+        alice.send(
+            phone.request("SUBSCRIBE", via: alice.via, ["Event: refer;id=\(phone.sequence)"]))
+        #expect(try asterisk.expect("SUBSCRIBE")["Event"] == "refer;id=\(refer.sequence)")
+        alice.send(phone.request("BYE", via: alice.via, ["Event: dialog;id=7"]))
+        let bye = try asterisk.expect("BYE")
+        #expect(bye.sequence == phone.sequence + 1 && bye["Event"] == "dialog;id=7")
+    }
+
     @Test("an Asterisk that challenges without end gives the phone a 403")
     func challengedForEver() throws {
         let (alice, asterisk, _, invite) = try call()

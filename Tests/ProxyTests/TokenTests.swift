@@ -33,10 +33,12 @@ import Testing
     }
 
     /// A token of the way to a phone.
-    private func toPhone(_ flow: Flow, account: String = "1001") -> [UInt8] {
+    private func toPhone(_ flow: Flow, account: String = "1001", shift: UInt16 = 0) -> [UInt8] {
         var buffer = ByteBuffer(capacity: 512)
         let dialog = dialog()
-        tokens.write(flow: flow, account: Array(account.utf8).span, of: dialog, into: &buffer)
+        tokens.write(
+            flow: flow, sequenceShift: shift, account: Array(account.utf8).span, of: dialog,
+            into: &buffer)
         return Array(buffer.span.text.utf8)
     }
 
@@ -80,11 +82,14 @@ import Testing
         let flow = Flow(
             transport, listener: 2, peer: address(place),
             connection: transport.isStream ? .max - 1 : 0)
-        let token = toPhone(flow, account: "trunk:telco")
-        let way = try #require(phone(token))
-        #expect(way.flow == flow && way.account == text("trunk:telco"))
-        let isPhone = tokens.isPhone(token.span, of: way.dialog)
-        #expect(isPhone && asterisk(token) == nil)
+        for shift in [0, 1, 254, 255, 65_535] as [UInt16] {
+            let token = toPhone(flow, account: "trunk:telco", shift: shift)
+            let way = try #require(phone(token))
+            #expect(way.flow == flow && way.sequenceShift == shift)
+            #expect(way.account == text("trunk:telco"))
+            let isPhone = tokens.isPhone(token.span, of: way.dialog)
+            #expect(isPhone && asterisk(token) == nil)
+        }
     }
 
     @Test("a Call-ID counts up to its host, which differs between the sides")
@@ -116,7 +121,7 @@ import Testing
         #expect(try toAsterisk("[fd00::10]:5061").count == 56)
         #expect(try toAsterisk(account: String(repeating: "n", count: 25)).count == 43)
         let udp = Flow(.udp, listener: 0, peer: address("198.51.100.7:40000"))
-        #expect(toPhone(udp).count == 30)
+        #expect(toPhone(udp).count == 30 && toPhone(udp, shift: 1).count == 31)
         let tls = Flow(.tls, listener: 2, peer: udp.peer, connection: 7)
         #expect(toPhone(tls).count == 40)
     }
