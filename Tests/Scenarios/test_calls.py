@@ -3,6 +3,7 @@
 from conftest import Lab, Site
 from lab.asterisk import ECHO
 from lab.clients import Client
+from lab.dialogs import SDP_TYPE, offer
 from lab.phones import Phone, Shelf
 from lab.sip import Message
 from lab.waiting import eventually
@@ -95,16 +96,9 @@ def test_a_call_on_hold_goes_on_afterwards(site: Site, shelf: Shelf, lab: Lab) -
 
 
 def invite_status(client: Client, lab: Lab, account: str, target: str) -> Message | None:
-    request = client.request("INVITE", account, to=target, extra=["Content-Type: application/sdp"], body=offer(client))
+    request = client.request("INVITE", account, to=target, extra=[SDP_TYPE], body=offer(client.address))
     _, answer = client.authenticated(request, lab.accounts[account])
     return answer
-
-
-def offer(client: Client) -> str:
-    return (
-        f"v=0\r\no=- 1 1 IN IP4 {client.address}\r\ns=-\r\nc=IN IP4 {client.address}\r\nt=0 0\r\n"
-        "m=audio 10000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
-    )
 
 
 def test_a_call_to_an_unregistered_account_is_refused_by_asterisks_own_state(any_site: Site, lab: Lab) -> None:

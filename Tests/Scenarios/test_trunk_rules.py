@@ -9,6 +9,7 @@ from conftest import Lab, Site
 from lab.asterisk import ECHO
 from lab.capture import Capture
 from lab.clients import Client
+from lab.dialogs import SDP_TYPE, offer
 from lab.namespaces import EDGE_OUTSIDE
 from lab.peers import Leg, Peer, tag_of, uri_of, user_of
 from lab.phones import Shelf
@@ -16,7 +17,6 @@ from lab.sip import Request, credentials
 from lab.trunks import SMALL, TELCO, Trunk
 from lab.waiting import eventually
 from test_bans import banned_in_kernel
-from test_calls import offer
 
 CALLER = "4930123"
 STRANGER = "198.18.2.25"
@@ -149,7 +149,7 @@ def test_trunk_without_a_domain_is_called_by_its_first_servers_address(trunk_sit
 def test_trunk_a_provider_may_call_over_a_connection(trunk_site: Site, lab: Lab, transport: str) -> None:
     with Client(lab.network, TELCO.servers[0], transport, lab.domain, namespace=lab.network.provider) as provider:
         request = provider.request(
-            "INVITE", CALLER, uri=f"sip:{ECHO}@{EDGE_OUTSIDE}", extra=["Content-Type: application/sdp"], body=offer(provider)
+            "INVITE", CALLER, uri=f"sip:{ECHO}@{EDGE_OUTSIDE}", extra=[SDP_TYPE], body=offer(provider.address)
         )
         answer = provider.answer_to(request)
         assert answer and answer.status == 200

@@ -13,20 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .accounts import Account
-from .clients import Client
+from .clients import Client, proven
+from .dialogs import SDP_TYPE, offer, refusal_acknowledged, within
 from .namespaces import Network
 from .phones import Shelf
-from .sip import Message, Request, credentials
 
 OFFICE = "198.18.1.30"
 PACE_SECONDS = 0.8
 # Asterisk keeps a call's two ports for 32 s after its end, and has 500 pairs of them.
 REGISTRATIONS_PER_CALL = 3
-SDP = "v=0\r\no=- 1 1 IN IP4 198.18.1.1\r\ns=-\r\nc=IN IP4 198.18.1.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0\r\n"
 # What every phone says of itself; a REGISTER without it is shorter than its challenge.
 PHONE_LINES = ["Expires: 600", "User-Agent: Yealink SIP-T46S 66.85.0.5", "Supported: replaces, path, outbound"]
 PHONE_LINES += ["Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, SUBSCRIBE, INFO, MESSAGE, UPDATE, PRACK"]
-SDP_TYPE = "Content-Type: application/sdp"
 
 
 @dataclass(frozen=True)
@@ -43,31 +41,19 @@ class Deed:
         return (self.ended - self.began) * 1000
 
 
-def _within(request: Request, method: str, answer: Message, sequence: int) -> Request:
-    """A request of the dialog that an answer has opened (RFC 3261 section 12.1.2)."""
-    tag = answer.header("to").partition("tag=")[2]
-    routes = [f"Route: {route}" for route in reversed(answer.all("record-route"))]
-    target = answer.header("contact").partition("<")[2].partition(">")[0]
-    kept = {name: getattr(request, name) for name in ("sender", "to", "via", "call_id", "from_tag")}
-    return Request(method=method, uri=target, to_tag=tag, cseq=sequence, extra=routes, **kept)
-
-
 def call(client: Client, account: Account, seconds: float = 10) -> tuple[float, str]:
     """Calls the echo and hangs up; returns when the 200 came and what went wrong."""
-    request = client.request("INVITE", account.name, to="600", extra=[SDP_TYPE], body=SDP)
+    request = client.request("INVITE", account.name, to="600", extra=[SDP_TYPE], body=offer(client.address))
     first = client.answer_to(request, seconds)
     if first is None or first.status != 407:
         return time.time(), f"INVITE: {first.start if first else 'no answer'}"
-    acknowledge = Request(**{**vars(request), "method": "ACK", "extra": [], "body": "", "contact": ""})
-    acknowledge.to_tag = first.header("to").partition("tag=")[2]
-    client.send(acknowledge.encoded())
-    value = credentials(first.challenge(), account.name, account.secret, "INVITE", request.uri)
-    again = request.again(SDP_TYPE, f"Proxy-Authorization: {value}")
+    client.send(refusal_acknowledged(request, first).encoded())
+    again = proven(request, first, account)
     answer, answered = client.answer_to(again, seconds), time.time()
     if answer is None or answer.status != 200:
         return answered, f"INVITE with a password: {answer.start if answer else 'no answer'}"
-    client.send(_within(again, "ACK", answer, again.cseq).encoded())
-    end = client.answer_to(_within(again, "BYE", answer, again.cseq + 1), seconds)
+    client.send(within(again, "ACK", answer, again.cseq).encoded())
+    end = client.answer_to(within(again, "BYE", answer, again.cseq + 1), seconds)
     return answered, "" if end and end.status == 200 else f"BYE: {end.start if end else 'no answer'}"
 
 

@@ -1,8 +1,10 @@
 """Every byte that passes an interface of the edge, kept in memory: what a tap on the wire would see."""
 
+import math
 import socket
 import struct
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ ETH_P_ALL = 3
 ETH_P_IP = 0x0800
 UDP, TCP = 17, 6
 PACKET_OUTGOING = 4
+QUIET_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,19 @@ class Capture:
         with entered(network.edge):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.socket.bind((interface, ETH_P_ALL))
-        self.socket.settimeout(0.1)
+        self.socket.settimeout(QUIET_SECONDS)
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        while True:
+        end = math.inf
+        while time.monotonic() < end:
+            # What had passed before the end is still read; media that goes on does not keep it open.
+            if end == math.inf and self.ending.is_set():
+                end = time.monotonic() + QUIET_SECONDS
             try:
                 frame, address = self.socket.recvfrom(70000)
             except TimeoutError:
-                if self.ending.is_set():
-                    return
                 continue
             packet = _parse(frame, address[2] == PACKET_OUTGOING)
             if packet:

@@ -15,6 +15,13 @@ from .sip import Message, Request, credentials
 ANSWER_SECONDS = 5.0
 
 
+def proven(request: Request, challenge: Message, account: Account, algorithm: str = "MD5") -> Request:
+    """The same request again, with the answer to its challenge."""
+    name = "Authorization" if challenge.status == 401 else "Proxy-Authorization"
+    value = credentials(challenge.challenge(algorithm), account.name, account.secret, request.method, request.uri)
+    return request.again(*request.extra, f"{name}: {value}")
+
+
 class Client:
     """One socket with an address of its own, and the requests a phone would send from it."""
 
@@ -149,9 +156,7 @@ class Client:
         first = self.answer_to(request)
         if first is None or first.status not in (401, 407):
             return first, None
-        header = "Authorization" if first.status == 401 else "Proxy-Authorization"
-        value = credentials(first.challenge(algorithm), account.name, account.secret, request.method, request.uri)
-        return first, self.answer_to(request.again(*request.extra, f"{header}: {value}"))
+        return first, self.answer_to(proven(request, first, account, algorithm))
 
     def register(self, account: Account, expires: int = 600, algorithm: str = "MD5") -> int:
         """Registers; returns the status of the answer to the credentials, or 0 when none came."""
