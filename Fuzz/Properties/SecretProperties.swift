@@ -135,7 +135,7 @@ extension Properties {
         let source = IPAddress(v4: 0xC633_6407)
         let made = Milliseconds.seconds(1_800_000_000)
         var nonces = Nonces(key: key, life: 7, began: made, places: 16)
-        guard nonces.check(bytes, count: 1, message: 1, made, source, 1) == .foreign else {
+        guard nonces.check(bytes, count: 1, message: bytes, made, source, 1) == .foreign else {
             return "forged"
         }
         var buffer = ByteBuffer(capacity: 64)
@@ -148,16 +148,17 @@ extension Properties {
             changed[Int(input[2]) % changed.count] ^= input[3]
             guard
                 changed == nonce
-                    || nonces.check(changed.span, count: 1, message: 1, now, source, 1) == .foreign
+                    || nonces.check(changed.span, count: 1, message: bytes, now, source, 1)
+                        == .foreign
             else { return "a changed nonce is taken for ours" }
         }
         let other = IPAddress(v4: 0xC633_6408)
-        guard nonces.check(nonce.span, count: 1, message: 1, now, other, 1) == .foreign,
-            nonces.check(nonce.span, count: 1, message: 1, now, source, 2) == .foreign
+        guard nonces.check(nonce.span, count: 1, message: bytes, now, other, 1) == .foreign,
+            nonces.check(nonce.span, count: 1, message: bytes, now, source, 2) == .foreign
         else { return "a nonce is good for another source" }
         let isYoung = age >= 0 && age < Nonces.lifetime.seconds
         guard
-            nonces.check(nonce.span, count: 1, message: 1, now, source, 1)
+            nonces.check(nonce.span, count: 1, message: bytes, now, source, 1)
                 == (isYoung ? .fresh : .stale)
         else { return "age \(age) is judged wrongly" }
         guard isYoung else { return nil }
@@ -173,7 +174,7 @@ extension Properties {
         for (place, byte) in counts.prefix(64).enumerated() {
             let count = UInt32(byte)
             let verdict = nonces.check(
-                nonce.span, count: count, message: UInt64(place) + 2, now, source, 1)
+                nonce.span, count: count, message: [UInt8(place)].span, now, source, 1)
             if verdict == .fresh, !used.insert(count).inserted { return "count \(count) replayed" }
             if verdict == .fresh, count == 0 { return "a count of 0 is taken" }
             if verdict == .foreign { return "our nonce is taken for another's" }

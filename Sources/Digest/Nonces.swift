@@ -114,11 +114,11 @@ package struct Nonces: ~Copyable {
 
     /// Looks at a nonce that came back with a count, and marks the count as used.
     ///
-    /// `message` is a keyed hash of every byte of the message, by which its own repetition is told from another
-    /// message with the same count: the last four messages of a nonce are remembered. A nonce takes a place
+    /// A keyed hash of every byte of the message tells its own repetition from another message with the same count:
+    /// the last four messages of a nonce are remembered. A nonce takes a place
     /// whatever the rest of its message turns out to be.
     package mutating func check(
-        _ text: Span<UInt8>, count: UInt32, message: UInt64, _ now: Milliseconds,
+        _ text: Span<UInt8>, count: UInt32, message: Span<UInt8>, _ now: Milliseconds,
         _ source: IPAddress, _ transport: UInt8
     ) -> NonceVerdict {
         var nonce = InlineArray<176, UInt8>(repeating: 0)
@@ -138,7 +138,9 @@ package struct Nonces: ~Copyable {
         }
         // Counts begin at 1 (RFC 7616 section 3.4); 0 also stands for one that cannot be read.
         guard count > 0 else { return .used }
-        return use(head, place, count, UInt32(truncatingIfNeeded: message), now)
+        let bytes = mac.hash(message).bytes
+        let half = UInt32(bytes[0]) << 24 | UInt32(bytes[1]) << 16 | UInt32(bytes[2]) << 8
+        return use(head, place, count, half | UInt32(bytes[3]), now)
     }
 
     private func isYoung(_ head: UInt64, _ now: Milliseconds) -> Bool {

@@ -19,6 +19,7 @@ package struct TokenSeal: ~Copyable {
 
     private var mac: KeyedHash
     private var bound: S2V
+    private var names = ByteBuffer(capacity: 512)
     private let cipher: OpaquePointer
 
     /// A seal of a key of 32 bytes.
@@ -48,9 +49,22 @@ package struct TokenSeal: ~Copyable {
     }
 
     /// What binds a token to the dialog of a Call-ID and a tag.
+    ///
+    /// Both are one string of the vector, with a byte between them that stands in neither: one CMAC less. What is too
+    /// long for that makes two.
     package mutating func dialog(callID: Span<UInt8>, tag: Span<UInt8>) -> StringVector {
-        let vector = bound.adding(callID, to: bound.start)
-        return bound.adding(tag, to: vector)
+        names.removeAll()
+        names.append(callID)
+        names.append(0)
+        names.append(tag)
+        guard names.overflowed else { return Self.adding(names, to: &bound) }
+        return bound.adding(tag, to: bound.adding(callID, to: bound.start))
+    }
+
+    private static func adding(
+        _ names: borrowing ByteBuffer, to bound: inout S2V
+    ) -> StringVector {
+        bound.adding(names.span, to: bound.start)
     }
 
     private mutating func tag(
@@ -166,11 +180,10 @@ package struct TokenSeal: ~Copyable {
         into buffer: inout ByteBuffer
     ) -> StringVector? {
         guard let decrypted = decrypt(token) else { return nil }
-        let vector = bound.adding(callID, to: bound.start)
-        var dialog = bound.adding(first, to: vector)
+        var dialog = dialog(callID: callID, tag: first)
         if !isOurs(decrypted, dialog) {
             guard !second.isEmpty else { return nil }
-            dialog = bound.adding(second, to: vector)
+            dialog = self.dialog(callID: callID, tag: second)
             guard isOurs(decrypted, dialog) else { return nil }
         }
         Self.take(decrypted, into: &buffer)

@@ -264,10 +264,14 @@ package struct Defence: ~Copyable {
 
     /// Takes an answer to somebody who has proven nothing; false when there is none left for him.
     ///
-    /// Residents and trunks have budgets of their own, which strangers cannot empty.
+    /// Residents and trunks have budgets of their own, which strangers cannot empty; and so have the very ways that
+    /// phones have registered by, which whoever forges other ports of their address does not touch. `way` is the keyed
+    /// hash of such a way, nil for any other.
     mutating func maySpend(
-        _ ip: IPAddress, isTrunk: Bool, isLong: Bool, _ rates: AnswerRates, _ now: Milliseconds
+        _ ip: IPAddress, way: UInt64?, isTrunk: Bool, isLong: Bool, _ rates: AnswerRates,
+        _ now: Milliseconds
     ) -> Bool {
+        if let way { return budgets.takeWay(way, rates, now) }
         let source = ip.source
         if isTrunk { return budgets.takeTrunk(source.keyedHash, rates, now) }
         if let place = resident(source, now) {

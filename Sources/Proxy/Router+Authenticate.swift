@@ -142,7 +142,7 @@ extension Router {
         let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         let verdict = nonces.check(
-            bytes.bytes(header.nonce), count: count, message: NameTable.hash(bytes),
+            bytes.bytes(header.nonce), count: count, message: bytes,
             nonceTime, flow.peer.ip, flow.transport.rawValue)
         switch verdict {
         case .fresh: return true

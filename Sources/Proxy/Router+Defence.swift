@@ -114,7 +114,7 @@ extension Router {
         let ip = flow.peer.ip
         return settings.isObserving
             || defence.maySpend(
-                ip, isTrunk: trunk(at: ip) != nil,
+                ip, way: isStranger ? nil : flow.keyedHash, isTrunk: trunk(at: ip) != nil,
                 isLong: !isCompact || length > replyLimit, answerRates(ip), now.monotonic)
     }
 

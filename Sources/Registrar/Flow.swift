@@ -32,6 +32,13 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
             && (one.transport.isStream || one.peer.scope == other.peer.scope)
     }
 
+    /// A hash by the standard library's seeded SipHash, so that nobody outside can make two collide.
+    package var keyedHash: UInt64 {
+        var hasher = Hasher()
+        hash(into: &hasher)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
     package func hash(into hasher: inout Hasher) {
         // A handle is random, so it tells connections apart by itself.
         hasher.combine(connection)

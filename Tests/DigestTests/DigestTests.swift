@@ -143,7 +143,9 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
         _ nonces: inout Nonces, _ nonce: [UInt8], count: UInt32 = 1, message: UInt64 = 1,
         at now: Milliseconds? = nil
     ) -> NonceVerdict {
-        nonces.check(nonce.span, count: count, message: message, now ?? start, source, 1)
+        nonces.check(
+            nonce.span, count: count, message: [UInt8(truncatingIfNeeded: message)].span,
+            now ?? start, source, 1)
     }
 
     @Test("each count is good once, in whatever order, and by whichever it begins")
@@ -253,8 +255,8 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
             key: [UInt8](repeating: 8, count: 32), life: 1, began: start, places: 64)
         let nonce = made(&nonces)
         let other = IPAddress(v4: 0xC633_6408)
-        let moved = nonces.check(nonce.span, count: 1, message: 1, start, other, 1)
-        let carried = nonces.check(nonce.span, count: 1, message: 1, start, source, 2)
+        let moved = nonces.check(nonce.span, count: 1, message: [1].span, start, other, 1)
+        let carried = nonces.check(nonce.span, count: 1, message: [1].span, start, source, 2)
         #expect(moved == .foreign && carried == .foreign)
         let elsewhere = check(&others, nonce)
         #expect(elsewhere == .foreign)

@@ -1,5 +1,6 @@
 import Messages
 import Proxy
+import Registrar
 import Sys
 import Testing
 
@@ -280,6 +281,29 @@ struct AnswerScenarios {
             #expect(phone.next() == nil)
             let said = edge.router.explain(place).map { "\($0)" }.joined()
             #expect(said.contains(": \(reason), no answer"), "\(said)")
+        }
+    }
+
+    @Test(
+        "a flood in the names of an office's other ports leaves its registered phones every answer")
+    func registeredWays() throws {
+        let edge = Edge()
+        let phones = [("alice", 5060), ("bob", 5061)].map {
+            Phone(edge, $0.0, at: "198.51.100.7:\($0.1)")
+        }
+        for phone in phones { try phone.register() }
+        for second in 0..<5 {
+            for number in 0..<12_000 {
+                let flow = Flow(
+                    .udp, listener: 0, peer: address("198.51.100.7:\(10_000 + number)"))
+                let forged = phones[0].request(
+                    "REGISTER", "sip:example.com", callID: "f\(second)-\(number)", sequence: 1)
+                edge.router.receive(forged.span, flow, edge.now)
+                if number % 1000 == 0 { edge.router.outbox.removeAll() }
+            }
+            edge.router.outbox.removeAll()
+            for phone in phones { #expect(try phone.register().status == 200) }
+            edge.advance(.seconds(1))
         }
     }
 }
