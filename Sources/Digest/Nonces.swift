@@ -36,6 +36,7 @@ package struct Nonces: ~Copyable {
     private var serial: UInt64 = 0
     /// What tells this process's nonces from those of others.
     private let life: UInt64
+    private let messages: PolynomialHash
     private let began: UInt64
     /// When the youngest nonce was made that had to be forgotten while it was good.
     private var forgotten: UInt64 = 0
@@ -78,7 +79,15 @@ package struct Nonces: ~Copyable {
         mac = KeyedHash(key: key)
         used = ReservedArray(zeros: places)
         self.life = life & 0xFFF
+        messages = PolynomialHash(secret: Self.secret(life, &mac))
         began = Self.moment(now)
+    }
+
+    /// A number that nobody knows who knows the life's.
+    private static func secret(_ life: UInt64, _ mac: inout KeyedHash) -> UInt64 {
+        let bytes = (0..<8).map { UInt8(truncatingIfNeeded: life >> UInt64(8 * $0)) }
+        let hash = mac.hash(bytes.span).bytes
+        return (0..<8).reduce(0) { $0 << 8 | UInt64(hash[$1]) }
     }
 
     /// A moment as a nonce has it, which comes round after 34 years.
@@ -138,9 +147,8 @@ package struct Nonces: ~Copyable {
         }
         // Counts begin at 1 (RFC 7616 section 3.4); 0 also stands for one that cannot be read.
         guard count > 0 else { return .used }
-        let bytes = mac.hash(message).bytes
-        let half = UInt32(bytes[0]) << 24 | UInt32(bytes[1]) << 16 | UInt32(bytes[2]) << 8
-        return use(head, place, count, half | UInt32(bytes[3]), now)
+        return use(
+            head, place, count, UInt32(truncatingIfNeeded: messages.hash(message)), now)
     }
 
     private func isYoung(_ head: UInt64, _ now: Milliseconds) -> Bool {
