@@ -23,14 +23,14 @@ extension Router {
             return nil
         }
         // One that has waited for directory was looked at when it came; higher counts may have come since.
-        guard isAnswered || isCurrent(header, bytes, index, flow) else { return nil }
-        if !isRepetition { hasProven() }
-        guard isAnswered || isFor(header.uri, bytes, index) else {
+        guard arrival.isAnswered || isCurrent(header, bytes, index, flow) else { return nil }
+        if !arrival.isRepetition { hasProven() }
+        guard arrival.isAnswered || isFor(header.uri, bytes, index) else {
             offence(.malformed, flow)
             refuse(bytes, index, flow, 400, "Bad Digest URI", "digest-uri")
             return nil
         }
-        isAnswered = true
+        arrival.isAnswered = true
         let name = bytes.bytes(accountName(index))
         let mark = NameTable.hash(name)
         guard mayTry(mark, bytes, index, flow, replayed) else { return nil }
@@ -52,7 +52,7 @@ extension Router {
         // Who may not come from there is told no more than who does not know the password.
         if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
             returnTry(flow)
-            guard !isRepetition else { return account }
+            guard !arrival.isRepetition else { return account }
             defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
             defence.absolve(flow.peer.ip, mark, now.monotonic)
             if flow.transport.isStream { authenticatedConnections.insert(flow) }
@@ -75,8 +75,8 @@ extension Router {
         let state = accounts[account].state
         guard state != .found, !replayed else { return true }
         // Its original has been looked up; a copy costs directory nothing.
-        guard isRepetition ? state != .asked : !takeTry(flow) else { return true }
-        refuseLater(isRepetition ? "repeated" : "look-ups", bytes, index, flow)
+        guard arrival.isRepetition ? state != .asked : !takeTry(flow) else { return true }
+        refuseLater(arrival.isRepetition ? "repeated" : "look-ups", bytes, index, flow)
         accounts.forgetIfIdle(account)
         return false
     }
@@ -149,7 +149,7 @@ extension Router {
         case .repeated(let since)
         where flow.transport == .udp && index.method == .register
             && nonceTime - since < Self.longestRepetition:
-            isRepetition = true
+            arrival.isRepetition = true
             return true
         case .repeated, .used:
             offence(.nonceReplay, flow)

@@ -60,9 +60,7 @@ extension Router {
         let block = blocks.store(bytes)
         guard block.exists else { return true }
         parked[account, default: []].append(
-            ParkedMessage(
-                block: block, flow: flow, received: received, arrival: arrival,
-                isAnswered: isAnswered, isRepetition: isRepetition, isCharged: isCharged))
+            ParkedMessage(block: block, flow: flow, arrival: arrival))
         parkedCount += 1
         return true
     }
@@ -98,11 +96,7 @@ extension Router {
             var block = message.block
             let copy = Array(blocks.span(block))
             blocks.release(&block)
-            received = message.received
             arrival = message.arrival
-            isAnswered = message.isAnswered
-            isRepetition = message.isRepetition
-            isCharged = message.isCharged
             receive(copy.span, message.flow, replayed: true)
         }
         if accounts[question.account].state == .found {

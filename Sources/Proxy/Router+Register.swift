@@ -49,7 +49,7 @@ extension Router {
             }
             return
         }
-        guard !isRepetition else {
+        guard !arrival.isRepetition else {
             // The bindings as they stand: they may have changed since, and no answer was kept.
             answerRegister(bytes, index, flow, account)
             return

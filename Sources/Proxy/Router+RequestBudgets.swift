@@ -11,15 +11,15 @@ extension Router {
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
     mutating func takeTry(_ flow: Flow) -> Bool {
         let ip = flow.peer.ip
-        if isCharged || isTrusted(ip) || settings.isObserving { return true }
-        isCharged = budgets.takeTry(ip, now.monotonic)
-        return isCharged
+        if arrival.isCharged || isTrusted(ip) || settings.isObserving { return true }
+        arrival.isCharged = budgets.takeTry(ip, now.monotonic)
+        return arrival.isCharged
     }
 
     /// The request at hand has named its account rightly.
     mutating func returnTry(_ flow: Flow) {
-        guard isCharged else { return }
-        isCharged = false
+        guard arrival.isCharged else { return }
+        arrival.isCharged = false
         budgets.returnTry(flow.peer.ip, now.monotonic)
     }
 

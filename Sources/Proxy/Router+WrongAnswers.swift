@@ -39,7 +39,7 @@ extension Router {
         // A copy costs the account nobody's look.
         let isOpen =
             replayed
-            || (isRepetition
+            || (arrival.isRepetition
                 ? defence.guards.isOpen(mark, ip, now.monotonic)
                 : defence.guards.admits(mark, ip, now.monotonic))
         guard !isOpen else { return true }
@@ -65,7 +65,7 @@ extension Router {
         let isUnavailable = isUnavailable(flow)
         refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
-        guard !isDirectoryDown, !isRepetition else {
+        guard !isDirectoryDown, !arrival.isRepetition else {
             answerLater(bytes, index, flow, isUnavailable: isUnavailable)
             return
         }
@@ -103,7 +103,7 @@ extension Router {
 
     /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
     private mutating func isUnavailable(_ flow: Flow) -> Bool {
-        isDirectoryDown || !isRepetition && !takeTry(flow)
+        isDirectoryDown || !arrival.isRepetition && !takeTry(flow)
     }
 
     /// Whether passwords cannot be looked at now, whoever asks.
@@ -139,11 +139,11 @@ extension Router {
         }
         writer.endEmpty()
         // To copies there are as many answers as to whatever proves nothing.
-        guard writer.isWhole, !isRepetition || mayAnswer(flow) else { return }
+        guard writer.isWhole, !arrival.isRepetition || mayAnswer(flow) else { return }
         let block = blocks.store(writer.buffer)
         guard block.exists else { return }
         let first = held.due
-        held.add(block, to: flow, due: received + HeldAnswers.span, arrival: arrival)
+        held.add(block, to: flow, due: arrival.moment + HeldAnswers.span, arrival: arrival.number)
         if held.due != first { setHeldTimer() }
     }
 

@@ -48,11 +48,21 @@ package struct RouterLoad: Equatable, Sendable {
 struct ParkedMessage {
     var block: Block
     var flow: Flow
-    var received: Milliseconds
-    var arrival: UInt64
-    var isAnswered: Bool
-    var isRepetition: Bool
-    var isCharged: Bool
+    var arrival: Arrival
+}
+
+/// What is known of a message in hand beside its bytes and its way, which it keeps while it waits for directory.
+struct Arrival: BitwiseCopyable {
+    /// When it came, which may be before `now` for one that has waited.
+    var moment = Milliseconds(0)
+    /// Its number among all that came.
+    var number: UInt64 = 0
+    /// Whether its credentials answer a nonce of ours for its own Request-URI, which is looked at once.
+    var isAnswered = false
+    /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
+    var isRepetition = false
+    /// Whether a try of a name has been taken for it.
+    var isCharged = false
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -132,16 +142,8 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, and its method.
     private var asked = (callID: UInt64(0), method: Method.other)
-    /// When the message in hand came, which may be before `now` for one that has waited.
-    var received = Milliseconds(0)
-    /// Its number among all that came.
-    var arrival: UInt64 = 0
-    /// Whether its credentials answer a nonce of ours for its own Request-URI, which is looked at once.
-    var isAnswered = false
-    /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
-    var isRepetition = false
-    /// Whether a try of a name has been taken for it.
-    var isCharged = false
+    /// What else is known of it.
+    var arrival = Arrival()
     private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
@@ -260,12 +262,8 @@ package struct Router: ~Copyable {
     /// Takes one whole message that came by a flow.
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
-        received = now.monotonic
         arrivals &+= 1
-        arrival = arrivals
-        isAnswered = false
-        isRepetition = false
-        isCharged = false
+        arrival = Arrival(moment: now.monotonic, number: arrivals)
         if flow.transport == .udp, STUN.mayBe(bytes) {
             keepAlive(bytes, flow)
             return
