@@ -62,13 +62,15 @@ struct AccountShare: BitwiseCopyable, Sendable {
     var branches: UInt32 = 0
     /// Blocks of the largest size that its messages take.
     var largestBlocks: UInt32 = 0
+    /// Whether it is the row of a trunk, whose calls are those of a whole company: it has limits of its own.
+    var isTrunk = false
 
     /// Whether it has nothing.
     var isNothing: Bool { exchanges == 0 && branches == 0 && largestBlocks == 0 }
 
-    /// Whether one more fits in, of a table of so many.
-    static func allows(_ count: UInt32, of capacity: Int) -> Bool {
-        Int(count) < capacity / parts
+    /// Whether whoever has so many of a table may have one more.
+    func allows(_ count: UInt32, of capacity: Int) -> Bool {
+        isTrunk || Int(count) < capacity / Self.parts
     }
 }
 

@@ -278,10 +278,10 @@ struct Calls: ~Copyable {
 
     /// Keeps the pieces in place of those a call had; false, and nothing changed, when there is no room.
     mutating func keepPieces(
-        _ call: inout Call, isTrunk: Bool, _ blocks: inout BlockStore, _ accounts: inout Accounts
+        _ call: inout Call, _ blocks: inout BlockStore, _ accounts: inout Accounts
     ) -> Bool {
         guard !pieces.overflowed else { return false }
-        let block = blocks.store(pieces, of: call.account, isTrunk: isTrunk, &accounts)
+        let block = blocks.store(pieces, of: call.account, &accounts)
         guard block.exists else { return false }
         blocks.release(&call.block, of: call.account, &accounts)
         call.block = block

@@ -115,8 +115,6 @@ package struct Client: BitwiseCopyable, Sendable {
     package var sent = Block.none
     /// Whose exchange it is a branch of, -1 for none's.
     package var account: Int32 = -1
-    /// Whether that is the row of a trunk.
-    package var isTrunk = false
     /// The Asterisk's number, -1 for a phone.
     package var asterisk = -1
     /// Whether it is to be cancelled as soon as a provisional response allows it (section 9.1).

@@ -74,7 +74,7 @@ extension Router {
             ? Self.values(.recordRoute, reversed: true, bytes, index) : nil
         Self.replace(
             &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
-        guard calls.keepPieces(&call, isTrunk: exchange.isTrunk, &blocks, &accounts) else {
+        guard calls.keepPieces(&call, &blocks, &accounts) else {
             callFailed(owner)
             return
         }
@@ -236,8 +236,7 @@ extension Router {
     private mutating func keep(
         _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Handle {
-        let isTrunk = trunk(of: call.account) != nil
-        guard calls.keepPieces(&call, isTrunk: isTrunk, &blocks, &accounts) else { return .none }
+        guard calls.keepPieces(&call, &blocks, &accounts) else { return .none }
         accounts[call.account].isKept = true
         guard let handle = calls.begin(call, Calls.Marks(bytes, index)) else {
             blocks.release(&call.block, of: call.account, &accounts)
@@ -255,8 +254,7 @@ extension Router {
         var call = calls[handle]
         guard !Self.isKept(call, .phone, blocks, bytes.bytes(uri.whole)) else { return }
         Self.replace(&calls, &call, blocks, .phone, bytes.bytes(uri.whole), tag: Span())
-        let isTrunk = trunk(of: call.account) != nil
-        if calls.keepPieces(&call, isTrunk: isTrunk, &blocks, &accounts) { calls[handle] = call }
+        if calls.keepPieces(&call, &blocks, &accounts) { calls[handle] = call }
     }
 
     private static func isKept(

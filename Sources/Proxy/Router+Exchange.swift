@@ -73,19 +73,18 @@ extension Router {
         }
         var exchange = Exchange(flow: flow, method: index.method, direction: direction)
         exchange.account = account
-        let isTrunk = trunk(of: account) != nil
-        exchange.isTrunk = isTrunk
+        exchange.isTrunk = trunk(of: account) != nil
         exchange.inDialog = dialog != nil
         exchange.dialog = dialog ?? newDialog(bytes, index)
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
-        exchange.request = blocks.store(bytes, of: account, isTrunk: isTrunk, &accounts)
+        exchange.request = blocks.store(bytes, of: account, &accounts)
         writer.begin()
         writer.answerIdentity(bytes, index, flow.peer, tag: Span())
         exchange.tagPlace = writer.tagPlace
         exchange.identity =
             writer.isWhole
-            ? blocks.store(writer.buffer, of: account, isTrunk: isTrunk, &accounts) : .none
+            ? blocks.store(writer.buffer, of: account, &accounts) : .none
         guard exchange.request.exists, exchange.identity.exists,
             let handle = exchanges.take(exchange)
         else {
@@ -157,14 +156,13 @@ extension Router {
         let action = exchanges[handle].server.handle(.send(status))
         guard action != .none else { return }
         let account = exchanges[handle].account
-        let isTrunk = exchanges[handle].isTrunk
         outbox.append(writer.buffer, to: exchanges[handle].flow)
         blocks.release(&exchanges[handle].answer, of: account, &accounts)
         // A 2xx is repeated by whoever gave it (RFC 6026 section 7.1), everything else by us.
         let isAccepted = exchanges[handle].server.isAccepted
         if !isAccepted {
             exchanges[handle].answer = blocks.store(
-                writer.buffer, of: account, isTrunk: isTrunk, &accounts)
+                writer.buffer, of: account, &accounts)
         }
         if !exchanges[handle].server.isOpen {
             blocks.release(&exchanges[handle].request, of: account, &accounts)

@@ -284,7 +284,6 @@ extension Router {
             owner: .exchange(handle), method: exchanges[handle].method, flow: flow,
             cookie: random())
         client.account = account
-        client.isTrunk = exchanges[handle].isTrunk
         guard count < Exchange.maximumBranches, hasBranchShare(account),
             let place = clients.take(client)
         else {
@@ -300,10 +299,10 @@ extension Router {
 
     /// Sends what is in the writer as the request of a client transaction.
     mutating func send(_ handle: Handle) {
-        let (account, isTrunk) = (clients[handle].account, clients[handle].isTrunk)
+        let account = clients[handle].account
         clients[handle].sent =
             writer.isWhole
-            ? blocks.store(writer.buffer, of: account, isTrunk: isTrunk, &accounts) : .none
+            ? blocks.store(writer.buffer, of: account, &accounts) : .none
         guard clients[handle].sent.exists else {
             settle(handle, status: 513)
             endClient(handle)

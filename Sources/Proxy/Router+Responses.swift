@@ -197,7 +197,7 @@ extension Router {
         blocks.release(&exchanges[owner].best, of: account, &accounts)
         guard !isOurs else { return }
         exchanges[owner].best = blocks.store(
-            bytes, of: account, isTrunk: exchanges[owner].isTrunk, &accounts)
+            bytes, of: account, &accounts)
     }
 
     /// The lower, the better a failure is to pass on.

@@ -10,6 +10,7 @@ extension Router {
     mutating func adoptTrunks() {
         let known = trunks.flatMap(\.servers)
         trunks = []
+        for account in trunkAccounts { accounts[account].share.isTrunk = false }
         trunkAccounts = []
         for settings in settings.trunks {
             let name = Trunk.accountName(settings.name)
@@ -19,6 +20,7 @@ extension Router {
                 })
             else { continue }
             accounts[account].isKept = true
+            accounts[account].share.isTrunk = true
             let servers = settings.servers.map { address in
                 known.first { $0.address == address } ?? TrunkServer(address: address)
             }
