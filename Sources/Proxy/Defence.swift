@@ -71,8 +71,8 @@ package struct Defence: ~Copyable {
             bannedNetworks[network] = nil
             return
         }
-        banned[network.address.source] = nil
         let source = network.address.source
+        banned[source] = nil
         if let place = sources.find(source) { forgive(place) }
         if let place = residents.find(source) { residents[place].heldUntil = Milliseconds(0) }
     }

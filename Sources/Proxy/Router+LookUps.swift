@@ -1,10 +1,7 @@
-internal import Digest
-internal import Journal
 package import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
-internal import SIPTransactions
 internal import Sys
 
 /// What directory is asked, and who waits for its answer.

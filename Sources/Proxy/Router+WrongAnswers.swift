@@ -1,10 +1,8 @@
-internal import Digest
 internal import Journal
 internal import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
-internal import SIPTransactions
 internal import Sys
 
 /// Answers to credentials that prove nothing: alike and at the same time, whatever is wrong with them.
@@ -62,13 +60,13 @@ extension Router {
         isLookedAt: Bool = true
     ) {
         let ip = flow.peer.ip
-        let isUnavailable = isUnavailable(flow)
-        refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
         guard !isDirectoryDown, !arrival.isRepetition else {
-            answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+            refuseLater(reason, bytes, index, flow)
             return
         }
+        let isUnavailable = isUnavailable(flow)
+        refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
         let name = bytes.bytes(accountName(index))
         let mark = NameTable.hash(name)
         let isResident = defence.isResident(ip, now.monotonic)
