@@ -142,19 +142,13 @@ package struct NumberPlan: Sendable {
         var count = 0
         var at = 0
         while at < user.count, count < longest {
-            var byte = user[at]
-            at += 1
-            if byte == UInt8(ascii: "%"), at + 1 < user.count,
-                let high = Characters.hex(user[at]), let low = Characters.hex(user[at + 1])
-            {
-                byte = high << 4 | low
-                at += 2
-            }
+            let (byte, next) = user.unescaped(at: at)
+            at = next
             switch byte {
             case 0x30...0x39, UInt8(ascii: "+"), UInt8(ascii: "*"), UInt8(ascii: "#"):
                 digits[count] = byte
                 count += 1
-            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"): break
+            case _ where Characters.isVisualSeparator(byte): break
             // A letter at the beginning makes a name; behind digits a provider may overlook it.
             default: if count == 0 { return nil }
             }

@@ -43,6 +43,12 @@ package enum Characters {
         byte < 0x80 && (byte < 0x40 ? low : high) >> UInt64(byte & 63) & 1 == 1
     }
 
+    /// Whether the byte, one of -.(), only makes a telephone number legible (RFC 3966 section 3).
+    @inlinable
+    package static func isVisualSeparator(_ byte: UInt8) -> Bool {
+        holds(byte, 0x0000_6300_0000_0000, 0)
+    }
+
     /// The byte in lower case, for ASCII letters.
     @inlinable
     package static func lower(_ byte: UInt8) -> UInt8 {

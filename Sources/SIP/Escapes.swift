@@ -39,13 +39,7 @@ extension Span where Element == UInt8 {
     /// The place of the next byte that is no visual separator.
     private func nextDigit(from start: Int) -> Int {
         var place = start
-        while place < count {
-            switch self[place] {
-            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"):
-                place += 1
-            default: return place
-            }
-        }
+        while place < count, Characters.isVisualSeparator(self[place]) { place += 1 }
         return place
     }
 }
