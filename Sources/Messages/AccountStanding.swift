@@ -70,10 +70,8 @@ extension AccountStanding {
         guard Self.areCountries(countries) else { throw .badValue("countries") }
     }
 
-    /// Whether a text is of so many countries, two capital letters each.
+    /// Whether a text is of countries, no more than an account keeps.
     private static func areCountries(_ text: String) -> Bool {
-        let letters = text.utf8
-        return letters.count % 2 == 0 && letters.count <= 2 * mostCountries
-            && letters.allSatisfy { (0x41...0x5A).contains($0) }
+        text.utf8.count <= 2 * mostCountries && Bounds.areCountries(text)
     }
 }

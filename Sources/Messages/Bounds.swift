@@ -34,7 +34,13 @@ package enum Bounds {
 
     /// Whether a text is a country's two capital letters (ISO 3166-1).
     package static func isCountry(_ text: String) -> Bool {
-        text.utf8.count == 2 && text.utf8.allSatisfy { (0x41...0x5A).contains($0) }
+        text.utf8.count == 2 && areCountries(text)
+    }
+
+    /// Whether a text is of countries, two capital letters each.
+    static func areCountries(_ text: String) -> Bool {
+        text.utf8.count.isMultiple(of: 2)
+            && text.utf8.allSatisfy { (0x41...0x5A).contains($0) }
     }
 }
 

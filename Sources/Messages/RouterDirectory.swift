@@ -291,8 +291,7 @@ extension BindingRecord {
     static func isReachable(
         _ transport: Transport, _ listener: UInt8, _ address: SocketAddress, _ connection: UInt64
     ) -> Bool {
-        address.port > 0 && (address.scope == 0 || address.ip.isLinkLocal)
-            && address.scope <= UInt32(Int32.max) && listener < Bounds.mostListeners
+        address.port > 0 && address.isScopeGood && listener < Bounds.mostListeners
             && (transport.isStream ? 1..<UInt64.max : 0..<1).contains(connection)
     }
 

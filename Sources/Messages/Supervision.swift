@@ -43,8 +43,8 @@ package enum SupervisorMessage {
 }
 
 extension SupervisorMessage {
-    /// The longest secret, in bytes.
-    private static let secretLength = 72
+    /// How many bytes a secret has.
+    package static let secretLength = 72
 
     /// The message's frame, and the descriptor that travels with it.
     package func encoded() -> (frame: [UInt8], passing: Descriptor?) {

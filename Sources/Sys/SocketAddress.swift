@@ -59,6 +59,12 @@ package struct SocketAddress: BitwiseCopyable, Hashable, Sendable {
         self.scope = scope
     }
 
+    /// Whether its scope makes sense: a link-local address alone may have one, an interface's number.
+    @inlinable
+    package var isScopeGood: Bool {
+        scope == 0 || ip.isLinkLocal && scope <= UInt32(Int32.max)
+    }
+
     /// The address as the C edge returns it.
     package init(_ c: clinux_address) {
         let ip = c.ip

@@ -84,11 +84,9 @@ package struct WireReader: ~Escapable {
     package mutating func address() throws(WireError) -> SocketAddress {
         let ip = try ip()
         let port = try u16()
-        let scope = try u32()
-        guard scope == 0 || ip.isLinkLocal && scope <= UInt32(Int32.max) else {
-            throw .badValue("scope")
-        }
-        return SocketAddress(ip, port: port, scope: scope)
+        let address = SocketAddress(ip, port: port, scope: try u32())
+        guard address.isScopeGood else { throw .badValue("scope") }
+        return address
     }
 
     /// Reads an IP address.

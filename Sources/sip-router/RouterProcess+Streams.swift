@@ -9,7 +9,8 @@ internal import Sys
 struct StreamTable {
     /// How many there may be.
     static let capacity = 20_000
-    /// How many one source may have, an IPv4 address or an IPv6 /64; an office behind one address has a few hundred phones at most.
+    /// How many one source may have, an IPv4 address or an IPv6 /64; an office behind one address has a few hundred
+    /// phones at most.
     static let perSource = 512
 
     private var peers: [StreamPeer?] = []

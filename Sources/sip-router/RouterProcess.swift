@@ -65,7 +65,9 @@ final class RouterProcess {
         self.supervision = supervision
         journal = supervision.journal
         listeners = Listener.numbered(start.settings)
-        guard start.secret.count == 72 else { throw .setup("the supervisor handed over no secret") }
+        guard start.secret.count == SupervisorMessage.secretLength else {
+            throw .setup("the supervisor handed over no secret")
+        }
         guard listeners.contains(where: { $0.side == .inside && $0.endpoint.transport == .udp })
         else {
             throw .setup("inside: has no udp:// endpoint, by which the Asterisks are reached")

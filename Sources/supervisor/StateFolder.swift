@@ -11,8 +11,8 @@ struct StateFolder {
 
     /// The children that keep state, in a folder of their name.
     private static let keepers: [Role] = [.directory, .banner]
-    private static let keysLength = 64
-    private static let secretLength = keysLength + 8
+    private static let secretLength = SupervisorMessage.secretLength
+    private static let keysLength = secretLength - 8
 
     /// Opens the folder, and makes what is missing in it.
     init(_ path: String, users: [Role: User]) throws(StartFailure) {
