@@ -39,6 +39,7 @@ for path in pathlib.Path(sys.argv[1]).glob("*.xml"):
     for case in cases:
         ran.add(path.name.split("-")[0])
         if case.find("failure") is not None or case.find("error") is not None:
+            print("failed: {}.{}".format(case.get("classname"), case.get("name")))
             failed += 1
             reported.add(path.name.split("-")[0])
         elif case.find("skipped") is not None:
