@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import ACCOUNTS, Lab, Site
 from lab.asterisk import ECHO
-from lab.clients import Client, proven
-from lab.dialogs import SDP_TYPE, asked, offer, refusal_acknowledged
+from lab.clients import Client
+from lab.dialogs import invitation, refusal_acknowledged
 from lab.waiting import eventually
 
 CALLED, CALLER = ACCOUNTS["1003"], ACCOUNTS["1004"]
@@ -58,8 +58,7 @@ def heard(client: Client) -> bytes:
 
 def rings_or_ends(site: Site, caller: Client, phone: Client) -> int:
     """Calls the account, and returns what comes of it at last; what the phone is asked it answers with 486."""
-    request = caller.request("INVITE", CALLER.name, to=CALLED.name, extra=[SDP_TYPE], body=offer(caller.address))
-    invite = proven(request, asked(caller, request), CALLER)
+    invite = invitation(caller, CALLER, CALLED.name)
     caller.send(invite.encoded())
 
     def outcome() -> int:
