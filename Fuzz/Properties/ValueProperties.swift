@@ -10,8 +10,8 @@ extension Properties {
         return displaced(bytes, "URI") { message, part in uriParts(part, message) }
             ?? displaced(bytes, "address") { message, part in
                 guard let address = try? NameAddress(part, in: message) else { return nil }
-                return [address.displayName, address.uri.whole, address.parameters, address.tag]
-                    + parameters(address.parameters, message)
+                return [address.whole, address.displayName, address.uri.whole, address.parameters]
+                    + [address.tag] + parameters(address.parameters, message)
             }
             ?? displaced(bytes, "Via") { message, part in
                 guard let via = try? Via(part, in: message) else { return nil }
@@ -85,6 +85,8 @@ extension Properties {
         }
         guard uri.scheme == .sip || uri.scheme == .sips else { return nil }
         var end = uri.host.end
+        // One dot may follow a domain name.
+        if end < bytes.count, bytes[end] == UInt8(ascii: ".") { end += 1 }
         // A port may have leading zeros, so its length is found, not computed.
         if end < bytes.count, bytes[end] == UInt8(ascii: ":") {
             end += 1

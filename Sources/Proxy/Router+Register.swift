@@ -158,6 +158,8 @@ extension Router {
         var isScheme = true
         for place in uri.whole.start..<uri.whole.end {
             if bytes[place] == UInt8(ascii: ":") { isScheme = false }
+            // The dot that may end a domain name.
+            if place == uri.host.end, bytes[place] == UInt8(ascii: ".") { continue }
             let isHost = place >= uri.host.start && place < uri.host.end
             scratch.append(isScheme || isHost ? Characters.lower(bytes[place]) : bytes[place])
         }

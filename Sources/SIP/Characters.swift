@@ -27,6 +27,13 @@ package enum Characters {
         holds(byte, 0xABFF_FFFA_0000_0000, 0x47FF_FFFE_87FF_FFFE)
     }
 
+    /// Whether the byte may stand in a parameter of a SIP URI, its name or its value.
+    ///
+    /// These are letters, digits and -_.!~*'()[]/:&+$%
+    static func isParameter(_ byte: UInt8) -> Bool {
+        holds(byte, 0x07FF_EFF2_0000_0000, 0x47FF_FFFE_AFFF_FFFE)
+    }
+
     /// Whether the byte may stand in a host that is a name or an IPv4 address.
     ///
     /// These are letters, digits and -._
@@ -198,6 +205,14 @@ extension Span<UInt8> {
 package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
 extension Slice {
+    /// The part without the blanks at its end, which is a header's name before its colon
+    /// (HCOLON in RFC 3261 section 25.1).
+    func withoutBlanks(in message: Span<UInt8>) -> Slice {
+        var to = end
+        while to > start, isBlank(message[to - 1]) { to -= 1 }
+        return .from(start, to: to)
+    }
+
     /// The part without white space, folds included, at either end.
     package func trimmed(in message: Span<UInt8>) -> Slice {
         func isSpace(_ byte: UInt8) -> Bool { isBlank(byte) || byte == 0x0D || byte == 0x0A }

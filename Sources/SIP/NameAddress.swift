@@ -1,6 +1,8 @@
 /// Where the parts of a From, To, Contact, Route or Record-Route value lie (RFC 3261 section 20.10).
 package struct NameAddress: Sendable {
-    /// The display name as it stands, quotes included; empty when there is none.
+    /// All of it as it goes on: without a display name that is left out, and without a semicolon at the end.
+    package var whole = Slice.empty
+    /// The display name as it stands, quotes included; empty when there is none, or none that goes on.
     package var displayName = Slice.empty
     /// The URI.
     package var uri = URI()
@@ -13,13 +15,23 @@ package struct NameAddress: Sendable {
     package init() {}
 
     /// The address that fills a part of a message: one, not a list.
-    package init(_ part: Slice, in message: Span<UInt8>) throws(ParseError) {
+    ///
+    /// A display name that is no UTF-8 is left out. So is one with a comma outside quotes, in a field that is no
+    /// list (`mayHaveComma`); in a list the comma ends a value.
+    package init(
+        _ part: Slice, in message: Span<UInt8>, mayHaveComma: Bool = false
+    ) throws(ParseError) {
+        whole = part
         let bytes = message.bytes(part)
         var rest = part.end
         if let open = Self.bracket(bytes) {
             guard let close = bytes.first(UInt8(ascii: ">"), from: open) else { throw .address }
-            displayName = Slice(part.start, open).trimmed(in: message)
-            try Self.check(displayName, message)
+            let name = Slice(part.start, open).trimmed(in: message)
+            if try Self.goesOn(message.bytes(name), mayHaveComma: mayHaveComma) {
+                displayName = name
+            } else {
+                whole = .from(part.start + open, to: part.end)
+            }
             let inner = Slice(part.start + open + 1, close - open - 1)
             uri = try URI(inner, in: message)
             rest = part.start + close + 1
@@ -54,46 +66,52 @@ package struct NameAddress: Sendable {
         return nil
     }
 
-    /// A display name is a whole quoted string, or tokens (RFC 3261 section 25.1).
-    private static func check(_ name: Slice, _ message: Span<UInt8>) throws(ParseError) {
-        let bytes = message.bytes(name)
-        guard !bytes.isEmpty else { return }
-        if bytes[0] == UInt8(ascii: "\"") {
-            var index = 1
-            while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
-                index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1
-            }
-            guard index == bytes.count - 1 else { throw .address }
-            return
+    /// Whether a display name goes on, which is a whole quoted string, or tokens (RFC 3261 section 25.1).
+    private static func goesOn(
+        _ name: Span<UInt8>, mayHaveComma: Bool
+    ) throws(ParseError) -> Bool {
+        guard !name.isEmpty else { return true }
+        if name[0] == UInt8(ascii: "\"") {
+            guard name.isQuotedString else { throw .address }
+            return name.isUTF8
         }
-        for index in bytes.indices
-        where !Characters.isToken(bytes[index]) && bytes[index] > 0x20 && bytes[index] < 0x80 {
-            throw .address
+        var hasComma = false
+        for index in name.indices
+        where !Characters.isToken(name[index]) && name[index] > 0x20 && name[index] < 0x80 {
+            guard mayHaveComma, name[index] == UInt8(ascii: ",") else { throw .address }
+            hasComma = true
         }
+        return !hasComma && name.isUTF8
     }
 
     private mutating func parseParameters(
         _ start: Int, _ end: Int, _ message: Span<UInt8>
     ) throws(ParseError) {
-        let rest = Slice.from(start, to: end).trimmed(in: message)
+        var rest = Slice.from(start, to: end).trimmed(in: message)
         guard !rest.isEmpty else { return }
-        // What is added behind a last semicolon would stand behind an empty parameter.
-        guard message[rest.start] == UInt8(ascii: ";"), message[rest.end - 1] != UInt8(ascii: ";")
-        else { throw .address }
+        guard message[rest.start] == UInt8(ascii: ";") else { throw .address }
+        if message[rest.end - 1] == UInt8(ascii: ";") {
+            rest = Slice.from(rest.start, to: rest.end - 1).trimmed(in: message)
+            whole = Slice.from(whole.start, to: rest.end).trimmed(in: message)
+            guard !rest.isEmpty else { return }
+            // What is added behind a semicolon would stand behind an empty parameter.
+            guard message[rest.end - 1] != UInt8(ascii: ";") else { throw .address }
+        }
         parameters = .from(rest.start + 1, to: rest.end)
         var list = Parameters(parameters)
         while let parameter = list.next(in: message) {
             let name = message.bytes(parameter.name)
-            guard !name.isEmpty else { throw .parameter }
-            for index in name.indices where !Characters.isToken(name[index]) { throw .parameter }
-            guard name.isCaseless("tag") else { continue }
-            guard tag.isEmpty, !parameter.value.isEmpty else { throw .parameter }
             let value = message.bytes(parameter.value)
-            for index in value.indices where !Characters.isToken(value[index]) { throw .parameter }
+            guard name.isToken, value.isParameterValue else { throw .parameter }
+            guard name.isCaseless("tag") else { continue }
+            guard tag.isEmpty, value.isToken else { throw .parameter }
             tag = parameter.value
         }
         guard !list.isOpen else { throw .parameter }
     }
+
+    /// Where it ends, without a semicolon at the end; nil when nothing could be read.
+    package var end: Int? { whole.isEmpty ? nil : whole.end }
 
     /// The value of a header parameter; empty for one without a value, nil when it is not there.
     package func parameter(_ name: StaticString, in message: Span<UInt8>) -> Slice? {

@@ -21,6 +21,7 @@ package enum ParseError: String, Error, Sendable {
     case tooLong = "too-long"
     case contact = "contact"
     case parameter = "parameter"
+    case value = "value"
 
     /// The reason code, as it stands in the journal.
     package var code: String { "malformed-\(rawValue)" }

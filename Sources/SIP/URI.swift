@@ -13,7 +13,7 @@ package struct URI: Sendable {
     package var whole = Slice.empty
     /// The user part without a password, for `tel` the number; empty when there is none.
     package var user = Slice.empty
-    /// The host, an IPv6 address with its brackets.
+    /// The host, an IPv6 address with its brackets; a domain name without the dot that may end it.
     package var host = Slice.empty
     /// The port, 0 when there is none.
     package var port: UInt16 = 0
@@ -44,7 +44,7 @@ package struct URI: Sendable {
             if let end { parameters = .from(end + 1, to: rest.end) }
             return
         } else {
-            for index in 0..<colon where !Characters.isToken(bytes[index]) { throw .uri }
+            guard name.isScheme else { throw .uri }
             return
         }
         try parseSIP(part.start + colon + 1, part.end, message)
@@ -76,6 +76,7 @@ package struct URI: Sendable {
         if at < end, message[at] == UInt8(ascii: ";") {
             let question = message.extracting(at..<end).first(UInt8(ascii: "?"))
             parameters = .from(at + 1, to: question.map { at + $0 } ?? end)
+            guard message.bytes(parameters).areURIParameters else { throw .uri }
             at = parameters.end
         }
         if at < end, message[at] == UInt8(ascii: "?") {
@@ -95,6 +96,9 @@ package struct URI: Sendable {
     ) throws(ParseError) -> Int {
         guard let stop = hostEnd(start, end, message) else { throw .uri }
         host = .from(start, to: stop)
+        guard message[stop - 1] == UInt8(ascii: ".") else { return stop }
+        host = .from(start, to: stop - 1)
+        guard message.bytes(host).isDomainName else { throw .uri }
         return stop
     }
 

@@ -20,6 +20,12 @@ import Testing
             ("sip:a@host;maddr=1.2.3.4?h=v", "a", "host", 0, "maddr=1.2.3.4", "h=v"),
             ("tel:+331234;phone-context=fr", "+331234", "", 0, "phone-context=fr", ""),
             ("urn:service:sos", "", "", 0, "", ""),
+            ("sip:a@example.com.", "a", "example.com", 0, "", ""),
+            ("sip:a@example.com.:5070;lr", "a", "example.com", 5070, "lr", ""),
+            ("sip:localhost.", "", "localhost", 0, "", ""),
+            ("sip:1.a-b.c2.?h=v", "", "1.a-b.c2", 0, "", "h=v"),
+            ("sip:a@b;x=[::1]:5%3B&+$/;y;z=", "a", "b", 0, "x=[::1]:5%3B&+$/;y;z=", ""),
+            ("a+b-c.1:x", "", "", 0, "", ""),
         ])
     func parts(
         _ text: String, _ user: String, _ host: String, _ port: Int, _ parameters: String,
@@ -37,7 +43,10 @@ import Testing
             "", "sip", "sip:", ":a", "sip:@host", "sip:a@", "sip:a@b@c", "sip:a b@c", "sip:a@b:",
             "sip:a@b:65536", "sip:a@b:5x", "sip:a@[::1", "sip:a@[]", "sip:a@[fe80::1%25eth0]",
             "sip:a@b c", "sip:a\u{7F}@b", "sip:a<@b", "sip:\"a\"@b", "sip:é@b", "s p:a@b",
-            "sip:a@host>",
+            "sip:a@host>", "sip:a@example.com..", "sip:a@.", "sip:a@192.0.2.1.",
+            "sip:a@192.0.2.1.:5060", "sip:a@[::1].", "sip:a@example.5.", "sip:a@b..c.",
+            "sip:a@b;x=1=2", "sip:a@b;=x", "sip:a@b;x=1,2", "sip:a@b;x=%n1", "sip:a@b;x={}",
+            "si!p:a", "s'ip:a", "1a:b", "%6eip:a", "s%n:a", "+a:b",
         ])
     func refused(_ text: String) { #expect(read(text) == nil) }
 
@@ -69,6 +78,8 @@ import Testing
             ("\"a \\\"<sip:x@y>\\\" b\" <sip:a@b>;tag=t", "\"a \\\"<sip:x@y>\\\" b\"", "a", "t"),
             ("\"Ünal\"<sip:a@b>;x=\";tag=no\";TAG=yes", "\"Ünal\"", "a", "yes"),
             ("<sip:a@b;tag=inside>;tag=out", "", "a", "out"),
+            ("<sip:a@b>;tag=1;", "", "a", "1"), ("<sip:a@b> ; ", "", "a", ""),
+            ("<sip:a@b>;x=[::1];y=\"\u{E9};\\\\\";z=;tag=1", "", "a", "1"),
         ])
     func parts(_ text: String, _ name: String, _ user: String, _ tag: String) throws {
         let (address, bytes) = try #require(read(text))
@@ -83,8 +94,82 @@ import Testing
             "<sip:a@b", "sip:a@b>", "\"open <sip:a@b>", "\"a\" b <sip:a@b>", "a,b <sip:a@b>",
             "sip:a@b?X=y", "sip:a@b,c", "<sip:a@b>x", "<sip:a@b>;tag", "<sip:a@b>;tag=1;tag=2",
             "<sip:a@b>;=x", "<sip:a@b>;t g=1", "<sip:a@b>;tag=a\"b", "<>", "",
+            "<sip:a@b>;;", "<sip:a@b>;;tag=1", "<sip:a@b>;q=0.5<sip:c@d>", "<sip:a@b>;x=a=b",
+            "<sip:a@b>;x=a\"b\"", "<sip:a@b>;x=\"a\"b", "<sip:a@b>;x=\u{E9}", "<sip:a@b>;x=a b",
+            "<sip:a@b>;x=a,b", "<sip:a@b>;x=[::1", "<sip:a@b>;x=(a)", "<h'p:a>",
         ])
     func refused(_ text: String) { #expect(read(text) == nil) }
+
+    /// What of a value goes on, its name, or nil when it is refused.
+    private func goesOn(_ bytes: [UInt8], mayHaveComma: Bool) -> (whole: String, name: String)? {
+        let part = Slice(0, bytes.count)
+        guard let address = try? NameAddress(part, in: bytes.span, mayHaveComma: mayHaveComma)
+        else { return nil }
+        return (
+            bytes.span.bytes(address.whole).text, bytes.span.bytes(address.displayName).text
+        )
+    }
+
+    @Test(
+        "a name with a comma outside quotes is left out where there is no list, and refused in one",
+        arguments: ["Bond, James <sip:a@b>;tag=1", ", <sip:a@b>;tag=1", "a,b<sip:a@b>;tag=1"])
+    func comma(_ text: String) throws {
+        let inList = goesOn(Array(text.utf8), mayHaveComma: false)
+        #expect(inList == nil)
+        let alone = try #require(goesOn(Array(text.utf8), mayHaveComma: true))
+        #expect(alone == ("<sip:a@b>;tag=1", ""))
+        let quoted = try #require(goesOn(Array("\"a, b\" <sip:a@b>".utf8), mayHaveComma: true))
+        #expect(quoted == ("\"a, b\" <sip:a@b>", "\"a, b\""))
+    }
+
+    @Test(
+        "a name that hides where it ends is refused, with a comma too",
+        arguments: [
+            "a \"b\" <sip:a@b>", "a\\ <sip:a@b>", "a > <sip:a@b>", "a, \"b <sip:a@b>",
+            "a <b <sip:a@b>", "a; <sip:a@b>", "<sip:a@b>, <sip:c@d>", "a <sip:a@b>, c <sip:c@d>",
+            "sip:a@b, c <sip:c@d>", "sip:a@b,c",
+        ])
+    func hiding(_ text: String) {
+        let read = goesOn(Array(text.utf8), mayHaveComma: true)
+        #expect(read == nil)
+    }
+
+    /// Bytes that are no UTF-8: a lone one, one cut off, surrogates, longer than need be, beyond Unicode.
+    static let noUTF8: [[UInt8]] = [
+        [0xE9], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0xAF], [0xE0, 0x80, 0xAF],
+        [0xF0, 0x8F, 0xBF, 0xBF], [0xF4, 0x90, 0x80, 0x80], [0xFF], [0xC3, 0xA9, 0x80],
+    ]
+
+    @Test("a name that is no UTF-8 is left out, quoted or not", arguments: noUTF8)
+    func bytes(_ name: [UInt8]) throws {
+        for quote in [[], [UInt8(ascii: "\"")]] {
+            let value = quote + name + quote + Array("<sip:a@b>;tag=1;".utf8)
+            let read = try #require(goesOn(value, mayHaveComma: false))
+            #expect(read == ("<sip:a@b>;tag=1", ""))
+        }
+    }
+
+    @Test("bytes that are no UTF-8 are refused in a URI, a tag and a parameter", arguments: noUTF8)
+    func refusedBytes(_ bytes: [UInt8]) {
+        for (before, after) in [
+            ("<sip:a", "@b>"), ("<sip:a@b", ">"), ("<sip:a@b;x=", ">"), ("<sip:a@b>;tag=1", ""),
+            ("<sip:a@b>;x=", ""), ("<sip:a@b>;x=\"", "\""),
+        ] {
+            let read = goesOn(
+                Array(before.utf8) + bytes + Array(after.utf8), mayHaveComma: true)
+            #expect(read == nil, "\(before)")
+        }
+    }
+
+    @Test(
+        "every name that is UTF-8 goes on",
+        arguments: ["\u{E9}", "\u{20AC} a", "\u{1F600}\u{D7FF}"])
+    func names(_ name: String) throws {
+        for value in ["\(name) <sip:a@b>", "\"\(name)\" <sip:a@b>"] {
+            let read = try #require(goesOn(Array(value.utf8), mayHaveComma: false))
+            #expect(read.whole == value && !read.name.isEmpty)
+        }
+    }
 }
 
 @Suite struct ValueListTests {

@@ -1,0 +1,178 @@
+/// Values that follow one rule of a grammar, on bytes.
+extension Span<UInt8> {
+    /// Whether the bytes are UTF-8 (RFC 3629 section 4): nothing longer than it need be, and no surrogates.
+    package var isUTF8: Bool {
+        var at = 0
+        while at < count {
+            let lead = self[at]
+            guard lead >= 0x80 else {
+                at += 1
+                continue
+            }
+            // How many bytes, and which the second one may be; the others are 80 to BF.
+            let (length, second): (Int, ClosedRange<UInt8>)
+            switch lead {
+            case 0xC2...0xDF: (length, second) = (2, 0x80...0xBF)
+            case 0xE0: (length, second) = (3, 0xA0...0xBF)
+            case 0xED: (length, second) = (3, 0x80...0x9F)
+            case 0xE1...0xEF: (length, second) = (3, 0x80...0xBF)
+            case 0xF0: (length, second) = (4, 0x90...0xBF)
+            case 0xF1...0xF3: (length, second) = (4, 0x80...0xBF)
+            case 0xF4: (length, second) = (4, 0x80...0x8F)
+            default: return false
+            }
+            guard at + length <= count, second.contains(self[at + 1]) else { return false }
+            for place in at + 2..<at + length where self[place] & 0xC0 != 0x80 { return false }
+            at += length
+        }
+        return true
+    }
+
+    /// Whether the bytes are a token (RFC 3261 section 25.1).
+    var isToken: Bool {
+        for index in indices where !Characters.isToken(self[index]) { return false }
+        return count > 0
+    }
+
+    /// Whether the bytes are the scheme of a URI (RFC 3986 section 3.1).
+    var isScheme: Bool {
+        guard count > 0, Characters.lower(self[0]) &- 0x61 < 26 else { return false }
+        for index in indices {
+            let byte = self[index]
+            guard
+                Characters.lower(byte) &- 0x61 < 26 || byte &- 0x30 <= 9
+                    || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
+                    || byte == UInt8(ascii: ".")
+            else { return false }
+        }
+        return true
+    }
+
+    /// Whether the bytes of a host are a name that a dot may follow: no label of it is empty, and the last one
+    /// begins with a letter, as no part of an address does (hostname in RFC 3261 section 25.1).
+    var isDomainName: Bool {
+        var isLabelStart = true
+        var isAlpha = false
+        for index in indices {
+            let byte = self[index]
+            if byte == UInt8(ascii: ".") {
+                guard !isLabelStart else { return false }
+                isLabelStart = true
+            } else if isLabelStart {
+                isAlpha = Characters.lower(byte) &- 0x61 < 26
+                isLabelStart = false
+            }
+        }
+        return isAlpha && !isLabelStart
+    }
+
+    /// Whether the bytes are the parameters of a SIP URI (uri-parameter in RFC 3261 section 25.1): each has one
+    /// equals sign at most, and a name before it.
+    var areURIParameters: Bool {
+        var isNamed = false
+        var hasValue = false
+        var at = 0
+        while at < count {
+            let byte = self[at]
+            if byte == UInt8(ascii: ";") {
+                isNamed = false
+                hasValue = false
+            } else if byte == UInt8(ascii: "=") {
+                guard isNamed, !hasValue else { return false }
+                hasValue = true
+            } else {
+                guard Characters.isParameter(byte) else { return false }
+                if byte == UInt8(ascii: "%") {
+                    guard at + 2 < count, Characters.hex(self[at + 1]) != nil,
+                        Characters.hex(self[at + 2]) != nil
+                    else { return false }
+                    at += 2
+                }
+                isNamed = true
+            }
+            at += 1
+        }
+        return true
+    }
+
+    /// Whether the bytes are the value of a header's parameter (gen-value in RFC 3261 section 25.1).
+    ///
+    /// It is a token, a host or a quoted string; none at all is taken too.
+    var isParameterValue: Bool {
+        guard count > 0 else { return true }
+        if self[0] == UInt8(ascii: "\"") { return isQuotedString && isUTF8 }
+        if self[0] == UInt8(ascii: "[") { return hostEnd(0, count, self) == count }
+        return isToken
+    }
+
+    /// Whether a quoted string fills the bytes.
+    var isQuotedString: Bool {
+        guard count > 1, self[0] == UInt8(ascii: "\"") else { return false }
+        var at = 1
+        while at < count, self[at] != UInt8(ascii: "\"") {
+            at += self[at] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return at == count - 1
+    }
+
+    /// Whether the bytes from `start` on are the parameters of a header, each behind a semicolon; none is empty.
+    func areParameters(from start: Int) -> Bool {
+        guard start < count else { return true }
+        guard self[count - 1] != UInt8(ascii: ";") else { return false }
+        var list = Parameters(Slice.from(start + 1, to: count))
+        while let parameter = list.next(in: self) {
+            guard bytes(parameter.name).isToken, bytes(parameter.value).isParameterValue else {
+                return false
+            }
+        }
+        return !list.isOpen
+    }
+
+    /// Whether the bytes are a media type or range with parameters (media-type, media-range in RFC 3261
+    /// section 25.1).
+    var isMediaType: Bool {
+        let end = first(UInt8(ascii: ";")) ?? count
+        guard let slash = first(UInt8(ascii: "/")), slash < end else { return false }
+        return bytes(Slice(0, slash).trimmed(in: self)).isToken
+            && bytes(Slice.from(slash + 1, to: end).trimmed(in: self)).isToken
+            && areParameters(from: end)
+    }
+
+    /// Whether the bytes are a number of seconds with parameters (Session-Expires and Min-SE in RFC 4028
+    /// section 4, 5).
+    var isInterval: Bool {
+        let end = first(UInt8(ascii: ";")) ?? count
+        return bytes(Slice(0, end).trimmed(in: self)).decimal() != nil && areParameters(from: end)
+    }
+
+    /// Whether the bytes name a package with parameters (Event in RFC 6665 section 8.4).
+    var isEvent: Bool {
+        let end = first(UInt8(ascii: ";")) ?? count
+        return bytes(Slice(0, end).trimmed(in: self)).isToken && areParameters(from: end)
+    }
+
+    /// Whether the bytes are two numbers and a method (RAck in RFC 3262 section 10).
+    var isAcknowledgement: Bool {
+        let numberEnd = end(of: 0)
+        let sequenceStart = start(after: numberEnd)
+        let sequenceEnd = end(of: sequenceStart)
+        let methodStart = start(after: sequenceEnd)
+        return extracting(0..<numberEnd).decimal() != nil
+            && extracting(sequenceStart..<sequenceEnd).decimal(limit: 2_147_483_647) != nil
+            && extracting(methodStart..<count).isToken
+    }
+
+    /// The place of the white space that ends a word.
+    private func end(of word: Int) -> Int {
+        var at = word
+        while at < count, self[at] > 0x20 { at += 1 }
+        return at
+    }
+
+    /// The place of the word that follows white space.
+    private func start(after end: Int) -> Int {
+        var at = end
+        while at < count, self[at] <= 0x20 { at += 1 }
+        return at
+    }
+}
