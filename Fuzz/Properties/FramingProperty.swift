@@ -29,7 +29,26 @@ extension Properties {
             return 1 + Int(state >> 33) % 97
         }
         guard whole == pieces else { return "in pieces: \(pieces), at once: \(whole)" }
-        return nil
+        return lengths(stream, whole)
+    }
+
+    /// The framer and the parser find the same Content-Length in the same bytes, or one of them refuses.
+    private static func lengths(_ stream: [UInt8], _ found: [Found]) -> String? {
+        let parser = MessageParser()
+        var index = MessageIndex()
+        for case .message(let message) in found {
+            guard (try? parser.parse(message.span, into: &index)) != nil else { continue }
+            guard index.contentLength == Int(index.body.length), index.body.end == message.count
+            else { return "a message whose length the parser does not see" }
+        }
+        guard (try? parser.parse(stream.span, into: &index)) != nil, index.contentLength != nil,
+            index.body.start <= StreamFramer.maximumHeader
+        else { return nil }
+        for case .message(let message) in found {
+            return message.elementsEqual(stream[(index.body.end - message.count)..<index.body.end])
+                ? nil : "the first message is not the one that the parser finds"
+        }
+        return "the parser finds a message, and the framer none"
     }
 
     /// What a framer finds in a stream that comes in pieces, how many bytes it then still holds, and

@@ -6,9 +6,9 @@ package struct Model: Equatable, Sendable {
     package var start: [UInt8] = []
     /// The Request-URI, or the reason phrase.
     package var rest: [UInt8] = []
-    /// From, as it stands.
+    /// From, without a name that is left out.
     package var from: [UInt8] = []
-    /// To, as it stands.
+    /// To, the same way.
     package var to: [UInt8] = []
     /// The Call-ID.
     package var callID: [UInt8] = []
@@ -28,15 +28,21 @@ package struct Model: Equatable, Sendable {
             start = Array("\(index.status)".utf8)
             rest = Array(copying: message.bytes(index.reason))
         }
-        from = Self.unfolded(index.value(.from) ?? .empty, message)
-        to = Self.unfolded(index.value(.to) ?? .empty, message)
+        from = Self.unfolded(index.from.whole, message)
+        to = Self.unfolded(index.to.whole, message)
         callID = Array(copying: message.bytes(index.callID))
         sequence = index.sequence
         for position in 0..<index.count where Self.passes(index[position].name) {
             let field = index[position]
+            if index.isLeftOut(field.name) { continue }
             var line = Array("\(field.name.text)".utf8)
             if field.name == .other { line = Array(copying: message.bytes(field.nameSlice)) }
-            fields.append(line + [UInt8(ascii: ":")] + Self.unfolded(field.value, message))
+            // A number is one, however many zeros it begins with.
+            let value =
+                field.name == .expires
+                ? index.expires.map { Array("\($0)".utf8) }
+                : Self.unfolded(field.value, message)
+            fields.append(line + [UInt8(ascii: ":")] + (value ?? []))
         }
         body = Array(copying: message.bytes(index.body))
     }

@@ -61,6 +61,7 @@ private final class RouterPlay {
             faults.first = faults.first ?? text
         }
         self.faults = faults
+        edge.repeatsUnreadable = true
         edge.leap(.seconds(6))
         base = edge.router.load
         phones = [

@@ -19,7 +19,9 @@ extension MessageWriter {
             && index.value(.privacy).map { message.bytes($0).isCaseless("id") } == true
         for position in 0..<index.count {
             let field = index[position]
-            guard goesOn(field.name, direction, isPrivate) else { continue }
+            guard goesOn(field.name, direction, isPrivate), !index.isLeftOut(field.name) else {
+                continue
+            }
             if field.name == .other {
                 buffer.append(message.bytes(field.nameSlice))
             } else {
@@ -31,6 +33,9 @@ extension MessageWriter {
             case .rAck where sequenceShift > 0 && direction == .inward:
                 append(rAck: value, sequenceShift)
             case .event where sequenceShift > 0: append(event: value, direction, sequenceShift)
+            // PJSIP drops a message whose number is beyond 32 bits.
+            case .expires where index.expires != nil:
+                buffer.append(decimal: UInt64(index.expires ?? 0))
             case .replaces: append(replaces: value, direction)
             case .referTo where direction == .inward: append(referTo: value)
             default: append(value: value, direction)

@@ -347,8 +347,8 @@ package struct MessageWriter: ~Copyable {
             self.caller(index.from, message, caller, trunk)
             party("To", index.to, message)
         case .outward:
-            if let from = index.value(.from) { header("From", message.bytes(from), direction) }
-            if let to = index.value(.to) { header("To", message.bytes(to), direction) }
+            header("From", message.bytes(index.from.whole), direction)
+            header("To", message.bytes(index.to.whole), direction)
         }
         callID(message.bytes(index.callID), direction)
         self.sequence(sequence, message.bytes(index.methodSlice))
@@ -369,7 +369,7 @@ package struct MessageWriter: ~Copyable {
         }
         if let to = index.value(.to) {
             begin("To", "t")
-            append(value: request.bytes(to), .inward)
+            append(value: request.bytes(.from(to.start, to: index.to.end ?? to.end)), .inward)
             tagPlace = index.to.tag.isEmpty ? buffer.count : 0
             if tagPlace > 0 { self.tag(tag) }
             endLine()
@@ -432,12 +432,11 @@ package struct MessageWriter: ~Copyable {
 
     /// Writes a phone's own Contact, of which there must be one.
     package mutating func phoneContact(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
-        guard let value = index.value(.contact), let contact = try? NameAddress(value, in: message)
-        else { return }
+        guard !index.contact.whole.isEmpty else { return }
         buffer.append("Contact: <")
-        target(contact.uri, message)
+        target(index.contact.uri, message)
         buffer.append(">")
-        parameters(contact, message)
+        parameters(index.contact, message)
         endLine()
     }
 

@@ -104,7 +104,7 @@ extension Router {
     }
 
     /// The URI of the first Contact; empty when there is none.
-    private static func contact(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> URI {
+    static func contact(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> URI {
         guard let value = index.value(.contact) else { return URI() }
         var list = ValueList(value)
         guard let first = list.next(in: bytes), let address = try? NameAddress(first, in: bytes)
@@ -225,8 +225,8 @@ extension Router {
     ) {
         calls.clearPieces()
         calls.add(bytes.bytes(index.callID), .callID, to: &call)
-        calls.add(bytes.bytes(index.value(.from) ?? .empty), .from, to: &call)
-        calls.add(bytes.bytes(index.value(.to) ?? .empty), .to, to: &call)
+        calls.add(bytes.bytes(index.from.whole), .from, to: &call)
+        calls.add(bytes.bytes(index.to.whole), .to, to: &call)
         calls.add(phone, .phone, to: &call)
         calls.add(asterisk, .asterisk, to: &call)
         calls.add(peer, .peer, to: &call)

@@ -96,7 +96,7 @@ extension Router {
     }
 
     /// Whether From or To names a served domain, as a scan that only tries addresses does not.
-    private func namesServed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+    func namesServed(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         isServed(bytes, index.from.uri) || isServed(bytes, index.to.uri)
     }
 

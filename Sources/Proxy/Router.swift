@@ -319,18 +319,19 @@ package struct Router: ~Copyable {
 
     func isAsterisk(_ ip: IPAddress) -> Bool { asterisks.contains { $0.address.ip == ip } }
 
-    /// What cannot be read is answered with 400 when what an answer repeats could be read, never more than once.
+    /// What cannot be read is answered with 400 when what an answer repeats is there, never more than once; an
+    /// answer counts as a failure of what it answers.
     private mutating func malformed(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
         _ error: ParseError
     ) {
-        let isAnswered = side == .outside && isAnswerable(index) && isToUs(bytes, index, flow)
+        let isAnswered = isAnswerable(index) && (side == .inside || isToUs(bytes, index, flow))
         refuseRecord(error.code, isAnswered ? 400 : 0, index, bytes, flow)
         if side == .outside { offence(.malformed, flow) }
         if isAnswered { reply(bytes, index, flow, 400, "Bad Request") }
     }
 
-    /// Whether everything was read that an answer repeats.
+    /// Whether everything is there that an answer repeats.
     private func isAnswerable(_ index: borrowing MessageIndex) -> Bool {
         index.isRequest && index.method != .ack && index.has(.via) && !index.via.host.isEmpty
             && index.has(.from) && index.has(.to) && index.has(.callID) && index.has(.cseq)
@@ -343,6 +344,7 @@ package struct Router: ~Copyable {
     ) -> Bool {
         flow.transport.isStream || !isStranger || trunk(at: flow.peer.ip) != nil
             || isForUs(bytes, index)
+            || index.requestURI.whole.isEmpty && namesServed(bytes, index)
     }
 
     // MARK: Answers without a transaction

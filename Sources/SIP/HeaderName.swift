@@ -7,6 +7,8 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     case allow, event, allowEvents, subscriptionState, userAgent, server, referTo, referredBy
     case replaces, minExpires, date, path, serviceRoute, reason, retryAfter, accept, contentEncoding
     case subject, sessionExpires, rAck, rSeq, organization, maxBreadth
+    case contentDisposition, mimeVersion, timestamp, minSE, referSub, join, targetDialog
+    case sipETag, sipIfMatch, replyTo, priority, sessionID, flowTimer, answerMode, privAnswerMode
     // Claims of trust: believed from inside alone (RFC 3325 section 5, RFC 5806, RFC 7044).
     case pAssertedIdentity, pPreferredIdentity, remotePartyID, diversion, historyInfo, privacy
     case pChargingVector, pAccessNetworkInfo, identity, identityInfo
@@ -70,6 +72,21 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         case .rSeq: ("RSeq", 0)
         case .organization: ("Organization", 0)
         case .maxBreadth: ("Max-Breadth", 0)
+        case .contentDisposition: ("Content-Disposition", 0)
+        case .mimeVersion: ("MIME-Version", 0)
+        case .timestamp: ("Timestamp", 0)
+        case .minSE: ("Min-SE", 0)
+        case .referSub: ("Refer-Sub", 0)
+        case .join: ("Join", 0)
+        case .targetDialog: ("Target-Dialog", 0)
+        case .sipETag: ("SIP-ETag", 0)
+        case .sipIfMatch: ("SIP-If-Match", 0)
+        case .replyTo: ("Reply-To", 0)
+        case .priority: ("Priority", 0)
+        case .sessionID: ("Session-ID", 0)
+        case .flowTimer: ("Flow-Timer", 0)
+        case .answerMode: ("Answer-Mode", 0)
+        case .privAnswerMode: ("Priv-Answer-Mode", 0)
         case .pAssertedIdentity: ("P-Asserted-Identity", 0)
         case .pPreferredIdentity: ("P-Preferred-Identity", 0)
         case .remotePartyID: ("Remote-Party-ID", 0)
@@ -91,8 +108,18 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         case .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires,
             .event, .userAgent, .server, .referTo, .referredBy, .replaces, .minExpires, .date,
             .subscriptionState, .retryAfter, .subject, .sessionExpires, .rAck, .rSeq,
-            .organization, .maxBreadth:
+            .organization, .maxBreadth, .contentDisposition, .mimeVersion, .timestamp, .minSE,
+            .referSub, .join, .targetDialog, .sipETag, .sipIfMatch, .replyTo, .priority,
+            .sessionID, .flowTimer, .answerMode, .privAnswerMode:
             true
+        default: false
+        }
+    }
+
+    /// Whether nothing depends on the field: an answer in which it stands twice is taken without it.
+    var isIncidental: Bool {
+        switch self {
+        case .server, .userAgent, .date, .organization, .subject: true
         default: false
         }
     }

@@ -41,7 +41,9 @@ package struct MessageIndex: ~Copyable {
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.
-    private var first = InlineArray<64, UInt8>(repeating: 0)
+    private var first = InlineArray<80, UInt8>(repeating: 0)
+    /// What stands for the number of a name whose fields are left out.
+    private static let leftOut = UInt8.max
 
     /// The topmost Via.
     package var via = Via()
@@ -49,6 +51,8 @@ package struct MessageIndex: ~Copyable {
     package var from = NameAddress()
     /// To's URI and parameters.
     package var to = NameAddress()
+    /// The first Contact field, empty when it lists several; a REGISTER's are the registrar's to read.
+    package internal(set) var contact = NameAddress()
     /// The Call-ID.
     package var callID = Slice.empty
     /// The CSeq's number.
@@ -59,7 +63,7 @@ package struct MessageIndex: ~Copyable {
     package var maxForwards: UInt8?
     /// Max-Breadth, nil when there is none (RFC 5393 section 5.2).
     package var maxBreadth: UInt8?
-    /// Expires in seconds, clamped to 32 bits; nil when there is none.
+    /// Expires in seconds, clamped to 32 bits; nil when there is none, or none that is a number.
     package var expires: UInt32?
     /// Content-Length, nil when there is none.
     package var contentLength: Int?
@@ -74,7 +78,7 @@ package struct MessageIndex: ~Copyable {
         count = 0
         carried = 0
         hops = 0
-        first = InlineArray<64, UInt8>(repeating: 0)
+        first = InlineArray<80, UInt8>(repeating: 0)
         maxForwards = nil
         maxBreadth = nil
         expires = nil
@@ -84,6 +88,7 @@ package struct MessageIndex: ~Copyable {
         via = Via()
         to = NameAddress()
         from = NameAddress()
+        contact = NameAddress()
         status = 0
         reason = .empty
         methodSlice = .empty
@@ -100,7 +105,7 @@ package struct MessageIndex: ~Copyable {
     /// The position of the first field of a name, or nil.
     package func position(_ name: HeaderName) -> Int? {
         let number = first.span[Int(name.rawValue)]
-        return number == 0 ? nil : Int(number) - 1
+        return number == 0 || number == Self.leftOut ? nil : Int(number) - 1
     }
 
     /// The position of the next field of a name that stands at `start` or behind it, or nil.
@@ -119,7 +124,18 @@ package struct MessageIndex: ~Copyable {
     }
 
     /// Whether there is such a field.
-    package func has(_ name: HeaderName) -> Bool { first.span[Int(name.rawValue)] != 0 }
+    package func has(_ name: HeaderName) -> Bool {
+        let number = first.span[Int(name.rawValue)]
+        return number != 0 && number != Self.leftOut
+    }
+
+    /// Whether the fields of a name go no further, as if they were not there.
+    package func isLeftOut(_ name: HeaderName) -> Bool {
+        first.span[Int(name.rawValue)] == Self.leftOut
+    }
+
+    /// Leaves out the fields of a name, those that came and those to come.
+    mutating func leaveOut(_ name: HeaderName) { first[Int(name.rawValue)] = Self.leftOut }
 
     /// Adds a field; false when there are too many.
     mutating func add(_ field: HeaderField) -> Bool {
@@ -127,7 +143,7 @@ package struct MessageIndex: ~Copyable {
         fields[count] = field
         count += 1
         if !field.name.isWrittenAnew { carried += 1 }
-        if !has(field.name) {
+        if first.span[Int(field.name.rawValue)] == 0 {
             first[Int(field.name.rawValue)] = UInt8(count)
         }
         return true

@@ -1,7 +1,7 @@
 /// Indexes SIP messages, strictly: what two parsers could read in two ways is refused.
 ///
-/// Refused are control characters, bare CR or LF, white space before a colon, doubled single-value
-/// fields, a Content-Length that lies. Nothing is copied and nothing is allocated.
+/// Refused are control characters, bare CR or LF, doubled single-value fields, a Content-Length that lies.
+/// Nothing is copied and nothing is allocated.
 package struct MessageParser: Sendable {
     /// The longest message, in bytes.
     package static let maximumMessage = 65_535
@@ -25,7 +25,8 @@ package struct MessageParser: Sendable {
     /// (RFC 3261 section 18.3).
     ///
     /// A malformed field is left out of the index and the others are indexed all the same, so that the
-    /// refusal can be answered whatever their order.
+    /// refusal can be answered whatever their order. A Request-URI, From or To that cannot be read stays empty
+    /// there; the fields From and To are repeated in the answer as they came.
     package func parse(
         _ message: Span<UInt8>, into index: inout MessageIndex
     ) throws(ParseError) {
@@ -35,31 +36,36 @@ package struct MessageParser: Sendable {
         // RFC 3261 section 7.5: line ends before the start line are passed over.
         while at + 1 < message.count, message[at] == 0x0D, message[at + 1] == 0x0A { at += 2 }
         guard at < message.count else { throw .empty }
-        let lineEnd = try Self.lineEnd(message, from: at, folds: false)
-        try parseStartLine(Slice.from(at, to: lineEnd), message, &index)
+        let lineEnd = try Self.lineEnd(message, from: at, folds: false).end
+        var fault = try parseStartLine(Slice.from(at, to: lineEnd), message, &index)
         guard lineEnd - at <= Self.maximumLine else { throw .headerTooLong }
         at = lineEnd + 2
-        var fault: ParseError?
         while true {
             guard at + 1 < message.count else { throw .unterminated }
             if message[at] == 0x0D, message[at + 1] == 0x0A { break }
-            let end = try Self.lineEnd(message, from: at, folds: true)
-            do {
-                try parseHeader(Slice.from(at, to: end), message, &index)
-            } catch {
-                fault = fault ?? error
+            let line = try Self.lineEnd(message, from: at, folds: true)
+            if line.isClean {
+                do {
+                    try parseHeader(Slice.from(at, to: line.end), message, &index)
+                } catch {
+                    fault = fault ?? error
+                }
+            } else {
+                fault = fault ?? .control
             }
-            at = end + 2
+            at = line.end + 2
         }
         if let fault { throw fault }
         try finish(message, bodyStart: at + 2, &index)
     }
 
-    /// The place of the CRLF that ends the line, folded lines taken as one.
+    /// The place of the CRLF that ends the line, folded lines taken as one, and whether no control character
+    /// stands before it; one in the start line is an error.
     private static func lineEnd(
         _ message: Span<UInt8>, from start: Int, folds: Bool
-    ) throws(ParseError) -> Int {
+    ) throws(ParseError) -> (end: Int, isClean: Bool) {
         var at = start
+        var isClean = true
         while true {
             at = message.firstControl(from: at)
             guard at < message.count else { throw .unterminated }
@@ -72,16 +78,20 @@ package struct MessageParser: Sendable {
                     at += 3
                     continue
                 }
-                return at
+                return (at, isClean)
             case 0x0A: throw .lineEnd
-            default: throw .control
+            default:
+                guard folds else { throw .control }
+                isClean = false
+                at += 1
             }
         }
     }
 
+    /// Reads the start line; returns what is wrong with the Request-URI, when that alone is.
     private func parseStartLine(
         _ line: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
-    ) throws(ParseError) {
+    ) throws(ParseError) -> ParseError? {
         let bytes = message.bytes(line)
         guard let space = bytes.first(0x20), space > 0 else { throw .startLine }
         let word = bytes.extracting(0..<space)
@@ -91,11 +101,11 @@ package struct MessageParser: Sendable {
                 let status = bytes.extracting(space + 1..<space + 4).decimal(limit: 699),
                 status >= 100
             else { throw .startLine }
-            // The space before the reason phrase stands even when the phrase is empty.
-            guard bytes.count > space + 4, bytes[space + 4] == 0x20 else { throw .startLine }
+            // Some phones leave out an empty phrase's space too.
+            guard bytes.count == space + 4 || bytes[space + 4] == 0x20 else { throw .startLine }
             index.status = UInt16(status)
-            index.reason = .from(line.start + space + 5, to: line.end)
-            return
+            index.reason = .from(line.start + min(space + 5, bytes.count), to: line.end)
+            return nil
         }
         index.isRequest = true
         for position in word.indices where !Characters.isToken(word[position]) { throw .startLine }
@@ -108,7 +118,12 @@ package struct MessageParser: Sendable {
                 ? .version : .startLine
         }
         let uri = Slice(line.start + space + 1, second - space - 1)
-        index.requestURI = try URI(uri, in: message)
+        do {
+            index.requestURI = try URI(uri, in: message)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private func parseHeader(
@@ -118,7 +133,8 @@ package struct MessageParser: Sendable {
             throw .headerName
         }
         let colon = line.start + length
-        let nameSlice = Slice(line.start, length)
+        let nameSlice = Slice(line.start, length).withoutBlanks(in: message)
+        guard !nameSlice.isEmpty else { throw .headerName }
         let name = try Self.name(message.bytes(nameSlice), names)
         let value = Slice.from(colon + 1, to: line.end).trimmed(in: message)
         // A Contact may grow by the brackets that it is written with.
@@ -126,15 +142,27 @@ package struct MessageParser: Sendable {
         guard value.length <= longest, nameSlice.length <= Self.maximumName else {
             throw .headerTooLong
         }
-        if name.isSingle, index.has(name) { throw .doubled }
+        if name.isSingle, index.has(name) || index.isLeftOut(name) {
+            guard !index.isRequest, name.isIncidental else { throw .doubled }
+            index.leaveOut(name)
+            return
+        }
+        var fault: ParseError?
         if name == .via {
             try parseVias(value, message, &index)
         } else if !index.has(name) {
-            try parseKnown(name, value, message, &index)
+            do {
+                try parseKnown(name, value, message, &index)
+            } catch {
+                guard name == .from || name == .to else { throw error }
+                fault = error
+            }
+            if index.isLeftOut(name) { return }
         }
         guard index.carried < Self.maximumCarried || name.isWrittenAnew,
             index.add(HeaderField(name: name, nameSlice: nameSlice, value: value))
         else { throw .tooManyHeaders }
+        if let fault { throw fault }
     }
 
     /// The header field of a name; one that is none of ours must be a token, as all of ours are.
@@ -169,8 +197,8 @@ package struct MessageParser: Sendable {
     ) throws(ParseError) {
         let bytes = message.bytes(value)
         switch name {
-        case .from: index.from = try NameAddress(value, in: message)
-        case .to: index.to = try NameAddress(value, in: message)
+        case .from: index.from = try NameAddress(value, in: message, mayHaveComma: true)
+        case .to: index.to = try NameAddress(value, in: message, mayHaveComma: true)
         case .callID:
             guard !value.isEmpty else { throw .callID }
             for position in bytes.indices where bytes[position] <= 0x20 || bytes[position] >= 0x7F {
@@ -204,7 +232,9 @@ package struct MessageParser: Sendable {
             index.maxBreadth = UInt8(bytes.decimal(limit: 255) ?? 255)
         case .expires:
             guard !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0] &- 0x30 <= 9 }) else {
-                throw .number
+                // What is no number counts as an hour to the registrar, and says nothing to anybody else.
+                if !index.isRequest || index.method != .register { index.leaveOut(name) }
+                return
             }
             index.expires = UInt32(bytes.decimal() ?? UInt64(UInt32.max))
         case .contentLength:
@@ -226,5 +256,6 @@ package struct MessageParser: Sendable {
         let length = index.contentLength ?? available
         guard length <= available else { throw .contentLength }
         index.body = Slice(bodyStart, length)
+        try readFields(message, &index)
     }
 }

@@ -122,12 +122,11 @@ package struct StreamFramer: Sendable {
         var found: Int?
         var line = 0
         while line < header.count - 2 {
-            var stop = line
-            while stop < header.count, header[stop] != 0x0D { stop += 1 }
-            if let value = Self.lengthValue(line..<stop, in: header) {
-                guard found == nil,
-                    let number = header.extracting(value).decimal(limit: 65_535)
-                else { return nil }
+            let stop = Self.lineEnd(from: line, in: header)
+            if let value = Self.lengthValue(Slice.from(line, to: stop), in: header) {
+                guard found == nil, let number = header.bytes(value).decimal(limit: 65_535) else {
+                    return nil
+                }
                 found = Int(number)
             }
             line = stop + 2
@@ -135,24 +134,27 @@ package struct StreamFramer: Sendable {
         return found
     }
 
-    /// Where the value of a line that is a Content-Length stands, else nil.
-    private static func lengthValue(_ line: Range<Int>, in header: Span<UInt8>) -> Range<Int>? {
-        guard let start = line.first else { return nil }
-        let first = Characters.lower(header[start])
-        guard first == UInt8(ascii: "c") || first == UInt8(ascii: "l"),
-            let colon = line.first(where: { header[$0] == UInt8(ascii: ":") })
-        else { return nil }
-        let name = header.extracting(unblanked(start..<colon, in: header))
-        guard name.isCaseless("content-length") || name.isCaseless("l") else { return nil }
-        return unblanked(colon + 1..<line.upperBound, in: header)
+    /// The place of the CR that ends a line, folded lines taken as one.
+    private static func lineEnd(from start: Int, in header: Span<UInt8>) -> Int {
+        var at = start
+        while at < header.count {
+            if header[at] == 0x0D {
+                guard at + 2 < header.count, isBlank(header[at + 2]) else { return at }
+            }
+            at += 1
+        }
+        return at
     }
 
-    /// A part without the blanks at either end.
-    private static func unblanked(_ part: Range<Int>, in header: Span<UInt8>) -> Range<Int> {
-        var from = part.lowerBound
-        var to = part.upperBound
-        while from < to, isBlank(header[from]) { from += 1 }
-        while to > from, isBlank(header[to - 1]) { to -= 1 }
-        return from..<to
+    /// Where the value of a line that is a Content-Length stands, else nil: the parser finds the same one.
+    private static func lengthValue(_ line: Slice, in header: Span<UInt8>) -> Slice? {
+        guard !line.isEmpty else { return nil }
+        let first = Characters.lower(header[line.start])
+        guard first == UInt8(ascii: "c") || first == UInt8(ascii: "l"),
+            let colon = header.bytes(line).first(UInt8(ascii: ":"))
+        else { return nil }
+        let name = header.bytes(Slice(line.start, colon).withoutBlanks(in: header))
+        guard name.isCaseless("content-length") || name.isCaseless("l") else { return nil }
+        return Slice.from(line.start + colon + 1, to: line.end).trimmed(in: header)
     }
 }

@@ -46,7 +46,10 @@ struct FoundTests {
 
     @Test(
         "a malformed field is answered with 400 wherever it stands, as long as its answer has a way back",
-        arguments: ["Max-Forwards: x", "Expires: soon", "To: <sip:b@example.com>", "Subject : x"])
+        arguments: [
+            "Max-Forwards: x", "Min-SE: 90//", "To: <sip:b@example.com>", "Subject: \u{1}",
+            "Sub ject: x",
+        ])
     func order(_ line: String) {
         for place in 0...Self.identity.count {
             var lines = Self.identity
@@ -59,8 +62,7 @@ struct FoundTests {
     @Test(
         "what the answer needs is malformed, so there is no answer",
         arguments: [
-            "Via: SIP/2.0/UDP ;branch=x", "Via: SIP/2.0/UDP host;;", "From: <sip:a@b",
-            "To: <sip:a@b>;x=\"open", "To: <sip:a@b>;x=\"\\\"", "To: <sip:a@b>;",
+            "Via: SIP/2.0/UDP ;branch=x", "Via: SIP/2.0/UDP host;;", "From: <sip:\u{1}a@b>",
             "Via: SIP/2.0/UDP h;branch=z9hG4bK1;x=\"open",
             "CSeq: 1 INVITE", "CSeq: 99999999999 OPTIONS", "Call-ID: a b",
         ])
@@ -69,6 +71,35 @@ struct FoundTests {
         let lines = Self.identity.map { $0.hasPrefix("\(name):") ? line : $0 }
         let answer = TortureTests.answer(to: Self.request(lines), .udp, TortureTests.served)
         #expect(answer == "silence")
+    }
+
+    @Test(
+        "a From or To outside the grammar is repeated in the 400, as it came",
+        arguments: [
+            "From: <sip:a@b", "To: <sip:a@b>;x=\"open", "To: <sip:a@b>;x=\"\\\"", "To: <sip:a@b>;;",
+            "To: \"a <sip:a@b>", "From: <sip:a@b>;tag=a b", "From: x", "To:",
+        ])
+    func repeated(_ line: String) {
+        let name = line.prefix { $0 != ":" }
+        let lines = Self.identity.map { $0.hasPrefix("\(name):") ? line : $0 }
+        var edge = Edge(.udp, serving: ["example.com"])
+        let sent = edge.receive(Self.request(lines)).map {
+            String(decoding: $0.bytes, as: UTF8.self)
+        }
+        let short = "\(name.lowercased().prefix(1)):" + line.dropFirst(name.count + 1)
+        #expect(sent.count == 1 && sent[0].hasPrefix("SIP/2.0 400 "))
+        #expect(sent[0].contains(line) || sent[0].contains(short.replacing(": ", with: ":")))
+        var elsewhere = Edge(.udp, serving: ["elsewhere.test"])
+        #expect(elsewhere.receive(Self.request(lines)).isEmpty)
+    }
+
+    @Test(
+        "a semicolon at the end of To is not repeated: our tag would stand behind an empty parameter"
+    )
+    func lastSemicolon() {
+        let lines = Self.identity.map { $0.hasPrefix("To:") ? $0 + ";" : $0 }
+        let answer = TortureTests.answer(to: Self.request(lines), .udp, TortureTests.served)
+        #expect(answer == "200")
     }
 
     @Test(
@@ -117,7 +148,7 @@ struct FoundTests {
         let surplus = MessageParser.maximumCarried - Self.identity.count + 2
         let lines = Self.identity + (0..<surplus).map { "X-\($0): y" }
         #expect(TortureTests.parserVerdict(Self.request(lines)) == "accepted")
-        #expect(TortureTests.parserVerdict(Self.request(lines + ["X: y"])) != "accepted")
+        #expect(TortureTests.parserVerdict(Self.request(lines + ["X-A: y"])) != "accepted")
         let added = ["Max-Forwards: 70", "Record-Route: <sip:x>", "Proxy-Authorization: Digest x"]
         #expect(TortureTests.parserVerdict(Self.request(added + lines)) == "accepted")
     }

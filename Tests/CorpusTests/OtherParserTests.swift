@@ -9,13 +9,19 @@ internal import Testing
 /// What the edge writes is read alike by our parser and by another's.
 @Suite("Two parsers, one opinion", .serialized)
 struct OtherParserTests {
+    /// Requests whose From or To the other parser cannot read, or neither can: an answer repeats it as it came.
+    private static let repeated = [
+        "rfc4475/badaspec", "rfc4475/baddn", "rfc4475/quotbal", "variants/baddn-terminated",
+    ]
+
     @Test("everything written for a torture message, by its way through the router")
     func torture() {
         var read = 0
         for verdict in Verdict.all {
             for message in Self.written(for: verdict.file.bytes) {
+                if !message.isInward, Self.repeated.contains(verdict.file.name) { continue }
                 read += 1
-                Self.judge(message, verdict.file.name)
+                Self.judge(message.bytes, verdict.file.name)
             }
         }
         #expect(read > 50)
@@ -25,7 +31,7 @@ struct OtherParserTests {
     func kept() {
         for name in Corpus.list("Fuzz/corpus/message") {
             let bytes = Corpus.read("Fuzz/corpus/message/\(name)")
-            for message in Self.written(for: bytes) { Self.judge(message, name) }
+            for message in Self.written(for: bytes) { Self.judge(message.bytes, name) }
         }
     }
 
@@ -79,13 +85,13 @@ struct OtherParserTests {
     }
 
     /// All that the edge sends for a request, without and with credentials.
-    private static func written(for bytes: [UInt8]) -> [[UInt8]] {
+    private static func written(for bytes: [UInt8]) -> [Sent] {
         var edge = Edge(.udp, serving: TortureTests.served)
         let first = edge.receive(bytes)
         guard let challenge = first.first(where: { $0.isChallenge }),
             let request = Edge.authenticated(bytes, by: challenge)
-        else { return first.map(\.bytes) }
-        return (first + edge.receive(request)).map(\.bytes)
+        else { return first }
+        return first + edge.receive(request)
     }
 
     private static func judge(_ message: [UInt8], _ name: String) {

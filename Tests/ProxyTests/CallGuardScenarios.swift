@@ -22,6 +22,7 @@ import Testing
     @Test("a call without a good password never reaches an Asterisk, whatever it carries")
     func unauthenticated() throws {
         let edge = Edge()
+        edge.repeatsUnreadable = true
         let phone = Phone(edge, "alice", password: "guess")
         let contact = ["Contact: <\(phone.contact)>"]
         for (number, uri) in [satellite, "sip:100@example.com", "tel:+881612345678"].enumerated() {

@@ -320,7 +320,7 @@ import Testing
         let edge = Edge()
         let alice = Phone(edge, "alice", .tcp, connection: 9)
         let body = String(repeating: "x", count: 64_200)
-        let compact = [String](repeating: "k: a", count: 60)
+        let compact = [String](repeating: "u: a", count: 60)
         let before = edge.router.load
         try alice.ask("INVITE", "sip:100@example.com", compact, body: body)
         let answer = try #require(alice.all().last)

@@ -53,13 +53,33 @@ import Testing
         arguments: [
             [], ["Content-Length: 1", "Content-Length: 1"], ["Content-Length: 1", "l: 1"],
             ["Content-Length: x"], ["Content-Length: -1"], ["Content-Length: +1"],
-            ["Content-Length:"], ["Content-Length: 1 1"], ["Content-Length:", " 1"],
+            ["Content-Length:"], ["Content-Length: 1 1"], ["Content-Length: 1", " 1"],
             ["Content-Length: 65536"], ["Subject: a", " Content-Length: 1"],
+            ["Content-Length : 1", "l\t: 1"], ["Content-Length", " : 1"], ["Content-Length 1"],
         ])
     func lying(_ lines: [String]) {
         let stream = Array(message(lines, "a").utf8)
         for size in [1, 7, stream.count] {
             #expect(read(stream, piecesOf: size) == ["broken: content-length"])
+        }
+    }
+
+    @Test(
+        "a length is found as the parser finds it: blanks before the colon, and folds behind it",
+        arguments: [
+            ["Content-Length: 1"], ["l:1"], ["CONTENT-LENGTH \t : 1 \t"], ["l : 1"],
+            ["Content-Length:", " 1"], ["Content-Length:", "\t", " 1", " "],
+            ["Subject: a", " l: 7", "l: 1"],
+        ])
+    func sameLength(_ lines: [String]) {
+        let usual = ["v: SIP/2.0/TCP a", "f: <sip:a>", "t: <sip:a>", "i: 1", "CSeq: 1 OPTIONS"]
+        let whole = message(usual + lines, "a")
+        var index = MessageIndex()
+        let parsed: Void? = try? MessageParser().parse(Array(whole.utf8).span, into: &index)
+        #expect(parsed != nil && index.contentLength == 1)
+        let stream = Array((whole + whole).utf8)
+        for size in [1, 7, stream.count] {
+            #expect(read(stream, piecesOf: size) == [whole, whole])
         }
     }
 

@@ -1,0 +1,78 @@
+/// The fields that PJSIP throws a whole message away for, without a word: an Asterisk that says nothing is taken
+/// for one that is down.
+extension MessageParser {
+    /// How many values Accept, Require and Supported may have: PJSIP has place for so many of each.
+    package static let maximumOptions = 32
+
+    /// Reads the Contacts, and checks the grammar of the other fields that an Asterisk insists on.
+    func readFields(
+        _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        if index.has(.contact), !index.isRequest || index.method != .register {
+            try readContacts(message, &index)
+        }
+        let isSound =
+            fits(.contentType, message, index) { $0.isMediaType }
+            && fits(.sessionExpires, message, index) { $0.isInterval }
+            && fits(.minSE, message, index) { $0.isInterval }
+            && fits(.event, message, index) { $0.isEvent }
+            && fits(.rAck, message, index) { $0.isAcknowledgement }
+            && fits(.rSeq, message, index) { $0.decimal() != nil }
+            && areOptions(.accept, message, index) && areOptions(.require, message, index)
+            && areOptions(.supported, message, index)
+        guard isSound else { throw .value }
+    }
+
+    /// Whether the field of a name is as it must be, when there is one.
+    @inline(__always)
+    private func fits(
+        _ name: HeaderName, _ message: Span<UInt8>, _ index: borrowing MessageIndex,
+        _ isSound: (Span<UInt8>) -> Bool
+    ) -> Bool {
+        guard let value = index.value(name) else { return true }
+        return isSound(message.bytes(value))
+    }
+
+    /// Whether all fields of a name together list options, or media ranges.
+    private func areOptions(
+        _ name: HeaderName, _ message: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> Bool {
+        var count = 0
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
+            let value = index[position].value
+            guard !value.isEmpty else { continue }
+            guard message[value.end - 1] != UInt8(ascii: ",") else { return false }
+            var list = ValueList(value)
+            while let option = list.next(in: message) {
+                count += 1
+                let bytes = message.bytes(option)
+                guard count <= Self.maximumOptions,
+                    name == .accept ? bytes.isMediaType : bytes.isToken
+                else { return false }
+            }
+        }
+        return true
+    }
+
+    private func readContacts(
+        _ message: Span<UInt8>, _ index: inout MessageIndex
+    ) throws(ParseError) {
+        var isFirst = true
+        var start = 0
+        while let position = index.position(.contact, from: start) {
+            start = position + 1
+            let value = index[position].value
+            guard !value.isEmpty, message[value.end - 1] != UInt8(ascii: ",") else {
+                throw .address
+            }
+            var list = ValueList(value)
+            while let part = list.next(in: message) {
+                let address = try NameAddress(part, in: message)
+                if isFirst, part == value { index.contact = address }
+                isFirst = false
+            }
+        }
+    }
+}
