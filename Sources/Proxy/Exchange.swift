@@ -129,6 +129,8 @@ package struct Client: BitwiseCopyable, Sendable {
     package var cancelInterval = Timers.t1
     /// Whether the branch has counted as ended.
     package var settled = false
+    /// Whether its final response could not be passed on, and was answered by ourselves when it has to be.
+    package var isUnreadable = false
     /// Timer A or E.
     package var retransmit = TimerHandle.none
     /// Timer B, D, F, K or M.

@@ -8,7 +8,11 @@ internal import Sys
 
 /// Responses: to the branches of exchanges, to our own registrations and questions.
 extension Router {
-    mutating func response(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow) {
+    /// Takes a response; of one that is not `isReadable` only Via, CSeq and status are believed.
+    mutating func response(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        isReadable: Bool = true
+    ) {
         guard let handle = client(of: bytes, index, flow) else { return }
         // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
         guard index.sequenceMethod != .cancel else {
@@ -18,22 +22,29 @@ extension Router {
         }
         note(handle, answers: true)
         switch clients[handle].transaction.handle(.response(index.status)) {
-        case .provisional: provisional(handle, bytes, index)
+        case .provisional: provisional(handle, bytes, index, isReadable: isReadable)
         case .final(let after, let ack):
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-            // Only the ACK of a failure is made out of the request.
-            if ack {
-                acknowledge(handle, bytes, index)
+            if ack { acknowledge(handle, bytes, index) }
+            if isReadable {
+                final(handle, bytes, index)
             } else {
+                branchUnreadable(handle, bytes, index)
+            }
+            // Only the ACK of a failure, or of what cannot be passed on, is made out of the request.
+            if !ack, clients.contains(handle), !clients[handle].isUnreadable {
                 let account = clients[handle].account
                 blocks.release(&clients[handle].sent, of: account, &accounts)
             }
-            final(handle, bytes, index)
             finished(handle, after)
         case .again:
-            if case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner) {
+            if clients[handle].isUnreadable {
+                acknowledgeSuccess(handle, bytes, index)
+            } else if isReadable, case .exchange(let owner) = clients[handle].owner,
+                exchanges.contains(owner)
+            {
                 pass(owner, handle, bytes, index)
             }
         case .acknowledge: acknowledge(handle, bytes, index)
@@ -59,7 +70,7 @@ extension Router {
     /// and by the socket that it left by (RFC 3261 section 17.1.3).
     ///
     /// By UDP the port may be another: old phones and Asterisks answer from one of their own.
-    private func client(
+    func client(
         of bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Handle? {
         guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
@@ -87,7 +98,7 @@ extension Router {
     }
 
     private mutating func provisional(
-        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, isReadable: Bool
     ) {
         timers.cancel(&clients[handle].noAnswer)
         if clients[handle].cancelWanted { cancel(handle) }
@@ -104,7 +115,9 @@ extension Router {
             timers.cancel(&clients[handle].end)
             if !exchanges[owner].cancelled { restartDeadline(owner) }
         }
-        if index.status > 100, !clients[handle].settled { pass(owner, handle, bytes, index) }
+        if isReadable, index.status > 100, !clients[handle].settled {
+            pass(owner, handle, bytes, index)
+        }
     }
 
     private mutating func final(
@@ -186,7 +199,7 @@ extension Router {
 
     /// Keeps the better of two failures: 6xx before all, else the lower class (section 16.7 item 6), of
     /// one class what says more.
-    private mutating func record(
+    mutating func record(
         _ owner: Handle, _ status: UInt16, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         isOurs: Bool
     ) {

@@ -327,6 +327,7 @@ package struct Router: ~Copyable {
     ) {
         let isAnswered = isAnswerable(index) && (side == .inside || isToUs(bytes, index, flow))
         refuseRecord(error.code, isAnswered ? 400 : 0, index, bytes, flow)
+        if takesUnreadable(bytes, index, flow) { return }
         if side == .outside { offence(.malformed, flow) }
         if isAnswered { reply(bytes, index, flow, 400, "Bad Request") }
     }

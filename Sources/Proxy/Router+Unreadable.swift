@@ -1,0 +1,117 @@
+internal import Messages
+internal import Registrar
+internal import SIP
+internal import SIPTransactions
+internal import Sys
+
+/// Answers to our own requests that cannot be passed on. Whoever waits for one hears of it at once, and a phone that
+/// has answered does not hang in a call of which nobody knows.
+extension Router {
+    /// Takes an answer that cannot be read, when its Via, CSeq and status tell which request of ours it is to.
+    mutating func takesUnreadable(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        guard !index.isRequest, index.status >= 100, index.has(.via), index.has(.cseq),
+            client(of: bytes, index, flow) != nil
+        else { return false }
+        response(bytes, index, flow, isReadable: false)
+        return true
+    }
+
+    /// A branch has ended with an answer that cannot be passed on, which counts as 500; a call that it would have
+    /// begun is acknowledged and ended.
+    ///
+    /// Inside a dialog it is acknowledged alone: both ends know of the call, and the failure leaves it as it was.
+    mutating func branchUnreadable(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        clients[handle].isUnreadable = true
+        if index.status < 300, clients[handle].method == .invite {
+            acknowledgeSuccess(handle, bytes, index)
+            if !isInDialog(handle) { endUnreadable(handle, bytes, index) }
+        }
+        switch clients[handle].owner {
+        case .nobody: break
+        case .probe(let number): probeAnswered(number, handle)
+        case .presence(let presence): presenceFailed(presence, handle)
+        case .exchange(let owner):
+            guard exchanges.contains(owner), !clients[handle].settled else { return }
+            clients[handle].settled = true
+            exchanges[owner].open -= 1
+            record(owner, 500, bytes, index, isOurs: true)
+            conclude(owner)
+        }
+    }
+
+    /// Whether a branch is of a request inside a dialog.
+    private func isInDialog(_ handle: Handle) -> Bool {
+        guard case .exchange(let owner) = clients[handle].owner else { return false }
+        return exchanges.contains(owner) && exchanges[owner].inDialog
+    }
+
+    /// Acknowledges a 2xx that is not passed on, which is sent until it is.
+    mutating func acknowledgeSuccess(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let client = clients[handle]
+        writer.begin()
+        Self.writeFollowing(
+            &writer, blocks, parser, client, "ACK", 0, .none, random(), bytes, index)
+        writer.endEmpty()
+        if writer.isWhole { outbox.append(writer.buffer, to: client.flow) }
+    }
+
+    /// Ends the dialog that a 2xx has begun and nobody is given.
+    private mutating func endUnreadable(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let client = clients[handle]
+        let bye = Client(owner: .nobody, method: .bye, flow: client.flow, cookie: random())
+        guard let place = clients.take(bye) else { return }
+        writer.begin()
+        Self.writeFollowing(
+            &writer, blocks, parser, client, "BYE", 1, place, bye.cookie, bytes, index)
+        writer.endEmpty()
+        send(place)
+    }
+
+    /// Writes a request inside the dialog that an answer to a sent INVITE has begun, but for its end; its CSeq is
+    /// `step` above the INVITE's.
+    ///
+    /// It goes to where the answer wants it, as far as that can be read, else to where the INVITE went.
+    private static func writeFollowing(
+        _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ parser: MessageParser,
+        _ client: Client, _ method: StaticString, _ step: UInt32, _ place: Handle,
+        _ cookie: UInt64, _ answer: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let request = blocks.span(client.sent)
+        var own = MessageIndex()
+        guard (try? parser.parse(request, into: &own)) != nil else { return }
+        let target = contact(answer, index)
+        writer.append(method)
+        writer.append(" ")
+        if target.host.isEmpty {
+            writer.append(request.bytes(own.requestURI.whole))
+        } else {
+            writer.append(answer.bytes(target.whole))
+        }
+        writer.append(" SIP/2.0\r\n")
+        writer.via(client.flow, place, cookie)
+        writer.maxForwards(70)
+        let route = client.isTrunk ? values(.recordRoute, reversed: true, answer, index) : []
+        if !route.isEmpty { writer.header("Route", route.span, .inward) }
+        writer.header("From", request.bytes(own.from.whole), .inward)
+        if let to = index.value(.to) {
+            writer.header("To", answer.bytes(to), .inward)
+        } else {
+            writer.header("To", request.bytes(own.to.whole), .inward)
+        }
+        writer.append("Call-ID: ")
+        writer.append(request.bytes(own.callID))
+        writer.append("\r\nCSeq: ")
+        writer.append(decimal: UInt64(own.sequence) + UInt64(step))
+        writer.append(" ")
+        writer.append(method)
+        writer.endLine()
+    }
+}
