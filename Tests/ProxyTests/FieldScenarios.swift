@@ -1,5 +1,8 @@
 import Messages
 import Proxy
+import Registrar
+import SIP
+import Sys
 import Testing
 
 /// A message with another text in some places of it.

@@ -1,5 +1,8 @@
 import Messages
 import Proxy
+import Registrar
+import SIP
+import Sys
 import Testing
 
 /// Answers to the edge's own requests.
