@@ -54,9 +54,10 @@ extension Router {
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let client = clients[handle]
+        let isTrunk = trunk(of: client.account) != nil
         writer.begin()
         Self.writeFollowing(
-            &writer, blocks, parser, client, "ACK", 0, .none, random(), bytes, index)
+            &writer, blocks, parser, client, isTrunk, "ACK", 0, .none, random(), bytes, index)
         writer.endEmpty()
         if writer.isWhole { outbox.append(writer.buffer, to: client.flow) }
     }
@@ -68,9 +69,10 @@ extension Router {
         let client = clients[handle]
         let bye = Client(owner: .nobody, method: .bye, flow: client.flow, cookie: random())
         guard let place = clients.take(bye) else { return }
+        let isTrunk = trunk(of: client.account) != nil
         writer.begin()
         Self.writeFollowing(
-            &writer, blocks, parser, client, "BYE", 1, place, bye.cookie, bytes, index)
+            &writer, blocks, parser, client, isTrunk, "BYE", 1, place, bye.cookie, bytes, index)
         writer.endEmpty()
         send(place)
     }
@@ -81,8 +83,8 @@ extension Router {
     /// It goes to where the answer wants it, as far as that can be read, else to where the INVITE went.
     private static func writeFollowing(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ parser: MessageParser,
-        _ client: Client, _ method: StaticString, _ step: UInt32, _ place: Handle,
-        _ cookie: UInt64, _ answer: Span<UInt8>, _ index: borrowing MessageIndex
+        _ client: Client, _ isTrunk: Bool, _ method: StaticString, _ step: UInt32,
+        _ place: Handle, _ cookie: UInt64, _ answer: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let request = blocks.span(client.sent)
         var own = MessageIndex()
@@ -98,7 +100,7 @@ extension Router {
         writer.append(" SIP/2.0\r\n")
         writer.via(client.flow, place, cookie)
         writer.maxForwards(70)
-        let route = client.isTrunk ? values(.recordRoute, reversed: true, answer, index) : []
+        let route = isTrunk ? values(.recordRoute, reversed: true, answer, index) : []
         if !route.isEmpty { writer.header("Route", route.span, .inward) }
         writer.header("From", request.bytes(own.from.whole), .inward)
         if let to = index.value(.to) {
