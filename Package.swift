@@ -33,7 +33,7 @@ let fuzzers: [Target] =
     ? []
     : [
         "message", "framing", "uri", "digest", "token", "frame", "settings", "nonce", "stun",
-        "origin", "transaction", "router",
+        "body", "transaction", "router",
     ].map { name in
         .executableTarget(
             name: "fuzz-\(name)", dependencies: ["FuzzProperties"], path: "Fuzz/\(name)",

@@ -47,6 +47,14 @@ package struct Model: Equatable, Sendable {
         body = Array(copying: message.bytes(index.body))
     }
 
+    /// Leaves out the body and the fields that describe it.
+    package mutating func forgetBody() {
+        body = []
+        fields.removeAll { line in
+            String(decoding: line.prefix(8), as: UTF8.self).lowercased() == "content-"
+        }
+    }
+
     /// The value with each fold as one space (RFC 3261 section 7.3.1).
     private static func unfolded(_ slice: Slice, _ message: Span<UInt8>) -> [UInt8] {
         let bytes = Array(copying: message.bytes(slice))

@@ -6,7 +6,7 @@ package enum Properties {
     package static let all: [(name: String, check: @Sendable (Span<UInt8>) -> String?)] = [
         ("message", message), ("framing", framing), ("uri", uri), ("digest", digest),
         ("token", token), ("frame", frame), ("settings", settings), ("nonce", nonce),
-        ("stun", stun), ("origin", origin), ("transaction", transaction), ("router", router),
+        ("stun", stun), ("body", body), ("transaction", transaction), ("router", router),
     ]
 
     /// Runs a property on what libFuzzer hands over, and traps when it does not hold.

@@ -54,7 +54,11 @@ extension Properties {
         if tokens.oldPhone(token) != nil { kinds += 1 }
         if let host = tokens.host(token) {
             kinds += 1
-            tokens.write(host: host, into: &again)
+            switch host {
+            case .address(let address): tokens.write(host: address, into: &again)
+            case .text(let text):
+                guard tokens.write(hostText: text.span, into: &again) else { return "too long" }
+            }
             guard tokens.host(again.span) == host else { return "another host" }
         }
         if let contact = tokens.registration(token) {
@@ -83,7 +87,10 @@ extension Properties {
         for (first, second) in [(tag, other), (other, tag)] {
             let found = seal.open(
                 sealed.span, callID: callID.span, first.span, second.span, into: &plain)
-            guard found == binding, [UInt8](copying: plain.span) == [UInt8](copying: bytes) else {
+            let isFirst = first == tag
+            guard let found, found.dialog == binding, found.isFirst == isFirst,
+                [UInt8](copying: plain.span) == [UInt8](copying: bytes)
+            else {
                 return "a token does not open in its dialog"
             }
         }
@@ -120,7 +127,10 @@ extension Properties {
             tokens.write(
                 flow: way.flow, sequenceShift: way.sequenceShift, account: account.span,
                 of: way.dialog, into: &again)
-            guard tokens.phone(again.span, callID: callID.span, other.span, tag.span) == way,
+            // Who began the dialog is told by the order of the tags, which is another one here.
+            let second = tokens.phone(again.span, callID: callID.span, other.span, tag.span)
+            guard let second, second.flow == way.flow, second.account == way.account,
+                second.sequenceShift == way.sequenceShift, second.dialog == way.dialog,
                 tokens.isPhone(again.span, of: way.dialog)
             else { return "another way to a phone" }
         }

@@ -172,22 +172,23 @@ package struct TokenSeal: ~Copyable {
     }
 
     /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer, and returns what it is
-    /// bound to; nil when it is none of ours.
+    /// bound to, and whether to the first tag; nil when it is none of ours.
     ///
     /// An empty second tag is not tried.
     package mutating func open(
         _ token: Span<UInt8>, callID: Span<UInt8>, _ first: Span<UInt8>, _ second: Span<UInt8>,
         into buffer: inout ByteBuffer
-    ) -> StringVector? {
+    ) -> (dialog: StringVector, isFirst: Bool)? {
         guard let decrypted = decrypt(token) else { return nil }
         var dialog = dialog(callID: callID, tag: first)
-        if !isOurs(decrypted, dialog) {
+        let isFirst = isOurs(decrypted, dialog)
+        if !isFirst {
             guard !second.isEmpty else { return nil }
             dialog = self.dialog(callID: callID, tag: second)
             guard isOurs(decrypted, dialog) else { return nil }
         }
         Self.take(decrypted, into: &buffer)
-        return dialog
+        return (dialog, isFirst)
     }
 }
 

@@ -44,6 +44,8 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var inDialog = false
     /// What the tokens of its dialog are bound to.
     package var dialog = StringVector()
+    /// Who began the dialog of a request that leaves.
+    var owner = DialogOwner.inside
     /// The user part of the Request-URI on the inner side; all of it on the way to a trunk.
     package var user = Text.none
     /// The Asterisk the request goes to, by address.
@@ -225,6 +227,10 @@ package struct Asterisk: Sendable {
     package var missed = 0
     /// The question under way.
     package var probe = Handle.none
+    /// When it last told a phone to send media to an inside address; nil when it never did.
+    var insideMediaSeen: Milliseconds?
+    /// When that was last recorded.
+    var insideMediaTold: Milliseconds?
 
     /// An Asterisk that was not heard yet.
     package init(_ address: SocketAddress) { self.address = address }

@@ -4,7 +4,7 @@ internal import Registrar
 package import SIP
 internal import Sys
 
-/// The header fields that go on as they came, and the body.
+/// The header fields that go on as they came.
 extension MessageWriter {
     /// Writes the header fields that go on as they are, then the body.
     ///
@@ -17,11 +17,12 @@ extension MessageWriter {
         let isPrivate =
             direction == .outward
             && index.value(.privacy).map { message.bytes($0).isCaseless("id") } == true
+        let body = Body(message, index)
         for position in 0..<index.count {
             let field = index[position]
-            guard goesOn(field.name, direction, isPrivate), !index.isLeftOut(field.name) else {
-                continue
-            }
+            guard goesOn(field.name, direction, isPrivate), !index.isLeftOut(field.name),
+                body.isReadable || !field.describesBody(message)
+            else { continue }
             if field.name == .other {
                 buffer.append(message.bytes(field.nameSlice))
             } else {
@@ -37,51 +38,22 @@ extension MessageWriter {
             case .expires where index.expires != nil:
                 buffer.append(decimal: UInt64(index.expires ?? 0))
             case .replaces: append(replaces: value, direction)
-            case .referTo where direction == .inward: append(referTo: value)
-            default: append(value: value, direction)
+            case .referTo:
+                if direction == .inward {
+                    append(referTo: value)
+                } else {
+                    append(leavingReferTo: value)
+                }
+            default:
+                if direction == .outward, field.name.saysWho {
+                    append(leaving: value, .party)
+                } else {
+                    append(value: value, direction)
+                }
             }
             endLine()
         }
-        let origin = direction == .outward ? insideOrigin(message, index) : .empty
-        buffer.append("Content-Length: ")
-        guard !origin.isEmpty else {
-            buffer.append(decimal: UInt64(index.body.length))
-            buffer.append("\r\n\r\n")
-            buffer.append(message.bytes(index.body))
-            return
-        }
-        let length = index.body.length - origin.length + UInt16(domain.count)
-        buffer.append(decimal: UInt64(length))
-        buffer.append("\r\n\r\n")
-        buffer.append(message.extracting(index.body.start..<origin.start))
-        appendDomain()
-        buffer.append(message.extracting(origin.end..<index.body.end))
-    }
-
-    /// The address in the origin line of a session description (RFC 8866 section 5.2) when it is an
-    /// inside one, else empty.
-    ///
-    /// chan_sip writes its own address there whatever `media_address` says. It only has to make the session
-    /// unique, so a host name serves as well; where the media goes is said elsewhere and left alone.
-    private func insideOrigin(_ message: Span<UInt8>, _ index: borrowing MessageIndex) -> Slice {
-        guard let type = index.value(.contentType),
-            message.bytes(type).isCaseless("application/sdp")
-        else { return .empty }
-        var line = index.body.start
-        while line + 2 < index.body.end {
-            let stop = message.first(0x0A, from: line) ?? index.body.end
-            let end = min(stop, index.body.end)
-            if message[line] == UInt8(ascii: "o"), message[line + 1] == UInt8(ascii: "=") {
-                let value = Slice.from(line, to: end).trimmed(in: message)
-                var start = value.end
-                while start > value.start, message[start - 1] > 0x20 { start -= 1 }
-                let address = Slice.from(start, to: value.end)
-                let ip = IPAddress(parsing: message.bytes(address))
-                return ip.map(insideHosts.contains) == true ? address : .empty
-            }
-            line = end + 1
-        }
-        return .empty
+        end(body, message, direction)
     }
 
     /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that
@@ -145,7 +117,7 @@ extension MessageWriter {
             at += 3
             var end = at
             while end < value.count, Base64URL.isLetter(value[end]) { end += 1 }
-            guard let address = tokens.host(value.extracting(at..<end)) else { continue }
+            guard let address = tokens.host(value.extracting(at..<end))?.address else { continue }
             append(value: value.extracting(start..<at), .inward)
             buffer.append(host: address.ip)
             if address.port != 0 {
@@ -156,6 +128,48 @@ extension MessageWriter {
             start = end
         }
         append(value: value.extracting(start..<value.count), .inward)
+    }
+
+    /// Writes a Refer-To that leaves; the Call-ID in its escaped Replaces leaves as the dialog's own one does.
+    private mutating func append(leavingReferTo value: Span<UInt8>) {
+        var start = 0
+        var at = 0
+        while at < value.count {
+            guard value[at] == UInt8(ascii: "%"), at + 3 < value.count,
+                value.extracting(at..<at + 3).isCaseless("%40"),
+                let (address, end) = escapedInsideAddress(value, at + 3)
+            else {
+                at += 1
+                continue
+            }
+            append(leaving: value.extracting(start..<at), .target)
+            append("%40")
+            tokens.write(host: address, into: &buffer)
+            at = end
+            start = end
+        }
+        append(leaving: value.extracting(start..<value.count), .target)
+    }
+
+    /// The inside address that begins at a place of an escaped text, with its port or 0, and where it ends.
+    private func escapedInsideAddress(
+        _ value: Span<UInt8>, _ start: Int
+    ) -> (address: SocketAddress, end: Int)? {
+        guard var end = hostEnd(start, value.count, value) else { return nil }
+        let isBracketed = value[start] == UInt8(ascii: "[")
+        let text = isBracketed ? start + 1..<end - 1 : start..<end
+        guard let ip = IPAddress(parsing: value.extracting(text)), insideHosts.contains(ip) else {
+            return nil
+        }
+        var port: UInt16 = 0
+        if end + 3 < value.count, value.extracting(end..<end + 3).isCaseless("%3a") {
+            var digits = end + 3
+            while digits < value.count, value[digits] &- 0x30 <= 9 { digits += 1 }
+            let number = value.extracting(end + 3..<digits).decimal(limit: 65_535)
+            port = UInt16(number ?? 0)
+            end = digits
+        }
+        return (SocketAddress(ip, port: port), end)
     }
 
     /// Ends a message that has no body.
@@ -177,10 +191,37 @@ extension MessageWriter {
         case .authorization, .proxyAuthorization: return isTrunk && direction == .outward
         case .wwwAuthenticate, .proxyAuthenticate, .authenticationInfo, .proxyAuthenticationInfo:
             return isTrunk && direction == .inward
+        // What an Asterisk is, and of which version, is nobody's business outside.
+        case .server, .userAgent: return direction == .inward
         default:
             // A trunk is of those who trust each other (RFC 3325 section 5).
             guard name.claimsTrust, !isTrunk else { return true }
             return direction == .outward && !isPrivate
+        }
+    }
+}
+
+extension HeaderName {
+    /// Whether such a field names who calls, is called or has sent a call on, by a URI that phones dial.
+    fileprivate var saysWho: Bool {
+        switch self {
+        case .pAssertedIdentity, .pPreferredIdentity, .remotePartyID, .diversion, .historyInfo,
+            .referredBy:
+            true
+        default: false
+        }
+    }
+}
+
+extension HeaderField {
+    /// Whether the field is about the body, and ends where that does.
+    fileprivate func describesBody(_ message: Span<UInt8>) -> Bool {
+        switch name {
+        case .contentType, .contentEncoding: return true
+        case .other:
+            let text = message.bytes(nameSlice)
+            return text.count > 8 && text.extracting(0..<8).isCaseless("content-")
+        default: return false
         }
     }
 }

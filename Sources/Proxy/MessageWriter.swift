@@ -22,10 +22,14 @@ package struct MessageWriter: ~Copyable {
     package var tokens: Tokens
     /// The sockets, by their numbers.
     private var listeners: [Listener]
+    /// The hosts that may leave.
+    private(set) var hosts = OutsideHosts()
     /// The inside addresses, which never leave.
-    var insideHosts: [IPAddress] = []
-    /// The first served domain, which stands for an inside address in what leaves.
-    var domain: [UInt8] = []
+    var insideHosts: [IPAddress] { hosts.inside }
+    /// Where a body is written before its length is known.
+    var bodyBuffer = ByteBuffer(capacity: 65_536)
+    /// Whether a session description of the message that leaves says that media is to go to an inside address.
+    package internal(set) var namesInsideMedia = false
 
     /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer to a request that has
     /// proven nothing.
@@ -48,11 +52,7 @@ package struct MessageWriter: ~Copyable {
 
     /// Takes over the settings that show in messages.
     package mutating func configure(_ settings: RouterSettings) {
-        domain = settings.domains.first ?? Array("invalid".utf8)
-        insideHosts = settings.asterisks.map(\.ip)
-        for listener in listeners where listener.side == .inside {
-            insideHosts.append(listener.endpoint.address.ip)
-        }
+        hosts = OutsideHosts(settings, listeners)
     }
 
     /// Whether everything written since `begin` fitted.
@@ -62,6 +62,7 @@ package struct MessageWriter: ~Copyable {
     package mutating func begin(isTrunk: Bool = false, dialog: StringVector = StringVector()) {
         buffer.removeAll()
         isCompact = false
+        namesInsideMedia = false
         self.isTrunk = isTrunk
         self.dialog = dialog
     }
@@ -131,7 +132,7 @@ package struct MessageWriter: ~Copyable {
     }
 
     mutating func appendDomain() {
-        let domain = domain
+        let domain = hosts.domain
         buffer.append(domain.span)
     }
 
@@ -143,78 +144,6 @@ package struct MessageWriter: ~Copyable {
             buffer.append("@")
         }
         append(address: address)
-    }
-
-    // MARK: Values
-
-    /// Writes a value of a message without folds, and with inside addresses replaced when it leaves.
-    package mutating func append(value: Span<UInt8>, _ direction: Direction) {
-        // In runs up to what must not stay as it is.
-        var start = 0
-        var at = 0
-        while at < value.count {
-            if direction == .inward {
-                at = value.firstControl(from: at)
-                guard at < value.count else { break }
-            }
-            let byte = value[at]
-            if byte == 0x0D || byte == 0x0A {
-                buffer.append(value.extracting(start..<at))
-                while at < value.count, value[at] <= 0x20 { at += 1 }
-                buffer.append(" ")
-                start = at
-            } else if direction == .outward, byte &- 0x30 <= 9 || byte == UInt8(ascii: "["),
-                let end = insideHostEnd(value, at)
-            {
-                buffer.append(value.extracting(start..<at))
-                appendDomain()
-                at = end
-                start = at
-            } else {
-                at += 1
-            }
-        }
-        buffer.append(value.extracting(start..<value.count))
-    }
-
-    /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
-    private func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
-        if start > 0 {
-            let before = value[start - 1]
-            if Characters.isHost(before)
-                || before == UInt8(ascii: ":") && value[start] != 0x5B
-                    && start > 1 && Characters.hex(value[start - 2]) != nil
-                    && !isScheme(value, start)
-            {
-                return nil
-            }
-        }
-        guard let end = hostEnd(start, value.count, value) else { return nil }
-        let text =
-            value[start] == UInt8(ascii: "[")
-            ? value.extracting(start + 1..<end - 1) : value.extracting(start..<end)
-        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
-        var at = end
-        if at < value.count, value[at] == UInt8(ascii: ":") {
-            at += 1
-            while at < value.count, value[at] &- 0x30 <= 9 { at += 1 }
-        }
-        return at
-    }
-
-    /// Whether the colon before `start` is that of `sip:` rather than of an IPv6 address.
-    private func isScheme(_ value: Span<UInt8>, _ start: Int) -> Bool {
-        start >= 4 && value.extracting(start - 4..<start - 1).isCaseless("sip")
-            || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("sips")
-    }
-
-    /// Writes a whole header line.
-    package mutating func header(
-        _ name: StaticString, _ value: Span<UInt8>, _ direction: Direction
-    ) {
-        begin(name, name)
-        append(value: value, direction)
-        endLine()
     }
 
     // MARK: The lines every message has
@@ -272,47 +201,6 @@ package struct MessageWriter: ~Copyable {
         }
     }
 
-    /// Writes the Call-ID; an inside address in one that leaves becomes a token, and back.
-    package mutating func callID(_ value: Span<UInt8>, _ direction: Direction) {
-        buffer.append("Call-ID: ")
-        appendCallID(value, direction)
-        endLine()
-    }
-
-    mutating func appendCallID(_ value: Span<UInt8>, _ direction: Direction) {
-        guard let sign = value.first(UInt8(ascii: "@")) else {
-            buffer.append(value)
-            return
-        }
-        let host = value.extracting(sign + 1..<value.count)
-        switch direction {
-        case .outward:
-            guard let address = insideAddress(host) else { break }
-            buffer.append(value.extracting(0...sign))
-            tokens.write(host: address, into: &buffer)
-            return
-        case .inward:
-            guard host.count >= 24, let address = tokens.host(host) else { break }
-            buffer.append(value.extracting(0...sign))
-            append(address: address)
-            return
-        }
-        buffer.append(value)
-    }
-
-    /// The inside address that fills the bytes, with its port or 0.
-    private func insideAddress(_ host: Span<UInt8>) -> SocketAddress? {
-        guard let end = hostEnd(0, host.count, host) else { return nil }
-        let bracketed = host[0] == UInt8(ascii: "[")
-        let text = bracketed ? host.extracting(1..<end - 1) : host.extracting(0..<end)
-        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
-        guard end < host.count else { return SocketAddress(ip, port: 0) }
-        guard host[end] == UInt8(ascii: ":"),
-            let port = host.extracting(end + 1..<host.count).decimal(limit: 65_535), port > 0
-        else { return nil }
-        return SocketAddress(ip, port: UInt16(port))
-    }
-
     /// Writes the CSeq.
     package mutating func sequence(_ number: UInt32, _ method: Span<UInt8>) {
         buffer.append("CSeq: ")
@@ -337,20 +225,21 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Writes From, To, Call-ID and CSeq of a request as they go on; `caller` stands in From of a request of
-    /// the trunk whose row has the name `trunk`.
+    /// the trunk whose row has the name `trunk`, and `owner` has made the Call-ID of one that leaves.
     mutating func identity(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
-        sequence: UInt32, caller: TrunkCaller = .asWritten, trunk: Span<UInt8> = Span()
+        sequence: UInt32, caller: TrunkCaller = .asWritten, trunk: Span<UInt8> = Span(),
+        owner: DialogOwner = .unknown
     ) {
         switch direction {
         case .inward:
             self.caller(index.from, message, caller, trunk)
             party("To", index.to, message)
         case .outward:
-            header("From", message.bytes(index.from.whole), direction)
-            header("To", message.bytes(index.to.whole), direction)
+            party("From", message.bytes(index.from.whole), owner)
+            party("To", message.bytes(index.to.whole), owner)
         }
-        callID(message.bytes(index.callID), direction)
+        callID(message.bytes(index.callID), direction, owner)
         self.sequence(sequence, message.bytes(index.methodSlice))
     }
 

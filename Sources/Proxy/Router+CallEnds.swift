@@ -66,12 +66,13 @@ extension Router {
         writer.maxForwards(70)
         // Toward the Asterisk we speak as the phone, toward the phone as the Asterisk.
         let isFrom = (direction == .inward) == call.isFromPhone
-        write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction)
-        write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction)
+        let owner: DialogOwner = call.isFromPhone ? .outside : .inside
+        write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction, owner)
+        write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction, owner)
         if direction == .outward, !call.range(.route).isEmpty {
             writer.header("Route", bytes.extracting(call.range(.route)), direction)
         }
-        writer.callID(bytes.extracting(call.range(.callID)), direction)
+        writer.callID(bytes.extracting(call.range(.callID)), direction, owner)
         let last = direction == .inward ? call.inwardSequence : call.outwardSequence
         writer.append("CSeq: ")
         writer.append(decimal: UInt64(last) + 1)
@@ -82,13 +83,13 @@ extension Router {
     /// Writes From or To as the other requests of the dialog have it.
     private static func write(
         _ writer: inout MessageWriter, _ name: StaticString, _ range: Range<Int>,
-        _ bytes: Span<UInt8>, _ direction: Direction
+        _ bytes: Span<UInt8>, _ direction: Direction, _ owner: DialogOwner
     ) {
         let place = Slice.from(range.lowerBound, to: range.upperBound)
         if direction == .inward, let party = try? NameAddress(place, in: bytes) {
             writer.party(name, party, bytes)
         } else {
-            writer.header(name, bytes.bytes(place), direction)
+            writer.party(name, bytes.bytes(place), owner)
         }
     }
 

@@ -67,6 +67,11 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction,
         of account: Int32, in dialog: StringVector? = nil
     ) -> Handle? {
+        // In a PRACK it is left out instead: what it acknowledges would be sent for ever.
+        guard index.method == .prack || Body(bytes, index).isReadable else {
+            refuse(bytes, index, flow, 488, "Not Acceptable Here", "session-description")
+            return nil
+        }
         guard hasExchangeShare(account) else {
             refuseForNow(bytes, index, flow, "account-share")
             return nil

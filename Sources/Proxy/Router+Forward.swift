@@ -216,6 +216,7 @@ extension Router {
             exchanges[handle].open -= 1
             return false
         }
+        noteMedia(of: exchanges[handle].flow.peer)
         send(client)
         if hasOtherServer(handle) { watch(handle, client) }
         return true
@@ -264,7 +265,8 @@ extension Router {
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.maxBreadth(exchange.breadth)
         writer.routes(bytes, index)
-        writer.identity(bytes, index, .outward, sequence: index.sequence)
+        writer.identity(
+            bytes, index, .outward, sequence: index.sequence, owner: exchange.owner)
         guard
             writer.contact(
                 through: client.flow, bytes, index, asterisk: exchange.flow.peer,

@@ -47,13 +47,15 @@ extension Router {
         let way = trunkWay(last, account, bytes, index)
         guard index.method != .ack else {
             callConfirmed(bytes, index)
-            forwardInsideACK(bytes, index, way, isTrunk: trunk(of: account) != nil)
+            forwardInsideACK(
+                bytes, index, flow, way, token.owner, isTrunk: trunk(of: account) != nil)
             return
         }
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
+        exchanges[handle].owner = token.owner
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
         if !forwardOutward(handle, way, bytes, index) {
@@ -77,7 +79,8 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ way: Flow, isTrunk: Bool
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
+        _ owner: DialogOwner, isTrunk: Bool
     ) {
         writer.begin(isTrunk: isTrunk)
         writer.append("ACK ")
@@ -86,8 +89,9 @@ extension Router {
         writer.via(way, .none, random())
         writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         writer.routes(bytes, index)
-        writer.identity(bytes, index, .outward, sequence: index.sequence)
+        writer.identity(bytes, index, .outward, sequence: index.sequence, owner: owner)
         writer.rest(bytes, index, .outward)
+        noteMedia(of: flow.peer)
         if writer.isWhole { outbox.append(writer.buffer, to: way) }
     }
 

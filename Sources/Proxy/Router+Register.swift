@@ -484,7 +484,7 @@ extension Router {
 
     /// Every Asterisk with its state, for `rempart status`.
     package func asteriskRows() -> [ControlReply] {
-        asterisks.map { .asterisk($0.address, $0.state) }
+        asterisks.map { .asterisk($0.address, $0.state) } + insideMediaRows()
     }
 
     /// How many Asterisks answer, of how many.

@@ -299,6 +299,7 @@ extension Router {
                 finishLocally(owner, 500, "Server Internal Error")
                 return
             }
+            noteMedia(of: exchange.asterisk)
         case .outward: passInward(exchange, client, bytes, index)
         }
         give(index.status, owner)
@@ -310,7 +311,9 @@ extension Router {
     ) -> Bool {
         if index.status >= 300 {
             if index.status < 400, let contact = index.value(.contact) {
-                writer.header("Contact", bytes.bytes(contact), .outward)
+                writer.append("Contact: ")
+                writer.append(leaving: bytes.bytes(contact), .party)
+                writer.endLine()
             }
         } else if exchange.method.carriesContact {
             writer.recordRoutes(bytes, index)

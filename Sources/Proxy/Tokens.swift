@@ -63,6 +63,8 @@ package struct PhoneToken: Equatable, Sendable {
     package var sequenceShift: UInt16 = 0
     /// What the tokens of the dialog are bound to.
     package var dialog = StringVector()
+    /// Who began the dialog, in a request of an Asterisk.
+    var owner = DialogOwner.unknown
 }
 
 /// What stands as the user part of a Contact that an Asterisk registers at a trunk.
@@ -110,6 +112,7 @@ package struct Tokens: ~Copyable {
         case oldPhone = 2
         case host = 3
         case registration = 4
+        case hostText = 5
     }
 
     private var seal: TokenSeal
@@ -234,6 +237,17 @@ package struct Tokens: ~Copyable {
         seal.seal(plain, into: &buffer)
     }
 
+    /// Writes the token of what follows a Call-ID's name, sign and all, when that is no inside address; false
+    /// when it is too long.
+    package mutating func write(hostText text: Span<UInt8>, into buffer: inout ByteBuffer) -> Bool {
+        guard text.count < TokenSeal.maximumPlaintext else { return false }
+        plain.removeAll()
+        plain.append(Kind.hostText.rawValue)
+        plain.append(text)
+        seal.seal(plain, into: &buffer)
+        return true
+    }
+
     /// Writes the token of a Contact that an Asterisk registers at a trunk, always the same for the same one;
     /// false when its user part is too long.
     package mutating func write(
@@ -273,14 +287,18 @@ package struct Tokens: ~Copyable {
 
     /// The way to a phone of a token in a dialog, or nil for what is not a token of it.
     ///
-    /// The Call-ID may have its host; either of the two tags may be that of who began the dialog.
+    /// The Call-ID may have its host; either of the two tags may be that of who began the dialog: `from`, when
+    /// that is the Asterisk whose request has the token.
     package mutating func phone(
         _ token: Span<UInt8>, callID: Span<UInt8>, _ from: Span<UInt8>, _ to: Span<UInt8>
     ) -> PhoneToken? {
-        guard let dialog = seal.open(token, callID: callID.upToHost, from, to, into: &plain) else {
-            return nil
-        }
-        return phone(dialog)
+        guard
+            let (dialog, isFirst) = seal.open(
+                token, callID: callID.upToHost, from, to, into: &plain)
+        else { return nil }
+        var result = phone(dialog)
+        result?.owner = isFirst ? .inside : .outside
+        return result
     }
 
     /// Whether a token leads to a phone in the dialog whose tokens are bound to this.
@@ -300,14 +318,17 @@ package struct Tokens: ~Copyable {
             flow: flow, account: reader.rest(), sequenceShift: shift, dialog: dialog)
     }
 
-    /// The inside address of a token in a Call-ID, or nil for what is not such a token.
-    package mutating func host(_ token: Span<UInt8>) -> SocketAddress? {
+    /// What a token in a Call-ID stands for, or nil for what is not such a token.
+    package mutating func host(_ token: Span<UInt8>) -> CallIDHost? {
         guard seal.open(token, into: &plain) else { return nil }
         var reader = TokenReader(plain.span)
-        guard reader.byte() == Kind.host.rawValue, let address = reader.address() else {
-            return nil
+        switch reader.byte() {
+        case Kind.host.rawValue:
+            guard let address = reader.address(), reader.isAtEnd else { return nil }
+            return .address(address)
+        case Kind.hostText.rawValue: return .text(reader.rest())
+        default: return nil
         }
-        return reader.isAtEnd ? address : nil
     }
 
     /// The registered Contact of a token, or nil for what is not such a token.
@@ -470,12 +491,4 @@ private struct TokenReader: ~Escapable {
     }
 
     var isAtEnd: Bool { at == bytes.count }
-}
-
-extension Span where Element == UInt8 {
-    /// A Call-ID up to its host, which alone differs between the sides; all of one without a host.
-    var upToHost: Span<UInt8> {
-        @_lifetime(copy self)
-        get { extracting(0..<(first(UInt8(ascii: "@")) ?? count)) }
-    }
 }

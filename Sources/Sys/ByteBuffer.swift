@@ -61,6 +61,9 @@ package struct ByteBuffer: ~Copyable {
         overflowed = false
     }
 
+    /// Counts something as not fitting that has no form.
+    package mutating func fail() { overflowed = true }
+
     /// Forgets what is written after the first `length` bytes, and that it overflowed.
     package mutating func truncate(to length: Int) {
         precondition(length <= count)

@@ -7,7 +7,7 @@ struct AmplificationTests {
     /// Every message that is kept: torture messages, and what the fuzzers have found worth keeping.
     private static let all: [CorpusFile] =
         Corpus.messages
-        + ["message", "framing", "router", "uri", "digest", "settings", "stun", "origin", "token"]
+        + ["message", "framing", "router", "uri", "digest", "settings", "stun", "body", "token"]
         .flatMap { folder in
             Corpus.list("Fuzz/corpus/\(folder)").map {
                 CorpusFile(

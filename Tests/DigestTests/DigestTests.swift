@@ -344,10 +344,12 @@ func hash(_ algorithm: DigestAlgorithm, _ text: String) -> HashValue {
         _ second: String = "called"
     ) -> [UInt8]? {
         var buffer = ByteBuffer(capacity: 512)
-        let dialog = seal.open(
+        let found = seal.open(
             token.span, callID: Array(callID.utf8).span, Array(first.utf8).span,
             Array(second.utf8).span, into: &buffer)
-        return dialog == nil ? nil : buffer.span.indices.map { buffer.span[$0] }
+        // The tag that it is bound to is the one of the caller.
+        guard let found, found.isFirst == (first == "caller") else { return nil }
+        return buffer.span.indices.map { buffer.span[$0] }
     }
 
     @Test("a dialog's token opens by its Call-ID and by whichever tag is that of who began it")

@@ -150,7 +150,7 @@ import Testing
         #expect(good)
         let registration = Array(buffer.span.text.utf8)
         let hosts = [tokens.host(host.span), tokens.host(registration.span)]
-        #expect(hosts == [address("10.0.0.10:5060"), nil])
+        #expect(hosts == [.address(address("10.0.0.10:5060")), nil])
         let contacts = [tokens.registration(registration.span), tokens.registration(host.span)]
         #expect(contacts.map(\.?.account) == [name, nil])
         #expect(contacts[0]?.user == text("1002"))

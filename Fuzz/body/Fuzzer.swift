@@ -1,7 +1,7 @@
-// Fuzzes the writing of session descriptions; see scripts/fuzz.sh.
+// Fuzzes the writing of bodies; see scripts/fuzz.sh.
 internal import FuzzProperties
 
 @_cdecl("LLVMFuzzerTestOneInput")
 func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
-    Properties.run(data, size, Properties.origin)
+    Properties.run(data, size, Properties.body)
 }

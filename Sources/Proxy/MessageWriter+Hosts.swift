@@ -1,0 +1,176 @@
+internal import SIP
+internal import Sys
+
+/// Texts that leave, or come in, and the hosts in them.
+extension MessageWriter {
+    // MARK: Values
+
+    /// Writes a value of a message without folds, and with inside addresses replaced when it leaves.
+    package mutating func append(value: Span<UInt8>, _ direction: Direction) {
+        switch direction {
+        case .inward: append(unfolded: value)
+        case .outward: append(leaving: value, .text)
+        }
+    }
+
+    /// Writes a whole header line.
+    package mutating func header(
+        _ name: StaticString, _ value: Span<UInt8>, _ direction: Direction
+    ) {
+        begin(name, name)
+        append(value: value, direction)
+        endLine()
+    }
+
+    /// Writes From or To of a request that leaves; of a dialog that began outside they are what stands there.
+    mutating func party(_ name: StaticString, _ value: Span<UInt8>, _ owner: DialogOwner) {
+        begin(name, name)
+        append(leaving: value, owner == .inside ? .party : .text)
+        endLine()
+    }
+
+    private mutating func append(unfolded value: Span<UInt8>) {
+        // In runs up to what must not stay as it is.
+        var start = 0
+        var at = 0
+        while true {
+            at = value.firstControl(from: at)
+            guard at < value.count else { break }
+            if value[at] == 0x0D || value[at] == 0x0A {
+                at = fold(value, start, at)
+                start = at
+            } else {
+                at += 1
+            }
+        }
+        buffer.append(value.extracting(start..<value.count))
+    }
+
+    /// Writes the run from `start` up to a fold, and a blank for the fold; where the next run begins.
+    private mutating func fold(_ value: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
+        buffer.append(value.extracting(start..<end))
+        buffer.append(" ")
+        var at = end
+        while at < value.count, value[at] <= 0x20 { at += 1 }
+        return at
+    }
+
+    /// Writes a text that leaves, without folds, and with the domain for hosts that must not leave.
+    ///
+    /// These are inside addresses anywhere, and in SIP URIs what the rule keeps here. In markup a Call-ID that is
+    /// an attribute leaves as one.
+    mutating func append(leaving value: Span<UInt8>, _ rule: HostRule, isMarkup: Bool = false) {
+        let rule = isTrunk && rule == .party ? .target : rule
+        var start = 0
+        var at = 0
+        while at < value.count {
+            let byte = value[at]
+            if byte == 0x0D || byte == 0x0A {
+                at = fold(value, start, at)
+                start = at
+            } else if byte &- 0x30 <= 9 || byte == UInt8(ascii: "["),
+                let end = insideHostEnd(value, at)
+            {
+                replace(value, start, at)
+                at = end
+                start = at
+            } else if byte == UInt8(ascii: ":"), rule != .text,
+                let host = uriHost(value, behind: at)
+            {
+                at = host.upperBound
+                guard !hosts.leaves(value.extracting(host), rule) else { continue }
+                replace(value, start, host.lowerBound)
+                at = portEnd(value, at)
+                start = at
+            } else if isMarkup, byte == UInt8(ascii: "\""), let end = callIDEnd(value, at) {
+                buffer.append(value.extracting(start...at))
+                appendCallID(value.extracting(at + 1..<end), .outward)
+                at = end
+                start = at
+            } else {
+                at += 1
+            }
+        }
+        buffer.append(value.extracting(start..<value.count))
+    }
+
+    /// Writes the run up to a host, and the domain instead of the host.
+    private mutating func replace(_ value: Span<UInt8>, _ start: Int, _ end: Int) {
+        buffer.append(value.extracting(start..<end))
+        appendDomain()
+    }
+
+    /// The host of the SIP URI whose scheme ends with the colon at this place; nil when none does.
+    private func uriHost(_ value: Span<UInt8>, behind colon: Int) -> Range<Int>? {
+        guard isScheme(value, colon + 1) else { return nil }
+        var start = colon + 1
+        var at = start
+        while at < value.count, Characters.isUser(value[at]) || value[at] == UInt8(ascii: ":") {
+            at += 1
+        }
+        if at < value.count, value[at] == UInt8(ascii: "@") { start = at + 1 }
+        return hostEnd(start, value.count, value).map { start..<$0 }
+    }
+
+    /// The end of the Call-ID that begins behind the quote at this place, when it is that of an attribute
+    /// `call-id` (RFC 4235 section 4.1.1) that needs no unescaping; else nil.
+    private func callIDEnd(_ value: Span<UInt8>, _ quote: Int) -> Int? {
+        guard quote >= 8, value.extracting(quote - 8..<quote).isCaseless("call-id="),
+            let end = value.first(UInt8(ascii: "\""), from: quote + 1),
+            value.extracting(quote + 1..<end).first(UInt8(ascii: "&")) == nil
+        else { return nil }
+        return end
+    }
+
+    // MARK: Inside addresses
+
+    /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
+    func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
+        if start > 0 {
+            let before = value[start - 1]
+            if Characters.isHost(before)
+                || before == UInt8(ascii: ":") && value[start] != 0x5B
+                    && start > 1 && Characters.hex(value[start - 2]) != nil
+                    && !isScheme(value, start)
+            {
+                return nil
+            }
+        }
+        return insideAddressEnd(value, start).map { portEnd(value, $0) }
+    }
+
+    private func insideAddressEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
+        guard let end = hostEnd(start, value.count, value) else { return nil }
+        let text =
+            value[start] == UInt8(ascii: "[")
+            ? value.extracting(start + 1..<end - 1) : value.extracting(start..<end)
+        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+        return end
+    }
+
+    private func portEnd(_ value: Span<UInt8>, _ start: Int) -> Int {
+        guard start < value.count, value[start] == UInt8(ascii: ":") else { return start }
+        var at = start + 1
+        while at < value.count, value[at] &- 0x30 <= 9 { at += 1 }
+        return at
+    }
+
+    /// Whether the colon before `start` is that of `sip:` rather than of an IPv6 address.
+    private func isScheme(_ value: Span<UInt8>, _ start: Int) -> Bool {
+        start >= 4 && value.extracting(start - 4..<start - 1).isCaseless("sip")
+            || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("sips")
+    }
+
+    /// The inside address that fills the bytes, with its port or 0.
+    func insideAddress(_ host: Span<UInt8>) -> SocketAddress? {
+        guard let end = insideAddressEnd(host, 0) else { return nil }
+        let text =
+            host[0] == UInt8(ascii: "[") ? host.extracting(1..<end - 1) : host.extracting(0..<end)
+        guard let ip = IPAddress(parsing: text) else { return nil }
+        guard end < host.count else { return SocketAddress(ip, port: 0) }
+        guard host[end] == UInt8(ascii: ":"),
+            let port = host.extracting(end + 1..<host.count).decimal(limit: 65_535), port > 0
+        else { return nil }
+        return SocketAddress(ip, port: UInt16(port))
+    }
+}
