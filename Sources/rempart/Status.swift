@@ -37,6 +37,8 @@ struct StatusReport {
     private var standings: [AccountStanding] = []
     private var kernelBans = false
     private var whyNoKernelBans = ""
+    /// What is wrong though everything runs.
+    private var warnings: [String] = []
     /// What could not be found out, and why.
     var gaps: [String] = []
 
@@ -63,6 +65,7 @@ struct StatusReport {
                 asterisks.append((address.description, state))
             case .trunk(let row): trunks.append(row)
             case .standing(let standing): standings.append(standing)
+            case .finding("warning", let value): warnings.append(value)
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
             default: break
             }
@@ -107,6 +110,7 @@ struct StatusReport {
                     })),
             .init("trunks", .array(trunks.map(Self.json))),
             .init("barred", .array(standings.map(Self.json))),
+            .init("warnings", .array(warnings.map { .string($0) })),
         ])
     }
 
@@ -136,7 +140,9 @@ struct StatusReport {
             let pid = one.pid > 0 ? "\(one.pid)" : ""
             table.add(one.role.name, one.state.name, pid, "\(one.restarts)", one.status)
         }
-        var parts = ["Rempart \(productVersion): \(state.name)", table.text]
+        var parts = ["Rempart \(productVersion): \(state.name)"]
+        parts += warnings.map { "Warning: \($0.terminalSafe)" }
+        parts.append(table.text)
         if !asterisks.isEmpty {
             var table = Table("ASTERISK", "STATE")
             for one in asterisks { table.add(one.address, one.state.name) }

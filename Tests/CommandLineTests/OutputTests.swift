@@ -49,7 +49,7 @@ import Testing
         report.add([.asterisk(server, .up)])
         let row = TrunkRow(name: "telco", server: server, state: .unknown, calls: 2)
         report.add([.trunk(row)])
-        report.add([.kernelBans(true, "")])
+        report.add([.kernelBans(true, ""), .finding(name: "warning", value: "Look!")])
         let components =
             #"[{"name":"sip-router","pid":123,"state":"ready","restarts":2,"status":"Serving"},"#
             + #"{"name":"banner","pid":0,"state":"ready","restarts":0,"status":""}]"#
@@ -58,8 +58,9 @@ import Testing
                 + components
                 + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
                 + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
-                + #""barred":[]}"#
+                + #""barred":[],"warnings":["Look!"]}"#
         )
+        #expect(report.text.hasPrefix("Rempart \(productVersion): ready\n\nWarning: Look!\n"))
         #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
     }
 
