@@ -13,6 +13,7 @@ from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.certificates import make_certificate
 from lab.clients import clients_of
+from lab.leaks import LeakWatch
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
@@ -124,6 +125,18 @@ def lab() -> Iterator[Lab]:
     make_users()
     with workspace(str(CHECKOUT)) as (network, folder):
         yield Lab(network, folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_the_inside_leaves(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Looks at every packet that leaves while a module's tests run, and fails its last one for what must not leave."""
+    if not any(item.module is request.module and "lab" in item.fixturenames for item in request.session.items):
+        # The demo brings its own ground.
+        yield
+        return
+    with LeakWatch(request.getfixturevalue("lab").network) as watch:
+        yield
+    assert watch.leaks == [], f"{len(watch.leaks)} lines tell of the inside: {watch.leaks[:10]}"
 
 
 class Stage:

@@ -1,6 +1,5 @@
 """Every byte that passes an interface of the edge, kept in memory: what a tap on the wire would see."""
 
-import math
 import socket
 import struct
 import threading
@@ -15,6 +14,7 @@ ETH_P_IP = 0x0800
 UDP, TCP = 17, 6
 PACKET_OUTGOING = 4
 QUIET_SECONDS = 0.1
+DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,32 @@ class Capture:
             self.socket.bind((interface, ETH_P_ALL))
         self.socket.settimeout(QUIET_SECONDS)
         self.ending = threading.Event()
+        self.deadline = 0.0
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        end = math.inf
-        while time.monotonic() < end:
-            # What had passed before the end is still read; media that goes on does not keep it open.
-            if end == math.inf and self.ending.is_set():
-                end = time.monotonic() + QUIET_SECONDS
+        while not (self.ending.is_set() and time.monotonic() > self.deadline):
             try:
                 frame, address = self.socket.recvfrom(70000)
             except TimeoutError:
+                if self.ending.is_set():
+                    return
                 continue
             packet = _parse(frame, address[2] == PACKET_OUTGOING)
             if packet:
-                self.packets.append(packet)
+                self.take(packet)
+
+    def take(self, packet: Packet) -> None:
+        """Each packet, as it passes."""
+        self.packets.append(packet)
 
     def __enter__(self) -> "Capture":
         self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        # What was sent before the end is in the socket by now; others may go on sending for ever.
+        self.deadline = time.monotonic() + DRAIN_SECONDS
         self.ending.set()
         self.thread.join()
         self.socket.close()
