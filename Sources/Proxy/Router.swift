@@ -287,7 +287,10 @@ package struct Router: ~Copyable {
             return
         }
         guard index.isRequest else {
-            response(bytes, index, flow)
+            // A success without what it is about would be another one.
+            let isSuccess = index.status >= 200 && index.status < 300
+            let isReadable = !isSuccess || Body(bytes, index).isReadable
+            response(bytes, index, flow, isReadable: isReadable)
             return
         }
         switch side {

@@ -108,6 +108,34 @@ import Testing
         }
     }
 
+    @Test("a call that an Asterisk accepts with one is refused with 500, and ended there")
+    func accepted() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        let asterisk = Asterisk(edge)
+        try alice.ask("INVITE", "sip:100@example.com")
+        let invite = try asterisk.expect("INVITE")
+        asterisk.answer(invite, 200, [Self.sdp], body: "v=0\r\n")
+        _ = try asterisk.expect("ACK")
+        #expect(try asterisk.expect("BYE").toTag == "as1")
+        _ = try alice.expect(500)
+    }
+
+    @Test("a phone that accepts a call with one has it ended, and the Asterisk hears 500")
+    func acceptedOutside() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        try alice.register()
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice")
+        let invite = try alice.expect("INVITE")
+        let lines = ["Contact: <\(alice.contact)>", Self.sdp]
+        alice.send(response(to: invite, 200, tag: "p1", lines, body: "v=0\r\n"))
+        _ = try alice.expect("ACK")
+        #expect(try alice.expect("BYE").toTag == "p1")
+        _ = try asterisk.expect(500)
+    }
+
     @Test("an ACK and a PRACK go on without it", arguments: ["ACK", "PRACK"])
     func acknowledgements(_ method: String) throws {
         let edge = Edge()
