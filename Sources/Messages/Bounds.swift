@@ -31,6 +31,8 @@ package enum Bounds {
     package static let mostConnections = 20_000
     /// The longest name of an account, in bytes.
     package static let longestName = 64
+    /// The longest Contact URI of a binding, in bytes; those of phones that are woken by push are the longest.
+    package static let longestContact = 2048
 
     /// Whether a text is a country's two capital letters (ISO 3166-1).
     package static func isCountry(_ text: String) -> Bool {

@@ -288,7 +288,7 @@ extension ControlReply {
             writer.string(row.account, cutTo: 255)
             writer.u8(row.transport.rawValue)
             writer.address(row.address)
-            writer.string(row.contact, cutTo: 1024)
+            writer.string(row.contact, cutTo: Bounds.longestContact)
             writer.span(row.expires, upTo: Bounds.longestBinding)
             writer.string(row.userAgent, cutTo: 512)
             return writer.bytes
@@ -346,7 +346,7 @@ extension ControlReply {
                     account: try reader.string("account", limit: 255),
                     transport: try reader.choice("transport"),
                     address: try reader.reachable("address"),
-                    contact: try reader.string("contact", limit: 1024),
+                    contact: try reader.string("contact", limit: Bounds.longestContact),
                     expires: try reader.span("expires", upTo: Bounds.longestBinding),
                     userAgent: try reader.string("userAgent", limit: 512)))
         case Self.banKind: self = .ban(try BanRow(from: &reader))

@@ -33,7 +33,7 @@ package enum Detector: UInt8, CaseIterable, Sendable {
     case nonceReplay
     /// Tokens that we never sealed.
     case forgedToken
-    /// Contacts that lead elsewhere than to their phone.
+    /// Contacts that lead to the edge or an Asterisk instead of their phone.
     case contactInjection
 
     /// The detector's key in the settings.
@@ -80,7 +80,7 @@ package enum Detector: UInt8, CaseIterable, Sendable {
         case .flood: "requests without a password"
         case .nonceReplay: "nonces used again"
         case .forgedToken: "forged tokens"
-        case .contactInjection: "contacts that lead elsewhere"
+        case .contactInjection: "contacts that lead to the edge or an Asterisk"
         }
     }
 

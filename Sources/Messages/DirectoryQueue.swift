@@ -50,7 +50,7 @@ package struct BindingColumns: ~Escapable {
     func write(to writer: inout WireWriter) {
         writer.text(account, cutTo: 64)
         writer.u64(key)
-        writer.text(contact, cutTo: 512)
+        writer.text(contact, cutTo: Bounds.longestContact)
         writer.text(instance, cutTo: 128)
         writer.text(callID, cutTo: 256)
         writer.u32(sequence)

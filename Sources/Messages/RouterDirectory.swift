@@ -74,7 +74,7 @@ package struct BindingRecord: Equatable, Sendable {
     package var account: String
     /// What tells the account's bindings apart: a hash of the instance or of the Contact URI.
     package var key: UInt64
-    /// The Contact URI, at most 512 bytes.
+    /// The Contact URI, at most `Bounds.longestContact`.
     package var contact: String
     /// The instance with its reg-id, or empty; at most 128 bytes (RFC 5626).
     package var instance: String
@@ -273,7 +273,7 @@ extension BindingRecord {
         self.init(
             account: try reader.string("account", limit: 64),
             key: try reader.u64(),
-            contact: try reader.string("contact", limit: 512),
+            contact: try reader.string("contact", limit: Bounds.longestContact),
             instance: try reader.string("instance", limit: 128),
             callID: try reader.string("callID", limit: 256),
             sequence: try reader.u32(),

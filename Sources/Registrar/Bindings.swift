@@ -1,3 +1,4 @@
+internal import Messages
 package import Reactor
 package import Sys
 
@@ -50,7 +51,7 @@ package struct Binding: BitwiseCopyable, Sendable {
 /// What a phone says of itself in a REGISTER and is kept with its binding.
 package struct BindingTexts: ~Escapable {
     /// The longest Contact URI, in bytes.
-    package static let longestContact = 512
+    package static let longestContact = Bounds.longestContact
     /// The longest instance with its reg-id, in bytes.
     package static let longestInstance = 128
     /// The longest Call-ID that is kept whole, in bytes; of a longer one the beginning counts.

@@ -112,10 +112,25 @@ package struct RegisterRequest: ~Copyable {
             callID: callID, userAgent: texts.span(callIDLength, userAgentLength))
     }
 
-    /// The Contact of a key, or nil.
+    /// Whether it binds something under a key.
+    func binds(_ key: UInt64) -> Bool {
+        position(key).map { contacts[$0].expires.count > 0 } ?? false
+    }
+
+    /// Whether it names a binding by its key.
+    package func names(_ key: UInt64) -> Bool { position(key) != nil }
+
+    /// The Contact of a key, or nil; of several one that binds.
+    ///
+    /// A phone whose network has changed binds its new address and gives back the old one, whose instance and
+    /// reg-id are the same.
     func position(_ key: UInt64) -> Int? {
-        for position in contacts.indices where contacts[position].key == key { return position }
-        return nil
+        var found: Int?
+        for position in contacts.indices where contacts[position].key == key {
+            if contacts[position].expires.count > 0 { return position }
+            found = found ?? position
+        }
+        return found
     }
 }
 
@@ -183,7 +198,9 @@ extension Bindings {
             held -= 1
         }
         for position in request.contacts.indices {
-            bind(request.contacts[position], &head)
+            let contact = request.contacts[position]
+            let isOutdone = contact.binding == nil && request.binds(contact.key)
+            if !isOutdone { bind(contact, &head) }
         }
     }
 

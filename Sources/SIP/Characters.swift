@@ -42,6 +42,14 @@ package enum Characters {
         holds(byte, 0x03FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
     }
 
+    /// Whether the byte may stand in what is dialled, whatever the dialplan.
+    ///
+    /// These are letters, digits and -_.+*#
+    @inlinable
+    package static func isDialable(_ byte: UInt8) -> Bool {
+        holds(byte, 0x03FF_6C08_0000_0000, 0x07FF_FFFE_87FF_FFFE)
+    }
+
     /// Whether the bit of a byte is set in a class: bytes below 64 in `low`, below 128 in `high`.
     ///
     /// A bit test, where a `switch` over single characters becomes a jump that is hard to predict.
@@ -141,6 +149,19 @@ extension Span<UInt8> {
             value = value * 10 + UInt64(digit)
         }
         return value <= limit ? value : nil
+    }
+
+    /// The number that the bytes spell in decimal, at most `limit` however many digits there are; nil for
+    /// anything else.
+    package func decimal(cutTo limit: UInt32) -> UInt32? {
+        guard count > 0 else { return nil }
+        var value: UInt64 = 0
+        for index in indices {
+            let digit = self[index] &- 0x30
+            guard digit <= 9 else { return nil }
+            value = min(value * 10 + UInt64(digit), UInt64(limit))
+        }
+        return UInt32(value)
     }
 
     /// The number that the bytes spell in hexadecimal, at most 16 digits; nil for anything else.

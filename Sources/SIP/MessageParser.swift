@@ -231,12 +231,13 @@ package struct MessageParser: Sendable {
             }
             index.maxBreadth = UInt8(bytes.decimal(limit: 255) ?? 255)
         case .expires:
-            guard !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0] &- 0x30 <= 9 }) else {
-                // What is no number counts as an hour to the registrar, and says nothing to anybody else.
+            index.expires = bytes.decimal(cutTo: .max)
+            guard index.expires != nil else {
+                // A registrar takes what is no number for an hour (RFC 3261 section 10.2.1.1); to others it says
+                // nothing.
                 if !index.isRequest || index.method != .register { index.leaveOut(name) }
                 return
             }
-            index.expires = UInt32(bytes.decimal() ?? UInt64(UInt32.max))
         case .contentLength:
             guard let number = bytes.decimal(limit: UInt64(Self.maximumMessage)) else {
                 throw .contentLength

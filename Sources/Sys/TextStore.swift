@@ -18,18 +18,19 @@ package struct Text: BitwiseCopyable, Sendable {
 package struct TextStore: ~Copyable {
     private static let granule = 16
     /// The sizes of pieces in granules: at most a quarter of one is unused.
-    private static let sizes: InlineArray<20, Int> = [
+    private static let sizes: InlineArray<25, Int> = [
         1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64,
+        80, 96, 112, 128, 160,
     ]
     /// The longest string, in bytes.
-    package static let longest = 1024
+    package static let longest = 2560
 
     private let base: UnsafeMutableRawPointer
     private let granules: UInt32
     /// The first granule that was never used.
     private var fresh: UInt32 = 0
     /// The first free piece of each size; each holds the number of the next one.
-    private var free = [UInt32](repeating: .max, count: 20)
+    private var free = [UInt32](repeating: .max, count: 25)
 
     /// A store of so many bytes.
     package init(capacity: Int) {

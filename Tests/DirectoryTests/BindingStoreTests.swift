@@ -46,6 +46,20 @@ struct BindingStoreTests {
         #expect(sorted == records)
     }
 
+    @Test("a binding with the longest Contact is kept whole, in the table that shorter ones lie in")
+    func longContact() {
+        let short = binding("1001", contact: "sip:1001@" + String(repeating: "h", count: 503))
+        let long = binding(
+            "1002", contact: "sip:1002@h;x=" + String(repeating: "p", count: 2035))
+        for record in [short, long] {
+            let store = BindingStore(folder: folder.path)
+            store.keep(record, now: .seconds(0))
+            store.commit(now: .seconds(0))
+        }
+        let sorted = kept(BindingStore(folder: folder.path)).sorted { $0.account < $1.account }
+        #expect(sorted == [short, long])
+    }
+
     @Test("a refresh takes the place of the binding with the same account and key")
     func refresh() {
         let store = BindingStore(folder: folder.path)

@@ -174,6 +174,24 @@ private func check(
         #expect(throws: WireError.badValue("way")) { try DirectoryToRouter(decoding: never.span) }
     }
 
+    @Test("a Contact of 2,048 bytes is told whole, and of a longer one the beginning")
+    func longContact() throws {
+        var record = Self.binding(.udp, 0)
+        record.contact = String(repeating: "c", count: Bounds.longestContact)
+        let bind = RouterToDirectory.bind(record)
+        let told = DirectoryToRouter.binding(record)
+        #expect(try RouterToDirectory(decoding: bind.encoded().span) == bind)
+        #expect(try DirectoryToRouter(decoding: told.encoded().span) == told)
+        let row = ControlReply.phone(
+            PhoneRow(
+                account: "a", transport: .udp, address: address, contact: record.contact,
+                expires: .seconds(1), userAgent: ""))
+        #expect(try ControlReply(decoding: row.encoded().span) == row)
+        record.contact += "d"
+        let longer = RouterToDirectory.bind(record)
+        #expect(try RouterToDirectory(decoding: longer.encoded().span) == bind)
+    }
+
     @Test("a binding that no frame may hold is not queued for directory")
     func queue() throws {
         func queued(_ change: (inout BindingRecord) -> Void) -> Int {

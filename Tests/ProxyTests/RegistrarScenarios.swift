@@ -310,7 +310,7 @@ import Testing
 
     @Test(
         "a Contact that names the edge or an Asterisk is refused",
-        arguments: ["203.0.113.5", "203.0.113.5:5060", "example.com", "10.0.0.10"])
+        arguments: ["203.0.113.5", "203.0.113.5:5060", "10.0.0.10"])
     func ownContact(_ host: String) throws {
         let edge = Edge()
         let answer = try Phone(edge, "alice").register(contacts: ["<sip:alice@\(host)>"])
