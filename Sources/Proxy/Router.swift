@@ -264,7 +264,7 @@ package struct Router: ~Copyable {
         self.now = now
         arrivals &+= 1
         arrival = Arrival(moment: now.monotonic, number: arrivals)
-        if flow.transport == .udp, STUN.mayBe(bytes) {
+        if flow.transport == .udp, isKeepAlive(bytes) {
             keepAlive(bytes, flow)
             return
         }

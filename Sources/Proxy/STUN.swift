@@ -1,4 +1,5 @@
 internal import Registrar
+internal import SIP
 package import Sys
 
 /// The one question of STUN that a phone asks on its SIP socket: where it is seen (RFC 5626 section 3.5.2).
@@ -7,15 +8,22 @@ package enum STUN {
     private static let headerLength = 20
 
     /// Whether a datagram may be STUN: its first two bits are zero, as no text begins (RFC 5389 section 8).
+    ///
+    /// That of before the cookie (RFC 3489 section 11.1) says its length.
     package static func mayBe(_ bytes: Span<UInt8>) -> Bool {
-        bytes.count >= headerLength && bytes[0] < 0x02 && word(bytes, 4) == cookie
+        bytes.count >= headerLength && bytes[0] < 0x02
+            && (word(bytes, 4) == cookie || saysLength(bytes))
+    }
+
+    private static func saysLength(_ bytes: Span<UInt8>) -> Bool {
+        Int(bytes[2]) << 8 | Int(bytes[3]) == bytes.count - headerLength
     }
 
     /// Whether it is a Binding Request whose attributes are whole, none of which has to be understood
     /// (RFC 5389 sections 6, 7.3.1 and 15).
     package static func isBindingRequest(_ bytes: Span<UInt8>) -> Bool {
-        guard mayBe(bytes), bytes[0] == 0, bytes[1] == 1,
-            Int(bytes[2]) << 8 | Int(bytes[3]) == bytes.count - headerLength
+        guard mayBe(bytes), bytes[0] == 0, bytes[1] == 1, word(bytes, 4) == cookie,
+            saysLength(bytes)
         else { return false }
         var at = headerLength
         while at + 4 <= bytes.count {
@@ -51,6 +59,20 @@ package enum STUN {
 }
 
 extension Router {
+    /// Whether a datagram only keeps the way through a NAT open; such are dropped, neither counted nor recorded.
+    ///
+    /// RFC 5626 section 3.5.1 has none over UDP but STUN. Phones send up to four bytes of any kind, a few zeros,
+    /// line ends or dots.
+    func isKeepAlive(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count > 4 else { return true }
+        if STUN.mayBe(bytes) { return true }
+        guard bytes.count <= 64 else { return false }
+        for place in bytes.indices where Characters.lower(bytes[place]) &- 0x61 < 26 {
+            return false
+        }
+        return true
+    }
+
     /// Tells a phone with a live binding where it is seen; everybody else hears nothing, since the answer is
     /// longer than the question and its source is not proven.
     mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {

@@ -205,10 +205,7 @@ final class RouterProcess {
         _ router: inout Router, _ batch: borrowing DatagramBatch, _ slot: Int, _ flow: Flow,
         _ now: Now
     ) {
-        let bytes = batch.bytes(slot)
-        // RFC 5626 section 3.5.1 has no CRLF over UDP, but many phones send one to keep a NAT open.
-        if bytes.count <= 4 { return }
-        router.receive(bytes, flow, now)
+        router.receive(batch.bytes(slot), flow, now)
     }
 
     // MARK: Handing out
