@@ -17,10 +17,15 @@ extension MessageWriter {
         // No chan_sip finds a caller in a tel URI.
         case .tel where isTrunk:
             append("sip:")
-            append(message.bytes(party.uri.user))
+            if user(party.uri.user, message) { append("@") }
+            appendDomain()
+        case .tel: number(party.uri, message)
+        case .other where message.bytes(party.uri.whole).isEmergencyService:
+            append("sip:")
+            appendEmergency()
             append("@")
             appendDomain()
-        case .tel, .other: append(message.bytes(party.uri.whole))
+        case .other: append(message.bytes(party.uri.whole))
         }
         append(">")
         parameters(party, message)
@@ -47,11 +52,39 @@ extension MessageWriter {
         return true
     }
 
-    /// Writes scheme, user, host and port.
-    private mutating func address(_ uri: URI, _ message: Span<UInt8>) {
+    /// Writes a user part as every Asterisk reads it; false when there is none, or nothing that can be read so.
+    private mutating func user(_ user: Slice, _ message: Span<UInt8>) -> Bool {
+        let whole = message.bytes(user)
+        let bytes = whole.extracting(0..<whole.lengthOfUser)
+        guard bytes.first(UInt8(ascii: "%")) != nil else {
+            append(bytes)
+            return !bytes.isEmpty
+        }
+        let part = UserPart(bytes)
+        // What is refused before it begins anything may stand in a dialog, where no Asterisk looks at it.
+        if part.isName { append(part.span) }
+        return part.isName
+    }
+
+    /// Writes a tel URI without its parameters; one that no Asterisk reads as a number becomes the domain.
+    private mutating func number(_ uri: URI, _ message: Span<UInt8>) {
+        let part = UserPart(message.bytes(uri.user))
+        if part.isName {
+            append("tel:")
+            append(part.span)
+        } else {
+            append("sip:")
+            appendDomain()
+        }
+    }
+
+    /// Writes scheme, user, host and port; the user in its own bytes where it is the phone's own.
+    private mutating func address(_ uri: URI, _ message: Span<UInt8>, isOwn: Bool = false) {
         append(uri.scheme == .sips ? "sips:" : "sip:")
-        if !uri.user.isEmpty {
-            append(message.bytes(isTrunk ? Self.number(uri.user, message) : uri.user))
+        if isOwn, !uri.user.isEmpty {
+            append(message.bytes(uri.user))
+            append("@")
+        } else if user(uri.user, message) {
             append("@")
         }
         append(message.bytes(uri.host))
@@ -62,12 +95,19 @@ extension MessageWriter {
 
     /// Writes the URI that a phone wants to be reached by: with the parameters that it chose for itself, but
     /// without headers, and without those that name another place or method (RFC 3261 section 19.1.1).
-    mutating func target(_ uri: URI, _ message: Span<UInt8>) {
+    ///
+    /// Its own user stays in its bytes, by which the phone knows itself when an Asterisk calls it so; that of
+    /// somebody else, to whom it sends a call on, is dialled.
+    mutating func target(_ uri: URI, _ message: Span<UInt8>, isOwn: Bool) {
         guard uri.scheme == .sip || uri.scheme == .sips else {
-            append(message.bytes(uri.whole))
+            if uri.scheme == .tel, !isOwn {
+                number(uri, message)
+            } else {
+                append(message.bytes(uri.whole))
+            }
             return
         }
-        address(uri, message)
+        address(uri, message, isOwn: isOwn)
         var list = Parameters(uri.parameters)
         while let parameter = list.next(in: message) {
             let name = message.bytes(parameter.name)
@@ -89,5 +129,32 @@ extension MessageWriter {
         guard !address.parameters.isEmpty else { return }
         append(";")
         append(value: message.bytes(address.parameters), .inward)
+    }
+
+    /// Writes a Refer-To up to the end of its user where that has to be written otherwise than the phone wrote it;
+    /// returns where the rest begins, 0 when nothing was written.
+    mutating func appendReferred(_ value: Span<UInt8>) -> Int {
+        guard let address = try? NameAddress(Slice(0, value.count), in: value),
+            !address.uri.user.isEmpty
+        else { return 0 }
+        let uri = address.uri
+        let part = UserPart(value.bytes(uri.user))
+        // A tel URI has nothing but parameters there, a SIP URI parameters and a password.
+        let end = uri.scheme == .tel ? uri.whole.end : uri.host.start - 1
+        guard part.isDialable, end > uri.user.start + part.span.count else { return 0 }
+        append(value: value.extracting(0..<uri.user.start), .inward)
+        append(part.span)
+        return end
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether a URI names an emergency service, or one of its kinds (RFC 5031 section 4.2); case does not matter.
+    var isEmergencyService: Bool {
+        let length = 15
+        guard count >= length, extracting(0..<length).isCaseless("urn:service:sos") else {
+            return false
+        }
+        return count == length || self[length] == UInt8(ascii: ".") && count > length + 1
     }
 }

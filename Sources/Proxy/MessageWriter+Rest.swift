@@ -105,8 +105,8 @@ extension MessageWriter {
     /// (RFC 3891 section 4), or an attended transfer would find no call.
     private mutating func append(referTo value: Span<UInt8>) {
         // In runs from one Call-ID to the next, so that no fold is cut in two.
-        var start = 0
-        var at = 0
+        var start = appendReferred(value)
+        var at = start
         while at < value.count {
             guard value[at] == UInt8(ascii: "%"), at + 3 <= value.count,
                 value.extracting(at..<at + 3).isCaseless("%40")

@@ -4,13 +4,6 @@ internal import Sys
 
 /// What goes to and comes from trunks as it does between any two proxies.
 extension MessageWriter {
-    /// The part of a user that is dialled: in SIP URIs made of telephone numbers parameters follow
-    /// (RFC 3261 section 19.1.6), which no dialplan reads.
-    static func number(_ user: Slice, _ message: Span<UInt8>) -> Slice {
-        guard let end = message.bytes(user).first(UInt8(ascii: ";")) else { return user }
-        return .from(user.start, to: user.start + end)
-    }
-
     /// Writes the Routes of an Asterisk's request to a trunk, but for the topmost, which leads to us.
     mutating func routes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard isTrunk else { return }

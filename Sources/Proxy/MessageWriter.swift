@@ -30,6 +30,8 @@ package struct MessageWriter: ~Copyable {
     var bodyBuffer = ByteBuffer(capacity: 65_536)
     /// Whether a session description of the message that leaves says that media is to go to an inside address.
     package internal(set) var namesInsideMedia = false
+    /// What is dialled for an emergency service that is named by its URN.
+    private var emergency: [UInt8] = []
 
     /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer to a request that has
     /// proven nothing.
@@ -53,6 +55,7 @@ package struct MessageWriter: ~Copyable {
     /// Takes over the settings that show in messages.
     package mutating func configure(_ settings: RouterSettings) {
         hosts = OutsideHosts(settings, listeners)
+        emergency = settings.calls.plan.firstEmergency
     }
 
     /// Whether everything written since `begin` fitted.
@@ -134,6 +137,11 @@ package struct MessageWriter: ~Copyable {
     mutating func appendDomain() {
         let domain = hosts.domain
         buffer.append(domain.span)
+    }
+
+    mutating func appendEmergency() {
+        let emergency = emergency
+        buffer.append(emergency.span)
     }
 
     /// Writes `sip:user@address`.
@@ -323,7 +331,7 @@ package struct MessageWriter: ~Copyable {
     package mutating func phoneContact(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard !index.contact.whole.isEmpty else { return }
         buffer.append("Contact: <")
-        target(index.contact.uri, message)
+        target(index.contact.uri, message, isOwn: index.isRequest || index.status < 300)
         buffer.append(">")
         parameters(index.contact, message)
         endLine()

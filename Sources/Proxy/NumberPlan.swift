@@ -101,6 +101,9 @@ package struct NumberPlan: Sendable {
         prefixes.sort { $0.digits.count > $1.digits.count }
     }
 
+    /// The number that an emergency service is called by which a phone names by its URN, as it is dialled.
+    var firstEmergency: [UInt8] { emergency.first ?? [] }
+
     /// Whether numbers of a country may be called at all.
     func allows(_ country: Country) -> Bool { allowed.isEmpty || allowed.contains(country) }
 
@@ -142,6 +145,7 @@ package struct NumberPlan: Sendable {
         var count = 0
         var at = 0
         while at < user.count, count < longest {
+            // The user of an Asterisk's Contact may be escaped, which stands for the number of an older call.
             let (byte, next) = user.unescaped(at: at)
             at = next
             switch byte {

@@ -31,12 +31,10 @@ extension Router {
             return nil
         }
         arrival.isAnswered = true
-        let name = bytes.bytes(accountName(index))
-        let mark = NameTable.hash(name)
+        let name = accountName(bytes, index)
+        let mark = NameTable.hash(name.span)
         guard mayTry(mark, bytes, index, flow, replayed) else { return nil }
-        guard name.count <= Accounts.longestName, !name.isEmpty,
-            let account = accounts.number(name)
-        else {
+        guard name.isName, let account = accounts.number(name.span) else {
             wrong(bytes, index, flow, "unknown-account")
             return nil
         }
@@ -82,8 +80,9 @@ extension Router {
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
-    func accountName(_ index: borrowing MessageIndex) -> Slice {
-        index.method == .register ? index.to.uri.user : index.from.uri.user
+    func accountName(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UserPart {
+        UserPart(
+            bytes.bytes(index.method == .register ? index.to.uri.user : index.from.uri.user))
     }
 
     private mutating func verify(

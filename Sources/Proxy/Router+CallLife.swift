@@ -30,16 +30,25 @@ extension Router {
         call.mark = dialled.mark
         call.isUnlocated = call.isAbroad && isUnlocated(exchange.flow.peer.ip)
         let contact = Self.contact(bytes, index)
+        let peer = peer(of: exchange, isFromPhone: call.isFromPhone, bytes, index)
         addPieces(
             &call, bytes, index,
             phone: bytes.bytes(call.isFromPhone ? contact.whole : .empty),
             asterisk: bytes.bytes(call.isFromPhone ? .empty : contact.user),
-            peer: bytes.bytes(
-                call.isFromPhone || exchange.isTrunk
-                    ? index.requestURI.user : index.from.uri.user),
+            peer: peer.span,
             route: exchange.isTrunk && call.isFromPhone
                 ? Self.values(.recordRoute, bytes, index) : [])
         exchanges[handle].call = keep(&call, bytes, index)
+    }
+
+    /// What is shown as the other end of a call: who is dialled, or who calls.
+    private func peer(
+        of exchange: Exchange, isFromPhone: Bool, _ bytes: Span<UInt8>,
+        _ index: borrowing MessageIndex
+    ) -> UserPart {
+        if isFromPhone { return UserPart(texts.span(exchange.user)) }
+        return UserPart(
+            bytes.bytes(exchange.isTrunk ? index.requestURI.user : index.from.uri.user))
     }
 
     /// A call was not answered by anybody.

@@ -10,12 +10,13 @@ extension Router {
     ///
     /// A request that calls nobody dials nothing of note.
     mutating func mayBegin(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ account: Int32, _ user: UserPart, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        _ flow: Flow
     ) -> Dialled? {
         switch index.method {
         case .invite:
             guard hasRoom(account, bytes, index, flow) else { return nil }
-            return mayCall(account, bytes.bytes(index.requestURI.user), bytes, index, flow)
+            return mayCall(account, user.span, bytes, index, flow)
         case .refer:
             return mayTransfer(account, .none, bytes, index, flow) ? Dialled(.home) : nil
         default: return Dialled(.home)
@@ -134,17 +135,17 @@ extension Router {
                 refuse(bytes, index, flow, 403, "Forbidden", "dial-string")
                 return false
             }
-            let user = bytes.bytes(address.uri.user)
+            let user = UserPart(bytes.bytes(address.uri.user))
             if isToken(address.uri, account, bytes) {
                 // Somebody who is already in a call, whoever that is.
                 for call in calls.handles(of: account) { calls[call].isTransferred = true }
                 continue
             }
-            guard isDialable(user) else {
+            guard user.isDialable else {
                 refuse(bytes, index, flow, 403, "Forbidden", "dial-string")
                 return false
             }
-            guard mayTransfer(account, dialog, to: user, bytes, index, flow) else {
+            guard mayTransfer(account, dialog, to: user.span, bytes, index, flow) else {
                 reply(bytes, index, flow, 403, "Forbidden")
                 return false
             }
@@ -240,13 +241,13 @@ extension Router {
         _ account: Int32, to value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ flow: Flow
     ) -> Bool {
-        guard let address = try? NameAddress(value, in: bytes),
-            isDialable(bytes.bytes(address.uri.user))
-        else {
+        let address = try? NameAddress(value, in: bytes)
+        let part = UserPart(bytes.bytes(address?.uri.user ?? .empty))
+        guard part.isDialable else {
             refuseRecord("dial-string", 403, index, bytes, flow)
             return false
         }
-        let user = bytes.bytes(address.uri.user)
+        let user = part.span
         let dialled = settings.calls.plan.read(user)
         let request = judgedMark(bytes, index) ^ NameTable.hash(user)
         let verdict = judge(account, dialled, request, flow)

@@ -187,7 +187,7 @@ extension Router {
             // begin many calls at once, as a PBX does that never registers.
             proof != .none, !defence.hasAuthenticated(flow.peer.ip)
         else { return true }
-        let number = NameTable.hash(bytes.bytes(index.requestURI.user))
+        let number = NameTable.hash(UserPart(bytes.bytes(index.requestURI.user)).span)
         offence(.numbersSwept, flow, mark: number)
         offence(.strangerCalls, flow)
         return !defence.isBanned(flow.peer.ip, now.monotonic)

@@ -7,7 +7,7 @@ extension Router {
     /// Whether a digest's `uri` names what the Request-URI names (RFC 7616 section 3.4.6): this is the first hop,
     /// and nobody has rewritten it on the way.
     ///
-    /// The user is compared as it means, not as it is escaped; a token of ours in its bytes. The host is a served
+    /// The user is compared as it means, without parameters and escapes; a token of ours in its bytes. The host is a served
     /// domain or an address of ours, whichever. Ports and parameters are not compared: phones write them into one
     /// and not into the other. A REGISTER names no user there; whose bindings it changes stands in To.
     func isFor(_ uri: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
@@ -17,12 +17,17 @@ extension Router {
         guard named.scheme != .tel, asked.scheme != .tel else {
             return named.scheme == asked.scheme && users.0.isSameNumber(users.1)
         }
+        guard asked.scheme != .other else {
+            return bytes.bytes(named.whole).equalsCaseless(bytes.bytes(asked.whole))
+        }
         guard named.scheme == .sip || named.scheme == .sips, isOurHost(named, bytes) else {
             return false
         }
         if index.method == .register { return true }
-        return asked.user.length >= Self.shortestToken
-            ? users.0.equals(users.1) : users.0.equalsUnescaped(users.1)
+        let meant = users.0.extracting(0..<users.0.lengthOfUser)
+        let dialled = users.1.extracting(0..<users.1.lengthOfUser)
+        return dialled.count >= Self.shortestToken
+            ? meant.equals(dialled) : meant.equalsUnescaped(dialled)
     }
 
     /// Whether a URI's host is a served domain, or the address of an outside endpoint.

@@ -99,8 +99,9 @@ extension Router {
     private mutating func answerInsideOptions(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
-        let user = bytes.bytes(index.requestURI.user)
-        let isThere = user.isEmpty || accounts.find(user).map { hasReachablePhone($0) } ?? false
+        let user = UserPart(bytes.bytes(index.requestURI.user))
+        let isThere =
+            user.isEmpty || accounts.find(user.span).map { hasReachablePhone($0) } ?? false
         if isThere {
             reply(bytes, index, flow, 200, "OK")
         } else {
@@ -121,7 +122,9 @@ extension Router {
     private mutating func callPhones(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
-        guard let account = accounts.find(bytes.bytes(index.requestURI.user)),
+        // An Asterisk may have escaped what we have registered.
+        let name = UserPart(bytes.bytes(index.requestURI.user))
+        guard let account = accounts.find(name.span),
             hasReachablePhone(account)
         else {
             refuse(bytes, index, flow, 480, "Temporarily Unavailable", "not-registered")

@@ -89,10 +89,32 @@ extension Router {
         return false
     }
 
-    /// Whether a request is for a served domain, or for a number dialled by somebody who names one.
+    /// Whether a request is for a served domain, or for a number or an emergency service called by somebody who
+    /// names one.
     func isForUs(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
-        guard index.requestURI.scheme == .tel else { return isServed(bytes, index.requestURI) }
-        return index.method != .register && namesServed(bytes, index)
+        switch index.requestURI.scheme {
+        case .sip, .sips: isServed(bytes, index.requestURI)
+        case .tel: index.method != .register && namesServed(bytes, index)
+        case .other: isEmergencyCall(bytes, index) && namesServed(bytes, index)
+        }
+    }
+
+    /// Whether a request belongs to a call to an emergency service that is named by its URN (RFC 5031).
+    private func isEmergencyCall(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        switch index.method {
+        case .invite, .ack, .cancel:
+            !settings.calls.plan.firstEmergency.isEmpty
+                && bytes.bytes(index.requestURI.whole).isEmergencyService
+        default: false
+        }
+    }
+
+    /// What a phone's request dials: the user of its Request-URI, or for an emergency service its number.
+    private func dialledUser(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> UserPart {
+        guard index.requestURI.scheme == .other else {
+            return UserPart(bytes.bytes(index.requestURI.user))
+        }
+        return UserPart(settings.calls.plan.firstEmergency.span)
     }
 
     /// Whether From or To names a served domain, as a scan that only tries addresses does not.
@@ -209,46 +231,27 @@ extension Router {
             return
         }
         guard let account = authenticate(bytes, index, flow, replayed) else { return }
-        let called = bytes.bytes(index.to.uri.user)
-        guard isDialable(bytes.bytes(index.requestURI.user)), called.isEmpty || isDialable(called)
-        else {
+        let user = dialledUser(bytes, index)
+        guard user.isDialable, isCallable(bytes, index.to.uri) else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }
-        guard let dialled = mayBegin(account, bytes, index, flow),
+        guard let dialled = mayBegin(account, user, bytes, index, flow),
             let handle = openUnmerged(bytes, index, flow, of: account)
         else { return }
         let decision =
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
         decided(decision, 100, index, bytes, flow)
-        keepUser(bytes.bytes(index.requestURI.user), handle)
+        keepUser(user.span, handle)
         beginCall(handle, .made, dialled, bytes, index)
         guard let asterisk = chooseAsterisk(handle) else { return }
         forward(handle, to: asterisk, bytes, index)
     }
 
-    /// Whether a user part is safe for any dialplan: what could be taken for a channel, a separator or an
-    /// expression there is not.
-    func isDialable(_ user: Span<UInt8>) -> Bool {
-        guard !user.isEmpty, user.count <= 64 else { return false }
-        var at = 0
-        while at < user.count {
-            switch user[at] {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "+"), UInt8(ascii: "*"), UInt8(ascii: "#"), UInt8(ascii: "-"):
-                at += 1
-            case UInt8(ascii: "%"):
-                // Only an escaped # or *, which many phones write so.
-                guard at + 2 < user.count, user[at + 1] == UInt8(ascii: "2"),
-                    user[at + 2] == UInt8(ascii: "3")
-                        || Characters.lower(user[at + 2]) == UInt8(ascii: "a")
-                else { return false }
-                at += 3
-            default: return false
-            }
-        }
-        return true
+    /// Whether whom a To names is safe for any dialplan; it may name nobody.
+    func isCallable(_ bytes: Span<UInt8>, _ uri: URI) -> Bool {
+        uri.user.isEmpty || UserPart(bytes.bytes(uri.user)).isDialable
     }
 }
 

@@ -36,7 +36,8 @@ extension Router {
         var token = old
         token.dialog = writer.tokens.dialog(
             callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
-        let from = bytes.bytes(index.from.uri.user)
+        let name = UserPart(bytes.bytes(index.from.uri.user))
+        let from = name.span
         if let trunk, Self.mark(&writer, accounts, trunks[trunk].account) == mark {
             token.account = Self.tokenAccount(&writer, accounts, trunks[trunk].account)
         } else if writer.tokens.mark(from) == mark {
@@ -98,8 +99,9 @@ extension Router {
         guard user.count >= Self.shortestToken, index.requestURI.scheme != .tel else {
             return false
         }
-        if isStranger, !replayed { offence(.forgedToken, flow) }
+        // No letter of a token is that of a number with its parameters.
         for place in user.indices where !Base64URL.isLetter(user[place]) { return false }
+        if isStranger, !replayed { offence(.forgedToken, flow) }
         guard !index.to.tag.isEmpty || trunk == nil && !isForUs(bytes, index) else { return false }
         let isKnown = !isStranger || trunk != nil || flow.transport.isStream
         let isSilent = !isKnown && !isForUs(bytes, index)
@@ -150,7 +152,8 @@ extension Router {
         of token: AsteriskToken, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
         _ call: Handle
     ) -> Int32 {
-        let from = bytes.bytes(index.from.uri.user)
+        let name = UserPart(bytes.bytes(index.from.uri.user))
+        let from = name.span
         var account: Int32 = -1
         if call.exists {
             account = calls[call].account

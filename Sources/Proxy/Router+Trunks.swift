@@ -133,7 +133,10 @@ extension Router {
             return
         }
         let account = trunks[number].account
-        guard isDialable(token, account, bytes, index) else {
+        let user = UserPart(bytes.bytes(index.requestURI.user))
+        guard token.map({ isName(of: account, $0.account) }) ?? user.isDialable,
+            isCallable(bytes, index.to.uri)
+        else {
             refuse(bytes, index, flow, 404, "Not Found", "dial-string")
             return
         }
@@ -149,7 +152,7 @@ extension Router {
         if let token {
             keepUser(token.user.span, handle)
         } else {
-            keepUser(bytes.bytes(MessageWriter.number(index.requestURI.user, bytes)), handle)
+            keepUser(user.span, handle)
         }
         beginCall(handle, .made, Dialled(.home), bytes, index)
         guard let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
@@ -172,17 +175,6 @@ extension Router {
         return false
     }
 
-    /// Whether what a trunk calls is safe for any dialplan.
-    private mutating func isDialable(
-        _ token: RegistrationToken?, _ account: Int32, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex
-    ) -> Bool {
-        let called = bytes.bytes(MessageWriter.number(index.to.uri.user, bytes))
-        guard called.isEmpty || isDialable(called) else { return false }
-        if let token { return isName(of: account, token.account) }
-        return isDialable(bytes.bytes(MessageWriter.number(index.requestURI.user, bytes)))
-    }
-
     /// The Asterisk that a registration at the trunk is of, unless it is out of use.
     private mutating func asterisk(of token: RegistrationToken, _ handle: Handle) -> SocketAddress?
     {
@@ -201,23 +193,24 @@ extension Router {
     private mutating func caller(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
     ) -> TrunkCaller? {
-        let name = bytes.bytes(index.from.uri.user)
+        let name = UserPart(bytes.bytes(index.from.uri.user))
         switch writtenCaller(name) {
         case .trunk: return .trunk
         case .anonymous:
             return isAccount(Self.anonymous.span, bytes, index, flow, replayed)
                 .map { $0 ? .trunk : .anonymous }
         case .asWritten:
-            return isAccount(name, bytes, index, flow, replayed).map { $0 ? .trunk : .asWritten }
+            return isAccount(name.span, bytes, index, flow, replayed)
+                .map { $0 ? .trunk : .asWritten }
         }
     }
 
     /// Who stands for a caller of whom nobody is asked: a number stays, since nothing else can be compared
     /// with account names as every Asterisk does, which does not look at the case.
-    func writtenCaller(_ name: Span<UInt8>) -> TrunkCaller {
-        guard isDialable(name), !name.isCaseless("anonymous") else { return .anonymous }
+    func writtenCaller(_ user: UserPart) -> TrunkCaller {
+        let name = user.span
+        guard user.isDialable, !name.isCaseless("anonymous") else { return .anonymous }
         for place in name.indices {
-            if name[place] == UInt8(ascii: "%") { return .anonymous }
             if Characters.lower(name[place]) &- 0x61 < 26 || name[place] == UInt8(ascii: "_") {
                 return .trunk
             }
@@ -230,7 +223,7 @@ extension Router {
     func caller(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int32?
     ) -> TrunkCaller {
-        trunk == nil ? .asWritten : writtenCaller(bytes.bytes(index.from.uri.user))
+        trunk == nil ? .asWritten : writtenCaller(UserPart(bytes.bytes(index.from.uri.user)))
     }
 
     /// What stands for a caller who is not named (RFC 3323 section 4.1.1.3).

@@ -28,7 +28,7 @@ extension Router {
     ) -> Bool {
         let ip = flow.peer.ip
         guard !isTrusted(ip), !settings.isObserving,
-            !isRegistered(bytes.bytes(accountName(index)), by: flow)
+            isStranger || !isRegistered(accountName(bytes, index).span, by: flow)
         else { return true }
         if defence.isPairHeld(ip, mark, now.monotonic) {
             refuseLater("account-held", bytes, index, flow)
@@ -67,7 +67,8 @@ extension Router {
         }
         let isUnavailable = isUnavailable(flow)
         refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
-        let name = bytes.bytes(accountName(index))
+        let account = accountName(bytes, index)
+        let name = account.span
         let mark = NameTable.hash(name)
         let isResident = defence.isResident(ip, now.monotonic)
         if isResident, !isTrusted(ip), !isRegistered(name, by: flow) {

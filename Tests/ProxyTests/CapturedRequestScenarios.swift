@@ -303,6 +303,7 @@ import Testing
             ("sip:100@example.com;transport=udp", "sip:100@EXAMPLE.com"),
             ("sip:100@example.com", "sip:%31%30%30@example.com"),
             ("sip:%2a100@example.com", "sip:*100@example.com"),
+            ("sip:100;phone-context=national@example.com", "sip:100@example.com"),
             ("sip:100@example.com", "sip:100@203.0.113.5"),
             ("sip:100@example.com", "sips:100@example.com"),
             ("tel:+43-1234", "tel:+431(234)"),

@@ -110,7 +110,8 @@ package final class Phone: Peer {
         return wire(
             [
                 "\(method) \(uri) SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
-                "From: <\(own)>;tag=\(name)1", "To: <\(target)>", "Call-ID: \(callID)",
+                "From: <\(own)>;tag=\(name.filter { $0 != "#" })1", "To: <\(target)>",
+                "Call-ID: \(callID)",
                 "CSeq: \(sequence) \(method)",
                 "User-Agent: Phone T42 66.86.0.15 \(String(repeating: "x", count: 160))",
                 "Allow: INVITE, INFO, PRACK, ACK, BYE, CANCEL, OPTIONS, NOTIFY, REGISTER,"
