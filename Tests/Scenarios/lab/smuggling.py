@@ -177,16 +177,19 @@ BYTES = [
 ]
 ESCAPED = [
     Row(f"{text.decode()} as the number", "3.16", user(text), CHALLENGED, "404")
-    for text in [b"600%00", b"600%0d%0aRoute:", b"600%40198.19.0.10", b"101%20", b"6%300", b"%36%30%30"]
+    for text in [b"600%00", b"600%0d%0aRoute:", b"600%40198.19.0.10", b"101%20", b"%2536%2530%2530", b"600%3bx"]
 ] + [
     Row(f"{text.decode()} as the number", "3.18, AST-2010-002", user(text), CHALLENGED, "404")
     for text in [
-        b"100&SIP/trunk/0044207", b"100,1,Hangup", b"$%7BEXTEN%7D", b"600'--", b"600;x=y", b"(600)", b"600=1", b"~600", b"a" * 65,
+        b"100&SIP/trunk/0044207", b"100,1,Hangup", b"$%7BEXTEN%7D", b"600'--", b"(600)", b"600=1", b"~600", b"a" * 65,
     ]
+] + [
+    Row(f"{text.decode()} as the number", "3.16", user(text), CHALLENGED, PASSED)
+    for text in [b"6%300", b"%36%30%30", b"600;x=" + HIDDEN, b"600:" + HIDDEN]
 ] + [
     Row("%00 in To alone", "3.16", header(b"To", lambda value: value.replace(b"600", b"600%00")), CHALLENGED, "404"),
     Row("& in To alone", "3.18", header(b"To", lambda value: value.replace(b"600", b"600&SIP/x")), CHALLENGED, "404"),
-    Row("another account with an escape", "3.16", header(b"From", lambda value: value.replace(b"1003", b"%31003")), CHALLENGED, CHALLENGED),
+    Row("another account with an escape", "3.16", header(b"From", lambda value: value.replace(b"1003", b"%31003")), CHALLENGED, PASSED),
     Row("a line end in From's user", "3.16", header(b"From", lambda value: value.replace(b"1003", b"1003%0d%0a")), CHALLENGED, CHALLENGED),
     Row("SQL as the account", "3.18", header(b"From", lambda value: value.replace(b"1003", b"1003'or'1'='1")), CHALLENGED, CHALLENGED),
     Row("a comma in the account", "3.16", header(b"From", lambda value: value.replace(b"1003", b"1003,1002")), CHALLENGED, CHALLENGED),
