@@ -58,7 +58,7 @@ extension Phone {
         let answer = try phone.ask("MESSAGE", "sip:100@example.com", changed: changes)
         #expect(answer == nil)
         let message = try Asterisk(edge).expect("MESSAGE")
-        #expect(message["From"] == "<sip:\(name)@example.com>;tag=\(name.filter { $0 != "#" })1")
+        #expect(message["From"] == "<sip:\(name)@example.com>;tag=\(phone.tag)")
     }
 
     @Test(

@@ -100,6 +100,9 @@ package final class Phone: Peer {
         if transport.isStream { edge.router.opened(flow) }
     }
 
+    /// The tag of its requests out of any dialog: its name, as far as that is a token.
+    package var tag: String { name.replacing("#", with: "") + "1" }
+
     /// A request of its own, out of any dialog.
     package func request(
         _ method: String, _ uri: String, callID: String, sequence: Int, to: String? = nil,
@@ -110,7 +113,7 @@ package final class Phone: Peer {
         return wire(
             [
                 "\(method) \(uri) SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
-                "From: <\(own)>;tag=\(name.filter { $0 != "#" })1", "To: <\(target)>",
+                "From: <\(own)>;tag=\(tag)", "To: <\(target)>",
                 "Call-ID: \(callID)",
                 "CSeq: \(sequence) \(method)",
                 "User-Agent: Phone T42 66.86.0.15 \(String(repeating: "x", count: 160))",
