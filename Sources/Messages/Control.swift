@@ -368,6 +368,9 @@ extension ControlReply {
 }
 
 extension ControlReply {
+    /// The name of the finding that an address was answered in short form, or not at all.
+    package static let unusualAnswers = "answers by UDP"
+
     /// The kind of a frame that holds a ban.
     static let banKind: UInt8 = 4
 }

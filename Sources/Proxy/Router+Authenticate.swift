@@ -163,10 +163,12 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
     ) {
         let isRegister = index.method == .register
+        let rest = challengeRest(isRegister: isRegister, isStale: stale)
         if isRegister {
-            beginReply(bytes, index, flow, 401, "Unauthorized")
+            beginReply(bytes, index, flow, 401, "Unauthorized", rest: rest)
         } else {
-            beginReply(bytes, index, flow, 407, "Proxy Authentication Required")
+            beginReply(
+                bytes, index, flow, 407, "Proxy Authentication Required", rest: rest)
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {

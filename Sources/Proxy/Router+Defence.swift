@@ -1,3 +1,4 @@
+internal import Digest
 internal import Journal
 package import Messages
 package import Registrar
@@ -37,12 +38,12 @@ extension Router {
         return false
     }
 
-    /// How many messages that nobody looks at are remembered, so that a flood of them leaves the others known.
-    private static let droppedRate = Rate(perSecond: 20, burst: 200)
+    /// How many messages of a kind that comes in floods are remembered, so that a flood leaves the others known.
+    static let keptRate = Rate(perSecond: 20, burst: 200)
 
     /// Keeps for `rempart explain` that a message was dropped without a look at it.
     private mutating func dropped(_ reason: String, _ flow: Flow) {
-        guard droppedTokens.take(Self.droppedRate, now.monotonic) else { return }
+        guard droppedTokens.take(Self.keptRate, now.monotonic) else { return }
         keepDecision(reason, 0, 0, .other, flow)
     }
 
@@ -86,18 +87,37 @@ extension Router {
     /// Whether the sender has proven nothing, and is not one of `defence.allow`.
     private var isUnproven: Bool { proof == .none && replyLimit < .max }
 
-    /// Whether the answer that is begun now has to be short: the long form would not fit, or it has been
-    /// sent to this address too often.
-    func mustBeShort(_ flow: Flow) -> Bool {
-        guard isUnproven else { return false }
-        // What a long answer has beside the lines of its request, with room: status line, tag, source, challenges.
-        let most = 220 + settings.algorithms.count * (150 + settings.realm.count)
-        guard most <= (Self.growth - 1) * replyLimit else { return true }
-        let ip = flow.peer.ip
-        return !settings.isObserving
-            && !defence.mayBeLong(
-                ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), now.monotonic)
+    /// Why an answer was sent in short form, and why none was.
+    static let shortAnswer = "short-answer"
+    static let noAnswerLeft = "answers-used-up"
+
+    /// How many bytes "Content-Length: 0" and the empty line have.
+    private static let endLength = 21
+    /// How many bytes follow the lines of the request in an answer that says no more than Retry-After.
+    static let plainRest = endLength + 17
+
+    /// How many bytes follow them in a challenge in long form.
+    func challengeRest(isRegister: Bool, isStale: Bool) -> Int {
+        var rest = Self.endLength
+        for algorithm in settings.algorithms {
+            // The name, `Digest realm="",nonce="",algorithm=,qop="auth"`, the line end, and what stands in them.
+            rest += (isRegister ? 18 : 20) + 46 + 2
+            rest += settings.realm.count + 24 + algorithm.name.utf8CodeUnitCount
+            if isStale { rest += 11 }
+        }
+        return rest
     }
+
+    /// Whether the sender of the message in hand has an answer in long form left.
+    func mayBeLong(_ flow: Flow) -> Bool {
+        guard isUnproven, !settings.isObserving else { return true }
+        let ip = flow.peer.ip
+        return defence.mayBeLong(
+            ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), now.monotonic)
+    }
+
+    /// Whether an answer of such a length may go to the sender of the message in hand.
+    func fits(_ length: Int) -> Bool { !isUnproven || length <= Self.growth * replyLimit }
 
     /// Whether the answer in the writer may go out: to who has proven nothing it is at most three times as
     /// long as what was asked, and there is one left for him.
@@ -110,7 +130,7 @@ extension Router {
     /// The same of an answer of such a length.
     mutating func mayAnswer(_ flow: Flow, length: Int, isCompact: Bool) -> Bool {
         guard isUnproven else { return true }
-        guard length <= Self.growth * replyLimit else { return false }
+        guard fits(length) else { return false }
         let ip = flow.peer.ip
         return settings.isObserving
             || defence.maySpend(

@@ -31,11 +31,34 @@ extension Router {
         rows +=
             known.isEmpty
             ? [("proven", "nothing: it may be forged, so nothing is counted against it")] : known
+        rows += unusualAnswers(ip)
         let moment = now.sinceEpoch
         for decision in recent.find(Self.told, where: { $0.source == ip }) {
             rows.append(Self.said(decision, moment))
         }
         return rows.map { .finding(name: $0.0, value: $0.1) }
+    }
+
+    /// That requests in the name of an address were answered in short form or not at all, when that is so.
+    ///
+    /// The phones there may be unable to read the one, and hear nothing of the other.
+    private func unusualAnswers(_ ip: IPAddress) -> [(String, String)] {
+        let found = recent.find(.max) {
+            $0.source == ip && [Self.shortAnswer, Self.noAnswerLeft].contains($0.reason)
+        }
+        guard let last = found.first else { return [] }
+        let unanswered = found.count { $0.reason == Self.noAnswerLeft }
+        let counts = [(found.count - unanswered, "in short form"), (unanswered, "not sent")]
+        let said = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        let age = (now.sinceEpoch - last.moment).seconds
+        return [
+            (
+                ControlReply.unusualAnswers,
+                said.joined(separator: ", ") + ", the last \(age) s ago: more was asked than"
+                    + " defence.replies and defence.packets allow, or in less than a third of"
+                    + " the answer's bytes; TCP and TLS have no such bound"
+            )
+        ]
     }
 
     private func explain(callID: String) -> [ControlReply] {

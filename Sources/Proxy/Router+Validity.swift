@@ -135,7 +135,9 @@ extension Router {
     private mutating func refuseExtensions(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ name: HeaderName
     ) {
-        beginReply(bytes, index, flow, 420, "Bad Extension")
+        // The line of their names is hardly longer than the request, which has them all.
+        beginReply(
+            bytes, index, flow, 420, "Bad Extension", rest: Self.plainRest + bytes.count)
         var isFirst = true
         var values = FieldValues(name)
         while let option = values.next(bytes, index) {

@@ -122,6 +122,8 @@ package struct Router: ~Copyable {
     /// In whose name no datagram comes from outside.
     var insideSources = AddressRanges()
     var droppedTokens = TokenBucket()
+    var shortTokens = TokenBucket()
+    var unansweredTokens = TokenBucket()
     /// How many places of residents a banner that was started anew has been told of, and when the next follow.
     var residentsTold = Int.max
     var nextTelling = Milliseconds(0)
@@ -140,8 +142,9 @@ package struct Router: ~Copyable {
     var isStranger = false
     /// Its length in bytes, which bounds the answer to it; the greatest number when nothing does.
     var replyLimit = Int.max
-    /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, and its method.
-    private var asked = (callID: UInt64(0), method: Method.other)
+    /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, its method, and the
+    /// status that it is answered with.
+    private var asked = (callID: UInt64(0), method: Method.other, status: UInt16(0))
     /// What else is known of it.
     var arrival = Arrival()
     private var arrivals: UInt64 = 0
@@ -354,16 +357,23 @@ package struct Router: ~Copyable {
     // MARK: Answers without a transaction
 
     /// Begins an answer to a request: its status line and the lines that repeat the request.
+    ///
+    /// `rest` is how many bytes follow in long form, which is written when all of it fits.
     mutating func beginReply(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
-        _ reason: StaticString
+        _ reason: StaticString, rest: Int = Router.plainRest
     ) {
-        writer.begin(status: status, reason, isCompact: mustBeShort(flow))
-        if replyLimit < .max { asked = (NameTable.hash(bytes.bytes(index.callID)), index.method) }
+        if replyLimit < .max {
+            asked = (NameTable.hash(bytes.bytes(index.callID)), index.method, status)
+        }
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
         let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
         scratch.append(hex: tag, digits: 16)
+        writer.begin(status: status, reason, isCompact: !mayBeLong(flow))
+        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
+        guard !writer.isCompact, !fits(writer.buffer.count + rest) else { return }
+        writer.begin(status: status, reason, isCompact: true)
         Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
     }
 
@@ -380,8 +390,10 @@ package struct Router: ~Copyable {
         guard writer.isWhole else { return }
         if mayAnswer(flow) {
             outbox.append(writer.buffer, to: flow)
-        } else {
-            keepDecision("answers-used-up", 0, asked.callID, asked.method, flow)
+            guard writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) else { return }
+            keepDecision(Self.shortAnswer, asked.status, asked.callID, asked.method, flow)
+        } else if unansweredTokens.take(Self.keptRate, now.monotonic) {
+            keepDecision(Self.noAnswerLeft, 0, asked.callID, asked.method, flow)
         }
     }
 

@@ -20,9 +20,7 @@ struct Explain: ParsableCommand {
     }
 
     func run() throws {
-        let rows = try daemon.ask(.explain(what)).compactMap { reply in
-            if case .finding(let name, let value) = reply { (name, value) } else { nil }
-        }
+        let rows = Why.findings(try daemon.ask(.explain(what)))
         table.show(json: Why.json(rows), text: Why.text(rows, now: Clock.sinceEpoch))
     }
 }

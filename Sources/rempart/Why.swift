@@ -16,10 +16,26 @@ struct Why: ParsableCommand {
     func validate() throws { _ = try Ban.address(address) }
 
     func run() throws {
-        let rows = try daemon.ask(.why(try Ban.address(address))).compactMap { reply in
+        let rows = try Self.rows(of: try Ban.address(address)) { try daemon.ask($0) }
+        table.show(json: Self.json(rows), text: Self.text(rows, now: Clock.sinceEpoch))
+    }
+
+    /// What banner knows of an address, and what sip-router says of the answers that it got.
+    ///
+    /// What banner knows is told even when sip-router says nothing.
+    static func rows(
+        of address: IPAddress, _ ask: (ControlRequest) throws -> [ControlReply]
+    ) throws -> [(name: String, value: String)] {
+        let known = findings(try ask(.why(address)))
+        let decided = findings((try? ask(.explain("\(address)"))) ?? [])
+        return known + decided.filter { $0.name == ControlReply.unusualAnswers }
+    }
+
+    /// The findings among the rows of an answer.
+    static func findings(_ rows: [ControlReply]) -> [(name: String, value: String)] {
+        rows.compactMap { reply in
             if case .finding(let name, let value) = reply { (name, value) } else { nil }
         }
-        table.show(json: Self.json(rows), text: Self.text(rows, now: Clock.sinceEpoch))
     }
 
     /// The findings whose value is a moment in seconds since 1970.

@@ -56,6 +56,16 @@ private func asked(_ method: String, _ phone: Phone, _ extra: [String] = []) -> 
     plain(phone, method, "sip:\(method == "REGISTER" ? "" : "bob@")example.com", extra)
 }
 
+/// A request of as few bytes as there can be, and some more.
+private func minimal(_ method: String, _ padding: Int) -> [UInt8] {
+    let lines =
+        [
+            "\(method) sip:example.com SIP/2.0", "v:SIP/2.0/UDP a", "f:<sip:a@example.com>;tag=1",
+            "t:<sip:a@example.com>", "i:1", "CSeq:1 \(method)",
+        ] + (padding == 0 ? [] : ["s:\(String(repeating: "x", count: padding))"])
+    return Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
+}
+
 /// The first address of a network of documentation, by its family.
 private let victims = ["192.0.2.66", "[2001:db8:7::66]"]
 
@@ -95,16 +105,73 @@ struct AnswerScenarios {
 
     @Test("a request that is too short for the long form of its answer gets the short one")
     func shortest() {
-        let edge = Edge()
+        let edge = Edge([.algorithm(.sha256), .algorithm(.md5)])
         let phone = Phone(edge, "alice", at: "192.0.2.66:5060")
-        let request = wire([
-            "REGISTER sip:example.com SIP/2.0", "v: SIP/2.0/UDP a", "f: <sip:a@example.com>",
-            "t: <sip:a@example.com>", "i: 1", "CSeq: 1 REGISTER",
-        ])
+        let request = minimal("REGISTER", 0)
         phone.send(request)
         let answers = phone.all()
         #expect(answers.map(\.status) == [401])
         #expect(answers.allSatisfy { $0.isCompact && $0.length <= 3 * request.count })
+    }
+
+    @Test(
+        "a challenge is short exactly where the long one would be more than three times the request",
+        arguments: ["REGISTER", "INVITE"], ["192.0.2.66:5060", "[2001:db8::66]:5060"])
+    func exact(_ method: String, _ place: String) throws {
+        let edge = Edge([.algorithm(.sha256), .algorithm(.md5)])
+        let phone = Phone(edge, "alice", at: place)
+        var sizes: [Int: (isShort: Bool, length: Int)] = [:]
+        for padding in 0..<120 {
+            let request = minimal(method, padding)
+            phone.send(request)
+            let answer = try #require(phone.next())
+            sizes[request.count] = (answer.isCompact, answer.length)
+            edge.advance(.seconds(1))
+        }
+        let shortest = try #require(sizes.filter { !$0.value.isShort }.keys.min())
+        let length = try #require(sizes[shortest]).length
+        #expect(sizes.allSatisfy { $0.value.isShort == (3 * $0.key < length) })
+        // Both kinds were seen.
+        #expect(sizes.contains { $0.value.isShort })
+    }
+
+    @Test("a phone's REGISTER of 464 bytes and a minimal one of 282 get a 401 in long form")
+    func minimalRegisters() {
+        for length in [282, 294, 302, 316, 328, 335, 342, 352, 464] {
+            let edge = Edge()
+            let phone = Phone(edge, "alice", at: "192.0.2.66:5060")
+            let request = minimal("REGISTER", length - minimal("REGISTER", 1).count + 1)
+            #expect(request.count == length)
+            phone.send(request)
+            let answers = phone.all()
+            #expect(answers.map(\.status) == [401])
+            #expect(answers.allSatisfy { !$0.isCompact })
+            let said = edge.router.explain("192.0.2.66").map { "\($0)" }.joined()
+            #expect(!said.contains("short"), "\(said)")
+        }
+    }
+
+    @Test("explain says that an address is answered in short form, and says nothing of another one")
+    func explained() {
+        let edge = Edge([.algorithm(.sha256), .algorithm(.md5)])
+        let phone = Phone(edge, "alice", at: "192.0.2.66:5060")
+        phone.send(minimal("REGISTER", 0))
+        let said = edge.router.explain("192.0.2.66").map { "\($0)" }.joined()
+        #expect(said.contains("1 in short form, the last 0 s ago"), "\(said)")
+        #expect(said.contains(": short-answer, 401"), "\(said)")
+        #expect(!edge.router.explain("192.0.2.67").map { "\($0)" }.joined().contains("short"))
+    }
+
+    @Test("a flood of short answers leaves in mind what was decided about others before")
+    func mindful() {
+        let edge = Edge()
+        let other = Phone(edge, "bob", at: "192.0.2.67:5060")
+        other.send(plain(other, "FOO", "sip:bob@example.com"))
+        var flood = Flood(edge, from: ["192.0.2.66:9"], rate: 500)
+        flood.last(.seconds(20))
+        #expect(flood.answers().all > 8192)
+        let said = edge.router.explain("192.0.2.67").map { "\($0)" }.joined()
+        #expect(said.contains("unknown-method, 501"), "\(said)")
     }
 
     @Test(
