@@ -5,15 +5,18 @@ extension MessageWriter {
     /// Writes From or To of a phone's request: who it is and its tag, without what no Asterisk needs and
     /// old ones stumble over.
     ///
-    /// The URI loses its parameters, headers and password, and a display name with brackets or escapes in it
-    /// is left out (chan_sip of Asterisk 1.4 looks for the first bracket, wherever it stands). The phone never
-    /// sees this: its answers repeat what it wrote.
+    /// The URI loses its parameters, headers and password, and a display name that hides something is left out:
+    /// chan_sip of Asterisk 1.4 looks for the first bracket and the first tag, wherever they stand, and when it
+    /// is pedantic it undoes escapes before that. The phone never sees this: its answers repeat what it wrote.
     mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>) {
         begin(name, name)
         displayName(party, message)
         append("<")
         switch party.uri.scheme {
-        case .sip, .sips: address(party.uri, message)
+        case .sip, .sips:
+            // The way to an Asterisk is no TLS, and the old ones know no other scheme.
+            append("sip:")
+            userAndHost(party.uri, message)
         // No chan_sip finds a caller in a tel URI.
         case .tel where isTrunk:
             append("sip:")
@@ -28,8 +31,22 @@ extension MessageWriter {
         case .other: append(message.bytes(party.uri.whole))
         }
         append(">")
-        parameters(party, message)
+        partyParameters(party, message)
         endLine()
+    }
+
+    /// Writes the parameters of From or To without blanks around them, and without those that hide a tag.
+    mutating func partyParameters(_ party: NameAddress, _ message: Span<UInt8>) {
+        var list = Parameters(party.parameters)
+        while let parameter = list.next(in: message) {
+            let value = message.bytes(parameter.value)
+            if parameter.name.isEmpty || Self.hidesTag(value) { continue }
+            append(";")
+            append(message.bytes(parameter.name))
+            guard parameter.hasValue else { continue }
+            append("=")
+            append(value: value, .inward)
+        }
     }
 
     /// Writes a display name that hides nothing, and the space behind it.
@@ -45,11 +62,24 @@ extension MessageWriter {
         guard !display.isEmpty else { return false }
         for index in display.indices {
             switch display[index] {
-            case UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"): return false
+            case UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "%"):
+                return false
             default: continue
             }
         }
-        return true
+        return !hidesTag(display)
+    }
+
+    /// Whether who looks for `;tag=` without regard to quotation marks finds it in a text.
+    private static func hidesTag(_ text: Span<UInt8>) -> Bool {
+        var from = 0
+        while let sign = text.first(UInt8(ascii: ";"), from: from) {
+            from = sign + 1
+            if text.count - from >= 4, text.extracting(from..<from + 4).isCaseless("tag=") {
+                return true
+            }
+        }
+        return false
     }
 
     /// Writes a user part as every Asterisk reads it; false when there is none, or nothing that can be read so.
@@ -81,6 +111,10 @@ extension MessageWriter {
     /// Writes scheme, user, host and port; the user in its own bytes where it is the phone's own.
     private mutating func address(_ uri: URI, _ message: Span<UInt8>, isOwn: Bool = false) {
         append(uri.scheme == .sips ? "sips:" : "sip:")
+        userAndHost(uri, message, isOwn: isOwn)
+    }
+
+    private mutating func userAndHost(_ uri: URI, _ message: Span<UInt8>, isOwn: Bool = false) {
         if isOwn, !uri.user.isEmpty {
             append(message.bytes(uri.user))
             append("@")

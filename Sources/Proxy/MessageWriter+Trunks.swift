@@ -67,7 +67,7 @@ extension MessageWriter {
         append("@")
         if from.uri.host.isEmpty { appendDomain() } else { append(message.bytes(from.uri.host)) }
         append(">")
-        parameters(from, message)
+        partyParameters(from, message)
         endLine()
     }
 }
