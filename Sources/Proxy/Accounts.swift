@@ -60,13 +60,15 @@ struct AccountShare: BitwiseCopyable, Sendable {
     var exchanges: UInt32 = 0
     /// What those were split into.
     var branches: UInt32 = 0
-    /// Blocks of the largest size that its messages take.
-    var largestBlocks: UInt32 = 0
+    /// Blocks that its long messages take, by their sizes.
+    var longBlocks = InlineArray<3, UInt32>(repeating: 0)
     /// Whether it is the row of a trunk, whose calls are those of a whole company: it has limits of its own.
     var isTrunk = false
 
     /// Whether it has nothing.
-    var isNothing: Bool { exchanges == 0 && branches == 0 && largestBlocks == 0 }
+    var isNothing: Bool { exchanges == 0 && branches == 0 && hasNoBlocks }
+
+    private var hasNoBlocks: Bool { longBlocks.indices.allSatisfy { longBlocks[$0] == 0 } }
 
     /// Whether whoever has so many of a table may have one more.
     func allows(_ count: UInt32, of capacity: Int) -> Bool {

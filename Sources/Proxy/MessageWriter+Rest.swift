@@ -217,7 +217,7 @@ extension HeaderField {
     /// Whether the field is about the body, and ends where that does.
     fileprivate func describesBody(_ message: Span<UInt8>) -> Bool {
         switch name {
-        case .contentType, .contentEncoding: return true
+        case .contentType, .contentEncoding, .contentDisposition: return true
         case .other:
             let text = message.bytes(nameSlice)
             return text.count > 8 && text.extracting(0..<8).isCaseless("content-")

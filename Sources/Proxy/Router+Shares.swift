@@ -4,6 +4,16 @@ internal import Sys
 
 /// What one account may have of the tables that all share: an eighth of each, so that eight have to conspire.
 extension Router {
+    /// The sizes of blocks, in bytes, and how many there are.
+    ///
+    /// Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its branches
+    /// sent; and one for each call. Most messages fit 2,048 bytes, those of phones with ICE and many codecs 4,096 or
+    /// 8,192; 65,536 are the longest one of a stream.
+    static let blockSizes = [
+        (512, 400_000), (1024, 400_000), (2048, 600_000), (4096, 20_000), (8192, 8000),
+        (65_536, 512),
+    ]
+
     /// Whether an account may have one more exchange.
     func hasExchangeShare(_ account: Int32) -> Bool {
         guard account >= 0 else { return true }
@@ -26,16 +36,27 @@ extension Router {
 }
 
 extension BlockStore {
-    /// Stores a message for an account; none when there is no room, or it has its part of the largest blocks.
+    /// Of so many sizes, the smallest ones, there are enough for whatever the other tables let in.
+    private static let plentiful = 3
+
+    /// The place of a length among the sizes that are shared out, and how many blocks of that size there are; nil for
+    /// what is short.
+    private func shared(_ length: Int) -> (place: Int, count: Int)? {
+        let (number, count) = size(for: length)
+        return number < Self.plentiful ? nil : (number - Self.plentiful, count)
+    }
+
+    /// Stores a message for an account; none when there is no room, or it has its part of the blocks of that size.
     mutating func store(
         _ message: Span<UInt8>, of account: Int32, _ accounts: inout Accounts
     ) -> Block {
-        let largest = largest
-        guard account >= 0, message.count > largest.beyond else { return store(message) }
+        guard account >= 0, let (place, count) = shared(message.count) else {
+            return store(message)
+        }
         let share = accounts[account].share
-        guard share.allows(share.largestBlocks, of: largest.count) else { return .none }
+        guard share.allows(share.longBlocks[place], of: count) else { return .none }
         let block = store(message)
-        if block.exists { accounts[account].share.largestBlocks += 1 }
+        if block.exists { accounts[account].share.longBlocks[place] += 1 }
         return block
     }
 
@@ -51,8 +72,8 @@ extension BlockStore {
         _ block: inout Block, of account: Int32, _ accounts: inout Accounts
     ) {
         guard block.exists else { return }
-        if account >= 0, Int(block.length) > largest.beyond {
-            accounts[account].share.largestBlocks -= 1
+        if account >= 0, let (place, _) = shared(Int(block.length)) {
+            accounts[account].share.longBlocks[place] -= 1
         }
         release(&block)
     }

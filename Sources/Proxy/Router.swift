@@ -95,10 +95,7 @@ package struct Router: ~Copyable {
     private let clockOffset: Milliseconds
     var now: Now
     var timers: TimerWheel
-    // Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its
-    // branches sent; and one for each call. Nearly every message fits 2,048 bytes; 65,536 are the longest
-    // one of a stream.
-    var blocks = BlockStore([(512, 400_000), (1024, 400_000), (2048, 600_000), (65_536, 512)])
+    var blocks = BlockStore(Router.blockSizes)
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>

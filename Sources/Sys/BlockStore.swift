@@ -55,9 +55,12 @@ package struct BlockStore: ~Copyable {
 
     deinit { unsafe _ = munmap(base, total) }
 
-    /// Beyond how many bytes a message takes a block of the largest size, and how many of these there are.
-    package var largest: (beyond: Int, count: Int) {
-        (sizes.count > 1 ? sizes[sizes.count - 2].size : 0, Int(sizes[sizes.count - 1].count))
+    /// The number of the size that a message of so many bytes takes a block of, the largest for what is too long, and
+    /// how many blocks of it there are.
+    package func size(for length: Int) -> (number: Int, count: Int) {
+        var number = 0
+        while number < sizes.count - 1, length > sizes[number].size { number += 1 }
+        return (number, Int(sizes[number].count))
     }
 
     /// How many blocks are free.

@@ -52,43 +52,6 @@ struct FieldRow: Sendable, CustomTestStringConvertible {
 
 @Suite("What the field sends")
 struct FieldTests {
-    /// What does not come of these messages yet, by their transports; a line goes from here as soon as it does.
-    static let awaited: Set<String> = Set(
-        [
-            ("1-silent-at-pjsip-content-type.sip", "udp tcp tls"),
-            ("1-silent-at-pjsip-min-se.sip", "udp tcp tls"),
-            ("2-large-invite-2404-bytes.sip", "udp tcp tls"),
-            ("3-doubled-min-se.sip", "udp tcp tls"),
-            ("4-bracket-in-contact-parameter.sip", "udp tcp tls"),
-            ("4-invalid-utf8-from.sip", "udp tcp tls"),
-            ("F01-register-network-change.sip", "udp tcp tls"),
-            ("F03-notify-mwi-from-asterisk.sip", "udp tcp tls"),
-            ("F04-trunk-from-cpc.sip", "udp tcp tls"),
-            ("F04-trunk-from-verstat.sip", "udp tcp tls"),
-            ("F07-register-escaped-name.sip", "udp tcp tls"),
-            ("F07-register-name-with-hash.sip", "udp tcp tls"),
-            ("F08-register-name-comma.sip", "udp tcp tls"),
-            ("F08-trunk-name-comma.sip", "udp tcp tls"),
-            ("F09-answer-doubled-server.sip", "udp tcp tls"),
-            ("F09-answer-no-phrase.sip", "udp tcp tls"),
-            ("F10-register-broadcom.sip", "udp tcp tls"),
-            ("F10-register-user-no-branch.sip", "udp tcp tls"),
-            ("F11-register-contact-600.sip", "udp tcp tls"),
-            ("F12-register-contact-own-domain.sip", "udp tcp tls"),
-            ("F13-register-expires-date.sip", "udp tcp tls"),
-            ("F13-register-expires-plus.sip", "udp tcp tls"),
-            ("F13-register-expires-quoted.sip", "udp tcp tls"),
-            ("F14-register-trailing-dot.sip", "udp tcp tls"),
-            ("F15-register-space-before-colon.sip", "udp tcp tls"),
-            ("F17-keepalive-8-nul.txt", "udp"),
-            ("F19-invite-urn-sos.sip", "udp tcp tls"),
-            ("legal-refused-expires-date.sip", "udp tcp tls"),
-            ("legal-refused-mailto-contact.sip", "tls"),
-            ("legal-refused-phone-context.sip", "udp tcp tls"),
-            ("legal-refused-white-space-before-colon.sip", "udp tcp tls"),
-            ("legal-silent-over-udp-rfc3665-2.1-F1.sip", "udp tcp"),
-        ].flatMap { name, ways in ways.split(separator: " ").map { "\(name) \($0)" } })
-
     @Test("every message of the field has its row, and every row its message")
     func complete() {
         #expect(FieldRow.all.map(\.file.name) == Corpus.list("Tests/Corpus/field"))
@@ -111,10 +74,6 @@ struct FieldTests {
         let expected = row.outcomes[Transport.allCases.firstIndex(of: transport) ?? 0]
         guard expected != "-" else { return }
         let outcome = try FieldStage(row, transport).outcome()
-        guard Self.awaited.contains("\(row.file.name) \(transport.name)") else {
-            #expect(outcome == expected, "\(row.reason)")
-            return
-        }
-        withKnownIssue { #expect(outcome == expected, "\(row.reason)") }
+        #expect(outcome == expected, "\(row.reason)")
     }
 }

@@ -12,6 +12,7 @@ struct OtherParserTests {
     /// Requests whose From or To the other parser cannot read, or neither can: an answer repeats it as it came.
     private static let repeated = [
         "rfc4475/badaspec", "rfc4475/baddn", "rfc4475/quotbal", "variants/baddn-terminated",
+        "comma-in-name",
     ]
 
     @Test("everything written for a torture message, by its way through the router")
@@ -31,7 +32,10 @@ struct OtherParserTests {
     func kept() {
         for name in Corpus.list("Fuzz/corpus/message") {
             let bytes = Corpus.read("Fuzz/corpus/message/\(name)")
-            for message in Self.written(for: bytes) { Self.judge(message.bytes, name) }
+            let isRepeated = Self.repeated.contains(name)
+            for message in Self.written(for: bytes) where message.isInward || !isRepeated {
+                Self.judge(message.bytes, name)
+            }
         }
     }
 

@@ -86,7 +86,7 @@ func changed(_ bytes: [UInt8], _ changes: [(from: String, to: String)]) -> [UInt
             "Call-ID: n1", "CSeq: 102 INVITE", "Contact: <sip:300@10.0.0.10:5060>",
         ]
         asterisk.send(latin(wire(lines)))
-        #expect(try alice.expect("INVITE")["From"] == "<sip:300@carrier.example>;tag=as9")
+        #expect(try alice.expect("INVITE")["From"] == "<sip:300@example.com>;tag=as9")
     }
 
     @Test("a name that hides where it ends gets 400, by every way, and counts as malformed")

@@ -179,6 +179,7 @@ struct TrunkEdge {
         arguments: ["100&SIP/x", "${EXTEN}", "1=2"])
     func dialStrings(_ user: String) throws {
         let trunk = try TrunkEdge()
+        trunk.edge.repeatsUnreadable = true
         trunk.carrier.call("sip:\(user)@203.0.113.5")
         let refused = trunk.carrier.next()
         #expect(refused?.status == 404 || refused?.status == 400 || refused == nil)
