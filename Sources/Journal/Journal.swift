@@ -62,8 +62,8 @@ package struct Journal: Sendable {
         }
     }
 
-    /// Writes a text with control characters, and bytes that are no UTF-8, made visible, of at most 1,024
-    /// bytes: nothing that came from the network moves a cursor or begins a new line.
+    /// Writes a text with what a terminal would act on, and bytes that are no UTF-8, made visible, of at most
+    /// 1,024 bytes: nothing that came from the network moves a cursor, begins a new line or turns text round.
     package static func clean(_ text: Span<UInt8>, into output: inout ByteBuffer) {
         let limit = output.count + longestText
         var at = 0
@@ -73,10 +73,12 @@ package struct Journal: Sendable {
                 return
             }
             let length = text.scalarLength(at: at)
-            let isControl =
-                text[at] < 0x20 || text[at] == 0x7F
-                || length == 2 && text[at] == 0xC2 && text[at + 1] < 0xA0
-            if length == 0 || isControl {
+            let scalar = length == 0 ? nil : text.scalar(at: at, length: length)
+            if let scalar, scalar.isTerminalControl, length > 2 {
+                output.append("\\u{")
+                output.append(Array(String(scalar.value, radix: 16, uppercase: true).utf8).span)
+                output.append("}")
+            } else if scalar?.isTerminalControl ?? true {
                 output.append("\\x")
                 output.append(hex: length == 2 ? text[at + 1] : text[at])
             } else {

@@ -18,4 +18,26 @@ extension Span<UInt8> {
         for next in place + 2..<place + length where self[next] & 0xC0 != 0x80 { return 0 }
         return length
     }
+    /// The character of so many bytes at a place, as `scalarLength` has found it.
+    package func scalar(at place: Int, length: Int) -> Unicode.Scalar? {
+        var value = UInt32(self[place])
+        if length > 1 {
+            value &= 0x7F >> UInt32(length)
+            for next in place + 1..<place + length {
+                value = value << 6 | UInt32(self[next] & 0x3F)
+            }
+        }
+        return Unicode.Scalar(value)
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal would act on it instead of showing it: C0 and C1 controls, line and
+    /// paragraph separators, and the marks that reverse the direction of text.
+    package var isTerminalControl: Bool {
+        switch value {
+        case 0x00...0x1F, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
 }

@@ -59,7 +59,9 @@ import Testing
         "control characters are made visible, everything else is kept",
         arguments: [
             ("plain", "plain"), ("é…😀", "é…😀"), ("a\tb", "a\\x09b"), ("\u{1B}", "\\x1b"),
-            ("\u{9B}", "\\x9b"), ("", ""),
+            ("\u{9B}", "\\x9b"), ("", ""), ("a\u{202E}b", "a\\u{202E}b"),
+            ("\u{2028}\u{2067}\u{200F}", "\\u{2028}\\u{2067}\\u{200F}"),
+            ("\u{2027}\u{FEFF}", "\u{2027}\u{FEFF}"),
         ])
     func clean(_ text: String, _ expected: String) {
         #expect(Journal.clean(text) == expected)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from .accounts import Account
+from .leaks import Lines, read_by_tls
 from .namespaces import EDGE_OUTSIDE, Network, entered
 from .phones import PORTS
 from .sip import Message, Request, credentials
@@ -51,6 +52,7 @@ class Client:
             context.verify_mode = ssl.CERT_NONE
             self.socket = context.wrap_socket(self.socket, server_hostname=domain)
         self.address, self.port = self.socket.getsockname()[:2]
+        self.lines = Lines()
 
     def __enter__(self) -> "Client":
         return self
@@ -89,6 +91,8 @@ class Client:
             read = self.socket.recv(65536)
         except (ConnectionError, ssl.SSLError):
             return False
+        if self.transport == "tls":
+            read_by_tls.extend(((self.address, self.port), line) for line in self.lines.leaks(read, False))
         self.buffer = read if self.transport == "udp" else self.buffer + read
         return bool(read)
 

@@ -1,7 +1,7 @@
 """What must never be seen outside: addresses of the inside, and what an Asterisk is. Every packet of every scenario is looked at.
 
 Two things are excepted. Media addresses of a session description leave as Asterisk has written them, until the edge carries
-media itself. And in answers the lines that repeat a request are its sender's own, whatever he has written.
+media itself. In answers the lines that repeat a request are its sender's own, whatever he has written.
 """
 
 import ctypes
@@ -22,6 +22,10 @@ START = re.compile(rb"^(SIP/2\.0 [1-6]\d\d |[A-Z]+ \S+ SIP/2\.0$)")
 SO_ATTACH_FILTER = 26
 # Load the packet's type (an ancillary word), keep what leaves, drop the rest: floods that arrive cost nothing here.
 OUTGOING_ONLY = [(0x20, 0, 0, 0xFFFFF004), (0x15, 0, 1, PACKET_OUTGOING), (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]
+
+
+# What clients have read by TLS and must not have, with where they are: no look at a packet shows it.
+read_by_tls: list[tuple[tuple[str, int], bytes]] = []
 
 
 class Lines:
@@ -66,6 +70,7 @@ class LeakWatch(Capture):
 
     def begin(self) -> None:
         """Nothing has been seen yet."""
+        read_by_tls.clear()
         self.leaks: list[tuple[tuple[str, int], bytes]] = []
         self.flows: dict[tuple, Lines] = defaultdict(Lines)
 
