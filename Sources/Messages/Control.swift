@@ -368,6 +368,8 @@ extension ControlReply {
 }
 
 extension ControlReply {
+    /// The name of a finding that `rempart status` warns of.
+    package static let warning = "warning"
     /// The name of the finding that an address was answered in short form, or not at all.
     package static let unusualAnswers = "answers by UDP"
 

@@ -55,12 +55,14 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
 struct AccountShare: BitwiseCopyable, Sendable {
     /// One part of so many is an account's.
     static let parts = 8
+    /// Of so many sizes of blocks, the largest, an account has a part.
+    static let sharedSizes = 3
 
     /// Requests that are passed on for it.
     var exchanges: UInt32 = 0
     /// What those were split into.
     var branches: UInt32 = 0
-    /// Blocks that its long messages take, by their sizes.
+    /// Blocks of those sizes that its messages take.
     var longBlocks = InlineArray<3, UInt32>(repeating: 0)
     /// Whether it is the row of a trunk, whose calls are those of a whole company: it has limits of its own.
     var isTrunk = false
@@ -68,7 +70,10 @@ struct AccountShare: BitwiseCopyable, Sendable {
     /// Whether it has nothing.
     var isNothing: Bool { exchanges == 0 && branches == 0 && hasNoBlocks }
 
-    private var hasNoBlocks: Bool { longBlocks.indices.allSatisfy { longBlocks[$0] == 0 } }
+    private var hasNoBlocks: Bool {
+        for place in longBlocks.indices where longBlocks[place] != 0 { return false }
+        return true
+    }
 
     /// Whether whoever has so many of a table may have one more.
     func allows(_ count: UInt32, of capacity: Int) -> Bool {
@@ -81,7 +86,7 @@ package struct Accounts: ~Copyable {
     /// How long an answer is used.
     package static let freshness = Milliseconds.seconds(60)
     /// The longest name, in bytes.
-    package static let longestName = 64
+    package static let longestName = Bounds.longestName
     /// The longest digest user name, and user part of To, in bytes.
     private static let longestUser = 255
 

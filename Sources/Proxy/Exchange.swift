@@ -44,8 +44,8 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var inDialog = false
     /// What the tokens of its dialog are bound to.
     package var dialog = StringVector()
-    /// Who began the dialog of a request that leaves.
-    var owner = DialogOwner.inside
+    /// Who began the dialog of a request that leaves; one outside of any begins its own.
+    var dialogOwner = DialogOwner.inside
     /// The user part of the Request-URI on the inner side; all of it on the way to a trunk.
     package var user = Text.none
     /// The Asterisk the request goes to, by address.

@@ -59,15 +59,14 @@ extension MessageWriter {
     /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that
     /// cannot be read goes on as it is.
     private mutating func append(rAck value: Span<UInt8>, _ shift: UInt16) {
-        guard let first = value.first(0x20), let second = value.first(0x20, from: first + 1),
-            let number = value.extracting(first + 1..<second).decimal()
+        guard let place = value.acknowledgedSequence, let number = value.bytes(place).decimal()
         else {
             append(value: value, .inward)
             return
         }
-        append(value: value.extracting(0...first), .inward)
+        append(value: value.extracting(0..<place.start), .inward)
         buffer.append(decimal: number + UInt64(shift))
-        append(value: value.extracting(second..<value.count), .inward)
+        append(value: value.extracting(place.end..<value.count), .inward)
     }
 
     /// Writes an Event; the `id` of a transfer's is the CSeq of the phone's REFER (RFC 3515 section 2.4.6), which

@@ -308,7 +308,7 @@ extension Router {
         addPieces(
             &call, bytes, index, phone: bytes.bytes(index.requestURI.whole),
             asterisk: bytes.bytes(Self.contact(bytes, index).user),
-            peer: bytes.bytes(index.from.uri.user),
+            peer: UserPart(bytes.bytes(index.from.uri.user)).span,
             route: trunk(of: account) == nil
                 ? [] : Self.values(.route, dropping: 1, bytes, index))
         let handle = keep(&call, bytes, index)

@@ -67,11 +67,8 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction,
         of account: Int32, in dialog: StringVector? = nil
     ) -> Handle? {
-        // In a PRACK it is left out instead: what it acknowledges would be sent for ever.
-        guard index.method == .prack || Body(bytes, index).isReadable else {
-            refuse(bytes, index, flow, 488, "Not Acceptable Here", "session-description")
-            return nil
-        }
+        // Inside a dialog it was judged before anything followed from the request.
+        guard dialog != nil || hasReadableBody(bytes, index, flow) else { return nil }
         guard hasExchangeShare(account) else {
             refuseForNow(bytes, index, flow, "account-share")
             return nil
@@ -102,6 +99,20 @@ extension Router {
         if account >= 0 { accounts[account].share.exchanges += 1 }
         if index.method == .invite { answerLocally(handle, 100, "Trying") }
         return handle
+    }
+
+    /// Whether a request goes on with its body, or without it; false when it was refused for it.
+    ///
+    /// In a PRACK and a BYE a body that cannot be read is left out: what the one acknowledges would be sent for ever,
+    /// and the other's sender has hung up.
+    mutating func hasReadableBody(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) -> Bool {
+        if index.method == .prack || index.method == .bye || Body(bytes, index).isReadable {
+            return true
+        }
+        refuse(bytes, index, flow, 488, "Not Acceptable Here", "session-description")
+        return false
     }
 
     /// What the tokens of the dialog that a request begins are bound to.

@@ -44,7 +44,7 @@ extension Router {
     /// The phones there may be unable to read the one, and hear nothing of the other.
     private func unusualAnswers(_ ip: IPAddress) -> [(String, String)] {
         let found = recent.find(.max) {
-            $0.source == ip && [Self.shortAnswer, Self.noAnswerLeft].contains($0.reason)
+            $0.source == ip && ($0.reason == Self.shortAnswer || $0.reason == Self.noAnswerLeft)
         }
         guard let last = found.first else { return [] }
         let unanswered = found.count { $0.reason == Self.noAnswerLeft }

@@ -266,7 +266,7 @@ extension Router {
         writer.maxBreadth(exchange.breadth)
         writer.routes(bytes, index)
         writer.identity(
-            bytes, index, .outward, sequence: index.sequence, owner: exchange.owner)
+            bytes, index, .outward, sequence: index.sequence, owner: exchange.dialogOwner)
         guard
             writer.contact(
                 through: client.flow, bytes, index, asterisk: exchange.flow.peer,

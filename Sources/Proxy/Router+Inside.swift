@@ -51,11 +51,12 @@ extension Router {
                 bytes, index, flow, way, token.owner, isTrunk: trunk(of: account) != nil)
             return
         }
+        guard hasReadableBody(bytes, index, flow) else { return }
         followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
-        exchanges[handle].owner = token.owner
+        exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()
         scratch.append(bytes.bytes(index.requestURI.whole))
         if !forwardOutward(handle, way, bytes, index) {

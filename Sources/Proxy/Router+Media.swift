@@ -1,5 +1,5 @@
 internal import Journal
-internal import Messages
+package import Messages
 internal import Sys
 
 /// Where Asterisks send the media of phones: the one thing of the inside that leaves, since the edge carries no media.
@@ -30,12 +30,12 @@ extension Router {
     }
 
     /// A row for each Asterisk that has told of an inside address within the last hour, for `rempart status`.
-    func insideMediaRows() -> [ControlReply] {
+    package func insideMediaRows() -> [ControlReply] {
         asterisks.compactMap { asterisk in
             guard let seen = asterisk.insideMediaSeen,
                 now.monotonic - seen < Self.insideMediaInterval
             else { return nil }
-            return .finding(name: "warning", value: Self.insideMedia(asterisk.address))
+            return .finding(name: ControlReply.warning, value: Self.insideMedia(asterisk.address))
         }
     }
 }

@@ -204,7 +204,7 @@ extension Router {
                 return
             }
         }
-        guard takeDialogRequest(bytes, index, flow),
+        guard takeDialogRequest(bytes, index, flow), hasReadableBody(bytes, index, flow),
             follow(bytes, index, flow, token, account, found)
         else { return }
         guard let handle = open(bytes, index, flow, .inward, of: account, in: token.dialog) else {

@@ -307,7 +307,7 @@ extension Router {
 
     /// Every Asterisk with its state, for `rempart status`.
     package func asteriskRows() -> [ControlReply] {
-        asterisks.map { .asterisk($0.address, $0.state) } + insideMediaRows()
+        asterisks.map { .asterisk($0.address, $0.state) }
     }
 
     /// How many Asterisks answer, of how many.

@@ -37,26 +37,28 @@ extension Router {
 
 extension BlockStore {
     /// Of so many sizes, the smallest ones, there are enough for whatever the other tables let in.
-    private static let plentiful = 3
+    private static let plentiful = Router.blockSizes.count - AccountShare.sharedSizes
 
-    /// The place of a length among the sizes that are shared out, and how many blocks of that size there are; nil for
-    /// what is short.
-    private func shared(_ length: Int) -> (place: Int, count: Int)? {
-        let (number, count) = size(for: length)
+    /// The place of a block among the sizes that are shared out, and how many blocks of that size there are; nil for
+    /// one of the others.
+    private func shared(_ block: Block) -> (place: Int, count: Int)? {
+        let (number, count) = size(of: block)
         return number < Self.plentiful ? nil : (number - Self.plentiful, count)
     }
 
-    /// Stores a message for an account; none when there is no room, or it has its part of the blocks of that size.
+    /// Stores a message for an account; none when there is no room, or it has its part of the blocks of the size that
+    /// is free.
     mutating func store(
         _ message: Span<UInt8>, of account: Int32, _ accounts: inout Accounts
     ) -> Block {
-        guard account >= 0, let (place, count) = shared(message.count) else {
-            return store(message)
-        }
+        var block = store(message)
+        guard account >= 0, block.exists, let (place, count) = shared(block) else { return block }
         let share = accounts[account].share
-        guard share.allows(share.longBlocks[place], of: count) else { return .none }
-        let block = store(message)
-        if block.exists { accounts[account].share.longBlocks[place] += 1 }
+        guard share.allows(share.longBlocks[place], of: count) else {
+            release(&block)
+            return .none
+        }
+        accounts[account].share.longBlocks[place] += 1
         return block
     }
 
@@ -72,7 +74,7 @@ extension BlockStore {
         _ block: inout Block, of account: Int32, _ accounts: inout Accounts
     ) {
         guard block.exists else { return }
-        if account >= 0, let (place, _) = shared(Int(block.length)) {
+        if account >= 0, let (place, _) = shared(block) {
             accounts[account].share.longBlocks[place] -= 1
         }
         release(&block)

@@ -56,8 +56,9 @@ extension Router {
         let client = clients[handle]
         let isTrunk = trunk(of: client.account) != nil
         writer.begin()
-        Self.writeFollowing(
+        let isWritten = Self.writeFollowing(
             &writer, blocks, parser, client, isTrunk, "ACK", 0, .none, random(), bytes, index)
+        guard isWritten else { return }
         writer.endEmpty()
         if writer.isWhole { outbox.append(writer.buffer, to: client.flow) }
     }
@@ -71,8 +72,12 @@ extension Router {
         guard let place = clients.take(bye) else { return }
         let isTrunk = trunk(of: client.account) != nil
         writer.begin()
-        Self.writeFollowing(
+        let isWritten = Self.writeFollowing(
             &writer, blocks, parser, client, isTrunk, "BYE", 1, place, bye.cookie, bytes, index)
+        guard isWritten else {
+            clients.release(place)
+            return
+        }
         writer.endEmpty()
         send(place)
     }
@@ -80,15 +85,17 @@ extension Router {
     /// Writes a request inside the dialog that an answer to a sent INVITE has begun, but for its end; its CSeq is
     /// `step` above the INVITE's.
     ///
-    /// It goes to where the answer wants it, as far as that can be read, else to where the INVITE went.
+    /// It goes to where the answer wants it, as far as that can be read, else to where the INVITE went. False when the
+    /// INVITE is kept no more.
     private static func writeFollowing(
         _ writer: inout MessageWriter, _ blocks: borrowing BlockStore, _ parser: MessageParser,
         _ client: Client, _ isTrunk: Bool, _ method: StaticString, _ step: UInt32,
         _ place: Handle, _ cookie: UInt64, _ answer: Span<UInt8>, _ index: borrowing MessageIndex
-    ) {
+    ) -> Bool {
+        guard client.sent.exists else { return false }
         let request = blocks.span(client.sent)
         var own = MessageIndex()
-        guard (try? parser.parse(request, into: &own)) != nil else { return }
+        guard (try? parser.parse(request, into: &own)) != nil else { return false }
         let target = contact(answer, index)
         writer.append(method)
         writer.append(" ")
@@ -115,5 +122,6 @@ extension Router {
         writer.append(" ")
         writer.append(method)
         writer.endLine()
+        return true
     }
 }

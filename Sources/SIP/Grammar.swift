@@ -151,15 +151,18 @@ extension Span<UInt8> {
         return bytes(Slice(0, end).trimmed(in: self)).isToken && areParameters(from: end)
     }
 
-    /// Whether the bytes are two numbers and a method (RAck in RFC 3262 section 10).
-    var isAcknowledgement: Bool {
+    /// The second number, a CSeq, of what are two numbers and a method (RAck in RFC 3262 section 10); nil for anything
+    /// else.
+    package var acknowledgedSequence: Slice? {
         let numberEnd = end(of: 0)
         let sequenceStart = start(after: numberEnd)
         let sequenceEnd = end(of: sequenceStart)
         let methodStart = start(after: sequenceEnd)
-        return extracting(0..<numberEnd).decimal() != nil
-            && extracting(sequenceStart..<sequenceEnd).decimal(limit: 2_147_483_647) != nil
-            && extracting(methodStart..<count).isToken
+        guard extracting(0..<numberEnd).decimal() != nil,
+            extracting(sequenceStart..<sequenceEnd).decimal(limit: 2_147_483_647) != nil,
+            extracting(methodStart..<count).isToken
+        else { return nil }
+        return .from(sequenceStart, to: sequenceEnd)
     }
 
     /// The place of the white space that ends a word.

@@ -16,7 +16,7 @@ extension MessageParser {
             && fits(.sessionExpires, message, index) { $0.isInterval }
             && fits(.minSE, message, index) { $0.isInterval }
             && fits(.event, message, index) { $0.isEvent }
-            && fits(.rAck, message, index) { $0.isAcknowledgement }
+            && fits(.rAck, message, index) { $0.acknowledgedSequence != nil }
             && fits(.rSeq, message, index) { $0.decimal() != nil }
             && areOptions(.accept, message, index) && areOptions(.require, message, index)
             && areOptions(.supported, message, index)

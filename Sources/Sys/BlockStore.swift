@@ -55,11 +55,9 @@ package struct BlockStore: ~Copyable {
 
     deinit { unsafe _ = munmap(base, total) }
 
-    /// The number of the size that a message of so many bytes takes a block of, the largest for what is too long, and
-    /// how many blocks of it there are.
-    package func size(for length: Int) -> (number: Int, count: Int) {
-        var number = 0
-        while number < sizes.count - 1, length > sizes[number].size { number += 1 }
+    /// The number of the size that a block is of, and how many blocks of it there are.
+    package func size(of block: Block) -> (number: Int, count: Int) {
+        let number = number(of: block.index)
         return (number, Int(sizes[number].count))
     }
 

@@ -65,7 +65,7 @@ struct StatusReport {
                 asterisks.append((address.description, state))
             case .trunk(let row): trunks.append(row)
             case .standing(let standing): standings.append(standing)
-            case .finding("warning", let value): warnings.append(value)
+            case .finding(ControlReply.warning, let value): warnings.append(value)
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
             default: break
             }

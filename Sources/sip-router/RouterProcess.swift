@@ -164,7 +164,8 @@ final class RouterProcess {
         switch request {
         case .phones: router.phones() + [.done]
         case .asterisks:
-            router.asteriskRows() + router.trunkRows() + router.standingRows() + [.done]
+            router.asteriskRows() + router.insideMediaRows() + router.trunkRows()
+                + router.standingRows() + [.done]
         case .explain(let what): router.explain(what) + [.done]
         case .calls: router.callRows() + [.done]
         case .endCall(let callID): [router.endCalls(callID, now)]

@@ -34,7 +34,9 @@ enum Corpus {
     /// The names of the files in a folder below the package's, sorted.
     static func list(_ path: String) -> [String] {
         // The entries belong to the open folder, and their names are copied before the next is read.
-        guard let folder = unsafe opendir("\(root)/\(path)") else { return [] }
+        guard let folder = unsafe opendir("\(root)/\(path)") else {
+            preconditionFailure("no folder \(path)")
+        }
         defer { unsafe closedir(folder) }
         var names: [String] = []
         while let entry = unsafe readdir(folder) {

@@ -29,7 +29,7 @@ struct ThreeReadersTests {
 
     @Test(
         "whatever is passed on for what the fuzzers have kept is read in one way",
-        arguments: ["message", "framing", "uri", "digest", "origin", "token", "router"])
+        arguments: ["message", "framing", "uri", "digest", "body", "token", "router"])
     func kept(_ folder: String) {
         for name in Corpus.list("Fuzz/corpus/\(folder)") {
             let bytes = Corpus.read("Fuzz/corpus/\(folder)/\(name)")

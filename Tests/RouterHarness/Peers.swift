@@ -289,19 +289,20 @@ package final class PBX: Peer {
         send(response(to: request, status, tag: tag, contact + extra, body: body))
     }
 
-    /// Calls an account, with a session description.
+    /// Calls an account, with a session description when `extra` has no other Content-Type.
     @discardableResult
     package func call(
         _ account: String, callID: String = "c1@10.0.0.10:5060", _ extra: [String] = [],
         body: String = "v=0\r\no=- 1 1 IN IP4 198.51.100.40\r\ns=-\r\n"
     ) -> Message {
+        let isTyped = extra.contains { $0.hasPrefix("Content-Type:") }
         let bytes = wire(
             [
                 "INVITE sip:\(account)@10.0.0.1:5060 SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
                 "From: \"Carol\" <sip:300@10.0.0.10>;tag=as9",
                 "To: <sip:\(account)@10.0.0.1:5060>", "Call-ID: \(callID)", "CSeq: 102 INVITE",
                 "Contact: <sip:300@10.0.0.10:5060>",
-            ] + (body.isEmpty ? [] : ["Content-Type: application/sdp"]) + extra, body)
+            ] + (body.isEmpty || isTyped ? [] : ["Content-Type: application/sdp"]) + extra, body)
         send(bytes)
         guard let sent = Message(bytes) else { preconditionFailure("no message") }
         return sent
