@@ -34,7 +34,8 @@ package struct Model: Equatable, Sendable {
         sequence = index.sequence
         for position in 0..<index.count where Self.passes(index[position].name) {
             let field = index[position]
-            if index.isLeftOut(field.name) { continue }
+            // A Refer-To is put together anew, as its user and its name demand.
+            if index.isLeftOut(field.name) || field.name == .referTo { continue }
             var line = Array("\(field.name.text)".utf8)
             if field.name == .other { line = Array(copying: message.bytes(field.nameSlice)) }
             // A number is one, however many zeros it begins with.

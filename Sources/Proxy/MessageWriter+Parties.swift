@@ -165,18 +165,17 @@ extension MessageWriter {
         append(value: message.bytes(address.parameters), .inward)
     }
 
-    /// Writes a Refer-To up to the end of its user where that has to be written otherwise than the phone wrote it;
-    /// returns where the rest begins, 0 when nothing was written.
-    mutating func appendReferred(_ value: Span<UInt8>) -> Int {
-        guard let address = try? NameAddress(Slice(0, value.count), in: value),
-            !address.uri.user.isEmpty
-        else { return 0 }
-        let uri = address.uri
+    /// Writes the URI of a Refer-To up to the end of its user where that has to be written otherwise than the phone
+    /// wrote it; returns where the rest begins, which is all of it when nothing was written.
+    mutating func appendReferredUser(_ uri: URI, _ value: Span<UInt8>) -> Int {
+        guard !uri.user.isEmpty else { return uri.whole.start }
         let part = UserPart(value.bytes(uri.user))
         // A tel URI has nothing but parameters there, a SIP URI parameters and a password.
         let end = uri.scheme == .tel ? uri.whole.end : uri.host.start - 1
-        guard part.isDialable, end > uri.user.start + part.span.count else { return 0 }
-        append(value: value.extracting(0..<uri.user.start), .inward)
+        guard part.isDialable, end > uri.user.start + part.span.count else {
+            return uri.whole.start
+        }
+        append(value.extracting(uri.whole.start..<uri.user.start))
         append(part.span)
         return end
     }

@@ -102,12 +102,28 @@ extension MessageWriter {
 
     /// Writes a phone's Refer-To; the Call-ID in its escaped Replaces is again the one that the Asterisk gave
     /// (RFC 3891 section 4), or an attended transfer would find no call.
+    ///
+    /// Its URI stands in the first brackets, behind no name with a backslash: chan_sip looks for them without
+    /// regard to the grammar, and would dial a number that nobody has judged.
     private mutating func append(referTo value: Span<UInt8>) {
-        // In runs from one Call-ID to the next, so that no fold is cut in two.
-        var start = appendReferred(value)
+        guard let address = try? NameAddress(Slice(0, value.count), in: value) else {
+            append(value: value, .inward)
+            return
+        }
+        displayName(address, value)
+        append("<")
+        appendReferred(address.uri, value)
+        append(">")
+        partyParameters(address, value)
+    }
+
+    private mutating func appendReferred(_ uri: URI, _ value: Span<UInt8>) {
+        // In runs from one Call-ID to the next.
+        var start = appendReferredUser(uri, value)
         var at = start
-        while at < value.count {
-            guard value[at] == UInt8(ascii: "%"), at + 3 <= value.count,
+        let last = uri.whole.end
+        while at < last {
+            guard value[at] == UInt8(ascii: "%"), at + 3 <= last,
                 value.extracting(at..<at + 3).isCaseless("%40")
             else {
                 at += 1
@@ -115,9 +131,9 @@ extension MessageWriter {
             }
             at += 3
             var end = at
-            while end < value.count, Base64URL.isLetter(value[end]) { end += 1 }
+            while end < last, Base64URL.isLetter(value[end]) { end += 1 }
             guard let address = tokens.host(value.extracting(at..<end))?.address else { continue }
-            append(value: value.extracting(start..<at), .inward)
+            append(value.extracting(start..<at))
             buffer.append(host: address.ip)
             if address.port != 0 {
                 buffer.append("%3A")
@@ -126,7 +142,7 @@ extension MessageWriter {
             at = end
             start = end
         }
-        append(value: value.extracting(start..<value.count), .inward)
+        append(value.extracting(start..<last))
     }
 
     /// Writes a Refer-To that leaves; the Call-ID in its escaped Replaces leaves as the dialog's own one does.

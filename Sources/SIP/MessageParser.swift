@@ -137,8 +137,9 @@ package struct MessageParser: Sendable {
         guard !nameSlice.isEmpty else { throw .headerName }
         let name = try Self.name(message.bytes(nameSlice), names)
         let value = Slice.from(colon + 1, to: line.end).trimmed(in: message)
-        // A Contact may grow by the brackets that it is written with.
-        let longest = name == .contact ? Self.maximumLine - 2 : Self.maximumLine
+        // These may grow by the brackets that they are written with.
+        let isBracketed = name == .contact || name == .referTo
+        let longest = isBracketed ? Self.maximumLine - 2 : Self.maximumLine
         guard value.length <= longest, nameSlice.length <= Self.maximumName else {
             throw .headerTooLong
         }

@@ -222,7 +222,7 @@ extension Phone {
             ("\"Bob\" <sip:10%31@example.com>;a=b", "\"Bob\" <sip:101@example.com>;a=b"),
             ("<sip:101:pw@example.com?X=%20y>", "<sip:101@example.com?X=%20y>"),
             ("<tel:%2B4930;phone-context=+1>", "<tel:+4930>"),
-            ("sip:%31%30%31@example.com", "sip:101@example.com"),
+            ("sip:%31%30%31@example.com", "<sip:101@example.com>"),
             ("<sip:101@example.com>", "<sip:101@example.com>"),
             (
                 "<sip:%31%30%31@example.com?Replaces=x%4010.0.0.1%3Bto-tag%3Dd>",
@@ -243,6 +243,31 @@ extension Phone {
         try alice.refer(&dialog, "<sip:\(user)@example.com>")
         #expect(try alice.expect(403).status == 403)
         #expect(asterisk.next() == nil)
+    }
+
+    @Test(
+        "whom a transfer names stands in the first brackets, however they are looked for",
+        arguments: [
+            (#""\"<sip:00881612345678@x>" <sip:101@example.com>"#, "<sip:101@example.com>"),
+            (
+                #""a\\" <sip:101@example.com>;x="<sip:00881612345678@x>""#,
+                #"<sip:101@example.com>;x="<sip:00881612345678@x>""#
+            ),
+            (
+                #"sip:101@example.com;x="\\";y="<sip:00881612345678@x>""#,
+                #"<sip:101@example.com>;x="\\";y="<sip:00881612345678@x>""#
+            ),
+            (
+                #"sip:101@example.com;x="?Replaces=a%3Bto-tag%3Db""#,
+                #"<sip:101@example.com>;x="?Replaces=a%3Bto-tag%3Db""#
+            ),
+            (#""<sip:00881612345678@x>" <sip:101@example.com>"#, "<sip:101@example.com>"),
+            ("<sip:101@example.com>;", "<sip:101@example.com>"),
+        ])
+    func inFirstBrackets(_ target: String, _ seen: String) throws {
+        var (alice, asterisk, dialog) = try stage()
+        try alice.refer(&dialog, target)
+        #expect(try asterisk.expect("REFER")["Refer-To"] == seen)
     }
 
     @Test(
