@@ -83,6 +83,7 @@ package struct Model: Equatable, Sendable {
             .proxyAuthorization, .wwwAuthenticate, .proxyAuthenticate, .authenticationInfo,
             .proxyAuthenticationInfo:
             false
+        case .also: false
         default: !name.claimsTrust
         }
     }

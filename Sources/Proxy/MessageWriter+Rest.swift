@@ -201,6 +201,8 @@ extension MessageWriter {
         case .via, .from, .to, .callID, .cseq, .contact, .maxForwards, .maxBreadth, .contentLength,
             .route, .recordRoute, .path, .serviceRoute, .proxyRequire:
             return false
+        // Whom a BYE names there chan_sip calls, as REFER does it that is judged.
+        case .also: return false
         // The edge is where authentication begins and ends, both ways; but Asterisk has its own credentials
         // for a trunk.
         case .authorization, .proxyAuthorization: return isTrunk && direction == .outward

@@ -9,6 +9,7 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
     case subject, sessionExpires, rAck, rSeq, organization, maxBreadth
     case contentDisposition, mimeVersion, timestamp, minSE, referSub, join, targetDialog
     case sipETag, sipIfMatch, replyTo, priority, sessionID, flowTimer, answerMode, privAnswerMode
+    case also
     // Claims of trust: believed from inside alone (RFC 3325 section 5, RFC 5806, RFC 7044).
     case pAssertedIdentity, pPreferredIdentity, remotePartyID, diversion, historyInfo, privacy
     case pChargingVector, pAccessNetworkInfo, identity, identityInfo
@@ -87,6 +88,7 @@ package enum HeaderName: UInt8, CaseIterable, Sendable {
         case .flowTimer: ("Flow-Timer", 0)
         case .answerMode: ("Answer-Mode", 0)
         case .privAnswerMode: ("Priv-Answer-Mode", 0)
+        case .also: ("Also", 0)
         case .pAssertedIdentity: ("P-Asserted-Identity", 0)
         case .pPreferredIdentity: ("P-Preferred-Identity", 0)
         case .remotePartyID: ("Remote-Party-ID", 0)

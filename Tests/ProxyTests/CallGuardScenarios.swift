@@ -243,6 +243,25 @@ import Testing
         #expect(stage.edge.router.load.calls == 0)
     }
 
+    @Test(
+        "a BYE calls nobody: whom an old chan_sip would send the other end to does not go on",
+        arguments: ["Also: <sip:00881612345678@example.com>", "ALSO : sip:100@example.com"])
+    func also(_ line: String) throws {
+        let stage = try stage()
+        var made = try stage.connect("sip:0612345678@example.com", "made")
+        stage.alice.send(made.request("BYE", via: stage.alice.via, [line]))
+        let bye = try stage.asterisk.expect("BYE")
+        #expect(!bye.headers.contains { $0.name.lowercased() == "also" })
+        #expect(bye.has("User-Agent"))
+        let trunk = try TrunkEdge()
+        let sent = trunk.carrier.call()
+        trunk.asterisk.answer(try trunk.asterisk.expect("INVITE"), 200)
+        var taken = Dialog(caller: sent, try trunk.carrier.expect(200))
+        trunk.carrier.send(taken.request("BYE", via: trunk.carrier.via, [line]))
+        let end = try trunk.asterisk.expect("BYE")
+        #expect(!end.headers.contains { $0.name.lowercased() == "also" })
+    }
+
     // MARK: Trips
 
     @Test("an account that goes on trying is barred: its calls end on both sides, ringing ones too")
