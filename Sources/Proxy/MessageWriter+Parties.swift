@@ -28,7 +28,10 @@ extension MessageWriter {
             appendEmergency()
             append("@")
             appendDomain()
-        case .other: append(message.bytes(party.uri.whole))
+        // A tag or an escape may stand anywhere in it.
+        case .other:
+            append("sip:")
+            appendDomain()
         }
         append(">")
         partyParameters(party, message)

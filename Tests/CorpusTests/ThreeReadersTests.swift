@@ -53,7 +53,8 @@ struct ThreeReadersTests {
             #"To: "%22%3Csip:evil@x%3E" <sip:600@example.com>"#,
             #"To: <sip:600@example.com>;x=";tag=evil""#,
             #"To: <sip:600@example.com;tag=evil>"#,
-            #"To: sip:600@example.com;x=y"#,
+            #"To: sip:600@example.com;x=y"#, #"To: <foo:bar;tag=evil>"#,
+            #"To: <http://evil@x/%3Btag=evil>"#,
         ])
     func hostile(_ line: String) {
         let messages = Self.passedOn(Self.request(line))
