@@ -186,7 +186,12 @@ extension Bindings {
         var added = 0
         for position in request.contacts.indices {
             let contact = request.contacts[position]
-            if contact.expires.count > 0, find(contact.key, head: head) == nil { added += 1 }
+            // Of an equal key twice the first that binds counts.
+            if contact.expires.count > 0, request.position(contact.key) == position,
+                find(contact.key, head: head) == nil
+            {
+                added += 1
+            }
         }
         guard added == 0 || held + added - dead <= limit else { throw .tooMany }
         guard count + added <= capacity, prepare(&request, account, now) else { throw .full }

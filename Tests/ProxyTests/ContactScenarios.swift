@@ -120,6 +120,18 @@ import Testing
         #expect(twice.status == 200 && edge.kept.isEmpty)
     }
 
+    @Test("the same Contact bound twice in one REGISTER takes the room of one")
+    func twice() throws {
+        let edge = Edge([.contacts(1)])
+        let alice = Phone(edge, "alice")
+        let both = ["<\(alice.contact)>;expires=600", "<\(alice.contact)>;expires=900"]
+        for contacts in [both, [both[0], "<\(alice.contact)>;expires=0", both[1]]] {
+            let answer = try alice.register(contacts: contacts)
+            #expect(answer.all("Contact") == ["<\(alice.contact)>;expires=900"])
+            #expect(try alice.register(expires: 0, contacts: ["*"]).status == 200)
+        }
+    }
+
     @Test("a Contact that is given back makes room for another one, and one that stays does not")
     func room() throws {
         let edge = Edge([.contacts(1)])
