@@ -15,7 +15,8 @@ extension Router {
         let asked = index.requestURI
         let users = (bytes.bytes(named.user), bytes.bytes(asked.user))
         guard named.scheme != .tel, asked.scheme != .tel else {
-            return named.scheme == asked.scheme && users.0.isSameNumber(users.1)
+            let (meant, dialled) = (UserPart(users.0), UserPart(users.1))
+            return named.scheme == asked.scheme && meant.span.isSameNumber(dialled.span)
         }
         guard asked.scheme != .other else {
             return bytes.bytes(named.whole).equalsCaseless(bytes.bytes(asked.whole))

@@ -306,7 +306,7 @@ import Testing
             ("sip:100;phone-context=national@example.com", "sip:100@example.com"),
             ("sip:100@example.com", "sip:100@203.0.113.5"),
             ("sip:100@example.com", "sips:100@example.com"),
-            ("tel:+43-1234", "tel:+431(234)"),
+            ("tel:+43-1234", "tel:+431(234)"), ("tel:%2B431234", "tel:+431234"),
         ])
     func sameURI(_ uri: String, _ digest: String) throws {
         let edge = Edge()
