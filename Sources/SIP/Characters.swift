@@ -228,6 +228,7 @@ package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 extension Slice {
     /// The part without the blanks at its end, which is a header's name before its colon
     /// (HCOLON in RFC 3261 section 25.1).
+    @inline(__always)
     func withoutBlanks(in message: Span<UInt8>) -> Slice {
         var to = end
         while to > start, isBlank(message[to - 1]) { to -= 1 }

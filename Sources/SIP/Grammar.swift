@@ -34,6 +34,12 @@ extension Span<UInt8> {
         return count > 0
     }
 
+    /// Whether all bytes may stand in a URI.
+    var isURIText: Bool {
+        for index in indices where !Characters.isURI(self[index]) { return false }
+        return true
+    }
+
     /// Whether the bytes are the scheme of a URI (RFC 3986 section 3.1).
     var isScheme: Bool {
         guard count > 0, Characters.lower(self[0]) &- 0x61 < 26 else { return false }

@@ -37,6 +37,7 @@ extension MessageParser {
     private func areOptions(
         _ name: HeaderName, _ message: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
+        guard index.has(name) else { return true }
         var count = 0
         var start = 0
         while let position = index.position(name, from: start) {

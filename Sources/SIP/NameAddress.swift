@@ -134,6 +134,11 @@ package struct ValueList: Sendable {
     package mutating func next(in message: Span<UInt8>) -> Slice? {
         guard at < end else { return nil }
         let start = at
+        // Nearly every field has one value.
+        guard message.extracting(start..<end).first(UInt8(ascii: ",")) != nil else {
+            at = end
+            return Slice.from(start, to: end).trimmed(in: message)
+        }
         var quoted = false
         var angle = false
         while at < end {

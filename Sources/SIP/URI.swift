@@ -30,13 +30,13 @@ package struct URI: Sendable {
         whole = part
         let bytes = message.bytes(part)
         guard let colon = bytes.first(UInt8(ascii: ":")), colon > 0 else { throw .uri }
-        for index in bytes.indices where !Characters.isURI(bytes[index]) { throw .uri }
         let name = bytes.extracting(0..<colon)
         if name.isCaseless("sip") {
             scheme = .sip
         } else if name.isCaseless("sips") {
             scheme = .sips
         } else if name.isCaseless("tel") {
+            guard bytes.isURIText else { throw .uri }
             scheme = .tel
             let rest = Slice.from(part.start + colon + 1, to: part.end)
             let end = message.bytes(rest).first(UInt8(ascii: ";")).map { rest.start + $0 }
@@ -44,7 +44,7 @@ package struct URI: Sendable {
             if let end { parameters = .from(end + 1, to: rest.end) }
             return
         } else {
-            guard name.isScheme else { throw .uri }
+            guard name.isScheme, bytes.isURIText else { throw .uri }
             return
         }
         try parseSIP(part.start + colon + 1, part.end, message)
@@ -57,7 +57,7 @@ package struct URI: Sendable {
         if let sign = userEnd(start, end, message) {
             let colon = message.extracting(start..<sign).first(UInt8(ascii: ":"))
             user = .from(start, to: colon.map { start + $0 } ?? sign)
-            guard !user.isEmpty else { throw .uri }
+            guard !user.isEmpty, message.extracting(user.end..<sign).isURIText else { throw .uri }
             for index in user.start..<user.end where !Characters.isUser(message[index]) {
                 throw .uri
             }
@@ -81,6 +81,7 @@ package struct URI: Sendable {
         }
         if at < end, message[at] == UInt8(ascii: "?") {
             headers = .from(at + 1, to: end)
+            guard message.bytes(headers).isURIText else { throw .uri }
             at = end
         }
         guard at == end else { throw .uri }
