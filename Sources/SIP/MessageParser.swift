@@ -36,22 +36,23 @@ package struct MessageParser: Sendable {
         // RFC 3261 section 7.5: line ends before the start line are passed over.
         while at + 1 < message.count, message[at] == 0x0D, message[at + 1] == 0x0A { at += 2 }
         guard at < message.count else { throw .empty }
-        let lineEnd = try Self.lineEnd(message, from: at, folds: false).end
-        var fault = try parseStartLine(Slice.from(at, to: lineEnd), message, &index)
-        guard lineEnd - at <= Self.maximumLine else { throw .headerTooLong }
-        at = lineEnd + 2
+        let start = try Self.line(message, from: at, folds: false)
+        var fault = try parseStartLine(Slice.from(at, to: start.end), message, &index)
+        fault = start.fault ?? fault
+        guard start.end - at <= Self.maximumLine else { throw .headerTooLong }
+        at = start.end + 2
         while true {
             guard at + 1 < message.count else { throw .unterminated }
             if message[at] == 0x0D, message[at + 1] == 0x0A { break }
-            let line = try Self.lineEnd(message, from: at, folds: true)
-            if line.isClean {
+            let line = try Self.line(message, from: at, folds: true)
+            if let error = line.fault {
+                fault = fault ?? error
+            } else {
                 do {
                     try parseHeader(Slice.from(at, to: line.end), message, &index)
                 } catch {
                     fault = fault ?? error
                 }
-            } else {
-                fault = fault ?? .control
             }
             at = line.end + 2
         }
@@ -59,36 +60,32 @@ package struct MessageParser: Sendable {
         try finish(message, bodyStart: at + 2, &index)
     }
 
-    /// The place of the CRLF that ends the line, folded lines taken as one, and whether no control character
-    /// stands before it; one in the start line is an error.
-    private static func lineEnd(
+    /// The place of the CRLF that ends the line, folded lines taken as one, and what is wrong with a control
+    /// character before it, half a line end among them.
+    private static func line(
         _ message: Span<UInt8>, from start: Int, folds: Bool
-    ) throws(ParseError) -> (end: Int, isClean: Bool) {
+    ) throws(ParseError) -> (end: Int, fault: ParseError?) {
         var at = start
-        var isClean = true
+        var fault: ParseError?
         while true {
             at = message.firstControl(from: at)
-            guard at < message.count else { throw .unterminated }
+            guard at < message.count else { throw fault ?? .unterminated }
             switch message[at] {
-            case 0x09: at += 1
-            case 0x0D:
-                guard at + 1 < message.count else { throw .unterminated }
-                guard message[at + 1] == 0x0A else { throw .lineEnd }
-                if folds, at > start, at + 2 < message.count, isBlank(message[at + 2]) {
-                    at += 3
-                    continue
+            case 0x09: break
+            case 0x0D where at + 1 == message.count: throw fault ?? .unterminated
+            case 0x0D where message[at + 1] == 0x0A:
+                guard folds, at > start, at + 2 < message.count, isBlank(message[at + 2]) else {
+                    return (at, fault)
                 }
-                return (at, isClean)
-            case 0x0A: throw .lineEnd
-            default:
-                guard folds else { throw .control }
-                isClean = false
-                at += 1
+                at += 2
+            case 0x0D, 0x0A: fault = fault ?? .lineEnd
+            default: fault = fault ?? .control
             }
+            at += 1
         }
     }
 
-    /// Reads the start line; returns what is wrong with the Request-URI, when that alone is.
+    /// Reads the start line; returns what is wrong with the Request-URI or the phrase, when that alone is.
     private func parseStartLine(
         _ line: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
     ) throws(ParseError) -> ParseError? {
@@ -101,11 +98,10 @@ package struct MessageParser: Sendable {
                 let status = bytes.extracting(space + 1..<space + 4).decimal(limit: 699),
                 status >= 100
             else { throw .startLine }
-            // Some phones leave out an empty phrase's space too.
-            guard bytes.count == space + 4 || bytes[space + 4] == 0x20 else { throw .startLine }
             index.status = UInt16(status)
             index.reason = .from(line.start + min(space + 5, bytes.count), to: line.end)
-            return nil
+            // Some phones leave out an empty phrase's space too.
+            return bytes.count == space + 4 || bytes[space + 4] == 0x20 ? nil : .startLine
         }
         index.isRequest = true
         for position in word.indices where !Characters.isToken(word[position]) { throw .startLine }

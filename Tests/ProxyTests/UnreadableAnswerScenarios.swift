@@ -49,7 +49,8 @@ import Testing
         (";tag=z1", ";tag=z\"1"), (";tag=z1", ";tag=z1;tag=z2"), ("application/sdp", "x/"),
         ("Call-ID: ", "Call-Id : a b "), ("From: ", "From: a\"b "), ("Contact: <", "Contact: "),
         ("Content-Length: 37", "Content-Length: 500"), ("Content-Length: 37", "X: a\u{1}b"),
-        ("From: ", "X-From: "), ("Content-Type:", "Min-SE: 90\r\nMin-SE: 90\r\nContent-Type:"),
+        ("From: ", "X-From: "), ("200 OK", "200 O\u{1}K"), ("200 OK", "200\tOK"),
+        ("From: ", "X: a\nFrom: "), ("Call-ID: ", "X: a\rb\r\nCall-ID: "), ("Content-Type:", "Min-SE: 90\r\nMin-SE: 90\r\nContent-Type:"),
     ]
 
     @Test(
