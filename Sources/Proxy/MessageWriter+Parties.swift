@@ -102,7 +102,7 @@ extension MessageWriter {
     /// Writes a tel URI without its parameters; one that no Asterisk reads as a number becomes the domain.
     private mutating func number(_ uri: URI, _ message: Span<UInt8>) {
         let part = UserPart(message.bytes(uri.user))
-        if part.isName {
+        if part.isName, part.span.isTelephoneNumber {
             append("tel:")
             append(part.span)
         } else {
@@ -137,7 +137,7 @@ extension MessageWriter {
     /// somebody else, to whom it sends a call on, is dialled.
     mutating func target(_ uri: URI, _ message: Span<UInt8>, isOwn: Bool) {
         guard uri.scheme == .sip || uri.scheme == .sips else {
-            if uri.scheme == .tel, !isOwn {
+            if uri.scheme == .tel {
                 number(uri, message)
             } else {
                 append(message.bytes(uri.whole))

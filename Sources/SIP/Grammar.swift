@@ -54,6 +54,32 @@ extension Span<UInt8> {
         return true
     }
 
+    /// Whether the bytes may follow the scheme of a URI that is not looked into (uric in RFC 2396 section 2).
+    var isOpaque: Bool {
+        for index in indices {
+            switch self[index] {
+            case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "{"), UInt8(ascii: "}"),
+                UInt8(ascii: "|"), UInt8(ascii: "^"), UInt8(ascii: "`"):
+                return false
+            default: continue
+            }
+        }
+        return count > 0
+    }
+
+    /// Whether the bytes are a telephone number, global or local (RFC 3966 section 3).
+    package var isTelephoneNumber: Bool {
+        for index in indices {
+            let byte = self[index]
+            guard
+                Characters.hex(byte) != nil || Characters.isVisualSeparator(byte)
+                    || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "*")
+                    || byte == UInt8(ascii: "#")
+            else { return false }
+        }
+        return count > 0
+    }
+
     /// Whether the bytes of a host are a name that a dot may follow: no label of it is empty, and the last one
     /// begins with a letter, as no part of an address does (hostname in RFC 3261 section 25.1).
     var isDomainName: Bool {
@@ -103,11 +129,10 @@ extension Span<UInt8> {
 
     /// Whether the bytes are the value of a header's parameter (gen-value in RFC 3261 section 25.1).
     ///
-    /// It is a token, a host or a quoted string; none at all is taken too.
+    /// It is a token or a quoted string; none at all is taken too. PJSIP throws away what has an address in brackets.
     var isParameterValue: Bool {
         guard count > 0 else { return true }
         if self[0] == UInt8(ascii: "\"") { return isQuotedString && isUTF8 }
-        if self[0] == UInt8(ascii: "[") { return hostEnd(0, count, self) == count }
         return isToken
     }
 
@@ -151,7 +176,33 @@ extension Span<UInt8> {
         return bytes(Slice(0, end).trimmed(in: self)).decimal() != nil && areParameters(from: end)
     }
 
-    /// Whether the bytes name a package with parameters (Event in RFC 6665 section 8.4).
+    /// Whether the bytes are a number of seconds, with a comment or parameters (Retry-After in RFC 3261 section
+    /// 25.1).
+    ///
+    /// PJSIPs of ten years ago never come to the end of what follows a number otherwise.
+    var isRetryAfter: Bool {
+        var at = 0
+        while at < count, self[at] &- 0x30 <= 9 { at += 1 }
+        guard extracting(0..<at).decimal() != nil else { return false }
+        at = start(after: at)
+        if at < count, self[at] == UInt8(ascii: "(") {
+            guard let close = first(UInt8(ascii: ")"), from: at) else { return false }
+            at = start(after: close + 1)
+        }
+        return at == count || self[at] == UInt8(ascii: ";") && areParameters(from: at)
+    }
+
+    /// Whether the bytes are a weight among others (qvalue in RFC 3261 section 25.1), with as many digits as one likes.
+    var isWeight: Bool {
+        guard count > 0, self[0] == UInt8(ascii: "0") || self[0] == UInt8(ascii: "1") else {
+            return false
+        }
+        guard count > 1 else { return true }
+        return self[1] == UInt8(ascii: ".") && (2..<count).allSatisfy { self[$0] &- 0x30 <= 9 }
+    }
+
+    /// Whether the bytes name a package, or a state, with parameters (Event and Subscription-State in RFC 6665
+    /// section 8.4).
     var isEvent: Bool {
         let end = first(UInt8(ascii: ";")) ?? count
         return bytes(Slice(0, end).trimmed(in: self)).isToken && areParameters(from: end)

@@ -18,6 +18,14 @@ extension MessageParser {
             && fits(.event, message, index) { $0.isEvent }
             && fits(.rAck, message, index) { $0.acknowledgedSequence != nil }
             && fits(.rSeq, message, index) { $0.decimal() != nil }
+            && fits(.retryAfter, message, index) { $0.isRetryAfter }
+            && fits(.minExpires, message, index) { $0.decimal(cutTo: .max) != nil }
+            && fits(.subscriptionState, message, index) { $0.isEvent }
+            && fits(.replaces, message, index) {
+                $0.areParameters(from: $0.first(UInt8(ascii: ";")) ?? $0.count)
+            }
+            && isShort(.allow, message, index) && isShort(.unsupported, message, index)
+            && isShort(.accept, message, index)
             && areOptions(.accept, message, index) && areOptions(.require, message, index)
             && areOptions(.supported, message, index)
         guard isSound else { throw .value }
@@ -31,6 +39,23 @@ extension MessageParser {
     ) -> Bool {
         guard let value = index.value(name) else { return true }
         return isSound(message.bytes(value))
+    }
+
+    /// Whether each field of a name has no more values than PJSIP has place for, which splits it at every comma.
+    private func isShort(
+        _ name: HeaderName, _ message: Span<UInt8>, _ index: borrowing MessageIndex
+    ) -> Bool {
+        var start = 0
+        while let position = index.position(name, from: start) {
+            start = position + 1
+            let value = index[position].value
+            var commas = 0
+            for place in value.start..<value.end where message[place] == UInt8(ascii: ",") {
+                commas += 1
+            }
+            guard commas < Self.maximumOptions else { return false }
+        }
+        return true
     }
 
     /// Whether all fields of a name together list options, or media ranges.
@@ -71,6 +96,9 @@ extension MessageParser {
             var list = ValueList(value)
             while let part = list.next(in: message) {
                 let address = try NameAddress(part, in: message)
+                if let weight = address.parameter("q", in: message), !weight.isEmpty {
+                    guard message.bytes(weight).isWeight else { throw .parameter }
+                }
                 if isFirst, part == value { index.contact = address }
                 isFirst = false
             }

@@ -44,7 +44,8 @@ package struct URI: Sendable {
             if let end { parameters = .from(end + 1, to: rest.end) }
             return
         } else {
-            guard name.isScheme, bytes.isURIText else { throw .uri }
+            let opaque = bytes.extracting(colon + 1..<bytes.count)
+            guard name.isScheme, bytes.isURIText, opaque.isOpaque else { throw .uri }
             return
         }
         try parseSIP(part.start + colon + 1, part.end, message)

@@ -185,6 +185,7 @@ func changed(_ bytes: [UInt8], _ changes: [(from: String, to: String)]) -> [UInt
         arguments: [
             "Content-Type: x/", "Min-SE: 90//", "Session-Expires: x", "Accept: ,", "Require: a b",
             "Supported: a,,b", "Event: ;", "RAck: 1", "RSeq: x", "Min-SE: 90\r\nMin-SE: 90",
+            "Retry-After: 5 x", "Min-Expires: x", "Subscription-State: active;", "Replaces: a;",
             "Reply-To: <sip:a@b>\r\nReply-To: <sip:c@d>", "Contact: <sip:a@b>;q=0.5<sip:a@[1]>",
         ])
     func refused(_ line: String) throws {
