@@ -341,14 +341,15 @@ package struct Router: ~Copyable {
             && index.has(.from) && index.has(.to) && index.has(.callID) && index.has(.cseq)
     }
 
-    /// Whether who sent it knows who is here: he names a domain, or comes by a connection, by a registered
-    /// way or from a trunk.
-    private func isToUs(
+    /// Whether who sent it knows who is here: he names a domain or a dialog, or comes by a connection, by a
+    /// registered way or from a trunk.
+    private mutating func isToUs(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         flow.transport.isStream || !isStranger || trunk(at: flow.peer.ip) != nil
             || isForUs(bytes, index)
             || index.requestURI.whole.isEmpty && namesServed(bytes, index)
+            || dialogToken(bytes, index, nil) != nil
     }
 
     // MARK: Answers without a transaction

@@ -205,6 +205,17 @@ func changed(_ bytes: [UInt8], _ changes: [(from: String, to: String)]) -> [UInt
         #expect(trunk.carrier.next()?.status == 400 && trunk.asterisk.next() == nil)
     }
 
+    @Test("what cannot be read inside a dialog gets 400, also from a way that no phone has registered by")
+    func dialog() throws {
+        let stage = try Stage()
+        var dialog = try stage.connect("sip:100@example.com", "a")
+        for line in ["Min-SE: x", "User-Agent: y", "X: a\nb"] {
+            stage.alice.send(dialog.request("BYE", via: stage.alice.via, [line]))
+            #expect(stage.alice.next()?.status == 400, "\(line)")
+        }
+        #expect(stage.asterisk.next() == nil)
+    }
+
     @Test("an Asterisk whose request cannot be read hears so at once")
     func inside() throws {
         let edge = Edge()
