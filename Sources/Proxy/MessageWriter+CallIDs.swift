@@ -44,7 +44,8 @@ extension MessageWriter {
         switch direction {
         case .outward: append(leavingCallID: value, owner)
         case .inward:
-            guard let sign = value.first(UInt8(ascii: "@")), value.count - sign > 24,
+            // The token of a single byte, the shortest there is, has 16 letters.
+            guard let sign = value.first(UInt8(ascii: "@")), value.count - sign > 16,
                 let host = tokens.host(value.extracting(sign + 1..<value.count))
             else {
                 buffer.append(value)

@@ -129,6 +129,7 @@ private struct Told {
         arguments: [
             "id@10.0.0.10", "id@10.0.0.10:5060", "id@@10.0.0.10", "id10.0.0.10", "id-10.0.0.10@x",
             "id@pbx.lan", "id@asterisk:5060", "id@x@10.0.0.10", "id[fd00::10]", "id@192.168.9.9",
+            "id@pbx", "id@voip1", "id@",
         ])
     func callID(_ callID: String) throws {
         let told = try Told()
