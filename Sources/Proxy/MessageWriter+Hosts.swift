@@ -126,25 +126,32 @@ extension MessageWriter {
 
     /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
     func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
-        if start > 0 {
+        if start > 0, value[start] != UInt8(ascii: "[") {
+            // It begins behind anything but what would be a part of it; an escape is none.
             let before = value[start - 1]
-            if Characters.isHost(before)
-                || before == UInt8(ascii: ":") && value[start] != 0x5B
-                    && start > 1 && Characters.hex(value[start - 2]) != nil
-                    && !isScheme(value, start)
-            {
-                return nil
-            }
+            let isEscape = start > 2 && value[start - 3] == UInt8(ascii: "%")
+            let isInside =
+                before &- 0x30 <= 9
+                || before == UInt8(ascii: ".") && start > 1 && value[start - 2] &- 0x30 <= 9
+            if isInside, !isEscape { return nil }
         }
         return insideAddressEnd(value, start).map { portEnd(value, $0) }
     }
 
     private func insideAddressEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
-        guard let end = hostEnd(start, value.count, value) else { return nil }
-        let text =
-            value[start] == UInt8(ascii: "[")
-            ? value.extracting(start + 1..<end - 1) : value.extracting(start..<end)
-        guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+        guard start < value.count, value[start] != UInt8(ascii: "[") else {
+            guard let end = hostEnd(start, value.count, value) else { return nil }
+            let text = value.extracting(start + 1..<end - 1)
+            guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+            return end
+        }
+        var end = start
+        while end < value.count, value[end] &- 0x30 <= 9 || value[end] == UInt8(ascii: ".") {
+            end += 1
+        }
+        while end > start, value[end - 1] == UInt8(ascii: ".") { end -= 1 }
+        guard let ip = IPAddress(parsing: value.extracting(start..<end)), insideHosts.contains(ip)
+        else { return nil }
         return end
     }
 

