@@ -78,8 +78,16 @@ extension MessageWriter {
                 let host = uriHost(value, behind: at)
             {
                 at = host.upperBound
-                guard !hosts.leaves(value.extracting(host), rule) else { continue }
-                replace(value, start, host.lowerBound)
+                let leaves = hosts.leaves(value.extracting(host), rule)
+                if leaves {
+                    // A port of an Asterisk's at the domain is none of ours.
+                    guard rule == .party, hosts.isServed(value.extracting(host)),
+                        portEnd(value, at) > at
+                    else { continue }
+                    buffer.append(value.extracting(start..<at))
+                } else {
+                    replace(value, start, host.lowerBound)
+                }
                 at = portEnd(value, at)
                 start = at
             } else if isMarkup, byte == UInt8(ascii: "\""), let end = callIDEnd(value, at) {

@@ -63,6 +63,9 @@ struct OutsideHosts: Sendable {
         }
     }
 
+    /// Whether a host is a served domain.
+    func isServed(_ host: Span<UInt8>) -> Bool { Self.names(host, among: domains) }
+
     private static func names(_ host: Span<UInt8>, among names: [[UInt8]]) -> Bool {
         for position in names.indices {
             let name = names[position]

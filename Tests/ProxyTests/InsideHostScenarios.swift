@@ -37,7 +37,7 @@ private struct Told {
         "who calls is at the domain, whatever host the Asterisk has written",
         arguments: [
             "10.0.0.10", "10.0.0.10:5070", "pbx.lan", "asterisk", "192.168.9.9", "[fd00::10]:5060",
-            "carrier.example", "example.com",
+            "carrier.example", "example.com", "example.com:5070",
         ])
     func parties(_ host: String) throws {
         let told = try Told()
@@ -211,7 +211,7 @@ private struct Told {
         "the account of waiting messages is one that the phone can call",
         arguments: [
             ("sip:asterisk@10.0.0.10", "asterisk"), ("sip:*97@10.0.0.10:5060", "*97"),
-            ("sip:*97@pbx.lan", "*97"),
+            ("sip:*97@pbx.lan", "*97"), ("sip:*97@example.com:5070", "*97"),
         ])
     func voiceMail(_ account: String, _ user: String) throws {
         let told = try Told()
