@@ -48,15 +48,15 @@ extension Router {
         }
     }
 
-    /// Puts the Request-URI that a trunk gets into `scratch`: what the Asterisk wrote, but for our own address.
+    /// Puts the Request-URI that a trunk gets into `scratch`: what the Asterisk wrote, but for our own address and
+    /// for hosts that only the inside knows.
     private mutating func takeTarget(
         _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ handle: Handle
     ) {
         let uri = index.requestURI
         scratch.removeAll()
         let host = bytes.bytes(uri.host)
-        let isOurs = IPAddress(parsing: host).map(writer.insideHosts.contains) ?? false
-        guard isOurs else {
+        guard !host.isEmpty, !writer.hosts.leaves(host, .target) else {
             scratch.append(bytes.bytes(uri.whole))
             return
         }
