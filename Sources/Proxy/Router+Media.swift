@@ -10,7 +10,9 @@ extension Router {
     /// Notes whether the message in the writer, an Asterisk's, tells of an inside address for media.
     mutating func noteMedia(of asterisk: SocketAddress) {
         guard writer.namesInsideMedia,
+            // An Asterisk may call from another port than it is called at.
             let number = asterisks.firstIndex(where: { $0.address == asterisk })
+                ?? asterisks.firstIndex(where: { $0.address.ip == asterisk.ip })
         else { return }
         asterisks[number].insideMediaSeen = now.monotonic
         if let told = asterisks[number].insideMediaTold,
@@ -20,8 +22,8 @@ extension Router {
         }
         asterisks[number].insideMediaTold = now.monotonic
         audit.add(
-            .degraded, .warning, Self.insideMedia(asterisk),
-            [(.asterisk, "\(asterisk)"), (.reason, "inside-media")])
+            .degraded, .warning, Self.insideMedia(asterisks[number].address),
+            [(.asterisk, "\(asterisks[number].address)"), (.reason, "inside-media")])
     }
 
     private static func insideMedia(_ asterisk: SocketAddress) -> String {

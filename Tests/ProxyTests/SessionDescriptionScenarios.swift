@@ -237,6 +237,18 @@ import Testing
         #expect(counts == [1, 1, 2, 0, 2, 1, 1, 1])
     }
 
+    @Test("it is also told of an Asterisk that calls from another port")
+    func otherPort() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        try alice.register()
+        let body = "v=0\r\no=- 1 1 IN IP4 10.0.0.10\r\nc=IN IP4 10.0.0.10\r\n"
+        Asterisk(edge, at: "10.0.0.10:5062").call("alice", body: body)
+        _ = try alice.expect("INVITE")
+        #expect(edge.records.last?.hasPrefix("Asterisk 10.0.0.10:5060 tells phones") == true)
+        #expect(edge.router.asteriskRows().count == 2)
+    }
+
     @Test("the media of a good answer is told to nobody")
     func good() throws {
         let (edge, _) = try call("v=0\r\no=- 1 1 IN IP4 10.0.0.10\r\nc=IN IP4 198.51.100.40\r\n")
