@@ -174,6 +174,8 @@ extension MessageWriter {
     private func isScheme(_ value: Span<UInt8>, _ start: Int) -> Bool {
         start >= 4 && value.extracting(start - 4..<start - 1).isCaseless("sip")
             || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("sips")
+            // Of who is present (RFC 3859 section 3).
+            || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("pres")
     }
 
     /// The inside address that fills the bytes, with its port or 0.

@@ -238,6 +238,7 @@ private struct Told {
             "<dialog-info entity=\"sip:1002@\(host)\">\n<dialog id=\"1002\">\r\n<target uri='sip:\(host)'/>"
                 + "<identity display=\"x\">sip:1002@\(host)</identity>\n"
                 + "<presentity uri=\"sip:1002@\(host);method=SUBSCRIBE\" /><contact>sips:a&amp;b@\(host)</contact>"
+                + "<presence entity=\"pres:1002@\(host)\"/>"
         }
         for host in ["10.0.0.10:5060", "pbx.lan", "example.com"] {
             let notify = try told.notify(type, body(host))
