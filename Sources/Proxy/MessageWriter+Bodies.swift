@@ -126,7 +126,9 @@ extension MessageWriter {
     ///
     /// The address only has to make the session unique, so a host name serves as well.
     private mutating func append(origin line: Span<UInt8>) {
-        var start = line.count
+        var end = line.count
+        while end > 2, line[end - 1] <= 0x20 { end -= 1 }
+        var start = end
         while start > 2, line[start - 1] > 0x20 { start -= 1 }
         let head = line.extracting(0..<start)
         guard start > 10, head.endsWith("in ip4 ") || head.endsWith("in ip6 ") else {
@@ -134,8 +136,8 @@ extension MessageWriter {
             return
         }
         append(leaving: head, .text)
-        if hosts.leaves(line.extracting(start..<line.count), .party) {
-            buffer.append(line.extracting(start..<line.count))
+        if hosts.leaves(line.extracting(start..<end), .party) {
+            buffer.append(line.extracting(start..<end))
         } else {
             appendDomain()
         }

@@ -186,7 +186,7 @@ import Testing
         "origin and name of a session say nothing of the inside",
         arguments: ["application/sdp", "application/sdp;charset=utf-8", "APPLICATION/SDP ; x=y"])
     func session(_ type: String) throws {
-        for host in ["10.0.0.10", "192.168.9.9", "pbx.lan", "198.51.100.40"] {
+        for host in ["10.0.0.10", "192.168.9.9", "pbx.lan", "198.51.100.40", "pbx.lan "] {
             let (_, answer) = try call(
                 "v=0\r\no=root 18 18 IN IP4 \(host)\r\ns=Asterisk PBX 16.28.0\r\n"
                     + "i=on 10.0.0.10\r\nc=IN IP4 198.51.100.40\r\nt=0 0\r\na=x:10.0.0.10 9\r\n",
