@@ -52,14 +52,19 @@ struct Body {
             isReadable = session.isReadable
         case .multipart:
             guard depth < Self.deepest, var parts = BodyParts(self, message) else {
+                // One reader guesses the boundary, another looks for session descriptions without it.
                 kind = .other
+                isReadable = false
                 return
             }
             while let part = parts.next(message) {
-                if !Body(part.body, part.type, message, depth: depth + 1).isReadable {
+                if !part.isReadable
+                    || !Body(part.body, part.type, message, depth: depth + 1).isReadable
+                {
                     isReadable = false
                 }
             }
+            if !parts.isClosed { isReadable = false }
         case .state, .other: break
         }
     }
@@ -68,7 +73,8 @@ struct Body {
     private static func kind(_ type: Span<UInt8>) -> Kind {
         let end = type.first(UInt8(ascii: ";")) ?? type.count
         let name = type.extracting(0..<end)
-        if spells("application/sdp", name, isWhole: true) { return .session }
+        // chan_sip reads no further than that.
+        if spells("application/sdp", name, isWhole: false) { return .session }
         if spells("multipart/", name, isWhole: false) { return .multipart }
         if spells("application/simple-message-summary", name, isWhole: true)
             || spells("message/sipfrag", name, isWhole: true)
@@ -110,7 +116,12 @@ struct BodyParts {
         var type: Slice
         /// The body.
         var body: Slice
+        /// Whether everybody finds the same Content-Type in the header.
+        var isReadable = true
     }
+
+    /// Whether the last delimiter so far is the one that ends the last part.
+    private(set) var isClosed = false
 
     private let boundary: Slice
     private let end: Int
@@ -121,7 +132,10 @@ struct BodyParts {
         var parameters = Parameters(body.type)
         var found = Slice.empty
         while let parameter = parameters.next(in: message) {
-            if message.bytes(parameter.name).isCaseless("boundary") { found = parameter.value }
+            guard message.bytes(parameter.name).isCaseless("boundary") else { continue }
+            // One reader takes the first of two, another the last.
+            guard found.isEmpty else { return nil }
+            found = parameter.value
         }
         if found.length > 2, message[found.start] == UInt8(ascii: "\"") {
             found = .from(found.start + 1, to: found.end - 1)
@@ -140,6 +154,8 @@ struct BodyParts {
     mutating func next(_ message: Span<UInt8>) -> Part? {
         guard let (stop, next) = delimiter(message) else { return nil }
         defer { at = next }
+        let name = (message.first(UInt8(ascii: "-"), from: stop) ?? stop) + 2
+        isClosed = message.extracting(name + Int(boundary.length)..<next).startsWithDashes
         return Self.part(.from(min(at, stop), to: stop), message)
     }
 
@@ -171,6 +187,7 @@ struct BodyParts {
 
     private static func part(_ whole: Slice, _ message: Span<UInt8>) -> Part {
         var type = Slice.empty
+        var isReadable = true
         var line = whole.start
         while line < whole.end {
             let stop = min(message.first(0x0A, from: line) ?? whole.end, whole.end)
@@ -179,10 +196,15 @@ struct BodyParts {
             if text.isEmpty {
                 return Part(
                     header: .from(whole.start, to: next), type: type,
-                    body: .from(next, to: whole.end)
+                    body: .from(next, to: whole.end), isReadable: isReadable
                 )
             }
-            if isField("content-type", text, message) {
+            for place in text.start..<text.end
+            where message[place] < 0x20 && message[place] != 0x09 || message[place] == 0x7F {
+                isReadable = false
+            }
+            if isField("content-type", text, message) || isField("c", text, message) {
+                if !type.isEmpty { isReadable = false }
                 var last = stop
                 // A line that begins with a blank goes on with the one before (RFC 5322 section 2.2.3).
                 while last + 1 < whole.end, isBlank(message[last + 1]) {
@@ -193,7 +215,9 @@ struct BodyParts {
             }
             line = next
         }
-        return Part(header: whole, type: type, body: .from(whole.end, to: whole.end))
+        return Part(
+            header: whole, type: type, body: .from(whole.end, to: whole.end),
+            isReadable: isReadable)
     }
 
     /// Whether a line of a part's header is that of a field.
@@ -203,5 +227,12 @@ struct BodyParts {
         guard let colon = message.bytes(line).first(UInt8(ascii: ":")) else { return false }
         let place = Slice.from(line.start, to: line.start + colon).trimmed(in: message)
         return message.bytes(place).isCaseless(name)
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the bytes begin with two hyphens.
+    fileprivate var startsWithDashes: Bool {
+        count >= 2 && self[0] == UInt8(ascii: "-") && self[1] == UInt8(ascii: "-")
     }
 }

@@ -181,7 +181,9 @@ extension MessageWriter {
         while line < header.end {
             let next = min((message.first(0x0A, from: line) ?? header.end) + 1, header.end)
             let text = Slice.from(line, to: next)
-            if !BodyParts.isField("content-length", text, message) {
+            if !BodyParts.isField("content-length", text, message),
+                !BodyParts.isField("l", text, message)
+            {
                 buffer.append(message.bytes(text))
             }
             line = next

@@ -82,6 +82,32 @@ import Testing
         #expect(asterisk.next() == nil && alice.next() == nil)
     }
 
+    private static let part = "Content-Type: application/sdp\r\n\r\nv=0\r\nx\r\n"
+
+    @Test(
+        "several bodies in which not everybody finds the same session description are refused",
+        arguments: [
+            ("", "--b1\r\n\(part)--b1--\r\n"), (";boundary=b2", "--b1\r\n\(part)--b1--\r\n"),
+            (";boundary=b1;boundary=b2", "--b1\r\n\(part)--b1--\r\n"),
+            (";boundary=\"b\\1\"", "--b\\1\r\n\(part)--b\\1--\r\n"),
+            (";boundary=b1", "--b1\r\n\(part)"),
+            (";boundary=b1", "--b1\r\nc: application/sdp\r\n\r\nv=0\r\nx\r\n--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n\(part.replacing("sdp", with: "sdp\rx"))--b1--\r\n"),
+            (
+                ";boundary=b1",
+                "--b1\r\nContent-Type: application/sdp\r\nContent-Type: a/b\r\n\r\nv=0\r\n--b1--\r\n"
+            ),
+            (";boundary=b1", "--b1\r\n\(part.replacing("sdp", with: "sdpx"))--b1--\r\n"),
+        ])
+    func ambiguous(_ parameters: String, _ body: String) throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        let type = "Content-Type: multipart/mixed\(parameters)"
+        try alice.ask("INVITE", "sip:100@example.com", [type], body: body)
+        _ = try alice.expect(488)
+        #expect(Asterisk(edge).next() == nil)
+    }
+
     @Test("what an Asterisk writes that cannot be read is refused as well")
     func fromInside() throws {
         let edge = Edge()
