@@ -166,25 +166,37 @@ extension MessageWriter {
         var written = body.place.start
         while let part = parts.next(message) {
             let inner = Body(part.body, part.type, message, depth: depth + 1)
-            guard isChanged(inner, direction) else { continue }
+            let isChanged = isChanged(inner, direction)
+            guard isChanged || direction == .outward else { continue }
             buffer.append(message.extracting(written..<part.header.start))
-            append(header: part.header, message)
+            append(header: part.header, message, direction, isChanged: isChanged)
             append(inner, message, direction, depth: depth + 1)
             written = part.body.end
         }
         buffer.append(message.extracting(written..<body.place.end))
     }
 
-    /// Writes the header of a part without its length, which is another one now.
-    private mutating func append(header: Slice, _ message: Span<UInt8>) {
+    /// Writes the header of a part; with a body that is changed its length is another one, and left out.
+    private mutating func append(
+        header: Slice, _ message: Span<UInt8>, _ direction: Direction, isChanged: Bool
+    ) {
         var line = header.start
         while line < header.end {
             let next = min((message.first(0x0A, from: line) ?? header.end) + 1, header.end)
             let text = Slice.from(line, to: next)
-            if !BodyParts.isField("content-length", text, message),
-                !BodyParts.isField("l", text, message)
-            {
-                buffer.append(message.bytes(text))
+            let isLength =
+                BodyParts.isField("content-length", text, message)
+                || BodyParts.isField("l", text, message)
+            if !isLength || !isChanged {
+                var end = next
+                while end > line, message[end - 1] == 0x0A || message[end - 1] == 0x0D { end -= 1 }
+                let value = message.extracting(line..<end)
+                if direction == .inward {
+                    buffer.append(value)
+                } else {
+                    append(leaving: value, .text)
+                }
+                buffer.append(message.extracting(end..<next))
             }
             line = next
         }

@@ -273,7 +273,7 @@ private struct Told {
         let told = try Told()
         let body = { (host: String) in
             "preamble sip:x@10.1.1.1\r\n--b1\r\nContent-Type: application/rlmi+xml\r\n\r\n"
-                + "<list uri=\"sip:l@\(host)\"/>\r\n--b1\r\nContent-ID: <1@x>\r\n"
+                + "<list uri=\"sip:l@\(host)\" cid=\"1@\(host)\"/>\r\n--b1\r\nContent-ID: <1@\(host)>\r\n"
                 + "content-type:\r\n application/pidf+xml\r\n\r\n<presence entity=\"sip:1@\(host)\"/>"
                 + "\r\n--b1\r\n\r\nplain sip:x@pbx.lan\r\n--b1--\r\n"
         }
