@@ -132,17 +132,37 @@ extension MessageWriter {
             at += 3
             var end = at
             while end < last, Base64URL.isLetter(value[end]) { end += 1 }
-            guard let address = tokens.host(value.extracting(at..<end))?.address else { continue }
-            append(value.extracting(start..<at))
-            buffer.append(host: address.ip)
-            if address.port != 0 {
-                buffer.append("%3A")
-                buffer.append(decimal: UInt64(address.port))
+            guard let host = tokens.host(value.extracting(at..<end)) else { continue }
+            switch host {
+            case .address(let address):
+                append(value.extracting(start..<at))
+                buffer.append(host: address.ip)
+                if address.port != 0 {
+                    buffer.append("%3A")
+                    buffer.append(decimal: UInt64(address.port))
+                }
+            case .text(let text):
+                // With its own sign, if it has one.
+                append(value.extracting(start..<at - 3))
+                append(escaped: text.span)
             }
             at = end
             start = end
         }
         append(value.extracting(start..<last))
+    }
+
+    /// Writes a text with escapes for all but letters, digits, dots and hyphens.
+    private mutating func append(escaped text: Span<UInt8>) {
+        for place in text.indices {
+            let byte = text[place]
+            if Characters.isHost(byte) {
+                append(byte: byte)
+            } else {
+                buffer.append("%")
+                buffer.append(hex: byte)
+            }
+        }
     }
 
     /// Writes a Refer-To that leaves; the Call-ID in its escaped Replaces leaves as the dialog's own one does.

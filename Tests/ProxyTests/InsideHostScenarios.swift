@@ -268,6 +268,28 @@ private struct Told {
         #expect(invite["Replaces"] == "abc@10.0.0.10:5060;to-tag=b;from-tag=a")
     }
 
+    @Test(
+        "a phone transfers to a call by the Call-ID that it knows, whatever host the Asterisk wrote",
+        arguments: [
+            ("id@10.0.0.10:5060", "id%4010.0.0.10%3A5060"), ("id@pbx.lan", "id%40pbx.lan"),
+            ("id@pbx:5062", "id%40pbx%3A5062"), ("id10.0.0.10", "id10.0.0.10"),
+        ])
+    func attended(_ callID: String, _ expected: String) throws {
+        let told = try Told()
+        told.asterisk.call("alice", callID: callID)
+        let invite = try told.alice.expect("INVITE")
+        told.alice.send(response(to: invite, 200, tag: "p1", ["Contact: <\(told.alice.contact)>"]))
+        let sent = try told.alice.ask("INVITE", "sip:100@example.com", callID: "own")
+        told.asterisk.answer(try told.asterisk.expect("INVITE"), 200)
+        var dialog = Dialog(caller: sent, try told.alice.expect(200))
+        let outside = invite["Call-ID"].replacing("@", with: "%40")
+        let tags = "%3Bto-tag%3Das9%3Bfrom-tag%3Dp1"
+        try told.alice.refer(&dialog, "<\(invite.contactURI)?Replaces=\(outside)\(tags)>")
+        let refer = try told.asterisk.expect("REFER")
+        let replaces = between(refer["Refer-To"], "Replaces=", ">")
+        #expect(replaces.lowercased() == (expected + tags).lowercased())
+    }
+
     @Test("a list of states is read part by part, and nothing beside the hosts is changed")
     func list() throws {
         let told = try Told()
