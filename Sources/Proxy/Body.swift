@@ -51,7 +51,9 @@ struct Body {
             self.session = session
             isReadable = session.isReadable
         case .multipart:
-            guard depth < Self.deepest, var parts = BodyParts(self, message) else {
+            guard depth < Self.deepest, var parts = BodyParts(self, message),
+                parts.areClear(message)
+            else {
                 // One reader guesses the boundary, another looks for session descriptions without it.
                 kind = .other
                 isReadable = false
@@ -120,10 +122,14 @@ struct BodyParts {
         var isReadable = true
     }
 
+    /// The longest boundary, in bytes (RFC 2046 section 5.1.1).
+    private static let longestBoundary = 70
+
     /// Whether the last delimiter so far is the one that ends the last part.
     private(set) var isClosed = false
 
     private let boundary: Slice
+    private let start: Int
     private let end: Int
     private var at: Int
 
@@ -140,12 +146,13 @@ struct BodyParts {
         if found.length > 2, message[found.start] == UInt8(ascii: "\"") {
             found = .from(found.start + 1, to: found.end - 1)
         }
-        guard !found.isEmpty, message.bytes(found).first(UInt8(ascii: "\\")) == nil else {
-            return nil
-        }
+        guard !found.isEmpty, found.length <= Self.longestBoundary,
+            message.bytes(found).first(UInt8(ascii: "\\")) == nil
+        else { return nil }
         boundary = found
+        start = body.place.start
         end = body.place.end
-        at = body.place.start
+        at = start
         guard let (_, next) = delimiter(message) else { return nil }
         at = next
     }
@@ -157,6 +164,28 @@ struct BodyParts {
         let name = (message.first(UInt8(ascii: "-"), from: stop) ?? stop) + 2
         isClosed = message.extracting(name + Int(boundary.length)..<next).startsWithDashes
         return Self.part(.from(min(at, stop), to: stop), message)
+    }
+
+    /// Whether the boundary stands nowhere but on lines of its own: one reader looks for it within lines, another
+    /// takes a line that only begins with it, or has it in another case.
+    func areClear(_ message: Span<UInt8>) -> Bool {
+        let length = Int(boundary.length)
+        var place = start
+        while let hyphen = message.first(UInt8(ascii: "-"), from: place), hyphen < end {
+            place = hyphen + 1
+            let name = hyphen + 2
+            guard name + length <= end, message[hyphen + 1] == UInt8(ascii: "-"),
+                message.extracting(name..<name + length).equalsCaseless(message.bytes(boundary))
+            else { continue }
+            var stop = name + length
+            if message.extracting(stop..<end).startsWithDashes { stop += 2 }
+            while stop < end, isBlank(message[stop]) || message[stop] == 0x0D { stop += 1 }
+            guard isDelimiter(hyphen, message), hyphen == start || message[hyphen - 1] == 0x0A,
+                stop == end || message[stop] == 0x0A
+            else { return false }
+            place = stop
+        }
+        return true
     }
 
     /// Where the next delimiter begins, the line end before it included, and where its own line has ended; nil
@@ -203,17 +232,17 @@ struct BodyParts {
             where message[place] < 0x20 && message[place] != 0x09 || message[place] == 0x7F {
                 isReadable = false
             }
+            // A line that begins with a blank goes on with the one before (RFC 5322 section 2.2.3).
+            var last = stop
+            while last + 1 < whole.end, isBlank(message[last + 1]) {
+                last = min(message.first(0x0A, from: last + 1) ?? whole.end, whole.end)
+            }
             if isField("content-type", text, message) || isField("c", text, message) {
                 if !type.isEmpty { isReadable = false }
-                var last = stop
-                // A line that begins with a blank goes on with the one before (RFC 5322 section 2.2.3).
-                while last + 1 < whole.end, isBlank(message[last + 1]) {
-                    last = min(message.first(0x0A, from: last + 1) ?? whole.end, whole.end)
-                }
                 let colon = message.bytes(text).first(UInt8(ascii: ":")) ?? 0
                 type = Slice.from(text.start + colon + 1, to: last).trimmed(in: message)
             }
-            line = next
+            line = min(last + 1, whole.end)
         }
         return Part(
             header: whole, type: type, body: .from(whole.end, to: whole.end),

@@ -63,6 +63,7 @@ extension MessageWriter {
         let rule = isTrunk && rule == .party ? .target : rule
         var start = 0
         var at = 0
+        var userEnd = 0
         while at < value.count {
             let byte = value[at]
             if byte == 0x0D || byte == 0x0A {
@@ -75,7 +76,7 @@ extension MessageWriter {
                 at = end
                 start = at
             } else if byte == UInt8(ascii: ":"), rule != .text,
-                let host = uriHost(value, behind: at)
+                let host = uriHost(value, behind: at, &userEnd)
             {
                 at = host.upperBound
                 let leaves = hosts.leaves(value.extracting(host), rule)
@@ -109,14 +110,20 @@ extension MessageWriter {
     }
 
     /// The host of the SIP URI whose scheme ends with the colon at this place; nil when none does.
-    private func uriHost(_ value: Span<UInt8>, behind colon: Int) -> Range<Int>? {
+    ///
+    /// `userEnd` is where what may be a user part was found to end last, so that nothing is gone through twice.
+    private func uriHost(
+        _ value: Span<UInt8>, behind colon: Int, _ userEnd: inout Int
+    ) -> Range<Int>? {
         guard isScheme(value, colon + 1) else { return nil }
         var start = colon + 1
-        var at = start
-        while at < value.count, Characters.isUser(value[at]) || value[at] == UInt8(ascii: ":") {
-            at += 1
+        userEnd = max(userEnd, start)
+        while userEnd < value.count,
+            Characters.isUser(value[userEnd]) || value[userEnd] == UInt8(ascii: ":")
+        {
+            userEnd += 1
         }
-        if at < value.count, value[at] == UInt8(ascii: "@") { start = at + 1 }
+        if userEnd < value.count, value[userEnd] == UInt8(ascii: "@") { start = userEnd + 1 }
         return hostEnd(start, value.count, value).map { start..<$0 }
     }
 

@@ -99,6 +99,17 @@ extension MessageWriter {
         return part.isName
     }
 
+    /// Writes the URI of somebody a trunk or a phone tells of: its user part as it is meant, all else as it came.
+    mutating func identity(_ uri: URI, _ message: Span<UInt8>) {
+        guard uri.scheme == .sip || uri.scheme == .sips, !uri.user.isEmpty else {
+            append(message.bytes(uri.whole))
+            return
+        }
+        append(uri.scheme == .sips ? "sips:" : "sip:")
+        if user(uri.user, message) { append("@") }
+        append(message.extracting(uri.host.start..<uri.whole.end))
+    }
+
     /// Writes a tel URI without its parameters; one that no Asterisk reads as a number becomes the domain.
     private mutating func number(_ uri: URI, _ message: Span<UInt8>) {
         let part = UserPart(message.bytes(uri.user))

@@ -37,7 +37,7 @@ extension MessageWriter {
             // PJSIP drops a message whose number is beyond 32 bits.
             case .expires where index.expires != nil:
                 buffer.append(decimal: UInt64(index.expires ?? 0))
-            case .replaces: append(replaces: value, direction)
+            case .replaces, .join, .targetDialog: append(dialog: value, direction)
             case .referTo:
                 if direction == .inward {
                     append(referTo: value)
@@ -45,15 +45,41 @@ extension MessageWriter {
                     append(leavingReferTo: value)
                 }
             default:
-                if direction == .outward, field.name.saysWho {
+                if !field.name.saysWho {
+                    append(value: value, direction)
+                } else if direction == .outward {
                     append(leaving: value, .party)
                 } else {
-                    append(value: value, direction)
+                    append(parties: value)
                 }
             }
             endLine()
         }
         end(body, message, direction)
+    }
+
+    /// Writes who calls, is called or has sent a call on as an Asterisk reads it in one way: without a name that hides
+    /// something, and with user parts as they are meant. What cannot be read goes on as it is.
+    private mutating func append(parties value: Span<UInt8>) {
+        let whole = Slice(0, value.count)
+        var check = ValueList(whole)
+        while let part = check.next(in: value) {
+            guard (try? NameAddress(part, in: value)) != nil else {
+                append(value: value, .inward)
+                return
+            }
+        }
+        var list = ValueList(whole)
+        var isFirst = true
+        while let part = list.next(in: value), let party = try? NameAddress(part, in: value) {
+            if !isFirst { append(", ") }
+            isFirst = false
+            displayName(party, value)
+            append("<")
+            identity(party.uri, value)
+            append(">")
+            partyParameters(party, value)
+        }
     }
 
     /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that
@@ -88,8 +114,9 @@ extension MessageWriter {
         append(value: value.extracting(id.end..<value.count), direction)
     }
 
-    /// Writes a Replaces (RFC 3891 section 6.1): what stands before its parameters is a Call-ID.
-    private mutating func append(replaces value: Span<UInt8>, _ direction: Direction) {
+    /// Writes what names a dialog, Replaces, Join or Target-Dialog (RFC 3891 section 6.1, RFC 3911 section 7.1,
+    /// RFC 4538 section 7): what stands before its parameters is a Call-ID.
+    private mutating func append(dialog value: Span<UInt8>, _ direction: Direction) {
         let end = value.first(UInt8(ascii: ";")) ?? value.count
         let callID = Slice(0, end).trimmed(in: value)
         if value.bytes(callID).first(0x0D) == nil {
@@ -243,7 +270,7 @@ extension HeaderName {
     fileprivate var saysWho: Bool {
         switch self {
         case .pAssertedIdentity, .pPreferredIdentity, .remotePartyID, .diversion, .historyInfo,
-            .referredBy:
+            .referredBy, .replyTo:
             true
         default: false
         }

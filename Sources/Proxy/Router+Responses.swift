@@ -8,12 +8,15 @@ internal import Sys
 
 /// Responses: to the branches of exchanges, to our own registrations and questions.
 extension Router {
-    /// Takes a response; of one that is not `isReadable` only Via, CSeq and status are believed.
+    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed.
     mutating func response(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
-        isReadable: Bool = true
+        isWhole: Bool = true
     ) {
         guard let handle = client(of: bytes, index, flow) else { return }
+        // A success without what it is about would be another one.
+        let isSuccess = index.status >= 200 && index.status < 300
+        let isReadable = isWhole && (!isSuccess || Body(bytes, index).isReadable)
         // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
         guard index.sequenceMethod != .cancel else {
             let isAnswered = index.status >= 200 && clients[handle].cancelled
@@ -302,7 +305,11 @@ extension Router {
             noteMedia(of: exchange.asterisk)
         case .outward: passInward(exchange, client, bytes, index)
         }
-        give(index.status, owner)
+        if !writer.isWhole, index.status >= 200 {
+            passFails(owner, client, bytes, index)
+        } else {
+            give(index.status, owner)
+        }
     }
 
     /// The rest of an Asterisk's response on its way to a phone.

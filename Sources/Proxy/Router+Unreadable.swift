@@ -14,7 +14,7 @@ extension Router {
         guard !index.isRequest, index.status >= 100, index.has(.via), index.has(.cseq),
             client(of: bytes, index, flow) != nil
         else { return false }
-        response(bytes, index, flow, isReadable: false)
+        response(bytes, index, flow, isWhole: false)
         return true
     }
 
@@ -41,6 +41,21 @@ extension Router {
             record(owner, 500, bytes, index, isOurs: true)
             conclude(owner)
         }
+    }
+
+    /// An answer has become longer than a message may be on its way to whoever asked, who gets 500; a call that it
+    /// would have begun is acknowledged and ended.
+    mutating func passFails(
+        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        if index.status < 300, clients.contains(client), clients[client].method == .invite,
+            !clients[client].isUnreadable
+        {
+            clients[client].isUnreadable = true
+            acknowledgeSuccess(client, bytes, index)
+            if !isInDialog(client) { endUnreadable(client, bytes, index) }
+        }
+        finishLocally(owner, 500, "Server Internal Error")
     }
 
     /// Whether a branch is of a request inside a dialog.

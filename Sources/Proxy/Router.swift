@@ -287,10 +287,7 @@ package struct Router: ~Copyable {
             return
         }
         guard index.isRequest else {
-            // A success without what it is about would be another one.
-            let isSuccess = index.status >= 200 && index.status < 300
-            let isReadable = !isSuccess || Body(bytes, index).isReadable
-            response(bytes, index, flow, isReadable: isReadable)
+            response(bytes, index, flow)
             return
         }
         switch side {

@@ -176,14 +176,15 @@ extension Span<UInt8> {
     }
 
     /// The place of the first such byte from `start`, or nil.
-    @inlinable
     package func first(_ byte: UInt8, from start: Int = 0) -> Int? {
-        var index = start
-        while index < count {
-            if self[index] == byte { return index }
-            index += 1
+        guard start >= 0, start < count else { return nil }
+        return unsafe withUnsafeBytes { bytes in
+            // In bounds: from a place of the bytes to their end.
+            guard let base = bytes.baseAddress,
+                let found = unsafe memchr(base + start, Int32(byte), count - start)
+            else { return nil }
+            return unsafe UnsafeRawPointer(found) - base
         }
-        return nil
     }
 
     /// The place of the first control character (below 0x20, or 0x7F) from `start`; `count` when there is

@@ -11,6 +11,12 @@ extension MessageParser {
         if index.has(.contact), !index.isRequest || index.method != .register {
             try readContacts(message, &index)
         }
+        if index.isRequest, index.has(.recordRoute) {
+            var routes = FieldValues(.recordRoute)
+            while let route = routes.next(message, index) {
+                _ = try NameAddress(route, in: message)
+            }
+        }
         let isSound =
             fits(.contentType, message, index) { $0.isMediaType }
             && fits(.sessionExpires, message, index) { $0.isInterval }
@@ -49,11 +55,14 @@ extension MessageParser {
         while let position = index.position(name, from: start) {
             start = position + 1
             let value = index[position].value
+            let bytes = message.bytes(value)
             var commas = 0
-            for place in value.start..<value.end where message[place] == UInt8(ascii: ",") {
+            var place = bytes.first(UInt8(ascii: ","))
+            while let comma = place {
                 commas += 1
+                guard commas < Self.maximumOptions else { return false }
+                place = bytes.first(UInt8(ascii: ","), from: comma + 1)
             }
-            guard commas < Self.maximumOptions else { return false }
         }
         return true
     }

@@ -228,7 +228,8 @@ package struct MessageParser: Sendable {
             }
             index.maxBreadth = UInt8(bytes.decimal(limit: 255) ?? 255)
         case .expires:
-            index.expires = bytes.decimal(cutTo: .max)
+            // Old Asterisks read it into a signed number of 32 bits.
+            index.expires = bytes.decimal(cutTo: UInt32(Int32.max))
             guard index.expires != nil else {
                 // A registrar takes what is no number for an hour (RFC 3261 section 10.2.1.1); to others it says
                 // nothing.

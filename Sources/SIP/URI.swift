@@ -114,16 +114,15 @@ package struct URI: Sendable {
 package func hostEnd(_ start: Int, _ end: Int, _ message: Span<UInt8>) -> Int? {
     guard start < end else { return nil }
     if message[start] == UInt8(ascii: "[") {
-        guard let close = message.extracting(start..<end).first(UInt8(ascii: "]")) else {
-            return nil
-        }
-        for index in start + 1..<start + close
-        where Characters.hex(message[index]) == nil && message[index] != UInt8(ascii: ":")
-            && message[index] != UInt8(ascii: ".")
+        var close = start + 1
+        while close < end,
+            Characters.hex(message[close]) != nil || message[close] == UInt8(ascii: ":")
+                || message[close] == UInt8(ascii: ".")
         {
-            return nil
+            close += 1
         }
-        return close > 1 ? start + close + 1 : nil
+        let isClosed = close < end && message[close] == UInt8(ascii: "]")
+        return isClosed && close > start + 1 ? close + 1 : nil
     }
     var at = start
     while at < end, Characters.isHost(message[at]) { at += 1 }

@@ -302,7 +302,7 @@ struct AnswerScenarios {
         for number in 0..<200 {
             alice.send(
                 alice.request(
-                    "OPTIONS", "sip:example.com", callID: "f\(number)", sequence: 1, ["X : y"]))
+                    "OPTIONS", "sip:example.com", callID: "f\(number)", sequence: 1, ["X\u{1}: y"]))
         }
         #expect(try Phone(edge, "bob", at: "\(place):40002").register().status == 200)
         let bob = Phone(edge, "bob", at: "\(place):40003", .tls, connection: 5)

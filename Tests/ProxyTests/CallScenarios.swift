@@ -105,8 +105,10 @@ import Testing
         #expect(try alice.expect(200).sequence == sent.sequence + 1)
     }
 
-    @Test("a PRACK after an answered challenge names the INVITE by the number Asterisk knows")
-    func prack() throws {
+    @Test(
+        "a PRACK after an answered challenge names the INVITE by the number Asterisk knows",
+        arguments: [" ", "  ", "\t", " \t "])
+    func prack(_ blank: String) throws {
         let edge = Edge()
         let (alice, asterisk, sent, first) = try call(edge)
         let challenge = "WWW-Authenticate: Digest realm=\"\(Edge.realm)\", nonce=\"n\""
@@ -116,8 +118,10 @@ import Testing
         let progress = try alice.expect(183)
         var dialog = Dialog(caller: sent, progress)
         alice.send(
-            dialog.request("PRACK", via: alice.via, ["RAck: 7 \(sent.sequence) INVITE"]))
-        #expect(try asterisk.expect("PRACK")["RAck"] == "7 \(invite.sequence) INVITE")
+            dialog.request(
+                "PRACK", via: alice.via, ["RAck: 7\(blank)\(sent.sequence)\(blank)INVITE"]))
+        let seen = "7\(blank)\(invite.sequence)\(blank)INVITE"
+        #expect(try asterisk.expect("PRACK")["RAck"] == seen)
     }
 
     @Test(

@@ -290,6 +290,23 @@ private struct Told {
         #expect(replaces.lowercased() == (expected + tags).lowercased())
     }
 
+    @Test(
+        "what names a dialog has the Asterisk's Call-ID inside and the phone's outside",
+        arguments: ["Replaces", "Join", "Target-Dialog"])
+    func named(_ field: String) throws {
+        let told = try Told()
+        told.asterisk.call("alice", callID: "id@pbx.lan")
+        let outside = try told.alice.expect("INVITE")["Call-ID"]
+        try told.alice.ask(
+            "INVITE", "sip:100@example.com", callID: "own",
+            ["\(field): \(outside);to-tag=b;from-tag=a"])
+        let invite = try told.asterisk.expect("INVITE")
+        #expect(invite[field] == "id@pbx.lan;to-tag=b;from-tag=a")
+        told.asterisk.call(
+            "alice", callID: "other", ["\(field): id@10.0.0.10;to-tag=b;from-tag=a"])
+        #expect(try !told.alice.expect("INVITE")[field].contains("10.0.0"))
+    }
+
     @Test("a list of states is read part by part, and nothing beside the hosts is changed")
     func list() throws {
         let told = try Told()

@@ -98,6 +98,11 @@ import Testing
                 "--b1\r\nContent-Type: application/sdp\r\nContent-Type: a/b\r\n\r\nv=0\r\n--b1--\r\n"
             ),
             (";boundary=b1", "--b1\r\n\(part.replacing("sdp", with: "sdpx"))--b1--\r\n"),
+            // Who looks for the boundary within lines, or for the beginning of one, finds other parts.
+            (";boundary=b1", "--b1\r\n\r\nx--b1\r\n\(part)--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n\r\n--b1x\r\n\(part)--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n\r\n--B1\r\n\(part)--b1--\r\n"),
+            (";boundary=\(String(repeating: "b", count: 71))", "--b1\r\n\(part)--b1--\r\n"),
         ])
     func ambiguous(_ parameters: String, _ body: String) throws {
         let edge = Edge()
@@ -177,6 +182,44 @@ import Testing
         #expect(got.body.isEmpty && !got.has("Content-Type"))
     }
 
+    @Test("a BYE goes on without it, since its sender has hung up", arguments: [true, false])
+    func end(_ isPhone: Bool) throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        let asterisk = Asterisk(edge)
+        let sent = try alice.ask("INVITE", "sip:100@example.com")
+        let invite = try asterisk.expect("INVITE")
+        asterisk.answer(invite, 200)
+        if isPhone {
+            var dialog = Dialog(caller: sent, try alice.expect(200))
+            alice.send(dialog.request("BYE", via: alice.via, [Self.sdp], body: "v=0\r\nx\r\n"))
+            #expect(try asterisk.expect("BYE").body.isEmpty)
+        } else {
+            var dialog = Dialog(called: invite, tag: "as1")
+            asterisk.send(
+                dialog.request("BYE", via: asterisk.via, [Self.sdp], body: "v=0\r\nx\r\n"))
+            #expect(try alice.expect("BYE").body.isEmpty)
+        }
+        #expect(edge.router.load.calls == 0)
+    }
+
+    @Test("an answer too long for its way on is a 500, and the phone's call is ended")
+    func tooLong() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        try alice.register()
+        let asterisk = Asterisk(edge)
+        asterisk.call("alice")
+        let invite = try alice.expect("INVITE")
+        // Each line end becomes two bytes.
+        let body = Self.good + String(repeating: "a=\n", count: 16_500)
+        let lines = ["Contact: <\(alice.contact)>", Self.sdp]
+        alice.send(response(to: invite, 200, tag: "p1", lines, body: body))
+        _ = try alice.expect("ACK")
+        #expect(try alice.expect("BYE").toTag == "p1")
+        _ = try asterisk.expect(500)
+    }
+
     @Test("a re-INVITE with one that cannot be read is refused, and the call goes on")
     func inDialog() throws {
         let edge = Edge()
@@ -238,7 +281,7 @@ import Testing
         #expect(answer.body == start + line + "\r\n")
         let record = try #require(edge.records.last)
         #expect(record.hasPrefix("Asterisk 10.0.0.10:5060 tells phones to send media to an inside"))
-        #expect(edge.router.asteriskRows().contains(.finding(name: "warning", value: record)))
+        #expect(edge.router.insideMediaRows().contains(.finding(name: "warning", value: record)))
     }
 
     @Test("it is recorded once an hour, and told until an hour has passed without")
@@ -250,7 +293,7 @@ import Testing
         var counts: [Int] = []
         for (number, minutes) in [0, 30, 40, 61].enumerated() {
             edge.leap(.seconds(Int64(minutes) * 60), steps: 4000)
-            counts.append(edge.router.asteriskRows().count)
+            counts.append(edge.router.insideMediaRows().count)
             edge.records = []
             try alice.ask(
                 "INVITE", "sip:100@example.com", callID: "h\(number)")
@@ -259,8 +302,8 @@ import Testing
             asterisk.answer(invite, 486)
             counts.append(edge.records.count)
         }
-        // Rows before the call, records of it: an Asterisk's own row, and the warning's.
-        #expect(counts == [1, 1, 2, 0, 2, 1, 1, 1])
+        // Warnings before the call, records of it.
+        #expect(counts == [0, 1, 1, 0, 1, 1, 0, 1])
     }
 
     @Test("it is also told of an Asterisk that calls from another port")
@@ -272,13 +315,13 @@ import Testing
         Asterisk(edge, at: "10.0.0.10:5062").call("alice", body: body)
         _ = try alice.expect("INVITE")
         #expect(edge.records.last?.hasPrefix("Asterisk 10.0.0.10:5060 tells phones") == true)
-        #expect(edge.router.asteriskRows().count == 2)
+        #expect(edge.router.insideMediaRows().count == 1)
     }
 
     @Test("the media of a good answer is told to nobody")
     func good() throws {
         let (edge, _) = try call("v=0\r\no=- 1 1 IN IP4 10.0.0.10\r\nc=IN IP4 198.51.100.40\r\n")
         #expect(edge.records.allSatisfy { !$0.contains("tells phones") })
-        #expect(edge.router.asteriskRows().count == 1)
+        #expect(edge.router.insideMediaRows().isEmpty)
     }
 }

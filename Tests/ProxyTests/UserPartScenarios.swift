@@ -339,6 +339,27 @@ extension Phone {
         #expect(try trunk.asterisk.expect("INVITE").uri == "sip:\(user)@10.0.0.10:5060")
     }
 
+    @Test(
+        "whom a trunk tells of is written as every Asterisk reads it",
+        arguments: [
+            (
+                "\"A\" <sip:%2B1555;verstat=x@carrier.example;user=phone>;x=y",
+                "\"A\" <sip:+1555@carrier.example;user=phone>;x=y"
+            ),
+            ("sip:+1555@carrier.example", "<sip:+1555@carrier.example>"),
+            (
+                "<sip:1@carrier.example>,<tel:+1555>",
+                "<sip:1@carrier.example>, <tel:+1555>"
+            ),
+            ("Smith <sip:1@carrier.example>", "Smith <sip:1@carrier.example>"),
+            ("\"a;tag=1\" <sip:1@carrier.example>", "<sip:1@carrier.example>"),
+        ], ["P-Asserted-Identity", "Diversion", "Reply-To"])
+    func told(_ values: (written: String, seen: String), _ name: String) throws {
+        let trunk = try TrunkEdge()
+        trunk.carrier.call(extra: ["\(name): \(values.written)"])
+        #expect(try trunk.asterisk.expect("INVITE")[name] == values.seen)
+    }
+
     @Test("an Asterisk's parameters of a number go to the trunk as they are")
     func outward() throws {
         let trunk = try TrunkEdge()

@@ -64,15 +64,20 @@ class LeakWatch(Capture):
     def __init__(self, network: Network) -> None:
         super().__init__(network, "outside")
         self.begin()
+        read_by_tls.clear()
         instructions = (_Instruction * len(OUTGOING_ONLY))(*OUTGOING_ONLY)
         program = _Program(len(OUTGOING_ONLY), instructions)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
 
     def begin(self) -> None:
         """Nothing has been seen yet."""
-        read_by_tls.clear()
         self.leaks: list[tuple[tuple[str, int], bytes]] = []
         self.flows: dict[tuple, Lines] = defaultdict(Lines)
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        # The last line of a connection may have no end.
+        self.leaks += [(target, line) for (_, target), lines in self.flows.items() for line in lines.leaks(b"", True)]
 
     def take(self, packet: Packet) -> None:
         if not packet.outgoing or packet.is_media:
