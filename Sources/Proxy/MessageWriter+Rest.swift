@@ -58,8 +58,10 @@ extension MessageWriter {
         end(body, message, direction)
     }
 
-    /// Writes who calls, is called or has sent a call on as an Asterisk reads it in one way: without a name that hides
-    /// something, and with user parts as they are meant. What cannot be read goes on as it is.
+    /// Writes who calls, is called or has sent a call on, as an Asterisk reads it in one way.
+    ///
+    /// A name that hides something is left out, and user parts are written as they are meant. What cannot be read
+    /// goes on as it is.
     private mutating func append(parties value: Span<UInt8>) {
         let whole = Slice(0, value.count)
         var check = ValueList(whole)

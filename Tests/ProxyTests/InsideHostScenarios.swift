@@ -307,6 +307,17 @@ private struct Told {
         #expect(try !told.alice.expect("INVITE")[field].contains("10.0.0"))
     }
 
+    @Test(
+        "a trunk is called at its domain, when the Asterisk names a host of the inside",
+        arguments: ["edge.lan:5071", "edge", "10.0.0.1:5071", "192.168.9.9"])
+    func insideTarget(_ host: String) throws {
+        let trunk = try TrunkEdge()
+        try trunk.callOut("sip:+431@\(host)")
+        #expect(try trunk.carrier.expect("INVITE").uri == "sip:+431@carrier.example")
+        try trunk.callOut("tel:+431", callID: "out2")
+        #expect(try trunk.carrier.expect("INVITE").uri == "tel:+431")
+    }
+
     @Test("a list of states is read part by part, and nothing beside the hosts is changed")
     func list() throws {
         let told = try Told()

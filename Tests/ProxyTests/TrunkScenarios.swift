@@ -43,17 +43,6 @@ struct TrunkEdge {
 }
 
 @Suite struct TrunkCallScenarios {
-    @Test(
-        "a trunk is called at its domain, when the Asterisk names a host of the inside",
-        arguments: ["edge.lan:5071", "edge", "10.0.0.1:5071", "192.168.9.9"])
-    func insideTarget(_ host: String) throws {
-        let trunk = try TrunkEdge()
-        try trunk.callOut("sip:+431@\(host)")
-        #expect(try trunk.carrier.expect("INVITE").uri == "sip:+431@carrier.example")
-        try trunk.callOut("tel:+431", callID: "out2")
-        #expect(try trunk.carrier.expect("INVITE").uri == "tel:+431")
-    }
-
     @Test("a trunk's call needs no password and no served domain, and leaves by the trunk's socket")
     func incoming() throws {
         let trunk = try TrunkEdge()

@@ -50,7 +50,8 @@ import Testing
         ("Call-ID: ", "Call-Id : a b "), ("From: ", "From: a\"b "), ("Contact: <", "Contact: "),
         ("Content-Length: 37", "Content-Length: 500"), ("Content-Length: 37", "X: a\u{1}b"),
         ("From: ", "X-From: "), ("200 OK", "200 O\u{1}K"), ("200 OK", "200\tOK"),
-        ("From: ", "X: a\nFrom: "), ("Call-ID: ", "X: a\rb\r\nCall-ID: "), ("Content-Type:", "Min-SE: 90\r\nMin-SE: 90\r\nContent-Type:"),
+        ("From: ", "X: a\nFrom: "), ("Call-ID: ", "X: a\rb\r\nCall-ID: "),
+        ("Content-Type:", "Min-SE: 90\r\nMin-SE: 90\r\nContent-Type:"),
     ]
 
     @Test(

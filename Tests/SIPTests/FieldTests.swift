@@ -98,7 +98,10 @@ import Testing
         (
             "Content-Type",
             ["application/sdp", "a/b;c=d", "a / b ;c=\"d;\\\"\u{E9}\"", "a/b;c;d=", "a/*"],
-            ["x/", "/x", "x", "", "a/b;", "a/b;;c=d", "a/b;c=d=e", "a/b;c=[::1]", "a/b/c", "a/b c", "a/b;c=\"d"]
+            [
+                "x/", "/x", "x", "", "a/b;", "a/b;;c=d", "a/b;c=d=e", "a/b;c=[::1]", "a/b/c",
+                "a/b c", "a/b;c=\"d",
+            ]
         ),
         ("Min-SE", ["90", "90 ;x=y", "0"], ["90//", "x", "", "-1", "90;", "90 1", "4294967296"]),
         (
@@ -158,7 +161,9 @@ import Testing
         #expect(failure(request(lines(MessageParser.maximumOptions + 1))) == .value)
     }
 
-    @Test("a list that is not looked into is as long as PJSIP can keep", arguments: ["Allow", "Unsupported"])
+    @Test(
+        "a list that is not looked into is as long as PJSIP can keep",
+        arguments: ["Allow", "Unsupported"])
     func lists32(_ name: String) {
         func line(_ count: Int) -> String {
             "\(name): a" + String(repeating: ",b", count: count - 1)
