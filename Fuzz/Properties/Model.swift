@@ -34,8 +34,8 @@ package struct Model: Equatable, Sendable {
         sequence = index.sequence
         for position in 0..<index.count where Self.passes(index[position].name) {
             let field = index[position]
-            // A Refer-To is put together anew, as its user and its name demand.
-            if index.isLeftOut(field.name) || field.name == .referTo { continue }
+            // Who is named there is written anew, as user and name demand.
+            if index.isLeftOut(field.name) || Self.namesSomebody(field.name) { continue }
             var line = Array("\(field.name.text)".utf8)
             if field.name == .other { line = Array(copying: message.bytes(field.nameSlice)) }
             // A number is one, however many zeros it begins with.
@@ -71,6 +71,11 @@ package struct Model: Equatable, Sendable {
             result.append(0x20)
         }
         return result
+    }
+
+    /// Whether a field that passes names somebody by a URI.
+    private static func namesSomebody(_ name: HeaderName) -> Bool {
+        name == .referTo || name == .referredBy || name == .replyTo
     }
 
     /// Whether a field reaches an Asterisk as it is; the others say how to route, whom to trust and

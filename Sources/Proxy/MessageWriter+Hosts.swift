@@ -165,7 +165,9 @@ extension MessageWriter {
             end += 1
         }
         while end > start, value[end - 1] == UInt8(ascii: ".") { end -= 1 }
-        guard let ip = IPAddress(parsing: value.extracting(start..<end)), insideHosts.contains(ip)
+        // Most numbers are none: the shortest address is 0.0.0.0.
+        guard end - start >= 7, let ip = IPAddress(parsing: value.extracting(start..<end)),
+            insideHosts.contains(ip)
         else { return nil }
         return end
     }

@@ -29,6 +29,7 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are a token (RFC 3261 section 25.1).
+    @inline(__always)
     var isToken: Bool {
         for index in indices where !Characters.isToken(self[index]) { return false }
         return count > 0

@@ -102,10 +102,12 @@ package struct NameAddress: Sendable {
         while let parameter = list.next(in: message) {
             let name = message.bytes(parameter.name)
             let value = message.bytes(parameter.value)
-            guard name.isToken, value.isParameterValue else { throw .parameter }
-            guard name.isCaseless("tag") else { continue }
-            guard tag.isEmpty, value.isToken else { throw .parameter }
-            tag = parameter.value
+            if name.isCaseless("tag") {
+                guard tag.isEmpty, value.isToken else { throw .parameter }
+                tag = parameter.value
+            } else {
+                guard name.isToken, value.isParameterValue else { throw .parameter }
+            }
         }
         guard !list.isOpen else { throw .parameter }
     }
