@@ -24,6 +24,8 @@ struct Body {
     private(set) var place: Slice
     /// Its Content-Type.
     private(set) var type = Slice.empty
+    /// How many session descriptions it is, or has.
+    private var sessions = 0
     /// It as a session description, if it is one.
     private(set) var session: SessionDescription?
     /// Whether it is, or every session description in it is, one that an Asterisk and a phone read alike.
@@ -50,6 +52,7 @@ struct Body {
             let session = SessionDescription(place, message)
             self.session = session
             isReadable = session.isReadable
+            sessions = 1
         case .multipart:
             guard depth < Self.deepest, var parts = BodyParts(self, message),
                 parts.areClear(message)
@@ -60,13 +63,14 @@ struct Body {
                 return
             }
             while let part = parts.next(message) {
-                if !part.isReadable
-                    || !Body(part.body, part.type, message, depth: depth + 1).isReadable
-                {
-                    isReadable = false
-                }
+                let inner = Body(part.body, part.type, message, depth: depth + 1)
+                if !part.isReadable || !inner.isReadable { isReadable = false }
+                sessions += inner.sessions
             }
-            if !parts.isClosed { isReadable = false }
+            // One reader looks for the type of a session description in every line.
+            if !parts.isClosed || depth == 0 && parts.sessionLines(message) != sessions {
+                isReadable = false
+            }
         case .state, .other: break
         }
     }
@@ -85,6 +89,16 @@ struct Body {
             return .state
         }
         return .other
+    }
+
+    /// Whether a line of a part says that a session description follows.
+    fileprivate static func announcesSession(_ line: Slice, _ message: Span<UInt8>) -> Bool {
+        guard
+            BodyParts.isField("content-type", line, message)
+                || BodyParts.isField("c", line, message),
+            let colon = message.bytes(line).first(UInt8(ascii: ":"))
+        else { return false }
+        return kind(message.extracting(line.start + colon + 1..<line.end)) == .session
     }
 
     private static func spells(
@@ -138,7 +152,11 @@ struct BodyParts {
         var parameters = Parameters(body.type)
         var found = Slice.empty
         while let parameter = parameters.next(in: message) {
-            guard message.bytes(parameter.name).isCaseless("boundary") else { continue }
+            guard message.bytes(parameter.name).isCaseless("boundary") else {
+                // chan_sip takes what follows the first such word, in quotes too.
+                guard !message.bytes(parameter.value).namesBoundary else { return nil }
+                continue
+            }
             // One reader takes the first of two, another the last.
             guard found.isEmpty else { return nil }
             found = parameter.value
@@ -146,9 +164,13 @@ struct BodyParts {
         if found.length > 2, message[found.start] == UInt8(ascii: "\"") {
             found = .from(found.start + 1, to: found.end - 1)
         }
-        guard !found.isEmpty, found.length <= Self.longestBoundary,
-            message.bytes(found).first(UInt8(ascii: "\\")) == nil
-        else { return nil }
+        guard !found.isEmpty, found.length <= Self.longestBoundary else { return nil }
+        for place in found.start..<found.end
+        where message[place] < 0x20 || message[place] >= 0x7F
+            || message[place] == UInt8(ascii: "\\")
+        {
+            return nil
+        }
         boundary = found
         start = body.place.start
         end = body.place.end
@@ -162,7 +184,8 @@ struct BodyParts {
         guard let (stop, next) = delimiter(message) else { return nil }
         defer { at = next }
         let name = (message.first(UInt8(ascii: "-"), from: stop) ?? stop) + 2
-        isClosed = message.extracting(name + Int(boundary.length)..<next).startsWithDashes
+        let stopOfName = name + Int(boundary.length)
+        isClosed = message.extracting(stopOfName..<max(next, stopOfName)).startsWithDashes
         return Self.part(.from(min(at, stop), to: stop), message)
     }
 
@@ -175,6 +198,8 @@ struct BodyParts {
             place = hyphen + 1
             let name = hyphen + 2
             guard name + length <= end, message[hyphen + 1] == UInt8(ascii: "-"),
+                Characters.lower(message[name + length - 1])
+                    == Characters.lower(message[boundary.end - 1]),
                 message.extracting(name..<name + length).equalsCaseless(message.bytes(boundary))
             else { continue }
             var stop = name + length
@@ -205,6 +230,18 @@ struct BodyParts {
         return nil
     }
 
+    /// In how many lines of the body the type of a session description stands, in whatever part.
+    func sessionLines(_ message: Span<UInt8>) -> Int {
+        var count = 0
+        var line = start
+        while line < end {
+            let stop = min(message.first(0x0A, from: line) ?? end, end)
+            if Body.announcesSession(.from(line, to: stop), message) { count += 1 }
+            line = stop + 1
+        }
+        return count
+    }
+
     private func isDelimiter(_ line: Int, _ message: Span<UInt8>) -> Bool {
         let name = line + 2
         guard name + Int(boundary.length) <= end, message[line] == UInt8(ascii: "-"),
@@ -222,21 +259,22 @@ struct BodyParts {
             let stop = min(message.first(0x0A, from: line) ?? whole.end, whole.end)
             let next = min(stop + 1, whole.end)
             let text = Slice.from(line, to: stop).trimmed(in: message)
+            // Where one reader sees an empty line, or no field begins, another goes on.
+            if isBlank(message[line]), text.isEmpty || line == whole.start { isReadable = false }
             if text.isEmpty {
                 return Part(
                     header: .from(whole.start, to: next), type: type,
                     body: .from(next, to: whole.end), isReadable: isReadable
                 )
             }
-            for place in text.start..<text.end
-            where message[place] < 0x20 && message[place] != 0x09 || message[place] == 0x7F {
-                isReadable = false
-            }
             // A line that begins with a blank goes on with the one before (RFC 5322 section 2.2.3).
             var last = stop
             while last + 1 < whole.end, isBlank(message[last + 1]) {
                 last = min(message.first(0x0A, from: last + 1) ?? whole.end, whole.end)
             }
+            var ends = BodyLines(.from(text.start, to: min(last + 1, whole.end)))
+            while ends.next(message) != nil {}
+            if ends.isBroken { isReadable = false }
             if isField("content-type", text, message) || isField("c", text, message) {
                 if !type.isEmpty { isReadable = false }
                 let colon = message.bytes(text).first(UInt8(ascii: ":")) ?? 0
@@ -260,6 +298,16 @@ struct BodyParts {
 }
 
 extension Span where Element == UInt8 {
+    /// Whether `boundary=` stands in the bytes, in any case.
+    fileprivate var namesBoundary: Bool {
+        var sign = first(UInt8(ascii: "="))
+        while let place = sign {
+            if place >= 8, extracting(place - 8..<place).isCaseless("boundary") { return true }
+            sign = first(UInt8(ascii: "="), from: place + 1)
+        }
+        return false
+    }
+
     /// Whether the bytes begin with two hyphens.
     fileprivate var startsWithDashes: Bool {
         count >= 2 && self[0] == UInt8(ascii: "-") && self[1] == UInt8(ascii: "-")

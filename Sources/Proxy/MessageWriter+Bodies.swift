@@ -182,12 +182,17 @@ extension MessageWriter {
     ) {
         var line = header.start
         while line < header.end {
-            let next = min((message.first(0x0A, from: line) ?? header.end) + 1, header.end)
+            var next = min((message.first(0x0A, from: line) ?? header.end) + 1, header.end)
             let text = Slice.from(line, to: next)
             let isLength =
                 BodyParts.isField("content-length", text, message)
                 || BodyParts.isField("l", text, message)
-            if !isLength || !isChanged {
+            if isLength, isChanged {
+                // With the lines that go on with it.
+                while next < header.end, isBlank(message[next]) {
+                    next = min((message.first(0x0A, from: next) ?? header.end) + 1, header.end)
+                }
+            } else {
                 var end = next
                 while end > line, message[end - 1] == 0x0A || message[end - 1] == 0x0D { end -= 1 }
                 let value = message.extracting(line..<end)

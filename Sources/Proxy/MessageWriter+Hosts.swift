@@ -161,7 +161,10 @@ extension MessageWriter {
             return end
         }
         var end = start
-        while end < value.count, value[end] &- 0x30 <= 9 || value[end] == UInt8(ascii: ".") {
+        // An address has 15 bytes at most, and a sentence may end behind it.
+        while end < value.count, end - start <= 16,
+            value[end] &- 0x30 <= 9 || value[end] == UInt8(ascii: ".")
+        {
             end += 1
         }
         while end > start, value[end - 1] == UInt8(ascii: ".") { end -= 1 }

@@ -37,6 +37,8 @@ extension MessageWriter {
             // PJSIP drops a message whose number is beyond 32 bits.
             case .expires where index.expires != nil:
                 buffer.append(decimal: UInt64(index.expires ?? 0))
+            case .contentType where direction == .inward && body.kind == .multipart:
+                append(multipartType: field.value, message)
             case .replaces, .join, .targetDialog: append(dialog: value, direction)
             case .referTo:
                 if direction == .inward {
@@ -58,6 +60,28 @@ extension MessageWriter {
         end(body, message, direction)
     }
 
+    /// Writes the Content-Type of several bodies with the boundary at its end: chan_sip takes all that follows
+    /// `;boundary=` for it.
+    private mutating func append(multipartType type: Slice, _ message: Span<UInt8>) {
+        var list = Parameters(type)
+        var boundary = Slice.empty
+        var isFirst = true
+        while let parameter = list.next(in: message) {
+            if message.bytes(parameter.name).isCaseless("boundary") {
+                boundary = parameter.value
+                continue
+            }
+            if !isFirst { append(";") }
+            isFirst = false
+            append(value: message.bytes(parameter.name), .inward)
+            guard parameter.hasValue else { continue }
+            append("=")
+            append(value: message.bytes(parameter.value), .inward)
+        }
+        append(";boundary=")
+        append(message.bytes(boundary))
+    }
+
     /// Writes who calls, is called or has sent a call on, as an Asterisk reads it in one way.
     ///
     /// A name that hides something is left out, and user parts are written as they are meant. What cannot be read
@@ -71,6 +95,7 @@ extension MessageWriter {
                 return
             }
         }
+        let start = buffer.count
         var list = ValueList(whole)
         var isFirst = true
         while let part = list.next(in: value), let party = try? NameAddress(part, in: value) {
@@ -82,6 +107,8 @@ extension MessageWriter {
             append(">")
             partyParameters(party, value)
         }
+        // What is written has to be read again.
+        if buffer.count - start > MessageParser.maximumLine { buffer.fail() }
     }
 
     /// Writes a RAck whose second number, the INVITE's CSeq, is raised (RFC 3262 section 7.2); one that

@@ -28,7 +28,8 @@ extension Router {
 
     private static func insideMedia(_ asterisk: SocketAddress) -> String {
         "Asterisk \(asterisk) tells phones to send media to an inside address, which they see and cannot reach:"
-            + " set media_address (chan_sip) or external_media_address (PJSIP, with a local_net without the edge)"
+            + " set external_media_address (PJSIP; no local_net may contain the edge), or externaddr with a localnet"
+            + " without the edge (chan_sip)"
     }
 
     /// A row for each Asterisk that has told of an inside address within the last hour, for `rempart status`.

@@ -299,7 +299,7 @@ extension Router {
         switch exchange.direction {
         case .inward:
             guard passOutward(exchange, bytes, index) else {
-                finishLocally(owner, 500, "Server Internal Error")
+                passFails(owner, client, bytes, index)
                 return
             }
             noteMedia(of: exchange.asterisk)

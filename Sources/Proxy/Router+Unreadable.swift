@@ -43,8 +43,8 @@ extension Router {
         }
     }
 
-    /// An answer has become longer than a message may be on its way to whoever asked, who gets 500; a call that it
-    /// would have begun is acknowledged and ended.
+    /// An answer cannot go on, since it has become longer than a message may be: whoever asked gets 500, and a call
+    /// that it would have begun is acknowledged and ended.
     mutating func passFails(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {

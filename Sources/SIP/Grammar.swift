@@ -187,7 +187,10 @@ extension Span<UInt8> {
         guard extracting(0..<at).decimal() != nil else { return false }
         at = start(after: at)
         if at < count, self[at] == UInt8(ascii: "(") {
-            guard let close = first(UInt8(ascii: ")"), from: at) else { return false }
+            // A comment may have others in it.
+            var close = count - 1
+            while close > at, self[close] != UInt8(ascii: ")") { close -= 1 }
+            guard close > at else { return false }
             at = start(after: close + 1)
         }
         return at == count || self[at] == UInt8(ascii: ";") && areParameters(from: at)

@@ -102,6 +102,17 @@ import Testing
             (";boundary=b1", "--b1\r\n\r\nx--b1\r\n\(part)--b1--\r\n"),
             (";boundary=b1", "--b1\r\n\r\n--b1x\r\n\(part)--b1--\r\n"),
             (";boundary=b1", "--b1\r\n\r\n--B1\r\n\(part)--b1--\r\n"),
+            (";boundary=\"ab\r\n cd\"", "--ab\r\n cd\r\n\r\nx\r\n--ab\r\n cd--\r\n"),
+            (";boundary=b1;x=\";boundary=b2\"", "--b1\r\n\r\nx\r\n--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n\r\n\(part)\r\n--b1--\r\n"),
+            (";boundary=b1", "\(part)--b1\r\n\r\nx\r\n--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n\r\nx\r\n--b1--\r\n\(part)"),
+            (";boundary=b1", "--b1\r\n \r\n\(part)--b1--\r\n"),
+            (";boundary=b1", "--b1\r\n x: y\r\n\(part)--b1--\r\n"),
+            (
+                ";boundary=b1",
+                "--b1\r\nContent-Type: multipart/mixed;boundary=\"c\r\n d\"\r\n\r\n--c\r\n d\r\n\r\nx\r\n--c\r\n d--\r\n--b1--\r\n"
+            ),
             (";boundary=\(String(repeating: "b", count: 71))", "--b1\r\n\(part)--b1--\r\n"),
         ])
     func ambiguous(_ parameters: String, _ body: String) throws {
@@ -111,6 +122,27 @@ import Testing
         try alice.ask("INVITE", "sip:100@example.com", [type], body: body)
         _ = try alice.expect(488)
         #expect(Asterisk(edge).next() == nil)
+    }
+
+    @Test("the boundary of several bodies ends their Content-Type, where every Asterisk finds it")
+    func boundary() throws {
+        let edge = Edge()
+        let alice = Phone(edge, "alice")
+        let body = "--b1\r\nContent-Type: application/sdp\r\n\r\n\(Self.good)\r\n--b1--\r\n"
+        for (written, seen) in [
+            ("multipart/mixed ; boundary=b1; x=y", "multipart/mixed;x=y;boundary=b1"),
+            (
+                "multipart/related;start=\"<a>\";boundary=\"b1\"",
+                "multipart/related;start=\"<a>\";boundary=\"b1\""
+            ),
+            ("Multipart/Mixed;boundary=b1", "Multipart/Mixed;boundary=b1"),
+        ] {
+            try alice.ask(
+                "INVITE", "sip:100@example.com", callID: "\(seen.utf8.count)",
+                ["Content-Type: \(written)"], body: body)
+            let invite = try Asterisk(edge).expect("INVITE")
+            #expect(invite["Content-Type"] == seen && invite.body == body)
+        }
     }
 
     @Test("what an Asterisk writes that cannot be read is refused as well")

@@ -163,10 +163,10 @@ LENGTHS = [
     Row("a second request in one segment", "3.16", lambda raw: raw + SECOND, CHALLENGED, PASSED, transport="tcp"),
 ]
 BYTES = [
-    Row("a bare CR", "3.16", line(b"X-A: b\r" + HIDE), SILENCE, SILENCE),
-    Row("a bare LF", "3.16", line(b"X-A: b\n" + HIDE), SILENCE, SILENCE),
+    Row("a bare CR", "3.16", line(b"X-A: b\r" + HIDE), "400", "400"),
+    Row("a bare LF", "3.16", line(b"X-A: b\n" + HIDE), "400", "400"),
     Row("LF alone everywhere", "3.16", lambda raw: raw.replace(b"\r\n", b"\n"), SILENCE, SILENCE),
-    Row("CR CR LF", "3.16", line(b"X-A: b\r\r\n" + HIDE), SILENCE, SILENCE),
+    Row("CR CR LF", "3.16", line(b"X-A: b\r\r\n" + HIDE), "400", "400"),
     Row("NUL in a value", "3.16", line(b"X-A: b\0" + HIDE), "400", "400"),
     Row("NUL in From", "3.16", header(b"From", lambda value: value.replace(b"@", b"\0@")), SILENCE, SILENCE),
     Row("escape sequences of terminals", "3.18", line(b"X-A: \x1b[2J" + HIDDEN), "400", "400"),
