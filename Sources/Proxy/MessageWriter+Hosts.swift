@@ -150,15 +150,16 @@ extension MessageWriter {
                 || before == UInt8(ascii: ".") && start > 1 && value[start - 2] &- 0x30 <= 9
             if isInside, !isEscape { return nil }
         }
-        return insideAddressEnd(value, start).map { portEnd(value, $0) }
+        return insideIP(value, start).map { portEnd(value, $0.end) }
     }
 
-    private func insideAddressEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
+    /// The inside address that begins at `start`, and where it ends, its brackets included; nil when none does.
+    private func insideIP(_ value: Span<UInt8>, _ start: Int) -> (ip: IPAddress, end: Int)? {
         guard start < value.count, value[start] != UInt8(ascii: "[") else {
             guard let end = hostEnd(start, value.count, value) else { return nil }
             let text = value.extracting(start + 1..<end - 1)
             guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
-            return end
+            return (ip, end)
         }
         var end = start
         // An address has 15 bytes at most, and a sentence may end behind it.
@@ -172,7 +173,7 @@ extension MessageWriter {
         guard end - start >= 7, let ip = IPAddress(parsing: value.extracting(start..<end)),
             insideHosts.contains(ip)
         else { return nil }
-        return end
+        return (ip, end)
     }
 
     private func portEnd(_ value: Span<UInt8>, _ start: Int) -> Int {
@@ -192,10 +193,7 @@ extension MessageWriter {
 
     /// The inside address that fills the bytes, with its port or 0.
     func insideAddress(_ host: Span<UInt8>) -> SocketAddress? {
-        guard let end = insideAddressEnd(host, 0) else { return nil }
-        let text =
-            host[0] == UInt8(ascii: "[") ? host.extracting(1..<end - 1) : host.extracting(0..<end)
-        guard let ip = IPAddress(parsing: text) else { return nil }
+        guard let (ip, end) = insideIP(host, 0) else { return nil }
         guard end < host.count else { return SocketAddress(ip, port: 0) }
         guard host[end] == UInt8(ascii: ":"),
             let port = host.extracting(end + 1..<host.count).decimal(limit: 65_535), port > 0

@@ -27,8 +27,7 @@ extension Router {
     ) {
         clients[handle].isUnreadable = true
         if index.status < 300, clients[handle].method == .invite {
-            acknowledgeSuccess(handle, bytes, index)
-            if !isInDialog(handle) { endUnreadable(handle, bytes, index) }
+            endAccepted(handle, bytes, index)
         }
         switch clients[handle].owner {
         case .nobody: break
@@ -52,10 +51,17 @@ extension Router {
             !clients[client].isUnreadable
         {
             clients[client].isUnreadable = true
-            acknowledgeSuccess(client, bytes, index)
-            if !isInDialog(client) { endUnreadable(client, bytes, index) }
+            endAccepted(client, bytes, index)
         }
         finishLocally(owner, 500, "Server Internal Error")
+    }
+
+    /// Acknowledges the 2xx of an INVITE that is not passed on, and ends the call that it would have begun.
+    private mutating func endAccepted(
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        acknowledgeSuccess(handle, bytes, index)
+        if !isInDialog(handle) { endUnreadable(handle, bytes, index) }
     }
 
     /// Whether a branch is of a request inside a dialog.

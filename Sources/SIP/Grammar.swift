@@ -1,28 +1,17 @@
+internal import Sys
+
 /// Values that follow one rule of a grammar, on bytes.
 extension Span<UInt8> {
     /// Whether the bytes are UTF-8 (RFC 3629 section 4): nothing longer than it need be, and no surrogates.
     package var isUTF8: Bool {
         var at = 0
         while at < count {
-            let lead = self[at]
-            guard lead >= 0x80 else {
+            guard self[at] >= 0x80 else {
                 at += 1
                 continue
             }
-            // How many bytes, and which the second one may be; the others are 80 to BF.
-            let (length, second): (Int, ClosedRange<UInt8>)
-            switch lead {
-            case 0xC2...0xDF: (length, second) = (2, 0x80...0xBF)
-            case 0xE0: (length, second) = (3, 0xA0...0xBF)
-            case 0xED: (length, second) = (3, 0x80...0x9F)
-            case 0xE1...0xEF: (length, second) = (3, 0x80...0xBF)
-            case 0xF0: (length, second) = (4, 0x90...0xBF)
-            case 0xF1...0xF3: (length, second) = (4, 0x80...0xBF)
-            case 0xF4: (length, second) = (4, 0x80...0x8F)
-            default: return false
-            }
-            guard at + length <= count, second.contains(self[at + 1]) else { return false }
-            for place in at + 2..<at + length where self[place] & 0xC0 != 0x80 { return false }
+            let length = scalarLength(at: at)
+            guard length > 0 else { return false }
             at += length
         }
         return true

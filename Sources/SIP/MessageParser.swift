@@ -104,7 +104,7 @@ package struct MessageParser: Sendable {
             return bytes.count == space + 4 || bytes[space + 4] == 0x20 ? nil : .startLine
         }
         index.isRequest = true
-        for position in word.indices where !Characters.isToken(word[position]) { throw .startLine }
+        guard word.isToken else { throw .startLine }
         index.method = Method(word)
         index.methodSlice = Slice(line.start, space)
         guard let second = bytes.first(0x20, from: space + 1) else { throw .startLine }
@@ -168,7 +168,7 @@ package struct MessageParser: Sendable {
     ) throws(ParseError) -> HeaderName {
         let found = names.find(name)
         guard found == .other else { return found }
-        for index in name.indices where !Characters.isToken(name[index]) { throw .headerName }
+        guard name.isToken else { throw .headerName }
         return found
     }
 
@@ -208,9 +208,7 @@ package struct MessageParser: Sendable {
             else { throw .cseq }
             let word = Slice.from(value.start + space, to: value.end)
             let methodSlice = word.trimmed(in: message)
-            guard methodSlice.start > word.start, !methodSlice.isEmpty else { throw .cseq }
-            for place in methodSlice.start..<methodSlice.end
-            where !Characters.isToken(message[place]) {
+            guard methodSlice.start > word.start, message.bytes(methodSlice).isToken else {
                 throw .cseq
             }
             index.sequence = UInt32(number)

@@ -69,8 +69,7 @@ package struct Via: Sendable {
         var list = Parameters(parameters)
         while let parameter = list.next(in: message) {
             let name = message.bytes(parameter.name)
-            guard !name.isEmpty else { throw .via }
-            for index in name.indices where !Characters.isToken(name[index]) { throw .via }
+            guard name.isToken else { throw .via }
             if name.isCaseless("branch") {
                 guard branch.isEmpty, !parameter.value.isEmpty else { throw .via }
                 branch = parameter.value

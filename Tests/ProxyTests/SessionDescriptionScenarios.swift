@@ -185,19 +185,28 @@ import Testing
         _ = try alice.expect(500)
     }
 
-    @Test("a phone that accepts a call with one has it ended, and the Asterisk hears 500")
-    func acceptedOutside() throws {
+    /// A phone accepts a call with a session description that does not go on.
+    private func accept(_ body: String, _ transport: Transport = .udp) throws {
         let edge = Edge()
-        let alice = Phone(edge, "alice")
+        let alice = Phone(edge, "alice", transport, connection: transport.isStream ? 9 : 0)
         try alice.register()
         let asterisk = Asterisk(edge)
         asterisk.call("alice")
         let invite = try alice.expect("INVITE")
         let lines = ["Contact: <\(alice.contact)>", Self.sdp]
-        alice.send(response(to: invite, 200, tag: "p1", lines, body: "v=0\r\n"))
+        alice.send(response(to: invite, 200, tag: "p1", lines, body: body))
         _ = try alice.expect("ACK")
         #expect(try alice.expect("BYE").toTag == "p1")
         _ = try asterisk.expect(500)
+    }
+
+    @Test("a phone that accepts a call with one has it ended, and the Asterisk hears 500")
+    func acceptedOutside() throws { try accept("v=0\r\n") }
+
+    @Test("an answer too long for its way on is a 500, and the phone's call is ended")
+    func tooLong() throws {
+        // Each line end becomes two bytes.
+        try accept(Self.good + String(repeating: "a=\n", count: 16_500), .tcp)
     }
 
     @Test("an ACK and a PRACK go on without it", arguments: ["ACK", "PRACK"])
@@ -235,33 +244,11 @@ import Testing
         #expect(edge.router.load.calls == 0)
     }
 
-    @Test("an answer too long for its way on is a 500, and the phone's call is ended")
-    func tooLong() throws {
-        let edge = Edge()
-        let alice = Phone(edge, "alice", .tcp, connection: 9)
-        try alice.register()
-        let asterisk = Asterisk(edge)
-        asterisk.call("alice")
-        let invite = try alice.expect("INVITE")
-        // Each line end becomes two bytes.
-        let body = Self.good + String(repeating: "a=\n", count: 16_500)
-        let lines = ["Contact: <\(alice.contact)>", Self.sdp]
-        alice.send(response(to: invite, 200, tag: "p1", lines, body: body))
-        _ = try alice.expect("ACK")
-        #expect(try alice.expect("BYE").toTag == "p1")
-        _ = try asterisk.expect(500)
-    }
-
     @Test("a re-INVITE with one that cannot be read is refused, and the call goes on")
     func inDialog() throws {
-        let edge = Edge()
-        let alice = Phone(edge, "alice")
-        let asterisk = Asterisk(edge)
-        let sent = try alice.ask("INVITE", "sip:100@example.com")
-        asterisk.answer(try asterisk.expect("INVITE"), 200)
-        var dialog = Dialog(caller: sent, try alice.expect(200))
-        alice.send(dialog.request("ACK", via: alice.via))
-        _ = try asterisk.expect("ACK")
+        let stage = try Stage()
+        let (alice, asterisk) = (stage.alice, stage.asterisk)
+        var dialog = try stage.connect("sip:100@example.com", "c")
         let contact = "Contact: <\(alice.contact)>"
         alice.send(dialog.request("INVITE", via: alice.via, [Self.sdp, contact], body: "v=0\r\n"))
         _ = try alice.expect(488)
