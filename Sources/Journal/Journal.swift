@@ -1,12 +1,15 @@
 internal import Glibc
 package import Sys
 
-/// Writes records to journald by its native protocol, or as readable lines to standard error.
+/// Writes records to journald by its native protocol, or as readable lines to standard error; it never waits.
 ///
-/// DIAGNOSTICS: a record that journald does not take (its socket is gone) goes to standard error.
-package struct Journal: Sendable {
+/// DIAGNOSTICS: a record that journald does not take because its socket is gone goes to standard error. What
+/// there is no room for waits, in at most 64 KiB, and goes out with the next record or at the next `flush`.
+/// What has no room there is lost, the least important first, and one record tells how many they were.
+package final class Journal {
     private let process: String
-    private let socket: Int32?
+    private var socket: Int32?
+    private var waiting = WaitingRecords()
 
     /// The path of journald's socket.
     package static let path = "/run/systemd/journal/socket"
@@ -23,6 +26,12 @@ package struct Journal: Sendable {
         self.socket = socket
     }
 
+    /// Writes to journald's socket from now on; it must stay open as long as the journal is used.
+    package func use(_ socket: Int32) { self.socket = socket }
+
+    /// Whether records wait for room: `flush` is to be called within a second.
+    package var isWaiting: Bool { !waiting.isEmpty }
+
     /// Writes one record.
     ///
     /// Text from the network is escaped and cut here, not by the caller.
@@ -38,28 +47,88 @@ package struct Journal: Sendable {
 
     /// Writes every record of a batch; `buffer` is for the record at hand, of at least 16 KiB.
     package func write(_ batch: borrowing RecordBatch, using buffer: inout ByteBuffer) {
+        if batch.count > 0 { flush() }
         for index in 0..<batch.count {
+            let weight = batch.record(index).weight
             if let socket {
                 buffer.removeAll()
                 batch.writeNative(index, process: process, into: &buffer)
-                if Self.send(buffer.span, on: socket) { continue }
-            }
-            buffer.removeAll()
-            batch.writeReadable(index, process: process, into: &buffer)
-            // In one piece, so that lines of several processes stay whole. In bounds: the span's own.
-            _ = unsafe buffer.span.withUnsafeBytes { line in
-                unsafe Glibc.write(2, line.baseAddress, line.count)
+                if waiting.isEmpty {
+                    switch Self.send(buffer.span, on: socket) {
+                    case .moved: continue
+                    case .wouldBlock: break
+                    case .ended, .failed:
+                        buffer.removeAll()
+                        batch.writeReadable(index, process: process, into: &buffer)
+                        writeLine(buffer.span, weight)
+                        continue
+                    }
+                }
+                waiting.append(.init(weight: weight, isNative: true, bytes: [UInt8](copying: buffer.span)))
+            } else {
+                buffer.removeAll()
+                batch.writeReadable(index, process: process, into: &buffer)
+                writeLine(buffer.span, weight)
             }
         }
     }
 
-    private static func send(_ bytes: Span<UInt8>, on socket: Int32) -> Bool {
+    /// Writes a line in one piece, so that lines of several processes stay whole, or lets it wait.
+    private func writeLine(_ line: Span<UInt8>, _ weight: Weight) {
+        var written = 0
+        if waiting.isEmpty {
+            switch StandardError.write(line) {
+            case .moved(line.count): return
+            case .moved(let count): written = count
+            case .wouldBlock: break
+            // Nobody will ever read there.
+            case .ended, .failed: return
+            }
+        }
+        waiting.append(
+            .init(weight: weight, isNative: false, bytes: [UInt8](copying: line), written: written))
+    }
+
+    /// Writes what waits, as far as there is room now; tells of what was lost once all of it is out.
+    package func flush() {
+        while let record = waiting.first {
+            switch Self.attempt(record, socket) {
+            case .moved(let count) where record.written + count >= record.bytes.count:
+                waiting.removeFirst()
+            case .moved(let count): waiting.wrote(count)
+            case .wouldBlock: return
+            case .ended, .failed: waiting.removeFirst(lost: true)
+            }
+        }
+        guard waiting.lost > 0 else { return }
+        let lost = waiting.lost
+        waiting.forgetLost()
+        write(
+            .degraded, .warning,
+            "\(lost) records are lost, since nobody read the log: see whether journald, or what reads standard error, keeps up",
+            [(.count, String(lost))])
+    }
+
+    private static func attempt(
+        _ record: WaitingRecords.Waiting, _ socket: Int32?
+    ) -> Stream.Outcome {
+        guard record.isNative else {
+            return StandardError.write(
+                record.bytes.span.extracting(record.written..<record.bytes.count))
+        }
+        guard let socket else { return .ended }
+        return send(record.bytes.span, on: socket)
+    }
+
+    private static func send(_ bytes: Span<UInt8>, on socket: Int32) -> Stream.Outcome {
         // In bounds: the span's own storage and length.
-        unsafe bytes.withUnsafeBytes { buffer in
+        let sent = unsafe bytes.withUnsafeBytes { buffer in
             unsafe Glibc.send(
                 socket, buffer.baseAddress, buffer.count,
-                Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) >= 0
+                Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         }
+        if sent >= 0 { return .moved(sent) }
+        return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? .wouldBlock : .failed(errno)
     }
 
     /// Writes a text with what a terminal would act on, and bytes that are no UTF-8, made visible, of at most

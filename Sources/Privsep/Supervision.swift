@@ -65,7 +65,7 @@ package final class Supervision {
     private var journalSocket: Descriptor?
 
     /// Where records go: standard error until the supervisor has handed over the journal's socket.
-    package private(set) var journal: Journal
+    package let journal: Journal
 
     /// The descriptor number a child finds its link at.
     package static let descriptor: Int32 = 3
@@ -101,7 +101,7 @@ package final class Supervision {
             case .peer(let peer, let socket) where greeted: set.peers[peer] = socket
             case .journal(let socket) where greeted:
                 journalSocket = socket
-                journal = Journal(process: role.name, socket: socket.raw)
+                journal.use(socket.raw)
             case _ where greeted && set.take(message): break
             case .stop: throw .supervisor("stopped before the start set was complete")
             default: throw .supervisor("the supervisor sent a message that is not permitted yet")
@@ -168,8 +168,12 @@ package final class Supervision {
     /// Says that the child is initialised, confined, and serving; or has taken a reload.
     package func ready() { tell(.ready) }
 
-    /// Says that the loop still goes round; to be called from the loop itself, once a second.
-    package func heartbeat() { tell(.watchdog) }
+    /// Says that the loop still goes round, and writes the records that wait; to be called from the loop itself,
+    /// once a second.
+    package func heartbeat() {
+        tell(.watchdog)
+        journal.flush()
+    }
 
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { tell(.status(text)) }

@@ -53,10 +53,7 @@ package final class Link {
             case .some(false): break
             }
         }
-        var copy: [UInt8] = []
-        copy.reserveCapacity(frame.count)
-        for index in frame.indices { copy.append(frame[index]) }
-        return wait(copy, nil)
+        return wait([UInt8](copying: frame), nil)
     }
 
     private func wait(_ frame: [UInt8], _ passing: Descriptor?) -> Sent {

@@ -26,6 +26,12 @@ extension [UInt8] {
 }
 
 extension [UInt8] {
+    /// A copy of bytes.
+    package init(copying bytes: Span<UInt8>) {
+        self = []
+        append(copying: bytes)
+    }
+
     /// Adds bytes.
     package mutating func append(copying bytes: Span<UInt8>) {
         // In bounds: the span's own storage and length.

@@ -62,7 +62,8 @@ final class Supervisor {
         journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)
         inherited = Notify.inheritedSockets()
         do {
-            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+            // SIGPIPE is blocked so that a closed standard error is an error of write(2).
+            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE])
             poller = try Poller()
             try poller.add(signals.raw, Token(kind: TokenKind.signals.rawValue), .read)
         } catch {
@@ -86,6 +87,7 @@ final class Supervisor {
             for index in 0..<count { dispatch(poller.event(index)) }
             expire()
             report()
+            journal.flush()
         }
         control?.remove()
         return exitCode ?? 0
@@ -94,6 +96,7 @@ final class Supervisor {
     private var timeout: Milliseconds? {
         var deadlines = children.compactMap(\.life.deadline)
         if let next = nextAlive { deadlines.append(next) }
+        if journal.isWaiting { deadlines.append(now + .seconds(1)) }
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
@@ -116,6 +119,7 @@ final class Supervisor {
             switch signal.number {
             case SIGCHLD: reap()
             case SIGHUP: reloadOnSignal()
+            case SIGPIPE: break
             default: stop()
             }
         }

@@ -8,6 +8,7 @@
 internal import Glibc
 internal import Journal
 
+StandardError.stopWaiting()
 do {
     let options = try Options(CommandLine.arguments.dropFirst())
     do {
