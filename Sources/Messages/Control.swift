@@ -209,11 +209,13 @@ package struct PhoneRow: Equatable, Sendable {
     package var expires: Milliseconds
     /// Its User-Agent, empty when it sent none.
     package var userAgent: String
+    /// Whether it can be called: false when it came by a connection that is over.
+    package var isReachable: Bool
 
     /// A row of its columns.
     package init(
         account: String, transport: Transport, address: SocketAddress, contact: String,
-        expires: Milliseconds, userAgent: String
+        expires: Milliseconds, userAgent: String, isReachable: Bool = true
     ) {
         self.account = account
         self.transport = transport
@@ -221,6 +223,7 @@ package struct PhoneRow: Equatable, Sendable {
         self.contact = contact
         self.expires = expires
         self.userAgent = userAgent
+        self.isReachable = isReachable
     }
 }
 
@@ -291,6 +294,7 @@ extension ControlReply {
             writer.string(row.contact, cutTo: Bounds.longestContact)
             writer.span(row.expires, upTo: Bounds.longestBinding)
             writer.string(row.userAgent, cutTo: 512)
+            writer.bool(row.isReachable)
             return writer.bytes
         case .ban(let row):
             var writer = WireWriter(kind: Self.banKind)
@@ -348,7 +352,8 @@ extension ControlReply {
                     address: try reader.reachable("address"),
                     contact: try reader.string("contact", limit: Bounds.longestContact),
                     expires: try reader.span("expires", upTo: Bounds.longestBinding),
-                    userAgent: try reader.string("userAgent", limit: 512)))
+                    userAgent: try reader.string("userAgent", limit: 512),
+                    isReachable: try reader.bool()))
         case Self.banKind: self = .ban(try BanRow(from: &reader))
         case 5:
             let active = try reader.bool()

@@ -13,9 +13,9 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
 
 /// What the supervisor tells a child.
 ///
-/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `peer`, `file`, `secret`),
-/// then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
-/// listeners and peers, `begin`; `client`; `stop`.
+/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `connection`, `peer`, `file`,
+/// `secret`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
+/// listeners, connections and peers, `begin`; `client`; `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
     case hello(Role)
@@ -25,6 +25,8 @@ package enum SupervisorMessage {
     case setting(Setting)
     /// A bound socket comes with it.
     case listener(Listener, Descriptor)
+    /// A connection of a phone that an earlier sip-router had accepted comes with it; to sip-router.
+    case connection(KeptConnection, Descriptor)
     /// One end of a new link to another child comes with it; it replaces an older one.
     case peer(Role, Descriptor)
     /// An open file comes with it.
@@ -83,6 +85,10 @@ extension SupervisorMessage {
             writer.data(request.encoded())
             return (writer.bytes, socket)
         case .stop: return (WireWriter(kind: 11).bytes, nil)
+        case .connection(let connection, let socket):
+            var writer = WireWriter(kind: 12)
+            connection.write(to: &writer)
+            return (writer.bytes, socket)
         }
     }
 
@@ -90,7 +96,7 @@ extension SupervisorMessage {
     package init(decoding frame: Span<UInt8>, passed: Descriptor?) throws(WireError) {
         var reader = WireReader(frame)
         let kind = try reader.u8()
-        let carriesDescriptor = [2, 4, 5, 6, 10].contains(kind)
+        let carriesDescriptor = [2, 4, 5, 6, 10, 12].contains(kind)
         guard carriesDescriptor == (passed != nil) else { throw .descriptor }
         switch (kind, passed) {
         case (1, _):
@@ -117,6 +123,7 @@ extension SupervisorMessage {
             let request = try reader.data("request", limit: 1024)
             self = .client(try ControlRequest(decoding: request.span), socket)
         case (11, _): self = .stop
+        case (12, let socket?): self = .connection(try KeptConnection(from: &reader), socket)
         default: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -137,9 +144,16 @@ package enum ChildMessage: Equatable, Sendable {
     case stopping
     /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
+    /// A phone is registered by this connection, whose descriptor comes with it: keep it for the next sip-router.
+    case keep(KeptConnection)
+    /// A kept connection is over.
+    case letGo(ConnectionHandle)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
+
+    /// Whether a descriptor may come with the message.
+    package var carriesDescriptor: Bool { if case .keep = self { true } else { false } }
 
     /// The message's frame.
     package func encoded() -> [UInt8] {
@@ -159,6 +173,14 @@ package enum ChildMessage: Equatable, Sendable {
             var writer = WireWriter(kind: 6)
             writer.string(why, cutTo: Self.refusalLimit)
             return writer.bytes
+        case .keep(let connection):
+            var writer = WireWriter(kind: 7)
+            connection.write(to: &writer)
+            return writer.bytes
+        case .letGo(let handle):
+            var writer = WireWriter(kind: 8)
+            writer.u64(handle.raw)
+            return writer.bytes
         }
     }
 
@@ -174,6 +196,8 @@ package enum ChildMessage: Equatable, Sendable {
         case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
+        case 7: self = .keep(try KeptConnection(from: &reader))
+        case 8: self = .letGo(ConnectionHandle(raw: try reader.u64()))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -33,6 +33,8 @@ package struct StartSet {
     package var settings: [Setting] = []
     /// The bound sockets; at the start only.
     package var listeners: [(listener: Listener, socket: Descriptor)] = []
+    /// The phones' connections that an earlier process had accepted; at the start only.
+    package var connections: [(connection: KeptConnection, socket: Descriptor)] = []
     /// The links to other children; at the start only.
     package var peers: [Role: Descriptor] = [:]
     /// The opened files.
@@ -98,6 +100,8 @@ package final class Supervision {
             case .begin where greeted: return set
             case .listener(let listener, let socket) where greeted:
                 set.listeners.append((listener, socket))
+            case .connection(let connection, let socket) where greeted:
+                set.connections.append((connection, socket))
             case .peer(let peer, let socket) where greeted: set.peers[peer] = socket
             case .journal(let socket) where greeted:
                 journalSocket = socket
@@ -184,9 +188,18 @@ package final class Supervision {
     /// Says that the child is about to end.
     package func stopping() { tell(.stopping) }
 
-    private func tell(_ message: ChildMessage) {
+    /// Has the supervisor keep a connection for the next process.
+    package func keep(_ connection: KeptConnection, _ socket: Descriptor) {
+        tell(.keep(connection), passing: socket)
+    }
+
+    /// Says that a kept connection is over.
+    package func letGo(_ handle: ConnectionHandle) { tell(.letGo(handle)) }
+
+    private func tell(_ message: ChildMessage, passing descriptor: Descriptor? = nil) {
         // A supervisor that does not read is as good as gone, which the next receive finds.
-        _ = link.send(message.encoded())
+        if link.isWaiting { _ = link.flush() }
+        _ = link.send(message.encoded(), passing: descriptor)
     }
 }
 

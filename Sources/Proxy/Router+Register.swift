@@ -127,6 +127,9 @@ extension Router {
     /// Remembers which bindings a connection's end concerns.
     private mutating func attach(_ index: Int32, _ binding: Binding) {
         guard binding.flow.connection != 0 else { return }
+        if binding.flow.transport == .tcp, connectionBindings[binding.flow] == nil {
+            boundConnections.append(binding.flow)
+        }
         connectionBindings[binding.flow, default: []].insert(index)
     }
 
@@ -301,7 +304,8 @@ extension Router {
                     transport: binding.flow.transport, address: binding.flow.peer,
                     contact: bindings.contact(binding).text,
                     expires: binding.expires - now.monotonic,
-                    userAgent: bindings.userAgent(binding).text))
+                    userAgent: bindings.userAgent(binding).text,
+                    isReachable: binding.reachable))
         }
     }
 

@@ -165,6 +165,8 @@ package struct Router: ~Copyable {
     var liveConnections: Set<Flow> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
     var connectionBindings: [Flow: Set<Int32>] = [:]
+    /// The TCP connections by which phones have newly registered, until the process has taken them.
+    package var boundConnections: [Flow] = []
     /// How many requests are under way by each connection.
     var sentByConnection: [Flow: Int] = [:]
     /// The connections that have closed with requests under way, until those have ended.

@@ -49,10 +49,20 @@ package enum Socket {
     /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
     package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
 
+    /// Ends a connection both ways, whoever else holds its descriptor.
+    package static func end(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_RDWR)) }
+
     /// The address a socket is bound to.
     package static func localAddress(_ raw: Int32) throws(SystemError) -> SocketAddress {
         var address = clinux_address()
         _ = try SystemError.check(unsafe clinux_local_address(raw, &address), "getsockname")
+        return SocketAddress(address)
+    }
+
+    /// The address at the other end of a connection.
+    package static func peerAddress(_ raw: Int32) throws(SystemError) -> SocketAddress {
+        var address = clinux_address()
+        _ = try SystemError.check(unsafe clinux_peer_address(raw, &address), "getpeername")
         return SocketAddress(address)
     }
 

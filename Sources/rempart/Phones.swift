@@ -6,7 +6,11 @@ internal import Sys
 /// `rempart phones`: the phones that are registered.
 struct Phones: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the registered phones.")
+        abstract: "List the registered phones.",
+        discussion: """
+            A phone that came by TCP or TLS cannot be called once its connection is over: it is not reachable \
+            until it has connected and registered again.
+            """)
 
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var table: TableOptions
@@ -29,17 +33,18 @@ struct Phones: ParsableCommand {
                     .init("contact", .string(row.contact)),
                     .init("expires", .number(row.expires.seconds)),
                     .init("userAgent", .string(row.userAgent)),
+                    .init("reachable", .bool(row.isReachable)),
                 ])
             })
     }
 
     /// The phones as a table.
     static func text(_ rows: [PhoneRow]) -> String {
-        var table = Table("ACCOUNT", "TRANSPORT", "ADDRESS", "EXPIRES IN", "CONTACT", "USER AGENT")
+        var table = Table("ACCOUNT", "TRANSPORT", "ADDRESS", "REACHABLE", "EXPIRES IN", "CONTACT", "USER AGENT")
         for row in rows {
             table.add(
-                row.account, row.transport.name, row.address.description, row.expires.spoken,
-                row.contact, row.userAgent)
+                row.account, row.transport.name, row.address.description,
+                row.isReachable ? "yes" : "no", row.expires.spoken, row.contact, row.userAgent)
         }
         return table.isEmpty ? "No phone is registered." : table.text
     }

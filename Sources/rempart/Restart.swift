@@ -6,7 +6,11 @@ internal import Settings
 struct Restart: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Restart one component and wait until it is ready.",
-        discussion: "Calls, registrations and bans outlive it.")
+        discussion: """
+            Calls, registrations and bans outlive it, and so do the phones' TCP connections. A restart of \
+            tls-terminator cuts the connections of TLS phones: they cannot be called until they connect again \
+            (`rempart phones` shows which).
+            """)
 
     @Argument(help: "\(names.joined(separator: ", ")).")
     var component: String

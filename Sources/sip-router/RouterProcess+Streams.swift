@@ -45,16 +45,47 @@ struct StreamTable {
             !free.isEmpty || peers.count < Self.capacity
         else { return nil }
         let index = free.popLast() ?? peers.count
-        if index == peers.count {
-            peers.append(nil)
-            generations.append(0)
-        }
+        if index == peers.count { addPlace() }
         let handle = ConnectionHandle(.tcp, place: UInt16(index))
         let flow = Flow(.tcp, listener: listener, peer: address, connection: handle.raw)
         let peer = StreamPeer(flow, socket: socket, now: now)
-        peers[index] = peer
-        sources[address.ip.source, default: 0] += 1
+        put(peer, at: index)
         return (peer, token(of: peer))
+    }
+
+    /// Takes over connections that an earlier process had accepted, each at its handle's place, before there is
+    /// any other.
+    mutating func adopt(
+        _ connections: [(connection: KeptConnection, socket: Descriptor)], now: Milliseconds
+    ) -> [StreamPeer] {
+        var adopted: [StreamPeer] = []
+        for (kept, socket) in connections.sorted(by: {
+            $0.connection.handle.place < $1.connection.handle.place
+        }) {
+            let place = kept.handle.place
+            guard place >= peers.count, place < Self.capacity else { continue }
+            while peers.count < place {
+                free.append(peers.count)
+                addPlace()
+            }
+            addPlace()
+            let flow = Flow(
+                .tcp, listener: kept.listener, peer: kept.peer, connection: kept.handle.raw)
+            let peer = StreamPeer(flow, socket: socket, now: now)
+            put(peer, at: place)
+            adopted.append(peer)
+        }
+        return adopted
+    }
+
+    private mutating func addPlace() {
+        peers.append(nil)
+        generations.append(0)
+    }
+
+    private mutating func put(_ peer: StreamPeer, at place: Int) {
+        peers[place] = peer
+        sources[peer.flow.peer.ip.source, default: 0] += 1
     }
 
     /// The token that a peer is watched with.
@@ -129,6 +160,8 @@ extension RouterProcess {
         peer.framer.append(bytes)
         var pings = 0
         while !peer.isOver {
+            // The rest of a message that an earlier sip-router began to read is nobody's fault.
+            if peer.mayBeginWithin, peer.framer.beginsMessage == false { return end(peer) }
             switch peer.framer.next() {
             case .incomplete:
                 peer.began = peer.framer.isPartial ? peer.began ?? now.monotonic : nil
@@ -146,12 +179,13 @@ extension RouterProcess {
                 peer.began = nil
                 peer.lastHeard = now.monotonic
                 peer.hasSpoken = true
+                peer.mayBeginWithin = false
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
                 settle(peer)
                 if router.outbox.isHalfFull { handOut() }
             case .broken(let reason):
                 answer(&pings, of: peer)
-                router.brokenStream(peer.flow, reason, now)
+                if !peer.mayBeginWithin { router.brokenStream(peer.flow, reason, now) }
                 handOut()
                 end(peer)
                 return
@@ -199,6 +233,7 @@ extension RouterProcess {
             tellTerminator(.closed, connection: peer.flow.connection)
         } else {
             streams.remove(peer)
+            if peer.isKept { letGo(peer) }
             peer.socket?.close()
         }
     }
@@ -212,7 +247,7 @@ extension RouterProcess {
             let isMute = peer.isUnproven && silence > Self.silenceTime
             guard isLate || isMute || silence > Self.idleTime else { continue }
             // Who has asked for something and then left it at that has offended nobody.
-            if isLate || !peer.hasSpoken {
+            if isLate && !peer.mayBeginWithin || !peer.hasSpoken {
                 router.brokenStream(peer.flow, isLate ? "message-too-slow" : Router.idle, now)
             }
             end(peer)

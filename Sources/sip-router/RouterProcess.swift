@@ -89,6 +89,7 @@ final class RouterProcess {
         } catch {
             throw .setup("\(error)")
         }
+        adopt(start.connections)
         for role in [Role.directory, .banner, .terminator] {
             if let socket = start.peers[role] { attach(role, socket) }
         }
@@ -226,6 +227,7 @@ final class RouterProcess {
         }
         router.toDirectory.removeAll()
         directory.sendGathered()
+        keepBound()
         Self.write(router.audit, to: journal, using: &recorded)
         router.audit.removeAll()
         sendMessages()

@@ -19,6 +19,10 @@ final class StreamPeer {
     var hasSpoken = false
     /// Whether nobody has authenticated by it, and it counts among those of its source.
     var isUnproven = false
+    /// Whether the supervisor keeps its descriptor too.
+    var isKept = false
+    /// Whether an earlier sip-router has read an unknown part of what comes first.
+    var mayBeginWithin = false
     /// Whether it was ended; what still comes of it is not read.
     var isOver = false
     /// What the socket has no room for yet.

@@ -116,6 +116,7 @@ extension Supervisor {
         for (listener, socket) in sockets?.served(by: child.role) ?? [] {
             messages.append(.listener(listener, socket))
         }
+        if child.role == .router { messages += keptConnections.messages }
         for peer in Self.peers(of: child.role) {
             messages.append(.peer(peer, try link(from: child.role, to: peer)))
         }

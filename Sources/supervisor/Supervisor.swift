@@ -36,6 +36,8 @@ final class Supervisor {
     var state: StateFolder?
     var children: [Child] = []
     var pendingLinks = PendingLinks()
+    /// The phones' TCP connections, for the next sip-router.
+    var keptConnections = KeptConnections()
     var control: ControlSocket?
     /// The reload that goes on.
     var reload: Reload?
@@ -171,20 +173,24 @@ final class Supervisor {
                 child.closeLink()
                 handle(.leaving, of: child)
             case .success(.frame(let length, let passed)):
-                handle(event(of: child, length, passed), of: child)
+                if let event = event(of: child, length, passed) { handle(event, of: child) }
             case .failure(let error): handle(.broken("sent a bad frame (\(error))"), of: child)
             }
             if !child.life.isListening { return }
         }
     }
 
-    private func event(of child: Child, _ length: Int, _ passed: Descriptor?) -> ChildEvent {
-        guard passed == nil else { return .broken("sent a descriptor") }
+    /// What a frame means for the child's life; nil when nothing.
+    private func event(of child: Child, _ length: Int, _ passed: Descriptor?) -> ChildEvent? {
         // The same storage, uncopied: a span of a class's property may not be lent to a call that
         // throws.
         let frame = buffer
         do {
-            switch try ChildMessage(decoding: frame.span.extracting(0..<length)) {
+            let message = try ChildMessage(decoding: frame.span.extracting(0..<length))
+            guard passed == nil || message.carriesDescriptor else {
+                return .broken("sent a descriptor")
+            }
+            switch message {
             case .hello(child.role): return .hello
             case .hello(let other): return .broken("said that it is \(other.name)")
             case .ready: return .ready
@@ -196,10 +202,23 @@ final class Supervisor {
             case .refused(let why):
                 child.statusLine = Journal.clean(why)
                 return .refused
+            case .keep, .letGo:
+                guard child.role == .router else { return .broken("keeps connections") }
+                return keep(message, passed).map { .broken($0) }
             }
         } catch {
             return .broken("sent a bad frame (\(error))")
         }
+    }
+
+    /// Keeps a connection or lets it go; why it cannot be one of a phone.
+    private func keep(_ message: ChildMessage, _ passed: Descriptor?) -> String? {
+        switch message {
+        case .keep(let connection): return keptConnections.keep(connection, passed)
+        case .letGo(let handle): keptConnections.letGo(handle)
+        default: break
+        }
+        return nil
     }
 
     /// Tells systemd what has changed in this turn of the loop.

@@ -101,8 +101,11 @@ import Testing
         #expect(
             Phones.json([row]).text
                 == #"[{"account":"1001","transport":"udp","address":"198.18.1.1:5060","#
-                + #""contact":"sip:1001@198.18.1.1","expires":3599,"userAgent":""}]"#)
-        #expect(Phones.text([row]).contains("59m 59s"))
+                + #""contact":"sip:1001@198.18.1.1","expires":3599,"userAgent":"","reachable":true}]"#)
+        #expect(Phones.text([row]).contains("yes        59m 59s"))
+        var gone = row
+        gone.isReachable = false
+        #expect(Phones.text([gone]).contains("no         59m 59s"))
         #expect(Phones.text([]) == "No phone is registered.")
     }
 

@@ -131,6 +131,8 @@ private let standing = AccountStanding(
     func childFrames() throws {
         let messages: [ChildMessage] = [
             .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
+            .keep(KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)),
+            .letGo(ConnectionHandle(.tcp, place: 7)),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)
@@ -300,6 +302,9 @@ private let standing = AccountStanding(
         let with: [SupervisorMessage] = [
             .journal(passed), .listener(listener, passed), .peer(.router, passed),
             .file(.key, passed), .client(.status, passed),
+            .connection(
+                KeptConnection(
+                    handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address), passed),
         ]
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),

@@ -73,4 +73,41 @@ struct StreamTableTests {
         #expect(table[flow] == nil && table[token] == nil)
         #expect(table[second.flow] === second && table[other] === second)
     }
+
+    @Test("connections of an earlier process stay at their places, and new ones find places beside them")
+    func adopted() throws {
+        var table = StreamTable()
+        let handles = [5, 0, 9].map { ConnectionHandle(.tcp, place: $0) }
+        let kept = try handles.map {
+            (
+                connection: KeptConnection(handle: $0, listener: 1, peer: try peer()),
+                socket: try socket()
+            )
+        }
+        let adopted = table.adopt(kept, now: Milliseconds(0))
+        #expect(Set(adopted.map(\.flow.connection)) == Set(handles.map(\.raw)))
+        for peer in adopted {
+            #expect(table[peer.flow] === peer && table[table.token(of: peer)] === peer)
+        }
+        for _ in 0..<20 {
+            let (new, _) = try #require(
+                table.add(try socket(), listener: 1, peer: try peer(), now: Milliseconds(0)))
+            #expect(table[new.flow] === new)
+        }
+        for peer in adopted { #expect(table[peer.flow] === peer) }
+        #expect(table.all.count == 23)
+    }
+
+    @Test("a place twice, or beyond the table, is not taken over")
+    func unfit() throws {
+        var table = StreamTable()
+        let kept = try [7, 7, UInt16(StreamTable.capacity)].map {
+            (
+                connection: KeptConnection(
+                    handle: ConnectionHandle(.tcp, place: $0), listener: 1, peer: try peer()),
+                socket: try socket()
+            )
+        }
+        #expect(table.adopt(kept, now: Milliseconds(0)).count == 1)
+    }
 }

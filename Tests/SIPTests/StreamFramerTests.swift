@@ -151,4 +151,18 @@ import Testing
         }
         #expect(framer.bytes.count < 200_000 && !framer.isPartial)
     }
+
+    @Test(
+        "the first line tells whether a message begins here",
+        arguments: [
+            ("REGISTER sip:example.test SIP/2.0\r\n", true), ("SIP/2.0 200 OK\r\n", true),
+            ("SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\n", false), ("v=0\r\n", false),
+            ("ngth: 0\r\n\r\n", false), ("SIP/2.0\r\n", false), ("m=audio 4000 RTP/AVP 0", nil),
+            ("", nil), ("\r\n\r\n", nil),
+        ] as [(String, Bool?)])
+    func beginsMessage(_ bytes: String, _ expected: Bool?) {
+        var framer = StreamFramer()
+        framer.append(Array(bytes.utf8).span)
+        #expect(framer.beginsMessage == expected)
+    }
 }

@@ -1,0 +1,46 @@
+internal import Messages
+internal import Privsep
+internal import Proxy
+internal import Reactor
+internal import Registrar
+internal import Sys
+
+/// The TCP connections of registered phones, which outlive this process: the supervisor keeps a descriptor of
+/// each.
+extension RouterProcess {
+    /// Takes over the connections that an earlier sip-router had accepted.
+    func adopt(_ connections: [(connection: KeptConnection, socket: Descriptor)]) {
+        for peer in streams.adopt(connections, now: now.monotonic) {
+            peer.isKept = true
+            peer.hasSpoken = true
+            peer.mayBeginWithin = true
+            guard let socket = peer.socket,
+                (try? poller.add(socket.raw, streams.token(of: peer), .read)) != nil
+            else {
+                end(peer)
+                continue
+            }
+            router.opened(peer.flow)
+        }
+    }
+
+    /// Has the supervisor keep the connections by which phones have newly registered: before the phones are told.
+    func keepBound() {
+        guard !router.boundConnections.isEmpty else { return }
+        for flow in router.boundConnections {
+            guard let peer = streams[flow], let socket = peer.socket, !peer.isKept else { continue }
+            peer.isKept = true
+            supervision.keep(
+                KeptConnection(
+                    handle: ConnectionHandle(raw: flow.connection), listener: flow.listener,
+                    peer: flow.peer), socket)
+        }
+        router.boundConnections.removeAll(keepingCapacity: true)
+    }
+
+    /// Ends a connection that the supervisor keeps, here and there.
+    func letGo(_ peer: StreamPeer) {
+        if let socket = peer.socket { Socket.end(socket.raw) }
+        supervision.letGo(ConnectionHandle(raw: peer.flow.connection))
+    }
+}
