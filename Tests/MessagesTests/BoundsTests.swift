@@ -294,8 +294,8 @@ private func check(
         let trunk = ControlReply.trunk(TrunkRow(name: "t", server: address, state: .up, calls: 0))
             .encoded()
         check([
-            Field("expires", phone, 2, 8, 0...7 * day), Field("port", phone, 16, 2, 1...65_535),
-            Field("transport", phone, 34, 1, 1...3),
+            Field("expires", phone, 3, 8, 0...7 * day), Field("port", phone, 17, 2, 1...65_535),
+            Field("transport", phone, 35, 1, 1...3),
             Field("pid", component, 7, 4, 0...Int64(Int32.max)),
             Field("state", component, 6, 1, 1...4), Field("port", asterisk, 5, 2, 1...65_535),
             Field("state", asterisk, 0, 1, 1...3), Field("port", trunk, 9, 2, 1...65_535),

@@ -91,3 +91,73 @@ def test_bans_outlive_the_banner(site: Site, lab: Lab) -> None:
     with lab.client("198.18.2.20") as client:
         assert client.answer_to(client.request("OPTIONS", "1001"), seconds=1) is None
     assert site.edge.ask("unban", "all").returncode == 0
+
+
+@pytest.mark.parametrize("how", ["killed", "restarted"])
+def test_a_tcp_phone_keeps_its_connection_when_the_router_is_replaced(site: Site, shelf: Shelf, lab: Lab, how: str) -> None:
+    caller = shelf.phone().register(lab.accounts["1001"], "udp", lab.domain)
+    called = shelf.phone().register(lab.accounts["1002"], "tcp", lab.domain)
+    eventually(lambda: site.asterisk.registered("1002"), "Asterisk knows the called account")
+    (before,) = site.edge.phones("1002")
+    if how == "killed":
+        kill_child(site, "sip-router")
+    else:
+        assert site.edge.ask("restart", "sip-router").returncode == 0
+    eventually(lambda: site.edge.phones("1002")[0]["reachable"], "the phone is reachable")
+    (after,) = site.edge.phones("1002")
+    assert after["address"] == before["address"]
+    caller.dial("sip:1002@" + lab.domain)
+    called.answer().wait_established()
+    caller.wait_established().hang_up()
+    called.wait_closed()
+
+
+def test_a_kept_connection_outlives_several_routers_and_ends_with_its_phone(site: Site, lab: Lab) -> None:
+    with lab.client("198.18.2.51", "tcp") as phone:
+        assert phone.register(lab.accounts["1003"]) == 200
+        for _ in range(3):
+            kill_child(site, "sip-router")
+            assert phone.register(lab.accounts["1003"]) == 200
+    eventually(lambda: not site.edge.phones("1003")[0]["reachable"], "a phone that has hung up is not reachable")
+    kill_child(site, "sip-router")
+    assert not site.edge.phones("1003")[0]["reachable"]
+
+
+def test_the_rest_of_a_message_that_was_half_read_ends_the_connection_and_is_no_offence(site: Site, lab: Lab) -> None:
+    with lab.client("198.18.2.52", "tcp") as phone:
+        assert phone.register(lab.accounts["1004"]) == 200
+        whole = phone.request("OPTIONS", "1004").encoded()
+        cut = whole.index(b"\r\nCSeq") + 4
+        phone.send(whole[:cut])
+        # What the router has read is what an answer on another connection comes after.
+        with lab.client("198.18.2.52", "udp") as other:
+            assert other.answer_to(other.request("OPTIONS", "1004")) is not None
+        kill_child(site, "sip-router")
+        phone.send(whole[cut:])
+        assert phone.closed()
+    assert "malformed" not in site.edge.ask("why", "198.18.2.52").stdout
+    with lab.client("198.18.2.52", "tcp") as phone:
+        assert phone.register(lab.accounts["1004"]) == 200
+
+
+def test_tls_phones_are_shown_as_unreachable_until_they_are_back(site: Site, lab: Lab) -> None:
+    with lab.client("198.18.2.53", "tls") as phone:
+        assert phone.register(lab.accounts["1005"]) == 200
+        assert site.edge.phones("1005")[0]["reachable"]
+        assert site.edge.ask("restart", "tls-terminator").returncode == 0
+        eventually(lambda: not site.edge.phones("1005")[0]["reachable"], "the phone cannot be reached")
+        assert "no " in site.edge.ask("phones").stdout
+    with lab.client("198.18.2.53", "tls") as phone:
+        assert phone.register(lab.accounts["1005"]) == 200
+        assert [one["reachable"] for one in site.edge.phones("1005")] == [True]
+
+
+def test_a_banned_source_loses_its_kept_connection(site: Site, lab: Lab) -> None:
+    with lab.client("198.18.2.54", "tcp") as phone:
+        assert phone.register(lab.accounts["1006"]) == 200
+        kill_child(site, "sip-router")
+        try:
+            assert site.edge.ask("ban", "198.18.2.54").returncode == 0
+            eventually(lambda: not site.edge.phones("1006")[0]["reachable"], "the connection is over")
+        finally:
+            assert site.edge.ask("unban", "198.18.2.54").returncode == 0

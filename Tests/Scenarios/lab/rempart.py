@@ -101,23 +101,23 @@ class Rempart:
     def write_settings(self, text: str) -> None:
         self.settings.write_text(text)
 
-    def launch(self, environment: dict[str, str] | None = None) -> "Rempart":
-        """Starts the daemon and returns at once."""
+    def launch(self, environment: dict[str, str] | None = None, output: int | None = None) -> "Rempart":
+        """Starts the daemon and returns at once; its records go to its log, or to a descriptor."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, str(self.binaries / "rempart"), "run", "--settings", str(self.settings)]
                 + ["--state", str(self.state), "--runtime", str(self.runtime)],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
         return self
 
-    def start(self, environment: dict[str, str] | None = None) -> "Rempart":
+    def start(self, environment: dict[str, str] | None = None, output: int | None = None) -> "Rempart":
         """Starts the daemon and waits until every child is ready."""
-        self.launch(environment)
+        self.launch(environment, output)
         try:
             eventually(self._ready, lambda: f"rempart ready; its log:\n{self.log()}", READY_SECONDS)
         except BaseException:

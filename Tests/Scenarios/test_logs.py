@@ -1,0 +1,167 @@
+"""A log that nobody reads, a full pipe or a journal that stands still: no process waits for it, and the loss is told."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Lab
+from lab.accounts import CHAN_SIP
+from lab.rempart import COMPONENTS, Rempart
+from lab.waiting import eventually
+
+PHONE, STRANGER = "198.18.2.41", "198.18.2.42"
+PIPE_BYTES = 4096
+LOST = "records are lost, since nobody read the log"
+
+
+class Unread:
+    """Where an edge's records go, which is read only when the test says so."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.seen = ""
+
+    def start(self) -> Rempart:
+        raise NotImplementedError
+
+    def read(self) -> str:
+        """Everything that was written so far."""
+        with contextlib.suppress(BlockingIOError):
+            while piece := self.piece():
+                self.seen += piece.decode(errors="replace")
+        return self.seen
+
+    def piece(self) -> bytes:
+        raise NotImplementedError
+
+    def edge(self, prefix: list[str]) -> Rempart:
+        database = self.lab.database(CHAN_SIP)
+        settings = self.lab.settings(database, CHAN_SIP, ["198.19.0.10"])
+        edge = self.lab.rempart(settings.text())
+        edge.prefix = [*edge.prefix, *prefix]
+        return edge
+
+
+class FullPipe(Unread):
+    """Standard error is a pipe that holds a few records."""
+
+    def start(self) -> Rempart:
+        self.reading, self.writing = os.pipe()
+        fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        os.set_blocking(self.reading, False)
+        return self.edge([]).start(output=self.writing)
+
+    def piece(self) -> bytes:
+        return os.read(self.reading, 65536)
+
+
+class StillJournal(Unread):
+    """journald's socket, which takes the few datagrams that the kernel lets wait."""
+
+    def start(self) -> Rempart:
+        folder = self.lab.new_folder("run")
+        path = folder / "systemd/journal/socket"
+        path.parent.mkdir(parents=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        path.chmod(0o666)
+        self.socket.setblocking(False)
+        edge = self.edge(["sh", "-c", f'mount --bind {folder} /run && exec "$@"', "sh"])
+        return edge.start(environment={"JOURNAL_STREAM": "1:1"})
+
+    def piece(self) -> bytes:
+        return self.socket.recv(65536)
+
+
+@pytest.fixture(params=[FullPipe, StillJournal], ids=["full pipe", "journal that stands still"])
+def log(request: pytest.FixtureRequest, lab: Lab) -> Unread:
+    return request.param(lab)
+
+
+@pytest.fixture
+def edge(log: Unread) -> Iterator[Rempart]:
+    edge = log.start()
+    yield edge
+    edge.destroy()
+
+
+def refusals(lab: Lab, count: int) -> int:
+    """REGISTERs of accounts that there are not, each refused with a record; how many were answered."""
+    answered = 0
+    with lab.client(STRANGER) as stranger:
+        for number in range(count):
+            if stranger.answer_to(stranger.request("REGISTER", f"nobody{number}"), seconds=5):
+                answered += 1
+    return answered
+
+
+def handshakes(lab: Lab, count: int) -> None:
+    """Connections that never say a word of TLS, each a record of tls-terminator's own."""
+    for _ in range(count):
+        with lab.client(STRANGER, "tcp", port=5061) as client:
+            client.send(b"no TLS at all\r\n\r\n")
+            client.closed()
+
+
+def test_nobody_waits_for_the_log(lab: Lab, log: Unread, edge: Rempart) -> None:
+    pids = edge.pids()
+    refusals(lab, 100)
+    handshakes(lab, 30)
+    for number in range(60):
+        assert edge.ask("ban", f"203.0.113.{number}").returncode == 0
+    with lab.client(PHONE) as phone:
+        began = time.monotonic()
+        for _ in range(30):
+            assert phone.register(lab.accounts["1001"]) == 200
+            assert phone.register(lab.accounts["1001"], expires=0) == 200
+        # Each waits for its answer, and none longer than a retransmission.
+        assert time.monotonic() - began < 60
+    assert edge.ask("status").returncode == 0
+    # A process that waited would have been replaced for want of a heartbeat.
+    assert edge.pids() == pids
+    for component in COMPONENTS:
+        assert edge.ask("restart", component).returncode == 0
+        assert edge.component(component)["state"] == "ready"
+    with lab.client(PHONE) as phone:
+        assert phone.register(lab.accounts["1002"]) == 200
+    # Whoever reads again is told what there is room for, and how many are lost.
+    eventually(lambda: LOST in log.read(), lambda: f"the loss is told of:\n{log.seen[-4000:]}", 15)
+    eventually(lambda: "banner was restarted" in log.read() or "banner started" in log.read(), "what mattered was kept", 15)
+    with lab.client(PHONE) as phone:
+        assert phone.register(lab.accounts["1003"]) == 200
+    eventually(lambda: "1003" in log.read(), "what happens now is written now", 15)
+    assert edge.stop() == 0
+
+
+def test_the_end_does_not_wait_for_the_log(lab: Lab, log: Unread, edge: Rempart) -> None:
+    refusals(lab, 100)
+    began = time.monotonic()
+    assert edge.stop() == 0
+    assert time.monotonic() - began < 6
+
+
+def test_the_pipe_of_whoever_started_it_still_waits_for_him(lab: Lab) -> None:
+    log = FullPipe(lab)
+    edge = log.start()
+    try:
+        assert os.get_blocking(log.writing)
+    finally:
+        edge.destroy()
+
+
+def test_a_log_that_is_closed_ends_nobody(lab: Lab) -> None:
+    log = FullPipe(lab)
+    edge = log.start()
+    try:
+        os.close(log.reading)
+        pids = edge.pids()
+        refusals(lab, 20)
+        assert edge.ask("restart", "banner").returncode == 0
+        assert len(edge.pids() & pids) == len(pids) - 1
+    finally:
+        edge.destroy()
