@@ -4,7 +4,8 @@ package import Sys
 /// Writes records to journald by its native protocol, or as readable lines to standard error; it never waits.
 ///
 /// DIAGNOSTICS: a record that journald does not take because its socket is gone goes to standard error. What
-/// there is no room for waits, in at most 64 KiB, and goes out with the next record or at the next `flush`.
+/// there is no room for waits, in at most 64 KiB, and goes out with the next record or at the next `flush`,
+/// which is called in each turn of a process's loop.
 /// What has no room there is lost, the least important first, and one record tells how many they were.
 package final class Journal {
     private let process: String
@@ -29,8 +30,15 @@ package final class Journal {
     /// Writes to journald's socket from now on; it must stay open as long as the journal is used.
     package func use(_ socket: Int32) { self.socket = socket }
 
-    /// Whether records wait for room: `flush` is to be called within a second.
+    /// Whether records wait for room.
     package var isWaiting: Bool { !waiting.isEmpty }
+
+    /// How long a loop may sleep until it calls `flush`: `longest`, or a moment while records wait.
+    ///
+    /// A socket takes ten datagrams at a time where the kernel's net.unix.max_dgram_qlen is left as it is.
+    package func patience(_ longest: Milliseconds) -> Milliseconds {
+        isWaiting ? min(longest, Milliseconds(20)) : longest
+    }
 
     /// Writes one record.
     ///

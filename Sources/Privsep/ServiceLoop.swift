@@ -114,7 +114,8 @@ package final class ServiceLoop<S: Service> {
     private func untilStopped() throws(ChildFailure) {
         defer { service.stop() }
         while true {
-            let count = poller.wait(hasMore ? Milliseconds(0) : nextSecond - Clock.monotonic)
+            let longest = hasMore ? Milliseconds(0) : nextSecond - Clock.monotonic
+            let count = poller.wait(supervision.journal.patience(longest))
             for index in 0..<count {
                 guard try handle(poller.event(index)) else {
                     supervision.stopping()
@@ -125,6 +126,7 @@ package final class ServiceLoop<S: Service> {
             service.endOfTurn()
             answerCallers()
             hasMore = service.whenSpare()
+            supervision.journal.flush()
             watchForRoom()
         }
     }

@@ -172,12 +172,8 @@ package final class Supervision {
     /// Says that the child is initialised, confined, and serving; or has taken a reload.
     package func ready() { tell(.ready) }
 
-    /// Says that the loop still goes round, and writes the records that wait; to be called from the loop itself,
-    /// once a second.
-    package func heartbeat() {
-        tell(.watchdog)
-        journal.flush()
-    }
+    /// Says that the loop still goes round; to be called from the loop itself, once a second.
+    package func heartbeat() { tell(.watchdog) }
 
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { tell(.status(text)) }

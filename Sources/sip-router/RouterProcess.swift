@@ -113,7 +113,8 @@ final class RouterProcess {
     func serve() throws(ChildFailure) {
         while true {
             let untilSecond = nextSecond - Clock.monotonic
-            let count = poller.wait(router.patience.map { min($0, untilSecond) } ?? untilSecond)
+            let longest = router.patience.map { min($0, untilSecond) } ?? untilSecond
+            let count = poller.wait(journal.patience(longest))
             now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
             for index in 0..<count {
                 guard try handle(poller.event(index)) else {
@@ -124,6 +125,7 @@ final class RouterProcess {
             router.advance(now)
             if now.monotonic >= nextSecond { second() }
             handOut()
+            journal.flush()
         }
     }
 

@@ -98,7 +98,7 @@ final class Supervisor {
     private var timeout: Milliseconds? {
         var deadlines = children.compactMap(\.life.deadline)
         if let next = nextAlive { deadlines.append(next) }
-        if journal.isWaiting { deadlines.append(now + .seconds(1)) }
+        if journal.isWaiting { deadlines.append(now + journal.patience(.seconds(1))) }
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }

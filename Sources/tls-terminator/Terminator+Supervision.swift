@@ -72,7 +72,9 @@ extension Terminator {
                     supervision.status(said)
                 }
             }
-            guard turn(longest: max(beat - Clock.monotonic, Milliseconds(0))) else { continue }
+            journal.flush()
+            let longest = max(beat - Clock.monotonic, Milliseconds(0))
+            guard turn(longest: journal.patience(longest)) else { continue }
             while let notice = try supervision.next() {
                 switch notice {
                 case .reload(let set): reload(set, supervision)
