@@ -77,7 +77,9 @@ extension Router {
 
     // MARK: Ends
 
-    /// A call of the table is over: that is recorded, and its place is free. Nothing for one that is not there.
+    /// A call of the table is over: that is recorded, and its place is free.
+    ///
+    /// Nothing is done for one that is not there.
     mutating func over(
         _ handle: Handle, _ end: CallEnd, _ cause: EndCause = EndCause(), status: UInt16 = 0
     ) {
@@ -110,8 +112,9 @@ extension Router {
         calls[handle].cause = cause
     }
 
-    /// Records the end of a call that was never in the table, since it is older than this process or there was no
-    /// room: its BYE was answered. Nothing when its end is recorded.
+    /// Records the end of a call that is not in the table, unless it is recorded: its BYE was answered.
+    ///
+    /// The call is older than this process, or there was no room for it.
     mutating func unlistedEnd(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {

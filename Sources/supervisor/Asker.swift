@@ -51,7 +51,9 @@ struct Asker: Equatable {
         var info = stat()
         guard unsafe fstat(file.raw, &info) == 0, info.st_uid == uid else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
-        guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return nil }
+        guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else {
+            return nil
+        }
         return loginUID(String(decoding: bytes[..<count], as: UTF8.self))
     }
 

@@ -174,7 +174,9 @@ extension Supervisor {
         } else {
             journal.write(.reloaded, .notice, "the settings were read again", fields)
         }
-        finished?.caller?.answer([why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
+        finished?.caller?.answer([
+            why.map { .failed("the old settings stay in force: \($0)") } ?? .done
+        ])
         if isReady { notify.ready() }
         if let finished, finished.isFollowed { reloadOnSignal(finished.follower) }
     }

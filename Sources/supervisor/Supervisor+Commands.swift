@@ -21,7 +21,8 @@ extension Supervisor {
     func record(_ signal: String, _ command: String, of asker: Asker?) {
         guard let asker else { return }
         journal.write(
-            .commanded, .notice, "\(asker.name) sent \(signal) from process \(asker.pid): \(command)",
+            .commanded, .notice,
+            "\(asker.name) sent \(signal) from process \(asker.pid): \(command)",
             asker.fields + [(.command, command), (.pid, "\(asker.pid)")])
     }
 

@@ -63,7 +63,9 @@ final class Written {
         "REMPART_CALL_ID": "d",
     ]
 
-    @Test("a call that a phone makes is told with its number, its ways, its length, and who ended it why")
+    @Test(
+        "a call that a phone makes is told with its number, its ways, its length, and who ended it why"
+    )
     func outward() throws {
         let told = try Told()
         var dialog = try told.stage.connect("sip:0612345678@example.com", "d")
@@ -75,7 +77,8 @@ final class Written {
                 "BYE", via: told.stage.alice.via,
                 ["Reason: preemption;cause=1, Q.850 ;cause=16;text=\"Normal, clearing\""]))
         told.stage.asterisk.answer(try told.stage.asterisk.expect("BYE"), 200)
-        let end = ["REMPART_SECONDS": "12", "REMPART_ENDED_BY": "phone", "REMPART_CAUSE": "Q.850 16"]
+        let end =
+            ["REMPART_SECONDS": "12", "REMPART_ENDED_BY": "phone", "REMPART_CAUSE": "Q.850 16"]
             as [Substring: Substring]
         #expect(try told.ended.only() == Self.outward.merging(end) { $1 })
         #expect(told.ended.sentence == "call from alice to 0612345678 ended by phone after 12 s")
@@ -96,7 +99,8 @@ final class Written {
         told.stage.asterisk.send(dialog.request("BYE", via: told.stage.asterisk.via))
         let bye = try told.stage.alice.expect("BYE")
         told.stage.alice.send(response(to: bye, 200, tag: ""))
-        let end = ["REMPART_SECONDS": "3", "REMPART_ENDED_BY": "asterisk"]
+        let end =
+            ["REMPART_SECONDS": "3", "REMPART_ENDED_BY": "asterisk"]
             as [Substring: Substring]
         #expect(try told.ended.only() == wanted.merging(end) { $1 })
     }
@@ -177,7 +181,8 @@ final class Written {
         #expect(limit["REMPART_REASON"] == "account-barred")
     }
 
-    @Test("a ringing call that an administrator ends is told as his, not as the one who is cancelled")
+    @Test(
+        "a ringing call that an administrator ends is told as his, not as the one who is cancelled")
     func ringing() throws {
         let told = try Told()
         try told.stage.alice.ask("INVITE", "sip:0612345678@example.com", callID: "d")
@@ -190,7 +195,9 @@ final class Written {
         #expect(record["REMPART_ENDED_BY"] == "administrator" && record["REMPART_STATUS"] == "487")
     }
 
-    @Test("without any Asterisk a call is told as the edge's to refuse, and the refusal names the phone")
+    @Test(
+        "without any Asterisk a call is told as the edge's to refuse, and the refusal names the phone"
+    )
     func noAsterisk() throws {
         let told = try Told()
         let refused = Written(.refused, of: told.stage.edge)

@@ -59,7 +59,8 @@ import Testing
         let refused = Written(.refused, of: edge)
         let phone = Phone(edge, "alice", at: "192.0.2.66:5060")
         for number in 0..<40 {
-            phone.send(phone.request("FOO", "sip:100@example.com", callID: "f\(number)", sequence: 1))
+            phone.send(
+                phone.request("FOO", "sip:100@example.com", callID: "f\(number)", sequence: 1))
         }
         let answers = phone.all()
         #expect(refused.records.count == 40)

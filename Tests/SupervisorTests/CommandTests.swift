@@ -36,7 +36,9 @@ private let settings = """
             _ = try daemon.ask(request)
             #expect(daemon.says("rempart[supervisor]: \(me) asked: \(command)"), "\(daemon.log)")
         }
-        for request in [ControlRequest.status, .phones, .bans, .calls] { _ = try daemon.ask(request) }
+        for request in [ControlRequest.status, .phones, .bans, .calls] {
+            _ = try daemon.ask(request)
+        }
         _ = try daemon.ask(.restart(.directory))
         #expect(daemon.says("asked: restart directory"))
         #expect(!daemon.log.contains("asked: status") && !daemon.log.contains("asked: phones"))
