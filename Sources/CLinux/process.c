@@ -49,11 +49,12 @@ int clinux_signalfd(const int *signals) {
     return fd < 0 ? -errno : fd;
 }
 
-int clinux_next_signal(int fd, pid_t *sender) {
+int clinux_next_signal(int fd, pid_t *sender, uid_t *uid) {
     struct signalfd_siginfo info;
     ssize_t got = read(fd, &info, sizeof info);
     if (got != sizeof info) return 0;
     *sender = (pid_t)info.ssi_pid;
+    *uid = (uid_t)info.ssi_uid;
     return (int)info.ssi_signo;
 }
 

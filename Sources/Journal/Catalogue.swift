@@ -67,6 +67,44 @@ package enum Record: String, CaseIterable, Sendable {
     case accountReleased = "5b0d2c7a41f34c0e9c1e3c6f0a7d1042"
     /// An account is in a country in which it never was.
     case countryHeld = "5b0d2c7a41f34c0e9c1e3c6f0a7d1043"
+    /// A trunk, or an Asterisk for a trunk, asks for a password that nobody here has.
+    case trunkRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1046"
+    /// Somebody has asked for a change, by the command line or a signal.
+    case commanded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1050"
+    /// More happened of a kind than is written one by one.
+    case leftOut = "5b0d2c7a41f34c0e9c1e3c6f0a7d1051"
+}
+
+extension Record {
+    /// The fields that every record of the kind has: systemd/rempart.catalog prints no others.
+    ///
+    /// What writes records is held to it in debug builds (`RecordBatch.end`), the catalogue by a test.
+    package var required: [Field] {
+        switch self {
+        case .daemonReady, .daemonStopping, .daemonFailed, .degraded, .certificateLoaded,
+            .listLoaded:
+            []
+        case .childStarted, .childEnded, .childKilled: [.component, .pid]
+        case .reloaded, .reloadRefused, .databaseUp, .databaseDown, .certificateRefused: [.file]
+        case .registered: [.account, .address, .port, .transport]
+        case .unregistered: [.account]
+        case .refused, .held, .handshakeFailed: [.address, .reason]
+        case .banned: [.address, .reason, .seconds]
+        case .unbanned: [.address, .reason]
+        case .asteriskUp, .asteriskDown: [.asterisk]
+        case .asteriskRefused: [.account, .asterisk]
+        case .trunkUp, .trunkDown: [.trunk, .address, .port]
+        case .trunkRefused: [.trunk, .asterisk]
+        case .callBegan: [.callID]
+        case .callEnded: [.callID, .endedBy]
+        case .callRefused: [.account, .number, .reason]
+        case .accountBarred: [.account, .reason]
+        case .accountReleased: [.account]
+        case .countryHeld: [.account, .address, .seconds]
+        case .commanded: [.uid, .command]
+        case .leftOut: [.count]
+        }
+    }
 }
 
 /// How much a record matters; syslog's numbers.
@@ -95,7 +133,7 @@ package enum Field: String, Sendable {
     case transport = "REMPART_TRANSPORT"
     /// The reason code of a refusal or ban.
     case reason = "REMPART_REASON"
-    /// The status code that was answered.
+    /// The status code that was answered; left out when no answer was sent.
     case status = "REMPART_STATUS"
     /// The SIP method.
     case method = "REMPART_METHOD"
@@ -119,6 +157,18 @@ package enum Field: String, Sendable {
     case trunk = "REMPART_TRUNK"
     /// A file or database.
     case file = "REMPART_FILE"
-    /// A dialled number.
+    /// A dialled number; of a call to an account its caller's.
     case number = "REMPART_NUMBER"
+    /// outward: an account calls; inward: it is called.
+    case direction = "REMPART_DIRECTION"
+    /// Who ended a call: phone, asterisk, trunk, administrator, limit, or edge.
+    case endedBy = "REMPART_ENDED_BY"
+    /// Why a call ended, as who ended it says: SIP or Q.850, and the code (RFC 3326).
+    case cause = "REMPART_CAUSE"
+    /// The user who asked for a change.
+    case uid = "REMPART_UID"
+    /// The user who had logged in when he asked, whoever he was by then.
+    case loginUID = "REMPART_LOGIN_UID"
+    /// What was asked for, as the command line has it.
+    case command = "REMPART_COMMAND"
 }

@@ -31,7 +31,7 @@ package struct RecordBatch: ~Copyable {
         bytes = ByteBuffer(capacity: capacity)
         limit = records
         heads.reserveCapacity(records)
-        parts.reserveCapacity(8 * records)
+        parts.reserveCapacity(16 * records)
     }
 
     /// How many records there are.
@@ -51,15 +51,29 @@ package struct RecordBatch: ~Copyable {
         parts.append(Part(field: field, start: bytes.count))
     }
 
-    /// Ends the record; one that found no room is left out, and counted.
+    /// Ends the record, which must have the fields that its kind requires; one that found no room is left out, and
+    /// counted.
     package mutating func end() {
         closePart()
+        #if DEBUG
+            let lacking = missing
+            assert(lacking.isEmpty, "a record lacks \(lacking)")
+        #endif
         guard bytes.overflowed || heads.count > limit else { return }
         lost += 1
         let first = heads.removeLast().first
         bytes.truncate(to: parts[first].start)
         parts.removeLast(parts.count - first)
     }
+
+    #if DEBUG
+        /// The fields that the record at hand lacks.
+        private var missing: [Field] {
+            let head = heads[heads.count - 1]
+            let there = parts[head.first...].compactMap(\.field)
+            return head.record.required.filter { !there.contains($0) }
+        }
+    #endif
 
     private mutating func closePart() {
         parts[parts.count - 1].length = bytes.count - parts[parts.count - 1].start
@@ -80,6 +94,17 @@ package struct RecordBatch: ~Copyable {
     /// Appends an IP address as in its description.
     package mutating func append(_ ip: IPAddress) {
         if ip.isV4 { bytes.append(host: ip) } else { bytes.append(text: ip.description) }
+    }
+
+    /// Appends an address and port as in its description.
+    package mutating func append(_ address: SocketAddress) {
+        guard address.ip.isV4 else {
+            bytes.append(text: address.description)
+            return
+        }
+        bytes.append(host: address.ip)
+        bytes.append(":")
+        bytes.append(decimal: UInt64(address.port))
     }
 
     /// Adds a whole record whose texts are at hand.

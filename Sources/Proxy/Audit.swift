@@ -29,7 +29,7 @@ package struct Audit: ~Copyable {
             let surplus = refusals - Self.refusalsPerSecond
             if surplus > 0 {
                 add(
-                    .refused, .notice, "\(surplus) more refusals in one second",
+                    .leftOut, .notice, "\(surplus) more refusals in one second",
                     [(.count, "\(surplus)")])
             }
             second = now.seconds

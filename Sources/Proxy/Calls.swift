@@ -51,6 +51,12 @@ struct Call: BitwiseCopyable, Sendable {
     var outwardSequence: UInt32 = 0
     /// Whether somebody has answered.
     var isAnswered = false
+    /// When somebody has, of the monotonic clock; 0 when that is not known.
+    var answeredAt = Milliseconds(0)
+    /// Who has ended it while nobody had answered.
+    var end: CallEnd?
+    /// Why, as he says.
+    var cause = EndCause()
     /// Whether the phone wrote the From that is kept.
     var isFromPhone = false
     /// Whether the number is abroad.
@@ -103,6 +109,9 @@ struct Calls: ~Copyable {
     /// How many calls abroad are from nobody knows where yet.
     private(set) var unlocated = 0
     private(set) var table: Slots<Call>
+    /// The keys of the answered calls that ended last, in a ring.
+    private var ended = [UInt64](repeating: 0, count: 1024)
+    private var nextEnded = 0
     private var keys = NameTable()
     /// The pieces of a call while they are put together.
     private var pieces = ByteBuffer(capacity: MessageParser.maximumMessage)
@@ -222,6 +231,21 @@ struct Calls: ~Copyable {
         locate(handle)
         if call.isAbroad, call.isTransferred { gate.keep(call.account, now) }
         table.release(handle)
+        if call.isAnswered { keepEnded(call.key) }
+    }
+
+    /// Whether a call that is not in the table ends by a message inside its dialog; false when it has ended: both
+    /// sides may hang up at once.
+    mutating func endsNow(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        let key = Marks(bytes, index).whole
+        guard !ended.contains(key) else { return false }
+        keepEnded(key)
+        return true
+    }
+
+    private mutating func keepEnded(_ key: UInt64) {
+        ended[nextEnded] = key
+        nextEnded = (nextEnded + 1) % ended.count
     }
 
     /// A call's country is known, or does not matter any more.

@@ -60,7 +60,7 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var cancelled = false
     /// How many branches the request may still be split into on its way (RFC 5393 section 5).
     package var breadth: UInt8 = 60
-    /// The call that it is to begin; none for what is no call.
+    /// The call that it is to begin, or has ended as a BYE; none for what is no call of the table.
     package var call = Handle.none
     /// The branches.
     package var clients = InlineArray<12, Handle>(repeating: .none)

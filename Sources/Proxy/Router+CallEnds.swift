@@ -10,27 +10,27 @@ extension Router {
     // MARK: Ends
 
     /// Ends a call: an answered one by a BYE to either side, one that rings by CANCEL.
-    mutating func end(_ handle: Handle, _ reason: String) {
+    mutating func end(_ handle: Handle, _ end: CallEnd) {
         guard calls.table.contains(handle) else { return }
         let call = calls[handle]
         guard call.isAnswered else {
-            cancelCall(handle)
+            cancelCall(handle, end)
             return
         }
         if let way = openWay(call.flow, call.account) { sendBye(call, .outward, way) }
         let listener = insideListener(call.account)
         sendBye(call, .inward, Flow(.udp, listener: listener, peer: call.asterisk))
-        endRecord(call, reason)
-        calls.end(handle, &blocks, &accounts, now.monotonic)
+        over(handle, end)
     }
 
     /// Cancels the branches of a call that nobody has answered; who answers all the same gets a BYE.
-    private mutating func cancelCall(_ handle: Handle) {
+    private mutating func cancelCall(_ handle: Handle, _ end: CallEnd) {
         let owner = calls[handle].exchange
         guard exchanges.contains(owner), exchanges[owner].server.isOpen else {
-            calls.end(handle, &blocks, &accounts, now.monotonic)
+            over(handle, end)
             return
         }
+        noteEnd(owner, end)
         calls[handle].isEnding = true
         exchanges[owner].cancelled = true
         cancelBranches(owner, [])
@@ -93,17 +93,6 @@ extension Router {
         }
     }
 
-    private mutating func endRecord(_ call: Call, _ reason: String) {
-        let name = accounts.name(call.account).text
-        let peer = Self.piece(.peer, of: call, blocks)
-        audit.add(
-            .callEnded, .notice, "ended a call of \(name) with \(peer): \(reason)",
-            [
-                (.account, name), (.number, peer), (.reason, reason),
-                (.callID, Self.piece(.callID, of: call, blocks)),
-            ])
-    }
-
     private static func piece(
         _ piece: Call.Piece, of call: Call, _ blocks: borrowing BlockStore
     ) -> String {
@@ -119,7 +108,7 @@ extension Router {
         accounts[account].isKept = true
         keepStanding(account)
         barRecord(account, reason, evidence, "is")
-        for call in calls.handles(of: account) { end(call, CallRefusal.barred.code) }
+        for call in calls.handles(of: account) { end(call, .barred) }
     }
 
     /// Records that an account is barred, or would be.
@@ -220,7 +209,7 @@ extension Router {
     package mutating func endCalls(_ callID: String, _ now: Now) -> ControlReply {
         self.now = now
         let ended = calls.handles.filter { row($0).callID == callID }
-        for handle in ended { end(handle, "by-hand") }
+        for handle in ended { end(handle, .byHand) }
         return ended.isEmpty
             ? .failed("no call has this Call-ID: `rempart calls` lists those there are") : .done
     }

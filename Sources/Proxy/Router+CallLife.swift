@@ -51,9 +51,14 @@ extension Router {
             bytes.bytes(exchange.isTrunk ? index.requestURI.user : index.from.uri.user))
     }
 
-    /// A call was not answered by anybody.
-    mutating func callFailed(_ owner: Handle) {
-        calls.end(exchanges[owner].call, &blocks, &accounts, now.monotonic)
+    /// A call was not answered by anybody: its caller got a failure.
+    mutating func callFailed(_ owner: Handle, _ status: UInt16) {
+        let handle = exchanges[owner].call
+        if calls.table.contains(handle) {
+            let call = calls[handle]
+            let cause = call.cause.code > 0 ? call.cause : EndCause(status: status)
+            over(handle, call.end ?? .unanswered, cause, status: status)
+        }
         exchanges[owner].call = .none
     }
 
@@ -62,7 +67,11 @@ extension Router {
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
-        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
+        guard calls.table.contains(exchange.call) else {
+            if !exchange.inDialog { answeredRecord(owner, client, bytes, index) }
+            return
+        }
+        guard !calls[exchange.call].isAnswered else { return }
         var call = calls[exchange.call]
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }
@@ -84,12 +93,17 @@ extension Router {
         Self.replace(
             &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
         guard calls.keepPieces(&call, &blocks, &accounts) else {
-            callFailed(owner)
+            // It goes on, without a place in the table.
+            calls.end(exchange.call, &blocks, &accounts, now.monotonic)
+            exchanges[owner].call = .none
+            answeredRecord(owner, client, bytes, index)
             return
         }
+        call.answeredAt = now.monotonic
         calls[exchange.call] = call
         calls.answer(exchange.call, Calls.Marks(bytes, index))
-        if call.isEnding { end(exchange.call, "ended-while-ringing") }
+        answeredRecord(exchange.call)
+        if call.isEnding { end(exchange.call, call.end ?? .byHand) }
     }
 
     /// Puts a call's pieces together with another text in place of one, a tag behind its To, and another
@@ -144,7 +158,7 @@ extension Router {
         var found = call
         let account = call.exists ? calls[call].account : account
         guard index.method != .bye else {
-            calls.end(found, &blocks, &accounts, now.monotonic)
+            over(found, trunk(of: account) == nil ? .phone : .trunk, EndCause(bytes, index))
             return true
         }
         guard account >= 0 else {
@@ -192,7 +206,7 @@ extension Router {
         let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
         guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
             refuse(bytes, index, flow, 403, "Forbidden", CallRefusal.barred.code)
-            end(rebuild(account, bytes, index, flow, token), CallRefusal.barred.code)
+            end(rebuild(account, bytes, index, flow, token), .barred)
             return false
         }
         let number = token.user
@@ -278,26 +292,26 @@ extension Router {
         _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         guard let found = calls.find(bytes, index), calls[found].account == account else { return }
-        calls.end(found, &blocks, &accounts, now.monotonic)
+        over(found, .asterisk, EndCause(status: index.status))
     }
 
-    /// Follows an Asterisk's request inside a dialog.
+    /// Follows an Asterisk's request inside a dialog; the call that a BYE has ended.
     mutating func followInside(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
         _ account: Int32
-    ) {
+    ) -> Handle {
         let found = calls.find(bytes, index) ?? .none
         guard index.method != .bye else {
-            calls.end(found, &blocks, &accounts, now.monotonic)
-            return
+            over(found, .asterisk, EndCause(bytes, index))
+            return found
         }
         if found.exists {
             calls[found].outwardSequence = max(calls[found].outwardSequence, index.sequence)
             heard(found)
-            return
+            return .none
         }
         let isCall = [Method.invite, .update, .info].contains(index.method)
-        guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return }
+        guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return .none }
         var call = Call(
             account: account, direction: .unknown, flow: way, asterisk: flow.peer,
             since: now.sinceEpoch, heard: now.monotonic)
@@ -312,9 +326,8 @@ extension Router {
             route: trunk(of: account) == nil
                 ? [] : Self.values(.route, dropping: 1, bytes, index))
         let handle = keep(&call, bytes, index)
-        if calls.gate[account].isBarred, !settings.isObserving {
-            end(handle, CallRefusal.barred.code)
-        }
+        if calls.gate[account].isBarred, !settings.isObserving { end(handle, .barred) }
+        return .none
     }
 
     // MARK: Calls that nobody ends
@@ -332,7 +345,8 @@ extension Router {
                 call.isAnswered
                 ? call.heard < (call.isConfirmed ? oldest : unconfirmed)
                 : !exchanges.contains(call.exchange)
-            if isLost { calls.end(handle, &blocks, &accounts, now.monotonic) }
+            guard isLost else { continue }
+            over(handle, call.isAnswered && !call.isConfirmed ? .unacknowledged : .silent)
         }
     }
 }

@@ -293,7 +293,7 @@ extension Router {
             let account = calls[call].account
             notice(account, at: ip)
             if calls.gate[account].heldUntil > now.sinceEpoch {
-                end(call, CallRefusal.newCountry.code)
+                end(call, .newCountry)
             }
         }
     }

@@ -144,7 +144,7 @@ extension Router {
     private mutating func asteriskAsks(_ exchange: Exchange) {
         let name = trunkName(exchange.account)
         audit.add(
-            .asteriskRefused, .warning,
+            .trunkRefused, .warning,
             "Asterisk \(exchange.asterisk) asks the trunk \(name) for a password: it does not tell it by"
                 + " the edge's address and port (chan_sip: type=peer without secret; PJSIP: an identify)",
             [(.trunk, name), (.asterisk, "\(exchange.asterisk)")])

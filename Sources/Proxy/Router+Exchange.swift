@@ -47,6 +47,7 @@ extension Router {
             reply(bytes, index, flow, 200, "OK")
             if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
                 exchanges[handle].cancelled = true
+                noteEnd(handle, byCaller: true, bytes, index)
                 cancelBranches(handle, reasons(bytes, index))
                 if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
             }
@@ -187,7 +188,7 @@ extension Router {
                 blocks.release(&exchanges[handle].identity, of: account, &accounts)
             }
         }
-        if status >= 300, exchanges[handle].call.exists { callFailed(handle) }
+        if status >= 300, exchanges[handle].call.exists { callFailed(handle, status) }
         perform(action, handle)
     }
 

@@ -34,8 +34,8 @@ extension Router {
         let tried = exchanges[handle].tried
         guard let chosen = turn(.up, tried) ?? turn(.unknown, tried) else {
             if tried == 0 {
+                recordNoAsterisk(handle)
                 finishLocally(handle, 503, "Service Unavailable")
-                recordNoAsterisk()
             }
             return nil
         }
@@ -55,11 +55,19 @@ extension Router {
         return nil
     }
 
-    private mutating func recordNoAsterisk() {
+    private mutating func recordNoAsterisk(_ handle: Handle) {
         guard audit.allowsRefusal(now.monotonic) else { return }
+        let exchange = exchanges[handle]
+        let peer = exchange.flow.peer
         audit.add(
-            .asteriskDown, .error, "no Asterisk answers: calls are refused with 503",
-            [(.reason, "no-asterisk")])
+            .refused, .error,
+            "no Asterisk answers: \(exchange.method.name) from \(peer.ip) is refused with 503",
+            [
+                (.address, "\(peer.ip)"), (.port, "\(peer.port)"),
+                (.transport, exchange.flow.transport.name), (.reason, "no-asterisk"),
+                (.status, "503"), (.method, "\(exchange.method.name)"),
+                (.account, accounts.name(exchange.account).text),
+            ])
     }
 
     /// Sends the request at hand, an exchange's, to an Asterisk.

@@ -52,9 +52,10 @@ extension Router {
             return
         }
         guard hasReadableBody(bytes, index, flow) else { return }
-        followInside(bytes, index, flow, way, account)
+        let ended = followInside(bytes, index, flow, way, account)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
+        exchanges[handle].call = ended
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()

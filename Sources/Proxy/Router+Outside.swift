@@ -133,10 +133,10 @@ extension Router {
             refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
             return
         }
-        if flow.transport.isStream, index.method != .ack {
-            reply(bytes, index, flow, 403, "Forbidden")
-        }
-        refuseRecord("foreign-domain", flow.transport.isStream ? 403 : 0, index, bytes, flow)
+        let isSent =
+            flow.transport.isStream && index.method != .ack
+            && reply(bytes, index, flow, 403, "Forbidden")
+        refuseRecord("foreign-domain", isSent ? 403 : 0, index, bytes, flow)
     }
 
     /// Answers and records a refusal; an ACK is never answered.
@@ -144,8 +144,8 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString, _ code: String
     ) {
-        if index.method != .ack { reply(bytes, index, flow, status, reason) }
-        refuseRecord(code, status, index, bytes, flow)
+        let isSent = index.method != .ack && reply(bytes, index, flow, status, reason)
+        refuseRecord(code, isSent ? status : 0, index, bytes, flow)
     }
 
     private mutating func answerOptions(
@@ -210,6 +210,7 @@ extension Router {
         guard let handle = open(bytes, index, flow, .inward, of: account, in: token.dialog) else {
             return
         }
+        if index.method == .bye { exchanges[handle].call = found }
         exchanges[handle].caller = caller(bytes, index, trunk)
         keepUser(token.user.span, handle)
         exchanges[handle].sequenceShift = token.sequenceShift

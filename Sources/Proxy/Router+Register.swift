@@ -32,8 +32,8 @@ extension Router {
                 writer.append("Min-Expires: ")
                 writer.append(decimal: UInt64(settings.minimumExpires.seconds))
                 writer.endLine()
-                endReply(flow)
-                refuseRecord("interval-too-brief", 423, index, bytes, flow)
+                let isSent = endReply(flow)
+                refuseRecord("interval-too-brief", isSent ? 423 : 0, index, bytes, flow)
             case .badContact: refuse(bytes, index, flow, 400, "Bad Contact", "contact")
             case .ownContact:
                 refuse(bytes, index, flow, 400, "Bad Contact", "contact")

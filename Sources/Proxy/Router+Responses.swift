@@ -157,14 +157,18 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        if isChallengeInVain(owner, status) || !mayForward(owner, handle, bytes, index) {
+        let isForwardable = mayForward(owner, handle, bytes, index)
+        if !isForwardable { noteEnd(owner, .forwarding) }
+        if isChallengeInVain(owner, status) || !isForwardable {
             record(owner, 403, bytes, index, isOurs: true)
             conclude(owner)
             return
         }
         if status < 300 {
             cancelBranches(owner, Self.answeredElsewhere)
-            callRecord(owner, bytes, index)
+            if exchanges[owner].method == .bye, !exchanges[owner].call.exists {
+                unlistedEnd(owner, handle, bytes, index)
+            }
             pass(owner, handle, bytes, index)
             callAnswered(owner, handle, bytes, index)
             return
@@ -278,6 +282,7 @@ extension Router {
         let copy = [UInt8](blocks.span(block))
         var index = MessageIndex()
         guard (try? parser.parse(copy.span, into: &index)) != nil else { return }
+        noteEnd(owner, byCaller: false, copy.span, index)
         pass(owner, .none, copy.span, index)
     }
 
@@ -360,41 +365,5 @@ extension Router {
         writer.recordRoute(
             exchange.flow.listener, to: phone, sequenceShift: exchange.sequenceShift,
             account: accounts.name(exchange.account))
-    }
-
-    private mutating func callRecord(
-        _ owner: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
-    ) {
-        let exchange = exchanges[owner]
-        let isCall = exchange.method == .invite && !exchange.inDialog
-        guard isCall || exchange.method == .bye else { return }
-        Self.record(
-            &audit.records, accounts, exchange, bytes.bytes(index.callID), isCall: isCall)
-    }
-
-    private static func record(
-        _ records: inout RecordBatch, _ accounts: borrowing Accounts, _ exchange: Exchange,
-        _ callID: Span<UInt8>, isCall: Bool
-    ) {
-        records.begin(isCall ? .callBegan : .callEnded, .info)
-        if isCall {
-            records.append(exchange.direction == .inward ? "call from " : "call to ")
-        } else {
-            records.append("call of ")
-        }
-        append(&records, accounts, exchange.account)
-        records.append(isCall ? " answered" : " ended")
-        records.field(.account)
-        append(&records, accounts, exchange.account)
-        records.field(.callID)
-        records.append(callID)
-        records.end()
-    }
-
-    /// Appends an account's name, or a question mark for none.
-    private static func append(
-        _ records: inout RecordBatch, _ accounts: borrowing Accounts, _ account: Int32
-    ) {
-        if account >= 0 { records.append(accounts.name(account)) } else { records.append("?") }
     }
 }

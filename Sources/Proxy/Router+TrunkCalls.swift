@@ -157,7 +157,7 @@ extension Router {
         guard audit.allowsRefusal(now.monotonic) else { return }
         let name = trunkName(exchanges[owner].account)
         audit.add(
-            .asteriskRefused, .warning,
+            .trunkRefused, .warning,
             "the trunk \(name) asks for a password, but Asterisk addresses the edge instead of it:"
                 + " give Asterisk the trunk's own host, and the edge as outbound proxy",
             [(.trunk, name), (.asterisk, "\(exchanges[owner].flow.peer)")])

@@ -147,7 +147,7 @@ extension Router {
             isFirst = false
         }
         if !isFirst { writer.endLine() }
-        endReply(flow)
-        refuseRecord("extension", 420, index, bytes, flow)
+        let isSent = endReply(flow)
+        refuseRecord("extension", isSent ? 420 : 0, index, bytes, flow)
     }
 }

@@ -62,11 +62,11 @@ extension Router {
         let ip = flow.peer.ip
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
         guard !isDirectoryDown, !arrival.isRepetition else {
-            refuseLater(reason, bytes, index, flow)
+            let down = accounts.areUnavailable ? "database-down" : "look-ups"
+            refuseLater(isDirectoryDown ? down : reason, bytes, index, flow)
             return
         }
         let isUnavailable = isUnavailable(flow)
-        refuseRecord(reason, isUnavailable ? 503 : 401, index, bytes, flow)
         let account = accountName(bytes, index)
         let name = account.span
         let mark = NameTable.hash(name)
@@ -87,8 +87,10 @@ extension Router {
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
             offence(detector, flow, name: name)
         }
-        guard !defence.isBanned(ip, now.monotonic) else { return }
-        answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+        let isSent =
+            !defence.isBanned(ip, now.monotonic)
+            && answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+        laterRecord(reason, index, bytes, flow, isSent: isSent, isUnavailable: isUnavailable)
     }
 
     /// Answers and records credentials that nobody looks at, which count for nothing.
@@ -96,8 +98,18 @@ extension Router {
         _ code: String, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
         let isUnavailable = isUnavailable(flow)
-        refuseRecord(code, isUnavailable ? 503 : 401, index, bytes, flow)
-        answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+        let isSent = answerLater(bytes, index, flow, isUnavailable: isUnavailable)
+        laterRecord(code, index, bytes, flow, isSent: isSent, isUnavailable: isUnavailable)
+    }
+
+    /// Records a refusal whose answer, if one will be sent, is kept for its time.
+    private mutating func laterRecord(
+        _ code: String, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow,
+        isSent: Bool, isUnavailable: Bool
+    ) {
+        let challenge: UInt16 = index.method == .register ? 401 : 407
+        refuseRecord(
+            code, isSent ? isUnavailable ? 503 : challenge : 0, index, bytes, flow)
     }
 
     /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
@@ -125,11 +137,11 @@ extension Router {
             [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
     }
 
-    /// Answers a wrong password, a fixed span after it came.
+    /// Answers a wrong password, a fixed span after it came; false when no answer will be sent.
     private mutating func answerLater(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isUnavailable: Bool
-    ) {
-        guard held.hasRoom else { return }
+    ) -> Bool {
+        guard held.hasRoom else { return false }
         if isUnavailable {
             beginReply(bytes, index, flow, 503, "Service Unavailable")
             writer.retryAfter()
@@ -138,12 +150,13 @@ extension Router {
         }
         writer.endEmpty()
         // To copies there are as many answers as to whatever proves nothing.
-        guard writer.isWhole, !arrival.isRepetition || mayAnswer(flow) else { return }
+        guard writer.isWhole, !arrival.isRepetition || mayAnswer(flow) else { return false }
         let block = blocks.store(writer.buffer)
-        guard block.exists else { return }
+        guard block.exists else { return false }
         let first = held.due
         held.add(block, to: flow, due: arrival.moment + HeldAnswers.span, arrival: arrival.number)
         if held.due != first { setHeldTimer() }
+        return true
     }
 
     private mutating func setHeldTimer() {

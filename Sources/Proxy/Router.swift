@@ -327,11 +327,12 @@ package struct Router: ~Copyable {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
         _ error: ParseError
     ) {
-        let isAnswered = isAnswerable(index) && (side == .inside || isToUs(bytes, index, flow))
-        refuseRecord(error.code, isAnswered ? 400 : 0, index, bytes, flow)
+        let isSent =
+            isAnswerable(index) && (side == .inside || isToUs(bytes, index, flow))
+            && reply(bytes, index, flow, 400, "Bad Request")
+        refuseRecord(error.code, isSent ? 400 : 0, index, bytes, flow)
         if takesUnreadable(bytes, index, flow) { return }
         if side == .outside { offence(.malformed, flow) }
-        if isAnswered { reply(bytes, index, flow, 400, "Bad Request") }
     }
 
     /// Whether everything is there that an answer repeats.
@@ -381,26 +382,32 @@ package struct Router: ~Copyable {
         writer.answerIdentity(bytes, index, source, tag: tag.span)
     }
 
-    /// Ends an answer without a body and sends it.
-    mutating func endReply(_ flow: Flow) {
+    /// Ends an answer without a body and sends it; false when none was left for the sender.
+    @discardableResult
+    mutating func endReply(_ flow: Flow) -> Bool {
         writer.endEmpty()
-        guard writer.isWhole else { return }
-        if mayAnswer(flow) {
-            outbox.append(writer.buffer, to: flow)
-            guard writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) else { return }
-            keepDecision(Self.shortAnswer, asked.status, asked.callID, asked.method, flow)
-        } else if unansweredTokens.take(Self.keptRate, now.monotonic) {
-            keepDecision(Self.noAnswerLeft, 0, asked.callID, asked.method, flow)
+        guard writer.isWhole else { return false }
+        guard mayAnswer(flow) else {
+            if unansweredTokens.take(Self.keptRate, now.monotonic) {
+                keepDecision(Self.noAnswerLeft, 0, asked.callID, asked.method, flow)
+            }
+            return false
         }
+        outbox.append(writer.buffer, to: flow)
+        if writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) {
+            keepDecision(Self.shortAnswer, asked.status, asked.callID, asked.method, flow)
+        }
+        return true
     }
 
-    /// Answers a request without a transaction: never sent again by itself.
+    /// Answers a request without a transaction, never again by itself; false when no answer was sent.
+    @discardableResult
     mutating func reply(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
         _ reason: StaticString
-    ) {
+    ) -> Bool {
         beginReply(bytes, index, flow, status, reason)
-        endReply(flow)
+        return endReply(flow)
     }
 
     /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
@@ -409,62 +416,8 @@ package struct Router: ~Copyable {
     ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
         writer.retryAfter()
-        endReply(flow)
-        refuseRecord(code, 503, index, bytes, flow)
-    }
-
-    // MARK: Records
-
-    /// Keeps what was decided about a request, for `rempart explain`.
-    mutating func decided(
-        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
-        _ flow: Flow
-    ) {
-        keepDecision(
-            reason, status, NameTable.hash(bytes.bytes(index.callID)),
-            index.isRequest ? index.method : index.sequenceMethod, flow)
-    }
-
-    mutating func keepDecision(
-        _ reason: String, _ status: UInt16, _ callID: UInt64, _ method: Method, _ flow: Flow
-    ) {
-        recent.add(
-            Recent.Decision(
-                moment: now.sinceEpoch, source: flow.peer.ip, callID: callID, method: method,
-                transport: flow.transport, reason: reason, status: status))
-    }
-
-    /// Records that a request was refused.
-    mutating func refuseRecord(
-        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
-        _ flow: Flow
-    ) {
-        decided(reason, status, index, bytes, flow)
-        guard audit.allowsRefusal(now.monotonic) else { return }
-        let method = bytes.bytes(index.methodSlice)
-        audit.records.begin(.refused, .notice)
-        audit.records.append("refused ")
-        if method.isEmpty {
-            audit.records.append("a message")
-        } else {
-            audit.records.append(method)
-        }
-        audit.records.append(" from ")
-        audit.records.append(flow.peer.ip)
-        audit.records.append(": ")
-        audit.records.append(text: reason)
-        audit.records.source(flow)
-        audit.records.field(.reason)
-        audit.records.append(text: reason)
-        audit.records.field(.status)
-        audit.records.append(decimal: UInt64(status))
-        audit.records.field(.method)
-        audit.records.append(method)
-        audit.records.field(.account)
-        audit.records.append(bytes.bytes(index.from.uri.user))
-        audit.records.field(.callID)
-        audit.records.append(bytes.bytes(index.callID))
-        audit.records.end()
+        let isSent = endReply(flow)
+        refuseRecord(code, isSent ? 503 : 0, index, bytes, flow)
     }
 
     // MARK: Timers

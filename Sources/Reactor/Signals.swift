@@ -14,10 +14,11 @@ package struct Signals: ~Copyable {
     /// The descriptor to watch for reading.
     package var raw: Int32 { descriptor.raw }
 
-    /// The next signal and who sent it, or nil.
-    package func next() -> (number: Int32, sender: Int32)? {
+    /// The next signal and whose process sent it (0: the kernel's), or nil.
+    package func next() -> (number: Int32, sender: Int32, uid: UInt32)? {
         var sender: Int32 = 0
-        let number = unsafe clinux_next_signal(descriptor.raw, &sender)
-        return number == 0 ? nil : (number, sender)
+        var uid: UInt32 = 0
+        let number = unsafe clinux_next_signal(descriptor.raw, &sender, &uid)
+        return number == 0 ? nil : (number, sender, uid)
     }
 }

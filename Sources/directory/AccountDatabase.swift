@@ -91,6 +91,9 @@ final class AccountDatabase {
     /// The database of these settings, not opened before the first `tick`.
     init(_ settings: AccountSettings) { self.settings = settings }
 
+    /// What records name as the database: its file, or the setting that should name one.
+    var file: String { settings.path ?? "accounts.database" }
+
     /// What has happened since the last call.
     func takeEvents() -> [AccountEvent] {
         defer { events = [] }

@@ -123,9 +123,13 @@ final class DirectoryService: Service {
         for event in accounts.takeEvents() {
             switch event {
             case .up(let layout):
-                journal.write(.databaseUp, .notice, "accounts are read (\(layout))")
+                journal.write(
+                    .databaseUp, .notice, "accounts are read (\(layout))",
+                    [(.file, accounts.file)])
             case .down(let why):
-                journal.write(.databaseDown, .error, "no account can authenticate: \(why)")
+                journal.write(
+                    .databaseDown, .error, "no account can authenticate: \(why)",
+                    [(.file, accounts.file)])
             case .nobody(let account):
                 journal.write(
                     .degraded, .warning,

@@ -9,18 +9,18 @@ final class ControlSocket {
     final class Caller {
         /// The connection.
         let descriptor: Descriptor
-        /// The user who connected.
-        let uid: UInt32
+        /// Who connected.
+        let asker: Asker
         /// Where it stands among the callers.
         let token: Token
         /// When a request must have come.
         let deadline: Milliseconds
 
         fileprivate init(
-            _ descriptor: Descriptor, uid: UInt32, token: Token, deadline: Milliseconds
+            _ descriptor: Descriptor, _ asker: Asker, token: Token, deadline: Milliseconds
         ) {
             self.descriptor = descriptor
-            self.uid = uid
+            self.asker = asker
             self.token = token
             self.deadline = deadline
         }
@@ -73,13 +73,12 @@ final class ControlSocket {
     func accept(at now: Milliseconds) -> Caller? {
         while let descriptor = Socket.seqpacketAccept(listener.raw) {
             guard let index = callers.firstIndex(where: { $0 == nil }),
-                let credentials = try? Socket.peerCredentials(descriptor.raw)
+                let asker = Asker(caller: descriptor)
             else { continue }
             generation += 1
             let token = Token(
                 kind: TokenKind.caller.rawValue, index: UInt32(index), generation: generation)
-            let caller = Caller(
-                descriptor, uid: credentials.uid, token: token, deadline: now + Self.limit)
+            let caller = Caller(descriptor, asker, token: token, deadline: now + Self.limit)
             callers[index] = caller
             return caller
         }

@@ -10,6 +10,12 @@ internal import Sys
 struct Reload {
     /// Who waits for its end on the control socket.
     var caller: ControlSocket.Caller?
+    /// Who asked for it, as far as that is known.
+    var asker: Asker?
+    /// A SIGHUP came meanwhile: another reload follows.
+    var isFollowed = false
+    /// Who sent that.
+    var follower: Asker?
     /// The settings of before, once the new ones are in force.
     var previous: Configuration?
     /// The children that have not answered.
@@ -78,25 +84,23 @@ extension Supervisor {
     }
 
     /// A SIGHUP: systemd is told of the reload and of its end.
-    func reloadOnSignal() {
+    func reloadOnSignal(_ asker: Asker?) {
         guard configuration != nil, !isStopping else { return }
         guard reload == nil else {
-            reloadAgain = true
+            reload?.isFollowed = true
+            reload?.follower = asker
             return
         }
-        beginReload(nil)
+        beginReload(Reload(asker: asker))
     }
 
-    /// A caller asks for a reload.
+    /// A caller asks for a reload, while none goes on.
     func reload(for caller: ControlSocket.Caller) {
-        guard configuration != nil, reload == nil else {
-            return caller.answer([.failed("the settings are being read already, try again")])
-        }
-        beginReload(caller)
+        beginReload(Reload(caller: caller, asker: caller.asker))
     }
 
-    private func beginReload(_ caller: ControlSocket.Caller?) {
-        reload = Reload(caller: caller)
+    private func beginReload(_ new: Reload) {
+        reload = new
         if isReady { notify.reloading(at: now) }
         do {
             try beginReading()
@@ -161,21 +165,19 @@ extension Supervisor {
     }
 
     private func finishReload(_ why: String?) {
-        let caller = reload?.caller
+        let finished = reload
         reload = nil
+        let fields = [(.file, options.settings)] + (finished?.asker?.fields ?? [])
         if let why {
             journal.write(
-                .reloadRefused, .error, "the old settings stay in force: \(why)",
-                [(.file, options.settings)])
+                .reloadRefused, .error, "the old settings stay in force: \(why)", fields)
         } else {
-            journal.write(
-                .reloaded, .notice, "the settings were read again", [(.file, options.settings)])
+            journal.write(.reloaded, .notice, "the settings were read again", fields)
         }
-        caller?.answer([why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
+        finished?.caller?.answer([
+            why.map { .failed("the old settings stay in force: \($0)") } ?? .done
+        ])
         if isReady { notify.ready() }
-        if reloadAgain {
-            reloadAgain = false
-            reloadOnSignal()
-        }
+        if let finished, finished.isFollowed { reloadOnSignal(finished.follower) }
     }
 }

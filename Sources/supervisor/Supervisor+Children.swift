@@ -70,14 +70,21 @@ extension Supervisor {
             case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
             default: "signal \(signal)"
             }
-        let isWanted = isStopping || child.life.state == .restarting
+        let wanted = isStopping ? ", as the daemon stops" : restartWords(child)
         journal.write(
-            .childEnded, isWanted ? .info : .warning, "\(child.role.name) ended (\(how))",
+            .childEnded, wanted == nil ? .warning : .info,
+            "\(child.role.name) ended (\(how))\(wanted ?? "")",
             [(.component, child.role.name), (.pid, String(pid))])
         if !child.life.hasServed {
             refusedReload(child, "\(child.role.name) ended before it was ready")
         }
         handle(.exited(signal == 0 ? code : -1), of: child)
+    }
+
+    /// For whom a child that has ended is started anew; nil when nobody has asked for that.
+    private func restartWords(_ child: Child) -> String? {
+        guard child.life.state == .restarting else { return nil }
+        return restartCallers[child.role]?.last.map { ", restarted for \($0.asker.name)" } ?? ""
     }
 
     private func start(_ child: Child) {
@@ -98,7 +105,7 @@ extension Supervisor {
             send(messages, to: child)
         } catch {
             journal.write(
-                .childEnded, .error, "\(child.role.name) cannot be started: \(error)",
+                .degraded, .error, "\(child.role.name) cannot be started: \(error)",
                 [(.component, child.role.name)])
             child.signal(SIGKILL)
             pendingLinks.forget(child.role)

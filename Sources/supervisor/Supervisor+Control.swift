@@ -46,22 +46,17 @@ extension Supervisor {
     }
 
     private func answer(_ request: ControlRequest, _ caller: ControlSocket.Caller) {
-        guard ControlSocket.mayAsk(request, uid: caller.uid, ownUID: geteuid()) else {
-            return caller.answer([.failed("only root may do this: try again with sudo")])
-        }
-        guard !isStopping else { return caller.answer([.failed("the daemon is stopping")]) }
+        let refusal = refusal(of: request, to: caller.asker)
+        record(request, of: caller.asker, refusal: refusal)
+        if let refusal { return caller.answer([.failed(refusal)]) }
         switch request {
         case .status: caller.answer([ownRow] + children.map(\.row) + [.done])
         case .restart(let role): restart(role, caller)
         case .reload: reload(for: caller)
         default:
-            guard let child = children.first(where: { $0.role == request.answeredBy }),
-                child.life.isServing
-            else {
-                let name = request.answeredBy.name
-                return caller.answer([.failed("\(name) is not running, try again")])
+            for child in children where child.role == request.answeredBy {
+                send([.client(request, caller.descriptor)], to: child)
             }
-            send([.client(request, caller.descriptor)], to: child)
         }
     }
 
@@ -71,13 +66,8 @@ extension Supervisor {
     }
 
     private func restart(_ role: Role, _ caller: ControlSocket.Caller) {
-        guard let child = children.first(where: { $0.role == role }) else {
-            return caller.answer([
-                .failed("the supervisor does not restart itself: systemctl restart rempart")
-            ])
-        }
         restartCallers[role, default: []].append(caller)
-        handle(.restart, of: child)
+        for child in children where child.role == role { handle(.restart, of: child) }
     }
 
     /// Tells those who wait for a child's restart how it went; `why` is nil when it went well.

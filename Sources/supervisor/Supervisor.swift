@@ -41,8 +41,6 @@ final class Supervisor {
     var control: ControlSocket?
     /// The reload that goes on.
     var reload: Reload?
-    /// A SIGHUP came during a reload: another follows.
-    var reloadAgain = false
     /// Callers that wait until a child is ready again.
     var restartCallers: [Role: [ControlSocket.Caller]] = [:]
     /// Whether READY=1 was said.
@@ -118,11 +116,16 @@ final class Supervisor {
 
     private func takeSignals() {
         while let signal = signals.next() {
+            let asker = Asker(sender: signal.sender, uid: signal.uid)
             switch signal.number {
             case SIGCHLD: reap()
-            case SIGHUP: reloadOnSignal()
+            case SIGHUP:
+                record("SIGHUP", "reload", of: asker)
+                reloadOnSignal(asker)
             case SIGPIPE: break
-            default: stop()
+            default:
+                record(signal.number == SIGTERM ? "SIGTERM" : "SIGINT", "stop", of: asker)
+                stop()
             }
         }
     }

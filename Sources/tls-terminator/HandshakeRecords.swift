@@ -44,7 +44,7 @@ final class HandshakeRecords {
     func tick() {
         if unwritten > 0 {
             journal.write(
-                .handshakeFailed, .warning,
+                .leftOut, .warning,
                 "\(unwritten) more TLS handshakes failed or were refused in the last second",
                 [(.count, "\(unwritten)"), (.transport, "tls")])
         }

@@ -7,7 +7,7 @@ import Testing
         _ priority: Priority, _ message: String, _ fields: [(Field, String)]
     ) -> RecordBatch {
         var batch = RecordBatch(capacity: 16_384, records: 4)
-        batch.add(.banned, priority, message, fields)
+        batch.add(.degraded, priority, message, fields)
         return batch
     }
 
@@ -36,7 +36,7 @@ import Testing
         #expect(
             native("banned", [(.address, "192.0.2.1")]) == """
                 MESSAGE=banned
-                MESSAGE_ID=\(Record.banned.rawValue)
+                MESSAGE_ID=\(Record.degraded.rawValue)
                 PRIORITY=5
                 SYSLOG_IDENTIFIER=rempart
                 REMPART_PROCESS=sip-router
@@ -83,11 +83,11 @@ import Testing
     @Test("what finds no room is left out and counted, and what follows is written again")
     func overflow() {
         var batch = RecordBatch(capacity: 100, records: 2)
-        batch.add(.banned, .notice, String(repeating: "a", count: 101), [])
+        batch.add(.degraded, .notice, String(repeating: "a", count: 101), [])
         let whole = batch.count
-        batch.add(.banned, .notice, "one", [(.reason, "x")])
-        batch.add(.banned, .notice, "two", [])
-        batch.add(.banned, .notice, "three", [])
+        batch.add(.degraded, .notice, "one", [(.reason, "x")])
+        batch.add(.degraded, .notice, "two", [])
+        batch.add(.degraded, .notice, "three", [])
         let (count, lost) = (batch.count, batch.lost)
         #expect(whole == 0 && count == 2 && lost == 2)
         var buffer = ByteBuffer(capacity: 16_384)
@@ -108,6 +108,16 @@ import Testing
             .error, "192.0.2.1 banned", [(.address, "192.0.2.1"), (.reason, "scanner")])
         #expect(line == "rempart[sip-router]: error: 192.0.2.1 banned reason=scanner\n")
     }
+
+    #if DEBUG
+        @Test("a record that lacks a field which its kind requires stops a debug build")
+        func lacking() async {
+            await #expect(processExitsWith: .failure) {
+                var batch = RecordBatch(capacity: 1024, records: 1)
+                batch.add(.banned, .notice, "banned", [(.address, "192.0.2.1")])
+            }
+        }
+    #endif
 
     @Test("every record's id is 32 hexadecimal digits, and no two are alike")
     func identifiers() {

@@ -37,7 +37,7 @@ import Testing
         #expect(alice.next()?.status == 407)
         #expect(edge.kept.isEmpty && Asterisk(edge).next() == nil)
         let said = edge.router.explain("call-1").map { "\($0)" }.joined()
-        #expect(said.contains("acl, 401"))
+        #expect(said.contains("acl, 407"))
     }
 
     @Test("a list that changes holds from the next request on")

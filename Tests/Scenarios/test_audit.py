@@ -5,6 +5,8 @@ import signal
 
 from conftest import Lab, Site
 from lab.accounts import Account
+from lab.asterisk import ECHO
+from lab.phones import Shelf
 from lab.waiting import eventually
 
 
@@ -39,6 +41,34 @@ def test_a_refusal_and_the_ban_are_told_with_their_reason(site: Site, lab: Lab) 
 def test_an_ended_process_is_told_with_its_name(site: Site) -> None:
     os.kill(site.edge.component("banner")["pid"], signal.SIGKILL)
     told(site, "banner", "ended")
+
+
+def test_every_change_is_told_with_who_asked_for_it(site: Site) -> None:
+    uid = f"uid {os.geteuid()}"
+    for command in (
+        ("allow", "198.18.2.24"),
+        ("allow", "198.18.2.24", "--remove"),
+        ("ban", "198.18.2.25", "--for", "60s"),
+        ("unban", "198.18.2.25"),
+        ("unban", "all"),
+        ("release", "1001"),
+        ("calls", "--end", "nobody@nowhere"),
+        ("reload",),
+        ("restart", "sip-router"),
+    ):
+        site.edge.ask(*command)
+        told(site, "supervisor", uid, "asked: ", *command[:2])
+    told(site, "supervisor", "sip-router ended", f"restarted for {uid}")
+
+
+def test_a_call_is_told_with_its_number_its_ways_its_length_and_who_ended_it(site: Site, shelf: Shelf, lab: Lab) -> None:
+    phone = shelf.phone().register(lab.accounts["1001"], "udp", lab.domain)
+    phone.dial(f"sip:{ECHO}@{lab.domain}").wait_established().wait_hearing(phone.tone)
+    told(site, f"call from 1001 to {ECHO} answered", "direction=outward", "asterisk=", "address=", "transport=udp")
+    phone.hang_up().wait_closed()
+    told(site, f"call from 1001 to {ECHO} ended by phone after ", "direction=outward", "asterisk=", "call_id=")
+    phone.dial(f"sip:999999@{lab.domain}")
+    told(site, "call from 1001 to 999999 not answered: 404 by asterisk")
 
 
 def test_no_secret_is_ever_told(site: Site, lab: Lab) -> None:

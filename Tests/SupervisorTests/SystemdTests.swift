@@ -50,13 +50,37 @@ private func read(_ name: String) throws -> String {
         }
     }
 
-    @Test("the catalogue names only fields that records have")
+    @Test("the catalogue prints of each record only fields that every record of the kind has")
     func fields() throws {
-        let parts = try read("rempart.catalog").split(separator: "@").filter {
-            $0.hasPrefix("REMPART_") && !$0.contains(" ")
+        var count = 0
+        for entry in try read("rempart.catalog").split(separator: "-- ").dropFirst() {
+            let record = try #require(Record(rawValue: String(entry.prefix(32))))
+            let required = record.required.map(\.rawValue)
+            for (place, part) in entry.split(separator: "@").enumerated()
+            where place % 2 == 1 {
+                #expect(required.contains(String(part)), "\(record): \(part)")
+                count += 1
+            }
         }
-        #expect(!parts.isEmpty)
-        for part in parts { #expect(Field(rawValue: String(part)) != nil, "\(part)") }
+        #expect(count > 20)
+    }
+
+    @Test("the catalogue speaks of fields and commands that there are")
+    func words() throws {
+        let text = try read("rempart.catalog")
+        let commands = [
+            "status", "calls", "release", "bans", "ban", "unban", "why", "explain", "allow",
+            "restart", "reload", "check", "settings",
+        ]
+        for word in text.split(whereSeparator: { !$0.isLetter && !$0.isNumber && $0 != "_" })
+        where word.hasPrefix("REMPART_") {
+            #expect(Field(rawValue: String(word)) != nil, "\(word)")
+        }
+        let lines = text.split(separator: "\n").joined(separator: " ")
+        for part in lines.split(separator: "`") where part.hasPrefix("rempart ") {
+            let command = String(part.split(separator: " ")[1])
+            #expect(commands.contains(command), "\(part)")
+        }
     }
 
     @Test("every component's user is made by systemd-sysusers", arguments: Role.children)

@@ -85,8 +85,8 @@ int clinux_random(void *bytes, size_t length);
 int clinux_pipe(int out[2]);
 // Blocks the signals and returns a descriptor that reports them; the list ends with 0.
 int clinux_signalfd(const int *signals);
-// The next signal from a signalfd, 0 when there is none.
-int clinux_next_signal(int fd, pid_t *sender);
+// The next signal from a signalfd with its sender's process (0: the kernel) and user, 0 when there is none.
+int clinux_next_signal(int fd, pid_t *sender, uid_t *uid);
 
 // --- starting a child (spawn.c)
 
