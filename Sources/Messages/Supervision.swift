@@ -137,6 +137,8 @@ package enum ChildMessage: Equatable, Sendable {
     case stopping
     /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
+    /// All that is wrong with the child now, in place of what it told before; at most `Condition.most`.
+    case conditions([Condition])
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
@@ -159,6 +161,12 @@ package enum ChildMessage: Equatable, Sendable {
             var writer = WireWriter(kind: 6)
             writer.string(why, cutTo: Self.refusalLimit)
             return writer.bytes
+        case .conditions(let conditions):
+            var writer = WireWriter(kind: 7)
+            let worst = Condition.worst(of: conditions)
+            writer.u8(UInt8(worst.count))
+            for condition in worst { condition.write(to: &writer) }
+            return writer.bytes
         }
     }
 
@@ -174,6 +182,12 @@ package enum ChildMessage: Equatable, Sendable {
         case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
+        case 7:
+            let count = try reader.u8()
+            guard count <= Condition.most else { throw .badValue("conditions") }
+            var conditions: [Condition] = []
+            for _ in 0..<count { conditions.append(try Condition(from: &reader)) }
+            self = .conditions(conditions)
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

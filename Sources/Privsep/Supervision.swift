@@ -63,6 +63,7 @@ package final class Supervision {
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var reloading: StartSet?
     private var journalSocket: Descriptor?
+    private var conditions: [Condition] = []
 
     /// Where records go: standard error until the supervisor has handed over the journal's socket.
     package private(set) var journal: Journal
@@ -173,6 +174,13 @@ package final class Supervision {
 
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { tell(.status(text)) }
+
+    /// Says what is wrong with the child now: all of it, each time; told when it differs from the last time.
+    package func report(_ now: [Condition]) {
+        guard now != conditions else { return }
+        conditions = now
+        tell(.conditions(now))
+    }
 
     /// Says why the settings of a reload cannot be used; the old ones stay in force.
     package func refused(_ why: String) { tell(.refused(why)) }

@@ -211,6 +211,17 @@ final class BannerService: Service {
             + (countries.isOff ? "; defence.countries is off: \(countries.state)" : "")
     }
 
+    var conditions: [Condition] {
+        var conditions: [Condition] = []
+        if isStoreFailing {
+            conditions.append(Condition(.state, "bans are not kept over a restart"))
+        }
+        if mode == .enforce, let why = kernel.trouble {
+            conditions.append(Condition(.firewall, "the kernel does not drop what is banned: \(why)"))
+        }
+        return conditions
+    }
+
     func endOfTurn() {
         kernel.carryOut(bans, exceptions, now: clock())
         router.sendGathered()

@@ -34,6 +34,8 @@ struct KernelBans {
     private(set) var isActive = false
     /// Why it does not; empty when it does.
     private(set) var whyNot = "not tried yet"
+    /// The same once it was tried, nil while it enforces them.
+    var trouble: String? { wasTried && !isActive ? whyNot : nil }
 
     /// How many elements the kernel's sets hold.
     static let size = 131_072

@@ -105,6 +105,9 @@ final class AccountDatabase {
         return "no accounts: \(complaint ?? "not opened yet")"
     }
 
+    /// Why the accounts cannot be read and what to do about it, nil while they can.
+    var trouble: String? { connection == nil ? complaint : nil }
+
     /// Opens the database when it is time, or looks whether it has changed; to be called each second.
     func tick(_ now: Milliseconds) {
         if connection != nil {

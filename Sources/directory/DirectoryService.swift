@@ -82,6 +82,10 @@ final class DirectoryService: Service {
         return accounts.status
     }
 
+    var conditions: [Condition] {
+        accounts.trouble.map { [Condition(.accounts, "no account can authenticate: \($0)")] } ?? []
+    }
+
     func endOfTurn() {
         tellKept()
         report()

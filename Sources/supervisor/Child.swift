@@ -19,6 +19,12 @@ final class Child {
     private(set) var generation: UInt32 = 0
     /// Its own line for `rempart status`.
     var statusLine = ""
+    /// Why it refused the last reload, until it takes one.
+    var refusal: String?
+    /// What it says is wrong with it.
+    var conditions: [Condition] = []
+    /// How its last process ended, in words; empty before the first end.
+    private(set) var lastEnd = ""
 
     /// A child that has yet to be started.
     init(_ role: Role, user: User?, at now: Milliseconds) {
@@ -34,6 +40,7 @@ final class Child {
     func beginGeneration() {
         generation += 1
         statusLine = ""
+        refusal = nil
     }
 
     /// Notes that its process runs.
@@ -45,10 +52,12 @@ final class Child {
     /// Closes the link; its process may go on.
     func closeLink() { link = nil }
 
-    /// Notes that its process is gone.
-    func ended() {
+    /// Notes that its process is gone, and how it ended.
+    func ended(_ how: String) {
         pid = 0
         link = nil
+        lastEnd = how
+        conditions = []
     }
 
     /// Sends it a signal.
@@ -66,7 +75,7 @@ final class Child {
             case .leaving, .restarting, .dying, .killed, .stopping: .stopping
             case .waiting, .held, .ended: .waiting
             }
-        return .component(role, pid: pid, state, restarts: restarts, statusLine)
+        return .component(role, pid: pid, state, restarts: restarts, refusal ?? statusLine)
     }
 }
 

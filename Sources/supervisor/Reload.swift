@@ -163,6 +163,7 @@ extension Supervisor {
     private func finishReload(_ why: String?) {
         let caller = reload?.caller
         reload = nil
+        refusal = why.map { "\(options.settings) was refused at the last reload: \($0)" }
         if let why {
             journal.write(
                 .reloadRefused, .error, "the old settings stay in force: \(why)",

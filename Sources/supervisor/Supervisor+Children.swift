@@ -32,7 +32,7 @@ extension Supervisor {
             answerRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
-        case .keepOld: refusedReload(child, child.statusLine)
+        case .keepOld: refusedReload(child, child.refusal ?? "")
         case .tellStop: send([.stop], to: child)
         case .kill(let number, let why):
             journal.write(
@@ -46,6 +46,7 @@ extension Supervisor {
     /// A child serves with the newest settings.
     private func serving(_ child: Child) {
         answerRestart(of: child, nil)
+        child.refusal = nil
         tookReload(child)
         guard !isReady, children.allSatisfy({ $0.life.isServing }) else { return }
         isReady = true
@@ -63,13 +64,13 @@ extension Supervisor {
     func processEnded(_ child: Child, code: Int32, signal: Int32) {
         let pid = child.pid
         pendingLinks.forget(child.role)
-        child.ended()
         let how =
             switch signal {
             case 0: "exit code \(code)"
             case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
             default: "signal \(signal)"
             }
+        child.ended(how)
         let isWanted = isStopping || child.life.state == .restarting
         journal.write(
             .childEnded, isWanted ? .info : .warning, "\(child.role.name) ended (\(how))",

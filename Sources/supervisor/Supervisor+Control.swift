@@ -51,7 +51,9 @@ extension Supervisor {
         }
         guard !isStopping else { return caller.answer([.failed("the daemon is stopping")]) }
         switch request {
-        case .status: caller.answer([ownRow] + children.map(\.row) + [.done])
+        case .status:
+            let wrong = conditions.map { ControlReply.condition($0.role, $0.condition) }
+            caller.answer([ownRow] + children.map(\.row) + wrong + [.done])
         case .restart(let role): restart(role, caller)
         case .reload: reload(for: caller)
         default:

@@ -39,6 +39,8 @@ final class Supervisor {
     var control: ControlSocket?
     /// The reload that goes on.
     var reload: Reload?
+    /// Why the settings file was refused at the last reload; nil when it was taken.
+    var refusal: String?
     /// A SIGHUP came during a reload: another follows.
     var reloadAgain = false
     /// Callers that wait until a child is ready again.
@@ -190,8 +192,11 @@ final class Supervisor {
                 return .status
             case .stopping: return .leaving
             case .refused(let why):
-                child.statusLine = Journal.clean(why)
+                child.refusal = "refused the last reload: \(Journal.clean(why))"
                 return .refused
+            case .conditions(let conditions):
+                child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
+                return .status
             }
         } catch {
             return .broken("sent a bad frame (\(error))")
@@ -212,10 +217,17 @@ final class Supervisor {
         if isStopping { return "Stopping" }
         guard let configuration else { return "Reading the settings" }
         let away = children.filter { !$0.life.isServing }.map(\.role.name)
+        guard isReady || away.isEmpty else {
+            return "Starting; waiting for \(away.joined(separator: ", "))"
+        }
         let domains = configuration.domains == 1 ? "1 domain" : "\(configuration.domains) domains"
-        if away.isEmpty { return "Serving \(domains); \(children.count) components ready" }
-        let verb = isReady ? "Serving \(domains)" : "Starting"
-        return "\(verb); waiting for \(away.joined(separator: ", "))"
+        let found = conditions
+        guard let worst = found.first?.condition else {
+            return "Serving \(domains); \(children.count) components ready"
+        }
+        let others = found.count > 1 ? ", and \(found.count - 1) more: rempart status" : ""
+        let head = worst.kind == .noSIP ? "No SIP" : "Serving \(domains), degraded"
+        return "\(head): \(worst.text)\(others)"
     }
 
     /// Ends the daemon before it serves.
