@@ -27,7 +27,8 @@ enum DatabaseRights {
         }
         let user =
             geteuid() == 0 ? "root" : "user \(geteuid()) (\(Role.directory.user), as a service)"
-        return "\(path) cannot be opened (\(reason)): \(user) must be able to read it, to enter each "
+        return
+            "\(path) cannot be opened (\(reason)): \(user) must be able to read it, to enter each "
             + "folder above it, and, if it is in WAL mode, to read \(path)-shm. "
             + obstacle(path).advice
     }

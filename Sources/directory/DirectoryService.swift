@@ -83,7 +83,13 @@ final class DirectoryService: Service {
     }
 
     var conditions: [Condition] {
-        accounts.trouble.map { [Condition(.accounts, "no account can authenticate: \($0)")] } ?? []
+        let trouble = accounts.trouble.map { "no account can authenticate: \($0)" }
+        let fault = bindings.fault.map {
+            "bindings are in memory only, a restart of directory forgets what has changed: \($0); make"
+                + " room for the state folder"
+        }
+        return [trouble.map { Condition(.accounts, $0) }, fault.map { Condition(.state, $0) }]
+            .compactMap(\.self)
     }
 
     func endOfTurn() {
@@ -127,9 +133,13 @@ final class DirectoryService: Service {
         for event in accounts.takeEvents() {
             switch event {
             case .up(let layout):
-                journal.write(.databaseUp, .notice, "accounts are read (\(layout))")
+                journal.write(
+                    .databaseUp, .notice, "accounts are read (\(layout))",
+                    [(.file, accounts.source)])
             case .down(let why):
-                journal.write(.databaseDown, .error, "no account can authenticate: \(why)")
+                journal.write(
+                    .databaseDown, .error, "no account can authenticate: \(why)",
+                    [(.file, accounts.source)])
             case .nobody(let account):
                 journal.write(
                     .degraded, .warning,
