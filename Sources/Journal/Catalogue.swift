@@ -55,6 +55,8 @@ package enum Record: String, CaseIterable, Sendable {
     case certificateLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
     /// The certificate or its key cannot be used.
     case certificateRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1024"
+    /// The certificate in use is about to end, has ended, or has something else that phones may mind.
+    case certificateEnds = "5b0d2c7a41f34c0e9c1e3c6f0a7d1025"
     /// A block list or the country database was taken up.
     case listLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1070"
     /// Somebody is not looked at for a while, where a ban would hit a phone as well.

@@ -18,6 +18,8 @@ struct Reload {
     var taken: Set<Role> = []
     /// Why they cannot be used, as the children say.
     var refusals: [String] = []
+    /// What of the new settings' files is not used, though the settings are in force.
+    var unused: [String] = []
     /// Whether the old settings are being given back.
     var isUndoing = false
     /// When those that have not answered count as broken; nil while the file is read.
@@ -162,6 +164,7 @@ extension Supervisor {
 
     private func finishReload(_ why: String?) {
         let caller = reload?.caller
+        let unused = reload?.unused.joined(separator: "; ") ?? ""
         reload = nil
         refusal = why.map { "\(options.settings) was refused at the last reload: \($0)" }
         if let why {
@@ -170,9 +173,18 @@ extension Supervisor {
                 [(.file, options.settings)])
         } else {
             journal.write(
-                .reloaded, .notice, "the settings were read again", [(.file, options.settings)])
+                .reloaded, unused.isEmpty ? .notice : .warning,
+                "the settings were read again" + (unused.isEmpty ? "" : ", but \(unused)"),
+                [(.file, options.settings)])
         }
-        caller?.answer([why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
+        if let why {
+            caller?.answer([.failed("the old settings stay in force: \(why)")])
+        } else {
+            // Who renews a certificate must learn that it is not the one that phones see.
+            caller?.answer([
+                unused.isEmpty ? .done : .failed("the new settings are in force, but \(unused)")
+            ])
+        }
         if isReady { notify.ready() }
         if reloadAgain {
             reloadAgain = false
