@@ -13,8 +13,8 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
 
 /// What the supervisor tells a child.
 ///
-/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `peer`, `file`, `secret`),
-/// then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
+/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `peer`, `file`, `secret`,
+/// `table`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
 /// listeners and peers, `begin`; `client`; `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
@@ -32,6 +32,8 @@ package enum SupervisorMessage {
     /// 72 bytes that outlive every process: the token key and the nonce key, of 32 each, and the moment at which
     /// tokens began to be bound to dialogs, in milliseconds since 1970; to sip-router.
     case secret([UInt8])
+    /// The name of the firewall's table, as `FirewallTable` makes it; to banner.
+    case table(String)
     /// The start set, or the set of a reload, is complete.
     case begin
     /// A new set of settings and files follows, up to `begin`.
@@ -76,6 +78,10 @@ extension SupervisorMessage {
             var writer = WireWriter(kind: 7)
             writer.data(bytes)
             return (writer.bytes, nil)
+        case .table(let name):
+            var writer = WireWriter(kind: 12)
+            writer.string(name)
+            return (writer.bytes, nil)
         case .begin: return (WireWriter(kind: 8).bytes, nil)
         case .reload: return (WireWriter(kind: 9).bytes, nil)
         case .client(let request, let socket):
@@ -117,6 +123,10 @@ extension SupervisorMessage {
             let request = try reader.data("request", limit: 1024)
             self = .client(try ControlRequest(decoding: request.span), socket)
         case (11, _): self = .stop
+        case (12, _):
+            let name = try reader.string("table", limit: FirewallTable.longest)
+            guard FirewallTable.isSafe(name) else { throw .badValue("table") }
+            self = .table(name)
         default: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -139,6 +149,9 @@ package enum ChildMessage: Equatable, Sendable {
     case refused(String)
     /// All that is wrong with the child now, in place of what it told before; at most `Condition.most`.
     case conditions([Condition])
+    /// Something of the set of a reload is not used, and `ready` follows for the rest; what and why, at most
+    /// 1,600 bytes.
+    case unused(String)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
@@ -167,6 +180,10 @@ package enum ChildMessage: Equatable, Sendable {
             writer.u8(UInt8(worst.count))
             for condition in worst { condition.write(to: &writer) }
             return writer.bytes
+        case .unused(let what):
+            var writer = WireWriter(kind: 8)
+            writer.string(what, cutTo: Self.refusalLimit)
+            return writer.bytes
         }
     }
 
@@ -188,6 +205,7 @@ package enum ChildMessage: Equatable, Sendable {
             var conditions: [Condition] = []
             for _ in 0..<count { conditions.append(try Condition(from: &reader)) }
             self = .conditions(conditions)
+        case 8: self = .unused(try reader.string("unused", limit: Self.refusalLimit))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

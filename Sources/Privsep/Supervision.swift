@@ -39,6 +39,8 @@ package struct StartSet {
     package var files: [FileKind: Descriptor] = [:]
     /// 72 bytes (`SupervisorMessage.secret`), empty for a child that has none.
     package var secret: [UInt8] = []
+    /// The name of the firewall's table, for the one child that keeps it.
+    package var table = FirewallTable.standard
 
     /// An empty set.
     package init() {}
@@ -182,6 +184,9 @@ package final class Supervision {
         tell(.conditions(now))
     }
 
+    /// Says what of a reload is not used, and why; `ready()` follows for the rest.
+    package func unused(_ what: String) { tell(.unused(what)) }
+
     /// Says why the settings of a reload cannot be used; the old ones stay in force.
     package func refused(_ why: String) { tell(.refused(why)) }
 
@@ -201,6 +206,7 @@ extension StartSet {
         case .setting(let setting): settings.append(setting)
         case .file(let kind, let file): files[kind] = file
         case .secret(let bytes): secret = bytes
+        case .table(let name): table = name
         default: return false
         }
         return true

@@ -133,6 +133,7 @@ extension Supervisor {
             messages.append(.file(kind, file))
         }
         if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
+        if child.role == .banner { messages.append(.table(firewallTable)) }
         if child.role == .router, let secret = state?.secret { messages.append(.secret(secret)) }
         return messages
     }

@@ -34,9 +34,13 @@ final class Supervisor {
     var configuration: Configuration?
     var sockets: Sockets?
     var state: StateFolder?
+    /// When the secret that the disk had no room for is written again.
+    var nextStateTry: Milliseconds?
     var children: [Child] = []
     var pendingLinks = PendingLinks()
     var control: ControlSocket?
+    /// The name of the table that banner keeps in the kernel's firewall.
+    var firewallTable = FirewallTable.standard
     /// The reload that goes on.
     var reload: Reload?
     /// Why the settings file was refused at the last reload; nil when it was taken.
@@ -99,6 +103,7 @@ final class Supervisor {
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
+        if let next = nextStateTry { deadlines.append(next) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -143,6 +148,7 @@ final class Supervisor {
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
+        if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
     }
 
@@ -196,6 +202,9 @@ final class Supervisor {
                 return .refused
             case .conditions(let conditions):
                 child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
+                return .status
+            case .unused(let what):
+                reload?.unused.append("\(child.role.name): \(Journal.clean(what))")
                 return .status
             }
         } catch {
