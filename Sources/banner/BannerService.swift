@@ -125,7 +125,9 @@ final class BannerService: Service {
             degraded("the kept bans cannot be used: \(error)")
         }
         // Now, so that no order waits for it later.
-        if store.isWorn(bans.count) { save() }
+        guard store.isWorn(bans.count) else { return }
+        save()
+        if storeFault == nil { nextSave = Milliseconds(0) }
     }
 
     private func restore(_ change: BanStore.Change, _ now: Milliseconds) {

@@ -110,23 +110,29 @@ extension Terminator {
             + "certificate \(context.subject) until \(context.notAfter)"
     }
 
-    /// Takes the files of a reload. Files that cannot be used change nothing, and the other settings of the
-    /// reload are in force all the same.
-    func reload(_ set: StartSet, _ supervision: Supervision) {
-        guard !isIdle else { return supervision.ready() }
+    private func reload(_ set: StartSet, _ supervision: Supervision) {
+        if let unused = take(set) { supervision.unused(unused) }
+        supervision.report(conditions)
+        supervision.ready()
+    }
+
+    /// Takes the files of a reload; why they are not used, if so.
+    ///
+    /// Those that cannot be used change nothing, and the reload's other settings are in force all the same.
+    func take(_ set: StartSet) -> String? {
+        guard !isIdle else { return nil }
+        defer { lookAtDates() }
         do {
             context = try TLSContext.reading(set.files, journal)
             refusal = nil
+            return nil
         } catch {
             refusal = error
             let rest =
-                context.map { "the certificate of before stays in use, until \($0.notAfter)" }
+                context.map { "the certificate of before stays in use, valid until \($0.notAfter)" }
                 ?? "TLS connections are refused"
-            supervision.unused("\(error); \(rest)")
+            return "\(error); \(rest)"
         }
-        lookAtDates()
-        supervision.report(conditions)
-        supervision.ready()
     }
 
     /// Takes leave of every client and of the router.

@@ -313,7 +313,7 @@ private let standing = AccountStanding(
         ]
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
-            .begin, .reload, .stop,
+            .table("rempart-two"), .begin, .reload, .stop,
         ]
         for message in with {
             let (frame, passing) = message.encoded()

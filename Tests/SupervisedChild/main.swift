@@ -108,6 +108,7 @@ func serve(_ role: Role) throws -> Int32 {
             case .reload(let set) where word == "refuse-reload":
                 supervision.refused("refused \(set.settings.count) settings")
             case .reload(let set):
+                if word == "uses-half" { supervision.unused("half is not used") }
                 supervision.status(statusLine(set))
                 supervision.ready()
             case .peer:

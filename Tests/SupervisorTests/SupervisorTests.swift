@@ -114,6 +114,21 @@ private let plain = """
         #expect(why.contains("systemctl restart rempart"))
     }
 
+    @Test("what of a reload is not used fails the command that asked, and the settings are in force")
+    func partlyUsed() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.terminator: "uses-half"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite(plain + "\ndomain example.org\n")
+        let answer = try daemon.ask(.reload)
+        #expect(
+            answer == [
+                .failed("the new settings are in force, but tls-terminator: half is not used")
+            ])
+        #expect(try daemon.component(.router).status.hasPrefix("settings=5"))
+        #expect(try daemon.component(.supervisor).status.contains("2 domains"))
+        #expect(daemon.says("the settings were read again, but tls-terminator: half is not used"))
+    }
+
     @Test("when one component refuses new settings, all go by the old ones")
     func oneRefuses() throws {
         let daemon = try Daemon(plain, misbehaviours: [.banner: "refuse-reload"])
