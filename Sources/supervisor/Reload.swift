@@ -16,6 +16,10 @@ struct Reload {
     var pending: Set<Role> = []
     /// The children that took the new settings.
     var taken: Set<Role> = []
+    /// The children that did not serve when it began: their failing again is no fault of the new settings.
+    var away: Set<Role> = []
+    /// Those of them that have failed again.
+    var stillAway: [String] = []
     /// Why they cannot be used, as the children say.
     var refusals: [String] = []
     /// Whether the old settings are being given back.
@@ -40,10 +44,14 @@ extension Supervisor {
     }
 
     private func beginReading() throws(StartFailure) {
-        let reader = try SettingsReader(options.settings, spawner, at: now)
-        self.reader = reader
         do {
+            let errors = try errorOutput(waits: true)
+            let reader = try SettingsReader(options.settings, spawner, errors: errors, at: now)
+            self.reader = reader
             try poller.add(reader.raw, Token(kind: TokenKind.settings.rawValue), .read)
+            if let raw = reader.rawErrors { try poller.add(raw, errorToken(nil), .read) }
+        } catch let error as StartFailure {
+            throw error
         } catch {
             throw StartFailure("the settings cannot be read: \(error)")
         }
@@ -62,6 +70,7 @@ extension Supervisor {
 
     private func finishReading(_ reader: SettingsReader) {
         reader.cancel()
+        recordFaults(reader)
         self.reader = nil
         guard !isStopping else { return }
         do {
@@ -112,8 +121,10 @@ extension Supervisor {
                     + " systemctl restart rempart"
             )
         }
-        configuration = new
+        configuration = new.keepingPair(of: old)
         reload?.previous = old
+        reload?.away = Set(children.filter { !$0.life.isServing }.map(\.role))
+        recordUnreadable()
         offer(to: Set(children.map(\.role)))
     }
 
@@ -138,13 +149,23 @@ extension Supervisor {
         settleReload()
     }
 
+    /// A child ended before it served. One that was away when the reload began does not stop the others'.
+    func failedReload(_ child: Child, _ why: String) {
+        guard reload?.away.contains(child.role) == true else {
+            return refusedReload(child, why)
+        }
+        guard reload?.pending.remove(child.role) != nil else { return }
+        reload?.stillAway.append("\(child.role.name) \(why)")
+        settleReload()
+    }
+
     /// Children have not answered in time.
     func reloadTookTooLong() {
         for child in children where reload?.pending.contains(child.role) == true {
             if child.life.isServing {
                 handle(.broken("did not answer a reload within 30 s"), of: child)
             } else {
-                refusedReload(child, "is not running")
+                failedReload(child, "is not running")
             }
         }
     }
@@ -162,6 +183,7 @@ extension Supervisor {
 
     private func finishReload(_ why: String?) {
         let caller = reload?.caller
+        let stillAway = reload?.stillAway ?? []
         reload = nil
         refusal = why.map { "\(options.settings) was refused at the last reload: \($0)" }
         if let why {
@@ -169,10 +191,14 @@ extension Supervisor {
                 .reloadRefused, .error, "the old settings stay in force: \(why)",
                 [(.file, options.settings)])
         } else {
+            let but = stillAway.isEmpty ? "" : ", but \(stillAway.joined(separator: "; "))"
             journal.write(
-                .reloaded, .notice, "the settings were read again", [(.file, options.settings)])
+                .reloaded, stillAway.isEmpty ? .notice : .warning,
+                "the settings were read again\(but)", [(.file, options.settings)])
         }
-        caller?.answer([why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
+        let warnings = stillAway.map { ControlReply.finding(name: ControlReply.warning, value: $0) }
+        caller?.answer(
+            warnings + [why.map { .failed("the old settings stay in force: \($0)") } ?? .done])
         if isReady { notify.ready() }
         if reloadAgain {
             reloadAgain = false

@@ -79,7 +79,7 @@ struct StateFolder {
         default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "
-                    + "Rempart any more")
+                    + "Rempart any more", lasts: true)
         }
     }
 

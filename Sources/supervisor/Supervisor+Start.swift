@@ -24,8 +24,11 @@ extension Supervisor {
         notify.keep(sockets.bound.map(\.socket))
         state = try StateFolder(options.state, users: users)
         configuration = new
+        addresses = AddressWatch(new.listeners, at: now)
         sayWhatIsWeak(sockets)
+        recordUnreadable()
         children = Role.children.map { Child($0, user: users[$0], at: now) }
+        readyBy = now + Self.readyLimit
     }
 
     private func sayWhatIsWeak(_ sockets: Sockets) {

@@ -11,6 +11,7 @@ enum TokenKind: UInt8 {
     case control = 3
     case caller = 4
     case child = 5
+    case errors = 6
 }
 
 /// The root process: binds, starts, watches; it never reads a network byte or a line of text.
@@ -24,7 +25,7 @@ final class Supervisor {
     var notify = Notify()
 
     /// journald's socket, nil when records go to standard error.
-    private let journalSocket: Descriptor?
+    let journalSocket: Descriptor?
     let journal: Journal
 
     var now = Clock.monotonic
@@ -47,6 +48,10 @@ final class Supervisor {
     var restartCallers: [Role: [ControlSocket.Caller]] = [:]
     /// Whether READY=1 was said.
     var isReady = false
+    /// When it is said at the latest; nil while the settings are read.
+    var readyBy: Milliseconds?
+    /// The addresses of the settings, once they are bound.
+    var addresses: AddressWatch?
     var isStopping = false
     /// How the process ends, once it does.
     var exitCode: Int32?
@@ -83,10 +88,14 @@ final class Supervisor {
     func run() -> Int32 {
         beginFirstReading()
         while exitCode == nil {
-            let count = poller.wait(timeout)
+            let wanted = timeout
+            let before = now
+            let count = poller.wait(wanted)
             now = Clock.monotonic
             for index in 0..<count { dispatch(poller.event(index)) }
+            if let wanted, now - before > wanted + Self.tolerance { excuseChildren() }
             expire()
+            considerReady()
             report()
         }
         control?.remove()
@@ -99,8 +108,37 @@ final class Supervisor {
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
+        if let deadline = readyBy, !isReady { deadlines.append(deadline) }
+        if let next = addresses?.next { deadlines.append(next) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
+
+    /// How late a turn of the loop may be without a doubt that the machine, and not a child, has stood still.
+    private static let tolerance = Milliseconds(500)
+
+    /// The machine stood still (a virtual machine that was moved, a frozen control group): the children could
+    /// give no heartbeat either.
+    private func excuseChildren() {
+        for child in children { child.life.excuse(now) }
+    }
+
+    /// READY=1 once sip-router serves and every other component does so or has failed: what is left is told by
+    /// the status line. It comes without any of them after `readyLimit`, for systemd would only end what serves.
+    private func considerReady() {
+        guard !isReady, !isStopping, exitCode == nil, let readyBy else { return }
+        let areSettled = children.allSatisfy {
+            $0.role == .router ? $0.life.isServing : $0.isSettled
+        }
+        guard areSettled || readyBy <= now else { return }
+        isReady = true
+        notify.status(statusLine)
+        notify.ready()
+        journal.write(
+            .daemonReady, conditions.isEmpty ? .notice : .warning, "ready: \(statusLine)")
+    }
+
+    /// From the start of the components to READY=1: far below TimeoutStartSec=.
+    static let readyLimit = Milliseconds.seconds(20)
 
     private func dispatch(_ event: Event) {
         switch TokenKind(rawValue: event.token.kind) {
@@ -109,6 +147,7 @@ final class Supervisor {
         case .control: acceptCallers()
         case .caller: hear(event.token)
         case .child: serve(event)
+        case .errors: readErrors(event.token)
         case nil: break
         }
     }
@@ -142,6 +181,7 @@ final class Supervisor {
             handle(.deadline, of: child)
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
+        lookAtAddresses()
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
     }
@@ -233,7 +273,7 @@ final class Supervisor {
     /// Ends the daemon before it serves.
     func fail(_ why: StartFailure) {
         journal.write(.daemonFailed, .critical, "cannot start: \(why)")
-        exitCode = 1
+        exitCode = why.exitCode
     }
 
     /// Ends every child in good order, then the daemon.
