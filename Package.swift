@@ -182,7 +182,8 @@ let package = Package(
                 "Messages",
             ]),
         .executableTarget(
-            name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
+            name: "supervised-child",
+            dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
             path: "Tests/SupervisedChild", swiftSettings: strict),
         tests(
             "SupervisorTests",

@@ -69,6 +69,14 @@ package enum Record: String, CaseIterable, Sendable {
     case accountReleased = "5b0d2c7a41f34c0e9c1e3c6f0a7d1042"
     /// An account is in a country in which it never was.
     case countryHeld = "5b0d2c7a41f34c0e9c1e3c6f0a7d1043"
+    /// An address of the settings is not on this machine.
+    case addressAbsent = "5b0d2c7a41f34c0e9c1e3c6f0a7d1060"
+    /// An address of the settings is on this machine again, or at last.
+    case addressPresent = "5b0d2c7a41f34c0e9c1e3c6f0a7d1061"
+    /// A component, its loader or one of its libraries wrote to its standard error.
+    case programWrote = "5b0d2c7a41f34c0e9c1e3c6f0a7d1062"
+    /// The settings file has a fault.
+    case settingsFault = "5b0d2c7a41f34c0e9c1e3c6f0a7d1063"
 }
 
 /// How much a record matters; syslog's numbers.

@@ -47,7 +47,10 @@ struct Reload: ParsableCommand {
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
-        _ = try daemon.ask(.reload)
+        let rows = try daemon.ask(.reload)
         print("The settings were read again and are in force.")
+        for case .finding(ControlReply.warning, let value) in rows {
+            print("Warning: \(value.terminalSafe)")
+        }
     }
 }

@@ -23,6 +23,10 @@ final class Child {
     var refusal: String?
     /// What it says is wrong with it.
     var conditions: [Condition] = []
+    /// What its process writes to its standard error; nil when that is ours, or has ended.
+    var errors: ErrorOutput?
+    /// The last line it wrote there.
+    var lastWords = ""
     /// How its last process ended, in words; empty before the first end.
     private(set) var lastEnd = ""
 
@@ -30,8 +34,11 @@ final class Child {
     init(_ role: Role, user: User?, at now: Milliseconds) {
         self.role = role
         self.user = user
-        life = ChildLife(at: now)
+        life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: role), at: now)
     }
+
+    /// Whether the start need not wait for it: it serves, or it was tried and failed.
+    var isSettled: Bool { life.isServing || restarts > 0 || generation == 1 && !life.isAlive }
 
     /// How often it was started again.
     var restarts: UInt32 { generation == 0 ? 0 : generation - 1 }
@@ -41,6 +48,8 @@ final class Child {
         generation += 1
         statusLine = ""
         refusal = nil
+        errors = nil
+        lastWords = ""
     }
 
     /// Notes that its process runs.
@@ -56,7 +65,7 @@ final class Child {
     func ended(_ how: String) {
         pid = 0
         link = nil
-        lastEnd = how
+        lastEnd = lastWords.isEmpty ? how : "\(how): \(lastWords)"
         conditions = []
     }
 
@@ -72,7 +81,7 @@ final class Child {
             switch life.state {
             case .greeting, .starting: .starting
             case .ready, .reloading: .ready
-            case .leaving, .restarting, .dying, .killed, .stopping: .stopping
+            case .leaving, .restarting, .killed, .stopping: .stopping
             case .waiting, .held, .ended: .waiting
             }
         return .component(role, pid: pid, state, restarts: restarts, refusal ?? statusLine)

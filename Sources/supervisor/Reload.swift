@@ -16,6 +16,10 @@ struct Reload {
     var pending: Set<Role> = []
     /// The children that took the new settings.
     var taken: Set<Role> = []
+    /// The children that did not serve when it began: their failing again is no fault of the new settings.
+    var away: Set<Role> = []
+    /// Those of them that have failed again.
+    var stillAway: [String] = []
     /// Why they cannot be used, as the children say.
     var refusals: [String] = []
     /// What of the new settings' files is not used, though the settings are in force.
@@ -42,10 +46,14 @@ extension Supervisor {
     }
 
     private func beginReading() throws(StartFailure) {
-        let reader = try SettingsReader(options.settings, spawner, at: now)
-        self.reader = reader
         do {
+            let errors = try errorOutput(waits: true)
+            let reader = try SettingsReader(options.settings, spawner, errors: errors, at: now)
+            self.reader = reader
             try poller.add(reader.raw, Token(kind: TokenKind.settings.rawValue), .read)
+            if let raw = reader.rawErrors { try poller.add(raw, errorToken(nil), .read) }
+        } catch let error as StartFailure {
+            throw error
         } catch {
             throw StartFailure("the settings cannot be read: \(error)")
         }
@@ -64,6 +72,7 @@ extension Supervisor {
 
     private func finishReading(_ reader: SettingsReader) {
         reader.cancel()
+        recordFaults(reader)
         self.reader = nil
         guard !isStopping else { return }
         do {
@@ -115,7 +124,11 @@ extension Supervisor {
             )
         }
         configuration = new
+        if !new.unreadable.isEmpty { configuration?.keepPair(of: old) }
+        reload?.unused = new.unreadable.map { "\($0.why); the pair of before stays in use" }
         reload?.previous = old
+        reload?.away = Set(children.filter { !$0.life.isServing }.map(\.role))
+        recordUnreadable()
         offer(to: Set(children.map(\.role)))
     }
 
@@ -140,13 +153,23 @@ extension Supervisor {
         settleReload()
     }
 
+    /// A child ended before it served. One that was away when the reload began does not stop the others'.
+    func failedReload(_ child: Child, _ why: String) {
+        guard reload?.away.contains(child.role) == true else {
+            return refusedReload(child, why)
+        }
+        guard reload?.pending.remove(child.role) != nil else { return }
+        reload?.stillAway.append("\(child.role.name) \(why)")
+        settleReload()
+    }
+
     /// Children have not answered in time.
     func reloadTookTooLong() {
         for child in children where reload?.pending.contains(child.role) == true {
             if child.life.isServing {
                 handle(.broken("did not answer a reload within 30 s"), of: child)
             } else {
-                refusedReload(child, "is not running")
+                failedReload(child, "is not running")
             }
         }
     }
@@ -164,7 +187,8 @@ extension Supervisor {
 
     private func finishReload(_ why: String?) {
         let caller = reload?.caller
-        let unused = reload?.unused.joined(separator: "; ") ?? ""
+        let unused = reload?.unused ?? []
+        let stillAway = reload?.stillAway ?? []
         reload = nil
         refusal = why.map { "\(options.settings) was refused at the last reload: \($0)" }
         if let why {
@@ -172,23 +196,38 @@ extension Supervisor {
                 .reloadRefused, .error, "the old settings stay in force: \(why)",
                 [(.file, options.settings)])
         } else {
+            let but = (unused + stillAway).joined(separator: "; ")
             journal.write(
-                .reloaded, unused.isEmpty ? .notice : .warning,
-                "the settings were read again" + (unused.isEmpty ? "" : ", but \(unused)"),
+                .reloaded, but.isEmpty ? .notice : .warning,
+                "the settings were read again" + (but.isEmpty ? "" : ", but \(but)"),
                 [(.file, options.settings)])
         }
-        if let why {
-            caller?.answer([.failed("the old settings stay in force: \(why)")])
-        } else {
-            // Who renews a certificate must learn that it is not the one that phones see.
-            caller?.answer([
-                unused.isEmpty ? .done : .failed("the new settings are in force, but \(unused)")
-            ])
-        }
+        caller?.answer(Self.answer(why, unused: unused, stillAway: stillAway))
         if isReady { notify.ready() }
         if reloadAgain {
             reloadAgain = false
             reloadOnSignal()
         }
+    }
+
+    /// What who asked for a reload hears of its end.
+    private static func answer(
+        _ why: String?, unused: [String], stillAway: [String]
+    ) -> [ControlReply] {
+        if let why { return [.failed("the old settings stay in force: \(why)")] }
+        guard unused.isEmpty else {
+            // Who renews a certificate must learn that it is not the one that phones see.
+            let but = (unused + stillAway).joined(separator: "; ")
+            return [.failed("the new settings are in force, but \(but)")]
+        }
+        return stillAway.map { .finding(name: ControlReply.warning, value: $0) } + [.done]
+    }
+
+    /// A child does not use something of the newest settings' files.
+    func notUsed(by child: Child, _ what: String) {
+        guard reload != nil else { return }
+        reload?.unused.append("\(child.role.name): \(what)")
+        // The next one of that child is to begin with what this one goes on with.
+        if let previous = reload?.previous { configuration?.keepPair(of: previous) }
     }
 }

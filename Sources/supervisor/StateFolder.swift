@@ -10,10 +10,9 @@ struct StateFolder {
     /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed; then the moment at which
     /// tokens began to be bound to dialogs, in milliseconds since 1970: 0 when none is older.
     let secret: [UInt8]
-    /// What could not be written, for the administrator.
-    private(set) var troubles: [String] = []
-    /// Whether the secret is on the disk as it is used.
-    private(set) var isSecretKept = true
+    /// Why the secret is not on the disk as it is used, nil when it is.
+    private(set) var secretTrouble: String?
+    private var folderTroubles: [String] = []
     private let path: String
     private var folders: [Role: Descriptor] = [:]
 
@@ -34,6 +33,9 @@ struct StateFolder {
             folders[role] = try folder("\(path)/\(role.name)", of: users[role])
         }
     }
+
+    /// What could not be written, for the administrator.
+    var troubles: [String] { folderTroubles + [secretTrouble].compactMap(\.self) }
 
     /// The folder of a child, nil for one that keeps nothing.
     func folder(for role: Role) -> Descriptor? { folders[role] }
@@ -74,7 +76,7 @@ struct StateFolder {
             guard Self.isFull(code) else {
                 throw Self.failure("the folder \(path) cannot be made", code)
             }
-            troubles.append(
+            folderTroubles.append(
                 "the folder \(path) cannot be made: \(SystemError("", code: code).reason); make room,"
                     + " then: systemctl restart rempart")
             return nil
@@ -103,7 +105,7 @@ struct StateFolder {
         let code = errno
         let what = "the folder \(path) cannot be given to its user"
         guard Self.isFull(code) else { throw Self.failure(what, code) }
-        troubles.append("\(what): \(SystemError("", code: code).reason)")
+        folderTroubles.append("\(what): \(SystemError("", code: code).reason)")
     }
 
     /// O_PATH, which the C library shows only to those who ask for its own extensions.
@@ -130,7 +132,7 @@ struct StateFolder {
         default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "
-                    + "Rempart any more")
+                    + "Rempart any more", lasts: true)
         }
     }
 
@@ -144,17 +146,16 @@ struct StateFolder {
         guard Self.isFull(code) else {
             throw Self.failure("\(path)/secret cannot be written", code)
         }
-        isSecretKept = false
-        troubles.append(
+        secretTrouble =
             "\(path)/secret cannot be written: \(SystemError("", code: code).reason); make room: it is"
-                + " tried again each minute, and calls that stand at a restart before cannot be hung up"
-                + " through Rempart any more")
+            + " tried again each minute, and calls that stand at a restart before cannot be hung up"
+            + " through Rempart any more"
     }
 
     /// Tries again to keep the secret; whether it is kept now.
     mutating func keepSecret() -> Bool {
-        isSecretKept = isSecretKept || writeSecret() == 0
-        return isSecretKept
+        if secretTrouble != nil, writeSecret() == 0 { secretTrouble = nil }
+        return secretTrouble == nil
     }
 
     /// Writes the secret beside its place and moves it there, so that it is whole, or what was there stays; the

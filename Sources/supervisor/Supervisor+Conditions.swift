@@ -1,4 +1,6 @@
+internal import Journal
 internal import Messages
+internal import Sys
 
 /// What is wrong with the edge: what its components say, and what the supervisor sees itself.
 extension Supervisor {
@@ -9,8 +11,43 @@ extension Supervisor {
             if let away = child.away { found.append((child.role, away)) }
             found += child.conditions.map { (child.role, $0) }
         }
+        if let absent = addresses?.condition { found.append((.supervisor, absent)) }
+        for file in configuration?.unreadable ?? [] {
+            found.append((.supervisor, Condition(.certificate, file.why)))
+        }
+        for trouble in state?.troubles ?? [] {
+            found.append((.supervisor, Condition(.state, trouble)))
+        }
         if let refusal { found.append((.supervisor, Condition(.settings, refusal))) }
         return found.sorted { $0.condition.kind.rawValue < $1.condition.kind.rawValue }
+    }
+}
+
+extension Supervisor {
+    /// Looks at the addresses when it is time, and records those that have come or gone.
+    func lookAtAddresses() {
+        guard let next = addresses?.next, next <= now else { return }
+        for (ip, side, isThere) in addresses?.look(at: now) ?? [] {
+            if isThere {
+                journal.write(
+                    .addressPresent, .notice,
+                    "\(ip) of \(side.name) is on this machine, and served from now on",
+                    [(.address, ip.description)])
+            } else {
+                journal.write(
+                    .addressAbsent, .warning,
+                    "\(ip) of \(side.name) is not on this machine: it is served once it is; if it never"
+                        + " will be, correct \(side.name)",
+                    [(.address, ip.description)])
+            }
+        }
+    }
+
+    /// Records what is wrong with the files of the settings that are in force now.
+    func recordUnreadable() {
+        for (path, why) in configuration?.unreadable ?? [] {
+            journal.write(.certificateRefused, .error, why, [(.file, path)])
+        }
     }
 }
 

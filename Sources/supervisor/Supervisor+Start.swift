@@ -25,8 +25,11 @@ extension Supervisor {
         notify.keep(sockets.bound.map(\.socket))
         try openState(users: users)
         configuration = new
+        addresses = AddressWatch(new.listeners, at: now)
         sayWhatIsWeak(sockets)
+        recordUnreadable()
         children = Role.children.map { Child($0, user: users[$0], at: now) }
+        readyBy = now + Self.readyLimit
     }
 
     private func sayWhatIsWeak(_ sockets: Sockets) {

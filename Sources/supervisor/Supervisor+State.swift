@@ -11,7 +11,7 @@ extension Supervisor {
     func openState(users: [Role: User]) throws(StartFailure) {
         let folder = try StateFolder(options.state, users: users)
         for trouble in folder.troubles { journal.write(.degraded, .warning, trouble) }
-        if !folder.isSecretKept { nextStateTry = now + Self.stateRetry }
+        if folder.secretTrouble != nil { nextStateTry = now + Self.stateRetry }
         state = folder
     }
 

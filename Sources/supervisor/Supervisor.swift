@@ -11,6 +11,7 @@ enum TokenKind: UInt8 {
     case control = 3
     case caller = 4
     case child = 5
+    case errors = 6
 }
 
 /// The root process: binds, starts, watches; it never reads a network byte or a line of text.
@@ -24,7 +25,7 @@ final class Supervisor {
     var notify = Notify()
 
     /// journald's socket, nil when records go to standard error.
-    private let journalSocket: Descriptor?
+    let journalSocket: Descriptor?
     let journal: Journal
 
     var now = Clock.monotonic
@@ -51,6 +52,10 @@ final class Supervisor {
     var restartCallers: [Role: [ControlSocket.Caller]] = [:]
     /// Whether READY=1 was said.
     var isReady = false
+    /// When it is said at the latest; nil while the settings are read.
+    var readyBy: Milliseconds?
+    /// The addresses of the settings, once they are bound.
+    var addresses: AddressWatch?
     var isStopping = false
     /// How the process ends, once it does.
     var exitCode: Int32?
@@ -87,10 +92,14 @@ final class Supervisor {
     func run() -> Int32 {
         beginFirstReading()
         while exitCode == nil {
-            let count = poller.wait(timeout)
+            let wanted = timeout
+            let before = now
+            let count = poller.wait(wanted)
             now = Clock.monotonic
             for index in 0..<count { dispatch(poller.event(index)) }
+            if let wanted, now - before > wanted + Self.tolerance { excuseChildren() }
             expire()
+            considerReady()
             report()
         }
         control?.remove()
@@ -104,8 +113,37 @@ final class Supervisor {
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
         if let next = nextStateTry { deadlines.append(next) }
+        if let deadline = readyBy, !isReady { deadlines.append(deadline) }
+        if let next = addresses?.next { deadlines.append(next) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
+
+    /// How late a turn of the loop may be without a doubt that the machine, and not a child, has stood still.
+    private static let tolerance = Milliseconds(500)
+
+    /// The machine stood still (a virtual machine that was moved, a frozen control group): the children could
+    /// give no heartbeat either.
+    private func excuseChildren() {
+        for child in children { child.life.excuse(now) }
+    }
+
+    /// READY=1 once sip-router serves and every other component does so or has failed: what is left is told by
+    /// the status line. It comes without any of them after `readyLimit`, for systemd would only end what serves.
+    private func considerReady() {
+        guard !isReady, !isStopping, exitCode == nil, let readyBy else { return }
+        let areSettled = children.allSatisfy {
+            $0.role == .router ? $0.life.isServing : $0.isSettled
+        }
+        guard areSettled || readyBy <= now else { return }
+        isReady = true
+        notify.status(statusLine)
+        notify.ready()
+        journal.write(
+            .daemonReady, conditions.isEmpty ? .notice : .warning, "ready: \(statusLine)")
+    }
+
+    /// From the start of the components to READY=1: far below TimeoutStartSec=.
+    static let readyLimit = Milliseconds.seconds(20)
 
     private func dispatch(_ event: Event) {
         switch TokenKind(rawValue: event.token.kind) {
@@ -114,6 +152,7 @@ final class Supervisor {
         case .control: acceptCallers()
         case .caller: hear(event.token)
         case .child: serve(event)
+        case .errors: readErrors(event.token)
         case nil: break
         }
     }
@@ -147,6 +186,7 @@ final class Supervisor {
             handle(.deadline, of: child)
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
+        lookAtAddresses()
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
@@ -204,7 +244,7 @@ final class Supervisor {
                 child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
                 return .status
             case .unused(let what):
-                reload?.unused.append("\(child.role.name): \(Journal.clean(what))")
+                notUsed(by: child, Journal.clean(what))
                 return .status
             }
         } catch {
@@ -242,7 +282,7 @@ final class Supervisor {
     /// Ends the daemon before it serves.
     func fail(_ why: StartFailure) {
         journal.write(.daemonFailed, .critical, "cannot start: \(why)")
-        exitCode = 1
+        exitCode = why.exitCode
     }
 
     /// Ends every child in good order, then the daemon.

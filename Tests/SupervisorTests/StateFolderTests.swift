@@ -82,7 +82,7 @@ struct FullStateFolderTests {
         let disk = try SmallDisk(kilobytes: 64)
         let path = try disk.folder("state")
         let first = try StateFolder(path, users: users)
-        #expect(first.troubles.isEmpty && first.isSecretKept)
+        #expect(first.troubles.isEmpty && first.secretTrouble == nil)
         if isFull { try disk.fill() } else { try disk.permitWriting(false) }
         let second = try StateFolder(path, users: users)
         #expect(second.secret == first.secret && second.troubles.isEmpty)
@@ -95,7 +95,7 @@ struct FullStateFolderTests {
         let path = try disk.folder("state")
         try disk.fill()
         var state = try StateFolder(path, users: users)
-        #expect(state.secret.count == 72 && !state.isSecretKept)
+        #expect(state.secret.count == 72 && state.secretTrouble != nil)
         #expect(state.troubles.contains { $0.contains("secret cannot be written") })
         #expect(state.troubles.allSatisfy { !$0.contains("--state") })
         let early = state.keepSecret()

@@ -201,7 +201,9 @@ private let plain = """
         let daemon = try Daemon(plain, misbehaviours: [.directory: "exit-100"])
         #expect(daemon.says("directory cannot use its settings"), "\(daemon.log)")
         #expect(try daemon.component(.directory).state == .waiting)
-        #expect(try daemon.component(.supervisor).status.contains("waiting for directory"))
+        #expect(
+            try daemon.component(.supervisor).status.contains(
+                "degraded: no account can authenticate, for directory cannot use its settings"))
     }
 
     @Test("a component that does not end when it is told to is killed")
@@ -217,7 +219,7 @@ private let plain = """
     func cannotStart() throws {
         let wrong = try Daemon("nonsense")
         #expect(wrong.says("have errors: run rempart check"), "\(wrong.log)")
-        #expect(wrong.exitCode() == 1)
+        #expect(wrong.exitCode() == 78)
 
         let loopback = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
         let other = try Socket.bound(.stream, to: loopback)
