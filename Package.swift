@@ -169,6 +169,9 @@ let package = Package(
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         .target(
+            name: "SmallDisk", dependencies: ["Sys"], path: "Tests/SmallDisk",
+            swiftSettings: strict),
+        .target(
             name: "RouterHarness",
             dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
             path: "Tests/RouterHarness", swiftSettings: strict),
@@ -179,21 +182,26 @@ let package = Package(
                 "Messages",
             ]),
         .executableTarget(
-            name: "supervised-child", dependencies: ["Sys", "Reactor", "Messages", "Privsep"],
+            name: "supervised-child",
+            dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
             path: "Tests/SupervisedChild", swiftSettings: strict),
         tests(
             "SupervisorTests",
-            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
+            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire", "SmallDisk"]),
         tests(
             "RouterProcessTests", ["sip-router", "Messages", "Registrar", "Reactor", "Sys"]),
         tests(
             "TerminatorTests",
-            ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),
+            [
+                "tls-terminator", "Messages", "Journal", "Privsep", "Reactor", "Sys", "Wire",
+                "COpenSSL",
+            ]),
         tests(
             "DirectoryTests",
-            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
         tests(
-            "BannerTests", ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep"]),
+            "BannerTests",
+            ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
         .target(
             name: "FuzzProperties",
             dependencies: [

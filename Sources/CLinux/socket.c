@@ -16,7 +16,14 @@ static int failed(int fd) {
     return -error;
 }
 
-int clinux_bind(enum clinux_kind kind, const struct clinux_address *address) {
+// Lets the socket be bound to an address that the machine does not have yet.
+static int allow_absent(int fd, int family) {
+    int one = 1;
+    return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof one)
+                              : setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one);
+}
+
+int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int absent) {
     struct sockaddr_storage storage;
     socklen_t length = clinux_to_sockaddr(address, &storage);
     int type = kind == CLINUX_STREAM ? SOCK_STREAM : SOCK_DGRAM;
@@ -30,9 +37,26 @@ int clinux_bind(enum clinux_kind kind, const struct clinux_address *address) {
     if (storage.ss_family == AF_INET6
         && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0)
         return failed(fd);
+    if (absent && allow_absent(fd, storage.ss_family) < 0) return failed(fd);
     if (bind(fd, (struct sockaddr *)&storage, length) < 0) return failed(fd);
     if (kind == CLINUX_STREAM && listen(fd, 1024) < 0) return failed(fd);
     return fd;
+}
+
+int clinux_is_local(const struct clinux_address *address) {
+    struct sockaddr_storage target, source;
+    socklen_t length = clinux_to_sockaddr(address, &target);
+    int fd = socket(target.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    // Sends nothing: the kernel looks up the way there, and its source on this machine. By bind(2) an
+    // absent address could not be told where net.ipv4.ip_nonlocal_bind is set, as VRRP has it.
+    int error = connect(fd, (struct sockaddr *)&target, length) < 0 ? errno : 0;
+    struct clinux_address from;
+    if (error == 0) error = -clinux_local_address(fd, &from);
+    close(fd);
+    if (error == ENOBUFS || error == ENOMEM || error == EAGAIN) return -error;
+    if (error != 0) return 0;
+    return memcmp(from.ip, address->ip, sizeof from.ip) == 0;
 }
 
 int clinux_connect(const struct clinux_address *from, const struct clinux_address *to) {

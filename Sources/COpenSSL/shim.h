@@ -80,6 +80,14 @@ static inline int edge_ssl_is_unexpected_end(unsigned long error) {
         && ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
+// Whether the error is a key or a signature that is weaker than the context takes.
+static inline int edge_ssl_is_too_weak(unsigned long error) {
+    int reason = ERR_GET_REASON(error);
+    return ERR_GET_LIB(error) == ERR_LIB_SSL
+        && (reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL
+            || reason == SSL_R_CA_MD_TOO_WEAK);
+}
+
 // A passphrase callback that has none: OpenSSL's own would ask the terminal.
 static inline int edge_ssl_no_passphrase(char *buffer, int size, int writing, void *asked) {
     (void)buffer, (void)size, (void)writing;

@@ -55,6 +55,8 @@ package enum Record: String, CaseIterable, Sendable {
     case certificateLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
     /// The certificate or its key cannot be used.
     case certificateRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1024"
+    /// The certificate in use is about to end, has ended, or has something else that phones may mind.
+    case certificateEnds = "5b0d2c7a41f34c0e9c1e3c6f0a7d1025"
     /// A block list or the country database was taken up.
     case listLoaded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1070"
     /// Somebody is not looked at for a while, where a ban would hit a phone as well.
@@ -73,6 +75,14 @@ package enum Record: String, CaseIterable, Sendable {
     case commanded = "5b0d2c7a41f34c0e9c1e3c6f0a7d1050"
     /// More happened of a kind than is written one by one.
     case leftOut = "5b0d2c7a41f34c0e9c1e3c6f0a7d1051"
+    /// An address of the settings is not on this machine.
+    case addressAbsent = "5b0d2c7a41f34c0e9c1e3c6f0a7d1060"
+    /// An address of the settings is on this machine again, or at last.
+    case addressPresent = "5b0d2c7a41f34c0e9c1e3c6f0a7d1061"
+    /// A component, its loader or one of its libraries wrote to its standard error.
+    case programWrote = "5b0d2c7a41f34c0e9c1e3c6f0a7d1062"
+    /// The settings file has a fault.
+    case settingsFault = "5b0d2c7a41f34c0e9c1e3c6f0a7d1063"
 }
 
 extension Record {
@@ -84,8 +94,11 @@ extension Record {
         case .daemonReady, .daemonStopping, .daemonFailed, .degraded, .certificateLoaded,
             .listLoaded:
             []
-        case .childStarted, .childEnded, .childKilled: [.component, .pid]
-        case .reloaded, .reloadRefused, .databaseUp, .databaseDown, .certificateRefused: [.file]
+        case .childStarted, .childEnded, .childKilled, .programWrote: [.component, .pid]
+        case .reloaded, .reloadRefused, .databaseUp, .databaseDown, .certificateRefused,
+            .certificateEnds, .settingsFault:
+            [.file]
+        case .addressAbsent, .addressPresent: [.address]
         case .registered: [.account, .address, .port, .transport]
         case .unregistered: [.account]
         case .refused, .held, .handshakeFailed: [.address, .reason]

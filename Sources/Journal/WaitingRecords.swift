@@ -22,11 +22,12 @@ extension Record {
         case .registered, .unregistered: .registration
         case .banned, .unbanned, .held, .callBegan, .callEnded, .callRefused, .accountBarred,
             .accountReleased, .countryHeld, .asteriskUp, .asteriskDown, .asteriskRefused,
-            .trunkUp, .trunkDown:
+            .trunkUp, .trunkDown, .trunkRefused, .leftOut:
             .defence
         case .daemonReady, .daemonStopping, .daemonFailed, .childStarted, .childEnded,
             .childKilled, .reloaded, .reloadRefused, .degraded, .databaseUp, .databaseDown,
-            .certificateLoaded, .certificateRefused, .listLoaded:
+            .certificateLoaded, .certificateRefused, .certificateEnds, .listLoaded, .commanded,
+            .addressAbsent, .addressPresent, .programWrote, .settingsFault:
             .control
         }
     }

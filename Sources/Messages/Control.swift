@@ -193,6 +193,8 @@ package enum ControlReply: Equatable, Sendable {
     case standing(AccountStanding)
     /// A server of a trunk.
     case trunk(TrunkRow)
+    /// Something that is wrong now, and who says so.
+    case condition(Role, Condition)
 }
 
 /// A live binding as `rempart phones` shows it.
@@ -327,6 +329,11 @@ extension ControlReply {
             var writer = WireWriter(kind: 11)
             row.write(to: &writer)
             return writer.bytes
+        case .condition(let role, let condition):
+            var writer = WireWriter(kind: 12)
+            writer.u8(role.rawValue)
+            condition.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -366,6 +373,9 @@ extension ControlReply {
         case 9: self = .call(try CallRow(from: &reader))
         case 10: self = .standing(try AccountStanding(from: &reader))
         case 11: self = .trunk(try TrunkRow(from: &reader))
+        case 12:
+            let role = try reader.choice("role", of: Role.self)
+            self = .condition(role, try Condition(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

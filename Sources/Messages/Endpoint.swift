@@ -29,6 +29,9 @@ package enum Side: UInt8, Sendable {
     case outside = 1
     /// The configured Asterisks.
     case inside = 2
+
+    /// The key of the settings that names it.
+    package var name: String { self == .outside ? "outside" : "inside" }
 }
 
 /// A transport and an address to listen at.

@@ -14,8 +14,8 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
 /// What the supervisor tells a child.
 ///
 /// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `connection`, `peer`, `file`,
-/// `secret`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without journal,
-/// listeners, connections and peers, `begin`; `client`; `stop`.
+/// `secret`, `table`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without
+/// journal, listeners, connections and peers, `begin`; `client`; `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
     case hello(Role)
@@ -34,6 +34,8 @@ package enum SupervisorMessage {
     /// 72 bytes that outlive every process: the token key and the nonce key, of 32 each, and the moment at which
     /// tokens began to be bound to dialogs, in milliseconds since 1970; to sip-router.
     case secret([UInt8])
+    /// The name of the firewall's table, as `FirewallTable` makes it; to banner.
+    case table(String)
     /// The start set, or the set of a reload, is complete.
     case begin
     /// A new set of settings and files follows, up to `begin`.
@@ -77,6 +79,10 @@ extension SupervisorMessage {
         case .secret(let bytes):
             var writer = WireWriter(kind: 7)
             writer.data(bytes)
+            return (writer.bytes, nil)
+        case .table(let name):
+            var writer = WireWriter(kind: 13)
+            writer.string(name)
             return (writer.bytes, nil)
         case .begin: return (WireWriter(kind: 8).bytes, nil)
         case .reload: return (WireWriter(kind: 9).bytes, nil)
@@ -124,6 +130,10 @@ extension SupervisorMessage {
             self = .client(try ControlRequest(decoding: request.span), socket)
         case (11, _): self = .stop
         case (12, let socket?): self = .connection(try KeptConnection(from: &reader), socket)
+        case (13, _):
+            let name = try reader.string("table", limit: FirewallTable.longest)
+            guard FirewallTable.isSafe(name) else { throw .badValue("table") }
+            self = .table(name)
         default: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -148,6 +158,11 @@ package enum ChildMessage: Equatable, Sendable {
     case keep(KeptConnection)
     /// A kept connection is over.
     case letGo(ConnectionHandle)
+    /// All that is wrong with the child now, in place of what it told before; at most `Condition.most`.
+    case conditions([Condition])
+    /// Something of the set of a reload is not used, and `ready` follows for the rest; what and why, at most
+    /// 1,600 bytes.
+    case unused(String)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
@@ -174,12 +189,22 @@ package enum ChildMessage: Equatable, Sendable {
             writer.string(why, cutTo: Self.refusalLimit)
             return writer.bytes
         case .keep(let connection):
-            var writer = WireWriter(kind: 7)
+            var writer = WireWriter(kind: 9)
             connection.write(to: &writer)
             return writer.bytes
         case .letGo(let handle):
-            var writer = WireWriter(kind: 8)
+            var writer = WireWriter(kind: 10)
             writer.u64(handle.raw)
+            return writer.bytes
+        case .conditions(let conditions):
+            var writer = WireWriter(kind: 7)
+            let worst = Condition.worst(of: conditions)
+            writer.u8(UInt8(worst.count))
+            for condition in worst { condition.write(to: &writer) }
+            return writer.bytes
+        case .unused(let what):
+            var writer = WireWriter(kind: 8)
+            writer.string(what, cutTo: Self.refusalLimit)
             return writer.bytes
         }
     }
@@ -196,8 +221,15 @@ package enum ChildMessage: Equatable, Sendable {
         case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
-        case 7: self = .keep(try KeptConnection(from: &reader))
-        case 8: self = .letGo(ConnectionHandle(raw: try reader.u64()))
+        case 9: self = .keep(try KeptConnection(from: &reader))
+        case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
+        case 7:
+            let count = try reader.u8()
+            guard count <= Condition.most else { throw .badValue("conditions") }
+            var conditions: [Condition] = []
+            for _ in 0..<count { conditions.append(try Condition(from: &reader)) }
+            self = .conditions(conditions)
+        case 8: self = .unused(try reader.string("unused", limit: Self.refusalLimit))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 package import Journal
 package import Messages
 package import Sys
@@ -40,24 +41,48 @@ package enum Confinement {
             try filter.add(rulesOf: role)
             try filter.load()
         } catch {
-            throw .setup(
-                "cannot be confined (\(error)): Rempart needs a kernel with seccomp; "
-                    + "in a container, allow it")
+            throw .setup("cannot be confined (\(error)): \(advice(on: error))")
+        }
+    }
+
+    private static func advice(on error: SystemError) -> String {
+        switch error.code {
+        case EPERM, EACCES:
+            "a container or service manager forbids it: let seccomp(2), prctl(2) and capset(2) through"
+        case ENOSYS, EINVAL, EOPNOTSUPP:
+            "Rempart needs a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)"
+        default: "the kernel could not do it now"
         }
     }
 
     private static func restrictFiles(
         _ role: Role, _ paths: [Path], _ journal: Journal
     ) throws(SystemError) {
-        guard clinux_landlock_version() > 0 else {
+        do {
+            try restrictFiles(role, paths)
+        } catch {
+            guard let why = whyNoLandlock(error) else { throw error }
             journal.write(
-                .degraded, .warning,
-                "\(role.name) is not confined to its files: this kernel has no Landlock "
-                    + "(Linux 5.13 and later have it, when it is listed in the lsm= boot option)")
-            return
+                .degraded, .warning, "\(role.name) is not confined to its files: \(why)",
+                [(.component, role.name)])
         }
+    }
+
+    /// Why a call of Landlock's fails always; nil for an error that may pass.
+    private static func whyNoLandlock(_ error: SystemError) -> String? {
+        switch error.code {
+        case ENOSYS: "this kernel has no Landlock (Linux 5.13 and later can have it)"
+        case EOPNOTSUPP: "Landlock is off in this kernel: add landlock to the lsm= boot option"
+        case EPERM, EACCES:
+            "a container's or service's system-call filter forbids \(error.action): let it and the other "
+                + "two landlock_ calls through"
+        default: nil
+        }
+    }
+
+    private static func restrictFiles(_ role: Role, _ paths: [Path]) throws(SystemError) {
         let raw = clinux_landlock_create()
-        let ruleset = Descriptor(owning: try SystemError.check(raw, "Landlock ruleset"))
+        let ruleset = Descriptor(owning: try SystemError.check(raw, "landlock_create_ruleset"))
         for path in paths + standardPaths(role) {
             let result =
                 switch path {
@@ -65,9 +90,10 @@ package enum Confinement {
                 case .writing(let path): unsafe clinux_landlock_allow(ruleset.raw, path, 1)
                 }
             if result == -Errno.noEntry || result == -Errno.access { continue }
-            _ = try SystemError.check(result, "Landlock rule")
+            _ = try SystemError.check(result, "landlock_add_rule")
         }
-        _ = try SystemError.check(clinux_landlock_enforce(ruleset.raw), "Landlock")
+        _ = try SystemError.check(
+            clinux_landlock_enforce(ruleset.raw), "landlock_restrict_self")
     }
 
     /// What the libraries of a role read by themselves.

@@ -86,6 +86,8 @@ struct Filter: ~Copyable {
         // A tree instead of a list: the loop's own calls stand at no place of it in particular.
         _ = unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
         _ = unsafe seccomp_attr_set(context, SCMP_FLTATR_CTL_TSYNC, 1)
+        // The kernel's own errno, not ECANCELED for each: what is forbidden is told from what is missing.
+        _ = unsafe seccomp_attr_set(context, SCMP_FLTATR_API_SYSRAWRC, 1)
         _ = try SystemError.check(unsafe seccomp_load(context), "seccomp_load")
     }
 }

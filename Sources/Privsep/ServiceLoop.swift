@@ -27,6 +27,9 @@ package protocol Service: AnyObject {
     /// Does what is due, once a second; returns the status line.
     func second() -> String
 
+    /// All that is wrong now; asked for after each `second()`.
+    var conditions: [Condition] { get }
+
     /// Carries out what the events of one turn of the loop have gathered.
     func endOfTurn()
 
@@ -136,6 +139,7 @@ package final class ServiceLoop<S: Service> {
         let line = service.second()
         if line != status { supervision.status(line) }
         status = line
+        supervision.report(service.conditions)
         supervision.heartbeat()
     }
 

@@ -41,6 +41,8 @@ package struct StartSet {
     package var files: [FileKind: Descriptor] = [:]
     /// 72 bytes (`SupervisorMessage.secret`), empty for a child that has none.
     package var secret: [UInt8] = []
+    /// The name of the firewall's table, for the one child that keeps it.
+    package var table = FirewallTable.standard
 
     /// An empty set.
     package init() {}
@@ -65,6 +67,7 @@ package final class Supervision {
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var reloading: StartSet?
     private var journalSocket: Descriptor?
+    private var conditions: [Condition] = []
 
     /// Where records go: standard error until the supervisor has handed over the journal's socket.
     package let journal: Journal
@@ -178,6 +181,16 @@ package final class Supervision {
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { tell(.status(text)) }
 
+    /// Says what is wrong with the child now: all of it, each time; told when it differs from the last time.
+    package func report(_ now: [Condition]) {
+        guard now != conditions else { return }
+        conditions = now
+        tell(.conditions(now))
+    }
+
+    /// Says what of a reload is not used, and why; `ready()` follows for the rest.
+    package func unused(_ what: String) { tell(.unused(what)) }
+
     /// Says why the settings of a reload cannot be used; the old ones stay in force.
     package func refused(_ why: String) { tell(.refused(why)) }
 
@@ -206,6 +219,7 @@ extension StartSet {
         case .setting(let setting): settings.append(setting)
         case .file(let kind, let file): files[kind] = file
         case .secret(let bytes): secret = bytes
+        case .table(let name): table = name
         default: return false
         }
         return true

@@ -319,6 +319,25 @@ extension Router {
         (asterisks.count { $0.state == .up }, asterisks.count)
     }
 
+    /// What is wrong now: Asterisks that do not answer.
+    package var conditions: [Condition] {
+        let down = asterisks.filter { $0.state == .down }.map(\.address.description)
+        guard !down.isEmpty else { return [] }
+        if down.count == asterisks.count {
+            return [Condition(.noAsterisk, "no Asterisk answers (\(Self.some(of: down)))")]
+        }
+        let answer =
+            down.count == 1
+            ? "one Asterisk does not answer" : "\(down.count) Asterisks do not answer"
+        return [Condition(.asterisk, "\(answer) (\(Self.some(of: down)))")]
+    }
+
+    /// The first of some addresses, with how many more there are.
+    private static func some(of addresses: [String]) -> String {
+        let more = addresses.count - 3
+        return addresses.prefix(3).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+    }
+
     /// How many bindings there are.
     package var phoneCount: Int { bindings.count }
 }

@@ -25,16 +25,17 @@ extension Schema {
             meaning:
                 "The MaxMind database that tells the country of an address; left out: the first"
                 + " that is found in /var/lib/GeoIP or /usr/share/GeoIP. A file renamed into its"
-                + " place is taken up while running; one that cannot be read leaves the old in"
-                + " force. Another folder needs a restart.",
+                + " place is taken up while running; one that cannot be read, or knows no network of"
+                + " these countries, leaves the old in force. Another folder needs a restart.",
             read: { text throws(ValueError) in .geoip(try Value.path(text)) }),
         SettingKey(
             "defence.blocklists", items: 1...16, range: "1 to 16 absolute paths",
             example: "[/etc/rempart/blocklist.txt]",
             meaning:
                 "Files of networks to shut out, one a line, with # comments; 100,000 in all. A"
-                + " changed file is taken up whole while running, or not at all if a line of it is"
-                + " wrong. Another folder needs a restart.",
+                + " changed file is taken up while running, without the lines that are no networks."
+                + " One with a network wider than a /8 (IPv6 /16), or with fewer than a tenth of the"
+                + " networks of before, leaves the old in force. Another folder needs a restart.",
             read: { text throws(ValueError) in .blockList(try Value.path(text)) }),
         SettingKey(
             "defence.failures", byDefault: "5", count: 1...1000,

@@ -15,6 +15,8 @@ package struct SettingsFile: Sendable {
 
     /// The longest text that is read, in bytes.
     package static let maximumLength = 1 << 20
+    /// U+FEFF in UTF-8.
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// The values in the order of the text, without defaults.
     package let values: [Value]
@@ -28,6 +30,8 @@ package struct SettingsFile: Sendable {
             self.init(fault: "longer than 1 MiB: this is not a settings file", after: "")
             return
         }
+        // Editors of other systems begin a file with it; it is no part of the first key.
+        let bytes = bytes.starts(with: Self.byteOrderMark) ? Array(bytes.dropFirst(3)) : bytes
         guard let text = String(validating: bytes, as: UTF8.self) else {
             self.init(fault: "not UTF-8 text", after: Self.validPrefix(bytes))
             return

@@ -180,10 +180,16 @@ enum Value {
         return network
     }
 
-    /// A country's two letters (ISO 3166-1), by their form alone.
+    /// The two letters of a country that there is (ISO 3166-1).
     static func country(_ text: String) throws(ValueError) -> String {
         guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw ValueError("`\(text)` is not a country code: two capital letters, such as `FR`")
+        }
+        guard CountryCodes.all.contains(text) else {
+            let hint = CountryCodes.meant(by: text).map { "did you mean `\($0)`?" }
+            throw ValueError(
+                "no country has the code `\(text)`; "
+                    + (hint ?? "the codes are those of ISO 3166-1, such as `GB`"))
         }
         return text
     }

@@ -12,13 +12,27 @@ package enum SocketKind: Sendable {
 /// Sockets, made non-blocking and close-on-exec.
 package enum Socket {
     /// A bound socket; a stream socket listens.
+    ///
+    /// With `evenIfAbsent` the address need not be on this machine: the socket serves once it is.
     package static func bound(
-        _ kind: SocketKind, to address: SocketAddress
+        _ kind: SocketKind, to address: SocketAddress, evenIfAbsent: Bool = false
     ) throws(SystemError) -> Descriptor {
         var c = address.c
-        let raw = unsafe clinux_bind(kind == .datagram ? CLINUX_DATAGRAM : CLINUX_STREAM, &c)
+        let raw = unsafe clinux_bind(
+            kind == .datagram ? CLINUX_DATAGRAM : CLINUX_STREAM, &c, evenIfAbsent ? 1 : 0)
         let name = kind == .datagram ? "udp" : "tcp"
         return Descriptor(owning: try SystemError.check(raw, "bind \(name) \(address)"))
+    }
+
+    /// Whether an address is one of this machine's, to which a packet would not leave it; nil when the
+    /// kernel cannot say now.
+    ///
+    /// The loopback's whole network and the unspecified address are.
+    package static func isLocal(_ address: SocketAddress) -> Bool? {
+        if address.ip.isLoopback || address.ip.isUnspecified { return true }
+        var c = address.c
+        let result = unsafe clinux_is_local(&c)
+        return result < 0 ? nil : result == 1
     }
 
     /// A stream socket whose connection has been started; writable when it stands.

@@ -28,6 +28,9 @@ package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
     @inlinable
     package var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
 
+    /// Whether it is none in particular, 0.0.0.0 or ::.
+    package var isUnspecified: Bool { isV4 ? low == 0xFFFF << 32 : high == 0 && low == 0 }
+
     /// Whether it is of the host itself, 127.0.0.0/8 or ::1: no network brings a packet from there.
     @inlinable
     package var isLoopback: Bool {

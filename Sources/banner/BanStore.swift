@@ -36,10 +36,11 @@ final class BanStore {
     func load(
         expect: (Int) -> Void = { _ in }, _ take: (Change) -> Void
     ) throws(SystemError) -> Int {
-        let raw = unsafe openat(folder.raw, Self.name, O_RDWR | O_APPEND | O_CLOEXEC)
+        // Read by itself: what cannot be written may still be read.
+        let raw = unsafe openat(folder.raw, Self.name, O_RDONLY | O_CLOEXEC)
         if raw < 0, errno == ENOENT { return 0 }
-        let file = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
-        let bytes = try readAll(file, "bans", limit: 256 << 20)
+        let kept = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
+        let bytes = try readAll(kept, "bans", limit: 256 << 20)
         // The shortest line of a ban is longer.
         expect(bytes.count / 64)
         var broken = 0
@@ -53,7 +54,10 @@ final class BanStore {
         }
         if hasHead == false { broken += 1 }
         // What is added later must begin a line of its own.
-        if broken == 0, bytes.last == BanLines.newline { self.file = file }
+        if broken == 0, bytes.last == BanLines.newline {
+            let raw = unsafe openat(folder.raw, Self.name, O_WRONLY | O_APPEND | O_CLOEXEC)
+            file = raw < 0 ? nil : Descriptor(owning: raw)
+        }
         return broken
     }
 
@@ -81,7 +85,20 @@ final class BanStore {
     }
 
     /// Keeps these in place of everything so far, on the disk before it returns.
+    ///
+    /// After a failure the file lacks changes, so nothing is added to it until this has succeeded.
     func rewrite(_ changes: ((Change) -> Void) -> Void) throws(SystemError) {
+        do {
+            try writeAnew(changes)
+        } catch {
+            file = nil
+            // What was written of it takes room that others need.
+            _ = unsafe unlinkat(folder.raw, Self.fresh, 0)
+            throw error
+        }
+    }
+
+    private func writeAnew(_ changes: ((Change) -> Void) -> Void) throws(SystemError) {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
         let fresh = Descriptor(

@@ -123,6 +123,11 @@ extension BannerService {
             rows.append(
                 ("by UDP to outside", "\(would)dropped: nobody outside has this address"))
         }
+        rows.append(
+            (
+                "judged by",
+                "Rempart's table inet \(kernel.table) alone: other firewalls are in nft list ruleset"
+            ))
         if !isEnforced { rows.append(("kernel", whyNotEnforced)) }
         return rows.filter { !$0.1.isEmpty }.map { .finding(name: $0.0, value: $0.1) } + [.done]
     }

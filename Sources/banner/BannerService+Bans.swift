@@ -23,19 +23,36 @@ extension BannerService {
         // Orders on their way while the ban began are the same offence.
         let level = old?.level ?? bans.level(of: source, now: now) + 1
         let span = max(spans[min(Int(level), spans.count) - 1], order.atLeast)
-        let row = BanRow(
+        var row = BanRow(
             source: source, reason: Self.line(order.reason), evidence: Self.line(order.evidence),
-            profile: Self.line(order.profile), since: old?.since ?? now,
-            until: max(now + span, old?.until ?? now),
-            firstSeen: old?.firstSeen ?? min(order.firstSeen, now),
-            lastSeen: min(order.lastSeen, now), count: (old?.count ?? 0).adding(order.count),
-            level: level)
-        switch begin(row, byHand: false) {
+            profile: Self.line(order.profile), since: now, until: now + span,
+            firstSeen: min(order.firstSeen, now), lastSeen: min(order.lastSeen, now),
+            count: order.count, level: level)
+        if let old { row = Self.joined(old, row) }
+        // One attack is often seen by several detectors: it is one record, unless it weighs far more now.
+        let isNews = old.map { row.until - row.since >= Milliseconds(2 * $0.span.count) } ?? true
+        switch begin(row, byHand: false, because: isNews ? Self.line(order.reason) : nil) {
         case .banned:
             if old == nil { rollUp(from: source) }
         case .excepted: tell(.unbanned(source))
         case .full: break
         }
+    }
+
+    /// A ban in force with what was seen since: what it began with stays, and the later end holds.
+    private static func joined(_ old: BanRow, _ new: BanRow) -> BanRow {
+        var row = old
+        row.until = max(old.until, new.until)
+        row.lastSeen = max(old.lastSeen, new.lastSeen)
+        row.count = old.count.adding(new.count)
+        let also = "also \(new.reason)"
+        let isTold =
+            new.reason == old.reason
+            || old.evidence.split(separator: "; ").contains { $0 == also }
+        guard !isTold else { return row }
+        let joined = old.evidence.isEmpty ? also : "\(old.evidence); \(also)"
+        if joined.utf8.count <= BanOrder.evidenceLimit { row.evidence = joined }
+        return row
     }
 
     /// Bans a source for as long as the administrator says, growth and earlier bans aside.
@@ -50,10 +67,11 @@ extension BannerService {
                 since: old?.since ?? now, until: now + (span.count == 0 ? spans[0] : span),
                 firstSeen: old?.firstSeen ?? now, lastSeen: old?.lastSeen ?? now,
                 count: old?.count ?? 0, level: old?.level ?? bans.level(of: source, now: now) + 1),
-            byHand: true)
+            byHand: true, because: words.isEmpty ? "by hand" : Self.line(words))
     }
 
-    private func begin(_ row: BanRow, byHand: Bool) -> BanOutcome {
+    /// Begins or changes a ban, and records it with a reason; without one it is no news.
+    private func begin(_ row: BanRow, byHand: Bool, because reason: String?) -> BanOutcome {
         let now = clock()
         if let exception = exceptions.reason(against: row.source, byHand: byHand, now: now) {
             return .excepted(exception)
@@ -67,7 +85,11 @@ extension BannerService {
         kernel.touch(row.source)
         keep(.ban(row))
         if mode == .enforce { tell(.banned(row.source, until: row.until)) }
-        record(.began(row, (row.until - now).seconds, isEnforced: mode == .enforce))
+        if let reason {
+            var told = row
+            told.reason = reason
+            record(.began(told, (row.until - now).seconds, isEnforced: mode == .enforce))
+        }
         return .banned(row)
     }
 
@@ -85,7 +107,8 @@ extension BannerService {
                 source: wide, reason: "neighbours",
                 evidence: Self.cut("\(guilty.count) banned: \(names)", to: BanOrder.evidenceLimit),
                 since: now, until: now + spans[min(Int(level), spans.count) - 1], firstSeen: now,
-                lastSeen: now, count: UInt32(guilty.count), level: level), byHand: false)
+                lastSeen: now, count: UInt32(guilty.count), level: level), byHand: false,
+            because: "neighbours")
         if case .banned = outcome { neighbours.forget(wide) }
     }
 
@@ -126,6 +149,11 @@ extension UInt32 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }
+}
+
+extension BanRow {
+    /// How long it lasts from its beginning.
+    fileprivate var span: Milliseconds { until - since }
 }
 
 extension Network {

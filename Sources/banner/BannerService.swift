@@ -14,6 +14,7 @@ final class BannerService: Service {
     let router = PeerLink()
     let journal: Journal
     let clock: () -> Milliseconds
+    private let uptime: () -> Milliseconds
     var bans = BanList()
     var exceptions = Exceptions()
     var neighbours = Neighbours()
@@ -26,7 +27,8 @@ final class BannerService: Service {
     private let store: BanStore?
     private var unsaved: [BanStore.Change] = []
     private var records = RecordQueue()
-    private var isStoreFailing = false
+    /// Why bans are not kept at the moment.
+    private var storeFault: String?
     private var nextSave = Milliseconds(0)
     private var nextPrune = Milliseconds(0)
     private var removesTable = false
@@ -42,14 +44,19 @@ final class BannerService: Service {
     /// list hold beyond that.
     static let bansPerMinute = 20_000
 
-    /// The service of these settings; `folder` keeps the bans, `clock` is since 1970.
+    /// How long a disk that failed is left alone.
+    static let retryAfter = Milliseconds.seconds(60)
+
+    /// The service of these settings; `folder` keeps the bans, `clock` is since 1970, `uptime` never leaps.
     init(
         _ settings: [Setting], folder: Descriptor?, _ firewall: any Firewall, _ journal: Journal,
         usualPlaces: [String] = Countries.usualPlaces,
-        clock: @escaping () -> Milliseconds = { Clock.sinceEpoch }
+        clock: @escaping () -> Milliseconds = { Clock.sinceEpoch },
+        uptime: @escaping () -> Milliseconds = { Clock.monotonic }
     ) {
         self.journal = journal
         self.clock = clock
+        self.uptime = uptime
         store = folder.map(BanStore.init)
         kernel = KernelBans(firewall, journal)
         countries = Countries(folder: folder, journal, usualPlaces: usualPlaces)
@@ -93,7 +100,7 @@ final class BannerService: Service {
         _ = blockLists.refresh()
         kernel.block(blockLists.ranges)
         countries.follow(settings)
-        _ = countries.refresh()
+        _ = countries.refresh(uptime())
         kernel.admit(countries.ranges)
     }
 
@@ -111,14 +118,16 @@ final class BannerService: Service {
             let now = clock()
             let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
             count(now)
-            // Now, so that no order waits for it later.
-            if store.isWorn(bans.count) { try rewrite(store) }
             if broken > 0 {
                 degraded("\(broken) lines of the bans' file are none and were left out")
             }
         } catch {
             degraded("the kept bans cannot be used: \(error)")
         }
+        // Now, so that no order waits for it later.
+        guard store.isWorn(bans.count) else { return }
+        save()
+        if storeFault == nil { nextSave = Milliseconds(0) }
     }
 
     private func restore(_ change: BanStore.Change, _ now: Milliseconds) {
@@ -195,7 +204,7 @@ final class BannerService: Service {
         let now = clock()
         for row in bans.expire(now: now) { ended(row, "expired", isForgotten: false) }
         if blockLists.refresh() { kernel.block(blockLists.ranges) }
-        if countries.refresh() { kernel.admit(countries.ranges) }
+        if countries.refresh(uptime()) { kernel.admit(countries.ranges) }
         kernel.retryWhenDue(Clock.monotonic)
         kernel.check(bans, exceptions, now: now)
         if now >= nextPrune {
@@ -205,10 +214,32 @@ final class BannerService: Service {
             kernel.forgetEnded(now)
             saidCrowded = false
         }
-        let what = mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped"
+        let isUsual = kernel.table == FirewallTable.standard
+        let what =
+            (mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped")
+            + (isUsual ? "" : ", by its table inet \(kernel.table)")
         return "\(bans.count) bans, "
             + (kernel.isActive ? what : "the kernel does not drop them: \(kernel.whyNot)")
             + (countries.isOff ? "; defence.countries is off: \(countries.state)" : "")
+    }
+
+    var conditions: [Condition] {
+        var conditions: [Condition] = []
+        if let storeFault {
+            conditions.append(
+                Condition(
+                    .state,
+                    "bans are not kept over a restart: \(storeFault); make room for the state folder"
+                ))
+        }
+        if !countries.state.isEmpty, countries.isWanted {
+            conditions.append(Condition(.firewall, countries.state))
+        }
+        if mode == .enforce, let why = kernel.trouble {
+            conditions.append(
+                Condition(.firewall, "the kernel does not drop what is banned: \(why)"))
+        }
+        return conditions
     }
 
     func endOfTurn() {
@@ -219,14 +250,14 @@ final class BannerService: Service {
     func whenSpare() -> Bool {
         records.write(Self.recordsAtOnce, to: journal)
         guard records.isEmpty else { return true }
-        if !unsaved.isEmpty, Clock.monotonic >= nextSave { save() }
+        if !unsaved.isEmpty || storeFault != nil, uptime() >= nextSave { save() }
         return false
     }
 
     func stop() {
         endOfTurn()
         records.write(.max, to: journal)
-        if !unsaved.isEmpty { save() }
+        if !unsaved.isEmpty || storeFault != nil { save() }
         if removesTable { kernel.remove() }
     }
 
@@ -243,8 +274,10 @@ final class BannerService: Service {
     /// Records that something is weaker than it should be.
     func degraded(_ message: String) { journal.write(.degraded, .warning, message) }
 
-    /// Remembers to keep a change.
-    func keep(_ change: BanStore.Change) { unsaved.append(change) }
+    /// Remembers to keep a change; while the disk fails, everything is written once it does not.
+    func keep(_ change: BanStore.Change) {
+        if storeFault == nil { unsaved.append(change) }
+    }
 
     /// Whether one more ban by sip-router, or one that goes on, is within the measure of a minute; says
     /// so when too many begin.
@@ -297,9 +330,9 @@ final class BannerService: Service {
         }
     }
 
-    /// Keeps the changes, at most once a second.
+    /// Keeps the changes, at most once a second; while the disk fails, tries it each minute.
     private func save() {
-        nextSave = Clock.monotonic + .seconds(1)
+        nextSave = uptime() + .seconds(1)
         guard let store else { return unsaved.removeAll() }
         do {
             if store.isWorn(bans.count) {
@@ -307,13 +340,19 @@ final class BannerService: Service {
             } else {
                 try store.append(unsaved)
             }
-            unsaved.removeAll()
-            isStoreFailing = false
-        } catch {
-            if !isStoreFailing {
-                degraded("bans are not kept over a restart: \(error)")
+            if storeFault != nil {
+                journal.write(.degraded, .notice, "bans are kept over a restart again")
             }
-            isStoreFailing = true
+            storeFault = nil
+        } catch {
+            if storeFault == nil {
+                degraded(
+                    "bans are not kept over a restart: \(error); make room for the state folder; it is"
+                        + " tried again each minute, and then all are written")
+            }
+            storeFault = "\(error)"
+            nextSave = uptime() + Self.retryAfter
         }
+        unsaved.removeAll()
     }
 }

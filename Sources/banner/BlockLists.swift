@@ -43,59 +43,107 @@ struct BlockLists {
     mutating func refresh() -> Bool {
         var isOther = false
         for index in lists.indices where lists[index].file.hasChanged() {
-            let path = lists[index].file.path
+            let before = lists[index].networks.count
             do throws(BlockListFault) {
-                let others = count - lists[index].networks.count
-                lists[index].networks = try Self.read(
-                    lists[index].file, room: Self.capacity - others)
+                let content = try Self.read(
+                    lists[index].file, room: Self.capacity - (count - before))
+                guard content.networks.count * 10 >= before else {
+                    throw BlockListFault(
+                        "\(content.networks.count) networks are fewer than a tenth of the"
+                            + " \(before) of before; if that is meant: rempart restart banner")
+                }
+                lists[index].networks = content.networks
                 isOther = true
-                journal.write(
-                    .listLoaded, .info,
-                    "block list \(path): \(lists[index].networks.count) networks")
+                say(content, of: lists[index].file.path)
             } catch {
-                let kept = lists[index].networks.count
                 journal.write(
                     .degraded, .warning,
-                    "block list \(path): \(error.message); its \(kept) networks of before stay")
+                    "block list \(lists[index].file.path): \(error.message); its \(before)"
+                        + " networks of before stay", [(.file, lists[index].file.path)])
             }
         }
         return isOther
     }
 
+    private func say(_ content: Content, of path: String) {
+        let count = content.networks.count
+        var words = "block list \(path): \(count) networks"
+        if let first = content.firstBroken {
+            words +=
+                "; \(content.broken) lines are no networks, such as 192.0.2.0/24, and were left out,"
+                + " the first is line \(first)"
+        }
+        let isOdd = content.broken > 0 || count == 0
+        journal.write(
+            .listLoaded, isOdd ? .warning : .info, words,
+            [(.file, path), (.count, "\(count)")])
+    }
+
     private static func read(
         _ file: WatchedFile, room: Int
-    ) throws(BlockListFault) -> [Network] {
+    ) throws(BlockListFault) -> Content {
         let bytes: [UInt8]
         do {
             bytes = try file.bytes(limit: longest)
         } catch {
             throw BlockListFault("\(error); rempart-ban must be able to read it")
         }
-        return try networks(bytes, room: room)
+        return try content(bytes, room: room)
+    }
+
+    /// What stands in a list.
+    struct Content {
+        var networks: [Network] = []
+        /// How many lines are no networks.
+        var broken = 0
+        /// The number of the first of them.
+        var firstBroken: Int?
     }
 
     /// The networks of a text: one a line, `#` or `;` begins a comment.
-    static func networks(_ bytes: [UInt8], room: Int) throws(BlockListFault) -> [Network] {
-        var networks: [Network] = []
-        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    ///
+    /// A line that is no network costs itself. One that would shut out too much refuses the text: it was
+    /// cut off, or is no block list.
+    static func content(_ bytes: [UInt8], room: Int) throws(BlockListFault) -> Content {
+        var content = Content()
+        let text = bytes.starts(with: byteOrderMark) ? bytes[3...] : bytes[...]
+        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
             let text = line.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: ";") }
                 .drop { isBlank($0) }
             let end = text.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? text.startIndex
             guard end > text.startIndex else { continue }
             guard let network = Network(String(decoding: text[..<end], as: UTF8.self)) else {
-                throw BlockListFault("line \(index + 1) is no network, such as 192.0.2.0/24")
+                content.broken += 1
+                if content.firstBroken == nil { content.firstBroken = index + 1 }
+                continue
             }
-            guard network.prefix > 0 else {
-                throw BlockListFault("line \(index + 1) would shut everybody out")
+            guard !isTooWide(network) else {
+                throw BlockListFault(
+                    "line \(index + 1) would shut out \(network): a list holds no network wider than"
+                        + " a /8, of IPv6 a /16, but for those of special use")
             }
-            guard networks.count < room else {
+            guard content.networks.count < room else {
                 throw BlockListFault("more than \(capacity) networks in all lists")
             }
-            networks.append(network)
+            content.networks.append(network)
         }
-        return networks
+        return content
     }
+
+    /// Whether a network holds more of the Internet than a list may shut out at a time.
+    private static func isTooWide(_ network: Network) -> Bool {
+        guard network.prefix < (network.address.isV4 ? 8 : 16) else { return false }
+        return AddressRanges(specialUse + [network]) != specialRanges
+    }
+
+    /// Where nobody on the Internet is, as far as it is so wide: multicast and class E (RFC 6890), and what
+    /// is no global unicast of IPv6 (RFC 4291, 2.4).
+    private static let specialUse = ["224.0.0.0/3", "::/3", "4000::/2", "8000::/1"].compactMap {
+        Network($0)
+    }
+    private static let specialRanges = AddressRanges(specialUse)
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 9 || byte == 13 }
 }

@@ -14,9 +14,14 @@ struct Countries {
     private var files: [WatchedFile] = []
     private var database: CountryDatabase?
     private var networks: [Network] = []
+    /// Why the file of now is not used; empty when it is.
+    private var fault = ""
+    /// When a file that could not be copied is tried again.
+    private var nextTry: Milliseconds?
     private var saidMissing = false
 
     private static let longest = 256 << 20
+    private static let retryAfter = Milliseconds.seconds(60)
     private static let copy = "countries.mmdb"
     private static let fresh = "countries.new"
 
@@ -42,15 +47,18 @@ struct Countries {
 
     /// Where strangers may come from; nil when from anywhere.
     var ranges: AddressRanges? {
-        wanted.isEmpty || database == nil ? nil : AddressRanges(networks + Self.everywhere)
+        wanted.isEmpty || networks.isEmpty ? nil : AddressRanges(networks + Self.everywhere)
     }
 
     /// Whether the settings name countries, but no database tells them.
-    var isOff: Bool { !wanted.isEmpty && database == nil }
+    var isOff: Bool { !wanted.isEmpty && networks.isEmpty }
 
-    /// One line about the database, for the administrator.
+    /// Whether the settings name countries.
+    var isWanted: Bool { !wanted.isEmpty }
+
+    /// One line about the database, for the administrator; empty when all is well.
     var state: String {
-        if database != nil { return "" }
+        guard fault.isEmpty, database == nil || isOff else { return fault }
         return "no country database: tried \(files.map(\.path).joined(separator: ", "))"
     }
 
@@ -72,21 +80,27 @@ struct Countries {
         wanted = Set(
             settings.compactMap { if case .country(let code) = $0 { code } else { nil } })
         saidMissing = false
-        if let known = try? database?.networks(of: wanted) { networks = known }
+        fault = ""
+        // Those of before stay until a database knows some of the new ones: none would shut out everybody.
+        if let known = try? database?.networks(of: wanted), !known.isEmpty || wanted.isEmpty {
+            networks = known
+        }
         files = Self.paths(settings, usualPlaces).map { WatchedFile($0) }
     }
 
     /// Reads a file that has changed, the first that is there; whether the networks may be others now.
-    mutating func refresh() -> Bool {
+    mutating func refresh(_ now: Milliseconds) -> Bool {
         var changed = false
+        let isDue = nextTry.map { now >= $0 } ?? false
         for index in files.indices {
             let isOther = files[index].hasChanged()
             guard files[index].isThere else { continue }
-            if isOther { changed = take(files[index]) || changed }
+            if isOther || isDue { changed = take(files[index], now) || changed }
             return changed
         }
         if isOff, !saidMissing {
             saidMissing = true
+            fault = ""
             journal.write(
                 .degraded, .warning,
                 "defence.countries is off, strangers may come from anywhere: \(state); put a"
@@ -95,39 +109,80 @@ struct Countries {
         return changed
     }
 
-    private mutating func take(_ file: WatchedFile) -> Bool {
+    private mutating func take(_ file: WatchedFile, _ now: Milliseconds) -> Bool {
+        nextTry = nil
         do {
-            let fresh = try CountryDatabase(path: try kept(file))
-            networks = try fresh.networks(of: wanted)
+            let fresh = try CountryDatabase(path: try kept(file, now))
+            let known = try fresh.networks(of: wanted)
+            guard fresh.hasCountries else {
+                throw DatabaseFault("it names no country: it is of another kind")
+            }
+            guard wanted.isEmpty || !known.isEmpty else {
+                let names = wanted.sorted().joined(separator: ", ")
+                throw DatabaseFault("it has no network of \(names)")
+            }
+            networks = known
             database = fresh
             settle()
+            fault = ""
             journal.write(
                 .listLoaded, .info,
-                "country database \(file.path): \(networks.count) networks are let in")
+                "country database \(file.path): \(networks.count) networks are let in",
+                [(.file, file.path), (.count, "\(networks.count)")])
             return true
         } catch {
-            let why = (error as? DatabaseFault)?.message ?? "\(error)"
-            let rest =
-                database == nil
-                ? "strangers may come from anywhere" : "the one before stays in force"
-            journal.write(
-                .degraded, .warning,
-                "country database \(file.path) cannot be used (\(why)): \(rest)")
+            removeDraft()
+            refuse(file, (error as? DatabaseFault)?.message ?? "\(error)")
             return false
         }
     }
 
+    private mutating func refuse(_ file: WatchedFile, _ why: String) {
+        let before = fault
+        fault = "country database \(file.path) cannot be used (\(why))"
+        let rest =
+            switch (database == nil, isOff) {
+            case (_, true): "strangers may come from anywhere"
+            case (true, false): "addresses have no country"
+            case (false, false): "what was taken up before stays in force"
+            }
+        guard fault != before else { return }
+        journal.write(.degraded, .warning, "\(fault): \(rest)", [(.file, file.path)])
+    }
+
     /// The path of a copy of the file, or its own without a folder to keep it in.
-    private func kept(_ file: WatchedFile) throws(SystemError) -> String {
+    ///
+    /// Without room for a new copy the one of before does, and the file is tried again.
+    private mutating func kept(
+        _ file: WatchedFile, _ now: Milliseconds
+    ) throws(SystemError) -> String {
         guard let folder else { return file.path }
         let bytes = try file.bytes(limit: Self.longest)
-        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
-        _ = unsafe unlinkat(folder.raw, Self.fresh, 0)
-        let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
-        let copy = Descriptor(
-            owning: try SystemError.check(raw < 0 ? -errno : raw, "open \(Self.fresh)"))
-        try writeAll(bytes, to: copy, Self.fresh)
-        return "/proc/self/fd/\(folder.raw)/\(Self.fresh)"
+        do {
+            let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+            removeDraft()
+            let raw = unsafe openat(folder.raw, Self.fresh, flags, 0o600)
+            let copy = Descriptor(
+                owning: try SystemError.check(raw < 0 ? -errno : raw, "open \(Self.fresh)"))
+            try writeAll(bytes, to: copy, Self.fresh)
+            return "/proc/self/fd/\(folder.raw)/\(Self.fresh)"
+        } catch {
+            nextTry = now + Self.retryAfter
+            removeDraft()
+            guard database == nil, unsafe faccessat(folder.raw, Self.copy, R_OK, 0) == 0 else {
+                throw error
+            }
+            journal.write(
+                .degraded, .warning,
+                "country database \(file.path) cannot be copied (\(error)): the copy of before is"
+                    + " used, and the file is tried again each minute", [(.file, file.path)])
+            return "/proc/self/fd/\(folder.raw)/\(Self.copy)"
+        }
+    }
+
+    /// Gives back the room of a copy that is not used.
+    private func removeDraft() {
+        if let folder { _ = unsafe unlinkat(folder.raw, Self.fresh, 0) }
     }
 
     private func settle() {

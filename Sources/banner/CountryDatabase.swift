@@ -123,6 +123,9 @@ final class CountryDatabase {
         return unsafe String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Whether any record that was looked at names a country.
+    var hasCountries: Bool { names.values.contains { !$0.isEmpty } }
+
     /// The networks of these countries; the walk visits, and so checks, the whole tree.
     func networks(of countries: Set<String>) throws(DatabaseFault) -> [Network] {
         var walk = Walk(countries: countries, budget: UInt64(nodes) * 2 + 128)

@@ -3,7 +3,6 @@ internal import Sys
 
 /// The messages of nf_tables that are written and read here, and their numbers.
 enum ElementFrames {
-    static let table = "rempart"
     /// NFPROTO_INET.
     static let inet: UInt8 = 1
 
@@ -53,14 +52,16 @@ enum ElementFrames {
         NetlinkAttributes(element[...]).first(3).map { Netlink.number($0) & 1 == 1 } ?? false
     }
 
-    /// Names the table and a set of it.
-    static func name(_ set: KernelSet, in writer: inout NetlinkWriter) {
+    /// Names a table and a set of it.
+    static func name(_ set: KernelSet, of table: String, in writer: inout NetlinkWriter) {
         writer.name(1, table)
         writer.name(2, set.rawValue)
     }
 
-    /// The messages of a transaction; the last step is acknowledged.
-    static func transaction(_ steps: [ElementChange], _ sequence: () -> UInt32) -> [UInt8] {
+    /// The messages of a transaction on a table; the last step is acknowledged.
+    static func transaction(
+        _ steps: [ElementChange], of table: String, _ sequence: () -> UInt32
+    ) -> [UInt8] {
         var writer = NetlinkWriter()
         writer.message(
             batchBegin, flags: 0, sequence: sequence(), family: 0, resource: subsystem)
@@ -68,7 +69,8 @@ enum ElementFrames {
         while index < steps.count {
             let count = alike(steps, from: index)
             let isLast = index + count == steps.count
-            write(steps[index..<index + count], isLast: isLast, in: &writer, sequence)
+            write(
+                steps[index..<index + count], of: table, isLast: isLast, in: &writer, sequence)
             index += count
         }
         writer.message(batchEnd, flags: 0, sequence: sequence(), family: 0, resource: subsystem)
@@ -90,13 +92,14 @@ enum ElementFrames {
     }
 
     private static func write(
-        _ steps: ArraySlice<ElementChange>, isLast: Bool, in writer: inout NetlinkWriter,
-        _ sequence: () -> UInt32
+        _ steps: ArraySlice<ElementChange>, of table: String, isLast: Bool,
+        in writer: inout NetlinkWriter, _ sequence: () -> UInt32
     ) {
         let flags = isLast ? Netlink.acknowledge : 0
         switch steps.first {
         case .add(let set, _, _):
-            message(newElement, flags | Netlink.create, set, in: &writer, sequence) { writer in
+            message(newElement, flags | Netlink.create, set, of: table, in: &writer, sequence) {
+                writer in
                 for case .add(_, let address, let span) in steps {
                     element(address, in: &writer) { writer in
                         // NFTA_SET_ELEM_TIMEOUT; 0 would be for ever.
@@ -105,32 +108,35 @@ enum ElementFrames {
                 }
             }
         case .delete(let set, _):
-            message(deleteElement, flags, set, in: &writer, sequence) { writer in
+            message(deleteElement, flags, set, of: table, in: &writer, sequence) { writer in
                 for case .delete(_, let address) in steps { element(address, in: &writer) }
             }
         case .flush(let set):
             writer.message(deleteElement, flags: flags, sequence: sequence(), family: inet) {
-                name(set, in: &$0)
+                name(set, of: table, in: &$0)
             }
         case .ranges(let set, let ranges):
-            write(newElement, ranges, to: set, flags, Netlink.create, in: &writer, sequence)
+            write(
+                newElement, ranges, to: set, of: table, flags, Netlink.create, in: &writer, sequence
+            )
         case .removeRanges(let set, let ranges):
-            write(deleteElement, ranges, to: set, flags, 0, in: &writer, sequence)
+            write(deleteElement, ranges, to: set, of: table, flags, 0, in: &writer, sequence)
         case nil: break
         }
     }
 
     /// A range is two elements: its first address, and the one after its last marked as an end.
     private static func write(
-        _ type: UInt16, _ ranges: [AddressRange], to set: KernelSet, _ lastFlags: UInt16,
-        _ flags: UInt16, in writer: inout NetlinkWriter, _ sequence: () -> UInt32
+        _ type: UInt16, _ ranges: [AddressRange], to set: KernelSet, of table: String,
+        _ lastFlags: UInt16, _ flags: UInt16, in writer: inout NetlinkWriter,
+        _ sequence: () -> UInt32
     ) {
         let step = elementsPerMessage / 2
         for start in stride(from: 0, to: ranges.count, by: step) {
             let part = ranges[start..<min(start + step, ranges.count)]
             let isLast = part.endIndex == ranges.count
             message(
-                type, (isLast ? lastFlags : 0) | flags, set, in: &writer, sequence
+                type, (isLast ? lastFlags : 0) | flags, set, of: table, in: &writer, sequence
             ) { writer in
                 for range in part {
                     element(range.first, in: &writer)
@@ -145,11 +151,12 @@ enum ElementFrames {
     }
 
     private static func message(
-        _ type: UInt16, _ flags: UInt16, _ set: KernelSet, in writer: inout NetlinkWriter,
-        _ sequence: () -> UInt32, _ elements: (inout NetlinkWriter) -> Void
+        _ type: UInt16, _ flags: UInt16, _ set: KernelSet, of table: String,
+        in writer: inout NetlinkWriter, _ sequence: () -> UInt32,
+        _ elements: (inout NetlinkWriter) -> Void
     ) {
         writer.message(type, flags: flags, sequence: sequence(), family: inet) { writer in
-            name(set, in: &writer)
+            name(set, of: table, in: &writer)
             writer.attribute(list, nested: true, elements)
         }
     }

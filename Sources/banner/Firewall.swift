@@ -2,7 +2,7 @@
 internal import Messages
 internal import Sys
 
-/// A set of the table `inet rempart`, by its name there.
+/// A set of the edge's table, by its name there.
 enum KernelSet: String, CaseIterable {
     /// Banned sources: IPv4 addresses, IPv6 /64s, with a timeout each.
     case banned4, banned6
@@ -66,6 +66,9 @@ enum Outcome {
 
 /// What carries out banner's wishes.
 protocol Firewall: AnyObject {
+    /// The name of the table, of the family inet, that all wishes are about.
+    var table: String { get }
+
     /// Runs nft(8)'s commands as one transaction; returns why they failed, or nil.
     func run(_ commands: String) -> String?
 

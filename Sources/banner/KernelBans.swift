@@ -34,6 +34,8 @@ struct KernelBans {
     private(set) var isActive = false
     /// Why it does not; empty when it does.
     private(set) var whyNot = "not tried yet"
+    /// The same once it was tried, nil while it enforces them.
+    var trouble: String? { wasTried && !isActive ? whyNot : nil }
 
     /// How many elements the kernel's sets hold.
     static let size = 131_072
@@ -43,6 +45,9 @@ struct KernelBans {
     private static let mostRefused = 64
     /// A protection is told to the kernel for longer than it lasts, so that each renewal need not be.
     private static let slack = Milliseconds.seconds(600)
+
+    /// The name of the table.
+    var table: String { firewall.table }
 
     /// The bans behind a firewall, which is not touched before `rebuild`.
     init(_ firewall: any Firewall, _ journal: Journal) {
@@ -204,8 +209,9 @@ struct KernelBans {
         needsRebuild = false
         forgetTouched()
         nextTry = Clock.monotonic + Self.retryAfter
-        let fresh = TableText.removal + TableText.make(plan)
-        var failure = firewall.run(anew ? fresh : TableText.make(plan))
+        let text = TableText(firewall.table)
+        let fresh = text.removal + text.make(plan)
+        var failure = firewall.run(anew ? fresh : text.make(plan))
         // A set of another version may stand in the way.
         if failure != nil, !anew { failure = firewall.run(fresh) }
         if failure == nil { failure = fill(bans, exceptions, now: now) }
@@ -322,7 +328,8 @@ struct KernelBans {
         if firewall.fingerprint() == fingerprint, hasEveryRange, hasEveryBan(now: now) { return }
         journal.write(
             .degraded, .warning,
-            "the firewall's table inet rempart was changed by somebody else; it is put right")
+            "the firewall's table inet \(firewall.table) was changed by somebody else; it is put right: keep"
+                + " rules of your own in a table of your own, such as inet filter")
         rebuild(bans, exceptions, anew: true, now: now)
     }
 
@@ -349,5 +356,5 @@ struct KernelBans {
     }
 
     /// Takes the table away: the kernel drops nothing any more.
-    func remove() { _ = firewall.run(TableText.removal) }
+    func remove() { _ = firewall.run(TableText(firewall.table).removal) }
 }

@@ -16,9 +16,11 @@ final class Nftables: Firewall {
     private let netlink: NetlinkSocket?
     private let flows = FlowEnder()
     private let whyNot: String
+    let table: String
 
-    /// Opens the firewall; when that fails, each wish says why.
-    init() {
+    /// Opens the firewall, to use the table of this name; when that fails, each wish says why.
+    init(table: String) {
+        self.table = table
         do {
             netlink = try NetlinkSocket()
         } catch {
@@ -51,7 +53,7 @@ final class Nftables: Firewall {
     func change(_ steps: [ElementChange]) -> String? {
         guard let netlink else { return whyNot }
         guard !steps.isEmpty else { return nil }
-        let batch = ElementFrames.transaction(steps) { netlink.nextSequence() }
+        let batch = ElementFrames.transaction(steps, of: table) { netlink.nextSequence() }
         var failure: Int32 = 0
         do {
             try netlink.exchange(batch) { message in
@@ -79,8 +81,8 @@ final class Nftables: Firewall {
         var hasher = Hasher()
         var parts = 0
         for kind in ElementFrames.structure {
-            ask(kind.get, isDump: true, body: { $0.name(1, ElementFrames.table) }) { message in
-                guard message.type == kind.new, Self.isOurs(message, kind.tableAttribute) else {
+            ask(kind.get, isDump: true, body: { $0.name(1, table) }) { message in
+                guard message.type == kind.new, isOurs(message, kind.tableAttribute) else {
                     return
                 }
                 parts += 1
@@ -107,11 +109,11 @@ final class Nftables: Firewall {
         return isThere ? digest : nil
     }
 
-    private static func isOurs(_ message: NetlinkMessage, _ attribute: UInt16) -> Bool {
+    private func isOurs(_ message: NetlinkMessage, _ attribute: UInt16) -> Bool {
         guard message.body.first == ElementFrames.inet,
             let name = message.attributes.first(attribute)
         else { return false }
-        return name.dropLast().elementsEqual(ElementFrames.table.utf8)
+        return name.dropLast().elementsEqual(table.utf8)
     }
 
     func elements(_ set: KernelSet) -> [IPAddress: Milliseconds]? {
@@ -131,7 +133,8 @@ final class Nftables: Firewall {
     private func dump(_ set: KernelSet, _ take: ([UInt8]) -> Void) -> Bool {
         var isThere = true
         let isAnswered = ask(
-            ElementFrames.getElement, isDump: true, body: { ElementFrames.name(set, in: &$0) }
+            ElementFrames.getElement, isDump: true,
+            body: { ElementFrames.name(set, of: table, in: &$0) }
         ) { message in
             if let error = message.error, error != 0 { isThere = false }
             guard message.type == ElementFrames.newElement,

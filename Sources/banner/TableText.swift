@@ -1,4 +1,4 @@
-// The table `inet rempart` in the words of nft(8).
+// The edge's table in the words of nft(8).
 internal import Messages
 internal import Sys
 
@@ -19,20 +19,23 @@ struct TablePlan: Equatable {
 }
 
 /// The commands that make the table, the only one that is ever named.
-enum TableText {
-    private static let table = "inet rempart"
+struct TableText {
+    private let table: String
     private static let half = "ffff:ffff:ffff:ffff::"
     private static let third = "ffff:ffff:ffff::"
 
+    /// The commands of the table of this name.
+    init(_ name: String) { table = "inet \(name)" }
+
     /// Takes the table away, whether it is there or not.
-    static let removal = "add table \(table)\ndelete table \(table)\n"
+    var removal: String { "add table \(table)\ndelete table \(table)\n" }
 
     /// Makes the table by a plan, in one transaction; elements of a table that is there stay, but
     /// for our endpoints and what was counted of strangers.
     ///
     /// Priority -300 (raw) comes before conntrack (-200), so that a ban also ends flows that a
     /// firewall accepts as established (nft(8), "CHAINS").
-    static func make(_ plan: TablePlan) -> String {
+    func make(_ plan: TablePlan) -> String {
         // Chains must be there before they can be emptied, the second of them before it is named.
         """
         add table \(table)
@@ -41,17 +44,17 @@ enum TableText {
         flush chain \(table) prerouting
         flush chain \(table) strangers
         table \(table) {
-        \(sets)
+        \(Self.sets)
         }
         \(emptied)
         \(endpoints(plan.outside))
         \(addresses(plan.own))
         table \(table) {
             chain strangers {
-        \(strangers(plan))
+        \(Self.strangers(plan))
             }
             chain prerouting {
-        \(prerouting(plan))
+        \(Self.prerouting(plan))
             }
         }
 
@@ -82,11 +85,13 @@ enum TableText {
     }()
 
     // An element holds the limit it was made with, for as long as its source keeps sending.
-    private static let emptied = ["outside", "own", "udp", "tcp"].flatMap { name in
-        ["4", "6"].map { "flush set \(table) \(name)\($0)" }
-    }.joined(separator: "\n")
+    private var emptied: String {
+        ["outside", "own", "udp", "tcp"].flatMap { name in
+            ["4", "6"].map { "flush set \(table) \(name)\($0)" }
+        }.joined(separator: "\n")
+    }
 
-    private static func endpoints(_ outside: [Endpoint]) -> String {
+    private func endpoints(_ outside: [Endpoint]) -> String {
         ["outside4", "outside6"].compactMap { set in
             let elements = outside.filter { $0.address.ip.isV4 == (set == "outside4") }.map {
                 "\($0.address.ip) . \($0.transport == .udp ? "udp" : "tcp") . \($0.address.port)"
@@ -103,7 +108,7 @@ enum TableText {
         plan.own.contains(address) && !address.isLoopback
     }
 
-    private static func addresses(_ own: [IPAddress]) -> String {
+    private func addresses(_ own: [IPAddress]) -> String {
         let named = Set(own).filter { !$0.isLoopback }
         return ["own4", "own6"].compactMap { set in
             let elements = named.filter { $0.isV4 == (set == "own4") }.map { "\($0)" }.sorted()

@@ -4,18 +4,9 @@ internal import Sys
 
 /// A file by its path, and what it was when it was last looked at.
 struct WatchedFile {
-    /// What tells one state of a file from the next.
-    private struct Stamp: Equatable {
-        let device: UInt
-        let inode: UInt
-        let size: Int
-        let seconds: Int
-        let nanoseconds: Int
-    }
-
     /// Where it is.
     let path: String
-    private var stamp: Stamp?
+    private var stamp: FileStamp?
     private var wasLookedAt = false
 
     /// A file that was not looked at yet.
@@ -26,14 +17,7 @@ struct WatchedFile {
 
     /// Whether it is another one than at the last look, or there for the first time, or gone.
     mutating func hasChanged() -> Bool {
-        var status = stat()
-        // In bounds: one structure.
-        let isThere = unsafe stat(path, &status) == 0
-        let now =
-            isThere
-            ? Stamp(
-                device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size),
-                seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec) : nil
+        let now = FileStamp(path)
         defer { (stamp, wasLookedAt) = (now, true) }
         return !wasLookedAt || now != stamp
     }

@@ -10,7 +10,7 @@ internal import Privsep
 
 ServiceLoop<BannerService>.run(role: .banner) { (supervision, set) throws(ChildFailure) in
     let service = BannerService(
-        set.settings, folder: set.files[.state], Nftables(), supervision.journal)
+        set.settings, folder: set.files[.state], Nftables(table: set.table), supervision.journal)
     let lists = set.settings.compactMap { setting in
         if case .blockList(let path) = setting { WatchedFile.folder(of: path) } else { nil }
     }

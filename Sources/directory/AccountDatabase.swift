@@ -62,13 +62,8 @@ final class AccountDatabase {
         let database: SQLiteDatabase
         let dataVersion: SQLiteStatement
         var version: Int64
-        let identity: FileIdentity
-    }
-
-    /// Which file a path leads to: a database that was replaced as a whole has another one.
-    private struct FileIdentity: Equatable {
-        let device: UInt64
-        let inode: UInt64
+        /// The file as it was before it was opened, or before its last change by SQLite.
+        var stamp: FileStamp
     }
 
     private let settings: AccountSettings
@@ -91,8 +86,8 @@ final class AccountDatabase {
     /// The database of these settings, not opened before the first `tick`.
     init(_ settings: AccountSettings) { self.settings = settings }
 
-    /// What records name as the database: its file, or the setting that should name one.
-    var file: String { settings.path ?? "accounts.database" }
+    /// The database's file, or what the settings say in its place.
+    var source: String { settings.path ?? (settings.url.isEmpty ? "no database" : settings.url) }
 
     /// What has happened since the last call.
     func takeEvents() -> [AccountEvent] {
@@ -107,6 +102,9 @@ final class AccountDatabase {
         }
         return "no accounts: \(complaint ?? "not opened yet")"
     }
+
+    /// Why the accounts cannot be read and what to do about it, nil while they can.
+    var trouble: String? { connection == nil ? complaint : nil }
 
     /// Opens the database when it is time, or looks whether it has changed; to be called each second.
     func tick(_ now: Milliseconds) {
@@ -141,7 +139,7 @@ final class AccountDatabase {
         events.append(.nobody(account))
     }
 
-    private func open(_ now: Milliseconds) {
+    private func open(_ now: Milliseconds, known: String? = nil) {
         guard let path = settings.path else {
             return fail(
                 settings.url.isEmpty
@@ -151,11 +149,8 @@ final class AccountDatabase {
                 now)
         }
         do {
-            guard let identity = Self.identity(path) else {
-                return fail(Self.unreadable(path, errno), now)
-            }
-            guard unsafe access(path, R_OK) == 0 else {
-                return fail(Self.unreadable(path, errno), now)
+            guard let stamp = FileStamp(path), unsafe access(path, R_OK) == 0 else {
+                return fail(DatabaseRights.unreadable(path, errno), now)
             }
             let database = try SQLiteDatabase(
                 path: path, .reading, busyTimeout: Self.busyTimeout)
@@ -165,10 +160,11 @@ final class AccountDatabase {
                 settings.schema, settings.access, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
-                identity: identity)
+                stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
-            events += [.up(tables.name), .changed]
+            if tables.name != known { events.append(.up(tables.name)) }
+            events.append(.changed)
             complainedOf = []
         } catch let error as SQLiteError {
             fail(explain(error), now)
@@ -182,17 +178,21 @@ final class AccountDatabase {
     private func lookForChanges(_ now: Milliseconds) {
         guard let connection, let path = settings.path else { return }
         do {
-            if Self.identity(path) == connection.identity {
-                let version = try connection.dataVersion.first([]) { $0.integer(0) }
-                guard version != connection.version else { return }
-                self.connection?.version = version ?? 0
-                // The change may be of the tables themselves, or of which of them hold rows.
-                guard try isSameLayout(connection) else { return reopen(now) }
-                events.append(.changed)
-                complainedOf = []
-            } else {
-                reopen(now)
+            guard let stamp = FileStamp(path), stamp.isSameFile(connection.stamp) else {
+                return reopen(now)
             }
+            let version = try connection.dataVersion.first([]) { $0.integer(0) }
+            guard version != connection.version else {
+                // Written past SQLite, as by cp(1): it would go on with the pages that it remembers.
+                if stamp != connection.stamp { reopen(now, known: connection.tables.name) }
+                return
+            }
+            self.connection?.version = version ?? 0
+            self.connection?.stamp = stamp
+            // The change may be of the tables themselves, or of which of them hold rows.
+            guard try isSameLayout(connection) else { return reopen(now) }
+            events.append(.changed)
+            complainedOf = []
         } catch {
             // A lock held a moment too long is no news here: the next look-up or tick finds out.
             if !error.isLocked { fail(explain(error), now) }
@@ -212,9 +212,10 @@ final class AccountDatabase {
         }
     }
 
-    private func reopen(_ now: Milliseconds) {
+    /// Opens the file anew; a layout that is known already is not announced.
+    private func reopen(_ now: Milliseconds, known: String? = nil) {
         connection = nil
-        open(now)
+        open(now, known: known)
     }
 
     private func fail(_ why: String, _ now: Milliseconds) {
@@ -233,29 +234,15 @@ final class AccountDatabase {
                 + "find it with 'fuser \(path)'"
         }
         switch error.code {
-        case SQLITE_CANTOPEN:
-            return Self.unreadable(path, EACCES)
+        case SQLITE_CANTOPEN where DatabaseRights.lacksWriter(path),
+            SQLITE_READONLY where DatabaseRights.lacksWriter(path):
+            return
+                "\(path) is in WAL mode and no program has it open, so that \(path)-shm is missing, "
+                + "which a reader cannot make: start Asterisk, or leave that mode with "
+                + "sqlite3 \(path) 'PRAGMA journal_mode=DELETE'; it is opened within "
+                + "\(Self.longestBackOff.seconds) s then"
+        case SQLITE_CANTOPEN: return DatabaseRights.unreadable(path, EACCES)
         default: return "\(path) cannot be read: \(error)"
         }
-    }
-
-    private static func identity(_ path: String) -> FileIdentity? {
-        var info = stat()
-        guard unsafe stat(path, &info) == 0 else { return nil }
-        return FileIdentity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
-    }
-
-    private static func unreadable(_ path: String, _ code: Int32) -> String {
-        let reason = SystemError("", code: code).reason
-        if code == ENOENT {
-            return "\(path) cannot be opened (\(reason)): put the database there or correct "
-                + "accounts.database"
-        }
-        let user =
-            geteuid() == 0 ? "root" : "user \(geteuid()) (\(Role.directory.user), as a service)"
-        return
-            "\(path) cannot be opened (\(reason)): \(user) must be able to read it, to enter each "
-            + "folder above it, and, if it is in WAL mode, to read \(path)-shm; "
-            + "try: setfacl -m u:\(Role.directory.user):r \(path)"
     }
 }

@@ -31,9 +31,13 @@ struct BindingStatements {
                 transport INTEGER NOT NULL, listener INTEGER NOT NULL, address TEXT NOT NULL,
                 scope INTEGER NOT NULL, connection INTEGER NOT NULL,
                 PRIMARY KEY (account, key));
-            CREATE INDEX IF NOT EXISTS bindings_expires ON bindings (expires);
-            PRAGMA user_version=\(Self.version)
+            CREATE INDEX IF NOT EXISTS bindings_expires ON bindings (expires)
             """)
+        // Setting it writes, which a full disk refuses.
+        let version = try database.prepare("PRAGMA user_version").first([]) { $0.integer(0) }
+        if version != Self.version {
+            try database.execute("PRAGMA user_version=\(Self.version)")
+        }
         // An update in place, not REPLACE: the row keeps its number, by which pages go on.
         upsert = try database.prepare(
             "INSERT INTO bindings (\(Self.columns)) "

@@ -23,18 +23,36 @@ final class BindingStore {
     private var troubles: [String] = []
     private var isFailing = false
     private var saidUntimely = false
+    /// Why the file is not written, while the bindings are in memory alone.
+    private(set) var fault: String?
+    /// Whether what is in memory is all that the file holds, and newer.
+    private var isWhole = true
+    /// When the file is tried again, since 1970.
+    private var nextTry = Milliseconds(0)
 
     private static let file = "bindings.sqlite"
     /// How many changes wait while the disk refuses them; beyond, the oldest state on disk stays.
     private static let pendingLimit = 200_000
+    /// How long a file that cannot be written is left alone.
+    private static let retryAfter = Milliseconds.seconds(60)
+    /// How much is kept in memory meanwhile, in pages of 4 KiB.
+    private static let mostPages = 65_536
 
     /// Opens the bindings in a folder, nil for none at all; never fails: a file that is no sound
-    /// database is set aside, and without a file that can be written they are kept in memory.
+    /// database is set aside, and without a file that can be written what it holds is read, and changes are
+    /// kept in memory until it can.
     init(folder: String?) {
         self.folder = folder
-        var troubles: [String] = []
-        (database, statements) = Self.open(folder, &troubles)
-        self.troubles = troubles
+        (database, statements) = Self.memory()
+        guard let folder else {
+            troubles.append("bindings are kept in memory only: a restart of directory forgets them")
+            return
+        }
+        do {
+            (database, statements) = try openSound(folder)
+        } catch {
+            readKept(folder, error)
+        }
     }
 
     /// What has gone wrong since the last call, for the administrator.
@@ -77,6 +95,7 @@ final class BindingStore {
 
     /// Writes all changes in one transaction and forgets what has ended by `now`, since 1970.
     func commit(now: Milliseconds) {
+        returnToFile(now)
         do {
             try write(now)
             isFailing = false
@@ -84,11 +103,8 @@ final class BindingStore {
             // An error within a transaction may have ended it already.
             try? database.execute("ROLLBACK")
             if error.isCorrupt { return replace(error, now) }
-            if !isFailing {
-                troubles.append(
-                    "bindings are not kept at the moment: \(error); "
-                        + "see that the state folder has room and can be written")
-            }
+            if fault == nil, leaveFile(error, now) { return }
+            if !isFailing { troubles.append("bindings are not kept at the moment: \(error)") }
             isFailing = true
         }
     }
@@ -164,10 +180,12 @@ final class BindingStore {
 
     /// Sets the broken file aside and goes on with a new one, and with what still waits.
     private func replace(_ error: SQLiteError, _ now: Milliseconds) {
-        (database, statements) = Self.open(nil, &troubles)
-        if let folder { Self.setAside(folder, "\(error)", &troubles) }
-        (database, statements) = Self.open(folder, &troubles)
+        (database, statements) = Self.memory()
         do {
+            if let folder {
+                setAside(folder, "\(error)")
+                (database, statements) = try openSound(folder)
+            }
             try write(now)
         } catch {
             troubles.append("bindings are not kept: \(error)")
@@ -176,29 +194,15 @@ final class BindingStore {
 }
 
 extension BindingStore {
-    private static func open(
-        _ folder: String?, _ troubles: inout [String]
-    ) -> (SQLiteDatabase, BindingStatements) {
-        if let folder {
-            for _ in 0..<2 {
-                do {
-                    return try openFile("\(folder)/\(file)")
-                } catch  where error.isCorrupt {
-                    setAside(folder, "\(error)", &troubles)
-                } catch {
-                    troubles.append(
-                        "the bindings' file cannot be used: \(error); \(Role.directory.user) must be "
-                            + "able to enter the state folder and to write its own folder in it")
-                    break
-                }
-            }
-        }
-        troubles.append("bindings are kept in memory only: a restart of directory forgets them")
+    /// Opens the file; one that is no sound database is set aside, and a new one begun.
+    private func openSound(
+        _ folder: String
+    ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
         do {
-            return try openFile(":memory:")
-        } catch {
-            // Nothing but the lack of memory makes a database in memory fail.
-            fatalError("a database in memory cannot be opened: \(error)")
+            return try Self.openFile("\(folder)/\(Self.file)")
+        } catch  where error.isCorrupt {
+            setAside(folder, "\(error)")
+            return try Self.openFile("\(folder)/\(Self.file)")
         }
     }
 
@@ -210,6 +214,11 @@ extension BindingStore {
         // Exclusive before WAL: no shared memory file, and no second process by mistake.
         try database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL")
         try database.execute("PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304")
+        return (database, try sound(database))
+    }
+
+    /// The statements of a database that is no damaged one.
+    private static func sound(_ database: SQLiteDatabase) throws(SQLiteError) -> BindingStatements {
         let sound = try database.prepare("PRAGMA quick_check(1)").first([]) { $0.text(0) }
         let version = try database.prepare("PRAGMA user_version").first([]) { $0.integer(0) }
         guard sound == "ok", let version, version == 0 || version == BindingStatements.version
@@ -217,12 +226,12 @@ extension BindingStore {
             throw SQLiteError(
                 code: SQLITE_CORRUPT, description: "damaged, or of another version: \(sound ?? "")")
         }
-        return (database, try BindingStatements(database))
+        return try BindingStatements(database)
     }
 
     /// Renames the file, with its WAL, which would otherwise be replayed into the new file.
-    private static func setAside(_ folder: String, _ why: String, _ troubles: inout [String]) {
-        let path = "\(folder)/\(file)"
+    private func setAside(_ folder: String, _ why: String) {
+        let path = "\(folder)/\(Self.file)"
         let aside = "\(path).corrupt"
         for suffix in ["", "-wal", "-journal"] {
             if unsafe rename(path + suffix, aside + suffix) != 0 {
@@ -230,7 +239,113 @@ extension BindingStore {
             }
         }
         troubles.append(
-            "the bindings' file is damaged (\(why)): it was renamed to \(file).corrupt and a new one "
+            "the bindings' file is damaged (\(why)): it was renamed to \(Self.file).corrupt and a new one "
                 + "begun; phones are known again when they next register")
+    }
+}
+
+/// While the file cannot be written.
+extension BindingStore {
+    /// A new database in memory.
+    private static func memory() -> (SQLiteDatabase, BindingStatements) {
+        do {
+            let database = try SQLiteDatabase(path: ":memory:", .writing, busyTimeout: 0)
+            try database.execute("PRAGMA max_page_count=\(mostPages)")
+            return (database, try BindingStatements(database))
+        } catch {
+            // Nothing but the lack of memory makes a database in memory fail.
+            fatalError("a database in memory cannot be opened: \(error)")
+        }
+    }
+
+    /// A copy in memory of a database.
+    private static func copy(
+        of other: SQLiteDatabase
+    ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
+        let (database, _) = memory()
+        try database.copy(other)
+        return (database, try sound(database))
+    }
+
+    /// Takes up what the file holds without writing to it.
+    private func readKept(_ folder: String, _ why: SQLiteError) {
+        let path = "\(folder)/\(Self.file)"
+        fault = "\(why)"
+        isWhole = false
+        // Where not even a WAL can be made beside the file, it is read as it stands.
+        for access in [SQLiteDatabase.Access.reading, .frozen] where !isWhole {
+            do {
+                let file = try SQLiteDatabase(path: path, access, busyTimeout: 0)
+                try file.execute("PRAGMA locking_mode=EXCLUSIVE")
+                (database, statements) = try Self.copy(of: file)
+                isWhole = true
+            } catch {
+                continue
+            }
+        }
+        troubles.append(
+            "the bindings' file cannot be written (\(why)): "
+                + (isWhole ? "what it holds is read" : "what it holds cannot be read either")
+                + Self.remedy)
+    }
+
+    private static let remedy =
+        "; changes are kept in memory only: a restart of directory forgets them; \(Role.directory.user)"
+        + " must be able to write its folder in the state folder, which must have room; it is tried again"
+        + " each minute, and then all is written"
+
+    /// Goes on in memory with what the file holds; false when that cannot be.
+    private func leaveFile(_ why: SQLiteError, _ now: Milliseconds) -> Bool {
+        guard folder != nil, let copy = try? Self.copy(of: database) else { return false }
+        (database, statements) = copy
+        (fault, isWhole, nextTry) = ("\(why)", true, now + Self.retryAfter)
+        troubles.append("the bindings' file cannot be written (\(why))" + Self.remedy)
+        // Into memory, which takes it.
+        commit(now: now)
+        return true
+    }
+
+    /// Tries again to write the file, all of it, when it is time.
+    private func returnToFile(_ now: Milliseconds) {
+        guard fault != nil, let folder, now >= nextTry || nextTry - now > Self.retryAfter else {
+            return
+        }
+        nextTry = now + Self.retryAfter
+        do {
+            let (file, kept) = try openSound(folder)
+            if isWhole {
+                try file.copy(database)
+            } else {
+                try add(to: file, kept, now)
+            }
+            (database, statements) = (file, kept)
+            fault = nil
+            troubles.append("the bindings' file is written again: bindings outlive a restart")
+        } catch {
+            fault = "\(error)"
+        }
+    }
+
+    /// Adds what is in memory to a file that could not even be read before.
+    private func add(
+        to file: SQLiteDatabase, _ kept: BindingStatements, _ now: Milliseconds
+    ) throws(SQLiteError) {
+        try file.execute("BEGIN IMMEDIATE")
+        do {
+            var records: [BindingRecord] = []
+            try statements.page.forEach([.integer(0), .integer(now.count), .integer(.max)]) { row in
+                if let record = BindingRecord(row) { records.append(record) }
+                return true
+            }
+            for record in records { try kept.keep(record) }
+            let others = try statements.standings.others(after: 0, limit: .max).standings
+            for standing in try statements.standings.allBarred() + others {
+                try kept.standings.keep(standing)
+            }
+            try file.execute("COMMIT")
+        } catch {
+            try? file.execute("ROLLBACK")
+            throw error
+        }
     }
 }

@@ -82,6 +82,16 @@ final class DirectoryService: Service {
         return accounts.status
     }
 
+    var conditions: [Condition] {
+        let trouble = accounts.trouble.map { "no account can authenticate: \($0)" }
+        let fault = bindings.fault.map {
+            "bindings are in memory only, a restart of directory forgets what has changed: \($0); make"
+                + " room for the state folder"
+        }
+        return [trouble.map { Condition(.accounts, $0) }, fault.map { Condition(.state, $0) }]
+            .compactMap(\.self)
+    }
+
     func endOfTurn() {
         tellKept()
         report()
@@ -125,11 +135,11 @@ final class DirectoryService: Service {
             case .up(let layout):
                 journal.write(
                     .databaseUp, .notice, "accounts are read (\(layout))",
-                    [(.file, accounts.file)])
+                    [(.file, accounts.source)])
             case .down(let why):
                 journal.write(
                     .databaseDown, .error, "no account can authenticate: \(why)",
-                    [(.file, accounts.file)])
+                    [(.file, accounts.source)])
             case .nobody(let account):
                 journal.write(
                     .degraded, .warning,

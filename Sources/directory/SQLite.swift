@@ -31,15 +31,21 @@ final class SQLiteDatabase {
         case reading
         /// Written; made when missing.
         case writing
+        /// Never written, by nobody: read as it stands, without what a WAL beside it holds.
+        case frozen
     }
 
     /// Opens a file; a statement that meets a lock gives up after `busyTimeout` milliseconds.
     init(path: String, _ access: Access, busyTimeout: Int32) throws(SQLiteError) {
-        let flags =
-            access == .reading
-            ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        let (name, flags) =
+            switch access {
+            case .reading: (path, SQLITE_OPEN_READONLY)
+            case .writing: (path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
+            case .frozen:
+                ("file:\(Self.escaped(path))?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI)
+            }
         var opened: OpaquePointer?
-        let code = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+        let code = unsafe sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
         guard let handle = unsafe opened, code == SQLITE_OK else {
             let error = unsafe SQLiteError(code: code & 0xFF, description: Self.words(opened, code))
             _ = unsafe sqlite3_close_v2(opened)
@@ -58,6 +64,22 @@ final class SQLiteDatabase {
     private static func words(_ handle: OpaquePointer?, _ code: Int32) -> String {
         // The C string is valid until the next call on the handle, and copied before.
         unsafe String(cString: handle == nil ? sqlite3_errstr(code) : sqlite3_errmsg(handle))
+    }
+
+    /// A path as part of a URI.
+    private static func escaped(_ path: String) -> String {
+        path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
+    }
+
+    /// Makes this database a copy of another one, all of it or nothing.
+    func copy(_ other: SQLiteDatabase) throws(SQLiteError) {
+        guard let backup = unsafe sqlite3_backup_init(handle, "main", other.handle, "main") else {
+            throw error(unsafe sqlite3_errcode(handle))
+        }
+        let step = unsafe sqlite3_backup_step(backup, -1)
+        let end = unsafe sqlite3_backup_finish(backup)
+        guard step == SQLITE_DONE else { throw error(step) }
+        try check(end)
     }
 
     /// Throws what the last call came to, unless it is `SQLITE_OK`.

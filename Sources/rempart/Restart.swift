@@ -42,12 +42,19 @@ struct Restart: ParsableCommand {
 /// `rempart reload`: has the settings read again.
 struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the settings file read again; wrong ones change nothing.")
+        abstract: "Have the settings file read again; wrong ones change nothing.",
+        discussion: """
+            Fails, and says so, too when the settings are in force but a new certificate is not: the \
+            one of before stays in use.
+            """)
 
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
-        _ = try daemon.ask(.reload)
+        let rows = try daemon.ask(.reload)
         print("The settings were read again and are in force.")
+        for case .finding(ControlReply.warning, let value) in rows {
+            print("Warning: \(value.terminalSafe)")
+        }
     }
 }

@@ -6,12 +6,26 @@ internal import Sys
 /// `rempart status`: the components, the Asterisks, the trunks, the barred accounts, and who enforces the bans.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the state of the edge, of the Asterisks behind it, and of the trunks.")
+        abstract: "Show the state of the edge, of the Asterisks behind it, and of the trunks.",
+        discussion: """
+            What is wrong stands first, the worst before all. With --check one line is printed, and the \
+            exit code is 0 when all is good, 1 when something is degraded, 2 when no phone is served, 3 \
+            when the daemon could not be asked.
+            """)
 
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var table: TableOptions
+    @Flag(help: "Print one line, and tell by the exit code whether all is good.")
+    var check = false
+
+    func validate() throws {
+        guard !check || !table.json else {
+            throw ValidationError("--check prints one line: leave --json out")
+        }
+    }
 
     func run() throws {
+        guard !check else { throw Self.checked(ControlClient(runtime: daemon.runtime)) }
         var report = StatusReport(try daemon.ask(.status))
         // A component that is down cannot answer; the rest of the state is worth showing then.
         let client = ControlClient(runtime: daemon.runtime)
@@ -27,6 +41,37 @@ struct Status: ParsableCommand {
         }
         table.show(json: report.json, text: report.text)
     }
+
+    /// Prints the line of `--check`; the exit code that goes with it.
+    private static func checked(_ client: ControlClient) -> ExitCode {
+        do throws(ControlError) {
+            let report = StatusReport(try client.ask(.status))
+            print(report.summary)
+            return ExitCode(report.health.exitCode)
+        } catch {
+            print("cannot ask: \(error.description)")
+            return ExitCode(3)
+        }
+    }
+}
+
+/// How the edge is, taken all in all.
+enum Health: String {
+    /// Nothing is known to be wrong.
+    case good
+    /// It serves, and something is wrong.
+    case degraded
+    /// No phone is served.
+    case noSIP = "no SIP"
+
+    /// What `rempart status --check` exits with.
+    var exitCode: Int32 {
+        switch self {
+        case .good: 0
+        case .degraded: 1
+        case .noSIP: 2
+        }
+    }
 }
 
 /// What `rempart status` shows.
@@ -37,7 +82,9 @@ struct StatusReport {
     private var standings: [AccountStanding] = []
     private var kernelBans = false
     private var whyNoKernelBans = ""
-    /// What is wrong though everything runs.
+    /// What is wrong, the worst first, and which component says so.
+    private var conditions: [(role: Role, condition: Condition)] = []
+    /// What is no fault of the edge's, and yet should be known.
     private var warnings: [String] = []
     /// What could not be found out, and why.
     var gaps: [String] = []
@@ -65,6 +112,7 @@ struct StatusReport {
                 asterisks.append((address.description, state))
             case .trunk(let row): trunks.append(row)
             case .standing(let standing): standings.append(standing)
+            case .condition(let role, let condition): conditions.append((role, condition))
             case .finding(ControlReply.warning, let value): warnings.append(value)
             case .kernelBans(let active, let why): (kernelBans, whyNoKernelBans) = (active, why)
             default: break
@@ -79,6 +127,21 @@ struct StatusReport {
             return state
         }
         return components.isEmpty ? .starting : .ready
+    }
+
+    /// How the edge is, by the worst that is wrong.
+    var health: Health {
+        guard let worst = conditions.first?.condition else {
+            return state == .ready ? .good : .degraded
+        }
+        return worst.kind == .noSIP ? .noSIP : .degraded
+    }
+
+    /// How the edge is in one line, with the worst that is wrong.
+    var summary: String {
+        let more = conditions.count > 1 ? " (and \(conditions.count - 1) more)" : ""
+        let worst = conditions.first.map { "\($0.condition.text.terminalSafe)\(more)" }
+        return "\(health.rawValue): \(worst ?? "the components are \(state.name)")"
     }
 
     /// The report as JSON.
@@ -111,6 +174,16 @@ struct StatusReport {
             .init("trunks", .array(trunks.map(Self.json))),
             .init("barred", .array(standings.map(Self.json))),
             .init("warnings", .array(warnings.map { .string($0) })),
+            .init("health", .string(health == .noSIP ? "no-sip" : health.rawValue)),
+            .init("conditions", .array(conditions.map(Self.json))),
+        ])
+    }
+
+    private static func json(_ row: (role: Role, condition: Condition)) -> JSON {
+        .object([
+            .init("kind", .string(row.condition.kind.name)),
+            .init("component", .string(row.role.name)),
+            .init("text", .string(row.condition.text)),
         ])
     }
 
@@ -140,7 +213,9 @@ struct StatusReport {
             let pid = one.pid > 0 ? "\(one.pid)" : ""
             table.add(one.role.name, one.state.name, pid, "\(one.restarts)", one.status)
         }
-        var parts = ["Rempart \(productVersion): \(state.name)"]
+        let head = conditions.isEmpty ? state.name : summary
+        var parts = ["Rempart \(productVersion): \(head)"]
+        parts += conditions.dropFirst().map { "Also: \($0.condition.text.terminalSafe)" }
         parts += warnings.map { "Warning: \($0.terminalSafe)" }
         parts.append(table.text)
         if !asterisks.isEmpty {

@@ -185,6 +185,7 @@ final class RouterProcess {
         let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
         if line != status { supervision.status(line) }
         status = line
+        supervision.report(router.conditions)
         supervision.heartbeat()
     }
 

@@ -19,13 +19,26 @@ final class Child {
     private(set) var generation: UInt32 = 0
     /// Its own line for `rempart status`.
     var statusLine = ""
+    /// Why it refused the last reload, until it takes one.
+    var refusal: String?
+    /// What it says is wrong with it.
+    var conditions: [Condition] = []
+    /// What its process writes to its standard error; nil when that is ours, or has ended.
+    var errors: ErrorOutput?
+    /// The last line it wrote there.
+    var lastWords = ""
+    /// How its last process ended, in words; empty before the first end.
+    private(set) var lastEnd = ""
 
     /// A child that has yet to be started.
     init(_ role: Role, user: User?, at now: Milliseconds) {
         self.role = role
         self.user = user
-        life = ChildLife(at: now)
+        life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: role), at: now)
     }
+
+    /// Whether the start need not wait for it: it serves, or it was tried and failed.
+    var isSettled: Bool { life.isServing || restarts > 0 || generation == 1 && !life.isAlive }
 
     /// How often it was started again.
     var restarts: UInt32 { generation == 0 ? 0 : generation - 1 }
@@ -34,6 +47,9 @@ final class Child {
     func beginGeneration() {
         generation += 1
         statusLine = ""
+        refusal = nil
+        errors = nil
+        lastWords = ""
     }
 
     /// Notes that its process runs.
@@ -45,10 +61,12 @@ final class Child {
     /// Closes the link; its process may go on.
     func closeLink() { link = nil }
 
-    /// Notes that its process is gone.
-    func ended() {
+    /// Notes that its process is gone, and how it ended.
+    func ended(_ how: String) {
         pid = 0
         link = nil
+        lastEnd = lastWords.isEmpty ? how : "\(how): \(lastWords)"
+        conditions = []
     }
 
     /// Sends it a signal.
@@ -63,10 +81,10 @@ final class Child {
             switch life.state {
             case .greeting, .starting: .starting
             case .ready, .reloading: .ready
-            case .leaving, .restarting, .dying, .killed, .stopping: .stopping
+            case .leaving, .restarting, .killed, .stopping: .stopping
             case .waiting, .held, .ended: .waiting
             }
-        return .component(role, pid: pid, state, restarts: restarts, statusLine)
+        return .component(role, pid: pid, state, restarts: restarts, refusal ?? statusLine)
     }
 }
 

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Messages
 internal import Sys
 
 /// Where a child is in its life.
@@ -15,8 +15,6 @@ enum ChildState: CaseIterable {
     case leaving
     /// It was told to end, to be started again.
     case restarting
-    /// Its heartbeat stopped: it was sent SIGABRT.
-    case dying
     /// It was sent SIGKILL.
     case killed
     /// It was told to end, for good.
@@ -77,8 +75,8 @@ enum ChildAction: Equatable {
     case keepOld
     /// Tell it to end.
     case tellStop
-    /// Send it a signal; why.
-    case kill(Int32, String)
+    /// Send it SIGKILL; why.
+    case kill(String)
     /// It is gone for good.
     case gone
 }
@@ -87,14 +85,12 @@ enum ChildAction: Equatable {
 struct ChildLife {
     /// The exit code that says: the same settings will not do.
     static let unusableSettings: Int32 = 100
-    /// From exec to hello, and from one heartbeat to the next.
-    static let heartbeatLimit = Milliseconds.seconds(10)
+    /// From exec to hello, and from one heartbeat to the next while it takes a reload.
+    static let helloLimit = Milliseconds.seconds(10)
     /// From hello to READY=1.
     static let startLimit = Milliseconds.seconds(60)
     /// From being told to end to SIGKILL.
     static let stopLimit = Milliseconds(1500)
-    /// From SIGABRT to SIGKILL.
-    static let abortLimit = Milliseconds.seconds(1)
     /// From SIGKILL to the end; a process that is still there hangs in the kernel.
     static let killLimit = Milliseconds.seconds(10)
     /// How many deaths after READY within `deathWindow` are made good at once.
@@ -104,6 +100,8 @@ struct ChildLife {
     /// The longest wait before a start.
     static let longestWait = Milliseconds.seconds(60)
 
+    /// From one heartbeat, which leaves once a second, to the next.
+    let heartbeatLimit: Milliseconds
     private(set) var state = ChildState.waiting
     /// When the state has lasted too long; nil: it may last.
     private(set) var deadline: Milliseconds?
@@ -118,7 +116,24 @@ struct ChildLife {
     private var deaths: [Milliseconds] = []
 
     /// A child that has yet to be started: at the first `deadline` event.
-    init(at now: Milliseconds) { deadline = now }
+    init(heartbeatLimit: Milliseconds, at now: Milliseconds) {
+        self.heartbeatLimit = heartbeatLimit
+        deadline = now
+    }
+
+    /// From one heartbeat of a child to the next, before it counts as one that hangs and is replaced.
+    ///
+    /// Without sip-router nobody is served, and it waits for nothing: with its start it is replaced within
+    /// 3 s. tls-terminator may have a turn full of handshakes to compute, and its end cuts every TLS phone.
+    /// directory and banner wait for the disk and for the kernel's firewall, for which their successors would
+    /// wait as well; calls go on meanwhile.
+    static func heartbeatLimit(of role: Role) -> Milliseconds {
+        switch role {
+        case .router, .supervisor: Milliseconds(2500)
+        case .terminator: .seconds(5)
+        case .directory, .banner: .seconds(10)
+        }
+    }
 
     /// Whether a process is there.
     var isAlive: Bool {
@@ -151,7 +166,6 @@ struct ChildLife {
         case .reloading: whenReloading(event, now)
         case .leaving: whenLeaving(event, now)
         case .restarting: whenRestarting(event, now)
-        case .dying: whenDying(event, now)
         case .killed: whenKilled(event, now)
         case .stopping: whenStopping(event)
         case .waiting, .held: whenAway(event, now)
@@ -192,8 +206,8 @@ struct ChildLife {
         case .status: return .note
         case .hello: return kill("said hello twice", now)
         case .ready, .refused: return kill("answered a reload that nobody asked for", now)
-        case .deadline: return abort(now)
-        case .reload: return enter(.reloading, until: deadline, .sendReload)
+        case .deadline: return miss(now)
+        case .reload: return enter(.reloading, until: now + Self.helloLimit, .sendReload)
         case .leaving, .broken, .exited, .restart, .stop: return whenListening(event, now)
         }
     }
@@ -201,11 +215,11 @@ struct ChildLife {
     private mutating func whenReloading(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
         case .ready: return answered(now)
-        case .refused: return enter(.ready, until: now + Self.heartbeatLimit, .keepOld)
+        case .refused: return enter(.ready, until: now + heartbeatLimit, .keepOld)
         case .watchdog: return beat(now)
         case .status: return .note
         case .hello: return kill("said hello twice", now)
-        case .deadline: return abort(now)
+        case .deadline: return miss(now)
         case .reload: return rememberReload()
         case .leaving, .broken, .exited, .restart, .stop: return whenListening(event, now)
         }
@@ -238,19 +252,8 @@ struct ChildLife {
         switch event {
         case .exited: return start(now)
         case .deadline:
-            return enter(.restarting, until: nil, .kill(SIGKILL, "did not end within 1.5 s"))
+            return enter(.restarting, until: nil, .kill("did not end within 1.5 s"))
         case .stop: return enter(.stopping, until: now + Self.stopLimit, .none)
-        case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart:
-            return .none
-        }
-    }
-
-    private mutating func whenDying(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
-        switch event {
-        case .exited(let code): return after(code, now)
-        case .deadline: return kill("did not end on SIGABRT", now)
-        case .stop:
-            return enter(.stopping, until: nil, .kill(SIGKILL, "hangs while the daemon stops"))
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart:
             return .none
         }
@@ -270,7 +273,7 @@ struct ChildLife {
         switch event {
         case .exited: return enter(.ended, until: nil, .gone)
         case .deadline:
-            return enter(.stopping, until: nil, .kill(SIGKILL, "did not end within 1.5 s"))
+            return enter(.stopping, until: nil, .kill("did not end within 1.5 s"))
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart,
             .stop:
             return .none
@@ -297,20 +300,34 @@ struct ChildLife {
     private mutating func start(_ now: Milliseconds) -> ChildAction {
         hasServed = false
         reloadIsDue = false
-        return enter(.greeting, until: now + Self.heartbeatLimit, .start)
+        return enter(.greeting, until: now + Self.helloLimit, .start)
     }
 
     private mutating func kill(_ why: String, _ now: Milliseconds) -> ChildAction {
-        enter(.killed, until: now + Self.killLimit, .kill(SIGKILL, why))
+        enter(.killed, until: now + Self.killLimit, .kill(why))
     }
 
-    private mutating func abort(_ now: Milliseconds) -> ChildAction {
-        enter(.dying, until: now + Self.abortLimit, .kill(SIGABRT, "gave no heartbeat for 10 s"))
+    /// SIGKILL at once: a stopped process does not act on a signal that it might handle, and no component
+    /// leaves a core behind that another signal would be good for.
+    private mutating func miss(_ now: Milliseconds) -> ChildAction {
+        let limit = patience
+        let seconds = "\(limit.seconds)" + (limit.count % 1000 == 0 ? "" : ".\(limit.count % 1000 / 100)")
+        return kill("gave no heartbeat for \(seconds) s", now)
+    }
+
+    /// From the last heartbeat to the next; taking a reload may take a turn of its loop longer.
+    private var patience: Milliseconds {
+        state == .reloading ? Self.helloLimit : heartbeatLimit
     }
 
     private mutating func beat(_ now: Milliseconds) -> ChildAction {
-        deadline = now + Self.heartbeatLimit
+        deadline = now + patience
         return .none
+    }
+
+    /// Gives a child that serves its whole time anew: the supervisor itself did not run meanwhile.
+    mutating func excuse(_ now: Milliseconds) {
+        if isServing { _ = beat(now) }
     }
 
     private mutating func rememberReload() -> ChildAction {
@@ -320,10 +337,11 @@ struct ChildLife {
 
     /// It is ready; the newest settings follow when they came while it was not.
     private mutating func answered(_ now: Milliseconds) -> ChildAction {
-        let next: ChildState = reloadIsDue ? .reloading : .ready
-        let action: ChildAction = reloadIsDue ? .sendReload : .serve
+        let reloadFollows = reloadIsDue
+        let next: ChildState = reloadFollows ? .reloading : .ready
+        let action: ChildAction = reloadFollows ? .sendReload : .serve
         reloadIsDue = false
-        return enter(next, until: now + Self.heartbeatLimit, action)
+        return enter(next, until: now + (reloadFollows ? Self.helloLimit : heartbeatLimit), action)
     }
 
     private mutating func after(_ code: Int32, _ now: Milliseconds) -> ChildAction {

@@ -6,39 +6,51 @@ internal import Sys
 struct Configuration {
     /// The settings, in the order of the text.
     let settings: [Setting]
-    private let certificate: Descriptor?
-    private let key: Descriptor?
+    private var certificate: Descriptor?
+    private var key: Descriptor?
+    /// What is wrong with the files that the settings name, each with its path.
+    private(set) var unreadable: [(path: String, why: String)] = []
 
-    /// Opens the files that the settings name.
+    /// Opens the files that the settings name; one that cannot be opened costs TLS alone.
     init(_ settings: [Setting]) throws(StartFailure) {
         self.settings = settings
-        var certificate: Descriptor?
-        var key: Descriptor?
+        var named: Set<FileKind> = []
         for setting in settings {
             switch setting {
-            case .certificate(let path): certificate = try Self.open(path, "tls.certificate")
-            case .key(let path): key = try Self.open(path, "tls.key")
+            case .certificate(let path):
+                named.insert(.certificate)
+                certificate = open(path, "tls.certificate")
+            case .key(let path):
+                named.insert(.key)
+                key = open(path, "tls.key")
             default: break
             }
         }
-        self.certificate = certificate
-        self.key = key
         let needsTLS = listeners.contains { $0.endpoint.transport == .tls }
-        guard !needsTLS || certificate != nil && key != nil else {
+        guard !needsTLS || named.count == 2 else {
             throw StartFailure(
-                "a tls:// endpoint needs tls.certificate and tls.key: set both, or take it out")
+                "a tls:// endpoint needs tls.certificate and tls.key: set both, or take it out",
+                lasts: true)
         }
     }
 
-    private static func open(_ path: String, _ name: String) throws(StartFailure) -> Descriptor {
+    private mutating func open(_ path: String, _ name: String) -> Descriptor? {
         let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-        guard raw >= 0 else {
-            let reason = SystemError("open", code: errno).reason
-            throw StartFailure(
-                "\(name): \(path) cannot be read (\(reason)): correct the path or the file's rights"
-            )
-        }
-        return Descriptor(owning: raw)
+        guard raw < 0 else { return Descriptor(owning: raw) }
+        let reason = SystemError("open", code: errno).reason
+        unreadable.append(
+            (
+                path,
+                "\(name): \(path) cannot be read (\(reason)): correct the path or the file's rights,"
+                    + " then reload"
+            ))
+        return nil
+    }
+
+    /// Goes on with the certificate and key of others, where its own cannot be used: the pair that was in use
+    /// stays in use.
+    mutating func keepPair(of other: Configuration) {
+        (certificate, key) = (other.certificate, other.key)
     }
 
     /// The listeners, numbered.

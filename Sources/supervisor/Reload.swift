@@ -22,8 +22,14 @@ struct Reload {
     var pending: Set<Role> = []
     /// The children that took the new settings.
     var taken: Set<Role> = []
+    /// The children that did not serve when it began: their failing again is no fault of the new settings.
+    var away: Set<Role> = []
+    /// Those of them that have failed again.
+    var stillAway: [String] = []
     /// Why they cannot be used, as the children say.
     var refusals: [String] = []
+    /// What of the new settings' files is not used, though the settings are in force.
+    var unused: [String] = []
     /// Whether the old settings are being given back.
     var isUndoing = false
     /// When those that have not answered count as broken; nil while the file is read.
@@ -46,10 +52,14 @@ extension Supervisor {
     }
 
     private func beginReading() throws(StartFailure) {
-        let reader = try SettingsReader(options.settings, spawner, at: now)
-        self.reader = reader
         do {
+            let errors = try errorOutput(waits: true)
+            let reader = try SettingsReader(options.settings, spawner, errors: errors, at: now)
+            self.reader = reader
             try poller.add(reader.raw, Token(kind: TokenKind.settings.rawValue), .read)
+            if let raw = reader.rawErrors { try poller.add(raw, errorToken(nil), .read) }
+        } catch let error as StartFailure {
+            throw error
         } catch {
             throw StartFailure("the settings cannot be read: \(error)")
         }
@@ -68,6 +78,7 @@ extension Supervisor {
 
     private func finishReading(_ reader: SettingsReader) {
         reader.cancel()
+        recordFaults(reader)
         self.reader = nil
         guard !isStopping else { return }
         do {
@@ -117,7 +128,11 @@ extension Supervisor {
             )
         }
         configuration = new
+        if !new.unreadable.isEmpty { configuration?.keepPair(of: old) }
+        reload?.unused = new.unreadable.map { "\($0.why); the pair of before stays in use" }
         reload?.previous = old
+        reload?.away = Set(children.filter { !$0.life.isServing }.map(\.role))
+        recordUnreadable()
         offer(to: Set(children.map(\.role)))
     }
 
@@ -142,13 +157,23 @@ extension Supervisor {
         settleReload()
     }
 
+    /// A child ended before it served. One that was away when the reload began does not stop the others'.
+    func failedReload(_ child: Child, _ why: String) {
+        guard reload?.away.contains(child.role) == true else {
+            return refusedReload(child, why)
+        }
+        guard reload?.pending.remove(child.role) != nil else { return }
+        reload?.stillAway.append("\(child.role.name) \(why)")
+        settleReload()
+    }
+
     /// Children have not answered in time.
     func reloadTookTooLong() {
         for child in children where reload?.pending.contains(child.role) == true {
             if child.life.isServing {
                 handle(.broken("did not answer a reload within 30 s"), of: child)
             } else {
-                refusedReload(child, "is not running")
+                failedReload(child, "is not running")
             }
         }
     }
@@ -166,18 +191,43 @@ extension Supervisor {
 
     private func finishReload(_ why: String?) {
         let finished = reload
+        let unused = reload?.unused ?? []
+        let stillAway = reload?.stillAway ?? []
         reload = nil
+        refusal = why.map { "\(options.settings) was refused at the last reload: \($0)" }
         let fields = [(.file, options.settings)] + (finished?.asker?.fields ?? [])
         if let why {
             journal.write(
                 .reloadRefused, .error, "the old settings stay in force: \(why)", fields)
         } else {
-            journal.write(.reloaded, .notice, "the settings were read again", fields)
+            let but = (unused + stillAway).joined(separator: "; ")
+            journal.write(
+                .reloaded, but.isEmpty ? .notice : .warning,
+                "the settings were read again" + (but.isEmpty ? "" : ", but \(but)"), fields)
         }
-        finished?.caller?.answer([
-            why.map { .failed("the old settings stay in force: \($0)") } ?? .done
-        ])
+        finished?.caller?.answer(Self.answer(why, unused: unused, stillAway: stillAway))
         if isReady { notify.ready() }
         if let finished, finished.isFollowed { reloadOnSignal(finished.follower) }
+    }
+
+    /// What who asked for a reload hears of its end.
+    private static func answer(
+        _ why: String?, unused: [String], stillAway: [String]
+    ) -> [ControlReply] {
+        if let why { return [.failed("the old settings stay in force: \(why)")] }
+        guard unused.isEmpty else {
+            // Who renews a certificate must learn that it is not the one that phones see.
+            let but = (unused + stillAway).joined(separator: "; ")
+            return [.failed("the new settings are in force, but \(but)")]
+        }
+        return stillAway.map { .finding(name: ControlReply.warning, value: $0) } + [.done]
+    }
+
+    /// A child does not use something of the newest settings' files.
+    func notUsed(by child: Child, _ what: String) {
+        guard reload != nil else { return }
+        reload?.unused.append("\(child.role.name): \(what)")
+        // The next one of that child is to begin with what this one goes on with.
+        if let previous = reload?.previous { configuration?.keepPair(of: previous) }
     }
 }

@@ -7,7 +7,8 @@ internal import Wire
 /// One run of `rempart settings --frames`, which reads the settings' text without privileges.
 ///
 /// The file is opened here and is its standard input; typed frames come back by a pipe, each after
-/// its length in two bytes. Faults in the text are told by the program itself, on standard error.
+/// its length in two bytes. Faults in the text are told by the program itself, on standard error: with a
+/// journal they come by another pipe and become records.
 final class SettingsReader {
     /// How long it may take.
     static let limit = Milliseconds.seconds(10)
@@ -21,19 +22,29 @@ final class SettingsReader {
     /// When its time is up.
     let deadline: Milliseconds
     private let pipe: Descriptor
+    private let errors: ErrorOutput?
+    private var lines: [String] = []
     private let path: String
     private var bytes: [UInt8] = []
     private var hasEnded = false
     private var exit: (code: Int32, signal: Int32)?
 
     /// Starts reading a settings file.
-    init(_ path: String, _ spawner: Spawner, at now: Milliseconds) throws(StartFailure) {
+    ///
+    /// `errors` is the pipe for its standard error; nil: it is ours.
+    init(
+        _ path: String, _ spawner: Spawner, errors: (output: ErrorOutput, writing: Descriptor)?,
+        at now: Milliseconds
+    ) throws(StartFailure) {
         self.path = path
+        self.errors = errors?.output
         deadline = now + Self.limit
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard file >= 0 else {
-            let reason = SystemError("open", code: errno).reason
-            throw StartFailure("the settings \(path) cannot be read: \(reason)")
+            let error = SystemError("open", code: errno)
+            let mayPass = [EMFILE, ENFILE, ENOMEM, EIO].contains(error.code)
+            throw StartFailure(
+                "the settings \(path) cannot be read: \(error.reason)", lasts: !mayPass)
         }
         let input = Descriptor(owning: file)
         let user = try spawner.user("nobody")
@@ -42,7 +53,7 @@ final class SettingsReader {
             pipe = ends.reading
             pid = try spawner.start(
                 "rempart", ["settings", "--frames", "--name", path], user: user,
-                descriptors: [input.raw, ends.writing.raw, 2, nil])
+                descriptors: [input.raw, ends.writing.raw, errors?.writing.raw ?? 2, nil])
         } catch {
             throw StartFailure("the settings cannot be read: \(error)")
         }
@@ -68,6 +79,18 @@ final class SettingsReader {
         }
     }
 
+    /// The standard error to watch for reading; nil when it is ours, or has ended.
+    var rawErrors: Int32? { errors.flatMap { $0.hasEnded ? nil : $0.raw } }
+
+    /// Takes what the program has written to its standard error.
+    func receiveErrors(at now: Milliseconds) { lines += errors?.lines(at: now) ?? [] }
+
+    /// What the program has found wrong, each in a line; the quoted text and its caret are left out.
+    func faults(at now: Milliseconds) -> [(text: String, isWarning: Bool)] {
+        receiveErrors(at: now)
+        return lines.filter { !$0.hasPrefix(" ") }.map { ($0, $0.contains(": warning: ")) }
+    }
+
     /// Notes that the program ended.
     func ended(code: Int32, signal: Int32) { exit = (code, signal) }
 
@@ -83,13 +106,14 @@ final class SettingsReader {
     /// The settings, once `isDone`.
     func settings() throws(StartFailure) -> [Setting] {
         if bytes.count > Self.maximumBytes {
-            throw StartFailure("the settings \(path) are too many: more than 1 MiB")
+            throw StartFailure("the settings \(path) are too many: more than 1 MiB", lasts: true)
         }
         switch exit {
         case (code: 0, signal: _)?: break
         case (code: 1, signal: _)?:
             throw StartFailure(
-                "the settings \(path) have errors: run rempart check --settings \(path)")
+                "the settings \(path) have errors: run rempart check --settings \(path)",
+                lasts: true)
         case (code: let code, signal: let signal)?:
             let how = signal != 0 ? "signal \(signal)" : "exit code \(code)"
             throw StartFailure("the reader of the settings \(path) failed (\(how))")

@@ -19,14 +19,17 @@ struct Sockets {
     init(_ listeners: [Listener], taking inherited: inout [Descriptor]) throws(StartFailure) {
         guard listeners.count <= Bounds.mostListeners else {
             throw StartFailure(
-                "more than \(Bounds.mostListeners) endpoints: take some out of outside, inside and trunks"
-            )
+                "more than \(Bounds.mostListeners) endpoints: take some out of outside, inside and"
+                    + " trunks", lasts: true)
         }
         let adopted = listeners.map { listener in
             let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
             return place.map { inherited.remove(at: $0) }
         }
-        surplus = inherited.count
+        // systemd hands over a socket of rempart.socket a second time when it also keeps it for us.
+        surplus = inherited.count { socket in
+            !listeners.contains { Self.serves(socket, $0.endpoint) }
+        }
         inherited = []
         var bound: [(listener: Listener, socket: Descriptor)] = []
         for (listener, adopted) in zip(listeners, adopted) {
@@ -50,20 +53,21 @@ struct Sockets {
 
     private static func bind(_ endpoint: Endpoint) throws(StartFailure) -> Descriptor {
         do {
-            return try Socket.bound(kind(endpoint), to: endpoint.address)
+            return try Socket.bound(kind(endpoint), to: endpoint.address, evenIfAbsent: true)
         } catch {
             switch error.code {
             case EADDRINUSE:
                 throw StartFailure(
                     "\(endpoint) is taken by another program: "
                         + "find it with ss -lnp, or choose another port")
-            case EADDRNOTAVAIL:
+            case EAFNOSUPPORT:
                 throw StartFailure(
-                    "\(endpoint) is not an address of this machine: correct outside, inside or the"
-                        + " trunk's inside")
+                    "\(endpoint) cannot be bound, for this kernel has no IPv6: take it out",
+                    lasts: true)
             case EACCES:
                 throw StartFailure(
-                    "\(endpoint) may not be bound without root: choose a port above 1023")
+                    "\(endpoint) may not be bound without root: choose a port above 1023",
+                    lasts: true)
             default:
                 throw StartFailure("\(endpoint) cannot be bound: \(error.reason)")
             }

@@ -3,13 +3,21 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// Why the daemon cannot start, in words that tell the administrator what to do; exit 1.
+/// Why the daemon cannot start, in words that tell the administrator what to do.
 struct StartFailure: Error, Equatable, CustomStringConvertible {
     /// What is wrong and what to do about it.
     let description: String
+    /// Whether no further try will do before somebody has mended it.
+    private let lasts: Bool
 
-    /// A failure with its words.
-    init(_ description: String) { self.description = description }
+    /// A failure with its words; `lasts` when another try is of no use.
+    init(_ description: String, lasts: Bool = false) {
+        self.description = description
+        self.lasts = lasts
+    }
+
+    /// What the daemon exits with: 78 (EX_CONFIG), after which systemd does not try again, or 1.
+    var exitCode: Int32 { lasts ? 78 : 1 }
 }
 
 /// A user of the system with all its groups.
@@ -69,10 +77,11 @@ struct Spawner {
         guard let user = User(named: name) else {
             throw StartFailure(
                 "the user \(name) does not exist: "
-                    + "run systemd-sysusers /usr/lib/sysusers.d/rempart.conf")
+                    + "run systemd-sysusers /usr/lib/sysusers.d/rempart.conf", lasts: true)
         }
         guard user.uid != 0 else {
-            throw StartFailure("the user \(name) has the number 0: give it another, it is not root")
+            throw StartFailure(
+                "the user \(name) has the number 0: give it another, it is not root", lasts: true)
         }
         return user
     }

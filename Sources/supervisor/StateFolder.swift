@@ -3,11 +3,18 @@ internal import Messages
 internal import Sys
 
 /// The folder that outlives the daemon: the secret, and a folder for each child that keeps state.
+///
+/// A disk that is full, or read-only, keeps the daemon from nothing: what is there is used, and what
+/// could not be written is in `troubles`.
 struct StateFolder {
     /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed; then the moment at which
     /// tokens began to be bound to dialogs, in milliseconds since 1970: 0 when none is older.
     let secret: [UInt8]
-    private let folders: [Role: Descriptor]
+    /// Why the secret is not on the disk as it is used, nil when it is.
+    private(set) var secretTrouble: String?
+    private var folderTroubles: [String] = []
+    private let path: String
+    private var folders: [Role: Descriptor] = [:]
 
     /// The children that keep state, in a folder of their name.
     private static let keepers: [Role] = [.directory, .banner]
@@ -16,18 +23,29 @@ struct StateFolder {
 
     /// Opens the folder, and makes what is missing in it.
     init(_ path: String, users: [Role: User]) throws(StartFailure) {
+        self.path = path
         // Its children pass through to their own folders; nobody else reads the list.
         try Self.makeFolder(path, mode: 0o711)
-        secret = try Self.secret("\(path)/secret")
-        var folders: [Role: Descriptor] = [:]
+        let (secret, isNew) = try Self.secret("\(path)/secret")
+        self.secret = secret
+        if isNew { try keepSecretAtStart() }
         for role in Self.keepers {
-            folders[role] = try Self.folder("\(path)/\(role.name)", of: users[role])
+            folders[role] = try folder("\(path)/\(role.name)", of: users[role])
         }
-        self.folders = folders
     }
+
+    /// What could not be written, for the administrator.
+    var troubles: [String] { folderTroubles + [secretTrouble].compactMap(\.self) }
 
     /// The folder of a child, nil for one that keeps nothing.
     func folder(for role: Role) -> Descriptor? { folders[role] }
+
+    /// The absolute path of a folder that is there, without links.
+    static func resolved(_ path: String) -> String {
+        guard let resolved = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
 
     /// Makes a folder with those above it, unless it is there.
     static func makeFolder(_ path: String, mode: UInt32) throws(StartFailure) {
@@ -36,50 +54,85 @@ struct StateFolder {
             try makeFolder(String(path[..<slash]), mode: 0o755)
             if unsafe mkdir(path, mode) == 0 { return }
         }
-        throw failure("the folder \(path) cannot be made")
+        throw failure("the folder \(path) cannot be made", errno)
     }
 
-    private static func failure(_ what: String) -> StartFailure {
-        let reason = SystemError("", code: errno).reason
-        return StartFailure("\(what): \(reason); make it, or choose another with --state")
+    private static func failure(_ what: String, _ code: Int32) -> StartFailure {
+        let reason = SystemError("", code: code).reason
+        let advice = isFull(code) ? "make room for it" : "make it"
+        return StartFailure("\(what): \(reason); \(advice), or choose another with --state")
     }
 
-    private static func folder(_ path: String, of user: User?) throws(StartFailure) -> Descriptor {
-        try makeFolder(path, mode: 0o700)
+    /// Whether an error says that nothing can be written there at the moment.
+    private static func isFull(_ code: Int32) -> Bool {
+        code == ENOSPC || code == EDQUOT || code == EROFS
+    }
+
+    private mutating func folder(
+        _ path: String, of user: User?
+    ) throws(StartFailure) -> Descriptor? {
+        if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
+            let code = errno
+            guard Self.isFull(code) else {
+                throw Self.failure("the folder \(path) cannot be made", code)
+            }
+            folderTroubles.append(
+                "the folder \(path) cannot be made: \(SystemError("", code: code).reason); make room,"
+                    + " then: systemctl restart rempart")
+            return nil
+        }
         // O_NOFOLLOW: a child that owns its folder must not be able to lead root elsewhere.
         let raw = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard raw >= 0 else { throw failure("the folder \(path) cannot be opened") }
+        guard raw >= 0 else { throw Self.failure("the folder \(path) cannot be opened", errno) }
         let opened = Descriptor(owning: raw)
-        if let user, fchown(opened.raw, user.uid, user.gid) != 0 {
-            throw failure("the folder \(path) cannot be given to its user")
-        }
-        let place = unsafe open("/proc/self/fd/\(raw)", pathOnly | O_DIRECTORY | O_CLOEXEC)
-        guard place >= 0 else { throw failure("the folder \(path) cannot be opened") }
+        if let user { try give(opened, path, to: user) }
+        let place = unsafe open("/proc/self/fd/\(raw)", Self.pathOnly | O_DIRECTORY | O_CLOEXEC)
+        guard place >= 0 else { throw Self.failure("the folder \(path) cannot be opened", errno) }
         return Descriptor(owning: place)
+    }
+
+    private mutating func give(
+        _ folder: Descriptor, _ path: String, to user: User
+    ) throws(StartFailure) {
+        var status = stat()
+        // In bounds: one structure.
+        if unsafe fstat(folder.raw, &status) == 0, status.st_uid == user.uid,
+            status.st_gid == user.gid
+        {
+            return
+        }
+        guard fchown(folder.raw, user.uid, user.gid) != 0 else { return }
+        let code = errno
+        let what = "the folder \(path) cannot be given to its user"
+        guard Self.isFull(code) else { throw Self.failure(what, code) }
+        folderTroubles.append("\(what): \(SystemError("", code: code).reason)")
     }
 
     /// O_PATH, which the C library shows only to those who ask for its own extensions.
     private static let pathOnly: Int32 = 0o10000000
 
-    private static func secret(_ path: String) throws(StartFailure) -> [UInt8] {
+    // MARK: The secret
+
+    /// The secret, and whether it is not on the disk as it is.
+    private static func secret(
+        _ path: String
+    ) throws(StartFailure) -> (secret: [UInt8], isNew: Bool) {
         let raw = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         if raw < 0 {
-            guard errno == ENOENT else { throw failure("\(path) cannot be read") }
-            return try newSecret(path)
+            guard errno == ENOENT else { throw failure("\(path) cannot be read", errno) }
+            return (Random.bytes(keysLength) + bytes(of: Milliseconds(0)), true)
         }
         let file = Descriptor(owning: raw)
         var bytes = [UInt8](repeating: 0, count: secretLength + 1)
         switch Stream.read(file.raw, into: &bytes, at: 0) {
-        case .moved(secretLength): return Array(bytes.prefix(secretLength))
+        case .moved(secretLength): return (Array(bytes.prefix(secretLength)), false)
         case .moved(keysLength):
             // Of before tokens were bound to dialogs: those in standing calls are older than this moment.
-            let secret = bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch)
-            try keep(Array(secret), path)
-            return Array(secret)
+            return (bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch), true)
         default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "
-                    + "Rempart any more")
+                    + "Rempart any more", lasts: true)
         }
     }
 
@@ -87,23 +140,43 @@ struct StateFolder {
         (0..<8).map { UInt8(truncatingIfNeeded: moment.count >> Int64(56 - 8 * $0)) }
     }
 
-    private static func newSecret(_ path: String) throws(StartFailure) -> [UInt8] {
-        let secret = Random.bytes(keysLength) + bytes(of: Milliseconds(0))
-        try keep(secret, path)
-        return secret
+    private mutating func keepSecretAtStart() throws(StartFailure) {
+        let code = writeSecret()
+        guard code != 0 else { return }
+        guard Self.isFull(code) else {
+            throw Self.failure("\(path)/secret cannot be written", code)
+        }
+        secretTrouble =
+            "\(path)/secret cannot be written: \(SystemError("", code: code).reason); make room: it is"
+            + " tried again each minute, and calls that stand at a restart before cannot be hung up"
+            + " through Rempart any more"
     }
 
-    /// Writes a secret beside its place and moves it there, so that it is whole, or what was there stays.
-    private static func keep(_ bytes: [UInt8], _ path: String) throws(StartFailure) {
-        let draft = "\(path).new"
+    /// Tries again to keep the secret; whether it is kept now.
+    mutating func keepSecret() -> Bool {
+        if secretTrouble != nil, writeSecret() == 0 { secretTrouble = nil }
+        return secretTrouble == nil
+    }
+
+    /// Writes the secret beside its place and moves it there, so that it is whole, or what was there stays; the
+    /// error's number, or 0.
+    private func writeSecret() -> Int32 {
+        let draft = "\(path)/secret.new"
         _ = unsafe unlink(draft)
         let raw = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard raw >= 0 else { throw failure("\(draft) cannot be made") }
+        guard raw >= 0 else { return errno }
         let file = Descriptor(owning: raw)
         // In bounds: the array's own storage and length.
-        let written = unsafe bytes.withUnsafeBytes { unsafe write(raw, $0.baseAddress, $0.count) }
-        guard written == bytes.count, fsync(file.raw) == 0, unsafe rename(draft, path) == 0 else {
-            throw failure("\(path) cannot be written")
+        let written = unsafe secret.withUnsafeBytes { unsafe write(raw, $0.baseAddress, $0.count) }
+        // A part alone is written where there is no room for the rest.
+        let isShort = written >= 0 && written < secret.count
+        guard written == secret.count, fsync(file.raw) == 0,
+            unsafe rename(draft, "\(path)/secret") == 0
+        else {
+            let code = isShort ? ENOSPC : errno
+            _ = unsafe unlink(draft)
+            return code
         }
+        return 0
     }
 }

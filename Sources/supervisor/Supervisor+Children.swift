@@ -32,13 +32,13 @@ extension Supervisor {
             answerRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
-        case .keepOld: refusedReload(child, child.statusLine)
+        case .keepOld: refusedReload(child, child.refusal ?? "")
         case .tellStop: send([.stop], to: child)
-        case .kill(let number, let why):
+        case .kill(let why):
             journal.write(
                 .childKilled, .error, "\(child.role.name) \(why) and is killed",
                 [(.component, child.role.name), (.pid, String(child.pid))])
-            child.signal(number)
+            child.signal(SIGKILL)
         case .gone: endWhenAlone()
         }
     }
@@ -46,37 +46,34 @@ extension Supervisor {
     /// A child serves with the newest settings.
     private func serving(_ child: Child) {
         answerRestart(of: child, nil)
+        child.refusal = nil
         tookReload(child)
-        guard !isReady, children.allSatisfy({ $0.life.isServing }) else { return }
-        isReady = true
-        notify.status(statusLine)
-        notify.ready()
-        journal.write(.daemonReady, .notice, "ready: \(statusLine)")
     }
 
     /// A child that served does so no more.
     private func lost(_ child: Child) {
-        refusedReload(child, "\(child.role.name) ended during the reload")
+        refusedReload(child, "ended during the reload")
     }
 
     /// Notes the end of a child's process.
     func processEnded(_ child: Child, code: Int32, signal: Int32) {
         let pid = child.pid
         pendingLinks.forget(child.role)
-        child.ended()
         let how =
             switch signal {
             case 0: "exit code \(code)"
             case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
             default: "signal \(signal)"
             }
+        recordErrors(of: child)
+        child.ended(how)
         let wanted = isStopping ? ", as the daemon stops" : restartWords(child)
         journal.write(
             .childEnded, wanted == nil ? .warning : .info,
             "\(child.role.name) ended (\(how))\(wanted ?? "")",
             [(.component, child.role.name), (.pid, String(pid))])
         if !child.life.hasServed {
-            refusedReload(child, "\(child.role.name) ended before it was ready")
+            failedReload(child, "ended before it was ready")
         }
         handle(.exited(signal == 0 ? code : -1), of: child)
     }
@@ -94,10 +91,13 @@ extension Supervisor {
             for end in [ours, theirs] { Socket.setBufferSizes(end.raw, bytes: Self.linkBuffer) }
             let messages = try startSet(for: child)
             let keepsNetAdmin = child.role == .banner && spawner.isRoot && Spawner.hasNetAdmin
+            let errors = try errorOutput(waits: false)
             let pid = try spawner.start(
-                child.role.name, user: child.user, descriptors: [nil, nil, 2, theirs.raw],
+                child.role.name, user: child.user,
+                descriptors: [nil, nil, errors?.writing.raw ?? 2, theirs.raw],
                 keepingNetAdmin: keepsNetAdmin)
             child.began(pid: pid, link: Link(ours))
+            child.errors = errors?.output
             try watchNew(child)
             journal.write(
                 .childStarted, .info, "\(child.role.name) started",
@@ -140,6 +140,7 @@ extension Supervisor {
             messages.append(.file(kind, file))
         }
         if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
+        if child.role == .banner { messages.append(.table(firewallTable)) }
         if child.role == .router, let secret = state?.secret { messages.append(.secret(secret)) }
         return messages
     }
@@ -186,6 +187,7 @@ extension Supervisor {
     private func watchNew(_ child: Child) throws(SystemError) {
         guard let link = child.link else { return }
         try poller.add(link.descriptor.raw, token(child), .read)
+        if let errors = child.errors { try poller.add(errors.raw, errorToken(child), .read) }
     }
 
     /// Waits for room on a child's link while messages wait.

@@ -50,7 +50,9 @@ extension Supervisor {
         record(request, of: caller.asker, refusal: refusal)
         if let refusal { return caller.answer([.failed(refusal)]) }
         switch request {
-        case .status: caller.answer([ownRow] + children.map(\.row) + [.done])
+        case .status:
+            let wrong = conditions.map { ControlReply.condition($0.role, $0.condition) }
+            caller.answer([ownRow] + children.map(\.row) + wrong + [.done])
         case .restart(let role): restart(role, caller)
         case .reload: reload(for: caller)
         default:

@@ -10,6 +10,7 @@ extension Supervisor {
         var users: [Role: User] = [:]
         for role in Role.children { users[role] = try spawner.user(role.user) }
         try StateFolder.makeFolder(options.runtime, mode: 0o755)
+        firewallTable = FirewallTable.name(ofRuntime: StateFolder.resolved(options.runtime))
         let control = try ControlSocket(options.control)
         self.control = control
         do {
@@ -22,10 +23,13 @@ extension Supervisor {
         let sockets = try Sockets(new.listeners, taking: &inherited)
         self.sockets = sockets
         notify.keep(sockets.bound.map(\.socket))
-        state = try StateFolder(options.state, users: users)
+        try openState(users: users)
         configuration = new
+        addresses = AddressWatch(new.listeners, at: now)
         sayWhatIsWeak(sockets)
+        recordUnreadable()
         children = Role.children.map { Child($0, user: users[$0], at: now) }
+        readyBy = now + Self.readyLimit
     }
 
     private func sayWhatIsWeak(_ sockets: Sockets) {

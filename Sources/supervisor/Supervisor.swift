@@ -11,6 +11,7 @@ enum TokenKind: UInt8 {
     case control = 3
     case caller = 4
     case child = 5
+    case errors = 6
 }
 
 /// The root process: binds, starts, watches; it never reads a network byte or a line of text.
@@ -24,7 +25,7 @@ final class Supervisor {
     var notify = Notify()
 
     /// journald's socket, nil when records go to standard error.
-    private let journalSocket: Descriptor?
+    let journalSocket: Descriptor?
     let journal: Journal
 
     var now = Clock.monotonic
@@ -34,17 +35,27 @@ final class Supervisor {
     var configuration: Configuration?
     var sockets: Sockets?
     var state: StateFolder?
+    /// When the secret that the disk had no room for is written again.
+    var nextStateTry: Milliseconds?
     var children: [Child] = []
     var pendingLinks = PendingLinks()
     /// The phones' TCP connections, for the next sip-router.
     var keptConnections = KeptConnections()
     var control: ControlSocket?
+    /// The name of the table that banner keeps in the kernel's firewall.
+    var firewallTable = FirewallTable.standard
     /// The reload that goes on.
     var reload: Reload?
+    /// Why the settings file was refused at the last reload; nil when it was taken.
+    var refusal: String?
     /// Callers that wait until a child is ready again.
     var restartCallers: [Role: [ControlSocket.Caller]] = [:]
     /// Whether READY=1 was said.
     var isReady = false
+    /// When it is said at the latest; nil while the settings are read.
+    var readyBy: Milliseconds?
+    /// The addresses of the settings, once they are bound.
+    var addresses: AddressWatch?
     var isStopping = false
     /// How the process ends, once it does.
     var exitCode: Int32?
@@ -82,10 +93,14 @@ final class Supervisor {
     func run() -> Int32 {
         beginFirstReading()
         while exitCode == nil {
-            let count = poller.wait(timeout)
+            let wanted = timeout
+            let before = now
+            let count = poller.wait(wanted)
             now = Clock.monotonic
             for index in 0..<count { dispatch(poller.event(index)) }
+            if let wanted, now - before > wanted + Self.tolerance { excuseChildren() }
             expire()
+            considerReady()
             report()
             journal.flush()
         }
@@ -100,8 +115,38 @@ final class Supervisor {
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
+        if let next = nextStateTry { deadlines.append(next) }
+        if let deadline = readyBy, !isReady { deadlines.append(deadline) }
+        if let next = addresses?.next { deadlines.append(next) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
+
+    /// How late a turn of the loop may be without a doubt that the machine, and not a child, has stood still.
+    private static let tolerance = Milliseconds(500)
+
+    /// The machine stood still (a virtual machine that was moved, a frozen control group): the children could
+    /// give no heartbeat either.
+    private func excuseChildren() {
+        for child in children { child.life.excuse(now) }
+    }
+
+    /// READY=1 once sip-router serves and every other component does so or has failed: what is left is told by
+    /// the status line. It comes without any of them after `readyLimit`, for systemd would only end what serves.
+    private func considerReady() {
+        guard !isReady, !isStopping, exitCode == nil, let readyBy else { return }
+        let areSettled = children.allSatisfy {
+            $0.role == .router ? $0.life.isServing : $0.isSettled
+        }
+        guard areSettled || readyBy <= now else { return }
+        isReady = true
+        notify.status(statusLine)
+        notify.ready()
+        journal.write(
+            .daemonReady, conditions.isEmpty ? .notice : .warning, "ready: \(statusLine)")
+    }
+
+    /// From the start of the components to READY=1: far below TimeoutStartSec=.
+    static let readyLimit = Milliseconds.seconds(20)
 
     private func dispatch(_ event: Event) {
         switch TokenKind(rawValue: event.token.kind) {
@@ -110,6 +155,7 @@ final class Supervisor {
         case .control: acceptCallers()
         case .caller: hear(event.token)
         case .child: serve(event)
+        case .errors: readErrors(event.token)
         case nil: break
         }
     }
@@ -149,7 +195,9 @@ final class Supervisor {
             handle(.deadline, of: child)
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
+        lookAtAddresses()
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
+        if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
     }
 
@@ -203,8 +251,14 @@ final class Supervisor {
                 return .status
             case .stopping: return .leaving
             case .refused(let why):
-                child.statusLine = Journal.clean(why)
+                child.refusal = "refused the last reload: \(Journal.clean(why))"
                 return .refused
+            case .conditions(let conditions):
+                child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
+                return .status
+            case .unused(let what):
+                notUsed(by: child, Journal.clean(what))
+                return .status
             case .keep, .letGo:
                 guard child.role == .router else { return .broken("keeps connections") }
                 return keep(message, passed).map { .broken($0) }
@@ -238,16 +292,23 @@ final class Supervisor {
         if isStopping { return "Stopping" }
         guard let configuration else { return "Reading the settings" }
         let away = children.filter { !$0.life.isServing }.map(\.role.name)
+        guard isReady || away.isEmpty else {
+            return "Starting; waiting for \(away.joined(separator: ", "))"
+        }
         let domains = configuration.domains == 1 ? "1 domain" : "\(configuration.domains) domains"
-        if away.isEmpty { return "Serving \(domains); \(children.count) components ready" }
-        let verb = isReady ? "Serving \(domains)" : "Starting"
-        return "\(verb); waiting for \(away.joined(separator: ", "))"
+        let found = conditions
+        guard let worst = found.first?.condition else {
+            return "Serving \(domains); \(children.count) components ready"
+        }
+        let others = found.count > 1 ? ", and \(found.count - 1) more: rempart status" : ""
+        let head = worst.kind == .noSIP ? "No SIP" : "Serving \(domains), degraded"
+        return "\(head): \(worst.text)\(others)"
     }
 
     /// Ends the daemon before it serves.
     func fail(_ why: StartFailure) {
         journal.write(.daemonFailed, .critical, "cannot start: \(why)")
-        exitCode = 1
+        exitCode = why.exitCode
     }
 
     /// Ends every child in good order, then the daemon.

@@ -2,9 +2,10 @@
 // systemd and to `rempart`.
 //
 // DIAGNOSTICS: logs the start, end and killing of each child, reloads and what is weaker than it
-// should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start (settings, users, ports,
-// folders), after one `daemonFailed` record that says what to do; 2 the command line is wrong. A
-// child's fault or bad frame never ends it.
+// should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start, and another try may do (a port
+// that is taken, a full disk); 78 cannot start before somebody has mended something (settings, users);
+// both after one `daemonFailed` record that says what to do; 2 the command line is wrong. A child's
+// fault or bad frame never ends it.
 internal import Glibc
 internal import Journal
 
@@ -16,7 +17,7 @@ do {
     } catch {
         Journal(process: "supervisor", socket: nil)
             .write(.daemonFailed, .critical, "cannot start: \(error)")
-        exit(1)
+        exit(error.exitCode)
     }
 } catch {
     Journal(process: "supervisor", socket: nil).write(.daemonFailed, .critical, error.message)

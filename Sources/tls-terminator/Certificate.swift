@@ -51,14 +51,41 @@ final class Certificate {
         return unsafe "\(date)T\(two(time.tm_hour)):\(two(time.tm_min)):\(two(time.tm_sec))Z"
     }
 
-    /// Whether it had ended at a moment since 1970.
-    func isExpired(at now: Milliseconds) -> Bool {
-        unsafe ASN1_TIME_cmp_time_t(X509_get0_notAfter(pointer), time_t(now.seconds)) < 0
+    /// How long it is valid from a moment since 1970 on; negative once it has ended.
+    func left(at now: Milliseconds) -> Milliseconds {
+        unsafe left(until: X509_get0_notAfter(pointer), now)
+    }
+
+    /// How long from a moment since 1970 on it is not valid yet; negative once it has begun.
+    func wait(at now: Milliseconds) -> Milliseconds {
+        unsafe left(until: X509_get0_notBefore(pointer), now)
+    }
+
+    private func left(
+        until time: UnsafePointer<ASN1_TIME>?, _ now: Milliseconds
+    ) -> Milliseconds {
+        var (days, seconds): (Int32, Int32) = (0, 0)
+        let today = unsafe ASN1_TIME_set(nil, time_t(now.seconds))
+        defer { unsafe ASN1_TIME_free(today) }
+        guard unsafe ASN1_TIME_diff(&days, &seconds, today, time) == 1 else {
+            return Milliseconds(0)
+        }
+        return .seconds(Int64(days) * 86_400 + Int64(seconds))
     }
 
     /// Whether it signed another one, by names and key identifiers.
     func issued(_ other: Certificate) -> Bool {
         unsafe X509_check_issued(pointer, other.pointer) == X509_V_OK
+    }
+
+    /// Whether it is the very same as another one.
+    func isSame(as other: Certificate) -> Bool { unsafe X509_cmp(pointer, other.pointer) == 0 }
+
+    /// Its key in words: "RSA, 2048 bits".
+    var keyWords: String {
+        guard let key = unsafe X509_get0_pubkey(pointer) else { return "unknown" }
+        let name = unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "?"
+        return unsafe "\(name), \(EVP_PKEY_get_bits(key)) bits"
     }
 }
 
@@ -93,23 +120,23 @@ final class PrivateKey {
 }
 
 /// A server's certificate, those that lead from it to its authority, and its key; they fit together.
+///
+/// Dates refuse nothing, and neither does what else the file holds: `warnings` says what phones may mind.
 struct Identity {
     /// The server's own certificate first.
-    let chain: [Certificate]
+    private(set) var chain: [Certificate]
     /// The key of the first.
     let key: PrivateKey
+    /// What is odd about the file, for the administrator.
+    private(set) var warnings: [String] = []
 
-    /// The identity of two PEM texts, checked at a moment since 1970.
+    /// The identity of two PEM texts, looked at at a moment since 1970.
     init(certificate: [UInt8], key: [UInt8], at now: Milliseconds) throws(CertificateRefusal) {
-        chain = try Self.readingChain(certificate)
+        let file = try Self.readingChain(certificate)
         self.key = try PrivateKey.reading(key)
-        try Self.check(chain, self.key)
-        for (position, each) in chain.enumerated() where each.isExpired(at: now) {
-            let which = chain.count == 1 ? "the certificate" : "certificate \(position + 1)"
-            throw CertificateRefusal(
-                .certificate,
-                "\(which) (\(each.subject)) expired on \(each.notAfter); renew it, then reload")
-        }
+        chain = [file[0]]
+        try Self.check(file, self.key)
+        follow(file, at: now)
     }
 
     private static func readingChain(_ pem: [UInt8]) throws(CertificateRefusal) -> [Certificate] {
@@ -133,45 +160,80 @@ struct Identity {
     }
 
     private static func check(
-        _ chain: [Certificate], _ key: PrivateKey
+        _ file: [Certificate], _ key: PrivateKey
     ) throws(CertificateRefusal) {
-        if !key.belongs(to: chain[0]) {
-            if let place = chain.firstIndex(where: { key.belongs(to: $0) }) {
-                throw CertificateRefusal(
-                    .certificate,
-                    "the key belongs to certificate \(place + 1) of the file "
-                        + "(\(chain[place].subject)); put that one first")
-            }
-            throw CertificateRefusal(
-                .key,
-                "the key does not match the certificate in tls.certificate (\(chain[0].subject)); "
-                    + "name the key that this certificate was issued for")
-        }
-        for position in chain.indices.dropFirst()
-        where !chain[position].issued(chain[position - 1]) {
+        guard !key.belongs(to: file[0]) else { return }
+        if let place = file.firstIndex(where: { key.belongs(to: $0) }) {
             throw CertificateRefusal(
                 .certificate,
-                "certificate \(position + 1) (\(chain[position].subject)) did not issue "
-                    + "certificate \(position) (\(chain[position - 1].subject)); "
-                    + "order the file from the server's certificate up to its authority")
+                "the key belongs to certificate \(place + 1) of the file "
+                    + "(\(file[place].subject)); put that one first")
         }
+        throw CertificateRefusal(
+            .key,
+            "the key does not match the certificate in tls.certificate (\(file[0].subject)); "
+                + "name the key that this certificate was issued for")
+    }
+
+    /// Goes from the server's certificate up to its authority through the file, in whatever order that is;
+    /// of two that fit, one that has expired is passed by.
+    private mutating func follow(_ file: [Certificate], at now: Milliseconds) {
+        var rest = Array(file.indices.dropFirst().filter { !file[$0].isSame(as: file[0]) })
+        func isExpired(_ place: Int) -> Bool { file[place].left(at: now) < Milliseconds(0) }
+        while let last = chain.last {
+            let issuers = rest.filter { file[$0].issued(last) }
+            guard let next = issuers.first(where: { !isExpired($0) }) ?? issuers.first else {
+                break
+            }
+            chain.append(file[next])
+            rest.removeAll { file[$0].isSame(as: file[next]) }
+            if isExpired(next) {
+                warn(next, file[next], "expired on \(file[next].notAfter): phones may refuse it")
+            }
+        }
+        for place in rest {
+            let isOld = isExpired(place)
+            warn(
+                place, file[place],
+                "is not sent: "
+                    + (isOld
+                        ? "it expired on \(file[place].notAfter)"
+                        : "it does not lead from the server's certificate to its authority"))
+        }
+    }
+
+    private mutating func warn(_ place: Int, _ certificate: Certificate, _ what: String) {
+        warnings.append(
+            "tls.certificate: certificate \(place + 1) of the file (\(certificate.subject)) \(what)"
+        )
     }
 
     /// Puts the chain and the key into a context.
     @unsafe
-    func install(in context: OpaquePointer) throws(CertificateRefusal) {
-        // A key or signature that is too weak for the context's security level is refused here.
+    mutating func install(in context: OpaquePointer) throws(CertificateRefusal) {
         guard unsafe SSL_CTX_use_certificate(context, chain[0].pointer) == 1 else {
-            throw CertificateRefusal(.certificate, OpenSSLError.take().text)
+            let error = OpenSSLError.take()
+            throw CertificateRefusal(
+                .certificate, error.isTooWeak ? Self.weakness(chain[0]) : error.text)
         }
         guard unsafe SSL_CTX_use_PrivateKey(context, key.pointer) == 1 else {
             throw CertificateRefusal(.key, OpenSSLError.take().text)
         }
         for each in chain.dropFirst() {
             guard unsafe edge_ssl_add_chain(context, each.pointer) == 1 else {
-                throw CertificateRefusal(.certificate, OpenSSLError.take().text)
+                let error = OpenSSLError.take()
+                warnings.append(
+                    "tls.certificate: the certificate of \(each.subject) is not sent: "
+                        + (error.isTooWeak ? Self.weakness(each) : error.text))
+                break
             }
         }
+    }
+
+    /// Why a certificate is below what TLS takes, and what is not.
+    private static func weakness(_ certificate: Certificate) -> String {
+        "its key (\(certificate.keyWords)) or its signature is too weak to be trusted; have a pair issued "
+            + "with an RSA key of 2048 bits or more, or an EC key (P-256), signed with SHA-256"
     }
 }
 
@@ -193,6 +255,9 @@ struct OpenSSLError {
 
     /// Whether it says that a PEM text held no further object.
     var isEndOfPEM: Bool { edge_ssl_is_end_of_pem(code) == 1 }
+
+    /// Whether it says that a key or signature is too weak for the context.
+    var isTooWeak: Bool { edge_ssl_is_too_weak(code) == 1 }
 
     /// Whether it says that the stream ended without a close_notify.
     var isUnexpectedEnd: Bool { edge_ssl_is_unexpected_end(code) == 1 }

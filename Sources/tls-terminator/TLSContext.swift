@@ -17,6 +17,9 @@ final class TLSContext {
     let notAfter: String
     /// How many certificates are sent.
     let chainLength: Int
+    /// What is odd about the certificates' file.
+    let warnings: [String]
+    private let certificate: Certificate
 
     /// Forward secrecy and authenticated encryption only (RFC 9325, 4.2); TLS 1.3's own are all so.
     private static let ciphers =
@@ -31,14 +34,15 @@ final class TLSContext {
     private static let ticketLife = 7200
 
     /// A context of an identity.
-    init(_ identity: Identity) throws(CertificateRefusal) {
+    init(_ given: Identity) throws(CertificateRefusal) {
+        var identity = given
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else {
             throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
         }
         unsafe pointer = unsafe context
-        subject = identity.chain[0].subject
-        notAfter = identity.chain[0].notAfter
-        chainLength = identity.chain.count
+        certificate = given.chain[0]
+        subject = certificate.subject
+        notAfter = certificate.notAfter
         unsafe edge_ssl_harden(context)
         unsafe edge_ssl_set_modes(context)
         unsafe edge_ssl_read_ahead(context)
@@ -53,7 +57,15 @@ final class TLSContext {
             throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
         }
         try unsafe identity.install(in: context)
+        chainLength = identity.chain.count
+        warnings = identity.warnings
     }
+
+    /// How long the server's certificate is valid from a moment since 1970 on; negative once it has ended.
+    func left(at now: Milliseconds) -> Milliseconds { certificate.left(at: now) }
+
+    /// How long from a moment since 1970 on it is not valid yet; negative once it has begun.
+    func wait(at now: Milliseconds) -> Milliseconds { certificate.wait(at: now) }
 
     deinit { unsafe SSL_CTX_free(pointer) }
 

@@ -9,15 +9,16 @@ internal import Reactor
 internal import Sys
 
 extension Terminator {
-    /// A terminator of a start set; a certificate or key that cannot be used is a setup failure.
+    /// A terminator of a start set; without a certificate and key that can be used it refuses connections.
     convenience init(_ start: StartSet, _ journal: Journal) throws(ChildFailure) {
         let listeners = start.listeners.filter { $0.listener.endpoint.transport == .tls }
         var context: TLSContext?
+        var refusal: CertificateRefusal?
         if !listeners.isEmpty {
             do {
                 context = try TLSContext.reading(start.files, journal)
             } catch {
-                throw .setup("\(error)")
+                refusal = error
             }
         }
         var limits = Limits()
@@ -35,7 +36,22 @@ extension Terminator {
         } catch {
             throw .supervisor("\(error)")
         }
+        self.refusal = refusal
+        lookAtDates()
         if let peer = start.peers[.router] { attach(peer) }
+    }
+
+    /// What is wrong now, for the supervisor.
+    var conditions: [Condition] {
+        var words: [String] = []
+        if let refusal {
+            words.append(
+                context == nil
+                    ? "TLS connections are refused: \(refusal); correct it, then reload"
+                    : "the new certificate is not used, the one of before stays: \(refusal)")
+        }
+        if !dates.words.isEmpty { words.append(dates.words) }
+        return words.map { Condition(.certificate, $0) }
     }
 
     /// Beside the connections: standard streams, listeners, links, the poller, files of a reload.
@@ -66,6 +82,7 @@ extension Terminator {
         while true {
             if now >= beat {
                 beat = now + .seconds(1)
+                supervision.report(conditions)
                 supervision.heartbeat()
                 if status != said {
                     said = status
@@ -89,18 +106,34 @@ extension Terminator {
     }
 
     private var status: String {
-        guard !isIdle, let context else { return "no tls:// endpoint, idle" }
+        guard !isIdle else { return "no tls:// endpoint, idle" }
+        guard let context else { return "no certificate that can be used: connections are closed" }
         return "\(table.count) connections, \(sources.handshakes) of them in handshake, "
             + "certificate \(context.subject) until \(context.notAfter)"
     }
 
     private func reload(_ set: StartSet, _ supervision: Supervision) {
-        guard !isIdle else { return supervision.ready() }
+        if let unused = take(set) { supervision.unused(unused) }
+        supervision.report(conditions)
+        supervision.ready()
+    }
+
+    /// Takes the files of a reload; why they are not used, if so.
+    ///
+    /// Those that cannot be used change nothing, and the reload's other settings are in force all the same.
+    func take(_ set: StartSet) -> String? {
+        guard !isIdle else { return nil }
+        defer { lookAtDates() }
         do {
             context = try TLSContext.reading(set.files, journal)
-            supervision.ready()
+            refusal = nil
+            return nil
         } catch {
-            supervision.refused("\(error)")
+            refusal = error
+            let rest =
+                context.map { "the certificate of before stays in use, valid until \($0.notAfter)" }
+                ?? "TLS connections are refused"
+            return "\(error); \(rest)"
         }
     }
 
@@ -134,6 +167,10 @@ extension TLSContext {
                 .certificateLoaded, .notice,
                 "certificate \(context.subject), \(context.chainLength) in the chain, "
                     + "valid until \(context.notAfter)")
+            for warning in context.warnings {
+                journal.write(
+                    .certificateEnds, .warning, warning, [(.file, "tls.certificate")])
+            }
             return context
         } catch {
             journal.write(.certificateRefused, .error, "\(error)", [(.file, error.setting)])

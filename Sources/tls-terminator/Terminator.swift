@@ -22,6 +22,7 @@ final class Terminator {
     let records: HandshakeRecords
     let journal: Journal
     private let clock: () -> Milliseconds
+    private let wallClock: () -> Milliseconds
     private let listeners: [(listener: Listener, socket: Descriptor)]
 
     var poller: Poller
@@ -29,7 +30,13 @@ final class Terminator {
     var sources = SourceCounts()
     var handshakeDeadlines = DeadlineQueue()
     var closingDeadlines = DeadlineQueue()
-    var context: TLSContext?
+    /// What handshakes are made with; without it every connection is closed at once.
+    var context: TLSContext? {
+        didSet { dates.begin() }
+    }
+    /// Why the files of the last start or reload are not in use; nil when they are.
+    var refusal: CertificateRefusal?
+    private(set) var dates = CertificateDates()
     var router: RouterLink?
     /// Counts the routers there have been, so that an event of an older one is recognised.
     var routerGeneration: UInt32 = 0
@@ -54,13 +61,15 @@ final class Terminator {
     init(
         listeners: [(listener: Listener, socket: Descriptor)], context: TLSContext?,
         journal: Journal, limits: Limits = Limits(),
-        clock: @escaping () -> Milliseconds = { Clock.monotonic }
+        clock: @escaping () -> Milliseconds = { Clock.monotonic },
+        wallClock: @escaping () -> Milliseconds = { Clock.sinceEpoch }
     ) throws(SystemError) {
         self.listeners = listeners
         self.context = context
         self.journal = journal
         self.limits = limits
         self.clock = clock
+        self.wallClock = wallClock
         records = HandshakeRecords(journal: journal, perSecond: limits.recordsPerSecond)
         // OpenSSL writes without MSG_NOSIGNAL: a client that is gone must be an error, not the end.
         _ = signal(SIGPIPE, SIG_IGN)
@@ -122,6 +131,13 @@ final class Terminator {
             ticketsRenewed = now
             context?.renewTicketKeys()
         }
+        lookAtDates()
+    }
+
+    /// Looks whether the certificate in use is near its end.
+    func lookAtDates() {
+        guard let context else { return }
+        dates.look(at: context, uptime: now, now: wallClock(), journal)
     }
 
     // MARK: Accepting
@@ -147,8 +163,12 @@ final class Terminator {
     /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.
     private func begin(_ socket: Descriptor, _ peer: SocketAddress, _ listener: Listener) {
         // sip-router cannot be told of a peer without a port.
+        guard let context else {
+            // No offence of the phone's, and nothing to wait for: it hears of it at once.
+            return
+        }
         guard peer.port > 0, sources.begin(peer, limits) else { return records.refused(peer) }
-        guard let session = context?.session(on: socket.raw) else {
+        guard let session = context.session(on: socket.raw) else {
             return undo(peer)
         }
         let connection = Connection(

@@ -1,11 +1,14 @@
 // tls-terminator: accepts TLS, holds the private key, and passes plaintext to sip-router and back.
 //
 // DIAGNOSTICS: journals certificateLoaded and certificateRefused at the start and at each reload,
+// certificateEnds for what phones may mind about the certificates' dates (the end from two weeks before it
+// on, daily),
 // handshakeFailed for each handshake that comes to nothing or is refused by a limit (bounded a
 // second), degraded when no connection can be accepted, when the limit of open files allows fewer
 // than 20,000, and when sip-router breaks the protocol of their link. Exits with 0 when the
-// supervisor says stop, 100 when the certificate or key cannot be used (a reload would help), 111
-// when the supervisor is gone or breaks its protocol, or the kernel refuses what is needed to begin.
+// supervisor says stop, 100 when it cannot be confined, 111 when the supervisor is gone or breaks its
+// protocol, or the kernel refuses what is needed to begin. A certificate or key that cannot be used ends
+// nothing: connections are closed at once until a reload brings a pair that can.
 
 internal import Glibc
 internal import Journal
@@ -19,12 +22,10 @@ do throws(ChildFailure) {
     let terminator = try Terminator(start, supervision.journal)
     // Everything is open and loaded, nothing has been read from a client.
     try Confinement.apply(role: .terminator, journal: supervision.journal)
+    supervision.report(terminator.conditions)
     supervision.ready()
     try terminator.serve(supervision)
 } catch {
-    // A setup failure has been journalled as certificateRefused.
-    if case .supervisor(let why) = error {
-        supervision.journal.write(.daemonFailed, .critical, why)
-    }
+    supervision.journal.write(.daemonFailed, .critical, "\(error)")
     exit(error.exitCode)
 }

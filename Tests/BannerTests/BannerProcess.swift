@@ -24,13 +24,21 @@ func shell(_ words: String...) throws -> String {
 
 /// The real banner process in a network namespace of its own, with the test as its supervisor.
 final class BannerProcess {
-    let namespace = "rempart-\(UInt32.random(in: 0 ... .max))"
+    let namespace: String
+    private let isOwner: Bool
     private var supervisor: Descriptor
     private var router: Descriptor
     private var process: pid_t = 0
 
-    init() throws {
+    /// A process in a namespace of its own, or in that of another one.
+    init(in other: String? = nil) throws {
+        namespace = other ?? "rempart-\(UInt32.random(in: 0 ... .max))"
+        isOwner = other == nil
         (supervisor, router) = try Socket.seqpacketPair()
+        if isOwner { try makeNamespace() }
+    }
+
+    private func makeNamespace() throws {
         try shell("ip", "netns", "add", namespace)
         try inside("ip link set lo up; ip address add 198.18.0.1/32 dev lo")
         // What is sent to the first address of a pair comes from the second, through prerouting.
@@ -45,7 +53,7 @@ final class BannerProcess {
 
     deinit {
         end()
-        _ = try? shell("ip", "netns", "delete", namespace)
+        if isOwner { _ = try? shell("ip", "netns", "delete", namespace) }
     }
 
     @discardableResult
@@ -54,7 +62,9 @@ final class BannerProcess {
     }
 
     /// Starts the process with settings and a state folder, up to its READY.
-    func start(_ folder: Descriptor, _ settings: [Setting] = []) throws {
+    func start(
+        _ folder: Descriptor, _ settings: [Setting] = [], table: String = FirewallTable.standard
+    ) throws {
         let (mine, its) = try Socket.seqpacketPair()
         let (routersEnd, bannersEnd) = try Socket.seqpacketPair()
         supervisor = mine
@@ -63,6 +73,7 @@ final class BannerProcess {
         try send(.hello(.banner))
         for setting in settings { try send(.setting(setting)) }
         try send(.file(.state, folder))
+        try send(.table(table))
         try send(.peer(.router, bannersEnd))
         try send(.begin)
         try hear(ChildMessage.ready, on: supervisor) { frame throws(WireError) in
@@ -83,6 +94,15 @@ final class BannerProcess {
         unsafe arguments.forEach { unsafe free($0) }
         _ = unsafe posix_spawn_file_actions_destroy(&actions)
         try #require(code == 0)
+    }
+
+    /// Waits until the process has once more done what it does once a second.
+    func nextSecond() throws {
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+        while case .frame = try Frame.receive(into: &buffer, on: supervisor.raw) {}
+        try hear(ChildMessage.watchdog, on: supervisor) { frame throws(WireError) in
+            try ChildMessage(decoding: frame)
+        }
     }
 
     /// Ends the process as the supervisor does.

@@ -10,9 +10,11 @@ internal import Wire
 
 /// A folder that is gone with its owner.
 final class TemporaryFolder {
-    let path = "/tmp/rempart-test-\(UUID().uuidString)"
+    let path: String
 
-    init() throws {
+    /// A folder in another one.
+    init(in parent: String = "/tmp") throws {
+        path = "\(parent)/rempart-test-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: false)
     }
@@ -26,6 +28,9 @@ final class TemporaryFolder {
 
 /// A firewall that only remembers; it can be told to fail.
 final class RecordingFirewall: Firewall {
+    let table: String
+    init(_ table: String = "rempart") { self.table = table }
+
     var commands: [String] = []
     var transactions: [[ElementChange]] = []
     var ended: Set<Network> = []
@@ -73,6 +78,8 @@ final class RecordingFirewall: Firewall {
 /// A clock that a test sets, since 1970.
 final class TestClock {
     var now = Milliseconds.seconds(1_000_000)
+    /// How much more time has passed since the start of the machine than really has.
+    var passed = Milliseconds(0)
 }
 
 /// A service with sip-router's end of its link.
@@ -82,20 +89,24 @@ final class Bench {
     let clock = TestClock()
     let service: BannerService
     private let end: Descriptor
+    private let journal: (mine: Descriptor, its: Descriptor)?
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
 
+    /// A service in a folder; one that is `hearing` keeps its records for `records`.
     init(
         _ settings: [Setting] = [.ban(.seconds(60))], folder: TemporaryFolder? = nil,
-        failure: String? = nil
+        failure: String? = nil, hearing: Bool = false
     ) throws {
+        journal = hearing ? try Socket.seqpacketPair() : nil
         self.folder = try folder ?? TemporaryFolder()
         firewall.failure = failure
         let (mine, its) = try Socket.seqpacketPair()
         end = mine
         service = BannerService(
             settings, folder: self.folder.descriptor, firewall,
-            Journal(process: "banner", socket: nil), usualPlaces: [],
-            clock: { [clock] in clock.now })
+            Journal(process: "banner", socket: journal?.its.raw), usualPlaces: [],
+            clock: { [clock] in clock.now },
+            uptime: { [clock] in Clock.monotonic + clock.passed })
         service.router.attach(its)
         service.linked()
     }
@@ -135,6 +146,24 @@ final class Bench {
         let rows = service.answer(request)
         endTurn()
         return Array(rows)
+    }
+
+    /// The records written since that have a text in them; the others are forgotten.
+    func records(_ text: String) -> [String] {
+        var records: [String] = []
+        while let journal,
+            case .frame(let length, _)? = try? Frame.receive(into: &buffer, on: journal.mine.raw)
+        {
+            records.append(String(decoding: buffer[..<length], as: UTF8.self))
+        }
+        return text.isEmpty ? records : records.filter { $0.contains(text) }
+    }
+
+    /// Lets time pass on both clocks.
+    func pass(_ span: Milliseconds) {
+        clock.now = clock.now + span
+        clock.passed = clock.passed + span
+        second()
     }
 
     /// What sip-router has heard since.

@@ -80,13 +80,15 @@ private struct DatabaseWriter {
     }
 }
 
+/// The bytes of a database of networks and their countries.
+func countryDatabase(_ entries: [(String, String)]) throws -> Data {
+    let writer = DatabaseWriter()
+    for (text, country) in entries { writer.add(try net(text), country) }
+    return Data(writer.bytes)
+}
+
 @Suite("Countries")
 struct CountriesTests {
-    private func database(_ entries: [(String, String)]) throws -> Data {
-        let writer = DatabaseWriter()
-        for (text, country) in entries { writer.add(try net(text), country) }
-        return Data(writer.bytes)
-    }
 
     private func verdict(_ bench: Bench, _ text: String) throws -> (String, String) {
         var found = ["verdict": "", "country": ""]
@@ -100,7 +102,7 @@ struct CountriesTests {
     func shutOut() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
-        try database([
+        try countryDatabase([
             ("198.18.0.0/16", "FR"), ("198.19.0.0/16", "XX"), ("2001:db8::/32", "FR"),
         ]).write(to: url)
         let bench = try Bench(
@@ -128,7 +130,7 @@ struct CountriesTests {
     func replaced() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
-        let first = try database([("198.18.0.0/16", "FR")])
+        let first = try countryDatabase([("198.18.0.0/16", "FR")])
         try first.write(to: url)
         let bench = try Bench([.country("FR"), .geoip(url.path)], folder: folder)
         for bad in [Data("not a database".utf8), first.dropLast(30), Data()] {
@@ -137,10 +139,50 @@ struct CountriesTests {
             #expect(try verdict(bench, "198.18.0.7").0.hasPrefix("passes"))
             #expect(try verdict(bench, "198.19.0.7").0.contains("defence.countries"))
         }
-        try database([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
+        try countryDatabase([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
         bench.second()
         #expect(try verdict(bench, "198.19.0.7").0.hasPrefix("passes"))
         #expect(try verdict(bench, "198.18.0.7").0.contains("defence.countries"))
+    }
+
+    @Test(
+        "a database without a network of the wanted countries, or of no country, leaves the old in force",
+        arguments: ["DE", ""])
+    func ofOthers(_ country: String) throws {
+        let folder = try TemporaryFolder()
+        let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
+        try countryDatabase([("198.18.0.0/16", "FR")]).write(to: url)
+        let bench = try Bench([.country("FR"), .geoip(url.path)], folder: folder, hearing: true)
+        try countryDatabase([("198.19.0.0/16", country)]).write(to: url, options: .atomic)
+        bench.second()
+        #expect(try verdict(bench, "198.18.0.7").0.hasPrefix("passes"))
+        #expect(try verdict(bench, "198.19.0.7").0.contains("defence.countries"))
+        let told = bench.records("cannot be used")
+        #expect(told.count == 1 && told[0].contains("PRIORITY=4"), "\(told)")
+        #expect(told.first?.contains(country.isEmpty ? "names no country" : "no network of FR") == true)
+        #expect(bench.service.conditions.map(\.kind) == [.firewall])
+        try countryDatabase([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
+        bench.second()
+        #expect(try verdict(bench, "198.19.0.7").0.hasPrefix("passes"))
+        #expect(bench.service.conditions.isEmpty)
+    }
+
+    @Test("at the start such a database shuts nobody out, and neither do countries that it does not know")
+    func ofOthersAtStart() throws {
+        let folder = try TemporaryFolder()
+        let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")
+        try countryDatabase([("198.18.0.0/16", "FR")]).write(to: url)
+        let bench = try Bench([.country("DE"), .geoip(url.path)], folder: folder)
+        #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
+        #expect(bench.second().contains("defence.countries is off: country database"))
+        #expect(bench.reload([.country("FR"), .geoip(url.path)]) == nil)
+        #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))
+        // The networks of before stay.
+        #expect(bench.reload([.country("DE"), .geoip(url.path)]) == nil)
+        #expect(try verdict(bench, "198.18.0.7").0.hasPrefix("passes"))
+        #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))
+        #expect(bench.reload([.geoip(url.path)]) == nil)
+        #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
     }
 
     @Test("without a file the countries are off, which the status says, until there is one")
@@ -151,7 +193,7 @@ struct CountriesTests {
         #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
         #expect(bench.firewall.commands.last?.contains("@country4 counter") == false)
         #expect(bench.second().contains("off: no country database: tried \(url.path)"))
-        try database([("198.18.0.0/16", "FR")]).write(to: url)
+        try countryDatabase([("198.18.0.0/16", "FR")]).write(to: url)
         bench.second()
         #expect(bench.second().hasSuffix("the kernel drops them"))
         #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))

@@ -176,6 +176,45 @@ struct KernelTests {
         for network in second { #expect(later.contains(network)) }
     }
 
+    @Test("two edges on one kernel have a table each, and neither touches the other's")
+    func twoEdges() throws {
+        let (first, second) = (try TemporaryFolder(), try TemporaryFolder())
+        let one = try BannerProcess()
+        let two = try BannerProcess(in: one.namespace)
+        try one.start(first.descriptor)
+        try two.start(second.descriptor, [.mode(.observe)], table: "rempart-two")
+        try one.tell(order(try ip("198.18.0.7"), .seconds(600)))
+        _ = try one.listing { $0.contains("198.18.0.7") }
+        try two.tell(order(try ip("198.18.0.8"), .seconds(600)))
+        let others = "nft -a list table inet rempart-two"
+        let table = try one.output(of: others) { $0.contains("198.18.0.8") }
+        #expect(table.contains("198.18.0.8 timeout") && !table.contains("198.18.0.7"))
+        // Rules that nobody has made anew keep their handles; each looks at its own once a second.
+        func handles(_ command: String) throws -> [Substring] {
+            try one.inside(command).split(separator: "\n").filter { $0.contains("counter") }.map {
+                $0.drop { $0 != "#" }
+            }
+        }
+        let own = "nft -a list table inet rempart"
+        let before = (try handles(own), try handles(others))
+        #expect(!before.0.isEmpty && !before.1.isEmpty)
+        for number in 1...3 {
+            try one.tell(order(try ip("198.18.1.\(number)"), .seconds(600)))
+            _ = try one.listing { $0.contains("198.18.1.\(number)") }
+            try one.nextSecond()
+            try two.nextSecond()
+        }
+        #expect(try handles(own) == before.0 && handles(others) == before.1)
+        // One that goes with its table takes nothing else.
+        try two.stop()
+        two.end()
+        try two.start(second.descriptor, [.cleanup(true)], table: "rempart-two")
+        try two.stop()
+        let tables = try one.inside("nft list tables")
+        #expect(tables.contains("inet rempart\n") && !tables.contains("rempart-two"))
+        #expect(try one.inside("nft list table inet rempart").contains("198.18.0.7"))
+    }
+
     @Test("the table stays when banner stops, or goes if it is asked to")
     func cleanStop() throws {
         let folder = try TemporaryFolder()

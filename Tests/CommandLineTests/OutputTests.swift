@@ -58,7 +58,7 @@ import Testing
                 + components
                 + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
                 + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
-                + #""barred":[],"warnings":["Look!"]}"#
+                + #""barred":[],"warnings":["Look!"],"health":"good","conditions":[]}"#
         )
         #expect(report.text.hasPrefix("Rempart \(productVersion): ready\n\nWarning: Look!\n"))
         #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
@@ -74,6 +74,27 @@ import Testing
         let more = ControlReply.component(.directory, pid: 1, component, restarts: 0, "")
         let report = StatusReport(rows + [more])
         #expect(report.text.hasPrefix("Rempart \(productVersion): \(name)\n"))
+    }
+
+    @Test("what is worst stands first, then the rest, in text and JSON alike")
+    func conditions() {
+        let database = ControlReply.condition(.directory, Condition(.accounts, "no database"))
+        let address = ControlReply.condition(.supervisor, Condition(.address, "no address"))
+        let degraded = StatusReport(rows + [database, address])
+        #expect(degraded.summary == "degraded: no database (and 1 more)")
+        #expect(
+            degraded.text.hasPrefix(
+                "Rempart \(productVersion): degraded: no database (and 1 more)\n\nAlso: no address\n"))
+        #expect(
+            degraded.json.text.hasSuffix(
+                #""health":"degraded","conditions":["#
+                    + #"{"kind":"accounts","component":"directory","text":"no database"},"#
+                    + #"{"kind":"address","component":"supervisor","text":"no address"}]}"#))
+        let gone = ControlReply.condition(.router, Condition(.noSIP, "no phone is served"))
+        let outage = StatusReport(rows + [gone, database])
+        #expect(outage.summary == "no SIP: no phone is served (and 1 more)")
+        #expect(
+            [StatusReport(rows), degraded, outage].map(\.health.exitCode) == [0, 1, 2])
     }
 
     @Test("a daemon without components is not ready")

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Messages
+internal import SmallDisk
 internal import Sys
 internal import Testing
 
@@ -121,6 +122,92 @@ struct AccountDatabaseTests {
         #expect(database.takeEvents() == [.up("pjsip"), .changed])
         #expect(isFound(database, "2001"))
         #expect(!isFound(database, "1001"))
+    }
+
+    @Test(
+        "a file that is copied over the old one in place is read, though SQLite counts the same changes",
+        arguments: [false, true])
+    func copiedOver(_ keepsTime: Bool) throws {
+        let old = try folder.database("accounts.sqlite", Tables.chanSip)
+        let new = try folder.database(
+            "new.sqlite", Tables.chanSip.replacing("'1001'", with: "'7007'"))
+        let database = database()
+        database.tick(.seconds(0))
+        _ = database.takeEvents()
+        #expect(isFound(database, "1001") && !isFound(database, "7007"))
+        var before = stat()
+        #expect(unsafe stat(old, &before) == 0)
+        let bytes = try folder.read("new.sqlite")
+        // The same length and, in the header, the same number of changes (sqlite.org, "Database File Format").
+        let same = try folder.read("accounts.sqlite")
+        #expect(bytes.count == same.count && bytes[24..<28] == same[24..<28])
+        let raw = unsafe open(old, O_WRONLY | O_TRUNC)
+        #expect(unsafe Glibc.write(raw, bytes, bytes.count) == bytes.count)
+        close(raw)
+        if keepsTime {
+            let times = [before.st_atim, before.st_mtim]
+            #expect(unsafe utimensat(AT_FDCWD, old, times, 0) == 0)
+        }
+        database.tick(.seconds(1))
+        // Its layout is known and not told again.
+        #expect(database.takeEvents() == [.changed])
+        #expect(isFound(database, "7007") && !isFound(database, "1001"))
+        database.tick(.seconds(2))
+        #expect(database.takeEvents().isEmpty)
+        #expect(unsafe unlink(new) == 0)
+    }
+
+    @Test(
+        "WAL without its writer is told with the remedy, and opened within ten seconds of either",
+        .enabled(if: SmallDisk.isPossible, "only root may mount a file system"),
+        arguments: [true, false])
+    func withoutWriter(_ writerComes: Bool) throws {
+        let disk = try SmallDisk(kilobytes: 1024)
+        let path = "\(disk.path)/accounts.sqlite"
+        do {
+            let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 1000)
+            try writer.execute("PRAGMA journal_mode=WAL")
+            try writer.execute(Tables.chanSip)
+        }
+        // As for a process that may write nowhere.
+        try disk.permitWriting(false)
+        let database = AccountDatabase(AccountSettings([.database("sqlite://\(path)")]))
+        for second in 0..<30 { database.tick(.seconds(Int64(second))) }
+        let events = database.takeEvents()
+        guard events.count == 1, case .down(let why) = events[0] else {
+            Issue.record("expected one event, got \(events)")
+            return
+        }
+        #expect(why.contains("is in WAL mode and no program has it open"))
+        #expect(why.contains("start Asterisk") && why.contains("PRAGMA journal_mode=DELETE"))
+        try disk.permitWriting(true)
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 1000)
+        if writerComes {
+            try writer.execute("INSERT INTO sippeers (name, type, host, secret) VALUES ('8', 'friend', 'dynamic', 'x')")
+        } else {
+            try writer.execute("PRAGMA journal_mode=DELETE")
+            try disk.permitWriting(false)
+        }
+        for second in 30..<41 { database.tick(.seconds(Int64(second))) }
+        #expect(database.takeEvents() == [.up("chan_sip"), .changed])
+        #expect(isFound(database, "1001") && isFound(database, "8") == writerComes)
+        #expect(unsafe access("\(path)-shm", F_OK) == (writerComes ? 0 : -1))
+    }
+
+    @Test("who may not read the database is told how its group gives the right, in commands that work anywhere")
+    func rights() {
+        let file = DatabaseRights.Obstacle(
+            path: "/d/a.sqlite", isFolder: false, group: 5060, groupName: "asterisk", mode: 0o100640)
+        #expect(file.advice.contains("echo 'm rempart-db asterisk' > /etc/sysusers.d/rempart-db.conf"))
+        #expect(file.advice.contains("systemd-sysusers") && !file.advice.contains("chmod"))
+        #expect(!file.advice.contains("setfacl"))
+        let closed = DatabaseRights.Obstacle(
+            path: "/d", isFolder: true, group: 5060, groupName: "asterisk", mode: 0o40700)
+        #expect(closed.advice.contains("chmod g+x /d; echo 'm rempart-db asterisk'"))
+        let nameless = DatabaseRights.Obstacle(
+            path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
+        #expect(nameless.advice.contains("the group 5060 of /d"))
+        #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-db"))
     }
 
     @Test("what is no database, no sqlite URL or not set is said and refused")

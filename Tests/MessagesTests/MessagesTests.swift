@@ -133,6 +133,7 @@ private let standing = AccountStanding(
             .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
             .keep(KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)),
             .letGo(ConnectionHandle(.tcp, place: 7)),
+            .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)
@@ -146,6 +147,14 @@ private let standing = AccountStanding(
             guard case .status(let cut) = try ChildMessage(decoding: frame.span) else { return }
             #expect(cut.utf8.count <= 800 && cut.utf8.count > 760)
         }
+    }
+
+    @Test("of many conditions the worst arrive, the worst first")
+    func manyConditions() throws {
+        let all = Condition.Kind.allCases.reversed().map { Condition($0, "\($0)") }
+        let frame = ChildMessage.conditions(all).encoded()
+        guard case .conditions(let found) = try ChildMessage(decoding: frame.span) else { return }
+        #expect(found.map(\.kind) == Array(Condition.Kind.allCases.prefix(Condition.most)))
     }
 
     @Test("a hello of another version is refused by its version")
@@ -193,6 +202,7 @@ private let standing = AccountStanding(
                     account: "alice", direction: .made, peer: "+33", isAnswered: true,
                     isAbroad: true, since: .seconds(1), asterisk: address, phone: address,
                     callID: "a@b")), .standing(standing),
+            .condition(.directory, Condition(.accounts, "no account can authenticate")),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlReply(decoding: frame)
@@ -308,7 +318,7 @@ private let standing = AccountStanding(
         ]
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
-            .begin, .reload, .stop,
+            .table("rempart-two"), .begin, .reload, .stop,
         ]
         for message in with {
             let (frame, passing) = message.encoded()

@@ -180,6 +180,35 @@ import Testing
                 ])
     }
 
+    @Test(
+        "a code that no country has is refused wherever countries are named, with the one that is meant",
+        arguments: [
+            "defence:\n  countries: [FR, UK]", "calls:\n  home: [UK]",
+            "calls:\n  allowed: [FR, UK]",
+            "calls:\n  never: [+881, UK]", "profiles:\n  shop:\n    countries: [UK]",
+        ])
+    func unknownCountry(_ text: String) {
+        let all = faults(shortest + text + "\n")
+        #expect(all.count == 1)
+        #expect(
+            all.first?.hasSuffix("no country has the code `UK`; did you mean `GB`?") == true,
+            "\(all)")
+        #expect(faults(shortest + text.replacing("UK", with: "GB") + "\n") == [])
+        let unlike = faults(shortest + text.replacing("UK", with: "ZZ") + "\n")
+        #expect(unlike.first?.contains("no country has the code `ZZ`; the codes are") == true)
+    }
+
+    @Test("a byte order mark before the first key is no part of it, and moves no place")
+    func byteOrderMark() {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let file = SettingsFile(mark + Array(shortest.utf8))
+        #expect(file.isGood && file.settings == SettingsFile(Array(shortest.utf8)).settings)
+        let wrong = SettingsFile(mark + Array(("colour: red\n" + shortest).utf8))
+        #expect(wrong.diagnostics.map(\.position) == [Position(line: 1, column: 1)])
+        // In another place it is a fault as before.
+        #expect(!SettingsFile(mark + mark + Array(shortest.utf8)).isGood)
+    }
+
     @Test("a frame of every setting is accepted by its reader")
     func frames() throws {
         let text =

@@ -2,7 +2,7 @@
 // the real protocol, confines itself as the real one does, and misbehaves on request.
 //
 // DIAGNOSTICS: as `rempart` it turns lines "domain NAME", "outside URL", "inside URL", "trunk URL" (a
-// trunk's inside) of standard input into frames, and exits with 1 on any other. As a child it does what
+// trunk's inside), "certificate PATH" and "key PATH" of standard input into frames, and exits with 1 on any other. As a child it does what
 // the word in the file "misbehave-ROLE" beside it says.
 internal import Glibc
 internal import Messages
@@ -21,7 +21,12 @@ let (folder, name) = {
 func setting(_ line: Substring) -> Setting? {
     let words = line.split(separator: " ")
     guard words.count == 2 else { return nil }
-    if words[0] == "domain" { return .domain(String(words[1])) }
+    switch words[0] {
+    case "domain": return .domain(String(words[1]))
+    case "certificate": return .certificate(String(words[1]))
+    case "key": return .key(String(words[1]))
+    default: break
+    }
     let parts = words[1].split(separator: "/", omittingEmptySubsequences: true)
     let transport = Transport.allCases.first { "\($0.name):" == parts[0] }
     guard parts.count == 2, let transport, let address = SocketAddress(parts[1]) else { return nil }
@@ -60,6 +65,10 @@ func misbehaveBeforeReady(_ word: String) {
     switch word {
     case "exit": exit(1)
     case "exit-100": exit(100)
+    case "hang": while true { _ = pause() }
+    case "no-landlock": Forbidden.add(["landlock_create_ruleset"], ENOSYS)
+    case "landlock-forbidden": Forbidden.add(["landlock_restrict_self"], EPERM)
+    case "seccomp-forbidden": Forbidden.addFilters()
     default: break
     }
 }
@@ -68,6 +77,13 @@ func misbehaveWhenReady(_ word: String, _ supervision: Supervision) {
     switch word {
     case "tries": supervision.status(Attempts.outcome())
     case "bad-frame": sendRaw([99])
+    case "writes":
+        let line = Array("a library has something to say\n".utf8)
+        _ = unsafe write(2, line, line.count)
+    case "degraded":
+        supervision.report([
+            Condition(.firewall, "no firewall"), Condition(.accounts, "no accounts"),
+        ])
     case "ready-twice": sendRaw(ChildMessage.ready.encoded())
     case "forbidden-call": _ = unsafe mount("none", "/proc", "proc", 0, nil)
     default: break
@@ -92,6 +108,7 @@ func serve(_ role: Role) throws -> Int32 {
     try poller.add(supervision.raw, Token(kind: 1), .read)
     var answers = ControlAnswers(tokenKind: 2)
     var peers = set.peers.count
+    var refusals = 0
     try Confinement.apply(
         role: role, paths: set.files[.state].map { [.writing($0)] } ?? [],
         journal: supervision.journal)
@@ -105,9 +122,13 @@ func serve(_ role: Role) throws -> Int32 {
             switch notice {
             case .stop where word == "deaf": break
             case .stop: return 0
-            case .reload(let set) where word == "refuse-reload":
+            case .reload where word == "exit-at-reload": return 1
+            case .reload(let set)
+            where word == "refuse-reload" || word == "refuse-once" && refusals == 0:
+                refusals += 1
                 supervision.refused("refused \(set.settings.count) settings")
             case .reload(let set):
+                if word == "uses-half" { supervision.unused("half is not used") }
                 supervision.status(statusLine(set))
                 supervision.ready()
             case .peer:

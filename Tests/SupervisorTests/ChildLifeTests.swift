@@ -1,4 +1,4 @@
-import Glibc
+import Messages
 import Sys
 import Testing
 
@@ -9,7 +9,7 @@ private func second(_ count: Int64) -> Milliseconds { .seconds(count) }
 
 /// A life that has come into a state by the shortest way.
 private func life(in state: ChildState) -> ChildLife {
-    var life = ChildLife(at: second(0))
+    var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
     func run(_ events: ChildEvent...) {
         for event in events { _ = life.handle(event, at: second(0)) }
     }
@@ -21,7 +21,6 @@ private func life(in state: ChildState) -> ChildLife {
     case .reloading: run(.deadline, .hello, .ready, .reload)
     case .leaving: run(.deadline, .hello, .ready, .leaving)
     case .restarting: run(.deadline, .hello, .ready, .restart)
-    case .dying: run(.deadline, .hello, .ready, .deadline)
     case .killed: run(.deadline, .hello, .ready, .broken("x"))
     case .stopping: run(.deadline, .hello, .ready, .stop)
     case .held: run(.deadline, .exited(100))
@@ -47,7 +46,7 @@ private func outline(_ action: ChildAction) -> String {
     case .sendReload: "send"
     case .keepOld: "keep"
     case .tellStop: "tell"
-    case .kill(let signal, _): signal == SIGABRT ? "abort" : "kill"
+    case .kill: "kill"
     case .gone: "gone"
     }
 }
@@ -78,7 +77,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("kill", .killed), ("kill", .killed), ("-", .ready), ("note", .ready),
                 ("kill", .killed), ("-", .leaving), ("kill", .killed), ("start", .greeting),
-                ("hold", .held), ("abort", .dying), ("send", .reloading), ("tell", .restarting),
+                ("hold", .held), ("kill", .killed), ("send", .reloading), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -87,7 +86,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("kill", .killed), ("serve", .ready), ("-", .reloading), ("note", .reloading),
                 ("keep", .ready), ("-", .leaving), ("kill", .killed), ("start", .greeting),
-                ("hold", .held), ("abort", .dying), ("-", .reloading), ("tell", .restarting),
+                ("hold", .held), ("kill", .killed), ("-", .reloading), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -107,14 +106,6 @@ private func outline(_ action: ChildAction) -> String {
                 ("-", .restarting), ("-", .restarting), ("-", .restarting), ("start", .greeting),
                 ("start", .greeting), ("kill", .restarting), ("-", .restarting),
                 ("-", .restarting), ("-", .stopping),
-            ]
-        ),
-        (
-            .dying,
-            [
-                ("-", .dying), ("-", .dying), ("-", .dying), ("-", .dying), ("-", .dying),
-                ("-", .dying), ("-", .dying), ("start", .greeting), ("hold", .held),
-                ("kill", .killed), ("-", .dying), ("-", .dying), ("kill", .stopping),
             ]
         ),
         (
@@ -172,7 +163,7 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("a child that dies before it is ready waits 1 s, 2 s, 4 s, and so on to 60 s")
     func backsOff() {
-        var life = ChildLife(at: second(0))
+        var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
         var waits: [Int64] = []
         for _ in 0..<8 {
             #expect(life.handle(.deadline, at: second(0)) == .start)
@@ -200,7 +191,7 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("a minute of service makes earlier failures forgotten")
     func forgets() {
-        var life = ChildLife(at: second(0))
+        var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
         for _ in 0..<5 {
             _ = life.handle(.deadline, at: second(0))
             _ = life.handle(.exited(1), at: second(0))
@@ -219,18 +210,47 @@ private func outline(_ action: ChildAction) -> String {
         #expect(life.handle(.reload, at: second(5)) == .start)
     }
 
-    @Test("each heartbeat gives 10 s more, and a missed one ends in SIGABRT, then SIGKILL")
+    @Test("each heartbeat gives a limit more, and a missed one is the end at once")
     func heartbeat() {
         var life = life(in: .ready)
-        #expect(life.deadline == second(10))
-        _ = life.handle(.watchdog, at: second(7))
-        #expect(life.deadline == second(17))
-        #expect(outline(life.handle(.deadline, at: second(17))) == "abort")
-        #expect(life.deadline == second(18))
-        #expect(outline(life.handle(.deadline, at: second(18))) == "kill")
+        #expect(life.deadline == Milliseconds(2500))
+        _ = life.handle(.watchdog, at: second(2))
+        #expect(life.deadline == Milliseconds(4500))
+        #expect(
+            life.handle(.deadline, at: Milliseconds(4500))
+                == .kill("gave no heartbeat for 2.5 s"))
+        #expect(life.deadline == Milliseconds(14_500))
         #expect(life.isInHand)
-        _ = life.handle(.deadline, at: second(28))
+        _ = life.handle(.deadline, at: Milliseconds(14_500))
         #expect(!life.isInHand)
+    }
+
+    @Test("a child that serves is given its time anew when the supervisor stood still, no other")
+    func excused() {
+        var ready = life(in: .ready)
+        ready.excuse(second(60))
+        #expect(ready.deadline == Milliseconds(62_500))
+        var starting = life(in: .starting)
+        let limit = starting.deadline
+        starting.excuse(second(30))
+        #expect(starting.deadline == limit)
+    }
+
+    @Test("who takes a reload may be silent for longer, and no longer than that")
+    func slowReload() {
+        var life = life(in: .reloading)
+        #expect(life.deadline == second(10))
+        #expect(life.handle(.ready, at: second(9)) == .serve)
+        #expect(life.deadline == Milliseconds(11_500))
+    }
+
+    @Test("who waits for a disk or the firewall has more time than who serves SIP")
+    func limits() {
+        let limits = Role.children.map { ChildLife.heartbeatLimit(of: $0) }
+        #expect(ChildLife.heartbeatLimit(of: .router) == limits.min())
+        #expect(ChildLife.heartbeatLimit(of: .directory) == limits.max())
+        // A heartbeat leaves once a second: with the start of the next one it is less than three.
+        #expect(ChildLife.heartbeatLimit(of: .router) < Milliseconds(2600))
     }
 
     @Test("a reload that comes while a child starts is sent as soon as it is ready")

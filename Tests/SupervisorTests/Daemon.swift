@@ -17,9 +17,12 @@ final class Daemon {
 
     /// A daemon for settings of the stand-in's form.
     ///
-    /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there.
+    /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there, `inside`
+    /// is a command that runs the rest of its words, as root: the daemon is nobody's all the same.
+    /// `prepare` gets the folder before the daemon starts.
     init(
-        _ settings: String, misbehaviours: [Role: String] = [:], environment: [String] = []
+        _ settings: String, misbehaviours: [Role: String] = [:], environment: [String] = [],
+        inside: [String] = [], prepare: (String) throws -> Void = { _ in }
     ) throws {
         folder = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
         #expect(unsafe mkdir(folder, 0o755) == 0)
@@ -37,12 +40,17 @@ final class Daemon {
         // Tests may run as root; the daemon then runs as nobody, for its users need not exist.
         let nobody = geteuid() == 0 ? User(named: "nobody") : nil
         if let nobody { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
+        try prepare(folder)
+        var command = inside
+        if !inside.isEmpty { command += ["setpriv", "--reuid=nobody", "--clear-groups"] }
+        command += ["env"] + environment
+        command += [
+            "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
+            "\(folder)/state", "--runtime", "\(folder)/run",
+        ]
         pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
-            "env",
-            environment + [
-                "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
-                "\(folder)/state", "--runtime", "\(folder)/run",
-            ], user: nobody, descriptors: [nil, nil, pipe.writing.raw, nil])
+            command[0], Array(command.dropFirst()), user: inside.isEmpty ? nobody : nil,
+            descriptors: [nil, nil, pipe.writing.raw, nil])
     }
 
     deinit {
@@ -53,11 +61,12 @@ final class Daemon {
         _ = try? Self.run("/bin/rm", ["-rf", folder])
     }
 
-    /// Waits until a text stands in what the daemon has written, from `after` on; false after 20 s.
-    func says(_ wanted: String, times: Int = 1) -> Bool {
-        let end = Clock.monotonic + .seconds(20)
+    /// Waits until a text stands in what the daemon has written, in so many lines; false after `limit`.
+    func says(_ wanted: String, times: Int = 1, within limit: Milliseconds = .seconds(20)) -> Bool {
+        let end = Clock.monotonic + limit
         while Self.count(wanted, in: text) < times {
-            guard Clock.monotonic < end, wait(for: output.raw) else { return false }
+            guard Clock.monotonic < end else { return false }
+            guard wait(for: output.raw) else { continue }
             var buffer = [UInt8](repeating: 0, count: 4096)
             guard case .moved(let count) = Stream.read(output.raw, into: &buffer, at: 0) else {
                 return Self.count(wanted, in: text) >= times
@@ -122,12 +131,34 @@ final class Daemon {
         return true
     }
 
+    /// Asks until the components' rows, and what is wrong, are as wanted; false after `limit`.
+    func comes(
+        within limit: Milliseconds = .seconds(20), _ isAsWanted: ([ControlReply]) -> Bool
+    ) throws -> Bool {
+        let end = Clock.monotonic + limit
+        while !isAsWanted(try ask(.status)) {
+            guard Clock.monotonic < end else { return false }
+            _ = usleep(20_000)
+        }
+        return true
+    }
+
+    /// What is wrong, the worst first.
+    func conditions() throws -> [Condition] { Self.conditions(try ask(.status)) }
+
+    /// What the rows of an answer say is wrong.
+    static func conditions(_ rows: [ControlReply]) -> [Condition] {
+        rows.compactMap { row in
+            if case .condition(_, let condition) = row { condition } else { nil }
+        }
+    }
+
     /// Replaces the settings file.
     func rewrite(_ settings: String) throws { try Self.write(settings, to: "\(folder)/settings") }
 
     private func wait(for raw: Int32) -> Bool {
         var wanted = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&wanted, 1, 20_000) > 0
+        return unsafe poll(&wanted, 1, 1000) > 0
     }
 
     private static func count(_ wanted: String, in text: String) -> Int {
@@ -142,7 +173,8 @@ final class Daemon {
         #expect(unsafe Glibc.write(file.raw, bytes, bytes.count) == bytes.count)
     }
 
-    private static func copy(_ from: String, to: String) throws {
+    /// Copies a program.
+    static func copy(_ from: String, to: String) throws {
         #expect(try run("/bin/cp", ["-p", from, to]) == 0)
     }
 

@@ -1,4 +1,6 @@
 import Glibc
+import Messages
+import SmallDisk
 import Sys
 import Testing
 
@@ -64,5 +66,64 @@ import Testing
         try write(secret)
         #expect(throws: StartFailure.self) { try StateFolder(path, users: [:]) }
         #expect(try kept() == secret)
+    }
+}
+
+@Suite(.enabled(if: SmallDisk.isPossible, "only root may mount a file system"))
+struct FullStateFolderTests {
+    private let nobody = User(named: "nobody")
+
+    private var users: [Role: User] {
+        nobody.map { [.directory: $0, .banner: $0] } ?? [:]
+    }
+
+    @Test("a folder that was made is used on a disk that takes nothing more", arguments: [true, false])
+    func used(_ isFull: Bool) throws {
+        let disk = try SmallDisk(kilobytes: 64)
+        let path = try disk.folder("state")
+        let first = try StateFolder(path, users: users)
+        #expect(first.troubles.isEmpty && first.secretTrouble == nil)
+        if isFull { try disk.fill() } else { try disk.permitWriting(false) }
+        let second = try StateFolder(path, users: users)
+        #expect(second.secret == first.secret && second.troubles.isEmpty)
+        #expect(second.folder(for: .directory) != nil && second.folder(for: .banner) != nil)
+    }
+
+    @Test("a secret that finds no room is told, and written once there is some")
+    func secret() throws {
+        let disk = try SmallDisk(kilobytes: 64)
+        let path = try disk.folder("state")
+        try disk.fill()
+        var state = try StateFolder(path, users: users)
+        #expect(state.secret.count == 72 && state.secretTrouble != nil)
+        #expect(state.troubles.contains { $0.contains("secret cannot be written") })
+        #expect(state.troubles.allSatisfy { !$0.contains("--state") })
+        let early = state.keepSecret()
+        #expect(!early)
+        disk.free()
+        let late = state.keepSecret()
+        #expect(late)
+        #expect(try StateFolder(path, users: users).secret == state.secret)
+    }
+
+    @Test("what cannot be made where nothing may be written is told, and the rest is used")
+    func readOnly() throws {
+        let disk = try SmallDisk(kilobytes: 64)
+        let path = try disk.folder("state")
+        try disk.permitWriting(false)
+        let state = try StateFolder(path, users: users)
+        #expect(state.folder(for: .banner) == nil && state.secret.count == 72)
+        #expect(state.troubles.count == 3)
+        #expect(state.troubles.contains { $0.contains("/banner cannot be made: Read-only file system") })
+    }
+
+    @Test("a state folder that is not there and cannot be made says to make room")
+    func missing() throws {
+        let disk = try SmallDisk(kilobytes: 64)
+        try disk.permitWriting(false)
+        let error = #expect(throws: StartFailure.self) {
+            _ = try StateFolder("\(disk.path)/state", users: users)
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("make room for it, or choose another"))
     }
 }

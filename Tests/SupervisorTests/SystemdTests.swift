@@ -138,11 +138,11 @@ private final class Listener {
         #expect(result == 0)
     }
 
-    /// Waits for a notification that begins with a text; false when none comes within 20 s.
-    func hears(_ wanted: String) -> Bool {
+    /// Waits for a notification that begins with a text; false when none comes for so many seconds.
+    func hears(_ wanted: String, within seconds: Int32 = 20) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         var ready = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
-        while unsafe poll(&ready, 1, 20_000) > 0 {
+        while unsafe poll(&ready, 1, 1000 * seconds) > 0 {
             guard case .moved(let count) = Stream.read(socket.raw, into: &buffer, at: 0) else {
                 return false
             }
@@ -150,11 +150,6 @@ private final class Listener {
             if heard.last?.hasPrefix(wanted) == true { return true }
         }
         return false
-    }
-
-    /// Whether a notification that begins with a text has come before the end of the daemon.
-    func hasHeard(_ wanted: String) -> Bool {
-        hears("STOPPING=1") && heard.contains { $0.hasPrefix(wanted) }
     }
 }
 
@@ -176,15 +171,50 @@ private final class Listener {
         #expect(daemon.exitCode() == 0)
     }
 
-    @Test("nobody is told that the daemon is ready while a component is not")
-    func notReady() throws {
+    @Test("a component that cannot use its settings, or fails, keeps nobody waiting")
+    func degraded() throws {
+        for word in ["exit-100", "exit"] {
+            let systemd = try Listener()
+            let daemon = try Daemon(
+                "domain example.com\n", misbehaviours: [.directory: word],
+                environment: ["NOTIFY_SOCKET=@\(systemd.name)"])
+            #expect(
+                systemd.hears(
+                    "STATUS=Serving 1 domain, degraded: no account can authenticate, for directory"),
+                "\(daemon.log)")
+            #expect(systemd.hears("READY=1"))
+            daemon.signal(SIGTERM)
+            #expect(daemon.exitCode() == 0)
+        }
+    }
+
+    @Test(
+        "a component that hangs at its start, and sip-router that fails, do not keep READY=1 away for long",
+        arguments: [(Role.banner, "hang"), (.router, "exit")])
+    func bounded(_ role: Role, _ word: String) throws {
         let systemd = try Listener()
         let daemon = try Daemon(
-            "domain example.com\n", misbehaviours: [.directory: "exit-100"],
+            "domain example.com\n", misbehaviours: [role: word],
             environment: ["NOTIFY_SOCKET=@\(systemd.name)"])
-        #expect(systemd.hears("STATUS=Starting; waiting for directory"), "\(daemon.log)")
-        daemon.signal(SIGTERM)
-        #expect(daemon.exitCode() == 0)
-        #expect(!systemd.hasHeard("READY=1"))
+        // Promised after 20 s; systemd would end the whole after 90.
+        #expect(systemd.hears("READY=1", within: 80), "\(daemon.log)")
+        let noSIP = Daemon.conditions(try daemon.ask(.status)).first?.kind == .noSIP
+        #expect(noSIP == (role == .router))
+    }
+
+    @Test("an exit that another try does not mend is one that systemd does not try again")
+    func exits() throws {
+        let lines = try read("rempart.service").split(separator: "\n")
+        let prevented = lines.first { $0.hasPrefix("RestartPreventExitStatus=") } ?? ""
+        #expect(prevented.split(separator: "=")[1].split(separator: " ") == ["2", "78"])
+        // Or systemctl start would fail after some tries, whatever was corrected.
+        #expect(lines.contains("StartLimitIntervalSec=0"))
+        #expect(StartFailure("a port is taken").exitCode == 1)
+        do {
+            _ = try Spawner(folder: "/usr/bin", isRoot: true).user("rempart-no-such-user")
+            Issue.record("a user that is missing was found")
+        } catch {
+            #expect(error.exitCode == 78)
+        }
     }
 }

@@ -48,28 +48,71 @@ struct IdentityTests {
         #expect(refused.reason.contains("put that one first"))
     }
 
-    @Test("a certificate that issued nothing before it is refused")
-    func stranger() throws {
-        let server = TestIdentity("sip.example.com")
-        let refused = try #require(
-            refusal(server.pem + TestIdentity("stranger").pem, server.keyPEM))
-        #expect(refused.reason.contains("certificate 2 (CN=stranger) did not issue"))
+    private func identity(_ certificate: [UInt8], _ owner: TestIdentity) throws -> Identity {
+        try Identity(certificate: certificate, key: owner.keyPEM, at: now)
     }
 
-    @Test("an expired certificate is refused with its date")
-    func expired() throws {
-        let server = TestIdentity("sip.example.com", life: -3600)
+    @Test("a certificate that leads nowhere is not sent, and said; the server's own twice is sent once")
+    func surplus() throws {
+        let authority = TestIdentity("authority")
+        let server = TestIdentity("sip.example.com", issuer: authority)
+        let stranger = TestIdentity("stranger")
+        let odd = try identity(server.pem + stranger.pem + authority.pem, server)
+        #expect(odd.chain.map(\.subject) == ["CN=sip.example.com", "CN=authority"])
+        #expect(odd.warnings.count == 1)
+        #expect(odd.warnings.first?.contains("certificate 2 of the file (CN=stranger) is not sent") == true)
+        let twice = try identity(server.pem + server.pem + authority.pem + authority.pem, server)
+        #expect(try TLSContext(twice).chainLength == 2 && twice.warnings.isEmpty)
+    }
+
+    @Test("a chain is followed through the file in whatever order its issuers stand")
+    func anyOrder() throws {
+        let root = TestIdentity("root")
+        let authority = TestIdentity("authority", issuer: root)
+        let server = TestIdentity("sip.example.com", issuer: authority)
+        let found = try identity(server.pem + root.pem + authority.pem, server)
+        #expect(found.chain.map(\.subject) == ["CN=sip.example.com", "CN=authority", "CN=root"])
+        #expect(found.warnings.isEmpty)
+    }
+
+    @Test("a surplus cross-signed root that has expired refuses nothing; the good one is sent", arguments: [true, false])
+    func crossSigned(_ hasOther: Bool) throws {
+        let oldRoot = TestIdentity("old root")
+        let root = TestIdentity("root")
+        let cross = TestIdentity("root", issuer: oldRoot, life: -3600, sharing: root)
+        let authority = TestIdentity("authority", issuer: root)
+        let server = TestIdentity("sip.example.com", issuer: authority)
+        let rest = hasOther ? root.pem : []
+        let found = try identity(server.pem + authority.pem + cross.pem + rest, server)
+        #expect(found.chain.count == 3)
+        #expect((found.chain[2].left(at: now) > Milliseconds(0)) == hasOther)
+        #expect(found.warnings.count == 1)
+        #expect(found.warnings.first?.contains("certificate 3 of the file (CN=root)") == true)
+        #expect(found.warnings.first?.contains("expired on 20") == true)
+        _ = try TLSContext(found)
+    }
+
+    @Test("dates refuse no certificate", arguments: [(-3600, -172_800), (90 * 86_400, 86_400)])
+    func dates(_ life: Int, _ begins: Int) throws {
+        let server = TestIdentity("sip.example.com", life: life, begins: begins)
+        #expect(refusal(server.pem, server.keyPEM) == nil)
+    }
+
+    @Test("a key that is too short for TLS is refused in words that say what to have issued")
+    func shortKey() throws {
+        let server = TestIdentity("sip.example.com", bits: 1024)
         let refused = try #require(refusal(server.pem, server.keyPEM))
         #expect(refused.setting == "tls.certificate")
-        #expect(refused.reason.contains("expired on 20"))
+        #expect(refused.reason.contains("RSA, 1024 bits") && refused.reason.contains("2048 bits"))
     }
 
-    @Test("an expired certificate further up the chain is named by its place")
-    func expiredAuthority() throws {
-        let authority = TestIdentity("authority", life: -3600)
+    @Test("an authority's key that is too short is left out, and said")
+    func shortAuthority() throws {
+        let authority = TestIdentity("authority", bits: 1024)
         let server = TestIdentity("sip.example.com", issuer: authority)
-        let refused = try #require(refusal(server.pem + authority.pem, server.keyPEM))
-        #expect(refused.reason.contains("certificate 2 (CN=authority) expired on"))
+        let context = try TLSContext(try identity(server.pem + authority.pem, server))
+        #expect(context.warnings.count == 1)
+        #expect(context.warnings.first?.contains("CN=authority is not sent: its key (RSA, 1024 bits)") == true)
     }
 
     @Test("a key behind a passphrase is refused without asking for it")

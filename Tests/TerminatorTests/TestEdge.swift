@@ -3,6 +3,7 @@
 import COpenSSL
 import Journal
 import Messages
+import Privsep
 import Reactor
 import Sys
 import Testing
@@ -169,6 +170,8 @@ final class TestClient {
 /// A clock that a test moves.
 final class TestClock {
     var now = Milliseconds(1_000_000)
+    /// Since 1970.
+    var wall = Clock.sinceEpoch
 }
 
 /// A terminator at a loopback port, its router, and its journal.
@@ -182,8 +185,12 @@ final class TestEdge {
 
     static let listenerIndex: UInt8 = 3
 
-    init(limits: Limits = Limits()) throws {
-        identity = TestIdentity("sip.example.com")
+    /// An edge that shows a certificate, at first, unless it is to have none that can be used.
+    init(
+        limits: Limits = Limits(), _ identity: TestIdentity = TestIdentity("sip.example.com"),
+        isUsable: Bool = true
+    ) throws {
+        self.identity = identity
         let socket = try Socket.bound(
             .stream, to: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
         address = try Socket.localAddress(socket.raw)
@@ -193,9 +200,8 @@ final class TestEdge {
         self.journal = reader
         let clock = clock
         terminator = try Terminator(
-            listeners: [(listener, socket)], context: try identity.context(), journal: journal,
-            limits: limits,
-            clock: { clock.now })
+            listeners: [(listener, socket)], context: isUsable ? try identity.context() : nil,
+            journal: journal, limits: limits, clock: { clock.now }, wallClock: { clock.wall })
         let (router, theirs) = try TestRouter.make()
         self.router = router
         terminator.attach(theirs)
@@ -217,6 +223,37 @@ final class TestEdge {
     }
 
     struct TestTimeout: Error {}
+
+    /// Lets days pass, in as many turns as there are.
+    func pass(days: Int64) {
+        for _ in 0..<days {
+            clock.now = clock.now + .seconds(86_400)
+            clock.wall = clock.wall + .seconds(86_400)
+            _ = terminator.turn(longest: Milliseconds(0))
+        }
+    }
+
+    /// Reloads these files; why they are not used, if so.
+    func reload(_ certificate: [UInt8]?, _ key: [UInt8]?) throws -> String? {
+        var set = StartSet()
+        set.files[.certificate] = try certificate.map(Self.file)
+        set.files[.key] = try key.map(Self.file)
+        return terminator.take(set)
+    }
+
+    /// A file of these bytes, as the supervisor opens it.
+    static func file(_ bytes: [UInt8]) throws -> Descriptor {
+        let pipe = try Stream.pipe()
+        #expect(Stream.write(pipe.writing.raw, bytes.span) == .moved(bytes.count))
+        return pipe.reading
+    }
+
+    /// The records written since that have a text in them; the others are forgotten.
+    func records(_ text: String) -> [String] {
+        var records: [String] = []
+        while let record = journal.next() { records.append(record) }
+        return records.filter { $0.contains(text) }
+    }
 
     /// The next frame to the router.
     func nextFrame() throws -> RouterFrame { try wait("a frame") { router.next() } }

@@ -12,12 +12,22 @@ final class TestIdentity {
     private let name: String
     private let certificate: OpaquePointer
 
-    /// A key and its certificate, signed by an issuer or by itself; the life is in seconds from now.
-    init(_ name: String, issuer: TestIdentity? = nil, life: Int = 86_400) {
+    /// A key and its certificate, signed by an issuer or by itself; its life is in seconds from now.
+    ///
+    /// `sharing` has the same key as another one, as a cross-signed certificate has; `bits` makes an RSA key.
+    init(
+        _ name: String, issuer: TestIdentity? = nil, life: Int = 90 * 86_400, begins: Int = -172_800,
+        sharing: TestIdentity? = nil, bits: Int32? = nil
+    ) {
         self.name = name
-        unsafe key = Self.makeKey()
+        if let sharing {
+            unsafe EVP_PKEY_up_ref(sharing.key)
+            unsafe key = unsafe sharing.key
+        } else {
+            unsafe key = Self.makeKey(bits)
+        }
         unsafe certificate = Self.makeCertificate(
-            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, life)
+            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life)
     }
 
     deinit {
@@ -25,11 +35,16 @@ final class TestIdentity {
         unsafe EVP_PKEY_free(key)
     }
 
-    private static func makeKey() -> OpaquePointer {
-        guard let making = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil) else { fatalError() }
+    private static func makeKey(_ bits: Int32?) -> OpaquePointer {
+        let kind = bits == nil ? EVP_PKEY_EC : EVP_PKEY_RSA
+        guard let making = unsafe EVP_PKEY_CTX_new_id(kind, nil) else { fatalError() }
         defer { unsafe EVP_PKEY_CTX_free(making) }
         unsafe EVP_PKEY_keygen_init(making)
-        unsafe EVP_PKEY_CTX_set_ec_paramgen_curve_nid(making, NID_X9_62_prime256v1)
+        if let bits {
+            unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(making, bits)
+        } else {
+            unsafe EVP_PKEY_CTX_set_ec_paramgen_curve_nid(making, NID_X9_62_prime256v1)
+        }
         var key: OpaquePointer?
         unsafe EVP_PKEY_keygen(making, &key)
         guard let key = unsafe key else { fatalError("no key") }
@@ -38,12 +53,12 @@ final class TestIdentity {
 
     private static func makeCertificate(
         _ name: String, _ key: OpaquePointer, issuerName: String, issuerKey: OpaquePointer,
-        _ life: Int
+        _ begins: Int, _ life: Int
     ) -> OpaquePointer {
         guard let certificate = unsafe X509_new() else { fatalError("no certificate") }
         unsafe X509_set_version(certificate, 2)
         unsafe ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1)
-        unsafe X509_gmtime_adj(X509_getm_notBefore(certificate), -172_800)
+        unsafe X509_gmtime_adj(X509_getm_notBefore(certificate), begins)
         unsafe X509_gmtime_adj(X509_getm_notAfter(certificate), life)
         unsafe X509_set_pubkey(certificate, key)
         unsafe setName(X509_get_subject_name(certificate), name)

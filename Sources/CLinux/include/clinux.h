@@ -23,8 +23,11 @@ struct clinux_address {
 
 enum clinux_kind { CLINUX_DATAGRAM = 1, CLINUX_STREAM = 2 };
 
-// A bound, non-blocking, close-on-exec socket; a stream socket listens.
-int clinux_bind(enum clinux_kind kind, const struct clinux_address *address);
+// A bound, non-blocking, close-on-exec socket; a stream socket listens. With `absent`, the address need
+// not be on this machine (IP_FREEBIND): the socket serves once it is.
+int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int absent);
+// Whether the address is one of this machine's (1) or not (0).
+int clinux_is_local(const struct clinux_address *address);
 // A stream socket whose connection to the address has been started, without waiting for it.
 int clinux_connect(const struct clinux_address *from, const struct clinux_address *to);
 // The pending error of a socket (SO_ERROR), as -errno; 0 when connected.
@@ -144,7 +147,8 @@ int clinux_has_net_admin(void);
 
 // --- confinement (confine.c)
 
-// The version of Landlock, 0 for none.
+// The version of Landlock; -ENOSYS or -EOPNOTSUPP where the kernel has none, another -errno where it is
+// refused.
 int clinux_landlock_version(void);
 // A ruleset that denies every file, and new TCP sockets; close it after it is enforced.
 int clinux_landlock_create(void);

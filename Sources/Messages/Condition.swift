@@ -1,0 +1,82 @@
+internal import Wire
+
+/// Something that is wrong now, with a component or with the edge as a whole, and lasts until it is mended.
+///
+/// A component tells all of its own by `ChildMessage.conditions`, whenever they change; the supervisor adds
+/// what it sees itself. The worst of all is what systemd's status line and `rempart status` begin with.
+package struct Condition: Equatable, Sendable {
+    /// What kind of thing is wrong; a smaller number is worse.
+    package enum Kind: UInt8, CaseIterable, Sendable {
+        /// No phone is served at all.
+        case noSIP = 10
+        /// The accounts cannot be read: who is not known already cannot register or call.
+        case accounts = 20
+        /// No Asterisk answers: no call goes through.
+        case noAsterisk = 30
+        /// An Asterisk does not answer, another one does.
+        case asterisk = 35
+        /// Bindings or bans are not kept over a restart.
+        case state = 40
+        /// A certificate cannot be used, has expired, or is about to.
+        case certificate = 50
+        /// An address of the settings is not on this machine.
+        case address = 60
+        /// A component does not serve.
+        case component = 70
+        /// The settings file was refused at the last reload: the next start would refuse it too.
+        case settings = 80
+        /// Something has run out: descriptors, memory, room in a table.
+        case resources = 90
+        /// The kernel does not enforce bans or limits that it should.
+        case firewall = 100
+
+        /// The word for it, in JSON and for filters.
+        package var name: String {
+            switch self {
+            case .noSIP: "no-sip"
+            case .accounts: "accounts"
+            case .noAsterisk: "no-asterisk"
+            case .asterisk: "asterisk"
+            case .state: "state"
+            case .certificate: "certificate"
+            case .address: "address"
+            case .component: "component"
+            case .settings: "settings"
+            case .resources: "resources"
+            case .firewall: "firewall"
+            }
+        }
+    }
+
+    /// What kind of thing is wrong.
+    package let kind: Kind
+    /// What is wrong and what to do about it: one line, of which at most 400 bytes arrive.
+    package let text: String
+
+    /// A condition of a kind, in words that begin without a capital.
+    package init(_ kind: Kind, _ text: String) {
+        self.kind = kind
+        self.text = text
+    }
+
+    /// How many a component may tell of at a time; those beyond are left out, the worst come first.
+    package static let most = 8
+    private static let textLimit = 400
+
+    /// Conditions of these, the worst first, at most `most`.
+    package static func worst(of conditions: [Condition]) -> [Condition] {
+        Array(conditions.sorted { $0.kind.rawValue < $1.kind.rawValue }.prefix(most))
+    }
+
+    /// Writes the kind and the text.
+    func write(to writer: inout WireWriter) {
+        writer.u8(kind.rawValue)
+        writer.string(text, cutTo: Self.textLimit)
+    }
+
+    /// Reads the kind and the text.
+    init(from reader: inout WireReader) throws(WireError) {
+        kind = try reader.choice("condition")
+        text = try reader.string("condition", limit: Self.textLimit)
+    }
+}

@@ -1,0 +1,65 @@
+// What is said about the end of the certificate in use: from two weeks before it on, once a day.
+
+internal import Journal
+internal import Messages
+internal import Sys
+
+/// Whether the certificate in use is near its end or past it, and when that was said last.
+struct CertificateDates {
+    /// What there is to say; empty while the certificate has time.
+    private(set) var words = ""
+    private var nextLook = Milliseconds(0)
+    private var nextRecord = Milliseconds(0)
+
+    /// From when on its end is told.
+    static let notice = Milliseconds.seconds(14 * 86_400)
+    private static let day = Milliseconds.seconds(86_400)
+
+    /// Another certificate is in use: it is looked at with the next `look`.
+    mutating func begin() { self = CertificateDates() }
+
+    /// Looks once a minute; `uptime` never leaps, `now` is since 1970.
+    mutating func look(
+        at certificate: TLSContext, uptime: Milliseconds, now: Milliseconds, _ journal: Journal
+    ) {
+        guard uptime >= nextLook else { return }
+        nextLook = uptime + .seconds(60)
+        let left = certificate.left(at: now)
+        let wait = certificate.wait(at: now)
+        words = Self.words(certificate, left: left, wait: wait)
+        guard !words.isEmpty, uptime >= nextRecord else { return }
+        nextRecord = uptime + Self.day
+        journal.write(
+            .certificateEnds, .warning, words,
+            [
+                (.file, "tls.certificate"), (.seconds, "\(max(left, Milliseconds(0)).seconds)"),
+            ])
+    }
+
+    private static func words(
+        _ certificate: TLSContext, left: Milliseconds, wait: Milliseconds
+    ) -> String {
+        let name = "the certificate \(certificate.subject)"
+        if wait > Milliseconds(0) {
+            return
+                "\(name) is not valid for another \(days(wait)): phones may refuse it; look at this "
+                + "machine's clock"
+        }
+        if left < Milliseconds(0) {
+            return
+                "\(name) ended \(days(Milliseconds(-left.count))) ago, on \(certificate.notAfter): "
+                + "phones that check it do not connect; renew it, then reload"
+        }
+        guard left <= notice else { return "" }
+        return "\(name) ends in \(days(left)), on \(certificate.notAfter); renew it, then reload"
+    }
+
+    /// "9 days", "1 day", "less than a day".
+    private static func days(_ span: Milliseconds) -> String {
+        switch span.seconds / 86_400 {
+        case 0: "less than a day"
+        case 1: "1 day"
+        case let days: "\(days) days"
+        }
+    }
+}

@@ -1,0 +1,215 @@
+import Glibc
+import Messages
+import Sys
+import Testing
+
+@testable import supervisor
+
+/// A loopback address that no other test has, so that any port of it is free.
+private let own = "127.\(Random.word % 250 + 1).\(Random.word % 250).\(Random.word % 250 + 2)"
+
+private let plain = """
+    domain example.com
+    outside udp://\(own):5060
+    inside udp://\(own):5070
+    """
+
+/// Runs a command in a network of its own, with nothing but its loopback.
+private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"]
+
+@Suite(.serialized) struct DegradedTests {
+    @Test("the worst stands first, whoever says it, and goes with the component that said it")
+    func worstFirst() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.banner: "degraded", .directory: "exit"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let found = try daemon.conditions()
+        #expect(found.map(\.kind) == [.accounts, .accounts, .firewall])
+        #expect(
+            try daemon.component(.supervisor).status.hasPrefix(
+                "Serving 1 domain, degraded: no account"))
+        try Daemon.write("", to: "\(daemon.folder)/misbehave-banner")
+        #expect(try daemon.ask(.restart(.banner)) == [.done])
+        #expect(try daemon.conditions().map(\.kind) == [.accounts])
+    }
+
+    @Test("rempart status --check tells good, degraded and no SIP by its exit code, and a daemon that is away")
+    func check() throws {
+        func code(_ daemon: Daemon) throws -> Int32 {
+            let built = try Spawner().folder
+            return try Daemon.run(
+                "\(built)/rempart", ["status", "--check", "--runtime", "\(daemon.folder)/run"])
+        }
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        #expect(try code(daemon) == 0)
+        try Daemon.write("exit-100", to: "\(daemon.folder)/misbehave-banner")
+        _ = try daemon.ask(.restart(.banner))
+        #expect(try code(daemon) == 1)
+        try Daemon.write("exit-100", to: "\(daemon.folder)/misbehave-sip-router")
+        _ = try daemon.ask(.restart(.router))
+        #expect(try code(daemon) == 2)
+        daemon.signal(SIGTERM)
+        #expect(daemon.exitCode() == 0)
+        #expect(try code(daemon) == 3)
+    }
+
+    @Test("a program whose library is missing keeps nobody waiting, and status names the end")
+    func missingLibrary() throws {
+        let daemon = try Daemon(plain) { folder in
+            try Self.breakLibraries("\(folder)/banner")
+        }
+        #expect(daemon.says("ready: Serving 1 domain, degraded: no ban begins or ends"), "\(daemon.log)")
+        #expect(
+            try daemon.conditions().first?.text.contains("after exit code 127") == true)
+    }
+
+    /// Has a program name a library that nobody has.
+    static func breakLibraries(_ path: String) throws {
+        try Daemon.copy("\(try Spawner().folder)/supervisor", to: path)
+        #expect(try Daemon.run("/bin/sed", ["-i", "s/libsystemd[.]so[.]0/libsystemx.so.0/", path]) == 0)
+    }
+
+    // MARK: Reloads
+
+    @Test("a reload of other settings goes through while a component cannot use its own")
+    func reloadBesideHeld() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.terminator: "exit-100"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite(plain + "\ndomain example.org\n")
+        let answer = try daemon.ask(.reload)
+        #expect(answer.last == .done)
+        #expect(answer.contains(.finding(name: "warning", value: "tls-terminator ended before it was ready")))
+        #expect(try daemon.component(.router).status.hasPrefix("settings=4"))
+        try Daemon.write("", to: "\(daemon.folder)/misbehave-tls-terminator")
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.conditions().isEmpty)
+    }
+
+    @Test("a component that ends over new settings, and served before, has them refused for all")
+    func reloadThatBreaks() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.banner: "exit-at-reload"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        try daemon.rewrite(plain + "\ndomain example.org\n")
+        guard case .failed? = try daemon.ask(.reload).last else {
+            Issue.record("the reload was not refused")
+            return
+        }
+        #expect(try daemon.component(.router).status.hasPrefix("settings=3"))
+    }
+
+    @Test("a refusal is told until the next reload that is taken, and no longer")
+    func refusalEnds() throws {
+        let daemon = try Daemon(plain, misbehaviours: [.banner: "refuse-once"])
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let before = try daemon.component(.banner).status
+        guard case .failed? = try daemon.ask(.reload).last else {
+            Issue.record("the reload was not refused")
+            return
+        }
+        #expect(try daemon.component(.banner).status.contains("refused the last reload: refused"))
+        #expect(try daemon.conditions().map(\.kind) == [.settings])
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.component(.banner).status == before)
+        #expect(try daemon.conditions().isEmpty)
+    }
+
+    @Test("a certificate that cannot be read costs TLS alone, at the start and at a reload")
+    func certificate() throws {
+        let settings = plain + "\noutside tls://\(own):5061\ncertificate FOLDER/pem\nkey FOLDER/pem\n"
+        let daemon = try Daemon("domain example.com\n") { folder in
+            try Daemon.write(settings.replacing("FOLDER", with: folder), to: "\(folder)/settings")
+        }
+        #expect(daemon.says("ready: Serving 1 domain, degraded: tls.certificate: "), "\(daemon.log)")
+        #expect(daemon.log.contains("\(daemon.folder)/pem cannot be read (No such file or directory)"))
+        #expect(try daemon.component(.terminator).status.contains("listeners=1 peers=1 files=0"))
+        try Daemon.write("a pair", to: "\(daemon.folder)/pem")
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.conditions().isEmpty)
+        #expect(try daemon.component(.terminator).status.contains("files=2"))
+        // The pair that was in use stays in use, also for a successor.
+        #expect(unsafe unlink("\(daemon.folder)/pem") == 0)
+        #expect(try daemon.ask(.reload) == [.done])
+        #expect(try daemon.ask(.restart(.terminator)) == [.done])
+        #expect(try daemon.conditions().map(\.kind) == [.certificate, .certificate])
+        #expect(try daemon.component(.terminator).status.contains("files=2"))
+    }
+
+    // MARK: Addresses
+
+    @Test("addresses that are not there are bound, told of, and keep nobody from serving")
+    func absent() throws {
+        let daemon = try Daemon(
+            """
+            \(plain)
+            outside udp://192.0.2.1:5060
+            outside tcp://[2001:db8::1]:5060
+            inside udp://192.0.2.9:5070
+            """)
+        #expect(daemon.says("ready: Serving 1 domain, degraded: addresses are not on this machine"))
+        #expect(
+            try daemon.conditions() == [
+                Condition(
+                    .address,
+                    "addresses are not on this machine, and served once they are: 192.0.2.1,"
+                        + " 2001:db8::1, 192.0.2.9")
+            ])
+        #expect(daemon.log.contains("192.0.2.1 of outside is not on this machine"))
+        #expect(daemon.log.contains("192.0.2.9 of inside is not on this machine"))
+        #expect(try daemon.component(.router).status.hasPrefix("settings=6 listeners=5"))
+    }
+
+    @Test("no SIP is told when no outside address is there")
+    func noneThere() throws {
+        let daemon = try Daemon("domain example.com\noutside udp://192.0.2.1:5060\ninside udp://\(own):5070\n")
+        #expect(daemon.says("ready: No SIP: no phone is served, for no address of outside"), "\(daemon.log)")
+    }
+
+    @Test(
+        "an address that comes is served, one that goes is told of, each once",
+        .enabled(if: geteuid() == 0, "a network of its own needs root"))
+    func comesAndGoes() throws {
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let isSix = address.contains(":")
+            let endpoint = isSix ? "[\(address)]:5060" : "\(address):5060"
+            let daemon = try Daemon(
+                "domain a\noutside udp://\(endpoint)\ninside udp://127.0.0.1:5070\n", inside: alone)
+            #expect(daemon.says("ready: No SIP"), "\(daemon.log)")
+            func ip(_ action: String) throws {
+                let rest = isSix ? ["nodad"] : []
+                let code = try Daemon.run(
+                    "/usr/bin/nsenter",
+                    ["-t", "\(daemon.pid)", "-n", "ip", "address", action, address, "dev", "lo"]
+                        + (action == "add" ? rest : []))
+                #expect(code == 0)
+            }
+            for turn in 1...2 {
+                try ip("add")
+                #expect(
+                    daemon.says("\(address) of outside is on this machine", times: turn, within: .seconds(30)),
+                    "\(daemon.log)")
+                #expect(try daemon.conditions().isEmpty)
+                try ip("del")
+                #expect(
+                    daemon.says("\(address) of outside is not on", times: turn + 1, within: .seconds(30)),
+                    "\(daemon.log)")
+                #expect(try daemon.conditions().map(\.kind) == [.noSIP])
+            }
+        }
+    }
+
+    @Test("a socket that systemd hands over twice is surplus to nobody, one of no endpoint is")
+    func handedOverTwice() throws {
+        let address = try #require(SocketAddress("127.0.0.1:0"))
+        let socket = try Socket.bound(.datagram, to: address)
+        let stranger = try Socket.bound(.datagram, to: address)
+        let listener = Listener(
+            index: 0, side: .outside, endpoint: Endpoint(.udp, try Socket.localAddress(socket.raw)))
+        func copy(_ socket: Descriptor) throws -> Descriptor {
+            Descriptor(owning: try SystemError.check(dup(socket.raw), "dup"))
+        }
+        var same = [try copy(socket), try copy(socket)]
+        #expect(try Sockets([listener], taking: &same).surplus == 0)
+        var different = [try copy(socket), try copy(stranger)]
+        #expect(try Sockets([listener], taking: &different).surplus == 1)
+    }
+}
