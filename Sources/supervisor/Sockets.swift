@@ -6,7 +6,7 @@ internal import Sys
 struct Sockets {
     /// Each listener with its socket.
     let bound: [(listener: Listener, socket: Descriptor)]
-    /// How many inherited sockets no setting names.
+    /// How many inherited sockets no setting names; a second descriptor of one that serves is none of them.
     let surplus: Int
 
     /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
@@ -26,7 +26,10 @@ struct Sockets {
             let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
             return place.map { inherited.remove(at: $0) }
         }
-        surplus = inherited.count
+        // With rempart.socket the same sockets come twice: from that unit and from the descriptor store.
+        surplus = inherited.count { socket in
+            !listeners.contains { Self.serves(socket, $0.endpoint) }
+        }
         inherited = []
         var bound: [(listener: Listener, socket: Descriptor)] = []
         for (listener, adopted) in zip(listeners, adopted) {
