@@ -47,14 +47,12 @@ static uint64_t handled(int version) {
 int clinux_landlock_version(void) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
                            LANDLOCK_CREATE_RULESET_VERSION);
-    // EPERM and the like: the kernel has it, and a filter in between refuses it.
-    if (version < 0 && errno != ENOSYS && errno != EOPNOTSUPP) return -errno;
     return version < 1 ? 0 : (int)version;
 }
 
 int clinux_landlock_create(void) {
     int version = clinux_landlock_version();
-    if (version <= 0) return version < 0 ? version : -EOPNOTSUPP;
+    if (version == 0) return -EOPNOTSUPP;
     struct ruleset ruleset = {.files = handled(version)};
     size_t size = sizeof ruleset.files;
     if (version >= 4) {

@@ -49,11 +49,11 @@ package enum Confinement {
     private static func restrictFiles(
         _ role: Role, _ paths: [Path], _ journal: Journal
     ) throws(SystemError) {
-        let version = clinux_landlock_version()
-        guard version > 0 else {
+        guard clinux_landlock_version() > 0 else {
             journal.write(
                 .degraded, .warning,
-                "\(role.name) is not confined to its files: \(whyWithoutLandlock(version))")
+                "\(role.name) is not confined to its files: this kernel has no Landlock "
+                    + "(Linux 5.13 and later have it, when it is listed in the lsm= boot option)")
             return
         }
         let raw = clinux_landlock_create()
@@ -68,18 +68,6 @@ package enum Confinement {
             _ = try SystemError.check(result, "Landlock rule")
         }
         _ = try SystemError.check(clinux_landlock_enforce(ruleset.raw), "Landlock")
-    }
-
-    /// What keeps Landlock from being used: its version is 0 without it, or an error of the call, negative.
-    static func whyWithoutLandlock(_ version: Int32) -> String {
-        if version < 0 {
-            let reason = SystemError("", code: -version).reason
-            return "Landlock is refused (\(reason)) by a filter of system calls outside Rempart: "
-                + "let the container or unit have landlock_create_ruleset, landlock_add_rule and "
-                + "landlock_restrict_self"
-        }
-        return "this kernel has no Landlock "
-            + "(Linux 5.13 and later have it, when it is listed in the lsm= boot option)"
     }
 
     /// What the libraries of a role read by themselves.

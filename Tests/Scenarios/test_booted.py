@@ -81,6 +81,8 @@ def no_outside_address(service: Installed) -> Iterator[Installed]:
 
 def test_an_outside_address_that_comes_later_is_served_when_it_is_there(no_outside_address: Installed) -> None:
     service = no_outside_address
+    # Stopped as a whole: over a restart systemd keeps the sockets, and with them the address.
+    service.machine.do("systemctl", "stop", "rempart")
     starts(service)
     edge = service.machine.network.edge
     command("ip", "-n", edge, "address", "add", f"{EDGE_OUTSIDE}/16", "dev", "outside")
@@ -185,7 +187,7 @@ def test_units_in_any_order_end_with_an_edge_that_serves(service: Installed, ord
 def test_a_hung_router_is_replaced_before_phones_give_up(service: Installed) -> None:
     assert service.register() == 200
     before = service.pid("sip-router")
-    service.machine.do("kill", "-STOP", str(before))
+    service.machine.shell(f"kill -STOP {before}")
     eventually(lambda: service.pid("sip-router") != before, service.story, 9)
     eventually(lambda: service.register("1002") == 200, service.story)
     assert service.phones() == ["1001", "1002"]
@@ -197,15 +199,16 @@ def test_a_killed_supervisor_comes_back_with_its_phones(service: Installed) -> N
     service.machine.do("systemctl", "kill", "--kill-whom=main", "--signal", "KILL", "rempart")
     eventually(lambda: service.unit("MainPID") not in (before, "0"), service.story, SOON)
     service.wait_active()
-    assert service.phones() == ["1001"] and service.unit("NRestarts") == "1"
+    eventually(lambda: service.phones() == ["1001"], service.story)
+    assert service.unit("NRestarts") == "1"
 
 
 # Finding 28.
 
 
 def test_a_filter_that_refuses_landlock_is_told_from_a_kernel_without(service: Installed) -> None:
-    calls = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
-    service.drop_in("rempart.service", f"[Service]\nSystemCallFilter=\nSystemCallFilter=~{calls}:EPERM\n")
+    calls = [f"landlock_{name}:EPERM" for name in ["create_ruleset", "add_rule", "restrict_self"]]
+    service.drop_in("rempart.service", f"[Service]\nSystemCallFilter=\nSystemCallFilter=~{' '.join(calls)}\n")
     starts(service)
     told = [message for message in service.messages("-u", "rempart") if "Landlock" in message]
     assert told and all("refused" in message for message in told), told
@@ -237,5 +240,5 @@ def test_a_machine_that_is_switched_off_and_on_knows_its_phones(service: Install
     machine.power_off()
     machine.boot()
     service.wait_active()
-    assert service.phones() == ["1001"]
+    eventually(lambda: service.phones() == ["1001"], service.story)
     assert machine.run("systemctl", "--failed", "--no-legend").stdout == ""

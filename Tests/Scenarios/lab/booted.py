@@ -86,7 +86,7 @@ class Machine:
     def run(self, *arguments: str, text: str = "", seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
         """Runs a command in it, as root at its console would, with `text` for it to read."""
         return subprocess.run(
-            ["nsenter", f"--target={self.first}", "--all", "--wd=/", *ENVIRONMENT, *arguments],
+            ["nsenter", f"--target={self.first}", "--all", "--wdns=/", *ENVIRONMENT, *arguments],
             input=text,
             text=True,
             stdout=subprocess.PIPE,
