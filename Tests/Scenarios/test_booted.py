@@ -5,20 +5,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from lab.installed import DATABASE, KEY, SETTINGS, Installed
+from lab.installed import DATABASE, KEY, SETTINGS, SOCKETS, Installed
 from lab.namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
 from lab.waiting import eventually
 
 # How long systemd may take for what it does at once.
 SOON = 15
-SOCKETS = f"""[Socket]
-ListenDatagram=
-ListenStream=
-ListenDatagram={EDGE_OUTSIDE}:5060
-ListenStream={EDGE_OUTSIDE}:5060
-ListenStream={EDGE_OUTSIDE}:5061
-ListenDatagram={EDGE_INSIDE}:5060
-"""
 
 
 def starts(service: Installed) -> None:

@@ -80,7 +80,8 @@ import Testing
             ("0.0.0.0", "every address"),
         ])
     func oneHost(_ address: String, _ reason: String) {
-        let told = faults(shortest.replacing("udp://203.0.113.5:5060", with: "udp://\(address):5060"))
+        let endpoint = "\"udp://\(address):5060\""
+        let told = faults(shortest.replacing("udp://203.0.113.5:5060", with: endpoint))
         #expect(told.count == 1)
         #expect(told[0].hasPrefix("2:11: ") && told[0].contains(reason))
     }

@@ -15,6 +15,15 @@ SETTINGS = "/etc/rempart/rempart.yaml"
 CERTIFICATE, KEY = "/etc/rempart/fullchain.pem", "/etc/rempart/privkey.pem"
 DATABASE = "/var/lib/asterisk/realtime.sqlite3"
 PHONE = "198.18.2.31"
+# What `systemctl edit` makes of rempart.socket for these settings.
+SOCKETS = f"""[Socket]
+ListenDatagram=
+ListenStream=
+ListenDatagram={EDGE_OUTSIDE}:5060
+ListenStream={EDGE_OUTSIDE}:5060
+ListenStream={EDGE_OUTSIDE}:5061
+ListenDatagram={EDGE_INSIDE}:5060
+"""
 
 
 class Installed:
@@ -38,10 +47,18 @@ class Installed:
     def _certificate(self, label: str) -> tuple[Path, Path]:
         return make_certificate(self.machine.shared, self.domain, [EDGE_OUTSIDE], label)
 
+    def renew_certificate(self) -> None:
+        """Lays a new certificate in the old one's place, which names renewed.test."""
+        certificate, key = make_certificate(self.machine.shared, "renewed.test", [EDGE_OUTSIDE], "renewed")
+        self._take(certificate, key)
+
+    def _take(self, certificate: Path, key: Path) -> None:
+        self.machine.shell(f"cp {SEEN_SHARED}/{certificate.name} {CERTIFICATE}; cp {SEEN_SHARED}/{key.name} {KEY}")
+
     def take_expired_certificate(self) -> None:
         certificate, key = self._certificate("expired")
         end_certificate(certificate, key)
-        self.machine.shell(f"cp {SEEN_SHARED}/{certificate.name} {CERTIFICATE}; cp {SEEN_SHARED}/{key.name} {KEY}")
+        self._take(certificate, key)
 
     def take_foreign_key(self) -> None:
         """Half a renewal: the key is another certificate's."""
