@@ -34,7 +34,7 @@ class Installed:
         self.domain = domain
         self.accounts = accounts
         self.client = clients_of(machine.network, domain)
-        self.cursor = ""
+        self.marked = 0
         # Debian's Asterisk keeps its database for itself and its group.
         machine.shell("getent passwd asterisk || useradd --system --user-group asterisk")
         make_database(machine.shared / "realtime.sqlite3", CHAN_SIP, accounts.values())
@@ -123,15 +123,20 @@ class Installed:
 
     def mark(self) -> None:
         """What the journal has now is not news any more."""
-        shown = self.machine.do("journalctl", "-q", "-n", "0", "--show-cursor")
-        self.cursor = shown.rpartition("-- cursor: ")[2].strip()
+        newest = self._journal("-n", "1")
+        self.marked = int(newest[0]["__REALTIME_TIMESTAMP"]) if newest else 0
+
+    def _journal(self, *arguments: str) -> list[dict[str, str]]:
+        self.machine.do("journalctl", "--sync")
+        shown = self.machine.do("journalctl", "-q", "-o", "json", *arguments)
+        return [json.loads(line) for line in shown.splitlines()]
 
     def records(self, *matches: str) -> list[dict[str, str]]:
-        """The records since the mark that journalctl finds by these arguments."""
-        self.machine.do("journalctl", "--sync")
-        news = [f"--after-cursor={self.cursor}"] if self.cursor else []
-        shown = self.machine.do("journalctl", "-q", "-o", "json", *news, *matches)
-        return [json.loads(line) for line in shown.splitlines()]
+        """The records since the mark that journalctl finds by these arguments.
+
+        journalctl's own --after-cursor leaves out the first match of all, where the cursor is no match.
+        """
+        return [record for record in self._journal(*matches) if int(record["__REALTIME_TIMESTAMP"]) > self.marked]
 
     def messages(self, *matches: str) -> list[str]:
         return [record["MESSAGE"] for record in self.records(*matches)]
