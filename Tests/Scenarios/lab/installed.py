@@ -116,6 +116,11 @@ class Installed:
     def phones(self) -> list[str]:
         return sorted(phone["account"] for phone in self.rows("phones"))
 
+    def wait_kept(self, account: str) -> None:
+        """Waits until a phone's registration is on the disk, which is so once a second."""
+        kept = ["grep", "-rlF", f"sip:{account}@", "/var/lib/rempart/directory"]
+        eventually(lambda: self.machine.run(*kept).returncode == 0, lambda: f"{account} is kept:\n{self.story()}")
+
     def register(self, account: str = "1001", transport: str = "udp") -> int:
         """The status that a phone gets for its password, 0 for none."""
         with self.client(PHONE, transport) as phone:
