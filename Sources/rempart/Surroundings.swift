@@ -20,37 +20,43 @@ struct Surroundings {
     /// The warnings, in the order of the text.
     func diagnostics(of file: SettingsFile) -> [Diagnostic] {
         let files = Self.files(of: file).compactMap(warning)
-        return (files + file.values.compactMap(addressWarning)).sorted { $0.position < $1.position }
+        let addresses = file.values.flatMap(addressWarnings)
+        return (files + addresses + countryWarning(file)).sorted { $0.position < $1.position }
     }
 
     /// The supervisor opens the TLS files; who reads the others opens them itself.
     private static func files(of file: SettingsFile) -> [NamedFile] {
-        let countries = file.values.first { value in
-            if case .country = value.setting { true } else { false }
-        }
-        var isDatabaseNamed = false
-        var files = file.values.compactMap { value -> NamedFile? in
+        file.values.compactMap { value in
             switch value.setting {
             case .certificate(let path), .key(let path):
                 return NamedFile(path: path, reader: .supervisor, value: value)
             case .database(let url):
                 let path = String(url.dropFirst("sqlite://".count))
                 return NamedFile(path: path, reader: .directory, value: value)
-            case .blockList(let path):
-                return NamedFile(path: path, reader: .banner, value: value)
-            case .geoip(let path):
-                isDatabaseNamed = true
+            case .blockList(let path), .geoip(let path):
                 return NamedFile(path: path, reader: .banner, value: value)
             default: return nil
             }
         }
-        // The place where it is looked for by default matters to those alone who need it.
-        if let countries, !isDatabaseNamed {
-            for case .geoip(let path) in file.settings {
-                files.append(NamedFile(path: path, reader: .banner, value: countries))
-            }
+    }
+
+    /// Countries without a database let everybody in.
+    private func countryWarning(_ file: SettingsFile) -> [Diagnostic] {
+        let countries = file.values.first { value in
+            if case .country = value.setting { true } else { false }
         }
-        return files
+        let isNamed = file.values.contains { value in
+            if case .geoip = value.setting { true } else { false }
+        }
+        let places = UsualPlaces.countryDatabases
+        guard let countries, !isNamed, !places.contains(where: { unsafe access($0, F_OK) == 0 })
+        else { return [] }
+        return [
+            Diagnostic(
+                .warning, at: countries.position,
+                "`\(countries.path)`: there is no country database: name one in defence.geoip, or lay"
+                    + " it at \(places[0])")
+        ]
     }
 
     private func warning(_ file: NamedFile) -> Diagnostic? {
@@ -101,19 +107,20 @@ struct Surroundings {
         return true
     }
 
-    private func addressWarning(_ value: SettingsFile.Value) -> Diagnostic? {
-        guard let endpoint = value.setting?.endpoint else { return nil }
-        let address = endpoint.address.ip
-        func warn(_ message: String) -> Diagnostic {
+    private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
+        guard let address = value.setting?.endpoint?.address.ip else { return [] }
+        var messages: [String] = []
+        if !Self.isOfThisMachine(address) {
+            messages.append("is not an address of this machine now")
+        }
+        if case .outside = value.setting, address.isPrivate {
+            messages.append(
+                "is a private address: only phones of your own networks reach it, and a NAT before"
+                    + " this machine does not help")
+        }
+        return messages.map { message in
             Diagnostic(.warning, at: value.position, "`\(value.path)`: \(address) \(message)")
         }
-        guard Self.isOfThisMachine(address) else {
-            return warn("is not an address of this machine now")
-        }
-        guard case .outside = value.setting, address.isPrivate else { return nil }
-        return warn(
-            "is a private address: only phones of your own networks reach it, and a NAT before this"
-                + " machine does not help")
     }
 
     /// Whether the kernel lets something be bound to an address.

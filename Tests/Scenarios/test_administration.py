@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab.accounts import Account
 from lab.booted import SEEN_CHECKOUT, SEEN_SHARED
-from lab.installed import SETTINGS, SOCKETS, Installed
+from lab.installed import DATABASE, SETTINGS, SOCKETS, Installed
 from lab.rempart import BINARIES, CHECKOUT, COMPONENTS, binaries_folder
 from lab.waiting import eventually
 
@@ -116,6 +116,36 @@ def test_a_changing_command_is_recorded_with_who_gave_it(service: Installed) -> 
     eventually(
         lambda: [record for record in service.records("-u", "rempart") if record.get("REMPART_UID") == "0"], service.story
     )
+
+
+def test_the_check_tells_what_the_machine_lacks_for_good_settings(service: Installed) -> None:
+    machine = service.machine
+    machine.shell(f"cp -a {DATABASE} /home/realtime.sqlite3; touch /etc/blocklist; chmod 0600 /etc/blocklist")
+    text = service.settings(
+        outside="[udp://192.168.3.4:5060]",
+        accounts="{database: 'sqlite:///home/realtime.sqlite3'}",
+        defence="{countries: [FR], blocklists: [/etc/blocklist, /etc/no-such-list]}",
+    )
+    machine.write("/etc/rempart/other.yaml", text)
+    said = machine.do("rempart", "check", "--settings", "/etc/rempart/other.yaml")
+    for told in [
+        "192.168.3.4 is not an address of this machine now",
+        "192.168.3.4 is a private address",
+        "/home/realtime.sqlite3 cannot be seen by the service",
+        "the user rempart-ban may not read /etc/blocklist:",
+        "there is no /etc/no-such-list",
+        "there is no country database",
+    ]:
+        assert told in said, f"{told!r} in:\n{said}"
+    assert "good" in said
+
+
+def test_a_removed_runtime_folder_is_told_from_a_daemon_that_does_not_run(service: Installed) -> None:
+    service.machine.do("rm", "-r", "/run/rempart")
+    said = service.machine.run("rempart", "status")
+    assert said.returncode != 0 and "its folder was removed while it runs" in said.stdout
+    service.machine.do("systemctl", "restart", "rempart")
+    service.machine.do("rempart", "status")
 
 
 def test_an_upgrade_without_strip_changes_programs_and_says_what_to_restart(service: Installed) -> None:

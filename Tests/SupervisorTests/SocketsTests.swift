@@ -14,7 +14,7 @@ import Testing
         return (Listener(index: 0, side: .outside, endpoint: endpoint), socket)
     }
 
-    @Test("a socket that comes twice, from its unit and from the descriptor store, is none too many")
+    @Test("a socket that comes twice, from its unit and from systemd's store, is none too many")
     func twice() throws {
         let (listener, socket) = try served()
         var inherited = [socket, Descriptor(owning: dup(socket.raw))]
