@@ -252,8 +252,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Installed):
+        for name, value in getattr(item, "funcargs", {}).items():
+            if name == "installed":
                 report.sections.append(("the unit and its journal", value.story()))
             edge = value.edge if isinstance(value, Site) else value
             if isinstance(edge, Rempart):

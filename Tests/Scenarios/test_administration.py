@@ -89,6 +89,13 @@ def test_a_reload_succeeds_when_the_settings_are_in_force_and_fails_when_they_ar
     assert service.unit("ActiveState") == "active" and "2 domains" in service.unit("StatusText")
 
 
+def test_monitoring_hears_by_an_exit_code_that_nobody_can_be_asked(service: Installed) -> None:
+    # No Asterisk answers here, so it is not all good.
+    eventually(lambda: service.machine.run("rempart", "status", "--check").returncode == 1, service.story)
+    service.machine.do("systemctl", "stop", "rempart")
+    assert service.machine.run("rempart", "status", "--check").returncode == 3
+
+
 def test_records_are_found_by_unit_process_component_kind_and_field(service: Installed) -> None:
     assert service.register() == 200
     machine = service.machine

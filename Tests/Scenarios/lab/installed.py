@@ -148,4 +148,4 @@ class Installed:
 
     def story(self) -> str:
         """What somebody wants to read when it went wrong."""
-        return self.systemctl("status", "--no-pager", "-n", "0", "rempart") + "\n".join(self.messages("-u", "rempart")[-40:])
+        return self.machine.run("bash", "-c", "systemctl status -n 0 rempart; journalctl -qu rempart -n 40 -o cat").stdout
