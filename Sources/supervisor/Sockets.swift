@@ -6,7 +6,7 @@ internal import Sys
 struct Sockets {
     /// Each listener with its socket.
     let bound: [(listener: Listener, socket: Descriptor)]
-    /// How many inherited sockets no setting names; a second descriptor of one that serves is none of them.
+    /// How many inherited sockets no setting names.
     let surplus: Int
 
     /// How much a socket of datagrams holds while its reader is busy or restarts, in bytes.
@@ -26,7 +26,7 @@ struct Sockets {
             let place = inherited.firstIndex { Self.serves($0, listener.endpoint) }
             return place.map { inherited.remove(at: $0) }
         }
-        // With rempart.socket the same sockets come twice: from that unit and from the descriptor store.
+        // systemd hands over a socket of rempart.socket a second time when it also keeps it for us.
         surplus = inherited.count { socket in
             !listeners.contains { Self.serves(socket, $0.endpoint) }
         }
