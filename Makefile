@@ -7,7 +7,7 @@ export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
 
-.PHONY: build run test lint format bench attack fuzz soak install clean
+.PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer clean
 
 build:
 	scripts/build.sh
@@ -29,5 +29,9 @@ soak:
 	scripts/soak.sh
 install:
 	scripts/install.sh
+uninstall:
+	scripts/uninstall.sh
+newcomer:
+	scripts/newcomer.sh
 clean:
 	rm -rf .build .build-fuzz .build-soak

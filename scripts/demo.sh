@@ -26,6 +26,6 @@ fi
 
 "$here/scripts/install-packages.sh" run
 if [[ -z "${PBX:-}" ]]; then
-    "$here/scripts/asterisk-roots.sh" 22
+    "$here/scripts/roots.sh" 22
 fi
 exec "${run[@]}" /usr/bin/python3 -B "$here/scripts/demo.py"

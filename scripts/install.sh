@@ -1,14 +1,35 @@
 #!/bin/bash
-# Installs the built release: binaries, units, users, folders, the journal's catalogue, a first settings file.
+# Installs the built release: binaries, units, users, the journal's catalogue, documents, a first settings file.
 #
 #   DESTDIR=FOLDER scripts/install.sh      DESTDIR: for packagers; nothing outside it is touched
+#   REMPART_BIN=FOLDER                     the folder with the binaries; .build/release when left out
+#
+# Over a running edge nothing changes until everything is there: each file is laid beside its place under another
+# name, and all are renamed at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 root="${DESTDIR:-}"
-binaries=.build/release
+binaries="${REMPART_BIN:-.build/release}"
 libexec="$root/usr/libexec/rempart"
+documents="$root/usr/share/doc/rempart"
 programs=(rempart supervisor tls-terminator sip-router directory banner)
+laid=()
+
+forget() {
+    local place
+    for place in "${laid[@]}"; do rm -f "$(beside "$place")"; done
+}
+trap forget EXIT
+
+# Where a file waits until all are there; a hidden name, which systemd reads in none of its folders.
+beside() { echo "${1%/*}/.${1##*/}.new"; }
+
+# lay MODE SOURCE PLACE
+lay() {
+    laid+=("$3")
+    install -D -m "$1" "$2" "$(beside "$3")"
+}
 
 for name in "${programs[@]}"; do
     if [[ ! -x "$binaries/$name" ]]; then
@@ -17,28 +38,42 @@ for name in "${programs[@]}"; do
     fi
 done
 
-install -d "$libexec" "$root/usr/sbin" "$root/etc/rempart"
 for name in "${programs[@]}"; do
-    install -s -m 0755 "$binaries/$name" "$libexec/$name"
+    lay 0755 "$binaries/$name" "$libexec/$name"
+    if command -v strip >/dev/null; then strip "$(beside "$libexec/$name")"; fi
 done
+if ! command -v strip >/dev/null; then
+    echo "install: there is no strip (package binutils): the programs keep their symbols and are larger"
+fi
+for unit in systemd/*.service systemd/*.socket; do
+    lay 0644 "$unit" "$root/usr/lib/systemd/system/${unit##*/}"
+done
+lay 0644 systemd/sysusers.d/rempart.conf "$root/usr/lib/sysusers.d/rempart.conf"
+lay 0644 systemd/rempart.catalog "$root/usr/lib/systemd/catalog/rempart.catalog"
+for document in README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE; do
+    lay 0644 "$document" "$documents/$document"
+done
+for example in etc/asterisk/*.conf; do
+    lay 0644 "$example" "$documents/asterisk/${example##*/}"
+done
+if [[ ! -e "$root/etc/rempart/rempart.yaml" ]]; then
+    lay 0644 etc/rempart.yaml "$root/etc/rempart/rempart.yaml"
+fi
+install -d "$root/usr/sbin"
+
+for place in "${laid[@]}"; do mv -f "$(beside "$place")" "$place"; done
+laid=()
 # All lie in one folder, since the command line and the supervisor find each other beside themselves.
 ln -sfn ../libexec/rempart/rempart "$root/usr/sbin/rempart"
+# Of versions before: the unit itself makes these folders.
+rm -f "$root/usr/lib/tmpfiles.d/rempart.conf"
 
-for unit in systemd/*.service systemd/*.socket; do
-    [[ -e "$unit" ]] || continue
-    install -D -m 0644 "$unit" "$root/usr/lib/systemd/system/${unit##*/}"
-done
-install -D -m 0644 systemd/sysusers.d/rempart.conf "$root/usr/lib/sysusers.d/rempart.conf"
-install -D -m 0644 systemd/tmpfiles.d/rempart.conf "$root/usr/lib/tmpfiles.d/rempart.conf"
-install -D -m 0644 systemd/rempart.catalog "$root/usr/lib/systemd/catalog/rempart.catalog"
-if [[ ! -e "$root/etc/rempart/rempart.yaml" ]]; then
-    install -m 0644 etc/rempart.yaml "$root/etc/rempart/rempart.yaml"
-fi
-
-if [[ -z "$root" ]]; then
-    systemd-sysusers /usr/lib/sysusers.d/rempart.conf
-    systemd-tmpfiles --create /usr/lib/tmpfiles.d/rempart.conf
-    journalctl --update-catalog
-    if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
+if [[ -n "$root" ]]; then exit 0; fi
+systemd-sysusers /usr/lib/sysusers.d/rempart.conf
+journalctl --update-catalog
+if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
+if systemctl -q is-active rempart.service 2>/dev/null; then
+    echo "Installed. The edge that runs is still the one of before; calls outlive its restart: \`systemctl restart rempart\`."
+else
     echo "Installed. Edit /etc/rempart/rempart.yaml, run \`rempart check\`, then \`systemctl enable --now rempart\`."
 fi

@@ -13,6 +13,6 @@ if [[ $EUID -ne 0 ]]; then
 fi
 
 "$here/scripts/install-packages.sh" test
-"$here/scripts/asterisk-roots.sh"
+"$here/scripts/roots.sh"
 cd "$here/Tests/Scenarios"
 exec /usr/bin/python3 -m pytest -p no:cacheprovider -q "$@"

@@ -93,15 +93,3 @@ struct OutsideHosts: Sendable {
         return name.extracting(name.count - length..<name.count).isCaseless(label)
     }
 }
-
-extension IPAddress {
-    /// Whether it is of a network of one's own, of this link or of this host (RFC 6890).
-    fileprivate var isPrivate: Bool {
-        guard isV4 else {
-            return high >> 57 == 0xFC >> 1 || high >> 54 == 0xFE80 >> 6 || high == 0 && low == 1
-        }
-        let word = UInt32(truncatingIfNeeded: low)
-        return word >> 24 == 10 || word >> 24 == 127 || word >> 20 == 0xAC1
-            || word >> 16 == 0xC0A8 || word >> 16 == 0xA9FE || word >> 22 == 0x191
-    }
-}

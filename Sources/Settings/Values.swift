@@ -75,6 +75,15 @@ enum Value {
         guard address.ip != IPAddress(v4: 0), address.ip != IPAddress(high: 0, low: 0) else {
             throw ValueError("`\(text)` stands for every address: name the one to use")
         }
+        guard !address.ip.isMulticast else {
+            throw ValueError("`\(text)` is the address of many hosts: name that of one")
+        }
+        // A link-local IPv6 address means nothing without its link, which SIP cannot write.
+        guard address.ip.isV4 || !address.ip.isLinkLocal else {
+            throw ValueError(
+                "`\(text)` holds on one link alone: name an address that has no link, such as"
+                    + " `[2001:db8::5]:5060`")
+        }
         return address
     }
 

@@ -1,4 +1,4 @@
-internal import Messages
+package import Messages
 internal import Sys
 
 /// Rules that hold between several keys.
@@ -103,7 +103,7 @@ extension Walker {
 
 extension Setting {
     /// The endpoint of the edge that it names, if it names one.
-    var endpoint: Endpoint? {
+    package var endpoint: Endpoint? {
         switch self {
         case .outside(let endpoint), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
             endpoint

@@ -37,6 +37,21 @@ package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
         isV4 ? low >> 24 & 0xFF == 127 : high == 0 && low == 1
     }
 
+    /// Whether it is of a network of one's own, of this link or of this host (RFC 6890).
+    package var isPrivate: Bool {
+        guard isV4 else { return high >> 57 == 0xFC >> 1 || isLinkLocal || isLoopback }
+        let word = UInt32(truncatingIfNeeded: low)
+        return word >> 24 == 10 || word >> 24 == 127 || word >> 20 == 0xAC1
+            || word >> 16 == 0xC0A8 || word >> 16 == 0xA9FE || word >> 22 == 0x191
+    }
+
+    /// Whether it stands for many hosts: 224.0.0.0/4, 255.255.255.255 or ff00::/8.
+    package var isMulticast: Bool {
+        guard isV4 else { return high >> 56 == 0xFF }
+        let word = UInt32(truncatingIfNeeded: low)
+        return word >> 28 == 0xE || word == .max
+    }
+
     /// Byte `index` (0 to 15) of the mapped form.
     @inlinable
     package func byte(_ index: Int) -> UInt8 {

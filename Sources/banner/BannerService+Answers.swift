@@ -151,7 +151,7 @@ extension BannerService {
         let source = Network.source(of: address)
         if bans.ban(of: source) != nil { return "\(would)banned" }
         if exceptions.protection(of: source, now: now) != nil {
-            return "passes: it has live registrations"
+            return "passes Rempart's table: it has live registrations"
         }
         if let row = bans.ban(covering: address) {
             return "\(would)banned with its neighbourhood \(row.source)"
@@ -162,6 +162,7 @@ extension BannerService {
         if let ranges = countries.ranges, !ranges.contains(address) {
             return "\(would)dropped: its country is not in defence.countries"
         }
-        return "passes, within defence.packets and defence.connections"
+        return "passes Rempart's table, within defence.packets and defence.connections; "
+            + "other firewalls of this machine are not looked at"
     }
 }

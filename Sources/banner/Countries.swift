@@ -26,11 +26,7 @@ struct Countries {
     private static let fresh = "countries.new"
 
     /// Where the database is when the settings do not say.
-    static let usualPlaces = ["/var/lib/GeoIP", "/usr/share/GeoIP"].flatMap { folder in
-        ["GeoLite2-Country", "GeoIP2-Country", "GeoLite2-City", "dbip-country-lite"].map {
-            "\(folder)/\($0).mmdb"
-        }
-    }
+    static let usualPlaces = UsualPlaces.countryDatabases
 
     /// The networks without a country that strangers may come from too: private and link-local ones.
     private static let everywhere = [

@@ -1,13 +1,15 @@
 internal import ArgumentParser
-internal import Glibc
-internal import Messages
 internal import Settings
 internal import Sys
 
 /// `rempart check`: everything that is wrong with a settings file.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a settings file and show every fault.")
+        abstract: "Check a settings file and show every fault.",
+        discussion: """
+            What this machine lacks for it is shown as warnings: addresses, files, and, as root, \
+            whether the components' users may read them. The certificate is read at the start.
+            """)
 
     @Option(help: "The settings file.")
     var settings = Standard.settings
@@ -20,8 +22,8 @@ struct Check: ParsableCommand {
             throw failure(error.description)
         }
         let file = SettingsFile(bytes)
-        let absent = file.isGood ? Self.absentFiles(file) : []
-        for diagnostic in file.diagnostics + absent {
+        let surroundings = file.isGood ? Surroundings().diagnostics(of: file) : []
+        for diagnostic in file.diagnostics + surroundings {
             complain(file.rendered(diagnostic, file: settings))
         }
         guard file.isGood else {
@@ -29,21 +31,5 @@ struct Check: ParsableCommand {
             throw failure("\(settings): \(count == 1 ? "1 error" : "\(count) errors")")
         }
         print("\(settings.terminalSafe): good: \(file.summary)")
-    }
-
-    /// Warnings about files that are named and, as far as can be seen from here, not there.
-    ///
-    /// Not errors: the file may be checked on another machine, or by someone who may not look there.
-    static func absentFiles(_ file: SettingsFile) -> [Diagnostic] {
-        file.values.compactMap { value in
-            let path: String
-            switch value.setting {
-            case .certificate(let file), .key(let file): path = file
-            case .database(let url): path = String(url.dropFirst("sqlite://".count))
-            default: return nil
-            }
-            guard unsafe access(path, F_OK) != 0, errno == ENOENT else { return nil }
-            return Diagnostic(.warning, at: value.position, "`\(value.path)`: there is no \(path)")
-        }
     }
 }

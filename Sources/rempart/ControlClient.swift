@@ -7,6 +7,8 @@ internal import Wire
 enum ControlError: Error, Equatable, CustomStringConvertible {
     /// Nobody listens at the path.
     case notRunning(String)
+    /// There is no socket at the path: no daemon, or one that has lost its folder.
+    case noSocket(String)
     /// The caller may not ask there.
     case notPermitted(String)
     /// The daemon said no, and why.
@@ -27,6 +29,11 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
             "Rempart is not running (nobody answers at \(path)). Start it with"
                 + " `systemctl start rempart`, or `rempart run --settings FILE`; another"
                 + " runtime folder is named with --runtime."
+        case .noSocket(let path):
+            "there is no \(path): Rempart is not running (`systemctl start rempart`, or `rempart run"
+                + " --settings FILE`), or its folder was removed while it runs (`systemctl restart"
+                + " rempart`); `systemctl status rempart` tells which. Another runtime folder is"
+                + " named with --runtime."
         case .notPermitted(let path):
             "no permission for \(path): ask as root (sudo), or as the user who runs Rempart."
         case .refused(let why): why
@@ -109,7 +116,8 @@ struct ControlClient {
             return try Socket.seqpacketConnected(path: path)
         } catch {
             switch error.code {
-            case ENOENT, ECONNREFUSED: throw .notRunning(path)
+            case ENOENT: throw .noSocket(path)
+            case ECONNREFUSED: throw .notRunning(path)
             case EACCES, EPERM: throw .notPermitted(path)
             default: throw .system(error)
             }

@@ -99,10 +99,13 @@ private func outcome(
         #expect(ControlError.garbled(what).description.contains("restart the daemon"))
     }
 
-    @Test("a daemon that is not running is told as such, with how to start it")
-    func notRunning() {
+    @Test("without a socket both causes are told: no daemon, or one whose folder was removed")
+    func noSocket() {
         let path = "/tmp/rempart-test-none/control"
-        #expect(outcome("/tmp/rempart-test-none") == .failure(.notRunning(path)))
+        #expect(outcome("/tmp/rempart-test-none") == .failure(.noSocket(path)))
+        let said = ControlError.noSocket(path).description
+        #expect(said.contains("systemctl start rempart"))
+        #expect(said.contains("systemctl restart rempart"))
         #expect(ControlError.notRunning(path).description.contains("systemctl start rempart"))
     }
 

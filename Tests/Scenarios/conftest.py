@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.booted import Machine
 from lab.certificates import make_certificate
 from lab.clients import clients_of
+from lab.installed import Installed
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.peers import Peer
@@ -140,6 +142,19 @@ def nothing_of_the_inside_leaves(request: pytest.FixtureRequest) -> Iterator[Non
     assert leaks == [], f"{len(leaks)} lines tell of the inside: {leaks[:10]}"
 
 
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Installed]:
+    """Rempart, installed on a machine that systemd has booted; on ground of its own, beside the lab's."""
+    with workspace(f"{CHECKOUT}/booted") as (network, folder):
+        machine = Machine(network, folder).boot()
+        try:
+            edge = Installed(machine, DOMAIN, ACCOUNTS)
+            edge.install()
+            yield edge
+        finally:
+            machine.power_off()
+
+
 class Stage:
     """Holds at most one running site, since all have the same addresses; tests of a module share it."""
 
@@ -174,6 +189,13 @@ def stage(lab: Lab) -> Iterator[Stage]:
 def each_kind(request: pytest.FixtureRequest) -> Kind:
     """Of module scope, so that pytest runs all tests of one kind together."""
     return request.param
+
+
+@pytest.fixture
+def service(installed: Installed) -> Installed:
+    """The same, running as it should, whatever the test before has left."""
+    installed.restore()
+    return installed
 
 
 @pytest.fixture
@@ -230,7 +252,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
+        for name, value in getattr(item, "funcargs", {}).items():
+            if name == "installed":
+                report.sections.append(("the unit and its journal", value.story()))
             edge = value.edge if isinstance(value, Site) else value
             if isinstance(edge, Rempart):
                 report.sections.append(("rempart's log", "\n".join(edge.log().splitlines()[-LOG_LINES_SHOWN:])))

@@ -72,6 +72,20 @@ import Testing
                 == ["8:1: unknown key `database`; did you mean `database` under `accounts:`?"])
     }
 
+    @Test(
+        "an endpoint is one host's, and needs no link beside it",
+        arguments: [
+            ("224.0.1.75", "many hosts"), ("255.255.255.255", "many hosts"),
+            ("[ff02::1]", "many hosts"), ("[fe80::1]", "one link alone"),
+            ("0.0.0.0", "every address"),
+        ])
+    func oneHost(_ address: String, _ reason: String) {
+        let endpoint = "\"udp://\(address):5060\""
+        let told = faults(shortest.replacing("udp://203.0.113.5:5060", with: endpoint))
+        #expect(told.count == 1)
+        #expect(told[0].hasPrefix("2:11: ") && told[0].contains(reason))
+    }
+
     @Test("a key that resembles none is answered with the keys there are")
     func unlike() {
         #expect(

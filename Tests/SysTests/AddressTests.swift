@@ -18,6 +18,27 @@ import Testing
     }
 
     @Test(
+        "an address of one's own networks, and one of many hosts, are known at their bounds",
+        arguments: [
+            ("9.255.255.255", false, false), ("10.0.0.0", true, false),
+            ("100.63.255.255", false, false), ("100.64.0.0", true, false),
+            ("100.128.0.0", false, false), ("127.0.0.1", true, false),
+            ("169.254.0.1", true, false), ("172.15.255.255", false, false),
+            ("172.16.0.0", true, false), ("172.32.0.0", false, false),
+            ("192.168.255.255", true, false), ("223.255.255.255", false, false),
+            ("224.0.0.0", false, true), ("239.255.255.255", false, true),
+            ("240.0.0.1", false, false), ("255.255.255.255", false, true),
+            ("2001:db8::1", false, false), ("fbff::1", false, false), ("fc00::1", true, false),
+            ("fdff::1", true, false), ("fe80::1", true, false), ("::1", true, false),
+            ("ff02::1", false, true),
+        ])
+    func kinds(_ text: String, _ isPrivate: Bool, _ isMulticast: Bool) throws {
+        let address = try #require(IPAddress(text))
+        #expect(address.isPrivate == isPrivate)
+        #expect(address.isMulticast == isMulticast)
+    }
+
+    @Test(
         "what is no address is refused",
         arguments: [
             "", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.04", "1.2.3.4 ", " 1.2.3.4",

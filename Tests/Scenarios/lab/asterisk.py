@@ -33,7 +33,7 @@ MOUNTED = "/mnt"
 
 
 def roots_folder() -> Path:
-    """Where scripts/asterisk-roots.sh keeps the roots."""
+    """Where scripts/roots.sh keeps the roots."""
     return Path(os.environ.get("REMPART_CACHE") or Path.home() / ".cache/rempart")
 
 
@@ -159,7 +159,7 @@ class Asterisk:
         self.shared = shared
         self.root = roots_folder() / f"asterisk-{kind.version}"
         if not (self.root / "usr/sbin/asterisk").exists():
-            raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/asterisk-roots.sh (as root)")
+            raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/roots.sh (as root)")
         self.folder = shared / f"{kind}-{address}"
         self.own = f"{MOUNTED}/{self.folder.name}"
         self.folder.mkdir(exist_ok=True)

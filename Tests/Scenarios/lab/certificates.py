@@ -16,3 +16,8 @@ def make_certificate(folder: Path, name: str, addresses: list[str], label: str =
     )
     key.chmod(0o600)
     return certificate, key
+
+
+def end_certificate(certificate: Path, key: Path) -> None:
+    """Makes a self-signed certificate one that ended yesterday."""
+    command("openssl", "x509", "-in", str(certificate), "-signkey", str(key), "-days", "-1", "-out", str(certificate))

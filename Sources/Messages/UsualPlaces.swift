@@ -1,0 +1,9 @@
+/// Where files are when the settings do not say.
+package enum UsualPlaces {
+    /// The country database: the first of these that is there.
+    package static let countryDatabases = ["/var/lib/GeoIP", "/usr/share/GeoIP"].flatMap { folder in
+        ["GeoLite2-Country", "GeoIP2-Country", "GeoLite2-City", "dbip-country-lite"].map {
+            "\(folder)/\($0).mmdb"
+        }
+    }
+}

@@ -1,0 +1,135 @@
+internal import Glibc
+internal import Messages
+internal import Settings
+internal import Sys
+
+/// What good settings need of the machine they are checked on.
+///
+/// All of it is warnings: the file may be checked on another machine, or by someone who may not look.
+struct Surroundings {
+    /// Whether files can be looked at as another user.
+    private let isRoot = geteuid() == 0
+
+    /// A file that the settings name, and who reads it.
+    private struct NamedFile {
+        let path: String
+        let reader: Role
+        let value: SettingsFile.Value
+    }
+
+    /// The warnings, in the order of the text.
+    func diagnostics(of file: SettingsFile) -> [Diagnostic] {
+        let files = Self.files(of: file).compactMap(warning)
+        let addresses = file.values.flatMap(addressWarnings)
+        return (files + addresses + countryWarning(file)).sorted { $0.position < $1.position }
+    }
+
+    /// The supervisor opens the TLS files; who reads the others opens them itself.
+    private static func files(of file: SettingsFile) -> [NamedFile] {
+        file.values.compactMap { value in
+            switch value.setting {
+            case .certificate(let path), .key(let path):
+                return NamedFile(path: path, reader: .supervisor, value: value)
+            case .database(let url):
+                let path = String(url.dropFirst("sqlite://".count))
+                return NamedFile(path: path, reader: .directory, value: value)
+            case .blockList(let path), .geoip(let path):
+                return NamedFile(path: path, reader: .banner, value: value)
+            default: return nil
+            }
+        }
+    }
+
+    /// Countries without a database let everybody in.
+    private func countryWarning(_ file: SettingsFile) -> [Diagnostic] {
+        let countries = file.values.first { value in
+            if case .country = value.setting { true } else { false }
+        }
+        let isNamed = file.values.contains { value in
+            if case .geoip = value.setting { true } else { false }
+        }
+        let places = UsualPlaces.countryDatabases
+        guard let countries, !isNamed, !places.contains(where: { unsafe access($0, F_OK) == 0 })
+        else { return [] }
+        return [
+            Diagnostic(
+                .warning, at: countries.position,
+                "`\(countries.path)`: there is no country database: name one in defence.geoip, or lay"
+                    + " it at \(places[0])")
+        ]
+    }
+
+    private func warning(_ file: NamedFile) -> Diagnostic? {
+        func warn(_ message: String) -> Diagnostic {
+            Diagnostic(.warning, at: file.value.position, "`\(file.value.path)`: \(message)")
+        }
+        if unsafe access(file.path, F_OK) != 0, errno == ENOENT {
+            return warn("there is no \(file.path)")
+        }
+        if Self.isHidden(file.path) {
+            return warn(
+                "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
+                    + " elsewhere, such as below /etc or /var/lib")
+        }
+        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader.user) else {
+            return nil
+        }
+        return warn(
+            "the user \(file.reader.user) may not read \(file.path): add it to the file's group,"
+                + " and let the group enter the folders above")
+    }
+
+    /// Whether the unit of `make install` hides a path from the service.
+    static func isHidden(_ path: String) -> Bool {
+        ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"].contains { path.hasPrefix($0) }
+    }
+
+    /// Whether a user, with all its groups, may read a file; also true when there is no such user.
+    private static func mayRead(_ path: String, _ user: String) -> Bool {
+        guard let entry = unsafe getpwnam(user) else { return true }
+        // In bounds: the entry lives until the next call of its family, and there is none here.
+        let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
+        let count = getgroups(0, nil)
+        var own = [gid_t](repeating: 0, count: Int(max(count, 0)))
+        guard unsafe getgroups(count, &own) == count, unsafe initgroups(user, gid) == 0 else {
+            return true
+        }
+        // Root again in any case: the order is that in which each step is still permitted.
+        defer {
+            _ = seteuid(0)
+            _ = setegid(0)
+            _ = unsafe setgroups(own.count, own)
+        }
+        guard setegid(gid) == 0, seteuid(uid) == 0 else { return true }
+        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard raw >= 0 else { return errno != EACCES && errno != EPERM }
+        close(raw)
+        return true
+    }
+
+    private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
+        guard let address = value.setting?.endpoint?.address.ip else { return [] }
+        var messages: [String] = []
+        if !Self.isOfThisMachine(address) {
+            messages.append("is not an address of this machine now")
+        }
+        if case .outside = value.setting, address.isPrivate {
+            messages.append(
+                "is a private address: only phones of your own networks reach it, and a NAT before"
+                    + " this machine does not help")
+        }
+        return messages.map { message in
+            Diagnostic(.warning, at: value.position, "`\(value.path)`: \(address) \(message)")
+        }
+    }
+
+    /// Whether the kernel lets something be bound to an address.
+    private static func isOfThisMachine(_ address: IPAddress) -> Bool {
+        do throws(SystemError) {
+            _ = try Socket.bound(.datagram, to: SocketAddress(address, port: 0))
+            return true
+        } catch {
+            return error.code != EADDRNOTAVAIL
+        }
+    }
+}

@@ -1,0 +1,93 @@
+#!/bin/bash
+# Makes the private roots that the scenarios and the demonstration stand on, once, in a cache outside the repository:
+# Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), and a bare one (newcomer).
+#
+#   scripts/roots.sh [16] [22] [systemd] [newcomer]      16, 22 and systemd when none is named
+#
+# A root is built under a temporary name and renamed when whole, so that an interrupted run is simply run again.
+# Packages fetched so far are kept, so that the next run goes on where the last one stopped.
+set -euo pipefail
+
+cache="${REMPART_CACHE:-$HOME/.cache/rempart}"
+attempts=3
+
+# The table: each root's folder, Debian suite, packages beside the smallest Debian, and the program that is there at the end.
+declare -A folder=([16]=asterisk-16 [22]=asterisk-22 [systemd]=debian-12-systemd [newcomer]=debian-12-newcomer)
+declare -A suite=([16]=bullseye [22]=sid [systemd]=bookworm [newcomer]=bookworm)
+declare -A packages=(
+    [16]=asterisk,sqlite3
+    [22]=asterisk,sqlite3
+    # systemd, and what README's "Living with it" says that a machine of the edge needs.
+    [systemd]=systemd,systemd-sysv,dbus,iproute2,nftables,make,libsqlite3-0,libnftables1,libmaxminddb0,libseccomp2
+    # What somebody has who has cloned the repository.
+    [newcomer]=git,make,ca-certificates
+)
+declare -A program=(
+    [16]=usr/sbin/asterisk [22]=usr/sbin/asterisk [systemd]=lib/systemd/systemd [newcomer]=usr/bin/make
+)
+
+fail() {
+    echo "roots: $*" >&2
+    exit 1
+}
+
+# The mirror this machine's apt takes Debian itself from (not security updates, nor somebody else's packages).
+# shellcheck disable=SC2016  # apt's own placeholders, not the shell's
+mirror() {
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(SITE)' 'Created-By: Packages' \
+        | awk -F'|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }'
+}
+
+# apt may reach its mirror through a proxy that only apt knows of; debootstrap takes it from the environment.
+use_proxy_of_apt() {
+    local proxy
+    proxy="$(apt-config dump --format '%v' Acquire::http::Proxy 2>/dev/null || true)"
+    if [[ -n "$proxy" && "$proxy" != DIRECT && -z "${http_proxy:-}" ]]; then
+        export http_proxy="$proxy"
+    fi
+}
+
+is_whole() { [[ -x "$cache/${folder[$1]}/${program[$1]}" ]]; }
+
+make_root() {
+    local name="$1" site="$2" attempt
+    local root="$cache/${folder[$name]}" fetched="$cache/packages-$name"
+    local building="$root.building" log="$root.log"
+    mkdir -p "$fetched"
+    for ((attempt = 1; attempt <= attempts; attempt++)); do
+        echo "roots: making ${folder[$name]} (Debian ${suite[$name]}), attempt $attempt of $attempts"
+        rm -rf --one-file-system "$building"
+        if debootstrap --variant=minbase --include="${packages[$name]}" --cache-dir="$fetched" \
+            "${suite[$name]}" "$building" "$site" >"$log" 2>&1 && [[ -x "$building/${program[$name]}" ]]; then
+            rm -rf --one-file-system "$root"
+            mv "$building" "$root"
+            rm -rf "$fetched"
+            echo "roots: $root is ready"
+            return 0
+        fi
+        tail -n 3 "$log" >&2
+    done
+    fail "${folder[$name]} could not be made from Debian ${suite[$name]}; the whole story is in $log"
+}
+
+main() {
+    local wanted=("$@") name site=""
+    [[ ${#wanted[@]} -gt 0 ]] || wanted=(16 22 systemd)
+    [[ $EUID -eq 0 ]] || fail "needs root (debootstrap makes device nodes and owners)"
+    mkdir -p "$cache"
+    exec 9>"$cache/lock"
+    flock 9
+    for name in "${wanted[@]}"; do
+        [[ -n "${folder[$name]:-}" ]] || fail "no recipe for $name (there are: ${!folder[*]})"
+        if is_whole "$name"; then continue; fi
+        command -v debootstrap >/dev/null || fail "debootstrap is not installed (scripts/install-packages.sh installs it)"
+        if [[ -z "$site" ]]; then
+            site="$(mirror)"
+            [[ -n "$site" ]] || fail "apt names no Debian mirror (is this Debian, and has 'apt-get update' run?)"
+            use_proxy_of_apt
+        fi
+        make_root "$name" "$site"
+    done
+}
+
+main "$@"
