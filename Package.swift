@@ -185,7 +185,8 @@ let package = Package(
             "SupervisorTests",
             ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire"]),
         tests(
-            "RouterProcessTests", ["sip-router", "Messages", "Registrar", "Reactor", "Sys"]),
+            "RouterProcessTests",
+            ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),
         tests(
             "TerminatorTests",
             ["tls-terminator", "Messages", "Journal", "Reactor", "Sys", "Wire", "COpenSSL"]),

@@ -105,7 +105,7 @@ package struct Router: ~Copyable {
     /// The REGISTER at hand.
     var request = RegisterRequest()
     /// What exchanges and their branches remember of messages.
-    var texts = TextStore(capacity: 64 << 20)
+    var texts = TextStore(capacity: Router.textBytes)
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
     /// Who calls without an account.
@@ -127,6 +127,10 @@ package struct Router: ~Copyable {
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
+    /// Which tables were full.
+    var shortages = Shortages()
+    /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
+    var registrationRecords = RegistrationRecords(capacity: 1_000_000)
     /// The calls under way, and who may make more.
     var calls = Calls()
     /// How far the local time is ahead of UTC; the loop keeps it right.
@@ -405,10 +409,24 @@ package struct Router: ~Copyable {
     mutating func refuseForNow(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
     ) {
+        replyUnavailable(bytes, index, flow)
+        refuseRecord(code, 503, index, bytes, flow)
+    }
+
+    /// Answers that a table is full; the journal is told of the table, not of each request (`tellShortages`).
+    mutating func refuseFull(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
+        replyUnavailable(bytes, index, flow)
+        decided("table-full", 503, index, bytes, flow)
+    }
+
+    private mutating func replyUnavailable(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+    ) {
         beginReply(bytes, index, flow, 503, "Service Unavailable")
         writer.retryAfter()
         endReply(flow)
-        refuseRecord(code, 503, index, bytes, flow)
     }
 
     // MARK: Records
@@ -473,7 +491,10 @@ package struct Router: ~Copyable {
         failLostBranches()
         tellResidents()
         if now.monotonic >= calls.nextSweep { sweepCalls() }
-        while let payload = timers.next(now.monotonic) {
+        if now.monotonic >= shortages.nextLook { tellShortages() }
+        if now.monotonic >= registrationRecords.due { tellRegistrations() }
+        // What is left comes with the next turn, when the loop has taken these messages.
+        while !outbox.isHalfFull, let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)
             switch kind {

@@ -37,6 +37,8 @@ final class Supervisor {
     var children: [Child] = []
     var pendingLinks = PendingLinks()
     var control: ControlSocket?
+    /// The control socket's rest while there is no descriptor for a caller; all there are may be used for one.
+    var acceptance = Acceptance(reserve: 0)
     /// The reload that goes on.
     var reload: Reload?
     /// A SIGHUP came during a reload: another follows.
@@ -97,6 +99,7 @@ final class Supervisor {
         if let reader { deadlines.append(reader.deadline) }
         if let deadline = reload?.deadline { deadlines.append(deadline) }
         if let deadline = control?.deadline { deadlines.append(deadline) }
+        if let due = acceptance.due { deadlines.append(due) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -142,6 +145,7 @@ final class Supervisor {
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
+        endShortage()
     }
 
     private func serve(_ event: Event) {
@@ -166,16 +170,15 @@ final class Supervisor {
                 poller.remove(link.descriptor.raw)
                 child.closeLink()
                 handle(.leaving, of: child)
-            case .success(.frame(let length, let passed)):
-                handle(event(of: child, length, passed), of: child)
+            case .success(.frame(let length, nil)): handle(event(of: child, length), of: child)
+            case .success(.frame), .success(.cut): handle(.broken("sent a descriptor"), of: child)
             case .failure(let error): handle(.broken("sent a bad frame (\(error))"), of: child)
             }
             if !child.life.isListening { return }
         }
     }
 
-    private func event(of child: Child, _ length: Int, _ passed: Descriptor?) -> ChildEvent {
-        guard passed == nil else { return .broken("sent a descriptor") }
+    private func event(of child: Child, _ length: Int) -> ChildEvent {
         // The same storage, uncopied: a span of a class's property may not be lent to a call that
         // throws.
         let frame = buffer
@@ -192,6 +195,12 @@ final class Supervisor {
             case .refused(let why):
                 child.statusLine = Journal.clean(why)
                 return .refused
+            case .lostLink(let peer):
+                guard Self.peers(of: child.role).contains(peer) else {
+                    return .broken("wants a link to \(peer.name)")
+                }
+                relink(child, to: peer)
+                return .watchdog
             }
         } catch {
             return .broken("sent a bad frame (\(error))")

@@ -131,6 +131,7 @@ private let standing = AccountStanding(
     func childFrames() throws {
         let messages: [ChildMessage] = [
             .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
+            .lostLink(.directory),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)

@@ -76,6 +76,8 @@ package final class SimulatedEdge {
     package var sentCount = 0
     /// Sees every message that leaves.
     package var observe: (([UInt8], Flow) -> Void)?
+    /// Sees every record, those of the normal course too: each field by its name.
+    package var observeRecord: (([Substring: Substring]) -> Void)?
     private let fault: (String) -> Void
     private var branches = 0
 
@@ -161,7 +163,9 @@ package final class SimulatedEdge {
             for question in asked { ask(question) }
             bans += router.toBanner
             router.toBanner = []
-            for record in takeRecords(&router) where record["PRIORITY"] != "6" {
+            for record in takeRecords(&router) {
+                observeRecord?(record)
+                guard record["PRIORITY"] != "6" else { continue }
                 records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
             }
             var sent: [(Flow, [UInt8])] = []
