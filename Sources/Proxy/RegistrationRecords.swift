@@ -1,4 +1,5 @@
 internal import Journal
+internal import Messages
 internal import Registrar
 internal import Sys
 
@@ -129,7 +130,8 @@ extension Router {
             let standing = entry.change.isEnd ? nil : bindings[entry.binding]
             let binding = standing?.account == entry.account ? standing : nil
             Self.record(
-                &audit.records, accounts, bindings, entry.account, entry.change, entry.flow, binding,
+                &audit.records, accounts, bindings, entry.account, entry.change, entry.flow,
+                binding,
                 UInt64(entry.count) - 1)
             if !all {
                 accounts[entry.account].changed = registrationRecords.begin(

@@ -55,7 +55,8 @@ extension Router {
             let total = blocks.refused(number)
             guard let count = shortages.news(kind, total, now.monotonic) else { continue }
             let (bytes, all) = Self.blockSizes[number]
-            shortageRecord("all \(all) places for messages of up to \(bytes) bytes are taken", count)
+            shortageRecord(
+                "all \(all) places for messages of up to \(bytes) bytes are taken", count)
         }
     }
 

@@ -30,7 +30,7 @@ import Testing
         return (edge, journal)
     }
 
-    @Test("a phone that registers in a loop is told of every ten seconds, with a count, and its last state")
+    @Test("a phone in a loop is told of every ten seconds, with a count, and its last state")
     func loop() throws {
         let (edge, journal) = edge()
         let alice = Phone(edge, "alice")
@@ -80,7 +80,8 @@ import Testing
         try alice.register()
         try alice.register(expires: 0)
         _ = journal.take()
-        #expect(!edge.router.tellRegistrations(all: true))
+        let hasMore = edge.router.tellRegistrations(all: true)
+        #expect(!hasMore)
         edge.drain()
         #expect(journal.take() == ["alice unregistered from 198.51.100.7 over udp"])
     }

@@ -69,7 +69,8 @@ import Testing
             var calls: [Ringing] = []
             for phone in office.phones {
                 for _ in 0..<30 {
-                    calls.append(try #require(try office.ring(phone, bytes: size)))
+                    let call = try office.ring(phone, bytes: size)
+                    calls.append(try #require(call))
                 }
             }
             #expect(calls.count == 300)
@@ -87,7 +88,8 @@ import Testing
             var calls: [Ringing] = []
             for phone in office.phones {
                 for _ in 0..<28 {
-                    calls.append(try #require(try office.ring(phone, bytes: 10_000)))
+                    let call = try office.ring(phone, bytes: 10_000)
+                    calls.append(try #require(call))
                 }
             }
             for call in calls { try office.cancel(call) }
@@ -95,7 +97,7 @@ import Testing
         #expect(office.edge.records.isEmpty)
     }
 
-    @Test("an INVITE for which no block is left gets 503 and Retry-After, and one record tells of it")
+    @Test("an INVITE for which no block is left gets 503 and Retry-After, and one record tells it")
     func blocks() throws {
         var office = Office(9, .tcp)
         var ringing = 0
@@ -118,7 +120,8 @@ import Testing
         #expect(record.contains("all 512 places for messages of up to 65536 bytes are taken"))
         #expect(record.contains("14 found none"))
         // Small ones go on.
-        #expect(try office.ring(office.phones[8], bytes: 500) != nil)
+        let small = try office.ring(office.phones[8], bytes: 500)
+        #expect(small != nil)
     }
 
     @Test("an account that has its part of the large blocks gets 503; others go on")
@@ -130,7 +133,8 @@ import Testing
         }
         #expect(ringing == 32)
         #expect(try office.phones[0].expect(503)["Retry-After"] == "30")
-        #expect(try office.ring(office.phones[1], bytes: 10_000) != nil)
+        let other = try office.ring(office.phones[1], bytes: 10_000)
+        #expect(other != nil)
     }
 
     // MARK: Look-ups

@@ -8,12 +8,12 @@ import Wire
 struct DescriptorTests {
     private static let begun = "no more TCP connections are accepted"
 
-    @Test("connections wait while descriptors are out; it answers callers, serves on, and does not spin")
+    @Test("connections wait while descriptors are out; callers are answered, and nothing spins")
     func accepting() throws {
         let router = try RouterChild()
         let first = try router.connect()
         #expect(router.answers(first))
-        router.limit(descriptors: 64)
+        try router.limit(descriptors: 64)
         var crowd: [Descriptor] = []
         for _ in 0..<100 { crowd.append(try router.connect()) }
         #expect(router.says(Self.begun) == 1)
@@ -40,11 +40,11 @@ struct DescriptorTests {
         let router = try RouterChild()
         let first = try router.connect()
         #expect(router.answers(first))
-        router.limit(descriptors: 5)
+        try router.limit(descriptors: 5)
         #expect(try router.ask(.asterisks) == nil)
         #expect(router.says("a caller of the control socket is lost") == 1)
         #expect(router.says("raise LimitNOFILE=") == 1)
-        router.limit(descriptors: 1024)
+        try router.limit(descriptors: 1024)
         #expect(try router.ask(.asterisks)?.last == .done)
         #expect(router.answers(first))
     }
@@ -52,13 +52,13 @@ struct DescriptorTests {
     @Test("a link whose descriptor is lost is asked for again until it has come")
     func cutLink() throws {
         let router = try RouterChild()
-        router.limit(descriptors: 5)
+        try router.limit(descriptors: 5)
         let (lost, end) = try Socket.seqpacketPair()
         try router.send(.peer(.directory, end))
         end.close()
         try router.hear(.lostLink(.directory))
         #expect(lost.raw >= 0)
-        router.limit(descriptors: 1024)
+        try router.limit(descriptors: 1024)
         let (mine, its) = try Socket.seqpacketPair()
         try router.send(.peer(.directory, its))
         // The old question may come once more, but not once the link is there.

@@ -123,24 +123,16 @@ final class Daemon {
     }
 
     /// Allows the daemon so many descriptors from now on.
-    func limit(descriptors count: UInt) {
-        var limit = rlimit(rlim_cur: count, rlim_max: 1024)
-        #expect(unsafe prlimit(pid, __rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit, nil) == 0)
+    func limit(descriptors count: Int) throws {
+        #expect(
+            try Self.run("/usr/bin/prlimit", ["--pid", String(pid), "--nofile=\(count):"]) == 0)
     }
 
     /// Allows the daemon no descriptor more than it has open.
     func limitDescriptorsToThoseOpen() throws {
-        let open = try #require(
-            unsafe opendir("/proc/\(pid)/fd"), "the daemon's descriptors cannot be listed")
-        defer { unsafe _ = closedir(open) }
-        var numbers: Set<UInt> = []
-        while let entry = unsafe readdir(open) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { place in
-                unsafe String(cString: UnsafeRawPointer(place).assumingMemoryBound(to: CChar.self))
-            }
-            if let number = UInt(name) { numbers.insert(number) }
-        }
-        limit(descriptors: try #require((0..<1024).first { !numbers.contains($0) }))
+        // Numbers are given out from the lowest on.
+        let free = (0..<1024).first { unsafe access("/proc/\(pid)/fd/\($0)", F_OK) != 0 }
+        try limit(descriptors: try #require(free))
     }
 
     /// Replaces the settings file.

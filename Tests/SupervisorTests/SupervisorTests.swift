@@ -51,7 +51,7 @@ private let plain = """
         #expect(try daemon.component(.directory).pid == peer.pid)
     }
 
-    @Test("without a descriptor left it still answers, and starts a component once there are some again")
+    @Test("without a descriptor it still answers, and starts a component once there are some")
     func outOfDescriptors() throws {
         let daemon = try Daemon(plain)
         #expect(daemon.says("ready:"), "\(daemon.log)")
@@ -65,7 +65,7 @@ private let plain = """
         #expect(daemon.says("banner cannot be started: "), "\(daemon.log)")
         #expect(daemon.says("raise LimitNOFILE="), "\(daemon.log)")
         #expect(try daemon.component(.router).state == .ready)
-        daemon.limit(descriptors: 1024)
+        try daemon.limit(descriptors: 1024)
         #expect(daemon.says("banner started", times: 2), "\(daemon.log)")
         #expect(try daemon.ask(.restart(.banner)) == [.done])
     }

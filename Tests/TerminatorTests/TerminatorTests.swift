@@ -1,5 +1,6 @@
 import COpenSSL
 import Messages
+import Reactor
 import Sys
 import Testing
 
