@@ -187,7 +187,8 @@ let package = Package(
             "SupervisorTests",
             ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire", "SmallDisk"]),
         tests(
-            "RouterProcessTests", ["sip-router", "Messages", "Registrar", "Reactor", "Sys"]),
+            "RouterProcessTests",
+            ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),
         tests(
             "TerminatorTests",
             [

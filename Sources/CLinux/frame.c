@@ -61,10 +61,13 @@ ssize_t clinux_receive_frame(int fd, void *buffer, size_t capacity, int *passed)
             }
         }
     }
-    if (surplus || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    int is_cut = (message.msg_flags & MSG_CTRUNC) != 0;
+    // A single descriptor arrives or is cut: one that arrived beside a cut was not alone.
+    if (surplus || (is_cut && *passed >= 0) || (message.msg_flags & MSG_TRUNC) != 0) {
         if (*passed >= 0) close(*passed);
         *passed = -1;
         return -EMSGSIZE;
     }
+    if (is_cut) *passed = CLINUX_PASSED_CUT;
     return received;
 }

@@ -58,6 +58,18 @@ int clinux_next_signal(int fd, pid_t *sender, uid_t *uid) {
     return (int)info.ssi_signo;
 }
 
+int clinux_has_spare_descriptors(int fd, int count) {
+    // Numbers are given out from the lowest on.
+    int lowest = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0) return 0;
+    // EINVAL from the limit of now on, whatever it was when the process began.
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, lowest + count);
+    close(lowest);
+    if (above < 0) return 0;
+    close(above);
+    return 1;
+}
+
 int clinux_pipe(int out[2]) {
     if (pipe2(out, O_CLOEXEC) < 0) return -errno;
     return fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;

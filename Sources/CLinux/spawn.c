@@ -134,6 +134,8 @@ static void drop(const struct clinux_spawn *spec, int report) {
 
 _Noreturn static void run_child(const struct clinux_spawn *spec, pid_t parent, int report,
                                 int program) {
+    // First of all: the parent may have as many open as its own limit allows.
+    if (set_limits(spec) < 0) fail(report, CLINUX_SPAWN_LIMITS);
     if (place(spec, &report, &program) < 0) fail(report, CLINUX_SPAWN_DESCRIPTOR);
     if (reset_signals() < 0) fail(report, CLINUX_SPAWN_SIGNALS);
     // A session of its own: Ctrl-C in a terminal reaches the supervisor alone, which then ends
@@ -141,7 +143,6 @@ _Noreturn static void run_child(const struct clinux_spawn *spec, pid_t parent, i
     setsid();
     umask(077);
     if (chdir("/") < 0) fail(report, CLINUX_SPAWN_DIRECTORY);
-    if (set_limits(spec) < 0) fail(report, CLINUX_SPAWN_LIMITS);
     if (spec->drop) drop(spec, report);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(report, CLINUX_SPAWN_PRIVILEGES);
     // After the change of user, which forgets it (prctl(2)); the parent may have died before.

@@ -46,6 +46,46 @@ package enum SupervisorMessage {
     case stop
 }
 
+/// What a supervisor's message was to hand over whose descriptor is lost: its reader has no room for one.
+package enum LostDescriptor: Equatable, Sendable {
+    /// The journal's socket.
+    case journal
+    /// A bound socket.
+    case listener
+    /// An end of a new link.
+    case peer(Role)
+    /// An open file.
+    case file(FileKind)
+    /// A caller of the control socket.
+    case client
+
+    /// What the frame of the message was to hand over.
+    package init(decoding frame: Span<UInt8>) throws(WireError) {
+        var reader = WireReader(frame)
+        switch try reader.u8() {
+        case 2: self = .journal
+        case 4: self = .listener
+        case 5: self = .peer(try reader.choice("role"))
+        case 6: self = .file(try reader.choice("file"))
+        case 10: self = .client
+        default: throw .descriptor
+        }
+    }
+
+    /// What it is, in words.
+    package var name: String {
+        switch self {
+        case .journal: "the journal's socket"
+        case .listener: "a listening socket"
+        case .peer(let role): "the link to \(role.name)"
+        case .file(.certificate): "the certificate"
+        case .file(.key): "the certificate's key"
+        case .file(.state): "its state folder"
+        case .client: "a caller of the control socket"
+        }
+    }
+}
+
 extension SupervisorMessage {
     /// How many bytes a secret has.
     package static let secretLength = 72
@@ -163,6 +203,8 @@ package enum ChildMessage: Equatable, Sendable {
     /// Something of the set of a reload is not used, and `ready` follows for the rest; what and why, at most
     /// 1,600 bytes.
     case unused(String)
+    /// The end of a new link to a peer was lost on its way, for want of descriptors: another one is wanted.
+    case lostLink(Role)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
@@ -187,6 +229,10 @@ package enum ChildMessage: Equatable, Sendable {
         case .refused(let why):
             var writer = WireWriter(kind: 6)
             writer.string(why, cutTo: Self.refusalLimit)
+            return writer.bytes
+        case .lostLink(let role):
+            var writer = WireWriter(kind: 11)
+            writer.u8(role.rawValue)
             return writer.bytes
         case .keep(let connection):
             var writer = WireWriter(kind: 9)
@@ -221,6 +267,7 @@ package enum ChildMessage: Equatable, Sendable {
         case 4: self = .status(try reader.string("status", limit: Self.statusLimit))
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
+        case 11: self = .lostLink(try reader.choice("role"))
         case 9: self = .keep(try KeptConnection(from: &reader))
         case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
         case 7:

@@ -205,7 +205,8 @@ package final class ServiceLoop<S: Service> {
                 switch try link.receive(into: &buffer) {
                 case .nothing: return
                 case .ended: return service.router.close()
-                case .frame(let length, let passed): try take(length, passed)
+                case .frame(let length, nil): try take(length)
+                case .frame, .cut: throw WireError.descriptor
                 }
             } catch {
                 service.router.close()
@@ -220,8 +221,7 @@ package final class ServiceLoop<S: Service> {
 
     // `frame` holds the same storage, uncopied: a span of a stored property may not be lent to a call
     // that throws.
-    private func take(_ length: Int, _ passed: Descriptor?) throws(WireError) {
-        guard passed == nil else { throw .descriptor }
+    private func take(_ length: Int) throws(WireError) {
         let frame = buffer
         try service.receive(frame.span.extracting(0..<length))
     }

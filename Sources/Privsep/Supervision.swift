@@ -66,8 +66,13 @@ package final class Supervision {
     private let link: Link
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var reloading: StartSet?
+    /// What the reload's set lacks, since there was no room for its descriptor.
+    private var lacking: LostDescriptor?
+    /// The peers to whom a new link is wanted, for the same reason.
+    private var lostLinks: Set<Role> = []
     private var journalSocket: Descriptor?
     private var conditions: [Condition] = []
+    private var nextTelling = Milliseconds(0)
 
     /// Where records go: standard error until the supervisor has handed over the journal's socket.
     package let journal: Journal
@@ -92,7 +97,10 @@ package final class Supervision {
         var set = StartSet()
         var greeted = false
         while true {
-            guard let message = try receive() else {
+            let next = try receive { lost throws(ChildFailure) in
+                throw .setup("\(lost.name) is lost: \(Self.wantOfDescriptors)")
+            }
+            guard let message = next else {
                 _ = poller.wait(nil)
                 continue
             }
@@ -116,6 +124,10 @@ package final class Supervision {
         }
     }
 
+    private static let wantOfDescriptors = SystemError(
+        "receive a descriptor", code: Errno.tooManyFiles
+    ).withRemedy
+
     private static func poller(watching raw: Int32) throws(ChildFailure) -> Poller {
         do {
             let poller = try Poller(capacity: 1)
@@ -128,14 +140,17 @@ package final class Supervision {
 
     /// The next thing the supervisor wants, or nil when it has said nothing more.
     package func next() throws(ChildFailure) -> Notice? {
-        while let message = try receive() {
+        while let message = try receive(lose) {
             switch message {
-            case .reload: reloading = StartSet()
+            case .reload: (reloading, lacking) = (StartSet(), nil)
             case .begin:
                 guard let set = reloading else { throw Self.unpermitted }
                 reloading = nil
-                return .reload(set)
-            case .peer(let peer, let socket): return .peer(peer, socket)
+                guard let lacking else { return .reload(set) }
+                refused("\(lacking.name) is lost: \(Self.wantOfDescriptors)")
+            case .peer(let peer, let socket):
+                lostLinks.remove(peer)
+                return .peer(peer, socket)
             case .client(let request, let socket): return .client(request, socket)
             case .stop: return .stop
             default:
@@ -148,18 +163,38 @@ package final class Supervision {
     private static let unpermitted = ChildFailure.supervisor(
         "the supervisor sent a message that is not permitted in this state")
 
-    private func receive() throws(ChildFailure) -> SupervisorMessage? {
-        do {
-            switch try link.receive(into: &buffer) {
-            case .nothing: return nil
-            case .ended: throw ChildFailure.supervisor("the supervisor is gone")
-            case .frame(let length, let passed):
-                return try decode(length, passed)
+    /// A message has come without its descriptor: whoever sent it keeps to the protocol, and we serve on.
+    private func lose(_ lost: LostDescriptor) {
+        switch lost {
+        case .peer(let role): lostLinks.insert(role)
+        case .file: lacking = lost
+        case .journal, .listener, .client: break
+        }
+        let now = Clock.monotonic
+        guard now >= nextTelling else { return }
+        nextTelling = now + .seconds(60)
+        journal.write(
+            .degraded, .error, "\(lost.name) is lost: \(Self.wantOfDescriptors)",
+            [(.component, role.name)])
+    }
+
+    /// The next message of the supervisor; `lose` is told of those that have lost their descriptor.
+    private func receive(
+        _ lose: (LostDescriptor) throws(ChildFailure) -> Void
+    ) throws(ChildFailure) -> SupervisorMessage? {
+        while true {
+            do {
+                switch try link.receive(into: &buffer) {
+                case .nothing: return nil
+                case .ended: throw ChildFailure.supervisor("the supervisor is gone")
+                case .frame(let length, let passed): return try decode(length, passed)
+                case .cut(let length): try lose(try decodeCut(length))
+                }
+            } catch let error as ChildFailure {
+                throw error
+            } catch {
+                throw .supervisor("bad frame from the supervisor: \(error)")
             }
-        } catch let error as ChildFailure {
-            throw error
-        } catch {
-            throw .supervisor("bad frame from the supervisor: \(error)")
         }
     }
 
@@ -172,11 +207,19 @@ package final class Supervision {
         return try SupervisorMessage(decoding: frame.span.extracting(0..<length), passed: passed)
     }
 
+    private func decodeCut(_ length: Int) throws(WireError) -> LostDescriptor {
+        let frame = buffer
+        return try LostDescriptor(decoding: frame.span.extracting(0..<length))
+    }
+
     /// Says that the child is initialised, confined, and serving; or has taken a reload.
     package func ready() { tell(.ready) }
 
     /// Says that the loop still goes round; to be called from the loop itself, once a second.
-    package func heartbeat() { tell(.watchdog) }
+    package func heartbeat() {
+        tell(.watchdog)
+        for role in lostLinks { tell(.lostLink(role)) }
+    }
 
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { tell(.status(text)) }

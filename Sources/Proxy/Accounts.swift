@@ -49,6 +49,8 @@ package struct AccountEntry: BitwiseCopyable, Sendable {
     package fileprivate(set) var mayRegister = false
     /// How much it has of the tables that all share.
     var share = AccountShare()
+    /// Its place among the accounts whose bindings have changed lately (`RegistrationRecords`), -1 for none.
+    var changed: Int32 = -1
 }
 
 /// How much an account has of the tables that all share: at most an eighth of each.
@@ -99,6 +101,13 @@ package struct Accounts: ~Copyable {
     package var keepsSHA256 = false
     /// Whether directory could not ask the database when it last tried.
     package private(set) var areUnavailable = false
+    /// How many names found no room, since the beginning.
+    private(set) var refused = 0
+
+    /// Whether there is no room for another name.
+    var isFull: Bool { free.isEmpty && entries.count == entries.capacity }
+    /// How many names there may be.
+    var capacity: Int { entries.capacity }
 
     /// No accounts, and room for so many.
     package init(capacity: Int) {
@@ -170,7 +179,11 @@ package struct Accounts: ~Copyable {
     /// The number of a name, taken now if need be; nil when there is no room.
     package mutating func number(_ name: Span<UInt8>) -> Int32? {
         if let number = find(name) { return number }
-        guard name.count <= Self.longestName, let text = texts.store(name) else { return nil }
+        guard name.count <= Self.longestName else { return nil }
+        guard !isFull, let text = texts.store(name) else {
+            refused += 1
+            return nil
+        }
         var entry = AccountEntry()
         entry.text = text
         entry.nameLength = UInt8(name.count)
@@ -193,7 +206,8 @@ package struct Accounts: ~Copyable {
     package mutating func forgetIfIdle(_ number: Int32) {
         let entry = entries[Int(number)]
         guard entry.bindings < 0, entry.presences < 0, entry.state != .found, !entry.isKept,
-            entry.state != .asked, entry.nameLength > 0, entry.share.isNothing
+            entry.state != .asked, entry.nameLength > 0, entry.share.isNothing,
+            entry.changed < 0
         else { return }
         names.remove(number, NameTable.hash(name(number)))
         texts.release(&entries[Int(number)].text)

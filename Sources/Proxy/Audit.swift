@@ -9,12 +9,16 @@ package struct Audit: ~Copyable {
     package static let refusalsPerSecond = 50
 
     /// The records that wait.
-    package var records = RecordBatch(capacity: 1 << 19, records: 4096)
+    package var records = RecordBatch(capacity: 1 << 19, records: Audit.mostRecords)
+    private static let mostRecords = 4096
     private var second: Int64 = 0
     private var refusals = 0
 
     /// Nothing to write.
     package init() {}
+
+    /// Whether the loop should take what waits before more is added.
+    var isHalfFull: Bool { records.count >= Self.mostRecords / 2 }
 
     /// Adds a record; not for what happens many times a second.
     package mutating func add(

@@ -72,6 +72,8 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var best = Block.none
     /// Its status; 0 when there is none.
     package var bestStatus: UInt16 = 0
+    /// Whether a branch of it found no room.
+    var isStarved = false
     /// Timer H, I, J or L.
     package var end = TimerHandle.none
     /// Timer G.

@@ -6,8 +6,8 @@ internal import Sys
 struct HeldAnswers: ~Copyable {
     /// How long after its request an answer leaves; longer than directory takes for a good database.
     static let span = Milliseconds(48)
-    /// How many may wait; beyond that a wrong answer gets none.
-    private static let capacity = 8192
+    /// How many may wait; for another one the first leaves early.
+    static let capacity = 8192
 
     private struct Held {
         var block: Block

@@ -8,6 +8,8 @@ package struct Outbox: ~Copyable {
     private var bytes: ByteBuffer
     private var entries: [Entry] = []
     private let limit: Int
+    /// How many messages wait at most.
+    package static let mostMessages = 4096
     /// How many messages were lost for want of room.
     package private(set) var lost = 0
 
@@ -18,7 +20,7 @@ package struct Outbox: ~Copyable {
     }
 
     /// An empty outbox.
-    package init(capacity: Int = 4 << 20, messages: Int = 4096) {
+    package init(capacity: Int = 4 << 20, messages: Int = Outbox.mostMessages) {
         bytes = ByteBuffer(capacity: capacity)
         limit = messages
         entries.reserveCapacity(messages)

@@ -32,9 +32,7 @@ extension Router {
         }
         noteEnd(owner, end)
         calls[handle].isEnding = true
-        exchanges[owner].cancelled = true
-        cancelBranches(owner, [])
-        if exchanges[owner].open == 0 { finishLocally(owner, 487, "Request Terminated") }
+        cancelExchange(owner, [])
     }
 
     private mutating func sendBye(_ call: Call, _ direction: Direction, _ flow: Flow) {

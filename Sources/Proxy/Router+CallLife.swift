@@ -12,13 +12,14 @@ extension Router {
     /// How often such calls are looked for.
     private static let sweepInterval = Milliseconds.seconds(30)
 
-    /// An exchange's INVITE begins a call of its account.
+    /// An exchange's INVITE begins a call of its account; false when there is no room, which ends it: a call that is not
+    /// counted would have no limits.
     mutating func beginCall(
         _ handle: Handle, _ direction: CallDirection, _ dialled: Dialled, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex
-    ) {
+    ) -> Bool {
         let exchange = exchanges[handle]
-        guard exchange.method == .invite, exchange.account >= 0 else { return }
+        guard exchange.method == .invite, exchange.account >= 0 else { return true }
         accounts[exchange.account].isKept = true
         var call = Call(
             account: exchange.account, direction: direction, flow: exchange.flow,
@@ -39,6 +40,9 @@ extension Router {
             route: exchange.isTrunk && call.isFromPhone
                 ? Self.values(.recordRoute, bytes, index) : [])
         exchanges[handle].call = keep(&call, bytes, index)
+        if exchanges[handle].call.exists { return true }
+        finishLocally(handle, 503, "Service Unavailable")
+        return false
     }
 
     /// What is shown as the other end of a call: who is dialled, or who calls.

@@ -28,7 +28,12 @@ extension Router {
         _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) -> Bool {
         guard index.method == .invite, calls.isFull || !hasCallShare(account) else { return true }
-        refuseForNow(bytes, index, flow, calls.isFull ? "table-full" : "account-share")
+        if calls.isFull {
+            shortages.count(.calls)
+            refuseFull(bytes, index, flow)
+        } else {
+            refuseForNow(bytes, index, flow, "account-share")
+        }
         return false
     }
 

@@ -24,6 +24,16 @@ extension Router {
         return value.count <= TextStore.longest ? value : []
     }
 
+    /// Whoever asked wants no answer any more: of the request is kept what its end needs.
+    mutating func cancelExchange(_ handle: Handle, _ reason: [UInt8]) {
+        exchanges[handle].cancelled = true
+        let account = exchanges[handle].account
+        // Nobody else gets it any more.
+        blocks.release(&exchanges[handle].request, of: account, &accounts)
+        cancelBranches(handle, reason)
+        if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
+    }
+
     /// Cancels every branch that has not ended; `reason` is what its Reason says, empty for none.
     mutating func cancelBranches(_ handle: Handle, _ reason: [UInt8]) {
         for position in 0..<exchanges[handle].clientCount {
@@ -60,6 +70,7 @@ extension Router {
             return
         }
         clients[handle].cancelled = true
+        shrinkSent(handle)
         sendCancel(handle)
         // RFC 3261 section 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
         timers.cancel(&clients[handle].end)
@@ -85,6 +96,21 @@ extension Router {
         clients[handle].cancelInterval = Timers.doubled(interval)
         clients[handle].retransmit = timers.set(
             handle.payload(.clientRetransmit), at: now.monotonic + interval)
+    }
+
+    /// Keeps of a sent INVITE, when it takes one of the few large blocks, only what its CANCEL and ACK repeat.
+    ///
+    /// It is sent no more: a response has come, and there may be half a minute to go.
+    private mutating func shrinkSent(_ handle: Handle) {
+        guard blocks.isScarce(clients[handle].sent) else { return }
+        let nothing: [UInt8] = []
+        writeFromSent(handle, "INVITE", to: .empty, in: nothing.span)
+        writer.endEmpty()
+        let account = clients[handle].account
+        var short = writer.isWhole ? blocks.store(writer.buffer, of: account, &accounts) : .none
+        guard short.exists else { return }
+        swap(&short, &clients[handle].sent)
+        blocks.release(&short, of: account, &accounts)
     }
 
     /// A timer of a cancelled INVITE that has no final response.
@@ -142,6 +168,7 @@ extension Router {
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let flow = clients[handle].flow
+        shrinkSent(handle)
         writeFromSent(handle, "ACK", to: index.value(.to) ?? .empty, in: bytes)
         writer.endEmpty()
         if writer.isWhole { outbox.append(writer.buffer, to: flow) }

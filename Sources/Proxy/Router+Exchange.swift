@@ -46,10 +46,8 @@ extension Router {
         case .cancel:
             reply(bytes, index, flow, 200, "OK")
             if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
-                exchanges[handle].cancelled = true
                 noteEnd(handle, byCaller: true, bytes, index)
-                cancelBranches(handle, reasons(bytes, index))
-                if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
+                cancelExchange(handle, reasons(bytes, index))
             }
         default:
             // Anybody can repeat what he has seen: to him and to its sender there are only so many answers.
@@ -91,15 +89,32 @@ extension Router {
         guard exchange.request.exists, exchange.identity.exists,
             let handle = exchanges.take(exchange)
         else {
+            let isTooLong = !writer.isWhole
+            let isKept = exchange.request.exists && exchange.identity.exists
             blocks.release(&exchange.request, of: account, &accounts)
             blocks.release(&exchange.identity, of: account, &accounts)
-            refuseForNow(bytes, index, flow, "table-full")
+            refuseUnkept(bytes, index, flow, isTooLong: isTooLong, isKept: isKept)
             return nil
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
         if account >= 0 { accounts[account].share.exchanges += 1 }
         if index.method == .invite { answerLocally(handle, 100, "Trying") }
         return handle
+    }
+
+    /// Answers a request that could not be kept: it is too long, its account has its part of the blocks of its size, or
+    /// a table is full.
+    private mutating func refuseUnkept(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isTooLong: Bool,
+        isKept: Bool
+    ) {
+        if isTooLong {
+            refuse(bytes, index, flow, 513, "Message Too Large", "too-long")
+        } else if !isKept, blocks.hasRoom(bytes.count) {
+            refuseForNow(bytes, index, flow, "account-share")
+        } else {
+            refuseFull(bytes, index, flow)
+        }
     }
 
     /// Whether a request goes on with its body, or without it; false when it was refused for it.
@@ -125,9 +140,15 @@ extension Router {
             callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
     }
 
-    /// Keeps the user part that an exchange's request has on the inner side.
-    mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) {
-        exchanges[handle].user = texts.store(user) ?? .none
+    /// Keeps the user part that an exchange's request has on the inner side; false when there is no room, which ends it.
+    mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) -> Bool {
+        guard let text = texts.store(user) else {
+            shortages.count(.texts)
+            finishLocally(handle, 503, "Service Unavailable")
+            return false
+        }
+        exchanges[handle].user = text
+        return true
     }
 
     /// Answers an exchange's request by ourselves.

@@ -22,7 +22,10 @@ extension Router {
     /// Sends an exchange's kept request to an Asterisk that was not tried yet; false when there is none.
     mutating func tryNextAsterisk(_ handle: Handle) -> Bool {
         guard let address = chooseAsterisk(handle) else { return false }
-        guard let client = beginInward(handle, address) else { return true }
+        // Without room the exchange has ended, unless another branch is under way.
+        guard let client = beginInward(handle, address) else {
+            return !exchanges[handle].server.isOpen
+        }
         writeKept(handle, client, answering: nil)
         sendInward(handle, client)
         return true
@@ -294,9 +297,9 @@ extension Router {
             owner: .exchange(handle), method: exchanges[handle].method, flow: flow,
             cookie: random())
         client.account = account
-        guard count < Exchange.maximumBranches, hasBranchShare(account),
-            let place = clients.take(client)
-        else {
+        let hasShare = hasBranchShare(account)
+        if !hasShare { shortages.count(.share) }
+        guard count < Exchange.maximumBranches, hasShare, let place = clients.take(client) else {
             if exchanges[handle].open == 0 { finishLocally(handle, 503, "Service Unavailable") }
             return nil
         }
@@ -310,12 +313,14 @@ extension Router {
     /// Sends what is in the writer as the request of a client transaction.
     mutating func send(_ handle: Handle) {
         let account = clients[handle].account
-        clients[handle].sent =
-            writer.isWhole
-            ? blocks.store(writer.buffer, of: account, &accounts) : .none
-        guard clients[handle].sent.exists else {
+        guard writer.isWhole else {
             settle(handle, status: 513)
             endClient(handle)
+            return
+        }
+        clients[handle].sent = blocks.store(writer.buffer, of: account, &accounts)
+        guard clients[handle].sent.exists else {
+            starve(handle)
             return
         }
         countSent(handle)
@@ -326,6 +331,16 @@ extension Router {
         }
         clients[handle].end = timers.set(
             handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
+    }
+
+    /// Ends a branch whose request could not be kept.
+    private mutating func starve(_ handle: Handle) {
+        if blocks.hasRoom(writer.buffer.count) { shortages.count(.share) }
+        if case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner) {
+            exchanges[owner].isStarved = true
+        }
+        settle(handle, status: 503)
+        endClient(handle)
     }
 
     mutating func clientTimer(_ handle: Handle, _ event: ClientEvent) {

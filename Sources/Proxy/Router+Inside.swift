@@ -145,7 +145,7 @@ extension Router {
             let handle = open(bytes, index, flow, .outward, of: account)
         else { return }
         exchanges[handle].breadth = share
-        beginCall(handle, .received, Dialled(.home), bytes, index)
+        guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
             takeContact(binding)

@@ -8,6 +8,8 @@ internal import Sys
 extension Router {
     /// How many questions to directory may be under way.
     static let mostQuestions = 4096
+    /// How many messages may wait for its answers.
+    static let mostParked = 2048
 
     /// Asks directory about an account; with too many questions under way the account counts as one that
     /// the database could not be asked for.
@@ -23,7 +25,10 @@ extension Router {
         if lookUps.values.contains(where: { $0.account == account && $0.realm == realm }) {
             return true
         }
-        guard lookUps.count < Self.mostQuestions else { return false }
+        guard lookUps.count < Self.mostQuestions else {
+            shortages.count(.questions)
+            return false
+        }
         nextLookUp &+= 1
         lookUps[nextLookUp] = (account, realm)
         let name = accounts.name(account).text
@@ -37,29 +42,45 @@ extension Router {
     mutating func wait(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
     ) {
-        guard !park(bytes, index, flow, account) else { return }
-        wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+        switch park(bytes, index, flow, account) {
+        case .waits: break
+        case .tooMany: wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+        case .noRoom:
+            decided("table-full", 503, index, bytes, flow)
+            answerLater(bytes, index, flow, isUnavailable: true)
+        }
     }
 
-    /// Keeps a message until directory has answered; false when too many of its account wait already.
-    ///
-    /// When all places are taken it is lost, and comes again.
+    /// What became of a message that is to wait for directory.
+    enum Parking {
+        /// It waits, or the same one does.
+        case waits
+        /// Too many of its account wait already.
+        case tooMany
+        /// All places are taken.
+        case noRoom
+    }
+
+    /// Keeps a message until directory has answered.
     mutating func park(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
-    ) -> Bool {
+    ) -> Parking {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
         for message in waiting where message.flow == flow {
-            if blocks.span(message.block).equals(bytes) { return true }
+            if blocks.span(message.block).equals(bytes) { return .waits }
         }
-        guard parkedCount < 2048 else { return true }
-        guard waiting.count < 16 else { return false }
+        guard parkedCount < Self.mostParked else {
+            shortages.count(.parked)
+            return .noRoom
+        }
+        guard waiting.count < 16 else { return .tooMany }
         let block = blocks.store(bytes)
-        guard block.exists else { return true }
+        guard block.exists else { return .noRoom }
         parked[account, default: []].append(
             ParkedMessage(block: block, flow: flow, arrival: arrival))
         parkedCount += 1
-        return true
+        return .waits
     }
 
     /// Takes what directory says.

@@ -212,7 +212,7 @@ extension Router {
         }
         if index.method == .bye { exchanges[handle].call = found }
         exchanges[handle].caller = caller(bytes, index, trunk)
-        keepUser(token.user.span, handle)
+        guard keepUser(token.user.span, handle) else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
         forward(handle, to: token.asterisk, bytes, index)
     }
@@ -244,9 +244,9 @@ extension Router {
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
         decided(decision, 100, index, bytes, flow)
-        keepUser(user.span, handle)
-        beginCall(handle, .made, dialled, bytes, index)
-        guard let asterisk = chooseAsterisk(handle) else { return }
+        guard keepUser(user.span, handle), beginCall(handle, .made, dialled, bytes, index),
+            let asterisk = chooseAsterisk(handle)
+        else { return }
         forward(handle, to: asterisk, bytes, index)
     }
 

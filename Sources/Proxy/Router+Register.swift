@@ -1,4 +1,3 @@
-internal import Journal
 package import Messages
 internal import Reactor
 package import Registrar
@@ -69,7 +68,9 @@ extension Router {
             case .outOfOrder:
                 refuse(bytes, index, flow, 500, "Server Internal Error", "register-out-of-order")
             case .tooMany: refuse(bytes, index, flow, 403, "Too Many Bindings", "too-many-bindings")
-            case .full: refuseForNow(bytes, index, flow, "table-full")
+            case .full:
+                shortages.count(.bindings)
+                refuseFull(bytes, index, flow)
             }
         }
     }
@@ -77,24 +78,20 @@ extension Router {
     // MARK: What follows from a change
 
     /// Follows what a REGISTER or an expiry has changed: in directory, in timers, at the Asterisks.
-    private mutating func noteChanges(_ how: StaticString = "unregistered") {
+    private mutating func noteChanges(_ how: RegistrationChange = .unregistered) {
         var account: Int32 = -1
         for position in bindings.changes.indices {
             switch bindings.changes[position] {
             case .added(let index):
                 keep(index)
-                if let binding = bindings[index] {
-                    registeredRecord(binding, "registered", ended: false)
-                }
+                if let binding = bindings[index] { note(.registered, index, binding) }
                 account = bindings[index]?.account ?? account
             case .refreshed(let index, let moved):
                 keep(index)
-                if moved, let binding = bindings[index] {
-                    registeredRecord(binding, "moved", ended: false)
-                }
+                if moved, let binding = bindings[index] { note(.moved, index, binding) }
                 account = bindings[index]?.account ?? account
             case .removed(let index):
-                if let binding = bindings[index] { ended(binding, how) }
+                if let binding = bindings[index] { ended(index, binding, how) }
                 account = bindings[index]?.account ?? account
             }
         }
@@ -155,42 +152,12 @@ extension Router {
     }
 
     /// A binding is gone from the table: what else held it lets go.
-    private mutating func ended(_ binding: Binding, _ how: StaticString) {
+    private mutating func ended(_ index: Int32, _ binding: Binding, _ how: RegistrationChange) {
         var timer = binding.timer
         timers.cancel(&timer)
         toDirectory.append(
             .unbind(account: accounts.name(binding.account).text, key: binding.key))
-        registeredRecord(binding, how, ended: true)
-    }
-
-    private mutating func registeredRecord(_ binding: Binding, _ what: StaticString, ended: Bool) {
-        Self.record(
-            &audit.records, accounts, bindings, binding, what,
-            ended ? .unregistered : .registered)
-    }
-
-    private static func record(
-        _ records: inout RecordBatch, _ accounts: borrowing Accounts,
-        _ bindings: borrowing Bindings, _ binding: Binding, _ what: StaticString,
-        _ record: Record
-    ) {
-        let name = accounts.name(binding.account)
-        records.begin(record, .info)
-        records.append(name)
-        records.append(" ")
-        records.append(what)
-        records.append(" from ")
-        records.append(binding.flow.peer.ip)
-        records.append(" over ")
-        records.append(text: binding.flow.transport.name)
-        records.field(.account)
-        records.append(name)
-        records.source(binding.flow)
-        records.field(.contact)
-        records.append(bindings.contact(binding))
-        records.field(.userAgent)
-        records.append(bindings.userAgent(binding))
-        records.end()
+        note(how, index, binding)
     }
 
     /// A binding's time is up, or it was refreshed and its timer is of before.
@@ -202,7 +169,7 @@ extension Router {
         var head = accounts[binding.account].bindings
         bindings.expire(index, head: &head)
         accounts[binding.account].bindings = head
-        noteChanges("expired")
+        noteChanges(.expired)
     }
 
     /// Takes back a binding that directory kept.

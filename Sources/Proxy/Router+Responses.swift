@@ -270,6 +270,7 @@ extension Router {
         case 408: finishLocally(owner, 408, "Request Timeout")
         case 430: finishLocally(owner, 430, "Flow Failed")
         case 513: finishLocally(owner, 513, "Message Too Large")
+        case 503 where exchange.isStarved: finishLocally(owner, 503, "Service Unavailable")
         // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
         default: finishLocally(owner, 500, "Server Internal Error")
         }

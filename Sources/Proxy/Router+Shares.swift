@@ -14,6 +14,9 @@ extension Router {
         (65_536, 512),
     ]
 
+    /// How many bytes of users and reasons are kept, of all exchanges together.
+    static let textBytes = 64 << 20
+
     /// Whether an account may have one more exchange.
     func hasExchangeShare(_ account: Int32) -> Bool {
         guard account >= 0 else { return true }
@@ -45,6 +48,9 @@ extension BlockStore {
         let (number, count) = size(of: block)
         return number < Self.plentiful ? nil : (number - Self.plentiful, count)
     }
+
+    /// Whether a block is of a size of which there are few.
+    func isScarce(_ block: Block) -> Bool { block.exists && shared(block) != nil }
 
     /// Stores a message for an account; none when there is no room, or it has its part of the blocks of the size that
     /// is free.

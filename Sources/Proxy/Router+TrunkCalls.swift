@@ -38,7 +38,7 @@ extension Router {
         decided("passed on to the trunk \(trunks[number].settings.name)", 100, index, bytes, flow)
         takeTarget(number, bytes, index, handle)
         exchanges[handle].user = Self.store(&texts, scratch)
-        beginCall(handle, .received, Dialled(.home), bytes, index)
+        guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
         guard let server = chooseServer(handle, number) else {
             finishLocally(handle, 503, "Service Unavailable")
             return

@@ -149,13 +149,9 @@ extension Router {
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
         decided("passed on to an Asterisk, as of a trunk", 100, index, bytes, flow)
         exchanges[handle].caller = caller
-        if let token {
-            keepUser(token.user.span, handle)
-        } else {
-            keepUser(user.span, handle)
-        }
-        beginCall(handle, .made, Dialled(.home), bytes, index)
-        guard let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
+        guard token.map({ keepUser($0.user.span, handle) }) ?? keepUser(user.span, handle),
+            beginCall(handle, .made, Dialled(.home), bytes, index),
+            let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
         else { return }
         forward(handle, to: asterisk, bytes, index)
     }
@@ -237,7 +233,14 @@ extension Router {
         guard let account = accounts.number(name) else { return true }
         if accounts.isStale(account, now.monotonic), !replayed { ask(account) }
         switch accounts[account].state {
-        case .asked: return park(bytes, index, flow, account) ? nil : true
+        case .asked:
+            switch park(bytes, index, flow, account) {
+            case .waits: return nil
+            case .tooMany: return true
+            case .noRoom:
+                refuseFull(bytes, index, flow)
+                return nil
+            }
         case .unknown: return false
         case .found: return true
         case .unasked, .unavailable:

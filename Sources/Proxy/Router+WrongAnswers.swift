@@ -61,12 +61,12 @@ extension Router {
     ) {
         let ip = flow.peer.ip
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
-        guard !isDirectoryDown, !arrival.isRepetition else {
+        guard !isNobodyAsked(bytes.count), !arrival.isRepetition else {
             let down = accounts.areUnavailable ? "database-down" : "look-ups"
-            refuseLater(isDirectoryDown ? down : reason, bytes, index, flow)
+            refuseLater(isNobodyAsked(bytes.count) ? down : reason, bytes, index, flow)
             return
         }
-        let isUnavailable = isUnavailable(flow)
+        let isUnavailable = isUnavailable(bytes.count, flow)
         let account = accountName(bytes, index)
         let name = account.span
         let mark = NameTable.hash(name)
@@ -97,7 +97,7 @@ extension Router {
     mutating func refuseLater(
         _ code: String, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
     ) {
-        let isUnavailable = isUnavailable(flow)
+        let isUnavailable = isUnavailable(bytes.count, flow)
         let isSent = answerLater(bytes, index, flow, isUnavailable: isUnavailable)
         laterRecord(code, index, bytes, flow, isSent: isSent, isUnavailable: isUnavailable)
     }
@@ -113,13 +113,15 @@ extension Router {
     }
 
     /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
-    private mutating func isUnavailable(_ flow: Flow) -> Bool {
-        isDirectoryDown || !arrival.isRepetition && !takeTry(flow)
+    private mutating func isUnavailable(_ length: Int, _ flow: Flow) -> Bool {
+        isNobodyAsked(length) || !arrival.isRepetition && !takeTry(flow)
     }
 
-    /// Whether passwords cannot be looked at now, whoever asks.
-    private var isDirectoryDown: Bool {
-        accounts.areUnavailable || lookUps.count >= Self.mostQuestions
+    /// Whether passwords cannot be looked at now, whoever asks by a message of such a length: were only those refused
+    /// for whom there is no room, the others would be known to be accounts.
+    private func isNobodyAsked(_ length: Int) -> Bool {
+        accounts.areUnavailable || accounts.isFull || lookUps.count >= Self.mostQuestions
+            || parkedCount >= Self.mostParked || !blocks.hasRoom(length)
     }
 
     private func isTrap(_ name: Span<UInt8>) -> Bool {
@@ -138,10 +140,10 @@ extension Router {
     }
 
     /// Answers a wrong password, a fixed span after it came; false when no answer will be sent.
-    private mutating func answerLater(
+    @discardableResult
+    mutating func answerLater(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isUnavailable: Bool
     ) -> Bool {
-        guard held.hasRoom else { return false }
         if isUnavailable {
             beginReply(bytes, index, flow, 503, "Service Unavailable")
             writer.retryAfter()
@@ -152,7 +154,11 @@ extension Router {
         // To copies there are as many answers as to whatever proves nothing.
         guard writer.isWhole, !arrival.isRepetition || mayAnswer(flow) else { return false }
         let block = blocks.store(writer.buffer)
-        guard block.exists else { return false }
+        guard block.exists else {
+            outbox.append(writer.buffer, to: flow)
+            return true
+        }
+        makeRoomForHeld()
         let first = held.due
         held.add(block, to: flow, due: arrival.moment + HeldAnswers.span, arrival: arrival.number)
         if held.due != first { setHeldTimer() }
@@ -165,13 +171,25 @@ extension Router {
         heldTimer = timers.set(Handle.none.payload(.held), at: due)
     }
 
+    /// Lets the first answer leave before its time when all places are taken.
+    private mutating func makeRoomForHeld() {
+        guard !held.hasRoom, let first = held.next(Milliseconds(.max)) else { return }
+        shortages.count(.held)
+        sendHeld(first.block, first.flow)
+    }
+
     /// Sends the answers that are due.
     mutating func sendHeld() {
-        while let next = held.next(now.monotonic) {
-            var block = next.block
-            outbox.append(block, of: blocks, to: next.flow)
-            blocks.release(&block)
+        // The rest follows once the loop has taken these.
+        while !outbox.isHalfFull, let next = held.next(now.monotonic) {
+            sendHeld(next.block, next.flow)
         }
         setHeldTimer()
+    }
+
+    private mutating func sendHeld(_ block: Block, _ flow: Flow) {
+        var block = block
+        outbox.append(block, of: blocks, to: flow)
+        blocks.release(&block)
     }
 }

@@ -105,7 +105,7 @@ package struct Router: ~Copyable {
     /// The REGISTER at hand.
     var request = RegisterRequest()
     /// What exchanges and their branches remember of messages.
-    var texts = TextStore(capacity: 64 << 20)
+    var texts = TextStore(capacity: Router.textBytes)
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
     /// Who calls without an account.
@@ -127,6 +127,10 @@ package struct Router: ~Copyable {
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
+    /// Which tables were full.
+    var shortages = Shortages()
+    /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
+    var registrationRecords = RegistrationRecords(capacity: 1_000_000)
     /// The calls under way, and who may make more.
     var calls = Calls()
     /// How far the local time is ahead of UTC; the loop keeps it right.
@@ -141,7 +145,7 @@ package struct Router: ~Copyable {
     var replyLimit = Int.max
     /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, its method, and the
     /// status that it is answered with.
-    private var asked = (callID: UInt64(0), method: Method.other, status: UInt16(0))
+    var asked = (callID: UInt64(0), method: Method.other, status: UInt16(0))
     /// What else is known of it.
     var arrival = Arrival()
     private var arrivals: UInt64 = 0
@@ -352,72 +356,6 @@ package struct Router: ~Copyable {
             || dialogToken(bytes, index, nil) != nil
     }
 
-    // MARK: Answers without a transaction
-
-    /// Begins an answer to a request: its status line and the lines that repeat the request.
-    ///
-    /// `rest` is how many bytes follow in long form, which is written when all of it fits.
-    mutating func beginReply(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
-        _ reason: StaticString, rest: Int = Router.plainRest
-    ) {
-        if replyLimit < .max {
-            asked = (NameTable.hash(bytes.bytes(index.callID)), index.method, status)
-        }
-        scratch.removeAll()
-        // The same request gets the same tag, so that a retransmission is answered alike.
-        let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
-        scratch.append(hex: tag, digits: 16)
-        writer.begin(status: status, reason, isCompact: !mayBeLong(flow))
-        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
-        guard !writer.isCompact, !fits(writer.buffer.count + rest) else { return }
-        writer.begin(status: status, reason, isCompact: true)
-        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
-    }
-
-    private static func answerIdentity(
-        _ writer: inout MessageWriter, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
-        _ source: SocketAddress, _ tag: borrowing ByteBuffer
-    ) {
-        writer.answerIdentity(bytes, index, source, tag: tag.span)
-    }
-
-    /// Ends an answer without a body and sends it; false when none was left for the sender.
-    @discardableResult
-    mutating func endReply(_ flow: Flow) -> Bool {
-        writer.endEmpty()
-        guard writer.isWhole else { return false }
-        guard mayAnswer(flow) else {
-            if unansweredTokens.take(Self.keptRate, now.monotonic) {
-                keepDecision(Self.noAnswerLeft, 0, asked.callID, asked.method, flow)
-            }
-            return false
-        }
-        outbox.append(writer.buffer, to: flow)
-        if writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) {
-            keepDecision(Self.shortAnswer, asked.status, asked.callID, asked.method, flow)
-        }
-        return true
-    }
-
-    /// Answers a request without a transaction, never again by itself; false when no answer was sent.
-    @discardableResult
-    mutating func reply(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
-        _ reason: StaticString
-    ) -> Bool {
-        beginReply(bytes, index, flow, status, reason)
-        return endReply(flow)
-    }
-
-    /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
-    mutating func refuseForNow(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
-    ) {
-        beginReply(bytes, index, flow, 503, "Service Unavailable")
-        writer.retryAfter()
-        let isSent = endReply(flow)
-        refuseRecord(code, isSent ? 503 : 0, index, bytes, flow)
     }
 
     // MARK: Timers
@@ -428,7 +366,10 @@ package struct Router: ~Copyable {
         failLostBranches()
         tellResidents()
         if now.monotonic >= calls.nextSweep { sweepCalls() }
-        while let payload = timers.next(now.monotonic) {
+        if now.monotonic >= shortages.nextLook { tellShortages() }
+        if now.monotonic >= registrationRecords.due { tellRegistrations() }
+        // What is left comes with the next turn, when the loop has taken these messages.
+        while !outbox.isHalfFull, let payload = timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)
             switch kind {

@@ -14,6 +14,8 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     private let empty: Element
     /// How many are in use.
     package private(set) var count = 0
+    /// How many found no place, since the beginning.
+    package private(set) var refused = 0
 
     /// How many places there are, those that are free included.
     package var places: Int { elements.count }
@@ -32,7 +34,10 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
             count += 1
             return Handle(index: index, generation: generations[Int(index)])
         }
-        guard elements.append(element), generations.append(0) else { return nil }
+        guard elements.append(element), generations.append(0) else {
+            refused += 1
+            return nil
+        }
         count += 1
         return Handle(index: UInt32(elements.count - 1), generation: 0)
     }

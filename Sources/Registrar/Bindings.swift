@@ -88,7 +88,8 @@ package struct Bindings: ~Copyable {
     private var free: Int32 = -1
     /// How many bindings there are by each flow of UDP, under a hash that nobody outside can compute.
     private var flows: [UInt64: UInt32] = [:]
-    let capacity: Int
+    /// How many there may be.
+    package let capacity: Int
     /// How many there are.
     package private(set) var count = 0
     /// What the last REGISTER, or the last expiry, has changed.

@@ -34,6 +34,8 @@ package struct BlockStore: ~Copyable {
         /// A free one of these, which holds the number of the next; -1 for none.
         var free: Int32 = -1
         var used: Int32 = 0
+        /// How many messages that this size is for found no room.
+        var refused = 0
     }
 
     private let base: UnsafeMutableRawPointer
@@ -59,6 +61,17 @@ package struct BlockStore: ~Copyable {
     package func size(of block: Block) -> (number: Int, count: Int) {
         let number = number(of: block.index)
         return (number, Int(sizes[number].count))
+    }
+
+    /// How many messages that a size is for found no room in it or a larger one, since the beginning.
+    package func refused(_ number: Int) -> Int { sizes[number].refused }
+
+    /// Whether a message of so many bytes would find a block.
+    package func hasRoom(_ length: Int) -> Bool {
+        for number in 0..<sizes.count where length <= sizes[number].size {
+            if sizes[number].used < sizes[number].count { return true }
+        }
+        return false
     }
 
     /// How many blocks are free.
@@ -103,7 +116,15 @@ package struct BlockStore: ~Copyable {
             }
             return Block(index: index, length: UInt32(bytes.count))
         }
+        refuse(bytes.count)
         return .none
+    }
+
+    private mutating func refuse(_ length: Int) {
+        for number in 0..<sizes.count where length <= sizes[number].size {
+            sizes[number].refused += 1
+            return
+        }
     }
 
     /// Keeps a copy of what a buffer holds, as `store`.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// An open file descriptor with one owner; it is closed when the owner lets go.
@@ -17,6 +18,11 @@ package final class Descriptor {
         guard raw >= 0 else { return }
         _ = Glibc.close(raw)
         raw = -1
+    }
+
+    /// Whether `count` more can be opened after the next one (RLIMIT_NOFILE as it is now); `raw` is any open one.
+    package static func areSpare(_ count: Int32, beside raw: Int32) -> Bool {
+        clinux_has_spare_descriptors(raw, count) != 0
     }
 
     /// Gives the ownership to the caller, who closes it.

@@ -6,6 +6,16 @@ package enum Errno {
     package static let again = EAGAIN
     /// The peer gave up before the connection was accepted (ECONNABORTED).
     package static let aborted = ECONNABORTED
+    /// This process has as many descriptors as it may (EMFILE).
+    package static let tooManyFiles = EMFILE
+    /// The machine has as many open files as it may (ENFILE).
+    package static let tooManyFilesInAll = ENFILE
+    /// The user, or the unit, has as many processes as it may (EAGAIN of fork(2)).
+    package static let noProcess = EAGAIN
+    /// The kernel has no memory (ENOMEM).
+    package static let noMemory = ENOMEM
+    /// The kernel has no memory for a socket (ENOBUFS).
+    package static let noBuffers = ENOBUFS
     /// The message does not fit (EMSGSIZE).
     package static let tooLong = EMSGSIZE
     /// The address and port are taken (EADDRINUSE).

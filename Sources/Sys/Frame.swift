@@ -10,6 +10,8 @@ package enum Frame {
     package enum Received {
         /// A frame of so many bytes, now at the start of the buffer.
         case frame(length: Int, passed: Descriptor?)
+        /// A frame of so many bytes whose descriptor is lost: this process has as many open as it may.
+        case cut(length: Int)
         /// Nothing waits.
         case nothing
         /// The other end is closed.
@@ -43,6 +45,7 @@ package enum Frame {
         if length == -Int(EAGAIN) { return .nothing }
         if length == 0 || length == -Int(ECONNRESET) { return .ended }
         if length < 0 { throw SystemError("receive frame", code: Int32(length)) }
+        if passed == CLINUX_PASSED_CUT { return .cut(length: length) }
         return .frame(length: length, passed: descriptor)
     }
 }

@@ -118,9 +118,10 @@ package enum Socket {
     }
 
     /// The next caller of a SOCK_SEQPACKET listener, or nil when none waits.
-    package static func seqpacketAccept(_ listener: Int32) -> Descriptor? {
+    package static func seqpacketAccept(_ listener: Int32) throws(SystemError) -> Descriptor? {
         let raw = clinux_seqpacket_accept(listener)
-        return raw < 0 ? nil : Descriptor(owning: raw)
+        if raw == -Errno.again || raw == -Errno.aborted { return nil }
+        return Descriptor(owning: try SystemError.check(raw, "accept"))
     }
 
     /// The user, group and process at the other end of a Unix socket (SO_PEERCRED).

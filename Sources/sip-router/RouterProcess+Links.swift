@@ -70,10 +70,11 @@ extension RouterProcess {
                 switch try standing.receive(into: &buffer) {
                 case .nothing: return
                 case .ended: return link.close()
-                case .frame(let length, let passed):
-                    try take(role, length, passed)
+                case .frame(let length, nil):
+                    try take(role, length)
                     // If there is more after all, the poller says so again.
                     if role == .terminator, PlaintextParcel.isLast(length: length) { return }
+                case .frame, .cut: throw WireError.descriptor
                 }
             } catch {
                 link.close()
@@ -97,8 +98,7 @@ extension RouterProcess {
 
     // `frame` holds the same storage, uncopied: a span of a stored property may not be lent to a call
     // that throws.
-    private func take(_ role: Role, _ length: Int, _ passed: Descriptor?) throws(WireError) {
-        guard passed == nil else { throw .descriptor }
+    private func take(_ role: Role, _ length: Int) throws(WireError) {
         let frame = buffer
         let bytes = frame.span.extracting(0..<length)
         switch role {

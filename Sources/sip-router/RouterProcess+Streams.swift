@@ -1,4 +1,5 @@
 internal import Messages
+internal import Privsep
 internal import Proxy
 internal import Reactor
 internal import Registrar
@@ -120,7 +121,10 @@ extension RouterProcess {
     func accept(_ number: Int) {
         guard let listener = sockets[number] else { return }
         for _ in 0..<64 {
-            guard let accepted = try? Socket.accept(listener.raw) else { return }
+            guard
+                let accepted = acceptance.accept(
+                    listener.raw, now.monotonic, poller, Socket.accept)
+            else { return sayShortage() }
             // Nothing can be said of a peer without a port, neither to it nor to another process.
             guard accepted.peer.port > 0 else { continue }
             let isWanted =
@@ -235,7 +239,12 @@ extension RouterProcess {
             streams.remove(peer)
             if peer.isKept { letGo(peer) }
             peer.socket?.close()
+            acceptance.freed(now.monotonic, poller)
         }
+    }
+
+    func sayShortage() {
+        journal.write(acceptance.takeNews(), of: .router, accepting: "TCP connections")
     }
 
     /// Ends connections that keep a message or themselves open too long.

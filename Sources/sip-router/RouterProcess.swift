@@ -53,6 +53,8 @@ final class RouterProcess {
     /// Counts the links there have been, so that an event of an older one is recognised.
     var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
+    /// The TCP listeners' rest while there is no descriptor for a connection.
+    var acceptance = Acceptance()
     var tlsPeers: [UInt64: StreamPeer] = [:]
     var unproven = UnprovenConnections()
     let started = Clock.monotonic
@@ -102,8 +104,13 @@ final class RouterProcess {
             guard let socket else { continue }
             let isDatagram = listeners[number].endpoint.transport == .udp
             let kind = isDatagram ? Watched.datagrams : .listener
-            try poller.add(socket.raw, Token(kind: kind.rawValue, index: UInt32(number)), .read)
-            if isDatagram { Socket.setBufferSizes(socket.raw, bytes: 4 << 20) }
+            let token = Token(kind: kind.rawValue, index: UInt32(number))
+            guard isDatagram else {
+                try acceptance.watch(socket.raw, token, poller)
+                continue
+            }
+            try poller.add(socket.raw, token, .read)
+            Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
         }
     }
 
@@ -118,6 +125,8 @@ final class RouterProcess {
             now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
             for index in 0..<count {
                 guard try handle(poller.event(index)) else {
+                    while router.tellRegistrations(all: true) { handOut() }
+                    handOut()
                     supervision.stopping()
                     return
                 }
@@ -181,6 +190,8 @@ final class RouterProcess {
         nextSecond = now.monotonic + .seconds(1)
         router.utcOffset = Clock.utcOffset
         sweepStreams()
+        acceptance.tick(now.monotonic, poller)
+        sayShortage()
         let up = router.asterisksUp
         let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
         if line != status { supervision.status(line) }

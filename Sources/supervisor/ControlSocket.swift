@@ -43,6 +43,8 @@ final class ControlSocket {
     private let path: String
     private var callers: [Caller?] = Array(repeating: nil, count: capacity)
     private var generation: UInt32 = 0
+    /// Given up for a caller when there is no descriptor for him, so that somebody can always ask.
+    private var spare: Descriptor?
 
     /// Listens at a path, in place of a socket that a dead daemon has left there.
     init(_ path: String) throws(StartFailure) {
@@ -59,6 +61,14 @@ final class ControlSocket {
         }
         self.path = path
         _ = unsafe chmod(path, 0o660)
+        keepSpare()
+    }
+
+    /// Takes the spare descriptor back when a caller has had it and there is room again.
+    func keepSpare() {
+        guard spare == nil else { return }
+        let raw = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        if raw >= 0 { spare = Descriptor(owning: raw) }
     }
 
     /// The descriptor to watch for reading.
@@ -70,8 +80,8 @@ final class ControlSocket {
     }
 
     /// The next caller, or nil when none waits; with no place free the caller is turned away.
-    func accept(at now: Milliseconds) -> Caller? {
-        while let descriptor = Socket.seqpacketAccept(listener.raw) {
+    func accept(at now: Milliseconds) throws(SystemError) -> Caller? {
+        while let descriptor = try next() {
             guard let index = callers.firstIndex(where: { $0 == nil }),
                 let asker = Asker(caller: descriptor)
             else { continue }
@@ -83,6 +93,17 @@ final class ControlSocket {
             return caller
         }
         return nil
+    }
+
+    private func next() throws(SystemError) -> Descriptor? {
+        do {
+            return try Socket.seqpacketAccept(listener.raw)
+        } catch {
+            guard error.code == Errno.tooManyFiles, let spare else { throw error }
+            spare.close()
+            self.spare = nil
+            return try Socket.seqpacketAccept(listener.raw)
+        }
     }
 
     /// The caller of a token, nil for one that is gone.

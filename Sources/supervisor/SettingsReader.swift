@@ -55,7 +55,7 @@ final class SettingsReader {
                 "rempart", ["settings", "--frames", "--name", path], user: user,
                 descriptors: [input.raw, ends.writing.raw, errors?.writing.raw ?? 2, nil])
         } catch {
-            throw StartFailure("the settings cannot be read: \(error)")
+            throw StartFailure("the settings cannot be read: \(error.withRemedy)")
         }
     }
 

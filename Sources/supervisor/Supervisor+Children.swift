@@ -105,7 +105,8 @@ extension Supervisor {
             send(messages, to: child)
         } catch {
             journal.write(
-                .degraded, .error, "\(child.role.name) cannot be started: \(error)",
+                .degraded, .error,
+                "\(child.role.name) cannot be started: \(error.withRemedy)",
                 [(.component, child.role.name)])
             child.signal(SIGKILL)
             pendingLinks.forget(child.role)
@@ -145,7 +146,8 @@ extension Supervisor {
         return messages
     }
 
-    private static func peers(of role: Role) -> [Role] {
+    /// The children that a child has links to.
+    static func peers(of role: Role) -> [Role] {
         Role.links.compactMap { a, b in a == role ? b : b == role ? a : nil }
     }
 
@@ -162,6 +164,12 @@ extension Supervisor {
             pendingLinks.keep(other, for: peer, to: role)
         }
         return end
+    }
+
+    /// Gives a child that had no room for it another link to a peer; one that cannot be made now is wanted again.
+    func relink(_ child: Child, to peer: Role) {
+        guard child.life.isServing, let end = try? link(from: child.role, to: peer) else { return }
+        send([.peer(peer, end)], to: child)
     }
 
     private func sendReload(to child: Child) {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Journal
 internal import Messages
 internal import Reactor
 internal import Sys
@@ -7,10 +8,34 @@ internal import Sys
 extension Supervisor {
     /// Takes the callers that wait.
     func acceptCallers() {
-        while let caller = control?.accept(at: now) {
+        guard let control else { return }
+        while let caller = nextCaller(control) {
             if (try? poller.add(caller.descriptor.raw, caller.token, .read)) == nil {
-                control?.forget(caller)
+                control.forget(caller)
             }
+        }
+        sayShortage()
+    }
+
+    private func nextCaller(_ control: ControlSocket) -> ControlSocket.Caller? {
+        acceptance.accept(control.raw, now, poller) { _ throws(SystemError) in
+            try control.accept(at: now)
+        }
+    }
+
+    /// Lets the control socket go on after a want of descriptors.
+    func endShortage() {
+        control?.keepSpare()
+        acceptance.tick(now, poller)
+        sayShortage()
+    }
+
+    private func sayShortage() {
+        switch acceptance.takeNews() {
+        case .begun(let why):
+            journal.write(.degraded, .error, "nobody can ask at the control socket now: \(why)")
+        case .over: journal.write(.degraded, .notice, "the control socket takes callers again")
+        case nil: break
         }
     }
 

@@ -14,7 +14,7 @@ extension Supervisor {
         let control = try ControlSocket(options.control)
         self.control = control
         do {
-            try poller.add(control.raw, Token(kind: TokenKind.control.rawValue), .read)
+            try acceptance.watch(control.raw, Token(kind: TokenKind.control.rawValue), poller)
         } catch {
             throw StartFailure("cannot watch the control socket: \(error)")
         }

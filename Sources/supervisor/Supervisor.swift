@@ -44,6 +44,8 @@ final class Supervisor {
     var control: ControlSocket?
     /// The name of the table that banner keeps in the kernel's firewall.
     var firewallTable = FirewallTable.standard
+    /// The control socket's rest while there is no descriptor for a caller; all there are may be used for one.
+    var acceptance = Acceptance(reserve: 0)
     /// The reload that goes on.
     var reload: Reload?
     /// Why the settings file was refused at the last reload; nil when it was taken.
@@ -118,6 +120,7 @@ final class Supervisor {
         if let next = nextStateTry { deadlines.append(next) }
         if let deadline = readyBy, !isReady { deadlines.append(deadline) }
         if let next = addresses?.next { deadlines.append(next) }
+        if let due = acceptance.due { deadlines.append(due) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -199,6 +202,7 @@ final class Supervisor {
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
+        endShortage()
     }
 
     private func serve(_ event: Event) {
@@ -225,6 +229,8 @@ final class Supervisor {
                 handle(.leaving, of: child)
             case .success(.frame(let length, let passed)):
                 if let event = event(of: child, length, passed) { handle(event, of: child) }
+            case .success(.cut(let length)):
+                if let event = event(of: child, length, nil) { handle(event, of: child) }
             case .failure(let error): handle(.broken("sent a bad frame (\(error))"), of: child)
             }
             if !child.life.isListening { return }
@@ -262,6 +268,12 @@ final class Supervisor {
             case .keep, .letGo:
                 guard child.role == .router else { return .broken("keeps connections") }
                 return keep(message, passed).map { .broken($0) }
+            case .lostLink(let peer):
+                guard Self.peers(of: child.role).contains(peer) else {
+                    return .broken("wants a link to \(peer.name)")
+                }
+                relink(child, to: peer)
+                return .watchdog
             }
         } catch {
             return .broken("sent a bad frame (\(error))")

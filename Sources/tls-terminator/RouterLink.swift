@@ -113,12 +113,12 @@ final class RouterLink {
                 case .ended:
                     hasEnded = true
                     return .ended
-                case .frame(let length, let passed):
-                    guard passed == nil else { throw WireError.descriptor }
+                case .frame(let length, nil):
                     (at, end) = (0, length)
                     parcels += 1
                     isTurnOver =
                         PlaintextParcel.isLast(length: length) || parcels == Self.parcelShare
+                case .frame, .cut: throw WireError.descriptor
                 }
             }
             return try received()

@@ -124,5 +124,6 @@ extension Terminator {
         table.remove(handle)
         // Now, not with the last reference: a closed socket leaves the poller.
         connection.socket.close()
+        acceptance.freed(now, poller)
     }
 }

@@ -21,18 +21,16 @@ extension Terminator {
                 refusal = error
             }
         }
-        var limits = Limits()
-        let wanted = limits.connections
-        limits.connections = Self.affordable(wanted)
-        if !listeners.isEmpty, limits.connections < wanted {
+        let wanted = Limits().connections
+        let affordable = Self.affordable(wanted)
+        if !listeners.isEmpty, affordable < wanted {
             journal.write(
                 .degraded, .warning,
-                "at most \(limits.connections) TLS connections at a time, not \(wanted): raise the "
+                "at most \(affordable) TLS connections at a time, not \(wanted): raise the "
                     + "limit of open files (LimitNOFILE=) to \(wanted + Self.otherFiles)")
         }
         do {
-            try self.init(
-                listeners: listeners, context: context, journal: journal, limits: limits)
+            try self.init(listeners: listeners, context: context, journal: journal)
         } catch {
             throw .supervisor("\(error)")
         }

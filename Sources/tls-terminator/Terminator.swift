@@ -3,6 +3,7 @@
 internal import Glibc
 internal import Journal
 internal import Messages
+internal import Privsep
 internal import Reactor
 internal import Sys
 
@@ -46,7 +47,7 @@ final class Terminator {
     var buffer = [UInt8](repeating: 0, count: 16_384)
     /// The moment of the last wake-up.
     var now: Milliseconds
-    private var areListenersMuted = false
+    var acceptance = Acceptance()
     private var nextTick: Milliseconds
     private var ticketsRenewed: Milliseconds
 
@@ -84,9 +85,8 @@ final class Terminator {
     private func watchListeners() throws(SystemError) {
         for (index, each) in listeners.enumerated() {
             let token = Token(kind: Watched.listener.rawValue, index: UInt32(index))
-            try poller.add(each.socket.raw, token, .read)
+            try acceptance.watch(each.socket.raw, token, poller)
         }
-        areListenersMuted = false
     }
 
     /// Whether there is anything to accept.
@@ -126,7 +126,8 @@ final class Terminator {
         guard now >= nextTick else { return }
         nextTick = now + .seconds(1)
         records.tick()
-        if areListenersMuted { try? watchListeners() }
+        acceptance.tick(now, poller)
+        sayShortage()
         if now - ticketsRenewed >= Self.ticketKeyLife {
             ticketsRenewed = now
             context?.renewTicketKeys()
@@ -145,19 +146,15 @@ final class Terminator {
     private func accept(_ index: Int) {
         let (listener, socket) = listeners[index]
         for _ in 0..<Self.share {
-            do {
-                guard let (accepted, peer) = try Socket.accept(socket.raw) else { return }
-                begin(accepted, peer, listener)
-            } catch {
-                // Out of descriptors or memory: the connection stays in the kernel's queue, so the
-                // event would come back at once, for as long as the shortage lasts.
-                for each in listeners { poller.remove(each.socket.raw) }
-                areListenersMuted = true
-                journal.write(
-                    .degraded, .error, "no TLS connection is accepted for a second: \(error)")
-                return
-            }
+            guard
+                let (accepted, peer) = acceptance.accept(socket.raw, now, poller, Socket.accept)
+            else { return sayShortage() }
+            begin(accepted, peer, listener)
         }
+    }
+
+    private func sayShortage() {
+        journal.write(acceptance.takeNews(), of: .terminator, accepting: "TLS connections")
     }
 
     /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.

@@ -34,7 +34,7 @@ private final class Daemon: Sendable {
 
     private func answer(_ frames: [[UInt8]]) throws {
         Self.waitReadable(listener)
-        guard let caller = Socket.seqpacketAccept(listener) else { return }
+        guard let caller = try? Socket.seqpacketAccept(listener) else { return }
         Self.waitReadable(caller.raw)
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: caller.raw)

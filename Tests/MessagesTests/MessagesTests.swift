@@ -134,6 +134,7 @@ private let standing = AccountStanding(
             .keep(KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)),
             .letGo(ConnectionHandle(.tcp, place: 7)),
             .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
+            .lostLink(.directory),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)

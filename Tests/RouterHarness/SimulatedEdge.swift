@@ -76,7 +76,7 @@ package final class SimulatedEdge {
     package var sentCount = 0
     /// Sees every message that leaves.
     package var observe: (([UInt8], Flow) -> Void)?
-    /// Sees every record for the journal, each field by its name.
+    /// Sees every record, those of the normal course too: each field by its name.
     package var observeRecord: (([Substring: Substring]) -> Void)?
     private let fault: (String) -> Void
     private var branches = 0

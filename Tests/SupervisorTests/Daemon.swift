@@ -153,6 +153,19 @@ final class Daemon {
         }
     }
 
+    /// Allows the daemon so many descriptors from now on.
+    func limit(descriptors count: Int) throws {
+        #expect(
+            try Self.run("/usr/bin/prlimit", ["--pid", String(pid), "--nofile=\(count):"]) == 0)
+    }
+
+    /// Allows the daemon no descriptor more than it has open.
+    func limitDescriptorsToThoseOpen() throws {
+        // Numbers are given out from the lowest on.
+        let free = (0..<1024).first { unsafe access("/proc/\(pid)/fd/\($0)", F_OK) != 0 }
+        try limit(descriptors: try #require(free))
+    }
+
     /// Replaces the settings file.
     func rewrite(_ settings: String) throws { try Self.write(settings, to: "\(folder)/settings") }
 

@@ -51,6 +51,25 @@ private let plain = """
         #expect(try daemon.component(.directory).pid == peer.pid)
     }
 
+    @Test("without a descriptor it still answers, and starts a component once there are some")
+    func outOfDescriptors() throws {
+        let daemon = try Daemon(plain)
+        #expect(daemon.says("ready:"), "\(daemon.log)")
+        let before = try daemon.component(.banner)
+        try daemon.limitDescriptorsToThoseOpen()
+        for _ in 0..<5 { #expect(try daemon.component(.banner).pid == before.pid) }
+        guard case .failed? = try daemon.ask(.restart(.banner)).last else {
+            Issue.record("banner was started without descriptors")
+            return
+        }
+        #expect(daemon.says("banner cannot be started: "), "\(daemon.log)")
+        #expect(daemon.says("raise LimitNOFILE="), "\(daemon.log)")
+        #expect(try daemon.component(.router).state == .ready)
+        try daemon.limit(descriptors: 1024)
+        #expect(daemon.says("banner started", times: 2), "\(daemon.log)")
+        #expect(try daemon.ask(.restart(.banner)) == [.done])
+    }
+
     @Test("restart answers when the new component is ready, and leaves the others alone")
     func restart() throws {
         let daemon = try Daemon(plain)

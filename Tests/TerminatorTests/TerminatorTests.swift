@@ -1,5 +1,6 @@
 import COpenSSL
 import Messages
+import Reactor
 import Sys
 import Testing
 
@@ -163,5 +164,37 @@ struct TerminatorTests {
         #expect(old.serverName == "/CN=sip.example.com")
         #expect(old.write([65]) == 1)
         #expect(try edge.nextFrame().connection == oldHandle)
+    }
+
+    @Test("out of descriptors new clients wait, those that are there go on, and it is said once")
+    func outOfDescriptors() throws {
+        let edge = try TestEdge()
+        let (client, handle) = try edge.connected()
+        // More than any limit.
+        edge.terminator.acceptance.kept = 1 << 30
+        let waiting = try TestClient(edge.address)
+        let record = try edge.wait("the record") { edge.journal.next() }
+        #expect(record.contains("no more TLS connections are accepted"))
+        #expect(record.contains("raise LimitNOFILE="))
+        for _ in 0..<3 {
+            edge.clock.now = edge.clock.now + .seconds(1)
+            _ = edge.terminator.turn(longest: Milliseconds(0))
+        }
+        #expect(edge.journal.next() == nil)
+        #expect(client.write(Array("still here".utf8)) == 10)
+        #expect(
+            try edge.nextFrame()
+                == RouterFrame(
+                    kind: .data, connection: handle, payload: Array("still here".utf8)))
+        edge.terminator.acceptance.kept = 1
+        edge.clock.now = edge.clock.now + .seconds(1)
+        let opened = try edge.wait("opened") {
+            _ = waiting.handshake()
+            return edge.router.next()
+        }
+        #expect(opened.kind == .opened)
+        edge.clock.now = edge.clock.now + .seconds(10)
+        let over = try edge.wait("the end") { edge.journal.next() }
+        #expect(over.contains("TLS connections are accepted again"))
     }
 }

@@ -55,6 +55,8 @@ int clinux_unix_datagram(const char *path);
 // passed is -1 for none.
 ssize_t clinux_send_frame(int fd, const void *bytes, size_t length, int passed);
 // *passed is -1 for none. A frame longer than capacity gives -EMSGSIZE; 0 is the end.
+enum { CLINUX_PASSED_CUT = -2 };
+// *passed is CLINUX_PASSED_CUT when there was a descriptor that this process has no room for.
 ssize_t clinux_receive_frame(int fd, void *buffer, size_t capacity, int *passed);
 
 // --- batches (batch.c): recvmmsg and sendmmsg over buffers allocated once
@@ -84,6 +86,8 @@ long clinux_utc_offset(void);
 // The calling thread's errno.
 int clinux_errno(void);
 int clinux_random(void *bytes, size_t length);
+// Whether a descriptor can be opened whose number leaves so many below the limit; fd is any open one.
+int clinux_has_spare_descriptors(int fd, int count);
 // A pipe, close-on-exec; its reading end, the first, does not block.
 int clinux_pipe(int out[2]);
 // Blocks the signals and returns a descriptor that reports them; the list ends with 0.

@@ -1,0 +1,206 @@
+import Messages
+import Proxy
+import Registrar
+import Sys
+import Testing
+
+/// What happens when there is no room, and how much room there is.
+@Suite("Room") struct RoomScenarios {
+    /// A call that somebody makes.
+    private struct Ringing {
+        let caller: Phone
+        let sent: Message
+        let invite: Message
+    }
+
+    /// An edge with accounts whose phones speak by a transport.
+    private struct Office {
+        let edge: Edge
+        let phones: [Phone]
+        let asterisk: Asterisk
+        var number = 0
+
+        init(_ count: Int, _ transport: Transport, _ settings: [Setting] = []) {
+            edge = Edge(settings)
+            for number in 0..<count { edge.passwords["user\(number)"] = "secret" }
+            let edge = edge
+            phones = (0..<count).map {
+                Phone(
+                    edge, "user\($0)", at: "198.51.100.\($0 + 1):5060", transport,
+                    connection: transport == .udp ? 0 : UInt64($0 + 1))
+            }
+            asterisk = Asterisk(edge)
+        }
+
+        /// A call of a phone by an INVITE of at least so many bytes; nil when it was refused.
+        mutating func ring(_ phone: Phone, bytes: Int) throws -> Ringing? {
+            number += 1
+            // As a phone with ICE writes it.
+            let line = "a=candidate:1 1 udp 2122260223 198.51.100.7 40000 typ host\r\n"
+            let body = String(repeating: line, count: bytes / line.utf8.count)
+            let sent = try phone.ask(
+                "INVITE", "sip:100@example.com", callID: "room\(number)",
+                ["Content-Type: application/sdp"], body: "v=0\r\n" + body)
+            let invite = asterisk.all().first { $0.method == "INVITE" }
+            guard let invite else { return nil }
+            asterisk.answer(invite, 180)
+            _ = try phone.expect(180)
+            return Ringing(caller: phone, sent: sent, invite: invite)
+        }
+
+        /// Whoever calls hangs up before anybody has answered.
+        func cancel(_ call: Ringing) throws {
+            call.caller.cancel(call.sent)
+            let cancel = try asterisk.expect("CANCEL")
+            asterisk.answer(cancel, 200)
+            asterisk.answer(call.invite, 487)
+            _ = try asterisk.expect("ACK")
+            let answer = try call.caller.expect(487)
+            call.caller.send(call.caller.acknowledgement(of: answer, call.sent.uri))
+        }
+    }
+
+    @Test(
+        "300 calls of phones with ICE ring at once, also right after a round of cancelled ones",
+        arguments: [2404, 6000], [Transport.udp, .tcp])
+    func ringing(_ bytes: Int, _ transport: Transport) throws {
+        var office = Office(10, transport)
+        for size in [bytes, 1395, bytes, bytes] {
+            var calls: [Ringing] = []
+            for phone in office.phones {
+                for _ in 0..<30 {
+                    let call = try office.ring(phone, bytes: size)
+                    calls.append(try #require(call))
+                }
+            }
+            #expect(calls.count == 300)
+            for call in calls { try office.cancel(call) }
+            // So many requests a second are an account's.
+            office.edge.advance(.seconds(2))
+        }
+        #expect(office.edge.records.isEmpty)
+    }
+
+    @Test("a cancelled call gives its large blocks back at once: the next ones ring")
+    func cancelled() throws {
+        var office = Office(9, .tcp)
+        for _ in 0..<3 {
+            var calls: [Ringing] = []
+            for phone in office.phones {
+                for _ in 0..<28 {
+                    let call = try office.ring(phone, bytes: 10_000)
+                    calls.append(try #require(call))
+                }
+            }
+            for call in calls { try office.cancel(call) }
+        }
+        #expect(office.edge.records.isEmpty)
+    }
+
+    @Test("an INVITE for which no block is left gets 503 and Retry-After, and one record tells it")
+    func blocks() throws {
+        var office = Office(9, .tcp)
+        var ringing = 0
+        var refused = 0
+        for phone in office.phones {
+            for _ in 0..<30 {
+                if try office.ring(phone, bytes: 10_000) != nil {
+                    ringing += 1
+                } else {
+                    refused += 1
+                    let answer = try phone.expect(503)
+                    #expect(answer["Retry-After"] == "30")
+                }
+            }
+        }
+        #expect(ringing == 256 && refused == 14)
+        office.edge.advance(.seconds(2))
+        #expect(office.edge.records.count == 1)
+        let record = try #require(office.edge.records.first)
+        #expect(record.contains("all 512 places for messages of up to 65536 bytes are taken"))
+        #expect(record.contains("14 found none"))
+        // Small ones go on.
+        let small = try office.ring(office.phones[8], bytes: 500)
+        #expect(small != nil)
+    }
+
+    @Test("an account that has its part of the large blocks gets 503; others go on")
+    func share() throws {
+        var office = Office(2, .tcp, [.calls(.atOnce(0))])
+        var ringing = 0
+        for _ in 0..<40 where try office.ring(office.phones[0], bytes: 10_000) != nil {
+            ringing += 1
+        }
+        #expect(ringing == 32)
+        #expect(try office.phones[0].expect(503)["Retry-After"] == "30")
+        let other = try office.ring(office.phones[1], bytes: 10_000)
+        #expect(other != nil)
+    }
+
+    // MARK: Look-ups
+
+    /// What bans nobody.
+    private static let lenient: [Setting] = [.mode(.observe)]
+
+    /// A phone that has the challenge to its REGISTER, and the REGISTER that answers it.
+    private func proof(_ phone: Phone, _ number: Int = 1) throws -> [UInt8] {
+        let uri = "sip:example.com"
+        let lines = ["Contact: <\(phone.contact)>"]
+        let callID = "\(phone.callID)-\(number)"
+        phone.send(phone.request("REGISTER", uri, callID: callID, sequence: 1, lines))
+        let proof = phone.credentials(try phone.expect(401), "REGISTER", uri)
+        return phone.request("REGISTER", uri, callID: callID, sequence: 2, lines + [proof])
+    }
+
+    @Test(
+        "with no place left to wait for directory known and unknown names get the same 503; right ones pass"
+    )
+    func parked() throws {
+        let edge = Edge(Self.lenient)
+        let alice = Phone(edge, "alice", at: "198.51.100.7:4999")
+        try alice.register()
+        edge.isDirectorySilent = true
+        for number in 0..<2048 {
+            let source = "192.0.2.\(number / 16 % 10 + 1):\(5000 + number)"
+            let phone = Phone(edge, "ghost\(number / 16)", at: source)
+            edge.receive(try proof(phone, number), phone.flow)
+            // So many names are tried a second.
+            if number % 160 == 159 { edge.advance(.seconds(1)) }
+        }
+        #expect(edge.router.load.parked == 2048)
+        edge.advance(.seconds(1))
+        for name in ["ghost", "alice"] {
+            let phone = Phone(edge, name, at: "203.0.113.99:5060", password: "wrong")
+            edge.receive(try proof(phone), phone.flow)
+            #expect(try phone.expect(503)["Retry-After"] == "30")
+        }
+        #expect(try alice.register().status == 200)
+        edge.advance(.seconds(2))
+        #expect(edge.records.count { $0.contains("requests that wait for directory") } == 1)
+    }
+
+    @Test("however many wrong passwords come at once, each gets its answer")
+    func held() throws {
+        let edge = Edge(Self.lenient)
+        let alice = Phone(edge, "alice", at: "198.51.100.7:4999")
+        try alice.register()
+        let phone = Phone(edge, "alice", password: "wrong")
+        let wrong = try proof(phone)
+        let text = String(decoding: wrong, as: UTF8.self)
+        _ = phone.all()
+        for number in 2..<8202 {
+            let count = String(number, radix: 16)
+            let digits = String(repeating: "0", count: 8 - count.count) + count
+            let again = text.replacing("nc=00000001", with: "nc=\(digits)")
+                .replacing("branch=", with: "branch=z\(number)")
+            edge.router.receive(Array(again.utf8).span, phone.flow, edge.now)
+        }
+        // What had no place left was answered at once.
+        edge.drain()
+        #expect(phone.all().count == 8)
+        edge.advance(Milliseconds(200))
+        #expect(phone.all().count == 8192)
+        edge.advance(.seconds(2))
+        #expect(edge.records.count { $0.contains("answers to wrong passwords") } == 1)
+    }
+}
