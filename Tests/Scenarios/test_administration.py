@@ -109,13 +109,13 @@ def test_records_are_found_by_unit_process_component_kind_and_field(service: Ins
     assert "A phone has registered" in machine.do("journalctl", "-x", f"MESSAGE_ID={REGISTERED}")
 
 
-def test_what_is_no_record_is_found_by_the_same_name(service: Installed) -> None:
+def test_what_the_settings_reader_says_is_found_by_name_and_as_a_warning(service: Installed) -> None:
     service.machine.write(SETTINGS, service.settings(domainz="[x]"))
     service.machine.run("systemctl", "restart", "rempart")
     # systemd's own lines have its own name.
     names = {record["SYSLOG_IDENTIFIER"] for record in service.records("-u", "rempart")} - {"systemd"}
     assert names == {"rempart"}
-    assert any("domainz" in message for message in service.messages("-t", "rempart"))
+    assert any("domainz" in message for message in service.messages("-t", "rempart", "-p", "warning"))
 
 
 def test_a_changing_command_is_recorded_with_who_gave_it(service: Installed) -> None:

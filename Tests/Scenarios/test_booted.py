@@ -55,7 +55,7 @@ def test_an_expired_certificate_is_served(service: Installed) -> None:
     service.take_expired_certificate()
     starts(service)
     assert service.register("1001", "udp") == 200 and service.register("1002", "tls") == 200
-    assert "expired" in service.unit("StatusText")
+    assert " ended " in service.unit("StatusText")
 
 
 # Findings 2 and 3.
