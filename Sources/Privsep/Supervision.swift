@@ -179,7 +179,7 @@ package final class Supervision {
     package func report(_ now: [Condition]) {
         guard now != conditions else { return }
         conditions = now
-        tell(.conditions(now))
+        tell(.conditions(Condition.worst(of: now)))
     }
 
     /// Says why the settings of a reload cannot be used; the old ones stay in force.

@@ -322,7 +322,9 @@ extension Router {
         if down.count == asterisks.count {
             return [Condition(.noAsterisk, "no Asterisk answers (\(Self.some(of: down)))")]
         }
-        let answer = down.count == 1 ? "one Asterisk does not answer" : "\(down.count) Asterisks do not answer"
+        let answer =
+            down.count == 1
+            ? "one Asterisk does not answer" : "\(down.count) Asterisks do not answer"
         return [Condition(.asterisk, "\(answer) (\(Self.some(of: down)))")]
     }
 

@@ -217,7 +217,8 @@ final class BannerService: Service {
             conditions.append(Condition(.state, "bans are not kept over a restart"))
         }
         if mode == .enforce, let why = kernel.trouble {
-            conditions.append(Condition(.firewall, "the kernel does not drop what is banned: \(why)"))
+            conditions.append(
+                Condition(.firewall, "the kernel does not drop what is banned: \(why)"))
         }
         return conditions
     }
