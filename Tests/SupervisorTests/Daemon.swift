@@ -13,6 +13,7 @@ final class Daemon {
     let folder: String
     private(set) var pid: Int32 = 0
     private let output: Descriptor
+    private let user: User?
     private var text = ""
 
     /// A daemon for settings of the stand-in's form.
@@ -35,14 +36,14 @@ final class Daemon {
         let pipe = try Stream.pipe()
         output = pipe.reading
         // Tests may run as root; the daemon then runs as nobody, for its users need not exist.
-        let nobody = geteuid() == 0 ? User(named: "nobody") : nil
-        if let nobody { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
+        user = geteuid() == 0 ? User(named: "nobody") : nil
+        if let nobody = user { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
         pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
             "env",
             environment + [
                 "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
                 "\(folder)/state", "--runtime", "\(folder)/run",
-            ], user: nobody, descriptors: [nil, nil, pipe.writing.raw, nil])
+            ], user: user, descriptors: [nil, nil, pipe.writing.raw, nil])
     }
 
     deinit {
@@ -125,7 +126,7 @@ final class Daemon {
     /// Allows the daemon so many descriptors from now on.
     func limit(descriptors count: Int) throws {
         #expect(
-            try Self.run("/usr/bin/prlimit", ["--pid", String(pid), "--nofile=\(count):"]) == 0)
+            try Self.run("/usr/bin/prlimit", ["--pid", "\(pid)", "--nofile=\(count):"], user) == 0)
     }
 
     /// Allows the daemon no descriptor more than it has open.
@@ -160,11 +161,13 @@ final class Daemon {
     }
 
     /// Runs a program of the system to its end.
-    static func run(_ path: String, _ arguments: [String]) throws -> Int32 {
+    static func run(
+        _ path: String, _ arguments: [String], _ user: User? = nil
+    ) throws -> Int32 {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         let spawner = Spawner(folder: String(path[..<slash]), isRoot: false)
         let pid = try spawner.start(
-            String(path[path.index(after: slash)...]), arguments, user: nil,
+            String(path[path.index(after: slash)...]), arguments, user: user,
             descriptors: [nil, nil, 2, nil])
         var status: Int32 = 0
         _ = unsafe waitpid(pid, &status, 0)
