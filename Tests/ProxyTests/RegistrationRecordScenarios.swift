@@ -94,8 +94,9 @@ import Testing
         try alice.register(expires: 0)
         edge.passwords["alice"] = nil
         edge.router.take(.changed, edge.now)
-        // directory says that there is none any more, and others come.
-        _ = try? alice.register()
+        // directory is asked for a stranger, says that there is none any more, and others come.
+        let stranger = Phone(edge, "alice", at: "203.0.113.99:5060", password: "guessed")
+        #expect(try stranger.register().status == 401)
         for name in ["bob", "carol"] { try Phone(edge, name, at: "198.51.100.9:5060").register() }
         _ = journal.take()
         edge.advance(.seconds(11))

@@ -13,6 +13,7 @@ final class Daemon {
     let folder: String
     private(set) var pid: Int32 = 0
     private let output: Descriptor
+    private let user: User?
     private var text = ""
 
     /// A loopback address that no other test has, so that any port of it is free.
@@ -48,8 +49,8 @@ final class Daemon {
         let pipe = try Stream.pipe()
         output = pipe.reading
         // Tests may run as root; the daemon then runs as nobody, for its users need not exist.
-        let nobody = geteuid() == 0 ? User(named: "nobody") : nil
-        if let nobody { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
+        user = geteuid() == 0 ? User(named: "nobody") : nil
+        if let nobody = user { #expect(unsafe chown(folder, nobody.uid, nobody.gid) == 0) }
         try prepare(folder)
         var command = inside
         if !inside.isEmpty { command += ["setpriv", "--reuid=nobody", "--clear-groups"] }
@@ -59,7 +60,7 @@ final class Daemon {
             "\(folder)/state", "--runtime", "\(folder)/run",
         ]
         pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
-            command[0], Array(command.dropFirst()), user: inside.isEmpty ? nobody : nil,
+            command[0], Array(command.dropFirst()), user: inside.isEmpty ? user : nil,
             descriptors: [nil, nil, pipe.writing.raw, nil])
     }
 
@@ -166,7 +167,7 @@ final class Daemon {
     /// Allows the daemon so many descriptors from now on.
     func limit(descriptors count: Int) throws {
         #expect(
-            try Self.run("/usr/bin/prlimit", ["--pid", String(pid), "--nofile=\(count):"]) == 0)
+            try Self.run("/usr/bin/prlimit", ["--pid", "\(pid)", "--nofile=\(count):"], user) == 0)
     }
 
     /// Allows the daemon no descriptor more than it has open.
@@ -202,11 +203,13 @@ final class Daemon {
     }
 
     /// Runs a program of the system to its end.
-    static func run(_ path: String, _ arguments: [String]) throws -> Int32 {
+    static func run(
+        _ path: String, _ arguments: [String], _ user: User? = nil
+    ) throws -> Int32 {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         let spawner = Spawner(folder: String(path[..<slash]), isRoot: false)
         let pid = try spawner.start(
-            String(path[path.index(after: slash)...]), arguments, user: nil,
+            String(path[path.index(after: slash)...]), arguments, user: user,
             descriptors: [nil, nil, 2, nil])
         var status: Int32 = 0
         _ = unsafe waitpid(pid, &status, 0)
