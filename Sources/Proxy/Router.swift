@@ -356,8 +356,6 @@ package struct Router: ~Copyable {
             || dialogToken(bytes, index, nil) != nil
     }
 
-    }
-
     // MARK: Timers
 
     /// Runs every timer that is due.
