@@ -47,17 +47,20 @@ struct AddressWatch {
     var condition: Condition? {
         let absent = places.filter { !$0.isThere }
         guard let first = absent.first else { return nil }
-        let names = absent.prefix(4).map(\.address.ip.description).joined(separator: ", ")
+        let names =
+            absent.prefix(4).map(\.address.ip.description).joined(separator: ", ")
             + (absent.count > 4 ? " and \(absent.count - 4) more" : "")
         if places.contains(where: { $0.side == .outside }),
             places.allSatisfy({ $0.side == .inside || !$0.isThere })
         {
             return Condition(
-                .noSIP, "no phone is served, for no address of outside is on this machine: \(names)")
+                .noSIP, "no phone is served, for no address of outside is on this machine: \(names)"
+            )
         }
         if absent.count == 1 {
             return Condition(
-                .address, "\(names) of \(first.side.name) is not on this machine, and served once it is")
+                .address,
+                "\(names) of \(first.side.name) is not on this machine, and served once it is")
         }
         return Condition(
             .address, "addresses are not on this machine, and served once they are: \(names)")

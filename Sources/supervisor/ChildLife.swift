@@ -311,7 +311,8 @@ struct ChildLife {
     /// leaves a core behind that another signal would be good for.
     private mutating func miss(_ now: Milliseconds) -> ChildAction {
         let limit = patience
-        let seconds = "\(limit.seconds)" + (limit.count % 1000 == 0 ? "" : ".\(limit.count % 1000 / 100)")
+        let seconds =
+            "\(limit.seconds)" + (limit.count % 1000 == 0 ? "" : ".\(limit.count % 1000 / 100)")
         return kill("gave no heartbeat for \(seconds) s", now)
     }
 

@@ -84,7 +84,8 @@ import Testing
         #expect(degraded.summary == "degraded: no database (and 1 more)")
         #expect(
             degraded.text.hasPrefix(
-                "Rempart \(productVersion): degraded: no database (and 1 more)\n\nAlso: no address\n"))
+                "Rempart \(productVersion): degraded: no database (and 1 more)\n\nAlso: no address\n"
+            ))
         #expect(
             degraded.json.text.hasSuffix(
                 #""health":"degraded","conditions":["#

@@ -32,7 +32,9 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
         #expect(try daemon.conditions().map(\.kind) == [.accounts])
     }
 
-    @Test("rempart status --check tells good, degraded and no SIP by its exit code, and a daemon that is away")
+    @Test(
+        "rempart status --check tells good, degraded and no SIP by its exit code, and a daemon that is away"
+    )
     func check() throws {
         func code(_ daemon: Daemon) throws -> Int32 {
             let built = try Spawner().folder
@@ -58,7 +60,9 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
         let daemon = try Daemon(plain) { folder in
             try Self.breakLibraries("\(folder)/banner")
         }
-        #expect(daemon.says("ready: Serving 1 domain, degraded: no ban begins or ends"), "\(daemon.log)")
+        #expect(
+            daemon.says("ready: Serving 1 domain, degraded: no ban begins or ends"), "\(daemon.log)"
+        )
         #expect(
             try daemon.conditions().first?.text.contains("after exit code 127") == true)
     }
@@ -66,7 +70,8 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
     /// Has a program name a library that nobody has.
     static func breakLibraries(_ path: String) throws {
         try Daemon.copy("\(try Spawner().folder)/supervisor", to: path)
-        #expect(try Daemon.run("/bin/sed", ["-i", "s/libsystemd[.]so[.]0/libsystemx.so.0/", path]) == 0)
+        #expect(
+            try Daemon.run("/bin/sed", ["-i", "s/libsystemd[.]so[.]0/libsystemx.so.0/", path]) == 0)
     }
 
     // MARK: Reloads
@@ -78,7 +83,9 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
         try daemon.rewrite(plain + "\ndomain example.org\n")
         let answer = try daemon.ask(.reload)
         #expect(answer.last == .done)
-        #expect(answer.contains(.finding(name: "warning", value: "tls-terminator ended before it was ready")))
+        #expect(
+            answer.contains(
+                .finding(name: "warning", value: "tls-terminator ended before it was ready")))
         #expect(try daemon.component(.router).status.hasPrefix("settings=4"))
         try Daemon.write("", to: "\(daemon.folder)/misbehave-tls-terminator")
         #expect(try daemon.ask(.reload) == [.done])
@@ -115,12 +122,15 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
 
     @Test("a certificate that cannot be read costs TLS alone, at the start and at a reload")
     func certificate() throws {
-        let settings = plain + "\noutside tls://\(own):5061\ncertificate FOLDER/pem\nkey FOLDER/pem\n"
+        let settings =
+            plain + "\noutside tls://\(own):5061\ncertificate FOLDER/pem\nkey FOLDER/pem\n"
         let daemon = try Daemon("domain example.com\n") { folder in
             try Daemon.write(settings.replacing("FOLDER", with: folder), to: "\(folder)/settings")
         }
-        #expect(daemon.says("ready: Serving 1 domain, degraded: tls.certificate: "), "\(daemon.log)")
-        #expect(daemon.log.contains("\(daemon.folder)/pem cannot be read (No such file or directory)"))
+        #expect(
+            daemon.says("ready: Serving 1 domain, degraded: tls.certificate: "), "\(daemon.log)")
+        #expect(
+            daemon.log.contains("\(daemon.folder)/pem cannot be read (No such file or directory)"))
         #expect(try daemon.component(.terminator).status.contains("listeners=1 peers=1 files=0"))
         try Daemon.write("a pair", to: "\(daemon.folder)/pem")
         #expect(try daemon.ask(.reload) == [.done])
@@ -160,8 +170,11 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
 
     @Test("no SIP is told when no outside address is there")
     func noneThere() throws {
-        let daemon = try Daemon("domain example.com\noutside udp://192.0.2.1:5060\ninside udp://\(own):5070\n")
-        #expect(daemon.says("ready: No SIP: no phone is served, for no address of outside"), "\(daemon.log)")
+        let daemon = try Daemon(
+            "domain example.com\noutside udp://192.0.2.1:5060\ninside udp://\(own):5070\n")
+        #expect(
+            daemon.says("ready: No SIP: no phone is served, for no address of outside"),
+            "\(daemon.log)")
     }
 
     @Test(
@@ -185,12 +198,15 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
             for turn in 1...2 {
                 try ip("add")
                 #expect(
-                    daemon.says("\(address) of outside is on this machine", times: turn, within: .seconds(30)),
+                    daemon.says(
+                        "\(address) of outside is on this machine", times: turn,
+                        within: .seconds(30)),
                     "\(daemon.log)")
                 #expect(try daemon.conditions().isEmpty)
                 try ip("del")
                 #expect(
-                    daemon.says("\(address) of outside is not on", times: turn + 1, within: .seconds(30)),
+                    daemon.says(
+                        "\(address) of outside is not on", times: turn + 1, within: .seconds(30)),
                     "\(daemon.log)")
                 #expect(try daemon.conditions().map(\.kind) == [.noSIP])
             }

@@ -21,7 +21,11 @@ private let plain = "domain example.com\noutside udp://\(own):5060\ninside udp:/
         #expect(
             try daemon.comes(within: .seconds(9)) { rows in
                 rows.contains { row in
-                    if case .component(.router, let pid, .ready, _, _) = row { pid != hung } else { false }
+                    if case .component(.router, let pid, .ready, _, _) = row {
+                        pid != hung
+                    } else {
+                        false
+                    }
                 }
             }, "\(daemon.log)")
         #expect(daemon.says("sip-router gave no heartbeat for 2.5 s and is killed"))
@@ -30,7 +34,8 @@ private let plain = "domain example.com\noutside udp://\(own):5060\ninside udp:/
     @Test("a component that gives no heartbeat, while its process runs, is replaced as well")
     func silent() throws {
         let daemon = try Daemon(plain, misbehaviours: [.router: "no-heartbeat"])
-        #expect(daemon.says("sip-router gave no heartbeat for 2.5 s and is killed"), "\(daemon.log)")
+        #expect(
+            daemon.says("sip-router gave no heartbeat for 2.5 s and is killed"), "\(daemon.log)")
         #expect(daemon.says("sip-router started", times: 2))
     }
 
@@ -45,7 +50,8 @@ private let plain = "domain example.com\noutside udp://\(own):5060\ninside udp:/
         // The supervisor first: it looks before anybody can have given a heartbeat.
         for pid in all.reversed() { _ = kill(pid, SIGCONT) }
         #expect(try daemon.ask(.restart(.banner)) == [.done])
-        #expect(try daemon.component(.router).pid == all[1] || daemon.component(.router).restarts == 0)
+        #expect(
+            try daemon.component(.router).pid == all[1] || daemon.component(.router).restarts == 0)
         #expect(!daemon.log.contains("gave no heartbeat"))
     }
 }
@@ -159,7 +165,8 @@ struct ErrorOutputTests {
         #expect(daemon.log.isEmpty)
     }
 
-    @Test("a program that writes without end holds nobody up, and a minute has only some lines of it")
+    @Test(
+        "a program that writes without end holds nobody up, and a minute has only some lines of it")
     func flood() throws {
         let (output, writing) = try ErrorOutput.open(waits: false, at: .seconds(0))
         let lines = Array(String(repeating: "line\n", count: 50_000).utf8)
