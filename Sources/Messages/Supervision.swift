@@ -147,7 +147,7 @@ package enum ChildMessage: Equatable, Sendable {
     case stopping
     /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
-    /// All that is wrong with the child now, in place of what it told before; at most `Condition.most`.
+    /// All that is wrong with the child now, in place of what it told before; the first `Condition.most`.
     case conditions([Condition])
     /// Something of the set of a reload is not used, and `ready` follows for the rest; what and why, at most
     /// 1,600 bytes.
@@ -176,9 +176,9 @@ package enum ChildMessage: Equatable, Sendable {
             return writer.bytes
         case .conditions(let conditions):
             var writer = WireWriter(kind: 7)
-            let worst = Condition.worst(of: conditions)
-            writer.u8(UInt8(worst.count))
-            for condition in worst { condition.write(to: &writer) }
+            let first = conditions.prefix(Condition.most)
+            writer.u8(UInt8(first.count))
+            for condition in first { condition.write(to: &writer) }
             return writer.bytes
         case .unused(let what):
             var writer = WireWriter(kind: 8)

@@ -181,7 +181,7 @@ package final class Supervision {
     package func report(_ now: [Condition]) {
         guard now != conditions else { return }
         conditions = now
-        tell(.conditions(now))
+        tell(.conditions(Condition.worst(of: now)))
     }
 
     /// Says what of a reload is not used, and why; `ready()` follows for the rest.

@@ -157,7 +157,7 @@ extension Supervisor {
         settleReload()
     }
 
-    /// A child ended before it served. One that was away when the reload began does not stop the others'.
+    /// A child ended before it served; one that was away when the reload began does not stop the others'.
     func failedReload(_ child: Child, _ why: String) {
         guard reload?.away.contains(child.role) == true else {
             return refusedReload(child, why)

@@ -127,8 +127,10 @@ final class Supervisor {
         for child in children { child.life.excuse(now) }
     }
 
-    /// READY=1 once sip-router serves and every other component does so or has failed: what is left is told by
-    /// the status line. It comes without any of them after `readyLimit`, for systemd would only end what serves.
+    /// Says READY=1 once sip-router serves and every other component does so or has failed.
+    ///
+    /// What is left is told by the status line. It comes without any of them after `readyLimit`, for systemd
+    /// would only end what serves.
     private func considerReady() {
         guard !isReady, !isStopping, exitCode == nil, let readyBy else { return }
         let areSettled = children.allSatisfy {
@@ -253,12 +255,15 @@ final class Supervisor {
     }
 
     /// Tells systemd what has changed in this turn of the loop.
+    ///
+    /// Only a sip-router that hangs in the kernel is worth the end of the whole: where another component does
+    /// so, for a disk that is gone, the next daemon's would as well.
     private func report() {
         guard exitCode == nil else { return }
         notify.status(statusLine)
         guard let due = nextAlive, due <= now, let interval = notify.interval else { return }
         nextAlive = now + interval
-        if children.allSatisfy({ $0.life.isInHand }) { notify.alive() }
+        if children.allSatisfy({ $0.life.isInHand || $0.role != .router }) { notify.alive() }
     }
 
     /// One line that a person can read.

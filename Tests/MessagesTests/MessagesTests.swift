@@ -150,9 +150,14 @@ private let standing = AccountStanding(
     @Test("of many conditions the worst arrive, the worst first")
     func manyConditions() throws {
         let all = Condition.Kind.allCases.reversed().map { Condition($0, "\($0)") }
-        let frame = ChildMessage.conditions(all).encoded()
+        let frame = ChildMessage.conditions(Condition.worst(of: all)).encoded()
         guard case .conditions(let found) = try ChildMessage(decoding: frame.span) else { return }
         #expect(found.map(\.kind) == Array(Condition.Kind.allCases.prefix(Condition.most)))
+        let nine = Array(repeating: all[0], count: Condition.most + 1)
+        var frameOfNine = ChildMessage.conditions(nine).encoded()
+        #expect(frameOfNine[1] == UInt8(Condition.most))
+        frameOfNine[1] += 1
+        #expect(throws: WireError.self) { try ChildMessage(decoding: frameOfNine.span) }
     }
 
     @Test("a hello of another version is refused by its version")

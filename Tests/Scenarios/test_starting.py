@@ -10,7 +10,7 @@ import pytest
 from conftest import Lab
 from lab.accounts import CHAN_SIP, make_database
 from lab.certificates import make_certificate
-from lab.namespaces import EDGE_OUTSIDE, entered
+from lab.namespaces import EDGE_OUTSIDE, command, entered
 from lab.rempart import Rempart, Settings
 from lab.waiting import eventually
 
@@ -230,3 +230,54 @@ def test_without_root_the_edges_own_list_bans(lab: Lab, started: list[Rempart]) 
     assert edge.ask("unban", "127.0.0.9").returncode == 0
     with lab.client("127.0.0.9", "udp", 15060, edge="127.0.0.1") as client:
         assert client.register(lab.accounts["1001"]) == 200
+
+
+def checked(edge: Rempart) -> tuple[int, str]:
+    done = edge.ask("status", "--check")
+    return done.returncode, done.stdout
+
+
+def test_an_outside_address_may_come_later_go_and_come_back(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    late = "198.18.255.77"
+    edge = lab.rempart(settings.text().replace("inside:\n", f"  - udp://{late}:5060\ninside:\n", 1))
+    started.append(edge)
+    edge.start()
+    eventually(lambda: checked(edge)[1].startswith("degraded: "), "a degraded start")
+    code, line = checked(edge)
+    assert code == 1 and f"{late} of outside is not on this machine" in line + edge.log()
+    assert registers(lab), "the other address serves"
+
+    def registers_there() -> bool:
+        with lab.client("198.18.2.36", edge=late) as client:
+            return client.register(lab.accounts["1001"]) == 200
+
+    for turn in (1, 2):
+        command("ip", "-n", lab.network.edge, "address", "add", f"{late}/32", "dev", "outside")
+        try:
+            eventually(registers_there, "the address serves once it is there", 30, every=0.5)
+            eventually(lambda: edge.log().count(f"{late} of outside is on this machine") == turn, "that is told once", 30)
+        finally:
+            command("ip", "-n", lab.network.edge, "address", "del", f"{late}/32", "dev", "outside")
+        eventually(lambda: edge.log().count(f"{late} of outside is not on this machine") == turn + 1, "and when it goes", 30)
+    assert registers(lab)
+
+
+def test_wrong_settings_end_with_the_exit_code_that_no_retry_mends(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    edge = lab.rempart(settings.text().replace("domains:", "domainz:"))
+    started.append(edge)
+    edge.launch()
+    assert edge.wait_end(10) == 78
+
+
+def test_a_certificate_that_is_missing_keeps_no_phone_from_udp(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    settings.key = lab.folder / "no-such.key"
+    edge = lab.rempart(settings.text())
+    started.append(edge)
+    edge.launch()
+    eventually(lambda: registers(lab), "phones by UDP are served", 30, every=0.5)
+    eventually(lambda: checked(edge)[0] == 1, "degraded", 30)
+    assert "no-such.key" in checked(edge)[1]
+    edge.write_settings(settings.text().replace(f"domains: [{lab.domain}]", f"domains: [{lab.domain}, other.test]"))
+    assert edge.ask("reload").returncode == 0

@@ -1,5 +1,7 @@
 """The daemon as systemd sees it: it tells its state, ends at once when asked, and leaves nothing behind."""
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -100,3 +102,15 @@ def test_bindings_outlive_a_restart_of_the_whole(edge: Rempart, lab: Lab) -> Non
         edge.start()
         (after,) = edge.phones("1001")
     assert (after["contact"], after["address"]) == (before["contact"], before["address"])
+
+
+def test_a_sip_router_that_hangs_is_replaced(edge: Rempart, lab: Lab) -> None:
+    edge.start()
+    with lab.client("198.18.2.37") as client:
+        assert client.register(lab.accounts["1001"]) == 200
+        hung = edge.component("sip-router")["pid"]
+        os.kill(hung, signal.SIGSTOP)
+        # Promised within 3 s.
+        eventually(lambda: edge.component("sip-router")["pid"] not in (0, hung), "a new sip-router", 9)
+        assert client.register(lab.accounts["1001"]) == 200
+    assert "sip-router gave no heartbeat for 2.5 s and is killed" in edge.log()

@@ -15,6 +15,16 @@ final class Daemon {
     private let output: Descriptor
     private var text = ""
 
+    /// A loopback address that no other test has, so that any port of it is free.
+    static func ownAddress() -> String {
+        "127.\(Random.word % 250 + 1).\(Random.word % 250).\(Random.word % 250 + 2)"
+    }
+
+    /// Settings at such an address, or at a given one.
+    static func plainSettings(at own: String = ownAddress()) -> String {
+        "domain example.com\noutside udp://\(own):5060\ninside udp://\(own):5070\n"
+    }
+
     /// A daemon for settings of the stand-in's form.
     ///
     /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there, `inside`

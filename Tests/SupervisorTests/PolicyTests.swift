@@ -109,11 +109,13 @@ import Wire
         }
     }
 
-    @Test("a certificate that cannot be read is named")
-    func missingCertificate() {
-        #expect { try Configuration([.certificate("/nowhere/cert.pem")]) } throws: { error in
-            "\(error)".contains("tls.certificate: /nowhere/cert.pem")
-        }
+    @Test("a certificate that cannot be read is named, and stops nothing else")
+    func missingCertificate() throws {
+        let configuration = try Configuration([.certificate("/nowhere/cert.pem")])
+        #expect(configuration.unreadable.map(\.path) == ["/nowhere/cert.pem"])
+        #expect(
+            configuration.unreadable.first?.why.hasPrefix("tls.certificate: /nowhere/cert.pem")
+                == true)
     }
 
     @Test("only a change of outside, inside, or a trunk's name or inside needs other sockets")

@@ -5,8 +5,7 @@ import Testing
 
 @testable import supervisor
 
-/// A loopback address that no other test has, so that any port of it is free.
-private let own = "127.\(Random.word % 250 + 1).\(Random.word % 250).\(Random.word % 250 + 2)"
+private let own = Daemon.ownAddress()
 
 /// Settings with ports that are free.
 private let plain = """
@@ -201,6 +200,7 @@ private let plain = """
     func held() throws {
         let daemon = try Daemon(plain, misbehaviours: [.directory: "exit-100"])
         #expect(daemon.says("directory cannot use its settings"), "\(daemon.log)")
+        #expect(daemon.says("ready:"))
         #expect(try daemon.component(.directory).state == .waiting)
         #expect(
             try daemon.component(.supervisor).status.contains(
