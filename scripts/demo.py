@@ -116,9 +116,6 @@ def demonstrate_before(stack: ExitStack, pbx: str, accounts: str, outside: str) 
     settings.pbx_port = int(port or 5060)
     if outside == inside:
         settings.inside_port = INSIDE_PORT_BESIDE_OUTSIDE
-    if subprocess.run(["nft", "list", "table", "inet", "rempart"], capture_output=True).returncode != 0:
-        # The table outlives the daemon by design; one that a demonstration has made goes with it.
-        stack.callback(subprocess.run, ["nft", "delete", "table", "inet", "rempart"], capture_output=True)
     edge = start_edge(stack, folder, settings, [])
     print(f"Rempart is up in front of {pbx}; it reads its accounts from {database}.\n")
     print("Point a phone at it, with an account and its password as your Asterisk knows them:")

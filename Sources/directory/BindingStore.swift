@@ -273,7 +273,7 @@ extension BindingStore {
         fault = "\(why)"
         isWhole = false
         // Where not even a WAL can be made beside the file, it is read as it stands.
-        for access in [SQLiteDatabase.Access.reading, .frozen] where !isWhole {
+        for access in [SQLiteDatabase.Access.alone, .frozen] where !isWhole {
             do {
                 let file = try SQLiteDatabase(path: path, access, busyTimeout: 0)
                 try file.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -31,6 +31,8 @@ final class SQLiteDatabase {
         case reading
         /// Written; made when missing.
         case writing
+        /// Never written, and by no other process: read with what a WAL beside it holds.
+        case alone
         /// Never written, by nobody: read as it stands, without what a WAL beside it holds.
         case frozen
     }
@@ -39,13 +41,15 @@ final class SQLiteDatabase {
     init(path: String, _ access: Access, busyTimeout: Int32) throws(SQLiteError) {
         let (name, flags) =
             switch access {
-            case .reading: (path, SQLITE_OPEN_READONLY)
+            case .reading, .alone: (path, SQLITE_OPEN_READONLY)
             case .writing: (path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
             case .frozen:
                 ("file:\(Self.escaped(path))?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI)
             }
         var opened: OpaquePointer?
-        let code = unsafe sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+        // The lock that a WAL without shared memory wants is refused where nothing may be written.
+        let files: String? = access == .alone ? "unix-none" : nil
+        let code = unsafe sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX, files)
         guard let handle = unsafe opened, code == SQLITE_OK else {
             let error = unsafe SQLiteError(code: code & 0xFF, description: Self.words(opened, code))
             _ = unsafe sqlite3_close_v2(opened)

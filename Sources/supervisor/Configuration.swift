@@ -47,6 +47,9 @@ struct Configuration {
         return nil
     }
 
+    /// Whether there is a certificate with its key.
+    var hasPair: Bool { certificate != nil && key != nil }
+
     /// Goes on with the certificate and key of others, where its own cannot be used: the pair that was in use
     /// stays in use.
     mutating func keepPair(of other: Configuration) {

@@ -128,8 +128,12 @@ extension Supervisor {
             )
         }
         configuration = new
-        if !new.unreadable.isEmpty { configuration?.keepPair(of: old) }
-        reload?.unused = new.unreadable.map { "\($0.why); the pair of before stays in use" }
+        if !new.unreadable.isEmpty {
+            configuration?.keepPair(of: old)
+            // Without a pair of before the terminator says itself that it has none.
+            let kept = old.hasPair ? new.unreadable : []
+            reload?.unused = kept.map { "\($0.why); the pair of before stays in use" }
+        }
         reload?.previous = old
         reload?.away = Set(children.filter { !$0.life.isServing }.map(\.role))
         recordUnreadable()

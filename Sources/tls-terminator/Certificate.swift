@@ -180,7 +180,8 @@ struct Identity {
     private mutating func follow(_ file: [Certificate], at now: Milliseconds) {
         var rest = Array(file.indices.dropFirst().filter { !file[$0].isSame(as: file[0]) })
         func isExpired(_ place: Int) -> Bool { file[place].left(at: now) < Milliseconds(0) }
-        while let last = chain.last {
+        // One that signed itself is the authority's own: nothing leads further.
+        while let last = chain.last, chain.count == 1 || !last.issued(last) {
             let issuers = rest.filter { file[$0].issued(last) }
             guard let next = issuers.first(where: { !isExpired($0) }) ?? issuers.first else {
                 break

@@ -145,7 +145,8 @@ struct TableTextTests {
     @Test("no table but its own is ever named")
     func ownTable() throws {
         let outside = Endpoint(.tls, try #require(SocketAddress("203.0.113.5:5061")))
-        let text = TableText("rempart").removal + TableText("rempart").make(TablePlan(outside: [outside]))
+        let text =
+            TableText("rempart").removal + TableText("rempart").make(TablePlan(outside: [outside]))
         for line in text.split(separator: "\n")
         where ["add", "delete", "table", "flush"].contains(line.prefix { $0 != " " }) {
             #expect(line.contains("inet rempart"))
@@ -203,7 +204,8 @@ struct BlockListTests {
     @Test(
         "what nobody on the Internet has may be as wide as lists write it",
         arguments: [
-            "10.0.0.0/8", "9.0.0.0/8", "224.0.0.0/3", "224.0.0.0/4", "240.0.0.0/4", "::/8", "8000::/1",
+            "10.0.0.0/8", "9.0.0.0/8", "224.0.0.0/3", "224.0.0.0/4", "240.0.0.0/4", "::/8",
+            "8000::/1",
             "4000::/2", "fc00::/7", "2001::/16",
         ])
     func wide(_ text: String) throws {

@@ -159,7 +159,8 @@ struct CountriesTests {
         #expect(try verdict(bench, "198.19.0.7").0.contains("defence.countries"))
         let told = bench.records("cannot be used")
         #expect(told.count == 1 && told[0].contains("PRIORITY=4"), "\(told)")
-        #expect(told.first?.contains(country.isEmpty ? "names no country" : "no network of FR") == true)
+        #expect(
+            told.first?.contains(country.isEmpty ? "names no country" : "no network of FR") == true)
         #expect(bench.service.conditions.map(\.kind) == [.firewall])
         try countryDatabase([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
         bench.second()
@@ -167,7 +168,9 @@ struct CountriesTests {
         #expect(bench.service.conditions.isEmpty)
     }
 
-    @Test("at the start such a database shuts nobody out, and neither do countries that it does not know")
+    @Test(
+        "at the start such a database shuts nobody out, and neither do countries that it does not know"
+    )
     func ofOthersAtStart() throws {
         let folder = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(folder.path)/country.mmdb")

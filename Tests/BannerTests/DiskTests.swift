@@ -31,7 +31,9 @@ struct DiskTests {
         return folder
     }
 
-    @Test("bans are read from a full disk, those since are kept in memory and written once there is room")
+    @Test(
+        "bans are read from a full disk, those since are kept in memory and written once there is room"
+    )
     func atStart() throws {
         let disk = try SmallDisk(kilobytes: 64)
         let folder = try kept(disk)
@@ -40,10 +42,15 @@ struct DiskTests {
         #expect(sources(bench) == ["198.18.0.7", "198.18.0.8"])
         try bench.tell(.hello)
         // The file is as long as it is: some changes may fit its last page, these do not.
-        for host in 1...200 { try bench.tell(try order("10.0.\(host).1")) }
+        var told = 0
+        for host in 1...200 {
+            try bench.tell(try order("10.0.\(host).1"))
+            told += bench.records("bans are not kept over a restart").count
+        }
         bench.pass(.seconds(2))
+        told += bench.records("bans are not kept over a restart").count
+        #expect(told == 1)
         #expect(state(bench).first?.contains("No space left on device") == true)
-        #expect(bench.records("bans are not kept over a restart").count == 1)
         _ = bench.ask(.unban(try ip("198.18.0.8")))
         for _ in 0..<3 { bench.pass(.seconds(61)) }
         #expect(bench.records("not kept").isEmpty && state(bench).count == 1)
@@ -56,7 +63,9 @@ struct DiskTests {
         #expect(sources(again) == sources(bench) && sources(again).count == 201)
     }
 
-    @Test("a disk that fills while running keeps what it has, and its fault costs no other file's room")
+    @Test(
+        "a disk that fills while running keeps what it has, and its fault costs no other file's room"
+    )
     func whileRunning() throws {
         let disk = try SmallDisk(kilobytes: 64)
         let folder = try kept(disk)
@@ -102,13 +111,19 @@ struct DiskTests {
         try disk.fill()
         let bench = try Bench(settings, folder: folder, hearing: true)
         #expect(bench.records("the copy of before is used").count == 1)
-        #expect(bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.18.0.0/16"))) == true)
+        #expect(
+            bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.18.0.0/16")))
+                == true)
         try countryDatabase([("198.19.0.0/16", "FR")]).write(to: url, options: .atomic)
         bench.second()
-        #expect(bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.18.0.0/16"))) == true)
+        #expect(
+            bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.18.0.0/16")))
+                == true)
         disk.free()
         bench.pass(.seconds(61))
-        #expect(bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.19.0.0/16"))) == true)
+        #expect(
+            bench.firewall.ranges[.country4]?.contains(AddressRange(try net("198.19.0.0/16")))
+                == true)
         #expect(bench.service.conditions.isEmpty)
     }
 }

@@ -197,7 +197,7 @@ struct RefusedTests {
 
     /// A table of bans and protections of which one each is longer than the kernel can count.
     private static func fill() -> ([IPAddress], [IPAddress]) {
-        let firewall = Nftables()
+        let firewall = Nftables(table: FirewallTable.standard)
         var kernel = KernelBans(firewall, Journal(process: "banner", socket: nil))
         let now = Milliseconds.seconds(1_000_000)
         // Some 600 years: what nobody can order any more.

@@ -60,7 +60,8 @@ struct TellingTests {
         func order(_ reason: String, _ span: Int64) throws -> RouterToBanner {
             .ban(
                 BanOrder(
-                    address: try ip("198.18.0.7"), reason: reason, evidence: "saw \(reason)", count: 5,
+                    address: try ip("198.18.0.7"), reason: reason, evidence: "saw \(reason)",
+                    count: 5,
                     firstSeen: .seconds(999_990), lastSeen: .seconds(1_000_000), profile: "world",
                     atLeast: .seconds(span)))
         }
@@ -68,7 +69,8 @@ struct TellingTests {
         bench.clock.now = .seconds(1_000_001)
         try bench.tell(try order("wrong-password", 3599), try order("names-swept", 3600))
         let records = bench.records("REMPART_SECONDS=")
-        #expect(records.count == 1 && records[0].contains("banned 198.18.0.7 for 3600 s: names-swept"))
+        #expect(
+            records.count == 1 && records[0].contains("banned 198.18.0.7 for 3600 s: names-swept"))
         let row = try #require(rows(bench).first)
         #expect(rows(bench).count == 1 && row.reason == "names-swept" && row.count == 20)
         #expect(row.evidence == "saw names-swept; also wrong-password")

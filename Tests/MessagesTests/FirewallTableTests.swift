@@ -13,8 +13,10 @@ import Wire
     @Test("folders of equal last part, and names that nft would not take, have tables of their own")
     func unique() {
         let folders = [
-            "/run/rempart", "/run/edge", "/srv/a/edge", "/srv/b/edge", "/run/e d;g}e", "/run/e_d_g_e",
-            "/run/\u{e9}", "/run/\u{e8}", "/tmp/rempart", "/run/" + String(repeating: "x", count: 255),
+            "/run/rempart", "/run/edge", "/srv/a/edge", "/srv/b/edge", "/run/e d;g}e",
+            "/run/e_d_g_e",
+            "/run/\u{e9}", "/run/\u{e8}", "/tmp/rempart",
+            "/run/" + String(repeating: "x", count: 255),
             "/run/" + String(repeating: "x", count: 254), "/",
         ]
         let names = folders.map(FirewallTable.name(ofRuntime:))
@@ -29,7 +31,9 @@ import Wire
         #expect(names == folders.map(FirewallTable.name(ofRuntime:)))
     }
 
-    @Test("no message names another's table", arguments: ["filter", "", "rempart two", "rempart-;", "xrempart"])
+    @Test(
+        "no message names another's table",
+        arguments: ["filter", "", "rempart two", "rempart-;", "xrempart"])
     func others(_ name: String) {
         let (frame, _) = SupervisorMessage.table(name).encoded()
         #expect(throws: WireError.badValue("table")) {

@@ -52,8 +52,7 @@ def spoof(ground: Ground, network: str, count: int, kind: str) -> dict:
 def banned_in_kernel(battle: Battle) -> str:
     """The elements of every set of bans."""
     sets = [f"{name}{family}" for name in ["banned", "wide"] for family in "46"]
-    listing = ["ip", "netns", "exec", battle.lab.network.edge, "nft", "list", "set", "inet", "rempart"]
-    return "\n".join(command(*listing, name) for name in sets)
+    return "\n".join(battle.site.edge.nft("list", "set", "inet", "TABLE", name) for name in sets)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from conftest import Lab, Site
 from lab.accounts import Account
 from lab.clients import Client
-from lab.namespaces import command
+from lab.rempart import Rempart
 from lab.waiting import eventually
 
 TRIES = 5
@@ -18,10 +18,9 @@ def nobody_banned(site: Site) -> Iterator[None]:
     site.edge.ask("unban", "all")
 
 
-def banned_in_kernel(lab: Lab, address: str) -> bool:
+def banned_in_kernel(edge: Rempart, address: str) -> bool:
     # Other sets name sources too, such as those whose packets are counted.
-    banned = command("ip", "netns", "exec", lab.network.edge, "nft", "list", "set", "inet", "rempart", "banned4")
-    return address in banned
+    return address in edge.nft("list", "set", "inet", "TABLE", "banned4")
 
 
 def guess(client: Client, account: Account) -> int:
@@ -33,7 +32,7 @@ def guess_until_banned(site: Site, lab: Lab, client: Client, account: Account) -
         assert guess(client, account) == 401
     # The try that fills the measure may be answered or not.
     assert guess(client, account) in (401, 0)
-    eventually(lambda: banned_in_kernel(lab, client.address), f"{client.address} in the kernel's set")
+    eventually(lambda: banned_in_kernel(site.edge, client.address), f"{client.address} in the kernel's set")
 
 
 def test_a_wrong_password_is_refused(site: Site, lab: Lab) -> None:
@@ -59,7 +58,7 @@ def test_proven_wrong_passwords_ban_the_source_until_it_is_unbanned(site: Site, 
         assert neighbour.register(account) == 200
 
     assert site.edge.ask("unban", address).returncode == 0
-    eventually(lambda: not banned_in_kernel(lab, address), f"{address} no longer in the kernel's set")
+    eventually(lambda: not banned_in_kernel(site.edge, address), f"{address} no longer in the kernel's set")
     assert address not in [ban["address"] for ban in site.edge.bans()]
     with lab.client(address) as client:
         assert client.register(account) == 200
@@ -67,11 +66,11 @@ def test_proven_wrong_passwords_ban_the_source_until_it_is_unbanned(site: Site, 
 
 def test_an_administrator_bans_and_unbans_by_hand(site: Site, lab: Lab) -> None:
     assert site.edge.ask("ban", "198.18.2.5", "--for", "2h", "--reason", "by hand").returncode == 0
-    eventually(lambda: banned_in_kernel(lab, "198.18.2.5"), "the address in the kernel's set")
+    eventually(lambda: banned_in_kernel(site.edge, "198.18.2.5"), "the address in the kernel's set")
     with lab.client("198.18.2.5") as client:
         assert client.answer_to(client.request("OPTIONS", "1001"), seconds=1) is None
     assert site.edge.ask("unban", "all").returncode == 0
-    eventually(lambda: not banned_in_kernel(lab, "198.18.2.5"), "the address no longer in the kernel's set")
+    eventually(lambda: not banned_in_kernel(site.edge, "198.18.2.5"), "the address no longer in the kernel's set")
     with lab.client("198.18.2.5") as client:
         assert client.register(lab.accounts["1001"]) == 200
 

@@ -282,7 +282,7 @@ def test_what_is_sent_in_the_insides_name_reaches_no_asterisk(any_site: Site, la
 
         def arrived() -> set[str]:
             if wall == "process":
-                command(*lab.in_edge, "nft", "flush", "table", "inet", "rempart")
+                any_site.edge.nft("flush", "table", "inet", "TABLE")
             for said in forged(phone):
                 raw.sendto(packet(address, EDGE_OUTSIDE, said, 5060), (EDGE_OUTSIDE, 0))
             # When the tap has seen this call, it has seen all that came before.

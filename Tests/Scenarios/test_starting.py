@@ -94,6 +94,78 @@ def test_a_key_of_another_certificate_is_named(lab: Lab, settings: Settings, sta
     says(lab.rempart(settings.text()), started, "tls.key: the key does not match")
 
 
+def tls_is_closed(lab: Lab) -> bool:
+    """Whether a phone's TCP connection to the TLS port ends at once, without a handshake."""
+    with entered(lab.network.clients), socket.socket() as phone:
+        phone.settimeout(3)
+        try:
+            phone.connect((EDGE_OUTSIDE, 5061))
+            return phone.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+
+def test_a_pair_that_does_not_fit_closes_tls_alone_until_a_reload_brings_one_that_does(
+    lab: Lab, settings: Settings, started: list[Rempart]
+) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    folder = lab.new_folder("pairs")
+    settings.certificate, key = make_certificate(folder, lab.domain, [EDGE_OUTSIDE], "used")
+    _, other = make_certificate(folder, "other.test", [EDGE_OUTSIDE], "other")
+    settings.key = folder / "link.key"
+    settings.key.symlink_to(other)
+    edge = lab.rempart(settings.text())
+    started.append(edge)
+    edge.start()
+    assert tls_is_closed(lab)
+    with lab.client("198.18.2.36") as client:
+        assert client.answer_to(client.request("OPTIONS", "1001")), "UDP is served"
+    assert edge.ask("status", "--check").returncode == 1
+    assert "the key does not match" in edge.ask("status").stdout
+
+    settings.key.unlink()
+    settings.key.symlink_to(key)
+    assert edge.ask("reload").returncode == 0
+    with lab.client("198.18.2.36", "tls") as client:
+        assert client.answer_to(client.request("OPTIONS", "1001")), "TLS is served"
+    eventually(lambda: "the key does not match" not in edge.ask("status").stdout, "nothing is wrong with it any more")
+
+    # A broken pair and another setting in one reload: the setting is in force, the command fails and says why.
+    settings.key.unlink()
+    settings.key.symlink_to(other)
+    settings.defence = {"mode": "observe"}
+    edge.write_settings(settings.text())
+    done = edge.ask("reload")
+    assert done.returncode == 1
+    assert "the new settings are in force, but tls-terminator: tls.key: the key does not match" in done.stderr + done.stdout
+    assert "observed" in edge.component("banner")["status"]
+    with lab.client("198.18.2.36", "tls") as client:
+        assert client.answer_to(client.request("OPTIONS", "1001")), "TLS is served by the pair of before"
+    # The next terminator has it too.
+    edge.kill_component("tls-terminator")
+    with lab.client("198.18.2.36", "tls") as client:
+        assert client.answer_to(client.request("OPTIONS", "1001")), "TLS is served by the next process"
+
+
+def test_two_edges_on_one_kernel_leave_each_others_table_alone(lab: Lab, settings: Settings, started: list[Rempart]) -> None:
+    make_database(settings.database, CHAN_SIP, lab.accounts.values())
+    first = lab.rempart(settings.text())
+    settings.port, settings.inside_port = 5080, 5090
+    second = lab.rempart(settings.text())
+    for edge in (first, second):
+        started.append(edge)
+        edge.start()
+    assert first.table() != second.table()
+    assert first.ask("ban", "198.18.2.37", "--for", "1h").returncode == 0
+    assert second.ask("ban", "198.18.2.38", "--for", "1h").returncode == 0
+    ours, theirs = (edge.nft("list", "set", "inet", "TABLE", "banned4") for edge in (first, second))
+    assert "198.18.2.37" in ours and "198.18.2.38" not in ours
+    assert "198.18.2.38" in theirs and "198.18.2.37" not in theirs
+    assert not any("changed by somebody else" in edge.log() for edge in (first, second))
+
+
 def binds(taken: socket.socket) -> bool:
     try:
         taken.bind((EDGE_OUTSIDE, 5060))

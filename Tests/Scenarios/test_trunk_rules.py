@@ -198,7 +198,7 @@ def test_trunk_a_provider_is_not_banned_by_hand_and_the_answer_says_why(trunk_si
     done = trunk_site.edge.ask("ban", telco.address, "--for", "1h")
     assert done.returncode != 0
     assert TELCO.name in done.stdout + done.stderr, done.stdout + done.stderr
-    assert not banned_in_kernel(lab, telco.address)
+    assert not banned_in_kernel(trunk_site.edge, telco.address)
     assert telco.call(ECHO, caller=CALLER).hang_up() == 200
     trunk_site.wait_idle()
 
@@ -223,7 +223,7 @@ def test_trunk_a_provider_that_talks_rubbish_and_guesses_passwords_is_never_bann
     telco.wait(lambda m: m.status == 401 and m.header("call-id") == request.call_id, "an answer to a wrong password")
     assert telco.call(ECHO, caller=CALLER).hang_up() == 200
     assert [ban for ban in trunk_site.edge.bans() if ban["address"] == telco.address] == []
-    assert not banned_in_kernel(lab, telco.address)
+    assert not banned_in_kernel(trunk_site.edge, telco.address)
     trunk_site.wait_idle()
 
 

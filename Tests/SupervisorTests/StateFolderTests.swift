@@ -77,7 +77,9 @@ struct FullStateFolderTests {
         nobody.map { [.directory: $0, .banner: $0] } ?? [:]
     }
 
-    @Test("a folder that was made is used on a disk that takes nothing more", arguments: [true, false])
+    @Test(
+        "a folder that was made is used on a disk that takes nothing more",
+        arguments: [true, false])
     func used(_ isFull: Bool) throws {
         let disk = try SmallDisk(kilobytes: 64)
         let path = try disk.folder("state")
@@ -114,7 +116,9 @@ struct FullStateFolderTests {
         let state = try StateFolder(path, users: users)
         #expect(state.folder(for: .banner) == nil && state.secret.count == 72)
         #expect(state.troubles.count == 3)
-        #expect(state.troubles.contains { $0.contains("/banner cannot be made: Read-only file system") })
+        #expect(
+            state.troubles.contains { $0.contains("/banner cannot be made: Read-only file system") }
+        )
     }
 
     @Test("a state folder that is not there and cannot be made says to make room")

@@ -132,7 +132,8 @@ private let plain = """
         #expect(why.contains("systemctl restart rempart"))
     }
 
-    @Test("what of a reload is not used fails the command that asked, and the settings are in force")
+    @Test(
+        "what of a reload is not used fails the command that asked, and the settings are in force")
     func partlyUsed() throws {
         let daemon = try Daemon(plain, misbehaviours: [.terminator: "uses-half"])
         #expect(daemon.says("ready:"), "\(daemon.log)")

@@ -52,7 +52,9 @@ struct IdentityTests {
         try Identity(certificate: certificate, key: owner.keyPEM, at: now)
     }
 
-    @Test("a certificate that leads nowhere is not sent, and said; the server's own twice is sent once")
+    @Test(
+        "a certificate that leads nowhere is not sent, and said; the server's own twice is sent once"
+    )
     func surplus() throws {
         let authority = TestIdentity("authority")
         let server = TestIdentity("sip.example.com", issuer: authority)
@@ -60,7 +62,9 @@ struct IdentityTests {
         let odd = try identity(server.pem + stranger.pem + authority.pem, server)
         #expect(odd.chain.map(\.subject) == ["CN=sip.example.com", "CN=authority"])
         #expect(odd.warnings.count == 1)
-        #expect(odd.warnings.first?.contains("certificate 2 of the file (CN=stranger) is not sent") == true)
+        #expect(
+            odd.warnings.first?.contains("certificate 2 of the file (CN=stranger) is not sent")
+                == true)
         let twice = try identity(server.pem + server.pem + authority.pem + authority.pem, server)
         #expect(try TLSContext(twice).chainLength == 2 && twice.warnings.isEmpty)
     }
@@ -75,7 +79,9 @@ struct IdentityTests {
         #expect(found.warnings.isEmpty)
     }
 
-    @Test("a surplus cross-signed root that has expired refuses nothing; the good one is sent", arguments: [true, false])
+    @Test(
+        "a surplus cross-signed root that has expired refuses nothing; the good one is sent",
+        arguments: [true, false])
     func crossSigned(_ hasOther: Bool) throws {
         let oldRoot = TestIdentity("old root")
         let root = TestIdentity("root")
@@ -112,7 +118,9 @@ struct IdentityTests {
         let server = TestIdentity("sip.example.com", issuer: authority)
         let context = try TLSContext(try identity(server.pem + authority.pem, server))
         #expect(context.warnings.count == 1)
-        #expect(context.warnings.first?.contains("CN=authority is not sent: its key (RSA, 1024 bits)") == true)
+        #expect(
+            context.warnings.first?.contains("CN=authority is not sent: its key (RSA, 1024 bits)")
+                == true)
     }
 
     @Test("a key behind a passphrase is refused without asking for it")

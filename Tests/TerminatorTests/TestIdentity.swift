@@ -16,7 +16,8 @@ final class TestIdentity {
     ///
     /// `sharing` has the same key as another one, as a cross-signed certificate has; `bits` makes an RSA key.
     init(
-        _ name: String, issuer: TestIdentity? = nil, life: Int = 90 * 86_400, begins: Int = -172_800,
+        _ name: String, issuer: TestIdentity? = nil, life: Int = 90 * 86_400,
+        begins: Int = -172_800,
         sharing: TestIdentity? = nil, bits: Int32? = nil
     ) {
         self.name = name
@@ -27,7 +28,8 @@ final class TestIdentity {
             unsafe key = Self.makeKey(bits)
         }
         unsafe certificate = Self.makeCertificate(
-            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life)
+            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life
+        )
     }
 
     deinit {

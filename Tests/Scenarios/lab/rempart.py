@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,7 @@ class Rempart:
         self.runtime.mkdir(exist_ok=True)
         self.prefix = prefix
         self.process: subprocess.Popen | None = None
+        self._table_name = ""
         self.log_path = folder / "log"
 
     def write_settings(self, text: str) -> None:
@@ -123,6 +125,7 @@ class Rempart:
         except BaseException:
             self.destroy()
             raise
+        self._table_name = self.table()
         return self
 
     def _ready(self) -> bool:
@@ -167,6 +170,22 @@ class Rempart:
 
     def component(self, name: str) -> dict:
         return next(component for component in self.status()["components"] if component["name"] == name)
+
+    def table(self) -> str:
+        """The name of its table in the kernel's firewall, as it says it itself."""
+        said = re.search(r"table inet ([\w.-]+)", self._finding("192.0.2.1", "judged by"))
+        assert said, "no table named"
+        return said[1]
+
+    def _finding(self, address: str, name: str) -> str:
+        done = self.ask("why", address, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)[name]
+
+    def nft(self, *words: str) -> str:
+        """What nft(8) prints where the edge is; a lone TABLE stands for the edge's own."""
+        named = [self.table() if word == "TABLE" else word for word in words]
+        return subprocess.run([*self.prefix, "nft", *named], text=True, capture_output=True, check=True).stdout
 
     def kill_component(self, name: str) -> None:
         """Kills a child with -9 and waits until its successor is ready."""
@@ -218,3 +237,9 @@ class Rempart:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self._remove_table()
+
+    def _remove_table(self) -> None:
+        """The table outlives the daemon by design; that of a test's edge would go on dropping for the next one."""
+        if self._table_name:
+            subprocess.run([*self.prefix, "nft", "delete", "table", "inet", self._table_name], capture_output=True, check=False)
