@@ -61,14 +61,15 @@ final class ControlSocket {
         }
         self.path = path
         _ = unsafe chmod(path, 0o660)
-        keepSpare()
+        _ = keepSpare()
     }
 
-    /// Takes the spare descriptor back when a caller has had it and there is room again.
-    func keepSpare() {
-        guard spare == nil else { return }
+    /// Takes the spare descriptor back when a caller has had it and is gone; whether it has.
+    func keepSpare() -> Bool {
+        guard spare == nil else { return false }
         let raw = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         if raw >= 0 { spare = Descriptor(owning: raw) }
+        return raw >= 0
     }
 
     /// The descriptor to watch for reading.
@@ -99,11 +100,19 @@ final class ControlSocket {
         do {
             return try Socket.seqpacketAccept(listener.raw)
         } catch {
-            guard error.code == Errno.tooManyFiles, let spare else { throw error }
+            // The kernel says so before it looks whether anybody waits.
+            guard isAwaited else { return nil }
+            guard let spare else { throw error }
             spare.close()
             self.spare = nil
             return try Socket.seqpacketAccept(listener.raw)
         }
+    }
+
+    private var isAwaited: Bool {
+        var entry = pollfd(fd: listener.raw, events: Int16(POLLIN), revents: 0)
+        // In bounds: one entry, and a count of one.
+        return unsafe poll(&entry, 1, 0) > 0
     }
 
     /// The caller of a token, nil for one that is gone.

@@ -25,7 +25,7 @@ extension Supervisor {
 
     /// Lets the control socket go on after a want of descriptors.
     func endShortage() {
-        control?.keepSpare()
+        if control?.keepSpare() == true { acceptance.freed(now, poller) }
         acceptance.tick(now, poller)
         sayShortage()
     }
@@ -33,7 +33,7 @@ extension Supervisor {
     private func sayShortage() {
         switch acceptance.takeNews() {
         case .begun(let why):
-            journal.write(.degraded, .error, "nobody can ask at the control socket now: \(why)")
+            journal.write(.degraded, .error, "callers of the control socket wait: \(why)")
         case .over: journal.write(.degraded, .notice, "the control socket takes callers again")
         case nil: break
         }

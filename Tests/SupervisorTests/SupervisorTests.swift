@@ -64,6 +64,7 @@ private let plain = """
         #expect(daemon.says("banner cannot be started: "), "\(daemon.log)")
         #expect(daemon.says("raise LimitNOFILE="), "\(daemon.log)")
         #expect(try daemon.component(.router).state == .ready)
+        #expect(!daemon.log.contains("callers of the control socket wait"))
         try daemon.limit(descriptors: 1024)
         #expect(daemon.says("banner started", times: 2), "\(daemon.log)")
         #expect(try daemon.ask(.restart(.banner)) == [.done])
