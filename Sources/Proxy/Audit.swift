@@ -62,6 +62,10 @@ extension RecordBatch {
         field(.port)
         append(decimal: UInt64(flow.peer.port))
         field(.transport)
-        append(text: flow.transport.name)
+        switch flow.transport {
+        case .udp: append("udp")
+        case .tcp: append("tcp")
+        case .tls: append("tls")
+        }
     }
 }

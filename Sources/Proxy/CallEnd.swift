@@ -25,7 +25,7 @@ enum CallEnd: UInt8, BitwiseCopyable, Sendable {
     case silent
 
     /// The word for who it was.
-    var endedBy: String {
+    var endedBy: StaticString {
         switch self {
         case .phone: "phone"
         case .trunk: "trunk"

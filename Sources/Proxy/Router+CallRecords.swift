@@ -214,7 +214,7 @@ extension Router {
         } else {
             records.append(" ended by ")
         }
-        records.append(text: end.end.endedBy)
+        records.append(end.end.endedBy)
         if let talk = end.talk {
             records.append(" after ")
             records.append(decimal: UInt64(max(talk.seconds, 0)))
@@ -228,7 +228,7 @@ extension Router {
             records.append(decimal: UInt64(max(talk.seconds, 0)))
         }
         records.field(.endedBy)
-        records.append(text: end.end.endedBy)
+        records.append(end.end.endedBy)
         if end.cause.code > 0 {
             records.field(.cause)
             records.append(end.cause.isQ850 ? "Q.850 " : "SIP ")

@@ -122,8 +122,26 @@ package struct ByteBuffer: ~Copyable {
 
     /// Writes a number in decimal.
     package mutating func append(decimal value: UInt64) {
-        let (digits, first) = decimalDigits(value)
-        for index in first..<20 { append(digits[index]) }
+        var length = 1
+        var bound: UInt64 = 10
+        // The longest has 20 digits, and no number of 21 is to be compared with.
+        while length < 20, value >= bound {
+            length += 1
+            bound &*= 10
+        }
+        guard length <= capacity - count else {
+            overflowed = true
+            return
+        }
+        var rest = value
+        var place = count + length
+        repeat {
+            place -= 1
+            // In bounds by the guard: there are `length` digits.
+            unsafe base[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        count += length
     }
 
     /// Writes a byte as two hexadecimal digits, lower case.
