@@ -131,7 +131,9 @@ private let standing = AccountStanding(
     func childFrames() throws {
         let messages: [ChildMessage] = [
             .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
-            .keep(KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)),
+            .keep(
+                KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)
+            ),
             .letGo(ConnectionHandle(.tcp, place: 7)),
             .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
             .lostLink(.directory),

@@ -74,7 +74,7 @@ struct StreamTableTests {
         #expect(table[second.flow] === second && table[other] === second)
     }
 
-    @Test("connections of an earlier process stay at their places, and new ones find places beside them")
+    @Test("connections of an earlier process keep their places, and new ones find others")
     func adopted() throws {
         var table = StreamTable()
         let handles = [5, 0, 9].map { ConnectionHandle(.tcp, place: $0) }
