@@ -39,8 +39,13 @@ import Testing
         records.map { String($0.prefix { $0 != "\n" }.dropFirst("MESSAGE=".count)) }
     }
 
+    /// Writes a record with the fields that its kind requires.
+    private func write(_ log: Log, _ record: Record, _ message: String) {
+        log.journal.write(record, .info, message, record.required.map { ($0, "1") })
+    }
+
     private func fill(_ log: Log, _ record: Record, _ name: String, _ count: Int) {
-        for number in 0..<count { log.journal.write(record, .info, "\(name) \(number)") }
+        for number in 0..<count { write(log, record, "\(name) \(number)") }
     }
 
     @Test("what the log has no room for waits, and comes in order when it is read")
@@ -48,11 +53,11 @@ import Testing
         let log = try Log()
         var written = 0
         while !log.journal.isWaiting {
-            log.journal.write(.refused, .info, "record \(written)")
+            write(log, .refused, "record \(written)")
             written += 1
         }
         for _ in 0..<50 {
-            log.journal.write(.refused, .info, "record \(written)")
+            write(log, .refused, "record \(written)")
             written += 1
         }
         #expect(messages(try drain(log)) == (0..<written).map { "record \($0)" })
@@ -61,7 +66,7 @@ import Testing
     @Test("refusals are lost first, then registrations, then bans and calls; starts stay")
     func weights() throws {
         let log = try Log()
-        while !log.journal.isWaiting { log.journal.write(.refused, .info, "in the socket") }
+        while !log.journal.isWaiting { write(log, .refused, "in the socket") }
         fill(log, .childStarted, "start", 10)
         fill(log, .registered, "registered", 60)
         fill(log, .refused, "refused", 5000)
@@ -73,7 +78,7 @@ import Testing
         #expect(kept("banned", some) == 100)
         #expect(kept("refused", some) < 5000)
 
-        while !log.journal.isWaiting { log.journal.write(.refused, .info, "in the socket") }
+        while !log.journal.isWaiting { write(log, .refused, "in the socket") }
         fill(log, .registered, "registered", 100)
         fill(log, .banned, "banned", 5000)
         fill(log, .childStarted, "start", 50)
@@ -88,7 +93,7 @@ import Testing
         let log = try Log()
         var written = 0
         while !log.journal.isWaiting {
-            log.journal.write(.refused, .info, "record \(written)")
+            write(log, .refused, "record \(written)")
             written += 1
         }
         let inSocket = try log.read().count
