@@ -72,7 +72,8 @@ package final class Journal {
                         continue
                     }
                 }
-                waiting.append(.init(weight: weight, isNative: true, bytes: [UInt8](copying: buffer.span)))
+                waiting.append(
+                    .init(weight: weight, isNative: true, bytes: [UInt8](copying: buffer.span)))
             } else {
                 buffer.removeAll()
                 batch.writeReadable(index, process: process, into: &buffer)
@@ -113,7 +114,8 @@ package final class Journal {
         waiting.forgetLost()
         write(
             .degraded, .warning,
-            "\(lost) records are lost, since nobody read the log: see whether journald, or what reads standard error, keeps up",
+            "\(lost) records are lost, since nobody read the log: see whether journald, or what reads "
+                + "standard error, keeps up",
             [(.count, String(lost))])
     }
 

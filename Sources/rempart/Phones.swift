@@ -40,7 +40,8 @@ struct Phones: ParsableCommand {
 
     /// The phones as a table.
     static func text(_ rows: [PhoneRow]) -> String {
-        var table = Table("ACCOUNT", "TRANSPORT", "ADDRESS", "REACHABLE", "EXPIRES IN", "CONTACT", "USER AGENT")
+        var table = Table(
+            "ACCOUNT", "TRANSPORT", "ADDRESS", "REACHABLE", "EXPIRES IN", "CONTACT", "USER AGENT")
         for row in rows {
             table.add(
                 row.account, row.transport.name, row.address.description,

@@ -123,7 +123,8 @@ import Testing
         #expect(
             Phones.json([row]).text
                 == #"[{"account":"1001","transport":"udp","address":"198.18.1.1:5060","#
-                + #""contact":"sip:1001@198.18.1.1","expires":3599,"userAgent":"","reachable":true}]"#)
+                + #""contact":"sip:1001@198.18.1.1","expires":3599,"userAgent":"","reachable":true}]"#
+        )
         #expect(Phones.text([row]).contains("yes        59m 59s"))
         var gone = row
         gone.isReachable = false
