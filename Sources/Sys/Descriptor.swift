@@ -20,6 +20,17 @@ package final class Descriptor {
         raw = -1
     }
 
+    /// Raises the limit of open files as far as permitted (setrlimit(2)) and returns it; nil when it cannot be read.
+    package static func raiseLimit() -> UInt? {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return nil
+        }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return UInt(limit.rlim_cur)
+    }
+
     /// Whether `count` more can be opened after the next one (RLIMIT_NOFILE as it is now); `raw` is any open one.
     package static func areSpare(_ count: Int32, beside raw: Int32) -> Bool {
         clinux_has_spare_descriptors(raw, count) != 0

@@ -8,17 +8,22 @@ internal import Sys
 struct KeptConnections {
     private var kept: [ConnectionHandle: (connection: KeptConnection, socket: Descriptor)] = [:]
 
+    /// How many descriptors are left to everything else: starts, links, files and callers.
+    private static let reserve: Int32 = 64
+
     /// Keeps a connection; why not, when what was sent is none of a phone.
     ///
     /// One that has ended meanwhile, one whose descriptor was lost on its way, and one beyond the most that are
-    /// kept are let go of.
+    /// kept, or that there are descriptors for, are let go of.
     mutating func keep(_ connection: KeptConnection, _ socket: Descriptor?) -> String? {
         guard let socket, let peer = try? Socket.peerAddress(socket.raw) else { return nil }
         guard peer == connection.peer, Socket.adopted(socket.raw)?.kind == .stream else {
             return "sent a descriptor that is not the connection it names"
         }
         guard kept[connection.handle] == nil else { return "has a connection kept twice" }
-        if kept.count < KeptConnection.most { kept[connection.handle] = (connection, socket) }
+        if kept.count < KeptConnection.most, Descriptor.areSpare(Self.reserve, beside: socket.raw) {
+            kept[connection.handle] = (connection, socket)
+        }
         return nil
     }
 

@@ -70,6 +70,8 @@ final class Supervisor {
         // Every folder and file is made with the mode it is to have; the caller's mask must not
         // close the folders that components pass through.
         _ = umask(0o022)
+        // Connections of phones are kept here, thousands of them.
+        _ = Descriptor.raiseLimit()
         spawner = try Spawner()
         journalSocket = Self.journalConnection()
         journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)

@@ -1,7 +1,6 @@
 // The terminator under its supervisor: start, heartbeat, reload, stop.
 
 internal import COpenSSL
-internal import Glibc
 internal import Journal
 internal import Messages
 internal import Privsep
@@ -57,15 +56,9 @@ extension Terminator {
 
     /// How many connections the limit of open files allows, once it is raised as far as permitted.
     private static func affordable(_ wanted: Int) -> Int {
-        var limit = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-            return wanted
-        }
-        limit.rlim_cur = limit.rlim_max
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        guard let limit = Descriptor.raiseLimit() else { return wanted }
         let others = UInt(otherFiles)
-        let room = limit.rlim_cur > others ? limit.rlim_cur - others : 1
-        return Int(min(UInt(wanted), room))
+        return Int(min(UInt(wanted), limit > others ? limit - others : 1))
     }
 
     /// Serves until the supervisor says stop or is gone.
