@@ -73,7 +73,7 @@ systemd-sysusers /usr/lib/sysusers.d/rempart.conf
 journalctl --update-catalog
 if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
 if systemctl -q is-active rempart.service 2>/dev/null; then
-    echo "Installed. The edge that runs is still the one of before; calls outlive its restart: \`systemctl restart rempart\`."
+    echo "Installed. Restart the edge now, calls outlive it: \`systemctl restart rempart\`. Until then the old one runs, and may not understand a component that it starts anew."
 else
     echo "Installed. Edit /etc/rempart/rempart.yaml, run \`rempart check\`, then \`systemctl enable --now rempart\`."
 fi

@@ -119,6 +119,20 @@ package final class Journal {
             [(.count, String(lost))])
     }
 
+    /// Writes what waits before the process ends: for at most 100 ms, and what journald has no room for then to
+    /// standard error.
+    package func finish() {
+        for _ in 0..<10 where isWaiting {
+            flush()
+            if isWaiting { _ = usleep(10_000) }
+        }
+        while let record = waiting.first {
+            _ = StandardError.write(
+                record.bytes.span.extracting(record.written..<record.bytes.count))
+            waiting.removeFirst()
+        }
+    }
+
     private static func attempt(
         _ record: WaitingRecords.Waiting, _ socket: Int32?
     ) -> Stream.Outcome {

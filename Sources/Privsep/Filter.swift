@@ -39,6 +39,13 @@ struct Filter: ~Copyable {
             Condition(argument: argument, compare: SCMP_CMP_NE, a: value, b: 0)
         }
 
+        /// The argument's lower half, which is all that the kernel reads of an int, has this value.
+        static func int(_ argument: UInt32, _ value: Int32) -> Condition {
+            Condition(
+                argument: argument, compare: SCMP_CMP_MASKED_EQ, a: 0xFFFF_FFFF,
+                b: UInt64(UInt32(bitPattern: value)))
+        }
+
         /// These bits of the argument are all set.
         static func bits(_ argument: UInt32, _ mask: UInt64) -> Condition {
             Condition(argument: argument, compare: SCMP_CMP_MASKED_EQ, a: mask, b: mask)
@@ -100,6 +107,7 @@ extension Filter {
             for name in SystemCalls.fileAttempts { try add(.refuse(EACCES), name) }
         }
         try addSockets(role)
+        try addSocketOptions()
         try addThreads(role)
         // A signal to itself: how a process ends itself.
         let own = UInt64(getpid())
@@ -135,6 +143,19 @@ extension Filter {
         for name in SystemCalls.socketAttempts { try add(.refuse(EACCES), name) }
     }
 
+    /// The size of buffers, and the options of TCP and netlink.
+    ///
+    /// Never SO_LINGER: a descriptor that was handed to another process would keep that one in close(2), for as
+    /// long as the peer acknowledges nothing (socket(7)).
+    private func addSocketOptions() throws(SystemError) {
+        for level in [tcpLevel, netlinkLevel] {
+            try add(.allow, "setsockopt", .int(1, level))
+        }
+        for option in bufferOptions {
+            try add(.allow, "setsockopt", .int(1, SOL_SOCKET), .int(2, option))
+        }
+    }
+
     private func addThreads(_ role: Role) throws(SystemError) {
         // Its flags lie in memory, out of the filter's sight; the C library then uses clone.
         try add(.refuse(ENOSYS), "clone3")
@@ -157,3 +178,10 @@ private let netfilter: UInt64 = 12
 
 /// CLONE_THREAD of clone(2): a thread of this process, not a new one.
 private let cloneThread: UInt64 = 0x10000
+
+/// IPPROTO_TCP (RFC 9293's number of the protocol) and SOL_NETLINK (linux/socket.h), as levels of setsockopt(2).
+private let tcpLevel: Int32 = 6
+private let netlinkLevel: Int32 = 270
+
+/// SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE and SO_RCVBUFFORCE (asm-generic/socket.h).
+private let bufferOptions: [Int32] = [7, 8, 32, 33]

@@ -81,8 +81,7 @@ package final class ServiceLoop<S: Service> {
             try serve(supervision, service, router: set.peers[.router])
             exit(0)
         } catch {
-            supervision.journal.write(.daemonFailed, .error, "\(error)")
-            exit(error.exitCode)
+            supervision.fail(error)
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 package import Journal
 package import Messages
 internal import Reactor
@@ -237,8 +238,18 @@ package final class Supervision {
     /// Says why the settings of a reload cannot be used; the old ones stay in force.
     package func refused(_ why: String) { tell(.refused(why)) }
 
-    /// Says that the child is about to end.
-    package func stopping() { tell(.stopping) }
+    /// Says that the child is about to end, and writes the records that wait.
+    package func stopping() {
+        tell(.stopping)
+        journal.finish()
+    }
+
+    /// Ends the process, which cannot go on, with the exit code of the failure.
+    package func fail(_ failure: ChildFailure) -> Never {
+        journal.write(.daemonFailed, .critical, "\(failure)")
+        journal.finish()
+        exit(failure.exitCode)
+    }
 
     /// Has the supervisor keep a connection for the next process.
     package func keep(_ connection: KeptConnection, _ socket: Descriptor) {

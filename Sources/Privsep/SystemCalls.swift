@@ -18,7 +18,7 @@ enum SystemCalls {
         "pselect6", "pwrite64", "read", "readv", "recvfrom", "recvmsg", "restart_syscall", "rseq",
         "rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
         "sched_getaffinity", "sched_yield", "select", "sendmsg", "set_robust_list",
-        "set_tid_address", "setsockopt", "shutdown", "sigaltstack", "signalfd4", "sysinfo", "time",
+        "set_tid_address", "shutdown", "sigaltstack", "signalfd4", "sysinfo", "time",
         "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "uname", "write",
         "writev",
     ]

@@ -72,15 +72,18 @@ package struct StreamFramer: Sendable {
         return isWhole(total)
     }
 
-    /// Whether the first line at the head of the stream begins a message (RFC 3261 sections 7.1 and 7.2); nil while
-    /// the line is not whole.
+    /// Whether the first line at the head of the stream begins a message of a known method (RFC 3261 sections 7.1
+    /// and 7.2); nil while the line is not whole.
     package var beginsMessage: Bool? {
         let rest = bytes.span.extracting(start..<bytes.count)
         guard let end = rest.first(UInt8(ascii: "\r")), end > 0 else { return nil }
         let line = rest.extracting(0..<end)
         guard line.count > 8 else { return false }
-        return line.extracting(0..<8).isCaseless("sip/2.0 ")
-            || line.extracting(line.count - 8..<line.count).isCaseless(" sip/2.0")
+        if line.extracting(0..<8).isCaseless("sip/2.0 ") { return true }
+        guard let space = line.first(UInt8(ascii: " ")),
+            line.extracting(line.count - 8..<line.count).isCaseless(" sip/2.0")
+        else { return false }
+        return Method(line.extracting(0..<space)) != .other
     }
 
     private func isWhole(_ total: Int) -> Frame {

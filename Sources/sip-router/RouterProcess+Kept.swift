@@ -10,7 +10,13 @@ internal import Sys
 extension RouterProcess {
     /// Takes over the connections that an earlier sip-router had accepted.
     func adopt(_ connections: [(connection: KeptConnection, socket: Descriptor)]) {
-        for peer in streams.adopt(connections, now: now.monotonic) {
+        let adopted = streams.adopt(connections, now: now.monotonic)
+        let places = Set(adopted.map(\.flow.connection))
+        for (connection, socket) in connections where !places.contains(connection.handle.raw) {
+            Socket.end(socket.raw)
+            supervision.letGo(connection.handle)
+        }
+        for peer in adopted {
             peer.isKept = true
             peer.hasSpoken = true
             peer.mayBeginWithin = true
@@ -36,6 +42,12 @@ extension RouterProcess {
                     peer: flow.peer), socket)
         }
         router.boundConnections.removeAll(keepingCapacity: true)
+    }
+
+    /// Ends the connections whose last message is half written, as this process ends: another could not go on
+    /// within it.
+    func endHalfWritten() {
+        for peer in streams.all where peer.isKept && peer.isWaiting { end(peer) }
     }
 
     /// Ends a connection that the supervisor keeps, here and there.

@@ -175,6 +175,7 @@ extension RouterProcess {
                 peer.framer.consume(length)
                 pings += 1
             case .message(let length):
+                if peer.mayBeginWithin, peer.framer.beginsMessage != true { return end(peer) }
                 answer(&pings, of: peer)
                 guard !peer.isOver else { return }
                 let all = peer.framer.bytes

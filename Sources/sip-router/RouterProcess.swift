@@ -127,6 +127,7 @@ final class RouterProcess {
                 guard try handle(poller.event(index)) else {
                     while router.tellRegistrations(all: true) { handOut() }
                     handOut()
+                    endHalfWritten()
                     supervision.stopping()
                     return
                 }

@@ -5,8 +5,6 @@
 // child breaks the protocol of its link, when no connection can be accepted, and when a table is full. Exits with 0 when told to stop, with 100 when what was handed
 // over cannot be used (a reload would help), with 111 when the supervisor is gone or breaks its protocol.
 
-internal import Glibc
-internal import Journal
 internal import Messages
 internal import Privsep
 
@@ -18,6 +16,5 @@ do throws(ChildFailure) {
     supervision.ready()
     try process.serve()
 } catch {
-    supervision.journal.write(.daemonFailed, .critical, "\(error)")
-    exit(error.exitCode)
+    supervision.fail(error)
 }

@@ -110,6 +110,8 @@ struct ChildLife {
 
     private var servingSince = Milliseconds(0)
     private var reloadIsDue = false
+    /// Whether somebody waits for the successor of a process that was killed.
+    private var restartIsDue = false
     /// Failures in a row, each doubling the wait.
     private var failures = 0
     /// The moments of the last deaths after READY, oldest first, at most `deathLimit`.
@@ -252,7 +254,8 @@ struct ChildLife {
         switch event {
         case .exited: return start(now)
         case .deadline:
-            return enter(.restarting, until: nil, .kill("did not end within 1.5 s"))
+            restartIsDue = true
+            return kill("did not end within 1.5 s", now)
         case .stop: return enter(.stopping, until: now + Self.stopLimit, .none)
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart:
             return .none
@@ -261,7 +264,7 @@ struct ChildLife {
 
     private mutating func whenKilled(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
-        case .exited(let code): return after(code, now)
+        case .exited(let code): return restartIsDue ? start(now) : after(code, now)
         case .deadline: return enter(.killed, until: nil, .none)
         case .stop: return enter(.stopping, until: nil, .none)
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart:
@@ -300,6 +303,7 @@ struct ChildLife {
     private mutating func start(_ now: Milliseconds) -> ChildAction {
         hasServed = false
         reloadIsDue = false
+        restartIsDue = false
         return enter(.greeting, until: now + Self.helloLimit, .start)
     }
 
@@ -326,9 +330,9 @@ struct ChildLife {
         return .none
     }
 
-    /// Gives a child that serves its whole time anew: the supervisor itself did not run meanwhile.
-    mutating func excuse(_ now: Milliseconds) {
-        if isServing { _ = beat(now) }
+    /// Gives a child the time in which the supervisor itself did not run.
+    mutating func excuse(_ late: Milliseconds) {
+        if isAlive { deadline = deadline.map { $0 + late } }
     }
 
     private mutating func rememberReload() -> ChildAction {

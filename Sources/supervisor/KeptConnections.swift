@@ -15,16 +15,28 @@ struct KeptConnections {
     ///
     /// One that has ended meanwhile, one whose descriptor was lost on its way, and one beyond the most that are
     /// kept, or that there are descriptors for, are let go of.
-    mutating func keep(_ connection: KeptConnection, _ socket: Descriptor?) -> String? {
+    mutating func keep(
+        _ connection: KeptConnection, _ socket: Descriptor?, of listeners: [Listener]
+    ) -> String? {
         guard let socket, let peer = try? Socket.peerAddress(socket.raw) else { return nil }
-        guard peer == connection.peer, Socket.adopted(socket.raw)?.kind == .stream else {
-            return "sent a descriptor that is not the connection it names"
-        }
+        guard peer == connection.peer, let own = Socket.adopted(socket.raw), own.kind == .stream,
+            listeners.contains(where: { Self.accepted($0, connection, at: own.address) })
+        else { return "sent a descriptor that is not the connection it names" }
         guard kept[connection.handle] == nil else { return "has a connection kept twice" }
         if kept.count < KeptConnection.most, Descriptor.areSpare(Self.reserve, beside: socket.raw) {
             kept[connection.handle] = (connection, socket)
         }
         return nil
+    }
+
+    /// Whether a listener has accepted a connection whose own end has this address.
+    private static func accepted(
+        _ listener: Listener, _ connection: KeptConnection, at own: SocketAddress
+    ) -> Bool {
+        let endpoint = listener.endpoint
+        return listener.index == connection.listener && endpoint.transport == .tcp
+            && endpoint.address.port == own.port
+            && (endpoint.address.ip == own.ip || endpoint.address.ip.isUnspecified)
     }
 
     /// A connection is over.

@@ -229,8 +229,7 @@ extension Supervisor {
 
     /// A child does not use something of the newest settings' files.
     func notUsed(by child: Child, _ what: String) {
-        guard reload != nil else { return }
-        reload?.unused.append("\(child.role.name): \(what)")
+        reload?.unused = ["\(child.role.name): \(what)"]
         // The next one of that child is to begin with what this one goes on with.
         if let previous = reload?.previous { configuration?.keepPair(of: previous) }
     }

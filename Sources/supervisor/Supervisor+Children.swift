@@ -32,7 +32,9 @@ extension Supervisor {
             answerRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
-        case .keepOld: refusedReload(child, child.refusal ?? "")
+        case .keepOld:
+            answerRestart(of: child, nil)
+            refusedReload(child, child.refusal ?? "")
         case .tellStop: send([.stop], to: child)
         case .kill(let why):
             journal.write(
@@ -168,7 +170,10 @@ extension Supervisor {
 
     /// Gives a child that had no room for it another link to a peer; one that cannot be made now is wanted again.
     func relink(_ child: Child, to peer: Role) {
-        guard child.life.isServing, let end = try? link(from: child.role, to: peer) else { return }
+        // Ends that it does not take would gather here.
+        guard child.life.isServing, child.link?.isWaiting == false,
+            let end = try? link(from: child.role, to: peer)
+        else { return }
         send([.peer(peer, end)], to: child)
     }
 

@@ -102,13 +102,14 @@ final class Supervisor {
             let count = poller.wait(wanted)
             now = Clock.monotonic
             for index in 0..<count { dispatch(poller.event(index)) }
-            if let wanted, now - before > wanted + Self.tolerance { excuseChildren() }
+            if let wanted { excuseChildren(late: now - before - wanted) }
             expire()
             considerReady()
             report()
             journal.flush()
         }
         control?.remove()
+        journal.finish()
         return exitCode ?? 0
     }
 
@@ -123,6 +124,8 @@ final class Supervisor {
         if let deadline = readyBy, !isReady { deadlines.append(deadline) }
         if let next = addresses?.next { deadlines.append(next) }
         if let due = acceptance.due { deadlines.append(due) }
+        // How late a turn is tells how long the machine stood still, whatever the next deadline is.
+        if !children.isEmpty { deadlines.append(now + Self.tolerance) }
         return deadlines.min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -131,8 +134,9 @@ final class Supervisor {
 
     /// The machine stood still (a virtual machine that was moved, a frozen control group): the children could
     /// give no heartbeat either.
-    private func excuseChildren() {
-        for child in children { child.life.excuse(now) }
+    private func excuseChildren(late: Milliseconds) {
+        guard late > Self.tolerance else { return }
+        for child in children { child.life.excuse(late) }
     }
 
     /// Says READY=1 once sip-router serves and every other component does so or has failed.
@@ -189,8 +193,8 @@ final class Supervisor {
                 reader.ended(code: end.code, signal: end.signal)
                 readSettings()
             } else if let child = children.first(where: { $0.pid == end.pid }) {
-                // What it said last comes before its end.
-                receive(from: child)
+                // What it said last comes before its end, all of it.
+                receive(from: child, atMost: .max)
                 processEnded(child, code: end.code, signal: end.signal)
             }
         }
@@ -222,9 +226,14 @@ final class Supervisor {
         if event.readable { receive(from: child) }
     }
 
-    /// Takes every frame that waits on a child's link.
-    private func receive(from child: Child) {
-        while let link = child.link {
+    /// How many frames of a child one turn takes, so that no child keeps the others waiting.
+    private static let framesPerTurn = 256
+
+    /// Takes the frames that wait on a child's link.
+    private func receive(from child: Child, atMost limit: Int = framesPerTurn) {
+        var count = 0
+        while count < limit, let link = child.link {
+            count += 1
             switch Result(catching: { () throws(SystemError) in try link.receive(into: &buffer) }) {
             case .success(.nothing): return
             case .success(.ended):
@@ -235,9 +244,10 @@ final class Supervisor {
                 if let event = event(of: child, length, passed) { handle(event, of: child) }
             case .success(.cut(let length)):
                 if let event = event(of: child, length, nil) { handle(event, of: child) }
-            case .failure(let error): handle(.broken("sent a bad frame (\(error))"), of: child)
+            case .failure(let error):
+                handle(.broken("sent a bad frame (\(error))"), of: child)
+                return
             }
-            if !child.life.isListening { return }
         }
     }
 
@@ -267,6 +277,8 @@ final class Supervisor {
                 child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
                 return .status
             case .unused(let what):
+                guard child.role == .terminator, reload?.pending.contains(.terminator) == true
+                else { return .broken("does not use what nobody gave it") }
                 notUsed(by: child, Journal.clean(what))
                 return .status
             case .keep, .letGo:
@@ -287,7 +299,9 @@ final class Supervisor {
     /// Keeps a connection or lets it go; why it cannot be one of a phone.
     private func keep(_ message: ChildMessage, _ passed: Descriptor?) -> String? {
         switch message {
-        case .keep(let connection): return keptConnections.keep(connection, passed)
+        case .keep(let connection):
+            let listeners = sockets?.bound.map(\.listener) ?? []
+            return keptConnections.keep(connection, passed, of: listeners)
         case .letGo(let handle): keptConnections.letGo(handle)
         default: break
         }

@@ -1,6 +1,7 @@
 // The terminator under its supervisor: start, heartbeat, reload, stop.
 
 internal import COpenSSL
+internal import Glibc
 internal import Journal
 internal import Messages
 internal import Privsep

@@ -10,8 +10,6 @@
 // protocol, or the kernel refuses what is needed to begin. A certificate or key that cannot be used ends
 // nothing: connections are closed at once until a reload brings a pair that can.
 
-internal import Glibc
-internal import Journal
 internal import Messages
 internal import Privsep
 internal import Sys
@@ -26,6 +24,5 @@ do throws(ChildFailure) {
     supervision.ready()
     try terminator.serve(supervision)
 } catch {
-    supervision.journal.write(.daemonFailed, .critical, "\(error)")
-    exit(error.exitCode)
+    supervision.fail(error)
 }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from conftest import Lab
 from lab.capture import DRAIN_SECONDS, Capture
 from lab.namespaces import EDGE_OUTSIDE, entered
+from lab.waiting import eventually
 
 
 @contextmanager
@@ -35,8 +36,7 @@ def flood(lab: Lab) -> Iterator[None]:
 def test_a_capture_ends_while_packets_flow_and_has_them(lab: Lab) -> None:
     with flood(lab):
         with Capture(lab.network, "outside") as wire:
-            while not wire.packets:
-                time.sleep(0.01)
+            eventually(lambda: wire.packets, "a packet is seen")
             began = time.monotonic()
         assert time.monotonic() - began < 3 * DRAIN_SECONDS
     assert wire.packets[0].payload == b"x" and not wire.packets[0].outgoing

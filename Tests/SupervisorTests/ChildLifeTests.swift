@@ -104,7 +104,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("-", .restarting), ("-", .restarting), ("-", .restarting), ("-", .restarting),
                 ("-", .restarting), ("-", .restarting), ("-", .restarting), ("start", .greeting),
-                ("start", .greeting), ("kill", .restarting), ("-", .restarting),
+                ("start", .greeting), ("kill", .killed), ("-", .restarting),
                 ("-", .restarting), ("-", .stopping),
             ]
         ),
@@ -225,15 +225,25 @@ private func outline(_ action: ChildAction) -> String {
         #expect(!life.isInHand)
     }
 
-    @Test("a child that serves is given its time anew when the supervisor stood still, no other")
-    func excused() {
-        var ready = life(in: .ready)
-        ready.excuse(second(60))
-        #expect(ready.deadline == Milliseconds(62_500))
-        var starting = life(in: .starting)
-        let limit = starting.deadline
-        starting.excuse(second(30))
-        #expect(starting.deadline == limit)
+    @Test(
+        "a child is given the time in which the supervisor stood still",
+        arguments: [ChildState.greeting, .starting, .ready, .reloading, .restarting, .stopping])
+    func excused(_ state: ChildState) throws {
+        var life = life(in: state)
+        let limit = try #require(life.deadline)
+        life.excuse(second(30))
+        #expect(life.deadline == limit + second(30))
+    }
+
+    @Test("a process that survives SIGKILL at a restart is told of, and one that ends is followed at once")
+    func hangsAtRestart() {
+        var life = life(in: .restarting)
+        _ = life.handle(.deadline, at: second(2))
+        #expect(life.isInHand)
+        var other = life
+        #expect(other.handle(.exited(-1), at: second(3)) == .start)
+        _ = life.handle(.deadline, at: second(12))
+        #expect(!life.isInHand)
     }
 
     @Test("who takes a reload may be silent for longer, and no longer than that")

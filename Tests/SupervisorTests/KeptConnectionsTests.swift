@@ -7,20 +7,21 @@ import Testing
 
 /// What sip-router may have the supervisor keep.
 @Suite struct KeptConnectionsTests {
-    /// A connection as sip-router has it, and the phone's end.
+    /// A connection as sip-router has it, the phone's end, and the listener that it came by.
     private func connected() throws -> (
-        kept: KeptConnection, socket: Descriptor, phone: Descriptor
+        kept: KeptConnection, socket: Descriptor, phone: Descriptor, listeners: [Listener]
     ) {
         let loopback = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
         let listener = try Socket.bound(.stream, to: loopback)
-        let phone = try Socket.connecting(
-            from: loopback, to: try Socket.localAddress(listener.raw))
+        let address = try Socket.localAddress(listener.raw)
+        let listeners = [Listener(index: 1, side: .outside, endpoint: Endpoint(.tcp, address))]
+        let phone = try Socket.connecting(from: loopback, to: address)
         let deadline = Clock.monotonic + .seconds(30)
         while Clock.monotonic < deadline {
             guard let accepted = try Socket.accept(listener.raw) else { continue }
             let kept = KeptConnection(
                 handle: ConnectionHandle(.tcp, place: 3), listener: 1, peer: accepted.peer)
-            return (kept, accepted.connection, phone)
+            return (kept, accepted.connection, phone, listeners)
         }
         throw SystemError("accept", code: 0)
     }
@@ -32,10 +33,10 @@ import Testing
 
     @Test("a connection outlives the process that accepted it, until it is let go of")
     func lives() throws {
-        let (kept, socket, phone) = try connected()
+        let (kept, socket, phone, listeners) = try connected()
         var connections = KeptConnections()
         let copy = Descriptor(owning: dup(socket.raw))
-        #expect(connections.keep(kept, copy) == nil)
+        #expect(connections.keep(kept, copy, of: listeners) == nil)
         socket.close()
         #expect(isOpen(phone))
         #expect(connections.messages.count == 1)
@@ -46,9 +47,10 @@ import Testing
 
     @Test("sip-router ends a connection for whoever keeps it")
     func ended() throws {
-        let (kept, socket, phone) = try connected()
+        let (kept, socket, phone, listeners) = try connected()
         var connections = KeptConnections()
-        #expect(connections.keep(kept, Descriptor(owning: dup(socket.raw))) == nil)
+        let copy = Descriptor(owning: dup(socket.raw))
+        #expect(connections.keep(kept, copy, of: listeners) == nil)
         Socket.end(socket.raw)
         let deadline = Clock.monotonic + .seconds(30)
         while isOpen(phone), Clock.monotonic < deadline {}
@@ -57,16 +59,19 @@ import Testing
 
     @Test("what is no connection, or another one than it says, is a broken protocol")
     func foreign() throws {
-        let (kept, socket, _) = try connected()
+        let (kept, socket, _, listeners) = try connected()
         var connections = KeptConnections()
         var peer = kept.peer
         peer.port ^= 1
         let other = KeptConnection(handle: kept.handle, listener: 1, peer: peer)
-        #expect(connections.keep(other, socket) != nil)
+        #expect(connections.keep(other, socket, of: listeners) != nil)
         #expect(connections.messages.isEmpty)
+        // A listener that there is not would end every later sip-router.
+        let elsewhere = KeptConnection(handle: kept.handle, listener: 2, peer: kept.peer)
+        #expect(connections.keep(elsewhere, socket, of: listeners) != nil)
         // What was lost on the way is nobody's fault.
-        #expect(connections.keep(kept, nil) == nil)
-        #expect(connections.keep(kept, socket) == nil)
-        #expect(connections.keep(kept, socket) != nil)
+        #expect(connections.keep(kept, nil, of: listeners) == nil)
+        #expect(connections.keep(kept, socket, of: listeners) == nil)
+        #expect(connections.keep(kept, socket, of: listeners) != nil)
     }
 }
