@@ -140,7 +140,7 @@ def test_a_pair_that_does_not_fit_closes_tls_alone_until_a_reload_brings_one_tha
     done = edge.ask("reload")
     assert done.returncode == 1
     assert "the new settings are in force, but tls-terminator: tls.key: the key does not match" in done.stderr + done.stdout
-    assert "observed" in edge.component("banner")["status"]
+    eventually(lambda: "observed" in edge.component("banner")["status"], lambda: f"the other setting is in force: {edge.component('banner')}")
     with lab.client("198.18.2.36", "tls") as client:
         assert client.answer_to(client.request("OPTIONS", "1001")), "TLS is served by the pair of before"
     # The next terminator has it too.
