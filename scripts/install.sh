@@ -69,7 +69,8 @@ ln -sfn ../libexec/rempart/rempart "$root/usr/sbin/rempart"
 rm -f "$root/usr/lib/tmpfiles.d/rempart.conf"
 
 if [[ -n "$root" ]]; then exit 0; fi
-systemd-sysusers /usr/lib/sysusers.d/rempart.conf
+# All of them: what gives the users their groups may lie in /etc/sysusers.d.
+systemd-sysusers
 journalctl --update-catalog
 if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
 if systemctl -q is-active rempart.service 2>/dev/null; then

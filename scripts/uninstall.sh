@@ -36,5 +36,5 @@ Removed. Kept, to be removed by hand if nobody needs it:
   settings            rm -r /etc/rempart
   bindings and bans   rm -r /var/lib/rempart
   users               for user in $users; do userdel \$user; done
-  your own additions  /etc/systemd/system/rempart*, /etc/sysusers.d/rempart*
+  your own additions  /etc/systemd/system/rempart*, /etc/sysusers.d/rempart*, /etc/letsencrypt/renewal-hooks/deploy/rempart
 END

@@ -235,6 +235,7 @@ final class BannerService: Service {
         if !countries.state.isEmpty, countries.isWanted {
             conditions.append(Condition(.firewall, countries.state))
         }
+        conditions += blockLists.faults.map { Condition(.firewall, $0) }
         if mode == .enforce, let why = kernel.trouble {
             conditions.append(
                 Condition(.firewall, "the kernel does not drop what is banned: \(why)"))

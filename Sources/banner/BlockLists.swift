@@ -8,6 +8,8 @@ struct BlockLists {
     private struct List {
         var file: WatchedFile
         var networks: [Network] = []
+        /// Why the file as it is now is not used; empty when it is.
+        var fault = ""
     }
 
     private let journal: Journal
@@ -25,6 +27,9 @@ struct BlockLists {
 
     /// How many networks there are.
     var count: Int { lists.reduce(0) { $0 + $1.networks.count } }
+
+    /// Why lists are not used as they are now.
+    var faults: [String] { lists.map(\.fault).filter { !$0.isEmpty } }
 
     /// The list that holds an address.
     func list(holding address: IPAddress) -> String? {
@@ -53,13 +58,14 @@ struct BlockLists {
                             + " \(before) of before; if that is meant: rempart restart banner")
                 }
                 lists[index].networks = content.networks
+                lists[index].fault = ""
                 isOther = true
                 say(content, of: lists[index].file.path)
             } catch {
-                journal.write(
-                    .degraded, .warning,
-                    "block list \(lists[index].file.path): \(error.message); its \(before)"
-                        + " networks of before stay", [(.file, lists[index].file.path)])
+                let path = lists[index].file.path
+                let rest = before > 0 ? "its \(before) networks of before stay" : "it bars nobody"
+                lists[index].fault = "block list \(path) is not used: \(error.message); \(rest)"
+                journal.write(.degraded, .warning, lists[index].fault, [(.file, path)])
             }
         }
         return isOther

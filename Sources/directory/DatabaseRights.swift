@@ -25,12 +25,7 @@ enum DatabaseRights {
             return "\(path) cannot be opened (\(reason)): put the database there or correct "
                 + "accounts.database"
         }
-        let user =
-            geteuid() == 0 ? "root" : "user \(geteuid()) (\(Role.directory.user), as a service)"
-        return
-            "\(path) cannot be opened (\(reason)): \(user) must be able to read it, to enter each "
-            + "folder above it, and, if it is in WAL mode, to read \(path)-shm. "
-            + obstacle(path).advice
+        return "\(path) cannot be opened (\(reason)): \(obstacle(path).advice)"
     }
 
     /// What of a path stands in the way.
@@ -53,10 +48,11 @@ enum DatabaseRights {
             let chmod = mode & needed == 0 ? "chmod g+\(isFolder ? "x" : "r") \(path); " : ""
             let member =
                 groupName.map {
-                    "echo 'm \(name) \($0)' > /etc/sysusers.d/\(name).conf; systemd-sysusers; "
+                    "printf 'm \(name) \($0)\\nm rempart-acct \($0)\\n' "
+                        + ">/etc/sysusers.d/rempart-\($0).conf; systemd-sysusers; "
                         + "systemctl restart rempart"
                 } ?? "make \(name) a member of the group \(group) of \(path)"
-            return "The group of \(path) can be given to it, as root: \(chmod)\(member)"
+            return "as root: \(chmod)\(member)"
         }
     }
 

@@ -341,6 +341,7 @@ final class Supervisor {
     /// Ends the daemon before it serves.
     func fail(_ why: StartFailure) {
         journal.write(.daemonFailed, .critical, "cannot start: \(why)")
+        notify.status("Cannot start: \(why)")
         exitCode = why.exitCode
     }
 

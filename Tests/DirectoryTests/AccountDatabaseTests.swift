@@ -205,12 +205,14 @@ struct AccountDatabaseTests {
             path: "/d/a.sqlite", isFolder: false, group: 5060, groupName: "asterisk", mode: 0o100640
         )
         #expect(
-            file.advice.contains("echo 'm rempart-db asterisk' > /etc/sysusers.d/rempart-db.conf"))
+            file.advice.contains(
+                "printf 'm rempart-db asterisk\\nm rempart-acct asterisk\\n' "
+                    + ">/etc/sysusers.d/rempart-asterisk.conf"))
         #expect(file.advice.contains("systemd-sysusers") && !file.advice.contains("chmod"))
         #expect(!file.advice.contains("setfacl"))
         let closed = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 5060, groupName: "asterisk", mode: 0o40700)
-        #expect(closed.advice.contains("chmod g+x /d; echo 'm rempart-db asterisk'"))
+        #expect(closed.advice.contains("chmod g+x /d; printf 'm rempart-db asterisk"))
         let nameless = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
         #expect(nameless.advice.contains("the group 5060 of /d"))
