@@ -71,11 +71,8 @@ extension Router {
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
-        guard calls.table.contains(exchange.call) else {
-            if !exchange.inDialog { answeredRecord(owner, client, bytes, index) }
-            return
-        }
-        guard !calls[exchange.call].isAnswered else { return }
+        // Only an INVITE that begins a call has a row: what else is answered is no call.
+        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
         var call = calls[exchange.call]
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }

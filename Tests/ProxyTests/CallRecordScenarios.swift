@@ -282,4 +282,23 @@ final class Written {
         #expect(out["REMPART_DIRECTION"] == "outward" && out["REMPART_ENDED_BY"] == "trunk")
         #expect(out["MESSAGE"] == "call to +4420999 by trunk:telco not answered: 404 by trunk")
     }
+
+    @Test("what begins no call is told as none, whoever answers it")
+    func noCall() throws {
+        let told = try Told()
+        let body = ["Content-Type: text/plain"]
+        try told.stage.alice.ask("MESSAGE", "sip:100@example.com", callID: "m", body, body: "hi")
+        told.stage.asterisk.answer(try told.stage.asterisk.expect("MESSAGE"), 200)
+        _ = try told.stage.alice.expect(200)
+        #expect(told.began.records.isEmpty && told.ended.records.isEmpty)
+        let trunk = try TrunkEdge()
+        let began = Written(.callBegan, of: trunk.edge)
+        for (number, method) in ["REGISTER", "OPTIONS"].enumerated() {
+            let sent = try trunk.callOut(
+                "sip:carrier.example", method: method, callID: "none\(number)@10.0.0.10")
+            trunk.carrier.answer(try trunk.carrier.expect(method), 200)
+            #expect(try trunk.asterisk.expect(200)["CSeq"] == sent["CSeq"])
+        }
+        #expect(began.records.isEmpty)
+    }
 }
