@@ -6,6 +6,14 @@ import Testing
 
 /// What happens when there is no room, and how much room there is.
 @Suite("Room") struct RoomScenarios {
+    /// The session description of a phone with ICE, of about so many bytes beside a head of about 1,000.
+    private static func description(_ bytes: Int) -> String {
+        let line = "a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n"
+        return "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
+            + "m=audio 10000 RTP/AVP 0\r\n"
+            + String(repeating: line, count: max(bytes - 1000, 0) / line.utf8.count)
+    }
+
     /// A call that somebody makes.
     private struct Ringing {
         let caller: Phone
@@ -32,19 +40,12 @@ import Testing
             asterisk = Asterisk(edge)
         }
 
-        private static let description =
-            "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
-            + "m=audio 10000 RTP/AVP 0\r\n"
-
         /// A call of a phone by an INVITE of about so many bytes; nil when it was refused.
         mutating func ring(_ phone: Phone, bytes: Int) throws -> Ringing? {
             number += 1
-            // As a phone with ICE writes it, beside a head of about 1,000 bytes.
-            let line = "a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n"
-            let lines = String(repeating: line, count: max(bytes - 1000, 0) / line.utf8.count)
             let sent = try phone.ask(
                 "INVITE", "sip:100@example.com", callID: "room\(number)",
-                ["Content-Type: application/sdp"], body: Self.description + lines)
+                ["Content-Type: application/sdp"], body: RoomScenarios.description(bytes))
             let invite = asterisk.all().first { $0.method == "INVITE" }
             guard let invite else { return nil }
             asterisk.answer(invite, 180)
@@ -142,6 +143,40 @@ import Testing
         #expect(try office.phones[0].expect(503)["Retry-After"] == "30")
         let other = try office.ring(office.phones[1], bytes: 10_000)
         #expect(other != nil)
+    }
+
+    /// Calls of a phone by TCP that ring until its account has its part of the large blocks.
+    private func fill(_ phone: Phone, _ asterisks: [Asterisk], calls: Int) throws {
+        for number in 0..<calls {
+            try phone.ask(
+                "INVITE", "sip:100@example.com", callID: "full\(number)",
+                ["Content-Type: application/sdp"], body: Self.description(10_000))
+            for asterisk in asterisks {
+                for invite in asterisk.all() where invite.method == "INVITE" {
+                    asterisk.answer(invite, 180)
+                }
+            }
+        }
+        _ = phone.all()
+    }
+
+    /// No limits for calls but those of the tables.
+    private static let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+
+    @Test("a call for which the next Asterisk's branch finds no block gets 503, and is over")
+    func silent() throws {
+        let edge = Edge(Self.unlimited, asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
+        try alice.ask(
+            "INVITE", "sip:100@example.com", callID: "silent",
+            ["Content-Type: application/sdp"], body: Self.description(10_000))
+        for asterisk in both { _ = asterisk.all() }
+        try fill(alice, both, calls: 31)
+        edge.advance(.seconds(4))
+        let answer = try alice.expect(503)
+        #expect(answer["Call-ID"] == "silent" && answer["Retry-After"] == "30")
+        #expect(edge.router.load.calls == 31)
     }
 
     // MARK: Look-ups
