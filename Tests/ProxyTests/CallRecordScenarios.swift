@@ -164,6 +164,29 @@ final class Written {
         #expect(try ended.only()["REMPART_ADDRESS"] == "198.51.100.8")
     }
 
+    @Test("a BYE out of any dialog that two phones answer ends no call, and the edge goes on")
+    func outOfDialog() throws {
+        let edge = Edge()
+        let ended = Written(.callEnded, of: edge)
+        let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, phone) in phones.enumerated() {
+            try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
+        }
+        let asterisk = Asterisk(edge)
+        asterisk.send(
+            wire([
+                "BYE sip:alice@10.0.0.1:5060 SIP/2.0", "Via: \(asterisk.via)", "Max-Forwards: 70",
+                "From: <sip:300@10.0.0.10>;tag=as9", "To: <sip:alice@10.0.0.1:5060>",
+                "Call-ID: odd@10.0.0.10", "CSeq: 102 BYE",
+            ]))
+        for (number, phone) in phones.enumerated() {
+            let bye = try phone.expect("BYE")
+            phone.send(response(to: bye, 200, tag: "p\(number)"))
+        }
+        #expect(try asterisk.expect(200).toTag == "p0")
+        #expect(asterisk.next() == nil && ended.records.isEmpty)
+    }
+
     @Test("an administrator and a limit are told as who ended a call, with the reason")
     func byEdge() throws {
         let told = try Told()
