@@ -52,10 +52,10 @@ extension Router {
             return
         }
         guard hasReadableBody(bytes, index, flow) else { return }
-        let ended = followInside(bytes, index, flow, way, account)
+        let found = calls.find(bytes, index) ?? .none
+        followInside(bytes, index, flow, way, account, found)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
-        exchanges[handle].call = ended
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()
@@ -63,6 +63,7 @@ extension Router {
         if !forwardOutward(handle, way, bytes, index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
+        if index.method == .bye { hungUp(handle, found, bytes, index) }
     }
 
     /// The way itself while it is open, else that of the account's latest binding that can be reached.

@@ -179,6 +179,39 @@ import Testing
         #expect(edge.router.load.calls == 31)
     }
 
+    @Test(
+        "a BYE for which there is no room ends no call, the next one does",
+        arguments: [true, false])
+    func hangUp(_ isFromPhone: Bool) throws {
+        let edge = Edge(Self.unlimited)
+        let ended = Written(.callEnded, of: edge)
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let asterisk = Asterisk(edge)
+        let sent = try alice.ask("INVITE", "sip:100@example.com", callID: "d")
+        let invite = try asterisk.expect("INVITE")
+        asterisk.answer(invite, 200)
+        var phone = Dialog(caller: sent, try alice.expect(200))
+        var inside = Dialog(called: invite, tag: "as1")
+        alice.send(phone.request("ACK", via: alice.via))
+        try fill(alice, [asterisk], calls: 32)
+        let (sender, other) =
+            isFromPhone ? (alice as Peer, asterisk as Peer) : (asterisk as Peer, alice as Peer)
+        for length in [10_000, 0] {
+            let body = String(repeating: "x", count: length)
+            sender.send(
+                isFromPhone
+                    ? phone.request("BYE", via: sender.via, body: body)
+                    : inside.request("BYE", via: sender.via, body: body))
+            guard length > 0 else { break }
+            _ = try sender.expect(503)
+            #expect(edge.router.load.calls == 33 && ended.records.isEmpty && other.next() == nil)
+        }
+        other.send(response(to: try other.expect("BYE"), 200))
+        _ = try sender.expect(200)
+        #expect(edge.router.load.calls == 32)
+        #expect(try ended.only()["REMPART_ENDED_BY"] == (isFromPhone ? "phone" : "asterisk"))
+    }
+
     // MARK: Look-ups
 
     /// What bans nobody.
