@@ -147,12 +147,19 @@ extension Router {
         else { return }
         exchanges[handle].breadth = share
         guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
+        // Counted as a branch itself: a phone for which there is no room ends nothing while others follow.
+        exchanges[handle].open += 1
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
             takeContact(binding)
             _ = forwardOutward(handle, binding.flow, bytes, index)
         }
-        if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
+        exchanges[handle].open -= 1
+        if exchanges[handle].clientCount == 0 {
+            finishLocally(handle, 503, "Service Unavailable")
+        } else {
+            conclude(handle)
+        }
     }
 
     /// Bindings that are called at once.

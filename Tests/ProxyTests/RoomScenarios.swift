@@ -212,6 +212,27 @@ import Testing
         #expect(try ended.only()["REMPART_ENDED_BY"] == (isFromPhone ? "phone" : "asterisk"))
     }
 
+    @Test("a phone for whose branch there is no block hides no other phone of the account")
+    func fork() throws {
+        let edge = Edge(Self.unlimited)
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let asterisk = Asterisk(edge)
+        // What the first and the last of them get is longer than 8,192 bytes, whichever is called first.
+        let long = String(repeating: "x", count: 1800)
+        let phones = [7, 8, 9].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, parameter) in [long, "1", long].enumerated() {
+            let contact = "<sip:alice@192.168.1.\(number);x=\(parameter)>"
+            try phones[number].register(contacts: [contact])
+        }
+        try fill(alice, [asterisk], calls: 32)
+        asterisk.call("alice", body: Self.description(7300))
+        let invite = try phones[1].expect("INVITE")
+        #expect(phones[0].all().isEmpty && phones[2].all().isEmpty)
+        phones[1].send(
+            response(to: invite, 200, tag: "p1", ["Contact: <\(phones[1].contact)>"]))
+        #expect(asterisk.all().map(\.status) == [100, 200])
+    }
+
     // MARK: Look-ups
 
     /// What bans nobody.
