@@ -121,6 +121,15 @@ final class Written {
         #expect(told.began.records.isEmpty)
     }
 
+    /// The CANCEL of an INVITE, with a reason.
+    private func cancel(_ sent: Message) -> [UInt8] {
+        wire([
+            "CANCEL \(sent.uri) SIP/2.0", "Via: \(sent["Via"])", "Max-Forwards: 70",
+            "From: \(sent["From"])", "To: \(sent["To"])", "Call-ID: \(sent["Call-ID"])",
+            "CSeq: \(sent.sequence) CANCEL", "Reason: SIP;cause=200",
+        ])
+    }
+
     @Test("a call that its caller cancels is told as ended by him, with the cause of his CANCEL")
     func cancelled() throws {
         let told = try Told()
@@ -128,12 +137,7 @@ final class Written {
         let sent = told.stage.asterisk.call("alice")
         let invite = try told.stage.alice.expect("INVITE")
         told.stage.alice.send(response(to: invite, 180, tag: "p1"))
-        told.stage.asterisk.send(
-            wire([
-                "CANCEL \(sent.uri) SIP/2.0", "Via: \(sent["Via"])", "Max-Forwards: 70",
-                "From: \(sent["From"])", "To: \(sent["To"])", "Call-ID: \(sent["Call-ID"])",
-                "CSeq: \(sent.sequence) CANCEL", "Reason: SIP;cause=200",
-            ]))
+        told.stage.asterisk.send(cancel(sent))
         told.stage.alice.send(response(to: invite, 487, tag: "p1"))
         let record = try told.ended.only()
         #expect(record["REMPART_ENDED_BY"] == "asterisk" && record["REMPART_CAUSE"] == "SIP 200")
@@ -162,6 +166,33 @@ final class Written {
         #expect(ended.records.isEmpty)
         asterisk.send(dialog.request("BYE", via: asterisk.via))
         #expect(try ended.only()["REMPART_ADDRESS"] == "198.51.100.8")
+    }
+
+    @Test(
+        "a forwarding that is refused is told as the end only of a call that nothing else ends",
+        arguments: [
+            (603, "phone", "603", ""), (486, "limit", "403", "forwarding"),
+            (487, "asterisk", "403", ""),
+        ])
+    func forwarding(_ status: Int, _ by: String, _ given: String, _ reason: String) throws {
+        let edge = Edge()
+        let ended = Written(.callEnded, of: edge)
+        let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, phone) in phones.enumerated() {
+            try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
+        }
+        let asterisk = Asterisk(edge)
+        let sent = asterisk.call("alice")
+        let invites = try phones.map { try $0.expect("INVITE") }
+        phones[1].send(response(to: invites[1], 180, tag: "p1"))
+        let elsewhere = ["Contact: <sip:00881612345678@example.com>"]
+        phones[0].send(response(to: invites[0], 302, tag: "p0", elsewhere))
+        #expect(ended.records.isEmpty)
+        if status == 487 { asterisk.send(cancel(sent)) }
+        phones[1].send(response(to: invites[1], status, tag: "p1"))
+        let record = try ended.only()
+        #expect(record["REMPART_ENDED_BY"] == by[...] && record["REMPART_STATUS"] == given[...])
+        #expect(record["REMPART_REASON", default: ""] == reason[...])
     }
 
     @Test("a BYE out of any dialog that two phones answer ends no call, and the edge goes on")
