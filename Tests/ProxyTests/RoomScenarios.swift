@@ -297,6 +297,29 @@ import Testing
         edge.advance(Milliseconds(200))
         #expect(phone.all().count == 8192)
         edge.advance(.seconds(2))
-        #expect(edge.records.count { $0.contains("answers to wrong passwords") } == 1)
+        let records = edge.records.filter { $0.contains("answers to wrong passwords") }
+        #expect(records.count == 1)
+        let end = "8 found none, as many of the oldest left before their time"
+        #expect(records.first?.hasSuffix(end) == true)
+    }
+
+    @Test("messages that one turn has no place for are told as lost, not as refused")
+    func outbox() throws {
+        let edge = Edge()
+        let asterisk = Asterisk(edge)
+        for _ in 0..<4100 {
+            let bytes = wire([
+                "OPTIONS sip:10.0.0.1:5060 SIP/2.0", "Via: \(asterisk.via)", "Max-Forwards: 70",
+                "From: <sip:300@10.0.0.10>;tag=as9", "To: <sip:10.0.0.1:5060>",
+                "Call-ID: o@10.0.0.10", "CSeq: 102 OPTIONS",
+            ])
+            edge.router.receive(bytes.span, asterisk.flow, edge.now)
+        }
+        edge.drain()
+        #expect(asterisk.all().count == 4096)
+        edge.advance(.seconds(2))
+        let records = edge.records.filter { $0.contains("messages of one turn") }
+        #expect(records.count == 1)
+        #expect(records.first?.hasSuffix("4 found none, as many were lost") == true)
     }
 }
