@@ -74,6 +74,8 @@ package struct Exchange: BitwiseCopyable, Sendable {
     package var bestStatus: UInt16 = 0
     /// Whether a branch of it found no room.
     var isStarved = false
+    /// Whether a phone was refused to send the call on, which counts as a 403 of our own.
+    var isForwardingRefused = false
     /// Timer H, I, J or L.
     package var end = TimerHandle.none
     /// Timer G.

@@ -71,11 +71,8 @@ extension Router {
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
-        guard calls.table.contains(exchange.call) else {
-            if !exchange.inDialog { answeredRecord(owner, client, bytes, index) }
-            return
-        }
-        guard !calls[exchange.call].isAnswered else { return }
+        // Only an INVITE that begins a call has a row: what else is answered is no call.
+        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
         var call = calls[exchange.call]
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }
@@ -161,10 +158,8 @@ extension Router {
     ) -> Bool {
         var found = call
         let account = call.exists ? calls[call].account : account
-        guard index.method != .bye else {
-            over(found, trunk(of: account) == nil ? .phone : .trunk, EndCause(bytes, index))
-            return true
-        }
+        // A BYE ends its call only once it has been passed on.
+        guard index.method != .bye else { return true }
         guard account >= 0 else {
             // What might begin a call is somebody's.
             guard index.method == .refer || index.method == .invite else { return true }
@@ -299,23 +294,34 @@ extension Router {
         over(found, .asterisk, EndCause(status: index.status))
     }
 
-    /// Follows an Asterisk's request inside a dialog; the call that a BYE has ended.
+    /// Ends the call of a BYE that was passed on; one that was refused leaves it as it was, for the other end
+    /// has not heard of it.
+    mutating func hungUp(
+        _ handle: Handle, _ call: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        guard calls.table.contains(call), exchanges[handle].server.isOpen else { return }
+        exchanges[handle].call = call
+        var sender = CallEnd.asterisk
+        if exchanges[handle].direction == .inward {
+            sender = trunk(of: calls[call].account) == nil ? .phone : .trunk
+        }
+        over(call, sender, EndCause(bytes, index))
+    }
+
+    /// Follows an Asterisk's request inside a dialog, in a call when there is one.
     mutating func followInside(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
-        _ account: Int32
-    ) -> Handle {
-        let found = calls.find(bytes, index) ?? .none
-        guard index.method != .bye else {
-            over(found, .asterisk, EndCause(bytes, index))
-            return found
-        }
-        if found.exists {
-            calls[found].outwardSequence = max(calls[found].outwardSequence, index.sequence)
-            heard(found)
-            return .none
+        _ account: Int32, _ call: Handle
+    ) {
+        // A BYE ends its call only once it has been passed on.
+        guard index.method != .bye else { return }
+        if call.exists {
+            calls[call].outwardSequence = max(calls[call].outwardSequence, index.sequence)
+            heard(call)
+            return
         }
         let isCall = [Method.invite, .update, .info].contains(index.method)
-        guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return .none }
+        guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return }
         var call = Call(
             account: account, direction: .unknown, flow: way, asterisk: flow.peer,
             since: now.sinceEpoch, heard: now.monotonic)
@@ -331,7 +337,6 @@ extension Router {
                 ? [] : Self.values(.route, dropping: 1, bytes, index))
         let handle = keep(&call, bytes, index)
         if calls.gate[account].isBarred, !settings.isObserving { end(handle, .barred) }
-        return .none
     }
 
     // MARK: Calls that nobody ends

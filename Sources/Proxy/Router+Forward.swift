@@ -399,5 +399,7 @@ extension Router {
         clients[handle].settled = true
         exchanges[owner].open -= 1
         if number >= 0, number < asterisks.count { missed(number) }
+        // The next one's branch may have ended at once, for want of room.
+        conclude(owner)
     }
 }

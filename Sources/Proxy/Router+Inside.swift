@@ -52,10 +52,10 @@ extension Router {
             return
         }
         guard hasReadableBody(bytes, index, flow) else { return }
-        let ended = followInside(bytes, index, flow, way, account)
+        let found = calls.find(bytes, index) ?? .none
+        followInside(bytes, index, flow, way, account, found)
         guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
         else { return }
-        exchanges[handle].call = ended
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()
@@ -63,6 +63,7 @@ extension Router {
         if !forwardOutward(handle, way, bytes, index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
+        if index.method == .bye { hungUp(handle, found, bytes, index) }
     }
 
     /// The way itself while it is open, else that of the account's latest binding that can be reached.
@@ -146,12 +147,19 @@ extension Router {
         else { return }
         exchanges[handle].breadth = share
         guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
+        // Counted as a branch itself: a phone for which there is no room ends nothing while others follow.
+        exchanges[handle].open += 1
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
             takeContact(binding)
             _ = forwardOutward(handle, binding.flow, bytes, index)
         }
-        if exchanges[handle].open == 0 { finishLocally(handle, 500, "Server Internal Error") }
+        exchanges[handle].open -= 1
+        if exchanges[handle].clientCount == 0 {
+            finishLocally(handle, 503, "Service Unavailable")
+        } else {
+            conclude(handle)
+        }
     }
 
     /// Bindings that are called at once.

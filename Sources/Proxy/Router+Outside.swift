@@ -210,11 +210,11 @@ extension Router {
         guard let handle = open(bytes, index, flow, .inward, of: account, in: token.dialog) else {
             return
         }
-        if index.method == .bye { exchanges[handle].call = found }
         exchanges[handle].caller = caller(bytes, index, trunk)
         guard keepUser(token.user.span, handle) else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
         forward(handle, to: token.asterisk, bytes, index)
+        if index.method == .bye { hungUp(handle, found, bytes, index) }
     }
 
     /// A request that begins something: authenticated, then to one of the Asterisks.

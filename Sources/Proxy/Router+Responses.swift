@@ -158,7 +158,7 @@ extension Router {
         clients[handle].settled = true
         exchanges[owner].open -= 1
         let isForwardable = mayForward(owner, handle, bytes, index)
-        if !isForwardable { noteEnd(owner, .forwarding) }
+        if !isForwardable { exchanges[owner].isForwardingRefused = true }
         if isChallengeInVain(owner, status) || !isForwardable {
             record(owner, 403, bytes, index, isOurs: true)
             conclude(owner)
@@ -264,7 +264,9 @@ extension Router {
             return
         }
         switch exchange.bestStatus {
-        case 403: finishLocally(owner, 403, "Forbidden")
+        case 403:
+            if exchange.isForwardingRefused { noteEnd(owner, .forwarding) }
+            finishLocally(owner, 403, "Forbidden")
         case 408 where isLate: close(owner)
         case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
         case 408: finishLocally(owner, 408, "Request Timeout")

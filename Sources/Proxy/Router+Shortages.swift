@@ -48,7 +48,7 @@ extension Router {
             guard let table = Shortages.Table(rawValue: kind),
                 let count = shortages.news(kind, refused(table), now.monotonic)
             else { continue }
-            shortageRecord(places(of: table), count)
+            shortageRecord(places(of: table), count, consequence(of: table))
         }
         for number in Self.blockSizes.indices {
             let kind = Shortages.Table.allCases.count + number
@@ -56,14 +56,26 @@ extension Router {
             guard let count = shortages.news(kind, total, now.monotonic) else { continue }
             let (bytes, all) = Self.blockSizes[number]
             shortageRecord(
-                "all \(all) places for messages of up to \(bytes) bytes are taken", count)
+                "all \(all) places for messages of up to \(bytes) bytes are taken", count,
+                Self.refusal)
         }
     }
 
-    private mutating func shortageRecord(_ what: String, _ count: Int) {
+    /// What comes of a table that is full, as long as it is no other thing.
+    private static let refusal = "requests get 503; `rempart calls` shows who uses the edge"
+
+    private func consequence(of table: Shortages.Table) -> String {
+        switch table {
+        case .held: "as many of the oldest left before their time"
+        case .outbox: "as many were lost"
+        case .registrations: "as many are missing at their Asterisks"
+        default: Self.refusal
+        }
+    }
+
+    private mutating func shortageRecord(_ what: String, _ count: Int, _ consequence: String) {
         audit.add(
-            .degraded, .warning,
-            "\(what): \(count) found none, requests get 503; `rempart calls` shows who uses the edge",
+            .degraded, .warning, "\(what): \(count) found none, \(consequence)",
             [(.reason, "table-full"), (.count, "\(count)")])
     }
 

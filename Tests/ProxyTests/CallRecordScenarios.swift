@@ -121,6 +121,15 @@ final class Written {
         #expect(told.began.records.isEmpty)
     }
 
+    /// The CANCEL of an INVITE, with a reason.
+    private func cancel(_ sent: Message) -> [UInt8] {
+        wire([
+            "CANCEL \(sent.uri) SIP/2.0", "Via: \(sent["Via"])", "Max-Forwards: 70",
+            "From: \(sent["From"])", "To: \(sent["To"])", "Call-ID: \(sent["Call-ID"])",
+            "CSeq: \(sent.sequence) CANCEL", "Reason: SIP;cause=200",
+        ])
+    }
+
     @Test("a call that its caller cancels is told as ended by him, with the cause of his CANCEL")
     func cancelled() throws {
         let told = try Told()
@@ -128,12 +137,7 @@ final class Written {
         let sent = told.stage.asterisk.call("alice")
         let invite = try told.stage.alice.expect("INVITE")
         told.stage.alice.send(response(to: invite, 180, tag: "p1"))
-        told.stage.asterisk.send(
-            wire([
-                "CANCEL \(sent.uri) SIP/2.0", "Via: \(sent["Via"])", "Max-Forwards: 70",
-                "From: \(sent["From"])", "To: \(sent["To"])", "Call-ID: \(sent["Call-ID"])",
-                "CSeq: \(sent.sequence) CANCEL", "Reason: SIP;cause=200",
-            ]))
+        told.stage.asterisk.send(cancel(sent))
         told.stage.alice.send(response(to: invite, 487, tag: "p1"))
         let record = try told.ended.only()
         #expect(record["REMPART_ENDED_BY"] == "asterisk" && record["REMPART_CAUSE"] == "SIP 200")
@@ -162,6 +166,56 @@ final class Written {
         #expect(ended.records.isEmpty)
         asterisk.send(dialog.request("BYE", via: asterisk.via))
         #expect(try ended.only()["REMPART_ADDRESS"] == "198.51.100.8")
+    }
+
+    @Test(
+        "a forwarding that is refused is told as the end only of a call that nothing else ends",
+        arguments: [
+            (603, "phone", "603", ""), (486, "limit", "403", "forwarding"),
+            (487, "asterisk", "403", ""),
+        ])
+    func forwarding(_ status: Int, _ by: String, _ given: String, _ reason: String) throws {
+        let edge = Edge()
+        let ended = Written(.callEnded, of: edge)
+        let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, phone) in phones.enumerated() {
+            try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
+        }
+        let asterisk = Asterisk(edge)
+        let sent = asterisk.call("alice")
+        let invites = try phones.map { try $0.expect("INVITE") }
+        phones[1].send(response(to: invites[1], 180, tag: "p1"))
+        let elsewhere = ["Contact: <sip:00881612345678@example.com>"]
+        phones[0].send(response(to: invites[0], 302, tag: "p0", elsewhere))
+        #expect(ended.records.isEmpty)
+        if status == 487 { asterisk.send(cancel(sent)) }
+        phones[1].send(response(to: invites[1], status, tag: "p1"))
+        let record = try ended.only()
+        #expect(record["REMPART_ENDED_BY"] == by[...] && record["REMPART_STATUS"] == given[...])
+        #expect(record["REMPART_REASON", default: ""] == reason[...])
+    }
+
+    @Test("a BYE out of any dialog that two phones answer ends no call, and the edge goes on")
+    func outOfDialog() throws {
+        let edge = Edge()
+        let ended = Written(.callEnded, of: edge)
+        let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, phone) in phones.enumerated() {
+            try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
+        }
+        let asterisk = Asterisk(edge)
+        asterisk.send(
+            wire([
+                "BYE sip:alice@10.0.0.1:5060 SIP/2.0", "Via: \(asterisk.via)", "Max-Forwards: 70",
+                "From: <sip:300@10.0.0.10>;tag=as9", "To: <sip:alice@10.0.0.1:5060>",
+                "Call-ID: odd@10.0.0.10", "CSeq: 102 BYE",
+            ]))
+        for (number, phone) in phones.enumerated() {
+            let bye = try phone.expect("BYE")
+            phone.send(response(to: bye, 200, tag: "p\(number)"))
+        }
+        #expect(try asterisk.expect(200).toTag == "p0")
+        #expect(asterisk.next() == nil && ended.records.isEmpty)
     }
 
     @Test("an administrator and a limit are told as who ended a call, with the reason")
@@ -281,5 +335,24 @@ final class Written {
         let out = try #require(ended.records.last)
         #expect(out["REMPART_DIRECTION"] == "outward" && out["REMPART_ENDED_BY"] == "trunk")
         #expect(out["MESSAGE"] == "call to +4420999 by trunk:telco not answered: 404 by trunk")
+    }
+
+    @Test("what begins no call is told as none, whoever answers it")
+    func noCall() throws {
+        let told = try Told()
+        let body = ["Content-Type: text/plain"]
+        try told.stage.alice.ask("MESSAGE", "sip:100@example.com", callID: "m", body, body: "hi")
+        told.stage.asterisk.answer(try told.stage.asterisk.expect("MESSAGE"), 200)
+        _ = try told.stage.alice.expect(200)
+        #expect(told.began.records.isEmpty && told.ended.records.isEmpty)
+        let trunk = try TrunkEdge()
+        let began = Written(.callBegan, of: trunk.edge)
+        for (number, method) in ["REGISTER", "OPTIONS"].enumerated() {
+            let sent = try trunk.callOut(
+                "sip:carrier.example", method: method, callID: "none\(number)@10.0.0.10")
+            trunk.carrier.answer(try trunk.carrier.expect(method), 200)
+            #expect(try trunk.asterisk.expect(200)["CSeq"] == sent["CSeq"])
+        }
+        #expect(began.records.isEmpty)
     }
 }

@@ -6,6 +6,14 @@ import Testing
 
 /// What happens when there is no room, and how much room there is.
 @Suite("Room") struct RoomScenarios {
+    /// The session description of a phone with ICE, of about so many bytes beside a head of about 1,000.
+    private static func description(_ bytes: Int) -> String {
+        let line = "a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n"
+        return "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
+            + "m=audio 10000 RTP/AVP 0\r\n"
+            + String(repeating: line, count: max(bytes - 1000, 0) / line.utf8.count)
+    }
+
     /// A call that somebody makes.
     private struct Ringing {
         let caller: Phone
@@ -32,19 +40,12 @@ import Testing
             asterisk = Asterisk(edge)
         }
 
-        private static let description =
-            "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
-            + "m=audio 10000 RTP/AVP 0\r\n"
-
         /// A call of a phone by an INVITE of about so many bytes; nil when it was refused.
         mutating func ring(_ phone: Phone, bytes: Int) throws -> Ringing? {
             number += 1
-            // As a phone with ICE writes it, beside a head of about 1,000 bytes.
-            let line = "a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n"
-            let lines = String(repeating: line, count: max(bytes - 1000, 0) / line.utf8.count)
             let sent = try phone.ask(
                 "INVITE", "sip:100@example.com", callID: "room\(number)",
-                ["Content-Type: application/sdp"], body: Self.description + lines)
+                ["Content-Type: application/sdp"], body: RoomScenarios.description(bytes))
             let invite = asterisk.all().first { $0.method == "INVITE" }
             guard let invite else { return nil }
             asterisk.answer(invite, 180)
@@ -144,6 +145,94 @@ import Testing
         #expect(other != nil)
     }
 
+    /// Calls of a phone by TCP that ring until its account has its part of the large blocks.
+    private func fill(_ phone: Phone, _ asterisks: [Asterisk], calls: Int) throws {
+        for number in 0..<calls {
+            try phone.ask(
+                "INVITE", "sip:100@example.com", callID: "full\(number)",
+                ["Content-Type: application/sdp"], body: Self.description(10_000))
+            for asterisk in asterisks {
+                for invite in asterisk.all() where invite.method == "INVITE" {
+                    asterisk.answer(invite, 180)
+                }
+            }
+        }
+        _ = phone.all()
+    }
+
+    /// No limits for calls but those of the tables.
+    private static let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+
+    @Test("a call for which the next Asterisk's branch finds no block gets 503, and is over")
+    func silent() throws {
+        let edge = Edge(Self.unlimited, asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
+        try alice.ask(
+            "INVITE", "sip:100@example.com", callID: "silent",
+            ["Content-Type: application/sdp"], body: Self.description(10_000))
+        for asterisk in both { _ = asterisk.all() }
+        try fill(alice, both, calls: 31)
+        edge.advance(.seconds(4))
+        let answer = try alice.expect(503)
+        #expect(answer["Call-ID"] == "silent" && answer["Retry-After"] == "30")
+        #expect(edge.router.load.calls == 31)
+    }
+
+    @Test(
+        "a BYE for which there is no room ends no call, the next one does",
+        arguments: [true, false])
+    func hangUp(_ isFromPhone: Bool) throws {
+        let edge = Edge(Self.unlimited)
+        let ended = Written(.callEnded, of: edge)
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let asterisk = Asterisk(edge)
+        let sent = try alice.ask("INVITE", "sip:100@example.com", callID: "d")
+        let invite = try asterisk.expect("INVITE")
+        asterisk.answer(invite, 200)
+        var phone = Dialog(caller: sent, try alice.expect(200))
+        var inside = Dialog(called: invite, tag: "as1")
+        alice.send(phone.request("ACK", via: alice.via))
+        try fill(alice, [asterisk], calls: 32)
+        let (sender, other) =
+            isFromPhone ? (alice as Peer, asterisk as Peer) : (asterisk as Peer, alice as Peer)
+        for length in [10_000, 0] {
+            let body = String(repeating: "x", count: length)
+            sender.send(
+                isFromPhone
+                    ? phone.request("BYE", via: sender.via, body: body)
+                    : inside.request("BYE", via: sender.via, body: body))
+            guard length > 0 else { break }
+            _ = try sender.expect(503)
+            #expect(edge.router.load.calls == 33 && ended.records.isEmpty && other.next() == nil)
+        }
+        other.send(response(to: try other.expect("BYE"), 200))
+        _ = try sender.expect(200)
+        #expect(edge.router.load.calls == 32)
+        #expect(try ended.only()["REMPART_ENDED_BY"] == (isFromPhone ? "phone" : "asterisk"))
+    }
+
+    @Test("a phone for whose branch there is no block hides no other phone of the account")
+    func fork() throws {
+        let edge = Edge(Self.unlimited)
+        let alice = Phone(edge, "alice", .tcp, connection: 9)
+        let asterisk = Asterisk(edge)
+        // What the first and the last of them get is longer than 8,192 bytes, whichever is called first.
+        let long = String(repeating: "x", count: 1800)
+        let phones = [7, 8, 9].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
+        for (number, parameter) in [long, "1", long].enumerated() {
+            let contact = "<sip:alice@192.168.1.\(number);x=\(parameter)>"
+            try phones[number].register(contacts: [contact])
+        }
+        try fill(alice, [asterisk], calls: 32)
+        asterisk.call("alice", body: Self.description(7300))
+        let invite = try phones[1].expect("INVITE")
+        #expect(phones[0].all().isEmpty && phones[2].all().isEmpty)
+        phones[1].send(
+            response(to: invite, 200, tag: "p1", ["Contact: <\(phones[1].contact)>"]))
+        #expect(asterisk.all().map(\.status) == [100, 200])
+    }
+
     // MARK: Look-ups
 
     /// What bans nobody.
@@ -208,6 +297,29 @@ import Testing
         edge.advance(Milliseconds(200))
         #expect(phone.all().count == 8192)
         edge.advance(.seconds(2))
-        #expect(edge.records.count { $0.contains("answers to wrong passwords") } == 1)
+        let records = edge.records.filter { $0.contains("answers to wrong passwords") }
+        #expect(records.count == 1)
+        let end = "8 found none, as many of the oldest left before their time"
+        #expect(records.first?.hasSuffix(end) == true)
+    }
+
+    @Test("messages that one turn has no place for are told as lost, not as refused")
+    func outbox() throws {
+        let edge = Edge()
+        let asterisk = Asterisk(edge)
+        for _ in 0..<4100 {
+            let bytes = wire([
+                "OPTIONS sip:10.0.0.1:5060 SIP/2.0", "Via: \(asterisk.via)", "Max-Forwards: 70",
+                "From: <sip:300@10.0.0.10>;tag=as9", "To: <sip:10.0.0.1:5060>",
+                "Call-ID: o@10.0.0.10", "CSeq: 102 OPTIONS",
+            ])
+            edge.router.receive(bytes.span, asterisk.flow, edge.now)
+        }
+        edge.drain()
+        #expect(asterisk.all().count == 4096)
+        edge.advance(.seconds(2))
+        let records = edge.records.filter { $0.contains("messages of one turn") }
+        #expect(records.count == 1)
+        #expect(records.first?.hasSuffix("4 found none, as many were lost") == true)
     }
 }
