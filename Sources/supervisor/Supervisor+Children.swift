@@ -68,7 +68,7 @@ extension Supervisor {
             default: "signal \(signal)"
             }
         recordErrors(of: child)
-        child.ended(how)
+        child.ended(how, at: now)
         let wanted = isStopping ? ", as the daemon stops" : restartWords(child)
         journal.write(
             .childEnded, wanted == nil ? .warning : .info,

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Messages
+internal import Sys
 internal import Testing
 
 @testable internal import banner
