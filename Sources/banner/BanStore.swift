@@ -26,6 +26,8 @@ final class BanStore {
 
     private static let name = "bans"
     private static let fresh = "bans.new"
+    /// The name of a file that could not be read.
+    static let aside = "bans.unread"
 
     /// The store in an open folder.
     init(folder: Descriptor) { self.folder = folder }
@@ -59,6 +61,13 @@ final class BanStore {
             file = raw < 0 ? nil : Descriptor(owning: raw)
         }
         return broken
+    }
+
+    /// Renames a file that cannot be read, in place of an earlier such one, so that it outlives `rewrite`.
+    func setAside() throws(SystemError) {
+        guard unsafe renameat(folder.raw, Self.name, folder.raw, Self.aside) == 0 else {
+            throw SystemError("rename bans", code: errno)
+        }
     }
 
     /// Whether the file is so full of lines out of date that `rewrite` is worth its time.

@@ -29,6 +29,8 @@ final class BannerService: Service {
     private var records = RecordQueue()
     /// Why bans are not kept at the moment.
     private var storeFault: String?
+    /// Whether the file of an earlier process could not be read, and so must not be written over.
+    private var isUnread = false
     private var nextSave = Milliseconds(0)
     private var nextPrune = Milliseconds(0)
     private var removesTable = false
@@ -115,19 +117,28 @@ final class BannerService: Service {
             return degraded("bans are not kept: no state folder was handed over")
         }
         do {
-            let now = clock()
-            let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
-            count(now)
-            if broken > 0 {
-                degraded("\(broken) lines of the bans' file are none and were left out")
-            }
+            try takeKept(store)
         } catch {
-            degraded("the kept bans cannot be used: \(error)")
+            isUnread = true
+            storeFault = "\(error)"
+            nextSave = uptime() + Self.retryAfter
+            return degraded(
+                "the kept bans cannot be read: \(error); let \(Role.banner.user) read the file bans"
+                    + " in its folder of the state folder; it is tried again in a minute")
         }
         // Now, so that no order waits for it later.
         guard store.isWorn(bans.count) else { return }
         save()
         if storeFault == nil { nextSave = Milliseconds(0) }
+    }
+
+    private func takeKept(_ store: BanStore) throws(SystemError) {
+        let now = clock()
+        let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
+        count(now)
+        if broken > 0 {
+            degraded("\(broken) lines of the bans' file are none and were left out")
+        }
     }
 
     private func restore(_ change: BanStore.Change, _ now: Milliseconds) {
@@ -229,7 +240,11 @@ final class BannerService: Service {
             conditions.append(
                 Condition(
                     .state,
-                    "bans are not kept over a restart: \(storeFault); make room for the state folder"
+                    isUnread
+                        ? "the kept bans are not in force: \(storeFault); let \(Role.banner.user)"
+                            + " read the file bans in the state folder"
+                        : "bans are not kept over a restart: \(storeFault); make room for the state"
+                            + " folder"
                 ))
         }
         if !countries.state.isEmpty, countries.isWanted {
@@ -330,12 +345,53 @@ final class BannerService: Service {
         }
     }
 
+    /// Takes up what could not be read at the start beside the bans since; a file that still cannot be
+    /// read is put aside.
+    private func readAgain(_ store: BanStore) throws(SystemError) {
+        let since = bans
+        let allowed = exceptions.byHand
+        bans.clear()
+        do throws(SystemError) {
+            try takeKept(store)
+        } catch {
+            bans = since
+            // What this process or the machine lacks for now says nothing about the file.
+            let lacks = [Errno.tooManyFiles, Errno.tooManyFilesInAll, Errno.noMemory]
+            guard !lacks.contains(error.code) else { throw error }
+            try store.setAside()
+            isUnread = false
+            return degraded(
+                "the bans' file still cannot be read (\(error)): it was renamed to \(BanStore.aside)"
+                    + " and a new one begun; to use it, stop rempart and rename it to bans")
+        }
+        isUnread = false
+        join(since, allowed)
+    }
+
+    /// Puts bans and allowed networks of this process over the kept ones that were just read.
+    private func join(_ since: BanList, _ allowed: Set<Network>) {
+        let now = clock()
+        for row in Array(since.ended) + Array(since.rows) {
+            // The later end holds.
+            if let kept = bans.ban(of: row.source), kept.until > row.until { continue }
+            bans.restore(row, now: now)
+        }
+        for network in allowed { _ = exceptions.allow(network, true) }
+        kernel.allow(AddressRanges(exceptions.networks))
+        liftExcepted("allowed")
+        kernel.touchAll()
+        tellEverything()
+    }
+
     /// Keeps the changes, at most once a second; while the disk fails, tries it each minute.
     private func save() {
         nextSave = uptime() + .seconds(1)
         guard let store else { return unsaved.removeAll() }
         do {
-            if store.isWorn(bans.count) {
+            if isUnread {
+                try readAgain(store)
+                try rewrite(store)
+            } else if store.isWorn(bans.count) {
                 try rewrite(store)
             } else {
                 try store.append(unsaved)
