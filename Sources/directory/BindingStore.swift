@@ -15,6 +15,31 @@ final class BindingStore {
         let key: UInt64
     }
 
+    /// All that a database holds.
+    private struct Content {
+        var bindings: [Key: BindingRecord] = [:]
+        var standings: [String: AccountStanding] = [:]
+
+        /// Nothing.
+        init() {}
+
+        /// What lives beyond a moment.
+        init(_ statements: BindingStatements, now: Milliseconds) throws(SQLiteError) {
+            var records: [BindingRecord] = []
+            try statements.page.forEach([.integer(0), .integer(now.count), .integer(.max)]) { row in
+                if let record = BindingRecord(row) { records.append(record) }
+                return true
+            }
+            for record in records {
+                bindings[Key(account: record.account, key: record.key)] = record
+            }
+            let others = try statements.standings.others(after: 0, limit: .max).standings
+            for standing in try statements.standings.allBarred() + others {
+                standings[standing.account] = standing
+            }
+        }
+    }
+
     private let folder: String?
     private var database: SQLiteDatabase
     private var statements: BindingStatements
@@ -27,6 +52,8 @@ final class BindingStore {
     private(set) var fault: String?
     /// Whether what is in memory is all that the file holds, and newer.
     private var isWhole = true
+    /// What was read of the file without the changes beside it, which are newer.
+    private var base: BindingStatements?
     /// When the file is tried again, since 1970.
     private var nextTry = Milliseconds(0)
 
@@ -277,16 +304,32 @@ extension BindingStore {
             do {
                 let file = try SQLiteDatabase(path: path, access, busyTimeout: 0)
                 try file.execute("PRAGMA locking_mode=EXCLUSIVE")
-                (database, statements) = try Self.copy(of: file)
-                isWhole = true
+                let copy = try Self.copy(of: file)
+                if access == .frozen, Self.lacksChanges(path) {
+                    base = try Self.copy(of: file).1
+                } else {
+                    isWhole = true
+                }
+                (database, statements) = copy
             } catch {
                 continue
             }
         }
         troubles.append(
             "the bindings' file cannot be written (\(why)): "
-                + (isWhole ? "what it holds is read" : "what it holds cannot be read either")
+                + (isWhole
+                    ? "what it holds is read"
+                    : base == nil
+                        ? "what it holds cannot be read either"
+                        : "what it holds is read, but not the last changes, which lie beside it")
                 + Self.remedy)
+    }
+
+    /// Whether there are changes beside a file, which are missing when it is read as it stands.
+    private static func lacksChanges(_ path: String) -> Bool {
+        ["-wal", "-journal"].contains { suffix in
+            unsafe access(path + suffix, F_OK) == 0 || errno != ENOENT
+        }
     }
 
     private static let remedy =
@@ -319,28 +362,33 @@ extension BindingStore {
                 try add(to: file, kept, now)
             }
             (database, statements) = (file, kept)
-            fault = nil
+            (fault, base) = (nil, nil)
             troubles.append("the bindings' file is written again: bindings outlive a restart")
         } catch {
             fault = "\(error)"
         }
     }
 
-    /// Adds what is in memory to a file that could not even be read before.
+    /// Adds what has changed in memory to a file that could not be read before, or not all of it.
     private func add(
         to file: SQLiteDatabase, _ kept: BindingStatements, _ now: Milliseconds
     ) throws(SQLiteError) {
+        let own = try Content(statements, now: now)
+        var before = Content()
+        if let base { before = try Content(base, now: now) }
         try file.execute("BEGIN IMMEDIATE")
         do {
-            var records: [BindingRecord] = []
-            try statements.page.forEach([.integer(0), .integer(now.count), .integer(.max)]) { row in
-                if let record = BindingRecord(row) { records.append(record) }
-                return true
+            for (key, record) in own.bindings where before.bindings[key] != record {
+                try kept.keep(record)
             }
-            for record in records { try kept.keep(record) }
-            let others = try statements.standings.others(after: 0, limit: .max).standings
-            for standing in try statements.standings.allBarred() + others {
+            for key in before.bindings.keys where own.bindings[key] == nil {
+                try kept.forget(account: key.account, key: key.key)
+            }
+            for (account, standing) in own.standings where before.standings[account] != standing {
                 try kept.standings.keep(standing)
+            }
+            for account in before.standings.keys where own.standings[account] == nil {
+                try kept.standings.keep(AccountStanding(account: account))
             }
             try file.execute("COMMIT")
         } catch {

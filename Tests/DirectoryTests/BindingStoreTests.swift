@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Messages
 internal import Sys
 internal import Testing
@@ -114,6 +115,42 @@ struct BindingStoreTests {
         #expect(store.takeTroubles().contains { $0.contains("in memory only") })
         store.keep(binding("1001"), now: .seconds(0))
         #expect(kept(store).map(\.account) == ["1001"])
+    }
+
+    @Test("changes that lie beside a file and cannot be read are joined with those since, not lost")
+    func unreadWAL() throws {
+        let elsewhere = try TemporaryFolder()
+        do {
+            let store = BindingStore(folder: elsewhere.path)
+            for account in ["1001", "1002"] { store.keep(binding(account), now: .seconds(0)) }
+            store.commit(now: .seconds(0))
+        }
+        // As a killed process leaves them: the last commits are in the WAL.
+        let killed = BindingStore(folder: elsewhere.path)
+        killed.forget(account: "1002", key: 1)
+        killed.keep(binding("1003"), now: .seconds(0))
+        killed.keep(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
+        killed.commit(now: .seconds(0))
+        let (file, wal) = ("bindings.sqlite", "bindings.sqlite-wal")
+        try folder.write(file, elsewhere.read(file))
+        let changes = try elsewhere.read(wal)
+        #expect(killed.fault == nil && !changes.isEmpty)
+        // A folder in its place is what no user can read.
+        let place = "\(folder.path)/\(wal)"
+        #expect(unsafe mkdir(place, 0o700) == 0)
+
+        let store = BindingStore(folder: folder.path)
+        #expect(kept(store).map(\.account) == ["1001", "1002"])
+        #expect(store.takeTroubles().first?.contains("but not the last changes") == true)
+        store.forget(account: "1001", key: 1)
+        store.keep(binding("1004"), now: .seconds(0))
+        store.commit(now: .seconds(0))
+        #expect(unsafe rmdir(place) == 0)
+        try folder.write(wal, changes)
+        store.commit(now: .seconds(61))
+        #expect(store.fault == nil)
+        #expect(kept(store, now: 61).map(\.account).sorted() == ["1003", "1004"])
+        #expect(store.barred(now: .seconds(61)).map(\.account) == ["1009"])
     }
 
     @Test("a binding that ends later than any may is not kept, which is said once")
