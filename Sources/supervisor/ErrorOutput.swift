@@ -8,15 +8,20 @@ internal import Sys
 ///
 /// A program that writes more than is taken up loses lines, and nobody waits for anybody.
 final class ErrorOutput {
-    /// How many lines of a minute are handed on.
+    /// How many lines of a minute are handed on of a program that does not wait.
     static let linesPerMinute = 20
+    /// How many bytes of lines are handed on in all of one that waits.
+    static let mostBytes = 64 << 10
     /// The longest line in bytes; what is beyond is left out.
     static let longestLine = 1000
 
     private let pipe: Descriptor
     private var rest: [UInt8] = []
     private var minute: Milliseconds
+    /// The lines of the minute, or the bytes of all lines of a program that waits.
     private var count = 0
+    private var saidLeftOut = false
+    private let waits: Bool
     /// Whether nothing more can come.
     private(set) var hasEnded = false
 
@@ -31,18 +36,19 @@ final class ErrorOutput {
             _ = try SystemError.check(
                 fcntl(ends.writing.raw, F_SETFL, O_NONBLOCK), "standard error")
         }
-        return (ErrorOutput(ends.reading, at: now), ends.writing)
+        return (ErrorOutput(ends.reading, waits: waits, at: now), ends.writing)
     }
 
-    private init(_ pipe: Descriptor, at now: Milliseconds) {
+    private init(_ pipe: Descriptor, waits: Bool, at now: Milliseconds) {
         self.pipe = pipe
+        self.waits = waits
         minute = now
     }
 
     /// The descriptor to watch for reading, until `hasEnded`.
     var raw: Int32 { pipe.raw }
 
-    /// The lines that have come, without empty ones and those beyond the measure of a minute.
+    /// The lines that have come, without empty ones and those beyond the measure.
     func lines(at now: Milliseconds) -> [String] {
         var buffer = [UInt8](repeating: 0, count: 4096)
         var lines: [String] = []
@@ -67,18 +73,28 @@ final class ErrorOutput {
         }
         defer { rest.removeAll(keepingCapacity: true) }
         guard rest.contains(where: { $0 > UInt8(ascii: " ") }) else { return }
-        if now - minute >= .seconds(60) {
-            minute = now
-            count = 0
-        }
-        count += 1
-        guard count <= Self.linesPerMinute else {
-            if count == Self.linesPerMinute + 1 {
-                lines.append("further lines of this minute are left out")
+        guard isWithinMeasure(now) else {
+            if !saidLeftOut {
+                lines.append("further lines\(waits ? "" : " of this minute") are left out")
             }
+            saidLeftOut = true
             return
         }
         lines.append(String(decoding: rest, as: UTF8.self))
+    }
+
+    private func isWithinMeasure(_ now: Milliseconds) -> Bool {
+        guard !waits else {
+            count += rest.count
+            return count <= Self.mostBytes
+        }
+        if now - minute >= .seconds(60) {
+            minute = now
+            count = 0
+            saidLeftOut = false
+        }
+        count += 1
+        return count <= Self.linesPerMinute
     }
 }
 

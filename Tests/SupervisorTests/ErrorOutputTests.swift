@@ -133,4 +133,23 @@ struct ErrorOutputTests {
         let cut = output.lines(at: .seconds(62)).last
         #expect(cut?.utf8.count == ErrorOutput.longestLine)
     }
+
+    @Test("of a program that waits every line is handed on, up to a number of bytes in all")
+    func everyLine() throws {
+        let (output, writing) = try ErrorOutput.open(waits: true, at: .seconds(0))
+        var found: [String] = []
+        for number in 0..<100 {
+            let line = Array("fault \(number)\n".utf8)
+            #expect(unsafe write(writing.raw, line, line.count) == line.count)
+        }
+        found += output.lines(at: .seconds(0))
+        #expect(found == (0..<100).map { "fault \($0)" })
+        let long = Array((String(repeating: "x", count: ErrorOutput.longestLine) + "\n").utf8)
+        for _ in 0..<100 {
+            #expect(unsafe write(writing.raw, long, long.count) == long.count)
+            found += output.lines(at: .seconds(0))
+        }
+        #expect(found.last == "further lines are left out")
+        #expect(found.joined().utf8.count <= ErrorOutput.mostBytes + 100)
+    }
 }
