@@ -108,9 +108,11 @@ struct Surroundings {
     }
 
     private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
-        guard let address = value.setting?.endpoint?.address.ip else { return [] }
+        guard let bound = value.setting?.endpoint?.address else { return [] }
+        let address = bound.ip
         var messages: [String] = []
-        if !Self.isOfThisMachine(address) {
+        // As the daemon asks; the port does not matter.
+        if Socket.isLocal(SocketAddress(address, port: 9, scope: bound.scope)) == false {
             messages.append("is not an address of this machine now")
         }
         if case .outside = value.setting, address.isPrivate {
@@ -120,16 +122,6 @@ struct Surroundings {
         }
         return messages.map { message in
             Diagnostic(.warning, at: value.position, "`\(value.path)`: \(address) \(message)")
-        }
-    }
-
-    /// Whether the kernel lets something be bound to an address.
-    private static func isOfThisMachine(_ address: IPAddress) -> Bool {
-        do throws(SystemError) {
-            _ = try Socket.bound(.datagram, to: SocketAddress(address, port: 0))
-            return true
-        } catch {
-            return error.code != EADDRNOTAVAIL
         }
     }
 }
