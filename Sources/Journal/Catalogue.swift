@@ -168,7 +168,7 @@ package enum Field: String, Sendable {
     case asterisk = "REMPART_ASTERISK"
     /// A trunk's name.
     case trunk = "REMPART_TRUNK"
-    /// A file or database.
+    /// A file or database; of a certificate or key the setting that names it.
     case file = "REMPART_FILE"
     /// A dialled number; of a call to an account its caller's.
     case number = "REMPART_NUMBER"

@@ -8,8 +8,9 @@ struct Configuration {
     let settings: [Setting]
     private var certificate: Descriptor?
     private var key: Descriptor?
-    /// What is wrong with the files that the settings name, each with its path.
-    private(set) var unreadable: [(path: String, why: String)] = []
+    /// What is wrong with the files that the settings name, each with its setting, which is how
+    /// tls-terminator names it too.
+    private(set) var unreadable: [(setting: String, why: String)] = []
 
     /// Opens the files that the settings name; one that cannot be opened costs TLS alone.
     init(_ settings: [Setting]) throws(StartFailure) {
@@ -40,7 +41,7 @@ struct Configuration {
         let reason = SystemError("open", code: errno).reason
         unreadable.append(
             (
-                path,
+                name,
                 "\(name): \(path) cannot be read (\(reason)): correct the path or the file's rights,"
                     + " then reload"
             ))

@@ -45,8 +45,8 @@ extension Supervisor {
 
     /// Records what is wrong with the files of the settings that are in force now.
     func recordUnreadable() {
-        for (path, why) in configuration?.unreadable ?? [] {
-            journal.write(.certificateRefused, .error, why, [(.file, path)])
+        for (setting, why) in configuration?.unreadable ?? [] {
+            journal.write(.certificateRefused, .error, why, [(.file, setting)])
         }
     }
 }

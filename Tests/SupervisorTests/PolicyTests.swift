@@ -112,7 +112,7 @@ import Wire
     @Test("a certificate that cannot be read is named, and stops nothing else")
     func missingCertificate() throws {
         let configuration = try Configuration([.certificate("/nowhere/cert.pem")])
-        #expect(configuration.unreadable.map(\.path) == ["/nowhere/cert.pem"])
+        #expect(configuration.unreadable.map(\.setting) == ["tls.certificate"])
         #expect(
             configuration.unreadable.first?.why.hasPrefix("tls.certificate: /nowhere/cert.pem")
                 == true)
