@@ -36,6 +36,18 @@ package final class Descriptor {
         clinux_has_spare_descriptors(raw, count) != 0
     }
 
+    /// A copy in memory of a regular file as it is now, which nobody can change (memfd_create(2)).
+    ///
+    /// Throws ESPIPE for what is no regular file, EFBIG for one of more than `limit` bytes; it waits for
+    /// nobody.
+    package static func sealedCopy(of path: String, limit: Int) throws(SystemError) -> Descriptor {
+        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard raw >= 0 else { throw SystemError("open \(path)", code: errno) }
+        defer { _ = Glibc.close(raw) }
+        let copy = clinux_sealed_copy(raw, limit)
+        return Descriptor(owning: try SystemError.check(copy, "copy \(path)"))
+    }
+
     /// Gives the ownership to the caller, who closes it.
     package func release() -> Int32 {
         defer { raw = -1 }

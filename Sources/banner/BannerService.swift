@@ -358,7 +358,8 @@ final class BannerService: Service {
         } catch {
             bans = since
             // What this process or the machine lacks for now says nothing about the file.
-            guard ![EMFILE, ENFILE, ENOMEM].contains(error.code) else { throw error }
+            let lacks = [Errno.tooManyFiles, Errno.tooManyFilesInAll, Errno.noMemory]
+            guard !lacks.contains(error.code) else { throw error }
             try store.setAside()
             isUnread = false
             return degraded(

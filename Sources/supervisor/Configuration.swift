@@ -2,7 +2,7 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The settings in force, with the files that they name opened.
+/// The settings in force, with the files that they name as they were when the settings were read.
 struct Configuration {
     /// The settings, in the order of the text.
     let settings: [Setting]
@@ -12,7 +12,10 @@ struct Configuration {
     /// tls-terminator names it too.
     private(set) var unreadable: [(setting: String, why: String)] = []
 
-    /// Opens the files that the settings name; one that cannot be opened costs TLS alone.
+    /// The longest certificate or key file, in bytes.
+    private static let longestFile = 1 << 20
+
+    /// Copies the files that the settings name; one that cannot be read costs TLS alone.
     init(_ settings: [Setting]) throws(StartFailure) {
         self.settings = settings
         var named: Set<FileKind> = []
@@ -20,10 +23,10 @@ struct Configuration {
             switch setting {
             case .certificate(let path):
                 named.insert(.certificate)
-                certificate = open(path, "tls.certificate")
+                certificate = sealed(path, "tls.certificate")
             case .key(let path):
                 named.insert(.key)
-                key = open(path, "tls.key")
+                key = sealed(path, "tls.key")
             default: break
             }
         }
@@ -35,17 +38,27 @@ struct Configuration {
         }
     }
 
-    private mutating func open(_ path: String, _ name: String) -> Descriptor? {
-        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-        guard raw < 0 else { return Descriptor(owning: raw) }
-        let reason = SystemError("open", code: errno).reason
-        unreadable.append(
-            (
-                name,
-                "\(name): \(path) cannot be read (\(reason)): correct the path or the file's rights,"
-                    + " then reload"
-            ))
-        return nil
+    /// A copy of a file, unparsed, which stays what it is when the file is written over in place.
+    private mutating func sealed(_ path: String, _ name: String) -> Descriptor? {
+        do throws(SystemError) {
+            return try Descriptor.sealedCopy(of: path, limit: Self.longestFile)
+        } catch {
+            let reason =
+                switch error.code {
+                case ESPIPE: "it is no regular file"
+                case EFBIG: "it is longer than 1 MiB, so it is no PEM file"
+                case ENOENT where ["/home/", "/root/", "/tmp/"].contains(where: path.hasPrefix):
+                    "\(error.reason); as a service Rempart sees nothing below /home, /root and /tmp"
+                default: error.reason
+                }
+            unreadable.append(
+                (
+                    name,
+                    "\(name): \(path) cannot be read (\(reason)): correct the path or the file's"
+                        + " rights, then reload"
+                ))
+            return nil
+        }
     }
 
     /// Whether there is a certificate with its key.
@@ -75,7 +88,7 @@ struct Configuration {
     /// The settings that a child reads.
     func settings(for role: Role) -> [Setting] { settings.filter { $0.readers.contains(role) } }
 
-    /// The files that a child reads, each opened anew: a shared one would share its offset.
+    /// The copies that a child reads, each opened anew: a shared one would share its offset.
     func files(for role: Role) throws(SystemError) -> [(FileKind, Descriptor)] {
         guard role == .terminator else { return [] }
         var files: [(FileKind, Descriptor)] = []

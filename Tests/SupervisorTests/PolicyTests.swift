@@ -1,3 +1,4 @@
+import Glibc
 import Messages
 import Sys
 import Testing
@@ -116,6 +117,43 @@ import Wire
         #expect(
             configuration.unreadable.first?.why.hasPrefix("tls.certificate: /nowhere/cert.pem")
                 == true)
+    }
+
+    private static var path: String {
+        "/tmp/rempart-certificate-\(String(Random.word, radix: 16))"
+    }
+
+    @Test("a certificate is handed over as it was, each time whole, also once it is written over")
+    func keptCertificate() throws {
+        let path = Self.path
+        defer { _ = unsafe unlink(path) }
+        try Daemon.write("before", to: path)
+        let configuration = try Configuration([.certificate(path)])
+        try Daemon.write("after it", to: path)
+        for _ in 0..<2 {
+            let files = try configuration.files(for: .terminator)
+            let file = try #require(files.first?.1)
+            var bytes = [UInt8](repeating: 0, count: 100)
+            let outcome = Stream.read(file.raw, into: &bytes, at: 0)
+            #expect(outcome == .moved(6))
+            #expect(bytes.prefix(6).elementsEqual("before".utf8))
+        }
+    }
+
+    @Test("what is no regular file, and what is too long, is no certificate and holds nobody up")
+    func noFile() throws {
+        let path = Self.path
+        defer { _ = unsafe unlink(path) }
+        #expect(unsafe mkfifo(path, 0o600) == 0)
+        let pipe = try Configuration([.certificate(path)])
+        #expect(pipe.unreadable.first?.why.contains("no regular file") == true)
+        #expect(unsafe unlink(path) == 0)
+        try Daemon.write("", to: path)
+        #expect(unsafe truncate(path, 1 << 20) == 0)
+        #expect(try Configuration([.certificate(path)]).unreadable.isEmpty)
+        #expect(unsafe truncate(path, (1 << 20) + 1) == 0)
+        let long = try Configuration([.certificate(path)])
+        #expect(long.unreadable.first?.why.contains("longer than 1 MiB") == true)
     }
 
     @Test("only a change of outside, inside, or a trunk's name or inside needs other sockets")

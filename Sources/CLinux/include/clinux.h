@@ -95,6 +95,12 @@ int clinux_signalfd(const int *signals);
 // The next signal from a signalfd with its sender's process (0: the kernel) and user, 0 when there is none.
 int clinux_next_signal(int fd, pid_t *sender, uid_t *uid);
 
+// --- copies of files (sealed.c)
+
+// A descriptor of a copy in memory of a regular file, from its beginning on, which nobody can change.
+// -ESPIPE for what is no regular file, -EFBIG for one longer than limit.
+int clinux_sealed_copy(int fd, size_t limit);
+
 // --- starting a child (spawn.c)
 
 enum { CLINUX_SPAWN_DESCRIPTORS = 4 };
