@@ -66,13 +66,18 @@ extension Router {
         exchanges[owner].call = .none
     }
 
-    /// A call was answered, and the answer was passed on: what a BYE to either side needs is complete.
-    mutating func callAnswered(
+    /// Keeps what a BYE to either side of a call that is being answered needs; false when there is no
+    /// room, and the call is to end.
+    ///
+    /// Without room any other one goes on with what is kept of its INVITE: it counts as a call.
+    mutating func keepAnswer(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
-    ) {
+    ) -> Bool {
         let exchange = exchanges[owner]
         // Only an INVITE that begins a call has a row: what else is answered is no call.
-        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else { return }
+        guard calls.table.contains(exchange.call), !calls[exchange.call].isAnswered else {
+            return true
+        }
         var call = calls[exchange.call]
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }
@@ -91,20 +96,25 @@ extension Router {
         let route =
             exchange.isTrunk && !isInward
             ? Self.values(.recordRoute, reversed: true, bytes, index) : nil
+        let lengths = call.lengths
         Self.replace(
             &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
-        guard calls.keepPieces(&call, &blocks, &accounts) else {
-            // It goes on, without a place in the table.
-            calls.end(exchange.call, &blocks, &accounts, now.monotonic)
-            exchanges[owner].call = .none
-            answeredRecord(owner, client, bytes, index)
-            return
-        }
-        call.answeredAt = now.monotonic
+        let isKept = calls.keepPieces(&call, &blocks, &accounts)
+        if !isKept { call.lengths = lengths }
         calls[exchange.call] = call
-        calls.answer(exchange.call, Calls.Marks(bytes, index))
-        answeredRecord(exchange.call)
-        if call.isEnding { end(exchange.call, call.end ?? .byHand) }
+        return isKept || !call.isEnding
+    }
+
+    /// A call was answered, and the answer was passed on.
+    mutating func callAnswered(
+        _ owner: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+    ) {
+        let handle = exchanges[owner].call
+        guard calls.table.contains(handle), !calls[handle].isAnswered else { return }
+        calls[handle].answeredAt = now.monotonic
+        calls.answer(handle, Calls.Marks(bytes, index))
+        answeredRecord(handle)
+        if calls[handle].isEnding { end(handle, calls[handle].end ?? .byHand) }
     }
 
     /// Puts a call's pieces together with another text in place of one, a tag behind its To, and another

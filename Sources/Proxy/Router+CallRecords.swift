@@ -55,26 +55,6 @@ extension Router {
         Self.write(&audit.records, accounts, blocks, call, facts)
     }
 
-    /// Records that a call was answered for which there was no room in the table.
-    mutating func answeredRecord(
-        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
-    ) {
-        guard clients.contains(client), !clients[client].isUnreadable else { return }
-        let facts = facts(exchanges[owner], clients[client].flow, nil)
-        Self.write(&audit.records, accounts, facts, number: Span(), bytes.bytes(index.callID))
-    }
-
-    /// What is known of a call by a request in it alone, which goes this way.
-    private func facts(_ exchange: Exchange, _ way: Flow, _ end: End?) -> Facts {
-        let isInward = exchange.direction == .inward
-        var direction = CallDirection.unknown
-        if exchange.method == .invite { direction = isInward ? .made : .received }
-        return Facts(
-            account: exchange.account, isTrunk: exchange.isTrunk, direction: direction,
-            asterisk: isInward ? exchange.asterisk : exchange.flow.peer,
-            phone: isInward ? exchange.flow : way, end: end)
-    }
-
     // MARK: Ends
 
     /// A call of the table is over: that is recorded, and its place is free.
@@ -129,9 +109,11 @@ extension Router {
         guard (try? parser.parse(asked.span, into: &request)) != nil else { return }
         let isInward = exchange.direction == .inward
         let sender: CallEnd = isInward ? exchange.isTrunk ? .trunk : .phone : .asterisk
-        let facts = facts(
-            exchange, clients[client].flow,
-            End(end: sender, cause: EndCause(asked.span, request)))
+        var facts = Facts(
+            account: exchange.account, isTrunk: exchange.isTrunk, direction: .unknown,
+            asterisk: isInward ? exchange.asterisk : exchange.flow.peer,
+            phone: isInward ? exchange.flow : clients[client].flow)
+        facts.end = End(end: sender, cause: EndCause(asked.span, request))
         let callID = isInward ? bytes.bytes(index.callID) : asked.span.bytes(request.callID)
         Self.write(&audit.records, accounts, facts, number: Span(), callID)
     }

@@ -169,8 +169,12 @@ extension Router {
             if exchanges[owner].method == .bye, !exchanges[owner].call.exists {
                 unlistedEnd(owner, handle, bytes, index)
             }
+            guard keepAnswer(owner, handle, bytes, index) else {
+                passFails(owner, handle, bytes, index)
+                return
+            }
             pass(owner, handle, bytes, index)
-            callAnswered(owner, handle, bytes, index)
+            callAnswered(owner, bytes, index)
             return
         }
         if status == 481, exchanges[owner].inDialog, exchanges[owner].direction == .inward {

@@ -15,6 +15,9 @@ import Testing
             + String(repeating: line, count: max(bytes - 1000, 0) / line.utf8.count)
     }
 
+    /// No limits for calls but those of the tables.
+    private static let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+
     /// A call that somebody makes.
     private struct Ringing {
         let caller: Phone
@@ -30,7 +33,7 @@ import Testing
         var number = 0
 
         init(_ count: Int, _ transport: Transport) {
-            edge = Edge([.calls(.atOnce(0)), .calls(.perMinute(0))])
+            edge = Edge(RoomScenarios.unlimited)
             for number in 0..<count { edge.passwords["user\(number)"] = "secret" }
             let edge = edge
             phones = (0..<count).map {
@@ -161,9 +164,6 @@ import Testing
         _ = phone.all()
     }
 
-    /// No limits for calls but those of the tables.
-    private static let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
-
     @Test("a call for which the next Asterisk's branch finds no block gets 503, and is over")
     func silent() throws {
         let edge = Edge(Self.unlimited, asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
@@ -232,6 +232,52 @@ import Testing
         phones[1].send(
             response(to: invite, 200, tag: "p1", ["Contact: <\(phones[1].contact)>"]))
         #expect(asterisk.all().map(\.status) == [100, 200])
+    }
+
+    @Test(
+        "a call for whose answer there is no block counts all the same, and ends when it was to end",
+        arguments: [true, false])
+    func answer(_ isEnding: Bool) throws {
+        let edge = Edge(Self.unlimited)
+        let (began, ended) = (Written(.callBegan, of: edge), Written(.callEnded, of: edge))
+        let phone = Phone(edge, "alice")
+        try phone.register()
+        let asterisk = Asterisk(edge)
+        try fill(Phone(edge, "alice", .tcp, connection: 9), [asterisk], calls: 32)
+        // What is kept of the call is longer than 8,192 bytes once it has the phone's Contact.
+        let long = String(repeating: "x", count: 2900)
+        let bytes = wire([
+            "INVITE sip:alice@10.0.0.1:5060 SIP/2.0", "Via: \(asterisk.via)", "Max-Forwards: 70",
+            "From: \"\(long)\" <sip:300@10.0.0.10>;tag=as9",
+            "To: \"\(long)\" <sip:alice@10.0.0.1:5060>", "Call-ID: big", "CSeq: 102 INVITE",
+            "Contact: <sip:300@10.0.0.10:5060>",
+        ])
+        asterisk.send(bytes)
+        let sent = try #require(Message(bytes))
+        let invite = try phone.expect("INVITE")
+        phone.send(response(to: invite, 180, tag: "p1"))
+        if isEnding {
+            _ = edge.router.endCalls("big", edge.now)
+            edge.drain()
+            _ = try phone.expect("CANCEL")
+        }
+        let contact = ["Contact: <sip:alice@192.168.1.7:5060;x=\(long)>"]
+        phone.send(response(to: invite, 200, tag: "p1", contact))
+        if isEnding {
+            _ = try phone.expect("ACK")
+            phone.send(response(to: try phone.expect("BYE"), 200))
+            _ = try asterisk.expect(500)
+            #expect(try ended.only()["REMPART_ENDED_BY"] == "administrator")
+            #expect(began.records.isEmpty)
+        } else {
+            var dialog = Dialog(caller: sent, try asterisk.expect(200))
+            asterisk.send(dialog.request("ACK", via: asterisk.via))
+            #expect(try began.only()["REMPART_CALL_ID"] == "big")
+            #expect(edge.router.load.calls == 33)
+            asterisk.send(dialog.request("BYE", via: asterisk.via))
+            #expect(try ended.only()["REMPART_SECONDS"] == "0")
+        }
+        #expect(edge.router.load.calls == 32)
     }
 
     // MARK: Look-ups
