@@ -12,7 +12,7 @@ struct AddressWatch {
     }
 
     /// How often it is looked.
-    private static let interval = Milliseconds.seconds(10)
+    private static let interval = Milliseconds.seconds(5)
 
     private var places: [Place] = []
     /// When it is looked next.

@@ -22,7 +22,7 @@ final class Daemon {
 
     /// Settings at such an address, or at a given one.
     static func plainSettings(at own: String = ownAddress()) -> String {
-        "domain example.com\noutside udp://\(own):5060\ninside udp://\(own):5070\n"
+        "domain example.com\noutside udp://\(own):5060\ninside udp://\(own):5070"
     }
 
     /// A daemon for settings of the stand-in's form.
