@@ -1,5 +1,6 @@
 """Starting under bad circumstances: a missing database is waited for, a bad certificate or a taken port is named."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -140,7 +141,7 @@ def test_a_pair_that_does_not_fit_closes_tls_alone_until_a_reload_brings_one_tha
     done = edge.ask("reload")
     assert done.returncode == 1
     assert "the new settings are in force, but tls-terminator: tls.key: the key does not match" in done.stderr + done.stdout
-    assert "observed" in edge.component("banner")["status"]
+    eventually(lambda: "observed" in edge.component("banner")["status"], "the other setting is in force")
     with lab.client("198.18.2.36", "tls") as client:
         assert client.answer_to(client.request("OPTIONS", "1001")), "TLS is served by the pair of before"
     # The next terminator has it too.
@@ -157,7 +158,9 @@ def test_two_edges_on_one_kernel_leave_each_others_table_alone(lab: Lab, setting
     for edge in (first, second):
         started.append(edge)
         edge.start()
-    assert first.table() != second.table()
+    for edge in (first, second):
+        judged = json.loads(edge.ask("why", "192.0.2.1", "--json").stdout)["judged by"]
+        assert f"table inet {edge.table()} alone" in judged
     assert first.ask("ban", "198.18.2.37", "--for", "1h").returncode == 0
     assert second.ask("ban", "198.18.2.38", "--for", "1h").returncode == 0
     ours, theirs = (edge.nft("list", "set", "inet", "TABLE", "banned4") for edge in (first, second))
