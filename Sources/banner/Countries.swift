@@ -140,7 +140,7 @@ struct Countries {
             switch (database == nil, isOff) {
             case (_, true): "strangers may come from anywhere"
             case (true, false): "addresses have no country"
-            case (false, false): "what was taken up before stays in force"
+            case (false, false): "the one before stays in force"
             }
         guard fault != before else { return }
         journal.write(.degraded, .warning, "\(fault): \(rest)", [(.file, file.path)])

@@ -11,10 +11,13 @@ struct CertificateRefusal: Error, Equatable, CustomStringConvertible {
     let setting: String
     /// What is wrong, and what would put it right.
     let reason: String
+    /// Whether the file was not handed over, which the supervisor knows more of.
+    let isMissing: Bool
 
-    init(_ file: FileKind, _ reason: String) {
+    init(_ file: FileKind, _ reason: String, isMissing: Bool = false) {
         setting = file == .key ? "tls.key" : "tls.certificate"
         self.reason = reason
+        self.isMissing = isMissing
     }
 
     var description: String { "\(setting): \(reason)" }

@@ -39,10 +39,10 @@ extension Terminator {
         if let peer = start.peers[.router] { attach(peer) }
     }
 
-    /// What is wrong now, for the supervisor.
+    /// What is wrong now, beside what the supervisor says of files that it could not open.
     var conditions: [Condition] {
         var words: [String] = []
-        if let refusal {
+        if let refusal, !refusal.isMissing {
             words.append(
                 context == nil
                     ? "TLS connections are refused: \(refusal); correct it, then reload"
@@ -177,7 +177,7 @@ extension TLSContext {
             throw CertificateRefusal(
                 file,
                 "a tls:// endpoint needs it, but the file is missing or cannot be opened; "
-                    + "name an existing file that root can read")
+                    + "name an existing file that root can read", isMissing: true)
         }
         // The supervisor may hand the same open file to the next terminator as well.
         _ = lseek(descriptor.raw, 0, SEEK_SET)

@@ -1,5 +1,6 @@
 """Starting under bad circumstances: a missing database is waited for, a bad certificate or a taken port is named."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -157,7 +158,9 @@ def test_two_edges_on_one_kernel_leave_each_others_table_alone(lab: Lab, setting
     for edge in (first, second):
         started.append(edge)
         edge.start()
-    assert first.table() != second.table()
+    for edge in (first, second):
+        judged = json.loads(edge.ask("why", "192.0.2.1", "--json").stdout)["judged by"]
+        assert f"table inet {edge.table()} alone" in judged
     assert first.ask("ban", "198.18.2.37", "--for", "1h").returncode == 0
     assert second.ask("ban", "198.18.2.38", "--for", "1h").returncode == 0
     ours, theirs = (edge.nft("list", "set", "inet", "TABLE", "banned4") for edge in (first, second))

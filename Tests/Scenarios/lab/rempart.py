@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -97,7 +96,6 @@ class Rempart:
         self.runtime.mkdir(exist_ok=True)
         self.prefix = prefix
         self.process: subprocess.Popen | None = None
-        self._table_name = ""
         self.log_path = folder / "log"
 
     def write_settings(self, text: str) -> None:
@@ -125,7 +123,6 @@ class Rempart:
         except BaseException:
             self.destroy()
             raise
-        self._table_name = self.table()
         return self
 
     def _ready(self) -> bool:
@@ -172,15 +169,11 @@ class Rempart:
         return next(component for component in self.status()["components"] if component["name"] == name)
 
     def table(self) -> str:
-        """The name of its table in the kernel's firewall, as it says it itself."""
-        said = re.search(r"table inet ([\w.-]+)", self._finding("192.0.2.1", "judged by"))
-        assert said, "no table named"
-        return said[1]
-
-    def _finding(self, address: str, name: str) -> str:
-        done = self.ask("why", address, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)[name]
+        """The name of its table in the kernel's firewall, which its runtime folder makes (FNV-1a of 32 bits)."""
+        number = 0x811C9DC5
+        for byte in str(self.runtime.resolve()).encode():
+            number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+        return f"rempart-{self.runtime.name}-{number:x}"
 
     def nft(self, *words: str) -> str:
         """What nft(8) prints where the edge is; a lone TABLE stands for the edge's own."""
@@ -245,5 +238,4 @@ class Rempart:
 
     def _remove_table(self) -> None:
         """The table outlives the daemon by design; that of a test's edge would go on dropping for the next one."""
-        if self._table_name:
-            subprocess.run([*self.prefix, "nft", "delete", "table", "inet", self._table_name], capture_output=True, check=False)
+        subprocess.run([*self.prefix, "nft", "delete", "table", "inet", self.table()], capture_output=True, check=False)
