@@ -235,7 +235,7 @@ private func outline(_ action: ChildAction) -> String {
         #expect(life.deadline == limit + second(30))
     }
 
-    @Test("a process that survives SIGKILL at a restart is told of, and one that ends is followed at once")
+    @Test("a process that survives SIGKILL at a restart is told of, else it is followed at once")
     func hangsAtRestart() {
         var life = life(in: .restarting)
         _ = life.handle(.deadline, at: second(2))

@@ -227,10 +227,6 @@ class Rempart:
     def destroy(self) -> None:
         """Ends whatever is left of it, children that outlived it by mistake too."""
         if self.process:
-            if not self._table_name and self.process.poll() is None:
-                # One that was launched and never waited for; it may not answer.
-                with contextlib.suppress(AssertionError, subprocess.SubprocessError):
-                    self._table_name = self.table()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
