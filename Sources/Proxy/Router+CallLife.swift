@@ -66,8 +66,8 @@ extension Router {
         exchanges[owner].call = .none
     }
 
-    /// Keeps what a BYE to either side of a call that is being answered needs; false when there is no
-    /// room, and the call is to end.
+    /// Keeps what a BYE to either side of a call that is being answered needs; false when there is
+    /// no room, and the call is to end.
     ///
     /// Without room any other one goes on with what is kept of its INVITE: it counts as a call.
     mutating func keepAnswer(
@@ -304,8 +304,8 @@ extension Router {
         over(found, .asterisk, EndCause(status: index.status))
     }
 
-    /// Ends the call of a BYE that was passed on; one that was refused leaves it as it was, for the other end
-    /// has not heard of it.
+    /// Ends the call of a BYE that was passed on; one that was refused leaves it as it was, for the
+    /// other end has not heard of it.
     mutating func hungUp(
         _ handle: Handle, _ call: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {

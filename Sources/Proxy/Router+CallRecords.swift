@@ -94,12 +94,13 @@ extension Router {
 
     /// Records the end of a call that is not in the table, unless it is recorded: its BYE was answered.
     ///
-    /// The call is older than this process, or there was no room for it. A BYE out of any dialog ends none.
+    /// The call is older than this process, or there was no room for it. A BYE out of any dialog ends
+    /// none.
     mutating func unlistedEnd(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let exchange = exchanges[owner]
-        // Out of any dialog several phones may answer, the later ones when the request is kept no more.
+        // Out of any dialog several phones may answer, the later ones a request that is kept no more.
         guard exchange.inDialog, exchange.request.exists, calls.endsNow(bytes, index),
             clients.contains(client)
         else { return }

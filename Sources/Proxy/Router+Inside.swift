@@ -147,7 +147,7 @@ extension Router {
         else { return }
         exchanges[handle].breadth = share
         guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
-        // Counted as a branch itself: a phone for which there is no room ends nothing while others follow.
+        // Counted as a branch itself: a phone without room ends nothing while others follow.
         exchanges[handle].open += 1
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }

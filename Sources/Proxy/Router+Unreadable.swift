@@ -42,9 +42,9 @@ extension Router {
         }
     }
 
-    /// An answer cannot go on, since it has become longer than a message may be, or there is no room for
-    /// a call that is to end: whoever asked gets 500, and a call that it would have begun is acknowledged
-    /// and ended.
+    /// An answer cannot go on, since it has become longer than a message may be, or there is no room
+    /// for a call that is to end: whoever asked gets 500, and a call that it would have begun is
+    /// acknowledged and ended.
     mutating func passFails(
         _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {

@@ -7,7 +7,7 @@ import Testing
 
 /// What happens when there is no room, and how much room there is.
 @Suite("Room") struct RoomScenarios {
-    /// The session description of a phone with ICE, of about so many bytes beside a head of about 1,000.
+    /// The session description of a phone with ICE, of about so many bytes with a head of 1,000.
     private static func description(_ bytes: Int) -> String {
         let line = "a=candidate:1 1 UDP 2130706431 198.51.100.7 50000 typ host\r\n"
         return "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
@@ -218,7 +218,7 @@ import Testing
         let edge = Edge(Self.unlimited)
         let alice = Phone(edge, "alice", .tcp, connection: 9)
         let asterisk = Asterisk(edge)
-        // What the first and the last of them get is longer than 8,192 bytes, whichever is called first.
+        // What the first and the last get is longer than 8,192 bytes, whichever is called first.
         let long = String(repeating: "x", count: 1800)
         let phones = [7, 8, 9].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
         for (number, parameter) in [long, "1", long].enumerated() {
@@ -235,7 +235,7 @@ import Testing
     }
 
     @Test(
-        "a call for whose answer there is no block counts all the same, and ends when it was to end",
+        "a call for whose answer there is no block counts all the same, and ends when it was to",
         arguments: [true, false])
     func answer(_ isEnding: Bool) throws {
         let edge = Edge(Self.unlimited)
