@@ -25,8 +25,8 @@ final class Child {
     var conditions: [Condition] = []
     /// What its process writes to its standard error; nil when that is ours, or has ended.
     var errors: ErrorOutput?
-    /// The last line it wrote there.
-    var lastWords = ""
+    /// The last line it wrote there, and when it came.
+    var lastWords: (text: String, at: Milliseconds)?
     /// How its last process ended, in words; empty before the first end.
     private(set) var lastEnd = ""
 
@@ -49,7 +49,7 @@ final class Child {
         statusLine = ""
         refusal = nil
         errors = nil
-        lastWords = ""
+        lastWords = nil
     }
 
     /// Notes that its process runs.
@@ -61,11 +61,12 @@ final class Child {
     /// Closes the link; its process may go on.
     func closeLink() { link = nil }
 
-    /// Notes that its process is gone, and how it ended.
-    func ended(_ how: String) {
+    /// Notes that its process is gone, and how it ended: with what it wrote right before, if anything.
+    func ended(_ how: String, at now: Milliseconds) {
         pid = 0
         link = nil
-        lastEnd = lastWords.isEmpty ? how : "\(how): \(lastWords)"
+        let words = lastWords.flatMap { now - $0.at <= .seconds(1) ? ": \($0.text)" : nil }
+        lastEnd = how + (words ?? "")
         conditions = []
     }
 

@@ -113,7 +113,7 @@ extension Supervisor {
     func recordErrors(of child: Child) {
         guard let output = child.errors else { return }
         for line in output.lines(at: now) {
-            child.lastWords = Journal.clean(line)
+            child.lastWords = (Journal.clean(line), now)
             journal.write(
                 .programWrote, .warning, "\(child.role.name) wrote: \(line)",
                 [(.component, child.role.name), (.pid, String(child.pid))])

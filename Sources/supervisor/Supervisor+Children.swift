@@ -66,7 +66,7 @@ extension Supervisor {
             default: "signal \(signal)"
             }
         recordErrors(of: child)
-        child.ended(how)
+        child.ended(how, at: now)
         let isWanted = isStopping || child.life.state == .restarting
         journal.write(
             .childEnded, isWanted ? .info : .warning, "\(child.role.name) ended (\(how))",

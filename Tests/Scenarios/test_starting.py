@@ -251,6 +251,9 @@ def test_an_outside_address_may_come_later_go_and_come_back(lab: Lab, settings: 
     assert code == 1 and f"{late} of outside is not on this machine" in line + edge.log()
     assert registers(lab), "the other address serves"
 
+    def told(what: str) -> int:
+        return edge.log().count(f"rempart[supervisor]: {late} of outside {what}")
+
     def registers_there() -> bool:
         with lab.client("198.18.2.36", edge=late) as client:
             return client.register(lab.accounts["1001"]) == 200
@@ -259,10 +262,10 @@ def test_an_outside_address_may_come_later_go_and_come_back(lab: Lab, settings: 
         command("ip", "-n", lab.network.edge, "address", "add", f"{late}/32", "dev", "outside")
         try:
             eventually(registers_there, "the address serves once it is there", 30, every=0.5)
-            eventually(lambda: edge.log().count(f"{late} of outside is on this machine") == turn, "that is told once", 30)
+            eventually(lambda: told("is on this machine") == turn, "that is told once", 30)
         finally:
             command("ip", "-n", lab.network.edge, "address", "del", f"{late}/32", "dev", "outside")
-        eventually(lambda: edge.log().count(f"{late} of outside is not on this machine") == turn + 1, "and when it goes", 30)
+        eventually(lambda: told("is not on this machine") == turn + 1, "and when it goes", 30)
     assert registers(lab)
 
 
