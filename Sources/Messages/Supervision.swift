@@ -13,8 +13,8 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
 
 /// What the supervisor tells a child.
 ///
-/// Order: `hello`, then the start set (`journal`, `setting`, `listener`, `connection`, `peer`, `file`,
-/// `secret`, `table`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without
+/// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`, `table`,
+/// `connection`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without
 /// journal, listeners, connections and peers, `begin`; `client`; `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
@@ -58,6 +58,8 @@ package enum LostDescriptor: Equatable, Sendable {
     case file(FileKind)
     /// A caller of the control socket.
     case client
+    /// A phone's connection.
+    case connection(ConnectionHandle)
 
     /// What the frame of the message was to hand over.
     package init(decoding frame: Span<UInt8>) throws(WireError) {
@@ -68,6 +70,7 @@ package enum LostDescriptor: Equatable, Sendable {
         case 5: self = .peer(try reader.choice("role"))
         case 6: self = .file(try reader.choice("file"))
         case 10: self = .client
+        case 12: self = .connection(try KeptConnection(from: &reader).handle)
         default: throw .descriptor
         }
     }
@@ -82,6 +85,7 @@ package enum LostDescriptor: Equatable, Sendable {
         case .file(.key): "the certificate's key"
         case .file(.state): "its state folder"
         case .client: "a caller of the control socket"
+        case .connection: "a phone's connection"
         }
     }
 }

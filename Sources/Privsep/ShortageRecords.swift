@@ -19,3 +19,16 @@ extension Journal {
         }
     }
 }
+
+extension Acceptance {
+    /// What is wrong while descriptors lack; `connections` as for the record.
+    package func conditions(accepting connections: String) -> [Condition] {
+        guard isShort else { return [] }
+        return [
+            Condition(
+                .resources,
+                "no more \(connections) are accepted until others end: raise LimitNOFILE= "
+                    + "(systemctl edit rempart) and restart")
+        ]
+    }
+}

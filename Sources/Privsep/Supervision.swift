@@ -99,6 +99,8 @@ package final class Supervision {
         var greeted = false
         while true {
             let next = try receive { lost throws(ChildFailure) in
+                // The others go on without it, and its phone connects again.
+                if case .connection(let handle) = lost { return letGo(handle) }
                 throw .setup("\(lost.name) is lost: \(Self.wantOfDescriptors)")
             }
             guard let message = next else {
@@ -169,7 +171,7 @@ package final class Supervision {
         switch lost {
         case .peer(let role): lostLinks.insert(role)
         case .file: lacking = lost
-        case .journal, .listener, .client: break
+        case .journal, .listener, .client, .connection: break
         }
         let now = Clock.monotonic
         guard now >= nextTelling else { return }

@@ -31,6 +31,9 @@ package struct Acceptance: ~Copyable {
     /// No listeners yet; `reserve` descriptors are left to everything else.
     package init(reserve: Int32 = Acceptance.reserve) { kept = reserve }
 
+    /// Whether descriptors lack, or did a moment ago.
+    package var isShort: Bool { lastShortage != nil }
+
     /// Whether the listeners rest.
     package var isResting: Bool { restsUntil != nil }
 

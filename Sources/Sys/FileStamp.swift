@@ -8,6 +8,8 @@ package struct FileStamp: Equatable, Sendable {
     private let modified: [Int]
     /// When anything of it changed: also its rights, or its content with the time set back.
     private let changed: [Int]
+    /// Whether it is a file that has an end, and makes nobody wait who opens it: no pipe, device or folder.
+    package let isRegular: Bool
 
     /// The stamp of the file at a path; nil, with `errno` set, when it cannot be looked at.
     package init?(_ path: String) {
@@ -18,6 +20,7 @@ package struct FileStamp: Equatable, Sendable {
         inode = UInt64(status.st_ino)
         size = Int64(status.st_size)
         modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+        isRegular = status.st_mode & S_IFMT == S_IFREG
         changed = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
     }
 

@@ -22,6 +22,9 @@ final class CountryDatabase {
 
     /// Opens a file.
     init(path: String) throws(DatabaseFault) {
+        guard FileStamp(path)?.isRegular ?? true else {
+            throw DatabaseFault("\(path) is no regular file")
+        }
         let memory = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
         let status = unsafe MMDB_open(path, UInt32(MMDB_MODE_MMAP), memory)
         guard status == MMDB_SUCCESS else {

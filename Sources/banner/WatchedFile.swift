@@ -24,7 +24,11 @@ struct WatchedFile {
 
     /// Its bytes, at most `limit` of them.
     func bytes(limit: Int) throws(SystemError) -> [UInt8] {
-        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe would make its reader wait for a writer.
+        guard stamp?.isRegular ?? true else {
+            throw SystemError("\(path) is no regular file: read", code: EINVAL)
+        }
+        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         let file = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open \(path)"))
         return try readAll(file, path, limit: limit)
     }

@@ -348,6 +348,12 @@ extension BindingStore {
         return true
     }
 
+    /// Writes what is not written yet: the process is about to end, whatever the last try came to.
+    func close(now: Milliseconds) {
+        nextTry = now
+        commit(now: now)
+    }
+
     /// Tries again to write the file, all of it, when it is time.
     private func returnToFile(_ now: Milliseconds) {
         guard fault != nil, let folder, now >= nextTry || nextTry - now > Self.retryAfter else {

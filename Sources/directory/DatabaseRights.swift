@@ -45,6 +45,10 @@ enum DatabaseRights {
         /// The commands that give the right through the group, and keep it at the next update.
         var advice: String {
             let name = Role.directory.user
+            guard group != 0 else {
+                return "as root: give \(path) another group than root's (chgrp), and make \(name) "
+                    + "its member"
+            }
             let chmod = mode & needed == 0 ? "chmod g+\(isFolder ? "x" : "r") \(path); " : ""
             let member =
                 groupName.map {

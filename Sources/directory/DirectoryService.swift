@@ -98,7 +98,7 @@ final class DirectoryService: Service {
     }
 
     func stop() {
-        bindings.commit(now: Clock.sinceEpoch)
+        bindings.close(now: Clock.sinceEpoch)
         report()
     }
 

@@ -21,6 +21,7 @@ extension RouterProcess {
             peer.hasSpoken = true
             peer.mayBeginWithin = true
             guard let socket = peer.socket,
+                Descriptor.areSpare(Acceptance.reserve, beside: socket.raw),
                 (try? poller.add(socket.raw, streams.token(of: peer), .read)) != nil
             else {
                 end(peer)

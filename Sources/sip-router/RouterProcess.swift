@@ -197,7 +197,8 @@ final class RouterProcess {
         let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
         if line != status { supervision.status(line) }
         status = line
-        supervision.report(router.conditions)
+        supervision.report(
+            router.conditions + acceptance.conditions(accepting: "TCP connections"))
         supervision.heartbeat()
     }
 

@@ -47,15 +47,15 @@ struct Configuration {
                 switch error.code {
                 case ESPIPE: "it is no regular file"
                 case EFBIG: "it is longer than 1 MiB, so it is no PEM file"
-                case ENOENT where ["/home/", "/root/", "/tmp/"].contains(where: path.hasPrefix):
-                    "\(error.reason); as a service Rempart sees nothing below /home, /root and /tmp"
                 default: error.reason
                 }
+            let isHidden = ["/home/", "/root/"].contains(where: path.hasPrefix)
             unreadable.append(
                 (
                     name,
                     "\(name): \(path) cannot be read (\(reason)): correct the path or the file's"
                         + " rights, then reload"
+                        + (isHidden ? "; a service sees nothing below /home and /root" : "")
                 ))
             return nil
         }

@@ -126,11 +126,13 @@ extension Supervisor {
         for (listener, socket) in sockets?.served(by: child.role) ?? [] {
             messages.append(.listener(listener, socket))
         }
-        if child.role == .router { messages += keptConnections.messages }
         for peer in Self.peers(of: child.role) {
             messages.append(.peer(peer, try link(from: child.role, to: peer)))
         }
-        return messages + (try settingsSet(for: child)) + [.begin]
+        messages += try settingsSet(for: child)
+        // Last, so that what a child cannot do without has its descriptors first.
+        if child.role == .router { messages += keptConnections.messages }
+        return messages + [.begin]
     }
 
     /// What a child is told at its start and at a reload alike.

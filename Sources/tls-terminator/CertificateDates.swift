@@ -42,7 +42,7 @@ struct CertificateDates {
         let name = "the certificate \(certificate.subject)"
         if wait > Milliseconds(0) {
             return
-                "\(name) is not valid for another \(days(wait)): phones may refuse it; look at this "
+                "\(name) is not valid yet, but in \(days(wait)): phones may refuse it; look at this "
                 + "machine's clock"
         }
         if left < Milliseconds(0) {

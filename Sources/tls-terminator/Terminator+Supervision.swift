@@ -50,6 +50,7 @@ extension Terminator {
         }
         if !dates.words.isEmpty { words.append(dates.words) }
         return words.map { Condition(.certificate, $0) }
+            + acceptance.conditions(accepting: "TLS connections")
     }
 
     /// Beside the connections: standard streams, listeners, links, the poller, files of a reload.

@@ -217,6 +217,9 @@ struct AccountDatabaseTests {
             path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
         #expect(nameless.advice.contains("the group 5060 of /d"))
         #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-db"))
+        let roots = DatabaseRights.Obstacle(
+            path: "/d", isFolder: true, group: 0, groupName: "root", mode: 0o40750)
+        #expect(roots.advice.contains("chgrp") && !roots.advice.contains("sysusers"))
     }
 
     @Test("what is no database, no sqlite URL or not set is said and refused")
