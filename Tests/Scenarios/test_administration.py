@@ -158,7 +158,7 @@ def test_a_removed_runtime_folder_is_told_from_a_daemon_that_does_not_run(servic
 def test_an_upgrade_without_strip_changes_programs_and_says_what_to_restart(service: Installed) -> None:
     assert service.machine.run("which", "strip").returncode != 0
     said = service.install()
-    assert said.splitlines()[-1].endswith("`systemctl restart rempart`.") and "no strip" in said
+    assert "`systemctl restart rempart`" in said.splitlines()[-1] and "no strip" in said
     service.machine.do("rempart", "status")
     service.machine.do("systemctl", "reload", "rempart")
     assert service.machine.do("find", "/usr", "-name", ".*.new") == ""
