@@ -79,7 +79,7 @@ def test_strangers_of_other_countries_are_dropped_and_the_database_is_replaced_w
         assert why(edge, FIRST)["country"] == "XX"
         assert "defence.countries" in why(edge, FIRST)["verdict"]
         path.write_bytes(b"not a database")
-        eventually(lambda: "what was taken up before stays in force" in edge.log(), "the fault is told")
+        eventually(lambda: "the one before stays in force" in edge.log(), "the fault is told")
         assert not is_answered(lab, FIRST)
         replace(path, database({f"{FIRST}/32": "FR"}))
         eventually(lambda: is_answered(lab, FIRST), "the first is answered")
