@@ -61,25 +61,25 @@ package final class Journal {
             if let socket {
                 buffer.removeAll()
                 batch.writeNative(index, process: process, into: &buffer)
-                if waiting.isEmpty {
-                    switch Self.send(buffer.span, on: socket) {
-                    case .moved: continue
-                    case .wouldBlock: break
-                    case .ended, .failed:
-                        buffer.removeAll()
-                        batch.writeReadable(index, process: process, into: &buffer)
-                        writeLine(buffer.span, weight)
-                        continue
-                    }
-                }
-                waiting.append(
-                    .init(weight: weight, isNative: true, bytes: [UInt8](copying: buffer.span)))
-            } else {
-                buffer.removeAll()
-                batch.writeReadable(index, process: process, into: &buffer)
-                writeLine(buffer.span, weight)
+                if writeNative(buffer.span, weight, on: socket) { continue }
+            }
+            buffer.removeAll()
+            batch.writeReadable(index, process: process, into: &buffer)
+            writeLine(buffer.span, weight)
+        }
+    }
+
+    /// Hands a record to journald, or lets it wait; false when journald's socket is gone.
+    private func writeNative(_ record: Span<UInt8>, _ weight: Weight, on socket: Int32) -> Bool {
+        if waiting.isEmpty {
+            switch Self.send(record, on: socket) {
+            case .moved: return true
+            case .wouldBlock: break
+            case .ended, .failed: return false
             }
         }
+        waiting.append(.init(weight: weight, isNative: true, bytes: [UInt8](copying: record)))
+        return true
     }
 
     /// Writes a line in one piece, so that lines of several processes stay whole, or lets it wait.
@@ -127,8 +127,7 @@ package final class Journal {
             if isWaiting { _ = usleep(10_000) }
         }
         while let record = waiting.first {
-            _ = StandardError.write(
-                record.bytes.span.extracting(record.written..<record.bytes.count))
+            _ = StandardError.write(record.rest)
             waiting.removeFirst()
         }
     }
@@ -136,10 +135,7 @@ package final class Journal {
     private static func attempt(
         _ record: WaitingRecords.Waiting, _ socket: Int32?
     ) -> Stream.Outcome {
-        guard record.isNative else {
-            return StandardError.write(
-                record.bytes.span.extracting(record.written..<record.bytes.count))
-        }
+        guard record.isNative else { return StandardError.write(record.rest) }
         guard let socket else { return .ended }
         return send(record.bytes.span, on: socket)
     }

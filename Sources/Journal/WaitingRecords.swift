@@ -42,6 +42,12 @@ struct WaitingRecords {
         let bytes: [UInt8]
         /// How many of its bytes are out; such a record is never given up.
         var written = 0
+
+        /// What is not out yet.
+        var rest: Span<UInt8> {
+            @_lifetime(borrow self)
+            get { bytes.span.extracting(written..<bytes.count) }
+        }
     }
 
     /// How many bytes wait at most.
