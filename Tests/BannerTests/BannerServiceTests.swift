@@ -22,18 +22,6 @@ struct BannerServiceTests {
         .banned(try net(text), until: .seconds(until))
     }
 
-    private func rows(_ bench: Bench) -> [BanRow] {
-        bench.ask(.bans).compactMap { if case .ban(let row) = $0 { row } else { nil } }
-    }
-
-    private func findings(_ bench: Bench, _ text: String) throws -> [String: String] {
-        var found: [String: String] = [:]
-        for case .finding(let name, let value) in bench.ask(.why(try ip(text))) {
-            found[name] = value
-        }
-        return found
-    }
-
     @Test("hello is answered with every ban in force, then the end")
     func hello() throws {
         let bench = try Bench()
@@ -97,7 +85,7 @@ struct BannerServiceTests {
         try bench.service.receive(frame.span)
         bench.service.endOfTurn()
         #expect(bench.firewall.transactions.map(\.count) == [3])
-        #expect(rows(bench).count == 3)
+        #expect(bench.rows().count == 3)
     }
 
     @Test("bans are listed in the order in which they began, also when most have ended since")
@@ -111,7 +99,7 @@ struct BannerServiceTests {
         bench.clock.now = .seconds(1_000_060)
         bench.second()
         try bench.tell(try order("198.18.0.7"))
-        let names = rows(bench).map(\.source.name)
+        let names = bench.rows().map(\.source.name)
         let wanted = stride(from: 0, to: 3000, by: 5).map { "10.\($0 / 200).\($0 % 200).1" }
         #expect(names == wanted + ["198.18.0.7"])
     }
@@ -122,15 +110,15 @@ struct BannerServiceTests {
         try bench.tell(.hello)
         for span: Int64 in [300, 3600, 86_400, 604_800, 604_800] {
             try bench.tell(try order("198.18.0.7"))
-            let row = try #require(rows(bench).first)
+            let row = try #require(bench.rows().first)
             #expect(row.until - bench.clock.now == .seconds(span))
             bench.clock.now = row.until
             bench.second()
-            #expect(rows(bench).isEmpty)
+            #expect(bench.rows().isEmpty)
         }
         bench.clock.now = bench.clock.now + .seconds(31 * 86_400)
         try bench.tell(try order("198.18.0.7"))
-        #expect(rows(bench).first?.level == 1)
+        #expect(bench.rows().first?.level == 1)
     }
 
     @Test(
@@ -139,7 +127,7 @@ struct BannerServiceTests {
     func atLeast() throws {
         let bench = try Bench()
         try bench.tell(.hello, try order("198.18.0.7", atLeast: 86_400), try order("198.18.0.7"))
-        let row = try #require(rows(bench).first)
+        let row = try #require(bench.rows().first)
         #expect(row.until == .seconds(1_086_400))
         #expect(row.count == 10 && row.level == 1)
         #expect(row.evidence == "5 wrong passwords for 1001" && row.profile == "phones")
@@ -157,7 +145,7 @@ struct BannerServiceTests {
         }
         #expect(ban.reason == "noisy phone" && ban.until == .seconds(1_000_120))
         _ = bench.ask(.ban(address, .seconds(10), ""))
-        #expect(rows(bench).first?.until == .seconds(1_000_010))
+        #expect(bench.rows().first?.until == .seconds(1_000_010))
     }
 
     @Test("a ban is lifted by hand, in the kernel and at sip-router; a second time says it is none")
@@ -188,7 +176,7 @@ struct BannerServiceTests {
             #expect(bench.firewall.kept[.banned4] == [:])
             bench.service.stop()
         }
-        #expect(rows(try Bench(folder: folder)).isEmpty)
+        #expect(try Bench(folder: folder).rows().isEmpty)
     }
 
     @Test("an allowed network is refused with the setting's name, and freed by a reload")
@@ -224,9 +212,9 @@ struct BannerServiceTests {
             #expect(bench.firewall.ranges[.allowed4]?.contains(range) == true)
         }
         try bench.tell(.hello, try order("198.18.0.200"), try order("198.18.9.15"))
-        #expect(rows(bench).isEmpty)
+        #expect(bench.rows().isEmpty)
         for host in 1...9 { try bench.tell(try order("198.18.0.\(host)")) }
-        #expect(rows(bench).count == 9)
+        #expect(bench.rows().count == 9)
         guard
             case .failed(let why)? = bench.ask(.ban(try ip("198.18.9.7"), .seconds(1), "")).first
         else {
@@ -235,12 +223,12 @@ struct BannerServiceTests {
         }
         #expect(why.contains("198.18.9.0/28 belongs to the trunk telco"))
         #expect(
-            try findings(bench, "198.18.0.200")["verdict"]
+            try bench.findings("198.18.0.200")["verdict"]
                 == "allowed: it belongs to the trunk telco")
         #expect(
-            try findings(bench, "198.18.9.7")["verdict"]
+            try bench.findings("198.18.9.7")["verdict"]
                 == "allowed: 198.18.9.0/28 belongs to the trunk telco")
-        #expect(try findings(bench, "198.18.9.16")["verdict"]?.hasPrefix("passes") == true)
+        #expect(try bench.findings("198.18.9.16")["verdict"]?.hasPrefix("passes") == true)
     }
 
     @Test("the table names Asterisks, inside and outside addresses as those nobody outside has")
@@ -263,9 +251,9 @@ struct BannerServiceTests {
         let allowed = try #require(text.range(of: "ip saddr @allowed4 return"))
         #expect(first.lowerBound < allowed.lowerBound)
         let said = "by UDP to outside"
-        #expect(try findings(bench, "10.0.0.10")[said]?.hasPrefix("dropped") == true)
-        #expect(try findings(bench, "127.0.0.1")[said] == nil)
-        #expect(try findings(bench, "198.18.0.7")[said] == nil)
+        #expect(try bench.findings("10.0.0.10")[said]?.hasPrefix("dropped") == true)
+        #expect(try bench.findings("127.0.0.1")[said] == nil)
+        #expect(try bench.findings("198.18.0.7")[said] == nil)
         for setting in settings { #expect(setting.readers.contains(.banner)) }
         let observing = try Bench(settings + [.mode(.observe)])
         #expect(observing.firewall.commands.last?.contains("@outside4 counter drop") == false)
@@ -288,16 +276,16 @@ struct BannerServiceTests {
             let bench = try Bench(folder: folder)
             try bench.tell(.hello, try order("198.18.0.7"))
             #expect(bench.ask(.allow(try net("198.18.0.7"), true)) == [.done])
-            #expect(rows(bench).isEmpty)
+            #expect(bench.rows().isEmpty)
             bench.service.stop()
         }
         let bench = try Bench(folder: folder)
         try bench.tell(.hello, try order("198.18.0.7"))
-        #expect(rows(bench).isEmpty)
-        #expect(try findings(bench, "198.18.0.7")["verdict"]?.contains("allowed by hand") == true)
+        #expect(bench.rows().isEmpty)
+        #expect(try bench.findings("198.18.0.7")["verdict"]?.contains("allowed by hand") == true)
         #expect(bench.ask(.allow(try net("198.18.0.7"), false)) == [.done])
         try bench.tell(try order("198.18.0.7"))
-        #expect(rows(bench).count == 1)
+        #expect(bench.rows().count == 1)
     }
 
     @Test("a protected source is banned by the administrator alone, and by no roll-up")
@@ -307,11 +295,11 @@ struct BannerServiceTests {
             .hello, .protect(try ip("198.18.0.200"), until: .seconds(1_003_600)),
             try order("198.18.0.200"))
         for host in 1...9 { try bench.tell(try order("198.18.0.\(host)")) }
-        #expect(rows(bench).count == 9)
-        #expect(try findings(bench, "198.18.0.200")["verdict"]?.contains("registrations") == true)
+        #expect(bench.rows().count == 9)
+        #expect(try bench.findings("198.18.0.200")["verdict"]?.contains("registrations") == true)
         #expect(bench.firewall.kept[.protected4]?.count == 1)
         _ = bench.ask(.ban(try ip("198.18.0.200"), .seconds(60), ""))
-        #expect(rows(bench).count == 10)
+        #expect(bench.rows().count == 10)
     }
 
     @Test("the eighth banned neighbour bans the /24, and one of it is let in with all of it")
@@ -321,7 +309,7 @@ struct BannerServiceTests {
         for host in 1...8 { try bench.tell(try order("198.18.0.\(host)")) }
         #expect(try bench.heard().last == (try banned("198.18.0.0/24", until: 1_000_060)))
         #expect(bench.firewall.kept[.wide4] == [try ip("198.18.0.0"): .seconds(60)])
-        #expect(try findings(bench, "198.18.0.99")["evidence"]?.contains("8 banned") == true)
+        #expect(try bench.findings("198.18.0.99")["evidence"]?.contains("8 banned") == true)
         #expect(bench.ask(.unban(try ip("198.18.0.99"))) == [.done])
         #expect(bench.firewall.kept[.wide4] == [:])
     }
@@ -340,9 +328,9 @@ struct BannerServiceTests {
         let bench = try Bench([.mode(.observe), .ban(.seconds(60))])
         try bench.tell(.hello, try order("198.18.0.7"))
         #expect(try bench.heard() == [.all])
-        #expect(rows(bench).count == 1)
+        #expect(bench.rows().count == 1)
         #expect(bench.firewall.ended.isEmpty)
-        #expect(try findings(bench, "198.18.0.7")["verdict"] == "would be banned")
+        #expect(try bench.findings("198.18.0.7")["verdict"] == "would be banned")
         #expect(bench.reload() == nil)
         #expect(
             try bench.heard() == [.cleared, try banned("198.18.0.7", until: 1_000_060), .all])
@@ -356,7 +344,7 @@ struct BannerServiceTests {
         bench.clock.now = .seconds(1_000_060)
         #expect(bench.second() == "0 bans, the kernel drops them")
         #expect(try bench.heard() == [.unbanned(try net("198.18.0.7"))])
-        #expect(try findings(bench, "198.18.0.7")["times banned"] == "1")
+        #expect(try bench.findings("198.18.0.7")["times banned"] == "1")
     }
 
     @Test("bans outlive the process, and the table is never without them")
@@ -385,7 +373,7 @@ struct BannerServiceTests {
         try Data(lines.joined(separator: "\n").utf8).write(
             to: URL(fileURLWithPath: "\(folder.path)/bans"))
         let bench = try Bench(folder: folder)
-        #expect(rows(bench).map(\.evidence) == ["five"])
+        #expect(bench.rows().map(\.evidence) == ["five"])
     }
 
     @Test("without the kernel the bans are kept and told all the same, and the reason is shown")
@@ -440,15 +428,15 @@ struct BannerServiceTests {
         let url = URL(fileURLWithPath: "\(folder.path)/list")
         try Data("198.18.0.0/24\n".utf8).write(to: url, options: .atomic)
         let bench = try Bench([.blockList(url.path)], folder: folder)
-        #expect(try findings(bench, "198.18.0.9")["block list"] == url.path)
+        #expect(try bench.findings("198.18.0.9")["block list"] == url.path)
         try Data("198.18.5.0/24\n".utf8).write(to: url, options: .atomic)
         bench.second()
-        #expect(try findings(bench, "198.18.0.9")["block list"] == nil)
+        #expect(try bench.findings("198.18.0.9")["block list"] == nil)
         for bad in ["198.18.0.0/2\n", "", "<html>\nnot found\n"] {
             try Data(bad.utf8).write(to: url, options: .atomic)
             bench.second()
-            #expect(try findings(bench, "198.18.5.9")["verdict"]?.contains("block list") == true)
-            #expect(try findings(bench, "198.18.0.9")["block list"] == nil)
+            #expect(try bench.findings("198.18.5.9")["verdict"]?.contains("block list") == true)
+            #expect(try bench.findings("198.18.0.9")["block list"] == nil)
         }
     }
 

@@ -177,4 +177,16 @@ final class Bench {
         }
         return heard
     }
+
+    /// The bans as they are listed.
+    func rows() -> [BanRow] {
+        ask(.bans).compactMap { if case .ban(let row) = $0 { row } else { nil } }
+    }
+
+    /// What `rempart why` is told of an address, by its name.
+    func findings(_ text: String) throws -> [String: String] {
+        var found: [String: String] = [:]
+        for case .finding(let name, let value) in ask(.why(try ip(text))) { found[name] = value }
+        return found
+    }
 }

@@ -8,18 +8,6 @@ internal import Testing
 /// What the administrator reads: records, the list, and what is said of an address.
 @Suite("banner tells")
 struct TellingTests {
-    private func rows(_ bench: Bench) -> [BanRow] {
-        bench.ask(.bans).compactMap { if case .ban(let row) = $0 { row } else { nil } }
-    }
-
-    private func findings(_ bench: Bench, _ text: String) throws -> [String: String] {
-        var found: [String: String] = [:]
-        for case .finding(let name, let value) in bench.ask(.why(try ip(text))) {
-            found[name] = value
-        }
-        return found
-    }
-
     @Test("a list with fewer than a tenth of its networks is refused, one with a tenth is taken")
     func shrunk() throws {
         let folder = try TemporaryFolder()
@@ -33,14 +21,14 @@ struct TellingTests {
         #expect(bench.records("REMPART_COUNT=100").count == 1)
         try write(9)
         bench.second()
-        #expect(try findings(bench, "198.18.50.9")["block list"] == url.path)
+        #expect(try bench.findings("198.18.50.9")["block list"] == url.path)
         let told = bench.records("fewer than a tenth of the 100 of before")
         #expect(told.count == 1 && told[0].contains("REMPART_FILE=\(url.path)"))
         #expect(told.first?.contains("its 100 networks of before stay") == true)
         try write(10)
         bench.second()
-        #expect(try findings(bench, "198.18.50.9")["block list"] == nil)
-        #expect(try findings(bench, "198.18.9.9")["block list"] == url.path)
+        #expect(try bench.findings("198.18.50.9")["block list"] == nil)
+        #expect(try bench.findings("198.18.9.9")["block list"] == url.path)
     }
 
     @Test("lines that are no networks are counted in the record, which is a warning then")
@@ -71,8 +59,8 @@ struct TellingTests {
         let records = bench.records("REMPART_SECONDS=")
         #expect(
             records.count == 1 && records[0].contains("banned 198.18.0.7 for 3600 s: names-swept"))
-        let row = try #require(rows(bench).first)
-        #expect(rows(bench).count == 1 && row.reason == "names-swept" && row.count == 20)
+        let row = try #require(bench.rows().first)
+        #expect(bench.rows().count == 1 && row.reason == "names-swept" && row.count == 20)
         #expect(row.evidence == "saw names-swept; also wrong-password")
         #expect(row.until == .seconds(1_003_601) && row.since == .seconds(1_000_000))
         // What weighs far more is news, by its own reason; the list keeps the first.
@@ -80,8 +68,8 @@ struct TellingTests {
         let news = bench.records("REMPART_SECONDS=")
         #expect(news.count == 1 && news[0].contains("REMPART_REASON=trap"))
         #expect(news.first?.contains("REMPART_SECONDS=86400") == true)
-        #expect(rows(bench).first?.reason == "names-swept")
-        #expect(rows(bench).first?.evidence.hasSuffix("; also trap") == true)
+        #expect(bench.rows().first?.reason == "names-swept")
+        #expect(bench.rows().first?.evidence.hasSuffix("; also trap") == true)
     }
 
     @Test("every record of bans lifted has what the catalogue says of it")
@@ -97,7 +85,7 @@ struct TellingTests {
     @Test("why says which table it has looked at, since another firewall may drop what passes here")
     func otherFirewalls() throws {
         let bench = try Bench()
-        let judged = try findings(bench, "198.18.0.7")["judged by"]
+        let judged = try bench.findings("198.18.0.7")["judged by"]
         #expect(judged?.contains("inet rempart alone") == true)
         #expect(judged?.contains("nft list ruleset") == true)
     }

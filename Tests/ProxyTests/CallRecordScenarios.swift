@@ -146,17 +146,24 @@ final class Written {
         #expect(record["REMPART_ADDRESS"] == nil)
     }
 
-    @Test("of a call that rings at two phones the end of the one that answered counts")
-    func forked() throws {
-        let edge = Edge()
-        let ended = Written(.callEnded, of: edge)
+    /// A call to an account with two phones, and the INVITE that each of them has.
+    private func forkedCall(
+        _ edge: Edge
+    ) throws -> (asterisk: Asterisk, sent: Message, phones: [Phone], invites: [Message]) {
         let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
         for (number, phone) in phones.enumerated() {
             try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
         }
         let asterisk = Asterisk(edge)
         let sent = asterisk.call("alice")
-        let invites = try phones.map { try $0.expect("INVITE") }
+        return (asterisk, sent, phones, try phones.map { try $0.expect("INVITE") })
+    }
+
+    @Test("of a call that rings at two phones the end of the one that answered counts")
+    func forked() throws {
+        let edge = Edge()
+        let ended = Written(.callEnded, of: edge)
+        let (asterisk, sent, phones, invites) = try forkedCall(edge)
         phones[0].send(response(to: invites[0], 180, tag: "p0"))
         phones[1].send(
             response(to: invites[1], 200, tag: "p1", ["Contact: <\(phones[1].contact)>"]))
@@ -177,13 +184,7 @@ final class Written {
     func forwarding(_ status: Int, _ by: String, _ given: String, _ reason: String) throws {
         let edge = Edge()
         let ended = Written(.callEnded, of: edge)
-        let phones = [7, 8].map { Phone(edge, "alice", at: "198.51.100.\($0):40000") }
-        for (number, phone) in phones.enumerated() {
-            try phone.register(contacts: ["<sip:alice@192.168.1.\(number)>"])
-        }
-        let asterisk = Asterisk(edge)
-        let sent = asterisk.call("alice")
-        let invites = try phones.map { try $0.expect("INVITE") }
+        let (asterisk, sent, phones, invites) = try forkedCall(edge)
         phones[1].send(response(to: invites[1], 180, tag: "p1"))
         let elsewhere = ["Contact: <sip:00881612345678@example.com>"]
         phones[0].send(response(to: invites[0], 302, tag: "p0", elsewhere))
