@@ -40,3 +40,12 @@ def test_a_line_in_two_segments_is_seen_and_what_comes_in_is_not() -> None:
         watch.take(Packet(outgoing, TCP, edge, phone, piece))
     watch.take(Packet(True, UDP, (edge[0], 10000), (phone[0], 20000), b"Server: x\r\n"))
     assert watch.leaks == [(phone, b"Call-ID: a@198.19.0.10")]
+
+
+def test_a_line_made_by_chance_of_a_tls_record_is_nobodys() -> None:
+    watch = LeakWatch.__new__(LeakWatch)
+    watch.begin()
+    edge, phone = ("198.18.255.1", 5061), ("198.18.1.1", 5060)
+    for piece in [b"\x16\x03\x03\x00\x7a\x02\x00\nS=\xfeEr3", b"\x00\nServer: x\r\n"]:
+        watch.take(Packet(True, TCP, edge, phone, piece))
+    assert watch.leaks == []

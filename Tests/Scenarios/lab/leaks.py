@@ -1,7 +1,10 @@
 """What must never be seen outside: addresses of the inside, and what an Asterisk is. Every packet of every scenario is looked at.
 
-Two things are excepted. Media addresses of a session description leave as Asterisk has written them, until the edge carries
-media itself. In answers the lines that repeat a request are its sender's own, whatever he has written.
+Three things are excepted:
+
+* Media addresses of a session description leave as Asterisk has written them, until the edge carries media itself.
+* In answers the lines that repeat a request are its sender's own, whatever he has written.
+* A connection's TLS records are random bytes, and some of them look like a line; what clients read from them is in `read_by_tls`.
 """
 
 import ctypes
@@ -17,6 +20,8 @@ INSIDE = [re.compile(rb"(?<![0-9.])" + re.escape(address.encode()) + rb"(?![0-9]
 PRODUCT = re.compile(rb"^(server|user-agent)\s*:|^s=(?!-$)|asterisk pbx|asterisk/?[ -]?[0-9]+\.[0-9]", re.IGNORECASE)
 MEDIA = re.compile(rb"^(c=|a=rtcp:|a=candidate:|a=remote-candidates:)")
 REPEATED = re.compile(rb"^(via|v|from|f|to|t|call-id|i|cseq)\s*:", re.IGNORECASE)
+# A record's content type and the first byte of its version (RFC 8446 section 5.1); no SIP message begins so.
+TLS_RECORD = re.compile(rb"[\x14-\x17]\x03")
 START = re.compile(rb"^(SIP/2\.0 [1-6]\d\d |[A-Z]+ \S+ SIP/2\.0$)")
 
 SO_ATTACH_FILTER = 26
@@ -34,9 +39,14 @@ class Lines:
     def __init__(self) -> None:
         self.rest = b""
         self.is_answer = False
+        self.is_sealed: bool | None = None
 
     def leaks(self, data: bytes, is_whole: bool) -> list[bytes]:
         """Those lines that tell of the inside; when there is more to come, the last one waits for its end."""
+        if self.is_sealed is None and data:
+            self.is_sealed = bool(TLS_RECORD.match(data))
+        if self.is_sealed:
+            return []
         lines = (self.rest + data).split(b"\n")
         self.rest = b"" if is_whole else lines.pop()
         return [line for line in (line.rstrip(b"\r") for line in lines) if self._tells(line)]
