@@ -6,8 +6,11 @@ export PBX ACCOUNTS OUTSIDE
 export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
+# The key that signs what `make apt-repository` makes.
+export KEY
 
 .PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer clean
+.PHONY: deb tarball apt-repository reproducible package-test
 
 build:
 	scripts/build.sh
@@ -33,5 +36,15 @@ uninstall:
 	scripts/uninstall.sh
 newcomer:
 	scripts/newcomer.sh
+deb:
+	scripts/package.sh deb
+tarball:
+	scripts/package.sh tarball
+apt-repository:
+	scripts/package.sh apt-repository
+reproducible:
+	scripts/reproducible.sh
+package-test:
+	scripts/package-test.sh
 clean:
 	rm -rf .build .build-fuzz .build-soak

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Builds the release binaries into .build/release, with the Swift library linked in.
+# Builds the release binaries into .build/release, with the Swift library linked in. The same sources give the same bytes
+# in every folder (`make reproducible`), so no path of the folder is left in them.
 #
 #   scripts/build.sh [swift build arguments]
 set -euo pipefail
@@ -10,4 +11,5 @@ if ! command -v swift >/dev/null; then
     echo "build: there is no swift on the PATH: install a Swift 6.3 toolchain from https://www.swift.org/install/linux" >&2
     exit 1
 fi
-exec swift build -c release --static-swift-stdlib "$@"
+exec swift build -c release --static-swift-stdlib \
+    -Xswiftc -file-prefix-map -Xswiftc "$PWD=." -Xcc "-ffile-prefix-map=$PWD=." "$@"

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Installs the built release: binaries, units, users, the journal's catalogue, documents, a first settings file.
+# Installs the built release: binaries, units, users, the journal's catalogue, documents, a sample of the settings.
 #
 #   DESTDIR=FOLDER scripts/install.sh      DESTDIR: for packagers; nothing outside it is touched
-#   REMPART_BIN=FOLDER                     the folder with the binaries; .build/release when left out
+#   REMPART_BIN=FOLDER                     the folder with the binaries; when left out `programs`, which a tarball
+#                                          has, or .build/release
+#   STRIP=no                               for packagers who strip the programs themselves
 #
 # Over a running edge nothing changes until everything is there: each file is laid beside its place under another
 # name, and all are renamed at the end.
@@ -11,6 +13,9 @@ cd "$(dirname "$0")/.."
 
 root="${DESTDIR:-}"
 binaries="${REMPART_BIN:-.build/release}"
+if [[ -z "${REMPART_BIN:-}" && -d programs ]]; then binaries=programs; fi
+settings=/etc/rempart/rempart.yaml
+sample=/usr/share/doc/rempart/examples/rempart.yaml
 libexec="$root/usr/libexec/rempart"
 documents="$root/usr/share/doc/rempart"
 programs=(rempart supervisor tls-terminator sip-router directory banner)
@@ -40,9 +45,9 @@ done
 
 for name in "${programs[@]}"; do
     lay 0755 "$binaries/$name" "$libexec/$name"
-    if command -v strip >/dev/null; then strip "$(beside "$libexec/$name")"; fi
+    if [[ "${STRIP:-}" != no ]] && command -v strip >/dev/null; then strip "$(beside "$libexec/$name")"; fi
 done
-if ! command -v strip >/dev/null; then
+if [[ "${STRIP:-}" != no ]] && ! command -v strip >/dev/null; then
     echo "install: there is no strip (package binutils): the programs keep their symbols and are larger"
 fi
 for unit in systemd/*.service systemd/*.socket; do
@@ -54,27 +59,31 @@ for document in README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE; do
     lay 0644 "$document" "$documents/$document"
 done
 for example in etc/asterisk/*.conf; do
-    lay 0644 "$example" "$documents/asterisk/${example##*/}"
+    lay 0644 "$example" "$documents/examples/asterisk/${example##*/}"
 done
-if [[ ! -e "$root/etc/rempart/rempart.yaml" ]]; then
-    lay 0644 etc/rempart.yaml "$root/etc/rempart/rempart.yaml"
-fi
-install -d "$root/usr/sbin"
+lay 0644 etc/rempart.yaml "$root$sample"
+install -d "$root/usr/sbin" "$root${settings%/*}"
 
 for place in "${laid[@]}"; do mv -f "$(beside "$place")" "$place"; done
 laid=()
 # All lie in one folder, since the command line and the supervisor find each other beside themselves.
 ln -sfn ../libexec/rempart/rempart "$root/usr/sbin/rempart"
-# Of versions before: the unit itself makes these folders.
-rm -f "$root/usr/lib/tmpfiles.d/rempart.conf"
+# Of versions before: the unit itself makes its folders, and the examples have one of their own.
+rm -rf "$root/usr/lib/tmpfiles.d/rempart.conf" "$documents/asterisk"
 
 if [[ -n "$root" ]]; then exit 0; fi
 # All of them: what gives the users their groups may lie in /etc/sysusers.d.
 systemd-sysusers
 journalctl --update-catalog
 if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
+absent="$(ldd "${programs[@]/#/$libexec/}" | sed -n 's/^\s*\(.*\) => not found$/\1/p' | sort -u | paste -sd ' ')"
+if [[ -n "$absent" ]]; then
+    echo "install: the programs do not start without these libraries, install them: $absent"
+fi
 if systemctl -q is-active rempart.service 2>/dev/null; then
     echo "Installed. Restart the edge now, calls outlive it: \`systemctl restart rempart\`. Until then the old one runs, and may not understand a component that it starts anew."
+elif [[ -e "$settings" ]]; then
+    echo "Installed. Next: rempart check && systemctl enable --now rempart"
 else
-    echo "Installed. Edit /etc/rempart/rempart.yaml, run \`rempart check\`, then \`systemctl enable --now rempart\`."
+    echo "Installed. Next: cp $sample $settings, edit it, then: rempart check && systemctl enable --now rempart"
 fi

@@ -18,6 +18,7 @@ fi
 rm -f "${units[@]/#/$root/usr/lib/systemd/system/}" "$root/usr/sbin/rempart" "$root/usr/lib/tmpfiles.d/rempart.conf"
 rm -f "$root/usr/lib/sysusers.d/rempart.conf" "$root/usr/lib/systemd/catalog/rempart.catalog"
 rm -rf "$root/usr/libexec/rempart" "$root/usr/share/doc/rempart"
+rmdir --ignore-fail-on-non-empty "$root/etc/rempart" 2>/dev/null || true
 if [[ -n "$root" ]]; then exit 0; fi
 
 if [[ -d /run/systemd/system ]]; then

@@ -83,6 +83,8 @@ package enum Record: String, CaseIterable, Sendable {
     case programWrote = "5b0d2c7a41f34c0e9c1e3c6f0a7d1062"
     /// The settings file has a fault.
     case settingsFault = "5b0d2c7a41f34c0e9c1e3c6f0a7d1063"
+    /// The programs on disk are not those that the daemon was started from.
+    case programsReplaced = "5b0d2c7a41f34c0e9c1e3c6f0a7d1080"
 }
 
 extension Record {
@@ -96,7 +98,7 @@ extension Record {
             []
         case .childStarted, .childEnded, .childKilled, .programWrote: [.component, .pid]
         case .reloaded, .reloadRefused, .databaseUp, .databaseDown, .certificateRefused,
-            .certificateEnds, .settingsFault:
+            .certificateEnds, .settingsFault, .programsReplaced:
             [.file]
         case .addressAbsent, .addressPresent: [.address]
         case .registered: [.account, .address, .port, .transport]

@@ -27,7 +27,7 @@ extension Record {
         case .daemonReady, .daemonStopping, .daemonFailed, .childStarted, .childEnded,
             .childKilled, .reloaded, .reloadRefused, .degraded, .databaseUp, .databaseDown,
             .certificateLoaded, .certificateRefused, .certificateEnds, .listLoaded, .commanded,
-            .addressAbsent, .addressPresent, .programWrote, .settingsFault:
+            .addressAbsent, .addressPresent, .programWrote, .settingsFault, .programsReplaced:
             .control
         }
     }

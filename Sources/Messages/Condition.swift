@@ -23,6 +23,8 @@ package struct Condition: Equatable, Sendable {
         case address = 60
         /// A component does not serve.
         case component = 70
+        /// The programs on disk are not those that run: what is started anew may not fit what runs.
+        case programs = 75
         /// The settings file was refused at the last reload: the next start would refuse it too.
         case settings = 80
         /// Something has run out: descriptors, memory, room in a table.
@@ -41,6 +43,7 @@ package struct Condition: Equatable, Sendable {
             case .certificate: "certificate"
             case .address: "address"
             case .component: "component"
+            case .programs: "programs"
             case .settings: "settings"
             case .resources: "resources"
             case .firewall: "firewall"

@@ -28,4 +28,9 @@ package struct FileStamp: Equatable, Sendable {
     package func isSameFile(_ other: FileStamp) -> Bool {
         device == other.device && inode == other.inode
     }
+
+    /// Whether nobody has written to the file or put another in its place; rights and hard links may have changed.
+    package func hasSameContent(as other: FileStamp) -> Bool {
+        isSameFile(other) && size == other.size && modified == other.modified
+    }
 }

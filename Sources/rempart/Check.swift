@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import Settings
 internal import Sys
 
@@ -19,7 +20,7 @@ struct Check: ParsableCommand {
         do throws(SystemError) {
             bytes = try readFile(settings, limit: SettingsFile.maximumLength)
         } catch {
-            throw failure(error.description)
+            throw failure(error.description + remedy(for: error))
         }
         let file = SettingsFile(bytes)
         let surroundings = file.isGood ? Surroundings().diagnostics(of: file) : []
@@ -31,5 +32,11 @@ struct Check: ParsableCommand {
             throw failure("\(settings): \(count == 1 ? "1 error" : "\(count) errors")")
         }
         print("\(settings.terminalSafe): good: \(file.summary)")
+    }
+
+    /// What to do when there are no settings yet: an installation brings none.
+    private func remedy(for error: SystemError) -> String {
+        guard error.code == ENOENT, settings == Standard.settings else { return "" }
+        return "; the service does not start without it: copy \(Standard.sample) there and edit it"
     }
 }

@@ -17,6 +17,7 @@ struct Rempart: ParsableCommand {
 /// Where things are when nothing else is said.
 enum Standard {
     static let settings = "/etc/rempart/rempart.yaml"
+    static let sample = "/usr/share/doc/rempart/examples/rempart.yaml"
     static let state = "/var/lib/rempart"
     static let runtime = "/run/rempart"
 }

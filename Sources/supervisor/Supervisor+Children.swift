@@ -87,6 +87,7 @@ extension Supervisor {
     }
 
     private func start(_ child: Child) {
+        lookAtPrograms()
         child.beginGeneration()
         do {
             let (ours, theirs) = try Socket.seqpacketPair()

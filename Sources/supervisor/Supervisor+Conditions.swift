@@ -18,6 +18,7 @@ extension Supervisor {
         for trouble in state?.troubles ?? [] {
             found.append((.supervisor, Condition(.state, trouble)))
         }
+        if let replaced = programs.condition { found.append((.supervisor, replaced)) }
         if let refusal { found.append((.supervisor, Condition(.settings, refusal))) }
         return found.sorted { $0.condition.kind.rawValue < $1.condition.kind.rawValue }
     }

@@ -58,6 +58,8 @@ final class Supervisor {
     var readyBy: Milliseconds?
     /// The addresses of the settings, once they are bound.
     var addresses: AddressWatch?
+    /// The files that the children are started from.
+    var programs: ProgramWatch
     var isStopping = false
     /// How the process ends, once it does.
     var exitCode: Int32?
@@ -73,6 +75,7 @@ final class Supervisor {
         // Connections of phones are kept here, thousands of them.
         _ = Descriptor.raiseLimit()
         spawner = try Spawner()
+        programs = ProgramWatch(spawner.folder, at: now)
         journalSocket = Self.journalConnection()
         journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)
         inherited = Notify.inheritedSockets()
@@ -123,6 +126,7 @@ final class Supervisor {
         if let next = nextStateTry { deadlines.append(next) }
         if let deadline = readyBy, !isReady { deadlines.append(deadline) }
         if let next = addresses?.next { deadlines.append(next) }
+        deadlines.append(programs.next)
         if let due = acceptance.due { deadlines.append(due) }
         // How late a turn is tells how long the machine stood still, whatever the next deadline is.
         if !children.isEmpty { deadlines.append(now + Self.tolerance) }
@@ -207,6 +211,7 @@ final class Supervisor {
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
         lookAtAddresses()
+        if programs.next <= now { lookAtPrograms() }
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }

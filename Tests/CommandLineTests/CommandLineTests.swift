@@ -112,6 +112,14 @@ private let good = """
         #expect(SettingsFile(Array(block.dropFirst("yaml\n".count).utf8)).diagnostics == [])
     }
 
+    @Test("the Debian package has the product's version")
+    func packageVersion() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let changelog = try Data(contentsOf: root.appendingPathComponent("debian/changelog"))
+        #expect(String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))
+    }
+
     @Test("check of a file that is not there names it, and exits 1")
     func checkAbsent() throws {
         let outcome = try Outcome(["check", "--settings", "/absent.yaml"])
