@@ -73,6 +73,8 @@ make_tarball() {
     done
     cp -r systemd etc README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE "$work/$name/"
     cp scripts/install.sh scripts/uninstall.sh "$work/$name/scripts/"
+    # What the licences of the parts that are linked in ask for.
+    cp debian/copyright "$work/$name/COPYRIGHT"
     chmod -R u=rwX,go=rX "$work/$name"
     cat >"$work/$name/INSTALL" <<'END'
 As root, on a Linux with systemd:

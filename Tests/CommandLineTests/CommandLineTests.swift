@@ -117,7 +117,8 @@ private let good = """
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
         let changelog = try Data(contentsOf: root.appendingPathComponent("debian/changelog"))
-        #expect(String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))
+        #expect(
+            String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))
     }
 
     @Test("check of a file that is not there names it, and exits 1")

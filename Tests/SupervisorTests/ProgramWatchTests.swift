@@ -44,7 +44,7 @@ import Testing
         #expect(try daemon.conditions().map(\.kind) == [.programs])
     }
 
-    @Test("other rights, a backup's hard links and a second look are no other program; a removed or rewritten one is")
+    @Test("other rights and hard links make no other program; a removed or rewritten file does")
     func whatCounts() throws {
         let folder = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
         #expect(unsafe mkdir(folder, 0o755) == 0)
