@@ -1,15 +1,18 @@
 #!/bin/bash
 # Installs the Debian packages that are still missing, and nothing else: quick and silent when none is.
 #
-#   scripts/install-packages.sh [build|run|test|package]      test (everything but package) when nothing is named
+#   scripts/install-packages.sh [build|run|test|package|publish|package-test]
+#
+# When nothing is named it is test, which also contains build, run and package.
 set -euo pipefail
 
 # libncurses6, libcurl4 and libxml2 are the toolchain's own needs, libstdc++-12-dev the linker's.
 build=(git make gcc pkg-config libc6-dev libstdc++-12-dev libncurses6 libcurl4 libxml2 libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
-test=(python3-pytest sip-tester libosip2-dev systemd-container debhelper dpkg-dev)
-# What makes and tests packages, and nothing else needs.
-package=(debhelper dpkg-dev binutils lintian reprepro gnupg)
+test=(python3-pytest sip-tester libosip2-dev systemd-container)
+package=(debhelper dpkg-dev)
+publish=(reprepro gnupg)
+package_test=(lintian debootstrap systemd-container)
 
 fail() {
     echo "install-packages: $*" >&2
@@ -29,9 +32,11 @@ main() {
     case "${1:-test}" in
         build) wanted=("${build[@]}") ;;
         run) wanted=("${build[@]}" "${run[@]}") ;;
-        test) wanted=("${build[@]}" "${run[@]}" "${test[@]}") ;;
+        test) wanted=("${build[@]}" "${run[@]}" "${test[@]}" "${package[@]}") ;;
         package) wanted=("${package[@]}") ;;
-        *) fail "knows build, run, test and package, not '$1'" ;;
+        publish) wanted=("${package[@]}" "${publish[@]}") ;;
+        package-test) wanted=("${package[@]}" "${publish[@]}" "${package_test[@]}") ;;
+        *) fail "knows build, run, test, package, publish and package-test, not '$1'" ;;
     esac
     command -v dpkg-query >/dev/null || fail "needs Debian 12 (dpkg is not here); install by hand: ${wanted[*]}"
     mapfile -t missing < <(missing_of "${wanted[@]}")

@@ -211,7 +211,7 @@ repository_installs() {
 main() {
     local root
     [[ $EUID -eq 0 ]] || fail "needs root (it makes roots of its own)"
-    "$here/scripts/install-packages.sh" package || exit
+    "$here/scripts/install-packages.sh" package-test || exit
     "$here/scripts/roots.sh" debian-12 debian-13 || exit
     work="$(mktemp -d "${TMPDIR:-/var/tmp}/rempart-packages.XXXXXX")"
     trap 'rm -rf --one-file-system "$work"' EXIT

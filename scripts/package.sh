@@ -107,7 +107,7 @@ key_of() {
 
 make_apt_repository() {
     local key architecture repository="$packages/apt"
-    scripts/install-packages.sh package
+    scripts/install-packages.sh publish
     key="$(key_of)"
     make_deb
     architecture="$(dpkg --print-architecture)"
