@@ -71,6 +71,8 @@ make_tarball() {
         install -m 0755 "$REMPART_BIN/$program" "$work/$name/programs/"
         strip "$work/$name/programs/$program"
     done
+    # What scripts/install.sh lays; not every version has a folder of further documents.
+    if [[ -d docs ]]; then cp -r docs "$work/$name/"; fi
     cp -r systemd etc README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE "$work/$name/"
     cp scripts/install.sh scripts/uninstall.sh "$work/$name/scripts/"
     # What the licences of the parts that are linked in ask for.
