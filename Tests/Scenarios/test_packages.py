@@ -179,7 +179,9 @@ def test_an_edge_that_its_new_version_cannot_start_is_told(edge: Packaged) -> No
 
 
 def test_the_package_takes_over_from_make_install(bare: Packaged) -> None:
-    Installed.install(bare)
+    said = Installed.install(bare).splitlines()[-1]
+    assert f"Next: cp /usr/share/doc/rempart/examples/rempart.yaml {SETTINGS}" in said, "both ways say the same"
+    assert bare.machine.do("ls", "/etc/rempart") == ""
     bare.restore()
     assert bare.register() == 200
     bare.wait_kept("1001")
