@@ -195,6 +195,7 @@ make_repository() {
 
 repository_installs() {
     local root="$1"
+    [[ -d "$made/apt" ]] || make_repository
     fresh "$root" "$root-repository"
     in_root "$root-repository" '
         mkdir -p /etc/apt/keyrings
