@@ -7,7 +7,7 @@ export SECONDS_EACH
 # Where `make install` puts everything, for packagers.
 export DESTDIR
 
-.PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer clean
+.PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer image image-test clean
 
 build:
 	scripts/build.sh
@@ -33,5 +33,9 @@ uninstall:
 	scripts/uninstall.sh
 newcomer:
 	scripts/newcomer.sh
+image: build
+	scripts/image.sh
+image-test: build
+	scripts/image-test.sh
 clean:
 	rm -rf .build .build-fuzz .build-soak

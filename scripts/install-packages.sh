@@ -1,13 +1,15 @@
 #!/bin/bash
 # Installs the Debian packages that are still missing, and nothing else: quick and silent when none is.
 #
-#   scripts/install-packages.sh [build|run|test]      test (everything) when nothing is named
+#   scripts/install-packages.sh [build|run|test|image]      test (all but image) when nothing is named
 set -euo pipefail
 
 # libncurses6, libcurl4 and libxml2 are the toolchain's own needs, libstdc++-12-dev the linker's.
 build=(git make gcc pkg-config libc6-dev libstdc++-12-dev libncurses6 libcurl4 libxml2 libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
 test=(python3-pytest sip-tester libosip2-dev systemd-container)
+# What makes and runs the container image.
+image=(debootstrap buildah podman crun)
 
 fail() {
     echo "install-packages: $*" >&2
@@ -28,7 +30,8 @@ main() {
         build) wanted=("${build[@]}") ;;
         run) wanted=("${build[@]}" "${run[@]}") ;;
         test) wanted=("${build[@]}" "${run[@]}" "${test[@]}") ;;
-        *) fail "knows build, run and test, not '$1'" ;;
+        image) wanted=("${image[@]}") ;;
+        *) fail "knows build, run, test and image, not '$1'" ;;
     esac
     command -v dpkg-query >/dev/null || fail "needs Debian 12 (dpkg is not here); install by hand: ${wanted[*]}"
     mapfile -t missing < <(missing_of "${wanted[@]}")

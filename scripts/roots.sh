@@ -1,8 +1,9 @@
 #!/bin/bash
 # Makes the private roots that the scenarios and the demonstration stand on, once, in a cache outside the repository:
-# Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), and a bare one (newcomer).
+# Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), a bare one (newcomer),
+# and the one that the container image is made of (image).
 #
-#   scripts/roots.sh [16] [22] [systemd] [newcomer]      16, 22 and systemd when none is named
+#   scripts/roots.sh [16] [22] [systemd] [newcomer] [image]      16, 22 and systemd when none is named
 #
 # A root is built under a temporary name and renamed when whole, so that an interrupted run is simply run again.
 # Packages fetched so far are kept, so that the next run goes on where the last one stopped.
@@ -12,8 +13,8 @@ cache="${REMPART_CACHE:-$HOME/.cache/rempart}"
 attempts=3
 
 # The table: each root's folder, Debian suite, packages beside the smallest Debian, and the program that is there at the end.
-declare -A folder=([16]=asterisk-16 [22]=asterisk-22 [systemd]=debian-12-systemd [newcomer]=debian-12-newcomer)
-declare -A suite=([16]=bullseye [22]=sid [systemd]=bookworm [newcomer]=bookworm)
+declare -A folder=([16]=asterisk-16 [22]=asterisk-22 [systemd]=debian-12-systemd [newcomer]=debian-12-newcomer [image]=debian-12-image)
+declare -A suite=([16]=bullseye [22]=sid [systemd]=bookworm [newcomer]=bookworm [image]=bookworm)
 declare -A packages=(
     [16]=asterisk,sqlite3
     [22]=asterisk,sqlite3
@@ -21,9 +22,11 @@ declare -A packages=(
     [systemd]=systemd,systemd-sysv,dbus,iproute2,nftables,make,libsqlite3-0,libnftables1,libmaxminddb0,libseccomp2
     # What somebody has who has cloned the repository.
     [newcomer]=git,make,ca-certificates
+    # The libraries that the programs need.
+    [image]=libsqlite3-0,libnftables1,libmaxminddb0,libseccomp2,libssl3,libsystemd0,libstdc++6
 )
 declare -A program=(
-    [16]=usr/sbin/asterisk [22]=usr/sbin/asterisk [systemd]=lib/systemd/systemd [newcomer]=usr/bin/make
+    [16]=usr/sbin/asterisk [22]=usr/sbin/asterisk [systemd]=lib/systemd/systemd [newcomer]=usr/bin/make [image]=usr/sbin/useradd
 )
 
 fail() {
