@@ -30,7 +30,7 @@ make_users() {
         [[ -n "${number[$user]:-}" ]] || fail "the user $user has no number in this script: give it one"
         chroot "$tree" groupadd --gid "${number[$user]}" "$user"
         chroot "$tree" useradd --uid "${number[$user]}" --gid "$user" --no-create-home --home-dir / --no-log-init \
-            --shell /usr/sbin/nologin "$user"
+            --key UID_MAX=61183 --shell /usr/sbin/nologin "$user"
     done <systemd/sysusers.d/rempart.conf
     rm -f "$tree"/etc/{passwd,group,shadow,gshadow}-
 }
@@ -111,7 +111,7 @@ main() {
     # Of Docker's form, since OCI's has no health check.
     buildah bud --isolation=chroot --format=docker --squash --timestamp "$SOURCE_DATE_EPOCH" --quiet "${labels[@]}" \
         --file "$work/Containerfile" --tag "localhost/rempart:$version" --tag localhost/rempart:latest "$work" >"$work/id"
-    echo "image: localhost/rempart:$version is $(cut -c1-19 "$work/id")"
+    echo "image: localhost/rempart:$version is $(cut -c1-12 "$work/id")"
 }
 
 main "$@"

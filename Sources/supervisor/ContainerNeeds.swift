@@ -14,38 +14,42 @@ enum ContainerNeeds {
         (8, "SETPCAP"), (12, "NET_ADMIN"),
     ]
 
-    /// Why the edge does not start in this container; nil when it does.
-    static func failure(_ listeners: [Listener], isRoot: Bool) -> StartFailure? {
+    /// Why the edge does not start in this container, whatever its settings are; nil when it does.
+    static func failure(isRoot: Bool) -> StartFailure? {
         refusal(
             isRoot: isRoot, permitted: clinux_permitted_capabilities(),
-            commandsNetwork: clinux_commands_network() != 0,
-            absent: absentOutside(listeners) { Socket.isLocal($0) }
-        ).map { StartFailure("\($0); docs/container.md has the whole command", lasts: true) }
+            commandsNetwork: clinux_commands_network() != 0
+        ).map(failure)
     }
 
-    /// What is lacking, of what was found; `absent` are the outside addresses when none of them is there.
-    static func refusal(
-        isRoot: Bool, permitted: UInt64, commandsNetwork: Bool, absent: [IPAddress]
-    ) -> String? {
+    /// Why it does not start with these listeners; nil when it does.
+    static func failure(of listeners: [Listener]) -> StartFailure? {
+        let absent = absentOutside(listeners) { Socket.isLocal($0) }
+        guard !absent.isEmpty else { return nil }
+        return failure(
+            "no address of outside (\(absent.map(\.description).joined(separator: ", "))) is on an"
+                + " interface of this container: start it with --network host, or correct outside")
+    }
+
+    private static func failure(_ why: String) -> StartFailure {
+        StartFailure("\(why); docs/container.md has the whole command", lasts: true)
+    }
+
+    /// What is lacking, of what was found; nil when nothing is.
+    static func refusal(isRoot: Bool, permitted: UInt64, commandsNetwork: Bool) -> String? {
         guard isRoot else {
-            return
-                "this container runs as another user than root: leave --user out, each component gets a user of its own"
+            return "this container runs as another user than root: leave --user out, each component"
+                + " gets a user of its own"
         }
         let lacking = capabilities.filter { permitted >> UInt64($0.number) & 1 == 0 }.map(\.name)
         guard lacking.isEmpty else {
-            return
-                "this container lacks \(lacking.map { "CAP_" + $0 }.joined(separator: ", ")): start it with"
-                + " --cap-add \(lacking.joined(separator: ","))"
+            return "this container lacks \(lacking.map { "CAP_" + $0 }.joined(separator: ", ")):"
+                + " start it with --cap-add \(lacking.joined(separator: ","))"
         }
         guard commandsNetwork else {
             return
-                "CAP_NET_ADMIN does not hold for this network, which is not the container's user's: run the container"
-                + " as root of the machine, not rootless"
-        }
-        guard absent.isEmpty else {
-            return
-                "no address of outside (\(absent.map(\.description).joined(separator: ", "))) is on an interface"
-                + " of this container: start it with --network host, or correct outside"
+                "CAP_NET_ADMIN does not hold for this network, which is not that of the container's"
+                + " user: run the container as root of the machine, not rootless"
         }
         return nil
     }

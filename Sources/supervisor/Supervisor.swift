@@ -73,6 +73,10 @@ final class Supervisor {
         // Connections of phones are kept here, thousands of them.
         _ = Descriptor.raiseLimit()
         spawner = try Spawner()
+        // Before the settings are read, which takes another user already.
+        if options.isContainer, let failure = ContainerNeeds.failure(isRoot: spawner.isRoot) {
+            throw failure
+        }
         journalSocket = options.log == .json ? nil : Self.journalConnection()
         journal = Journal(options.log, socket: journalSocket?.raw)
         inherited = Notify.inheritedSockets()

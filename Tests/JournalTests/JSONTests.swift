@@ -4,11 +4,11 @@ import Sys
 import Testing
 
 @Suite struct JSONTests {
-    /// 2026-11-28T22:44:00.123Z
+    // 2026-11-28T22:44:00.123Z
     private static let moment = Milliseconds(1_795_905_840_123)
 
     private func line(_ message: String, _ fields: [(Field, String)] = []) -> [UInt8] {
-        var batch = RecordBatch(capacity: 65_536, records: 4)
+        var batch = RecordBatch(capacity: 131_072, records: 1)
         batch.add(.degraded, .notice, message, fields)
         return line(batch)
     }

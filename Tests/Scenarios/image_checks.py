@@ -1,6 +1,8 @@
 """The container image: what its page promises, before a phone. scripts/image-test.sh runs it, where podman works."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -26,9 +28,9 @@ def unstarted(lab: Lab) -> Iterator[Container]:
     container.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def shared(lab: Lab) -> Iterator[Container]:
-    """One for the tests that leave it as it was."""
+    """One for the tests of a class, which leave it as it was."""
     container = make(lab).start()
     yield container
     container.clear()
@@ -39,79 +41,85 @@ def registers(lab: Lab, transport: str = "udp") -> bool:
         return phone.register(lab.accounts["1001"]) == 200
 
 
-def test_a_phone_registers_and_the_health_check_is_content(lab: Lab, shared: Container) -> None:
-    assert registers(lab) and registers(lab, "tcp")
-    # No Asterisk is there: degraded, and yet healthy.
-    assert shared.ask("status", "--check").returncode == 1
-    assert shared.health() == 0
+class TestRunning:
+    """What one container does that goes on running."""
+
+    def test_a_phone_registers_by_each_transport(self, lab: Lab, shared: Container) -> None:
+        assert registers(lab) and registers(lab, "tcp") and registers(lab, "tls")
+
+    def test_the_root_is_read_only(self, shared: Container) -> None:
+        for place in ("/", "/usr", "/etc/rempart", "/var/lib"):
+            assert "Read-only file system" in shared.shell(f"touch {place}/x").stderr
+
+    def test_each_component_has_a_user_of_its_own_and_is_confined(self, shared: Container) -> None:
+        pids = {one["name"]: one["pid"] for one in json.loads(shared.ask("status", "--json").stdout)["components"]}
+        users = set()
+        for name in ("tls-terminator", "sip-router", "directory", "banner"):
+            lines = shared.shell(f"cat /proc/{pids[name]}/status").stdout.splitlines()
+            status = {line.split(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+            users.add(status["Uid"])
+            wanted = f"{1 << 12 if name == 'banner' else 0:016x}"
+            assert (status["CapEff"], status["CapBnd"]) == (wanted, wanted)
+            assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
+        assert pids["supervisor"] == 1 and users == {"60901", "60902", "60903", "60905"}
+        # Landlock, or anything else that is missing, would be told; the limit of open files is this machine's.
+        weak = [record["message"] for record in shared.records() if record["message_id"].endswith("1009")]
+        told = [message for message in weak if "limit of open files" not in message]
+        assert told == [], "nothing is weaker than it should be"
+
+    def test_bans_are_of_the_kernel_outside(self, lab: Lab, shared: Container) -> None:
+        assert shared.ask("ban", "198.18.1.9").returncode == 0
+        assert "198.18.1.9" in shared.nft("list", "table", "inet", "rempart")
+        assert shared.ask("unban", "198.18.1.9").returncode == 0
+
+    def test_every_line_of_the_log_is_json(self, lab: Lab, shared: Container) -> None:
+        hostile = 'x"},\\ {"priority":0} \x1b[2J \x7f é'
+        with lab.client("198.18.1.12") as stranger:
+            stranger.send(stranger.request("REGISTER", "somebody", extra=[f"User-Agent: {hostile}", "Expires: 1", "Expires: 2"]).encoded())
+        assert registers(lab)
+        eventually(lambda: any("somebody" in str(one) for one in shared.records()), lambda: f"the refusal is told:\n{shared.log()}")
+        for record in shared.records():
+            assert list(record)[:5] == ["time", "priority", "message_id", "process", "message"]
+            assert 2 <= record["priority"] <= 6 and len(record["message_id"]) == 32
+            assert time.strptime(record["time"][:19], "%Y-%m-%dT%H:%M:%S") and record["time"].endswith("Z")
+        assert any(record.get("account") == "1001" and record["process"] == "sip-router" for record in shared.records())
+
+    def test_process_1_reaps_what_others_leave(self, shared: Container) -> None:
+        # Its parent ends first, so that it becomes a child of process 1.
+        orphan = shared.shell("sleep 0.2 >/dev/null 2>&1 & echo $!").stdout.strip()
+        eventually(
+            lambda: shared.shell(f"test -e /proc/{orphan}").returncode != 0,
+            lambda: shared.shell(f"cat /proc/{orphan}/status").stdout,
+        )
+        assert shared.shell("grep -l '^State:.Z' /proc/[0-9]*/status").stdout == ""
+
+    def test_signals_reach_process_1_and_those_that_mean_nothing_do_nothing(self, lab: Lab, shared: Container) -> None:
+        for name in ("QUIT", "USR1", "USR2", "ALRM", "PIPE", "WINCH", "TTIN", "TTOU", "TSTP", "CONT", "CHLD", "ABRT"):
+            assert shared.podman("kill", "--signal", name, shared.name).returncode == 0
+        assert registers(lab)
+        before = len(shared.records())
+        assert shared.podman("kill", "--signal", "HUP", shared.name).returncode == 0
+        eventually(
+            lambda: any(one["message_id"].endswith("1007") for one in shared.records()[before:]),
+            lambda: f"the settings are read again:\n{shared.log()}",
+        )
+
+    def test_a_component_that_dies_comes_back(self, lab: Lab, shared: Container) -> None:
+        assert shared.ask("restart", "sip-router").returncode == 0
+        assert shared.shell("kill -9 $(cat /proc/1/task/1/children | cut -d' ' -f1)").returncode == 0
+        eventually(lambda: registers(lab), "phones are served again")
 
 
-def test_the_root_is_read_only(shared: Container) -> None:
-    for place in ("/", "/usr", "/etc/rempart", "/var/lib"):
-        assert "Read-only file system" in shared.shell(f"touch {place}/x").stderr
-
-
-def test_each_component_has_a_user_of_its_own_and_is_confined(shared: Container) -> None:
-    pids = {one["name"]: one["pid"] for one in json.loads(shared.ask("status", "--json").stdout)["components"]}
-    users = set()
-    for name in ("tls-terminator", "sip-router", "directory", "banner"):
-        lines = shared.shell(f"cat /proc/{pids[name]}/status").stdout.splitlines()
-        status = {line.split(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
-        users.add(status["Uid"])
-        wanted = f"{1 << 12 if name == 'banner' else 0:016x}"
-        assert (status["CapEff"], status["CapBnd"]) == (wanted, wanted)
-        assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
-    assert pids["supervisor"] == 1 and users == {"60901", "60902", "60903", "60905"}
-    # Landlock, or anything else that is missing, would be told.
-    told = [record["message"] for record in shared.records() if record["message_id"].endswith("1009")]
-    assert told == [], "nothing is weaker than it should be"
-
-
-def test_bans_are_of_the_kernel_outside(lab: Lab, shared: Container) -> None:
-    assert shared.ask("ban", "198.18.1.9").returncode == 0
-    assert "198.18.1.9" in shared.nft("list", "table", "inet", "rempart")
-    assert shared.ask("unban", "198.18.1.9").returncode == 0
-
-
-def test_every_line_of_the_log_is_json(lab: Lab, shared: Container) -> None:
-    hostile = 'x"},\\ {"priority":0} \x1b[2J \x7f é'
-    with lab.client("198.18.1.12") as stranger:
-        stranger.send(stranger.request("REGISTER", "somebody", extra=[f"User-Agent: {hostile}", "Expires: 1", "Expires: 2"]).encoded())
-    assert registers(lab)
-    eventually(lambda: any("somebody" in str(one) for one in shared.records()), lambda: f"the refusal is told:\n{shared.log()}")
-    for record in shared.records():
-        assert list(record)[:5] == ["time", "priority", "message_id", "process", "message"]
-        assert 2 <= record["priority"] <= 6 and len(record["message_id"]) == 32
-        assert time.strptime(record["time"][:19], "%Y-%m-%dT%H:%M:%S") and record["time"].endswith("Z")
-    assert any(record.get("account") == "1001" and record["process"] == "sip-router" for record in shared.records())
-
-
-def test_process_1_reaps_what_others_leave(shared: Container) -> None:
-    # Its parent ends first, so that it becomes a child of process 1.
-    orphan = shared.shell("sleep 0.2 >/dev/null 2>&1 & echo $!").stdout.strip()
-    eventually(
-        lambda: shared.shell(f"test -e /proc/{orphan}").returncode != 0,
-        lambda: shared.shell(f"cat /proc/{orphan}/status").stdout,
-    )
-    assert shared.shell("grep -l '^State:.Z' /proc/[0-9]*/status").stdout == ""
-
-
-def test_signals_reach_process_1_and_those_that_mean_nothing_do_nothing(lab: Lab, shared: Container) -> None:
-    for name in ("QUIT", "USR1", "USR2", "ALRM", "PIPE", "WINCH", "TTIN", "TTOU", "TSTP", "CONT", "CHLD", "ABRT"):
-        assert shared.podman("kill", "--signal", name, shared.name).returncode == 0
-    assert registers(lab)
-    before = len(shared.records())
-    assert shared.podman("kill", "--signal", "HUP", shared.name).returncode == 0
-    eventually(
-        lambda: any(one["message_id"].endswith("1007") for one in shared.records()[before:]),
-        lambda: f"the settings are read again:\n{shared.log()}",
-    )
-
-
-def test_a_component_that_dies_comes_back(lab: Lab, shared: Container) -> None:
-    assert shared.ask("restart", "sip-router").returncode == 0
-    assert shared.shell("kill -9 $(cat /proc/1/task/1/children | cut -d' ' -f1)").returncode == 0
-    eventually(lambda: registers(lab), "phones are served again")
+def test_a_degraded_edge_is_healthy_and_one_that_does_not_answer_is_not(unstarted: Container) -> None:
+    text = (unstarted.settings_folder / "rempart.yaml").read_text()
+    unstarted.write_settings(text.replace("inside:", "  - udp://198.18.255.77:5060\ninside:"))
+    unstarted.start()
+    eventually(lambda: unstarted.ask("status", "--check").returncode == 1, "an absent address is told")
+    assert unstarted.health() == 0
+    os.kill(unstarted.pid(), signal.SIGSTOP)
+    assert unstarted.health() == 1
+    os.kill(unstarted.pid(), signal.SIGCONT)
+    eventually(lambda: unstarted.health() == 0, "it is healthy again")
 
 
 @pytest.mark.parametrize("sign", ["TERM", "INT"])

@@ -18,7 +18,7 @@ def documented() -> list[str]:
     """The words of the page's `podman run`."""
     block = re.search(r"```\n(podman run --detach .*?)```", PAGE.read_text(), re.DOTALL)
     assert block, f"{PAGE} has no command"
-    return shlex.split(block[1])
+    return shlex.split(block[1].replace("\\\n", " "))
 
 
 class Container:
@@ -99,6 +99,10 @@ class Container:
 
     def _state(self, name: str) -> str:
         return self.podman("inspect", "--format", "{{.State." + name + "}}", self.name).stdout.strip()
+
+    def pid(self) -> int:
+        """Its process 1, as the host numbers it."""
+        return int(self._state("Pid"))
 
     def stop(self) -> int:
         """`podman stop`; the container's exit code."""
