@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -157,6 +158,22 @@ def test_without_a_capability_it_says_which(unstarted: Container, name: str) -> 
 def test_on_another_network_than_the_hosts_it_is_refused(lab: Lab, unstarted: Container) -> None:
     # A namespace with an address of its own behind a bridge, as a container's network is.
     refused(unstarted.launch(namespace=lab.network.provider), "--network host")
+
+
+def test_rootless_is_refused(lab: Lab) -> None:
+    # All capabilities, but of a user namespace that the network does not belong to.
+    words = ["unshare", "--user", "--map-root-user", str(lab.binaries / "supervisor"), "--log", "json", "--container"]
+    done = subprocess.run(words, text=True, capture_output=True, check=False, timeout=20)
+    assert done.returncode == 78
+    assert "rootless" in json.loads(done.stderr)["message"]
+
+
+def test_the_settings_are_looked_at_before_the_first_start(unstarted: Container) -> None:
+    done = unstarted.check()
+    assert done.returncode == 0 and "warning:" not in done.stderr, done.stderr
+    unstarted.write_settings("domains: [example.test]\nouside: [udp://198.18.255.1:5060]\n")
+    done = unstarted.check()
+    assert done.returncode == 1 and "did you mean `outside`?" in done.stderr
 
 
 def test_without_settings_it_says_so(unstarted: Container) -> None:

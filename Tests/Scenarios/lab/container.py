@@ -14,9 +14,9 @@ DATABASE = "/var/lib/asterisk/realtime.sqlite3"
 PAGE = CHECKOUT / "docs/container.md"
 
 
-def documented() -> list[str]:
-    """The words of the page's `podman run`."""
-    block = re.search(r"```\n(podman run --detach .*?)```", PAGE.read_text(), re.DOTALL)
+def documented(option: str) -> list[str]:
+    """The words of the page's `podman run` with this option first."""
+    block = re.search(rf"```\n(podman run {option} .*?)```", PAGE.read_text(), re.DOTALL)
     assert block, f"{PAGE} has no command"
     return shlex.split(block[1].replace("\\\n", " "))
 
@@ -41,21 +41,28 @@ class Container:
     def write_settings(self, text: str) -> None:
         (self.settings_folder / "rempart.yaml").write_text(text)
 
-    def command(self, without: str = "", image_arguments: tuple[str, ...] = ()) -> list[str]:
+    def command(self, without: str = "") -> list[str]:
         """The documented command on the lab's volumes, without a capability if one is named."""
-        places = {"/etc/rempart:": f"{self.settings_folder}:", "rempart-state:": f"{self.state}:"}
-        places["/var/lib/asterisk:"] = f"{self.database_folder}:"
-        words = documented()
-        for index, word in enumerate(words):
-            for there, here in places.items():
-                if word.startswith(there):
-                    words[index] = here + word.removeprefix(there)
-            if words[index - 1] == "--cap-add":
-                words[index] = ",".join(name for name in word.split(",") if name != without)
+        words = self._on_volumes(documented("--detach"))
+        place = words.index("--cap-add") + 1
+        words[place] = ",".join(name for name in words[place].split(",") if name != without)
         words[words.index("--name") + 1] = self.name
         # A test looks at the first end.
         words[words.index("--restart") + 1] = "no"
-        return words + list(image_arguments)
+        return words
+
+    def _on_volumes(self, words: list[str]) -> list[str]:
+        """The words of a command, with the lab's folders in place of the machine's."""
+        places = {"/etc/rempart:": self.settings_folder, "rempart-state:": self.state, "/var/lib/asterisk:": self.database_folder}
+        for index, word in enumerate(words):
+            for there, here in places.items():
+                if word.startswith(there):
+                    words[index] = f"{here}:{word.removeprefix(there)}"
+        return words
+
+    def check(self) -> subprocess.CompletedProcess:
+        """The documented look at the settings, in a container of its own."""
+        return self.podman(*self._on_volumes(documented("--rm"))[1:])
 
     def podman(self, *words: str, namespace: str = "") -> subprocess.CompletedProcess:
         """Runs podman where the container's network is to be the host's."""
