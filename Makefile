@@ -10,7 +10,7 @@ export DESTDIR
 export KEY
 
 .PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer clean
-.PHONY: deb tarball apt-repository reproducible package-test
+.PHONY: deb tarball apt-repository reproducible package-test image image-test
 
 build:
 	scripts/build.sh
@@ -46,5 +46,9 @@ reproducible:
 	scripts/reproducible.sh
 package-test:
 	scripts/package-test.sh
+image: build
+	scripts/image.sh
+image-test: build
+	scripts/image-test.sh
 clean:
 	rm -rf .build .build-fuzz .build-soak

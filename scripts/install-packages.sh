@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that are still missing, and nothing else: quick and silent when none is.
 #
-#   scripts/install-packages.sh [build|run|test|package|publish|package-test]
+#   scripts/install-packages.sh [build|run|test|package|publish|image|package-test]
 #
 # When nothing is named it is test, which also contains build, run and package.
 set -euo pipefail
@@ -13,6 +13,8 @@ test=(python3-pytest sip-tester libosip2-dev systemd-container)
 package=(debhelper dpkg-dev)
 publish=(reprepro gnupg)
 package_test=(lintian debootstrap systemd-container)
+# What makes and runs the container image.
+image=(debootstrap buildah podman crun)
 
 fail() {
     echo "install-packages: $*" >&2
@@ -35,8 +37,9 @@ main() {
         test) wanted=("${build[@]}" "${run[@]}" "${test[@]}" "${package[@]}") ;;
         package) wanted=("${package[@]}") ;;
         publish) wanted=("${package[@]}" "${publish[@]}") ;;
+        image) wanted=("${image[@]}") ;;
         package-test) wanted=("${package[@]}" "${publish[@]}" "${package_test[@]}") ;;
-        *) fail "knows build, run, test, package, publish and package-test, not '$1'" ;;
+        *) fail "knows build, run, test, package, publish, image and package-test, not '$1'" ;;
     esac
     command -v dpkg-query >/dev/null || fail "needs Debian 12 (dpkg is not here); install by hand: ${wanted[*]}"
     mapfile -t missing < <(missing_of "${wanted[@]}")

@@ -1,9 +1,11 @@
 #!/bin/bash
 # Makes the private roots that the scenarios and the demonstration stand on, once, in a cache outside the repository:
-# Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), a bare one (newcomer), and the
-# smallest Debian 12 and 13 that apt can install a package on.
+# Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), a bare one (newcomer), the
+# smallest Debian 12 and 13 that apt can install a package on, and the one that the container image is made of (image).
 #
-#   scripts/roots.sh [16] [22] [systemd] [newcomer] [debian-12] [debian-13]      16, 22 and systemd when none is named
+#   scripts/roots.sh [16] [22] [systemd] [newcomer] [debian-12] [debian-13] [image]
+#
+# When none is named it makes 16, 22 and systemd.
 #
 # A root is built under a temporary name and renamed when whole, so that an interrupted run is simply run again.
 # Packages fetched so far are kept, so that the next run goes on where the last one stopped.
@@ -15,9 +17,12 @@ attempts=3
 # The table: each root's folder, Debian suite, packages beside the smallest Debian, and the program that is there at the end.
 declare -A folder=(
     [16]=asterisk-16 [22]=asterisk-22 [systemd]=debian-12-systemd [newcomer]=debian-12-newcomer
-    [debian-12]=debian-12 [debian-13]=debian-13
+    [debian-12]=debian-12 [debian-13]=debian-13 [image]=debian-12-image
 )
-declare -A suite=([16]=bullseye [22]=sid [systemd]=bookworm [newcomer]=bookworm [debian-12]=bookworm [debian-13]=trixie)
+declare -A suite=(
+    [16]=bullseye [22]=sid [systemd]=bookworm [newcomer]=bookworm
+    [debian-12]=bookworm [debian-13]=trixie [image]=bookworm
+)
 declare -A packages=(
     [16]=asterisk,sqlite3
     [22]=asterisk,sqlite3
@@ -27,10 +32,12 @@ declare -A packages=(
     [newcomer]=git,make,ca-certificates
     # Nothing: what the package needs, apt has to bring.
     [debian-12]=apt [debian-13]=apt
+    # The libraries that the programs need.
+    [image]=libsqlite3-0,libnftables1,libmaxminddb0,libseccomp2,libssl3,libsystemd0,libstdc++6
 )
 declare -A program=(
     [16]=usr/sbin/asterisk [22]=usr/sbin/asterisk [systemd]=lib/systemd/systemd [newcomer]=usr/bin/make
-    [debian-12]=usr/bin/apt-get [debian-13]=usr/bin/apt-get
+    [debian-12]=usr/bin/apt-get [debian-13]=usr/bin/apt-get [image]=usr/sbin/useradd
 )
 
 fail() {

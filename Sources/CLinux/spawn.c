@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -210,10 +211,25 @@ pid_t clinux_reap(int *code, int *signal) {
     return pid;
 }
 
-int clinux_has_net_admin(void) {
+uint64_t clinux_permitted_capabilities(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {{0}};
     if (syscall(SYS_capget, &header, data) < 0) return 0;
+    return (uint64_t)data[1].permitted << 32 | data[0].permitted;
+}
+
+int clinux_has_net_admin(void) {
     return prctl(PR_CAPBSET_READ, CAP_NET_ADMIN, 0, 0, 0) == 1
-        && (data[0].permitted >> CAP_NET_ADMIN & 1) != 0;
+        && (clinux_permitted_capabilities() >> CAP_NET_ADMIN & 1) != 0;
+}
+
+int clinux_commands_network(void) {
+    int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) return 0;
+    // The kernel permits a mark to CAP_NET_ADMIN or CAP_NET_RAW over the socket's network (socket(7)); a process that
+    // has the former has it there in just the same case.
+    int mark = 0;
+    int marked = setsockopt(probe, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+    close(probe);
+    return marked == 0;
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 package import Sys
 
-/// Writes records to journald by its native protocol, or as readable lines to standard error; it never waits.
+/// Writes records to journald by its native protocol, or as lines, readable or of JSON; it never waits.
 ///
 /// DIAGNOSTICS: a record that journald does not take because its socket is gone goes to standard error. What
 /// there is no room for waits, in at most 64 KiB, and goes out with the next record or at the next `flush`,
@@ -10,12 +10,19 @@ package import Sys
 package final class Journal {
     private let process: String
     private var socket: Int32?
+    /// Where JSON lines go; nil: lines are readable and go to standard error.
+    private var json: Int32?
     private var waiting = WaitingRecords()
 
     /// The path of journald's socket.
     package static let path = "/run/systemd/journal/socket"
     /// The longest text of a record, in bytes.
     package static let longestText = 1024
+    /// The longest value of a field in a line of JSON, in bytes.
+    static let longestValue = 256
+    /// The longest line of JSON: what pipe(7) writes whole or not at all (PIPE_BUF), so that the lines of several
+    /// processes never mix.
+    static let longestLine = 4096
     /// The longest record: a sentence and a dozen fields.
     private static let longestRecord = 16_384
 
@@ -29,6 +36,10 @@ package final class Journal {
 
     /// Writes to journald's socket from now on; it must stay open as long as the journal is used.
     package func use(_ socket: Int32) { self.socket = socket }
+
+    /// Writes JSON, one object a line, to a descriptor of the kind of `StandardError.copy` from now on; it must stay
+    /// open as long as the journal is used.
+    package func use(json descriptor: Int32) { json = descriptor }
 
     /// Whether records wait for room.
     package var isWaiting: Bool { !waiting.isEmpty }
@@ -64,8 +75,13 @@ package final class Journal {
                 if writeNative(buffer.span, weight, on: socket) { continue }
             }
             buffer.removeAll()
-            batch.writeReadable(index, process: process, into: &buffer)
-            writeLine(buffer.span, weight)
+            if let json {
+                batch.writeJSON(index, process: process, at: Clock.sinceEpoch, into: &buffer)
+                writeLine(buffer.span, weight, on: json)
+            } else {
+                batch.writeReadable(index, process: process, into: &buffer)
+                writeLine(buffer.span, weight, on: StandardError.descriptor)
+            }
         }
     }
 
@@ -78,15 +94,15 @@ package final class Journal {
             case .ended, .failed: return false
             }
         }
-        waiting.append(.init(weight: weight, isNative: true, bytes: [UInt8](copying: record)))
+        waiting.append(.init(weight: weight, stream: nil, bytes: [UInt8](copying: record)))
         return true
     }
 
     /// Writes a line in one piece, so that lines of several processes stay whole, or lets it wait.
-    private func writeLine(_ line: Span<UInt8>, _ weight: Weight) {
+    private func writeLine(_ line: Span<UInt8>, _ weight: Weight, on stream: Int32) {
         var written = 0
         if waiting.isEmpty {
-            switch StandardError.write(line) {
+            switch StandardError.write(line, on: stream) {
             case .moved(line.count): return
             case .moved(let count): written = count
             case .wouldBlock: break
@@ -95,7 +111,7 @@ package final class Journal {
             }
         }
         waiting.append(
-            .init(weight: weight, isNative: false, bytes: [UInt8](copying: line), written: written))
+            .init(weight: weight, stream: stream, bytes: [UInt8](copying: line), written: written))
     }
 
     /// Writes what waits, as far as there is room now; tells of what was lost once all of it is out.
@@ -127,7 +143,7 @@ package final class Journal {
             if isWaiting { _ = usleep(10_000) }
         }
         while let record = waiting.first {
-            _ = StandardError.write(record.rest)
+            _ = StandardError.write(record.rest, on: record.stream ?? StandardError.descriptor)
             waiting.removeFirst()
         }
     }
@@ -135,7 +151,7 @@ package final class Journal {
     private static func attempt(
         _ record: WaitingRecords.Waiting, _ socket: Int32?
     ) -> Stream.Outcome {
-        guard record.isNative else { return StandardError.write(record.rest) }
+        if let stream = record.stream { return StandardError.write(record.rest, on: stream) }
         guard let socket else { return .ended }
         return send(record.bytes.span, on: socket)
     }
@@ -153,8 +169,13 @@ package final class Journal {
 
     /// Writes a text with what a terminal would act on, and bytes that are no UTF-8, made visible, of at most
     /// 1,024 bytes: nothing that came from the network moves a cursor, begins a new line or turns text round.
-    package static func clean(_ text: Span<UInt8>, into output: inout ByteBuffer) {
-        let limit = output.count + longestText
+    ///
+    /// `quoted` is for the inside of a string of JSON (RFC 8259 section 7); `length` is the most bytes.
+    package static func clean(
+        _ text: Span<UInt8>, into output: inout ByteBuffer, quoted: Bool = false,
+        atMost length: Int = longestText
+    ) {
+        let limit = output.count + length
         var at = 0
         while at < text.count {
             guard output.count < limit else {
@@ -164,13 +185,16 @@ package final class Journal {
             let length = text.scalarLength(at: at)
             let scalar = length == 0 ? nil : text.scalar(at: at, length: length)
             if let scalar, scalar.isTerminalControl, length > 2 {
-                output.append("\\u{")
+                output.append(quoted ? "\\\\u{" : "\\u{")
                 output.append(Array(String(scalar.value, radix: 16, uppercase: true).utf8).span)
                 output.append("}")
             } else if scalar?.isTerminalControl ?? true {
-                output.append("\\x")
+                output.append(quoted ? "\\\\x" : "\\x")
                 output.append(hex: length == 2 ? text[at + 1] : text[at])
             } else {
+                if quoted, text[at] == UInt8(ascii: "\"") || text[at] == UInt8(ascii: "\\") {
+                    output.append(UInt8(ascii: "\\"))
+                }
                 output.append(text.extracting(at..<at + length))
             }
             at += max(length, 1)

@@ -174,14 +174,50 @@ package struct RecordBatch: ~Copyable {
         Journal.clean(sentence, into: &output)
         for number in parts(of: index).dropFirst() where !sentence.holds(text(parts[number])) {
             output.append(" ")
-            for byte in (parts[number].field?.rawValue ?? "").utf8.dropFirst("REMPART_".utf8.count)
-            {
-                output.append(byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte)
-            }
+            Self.writeShortName(of: parts[number].field, into: &output)
             output.append("=")
             Journal.clean(text(parts[number]), into: &output)
         }
         output.append("\n")
+    }
+
+    /// Writes record `index` as a line of JSON, one object of at most 4,096 bytes.
+    ///
+    /// Its members are `time` (RFC 3339, of `moment`), `priority` (a number, as syslog's), `message_id`, `process`
+    /// and `message`. The fields follow under their names in small letters, without REMPART_, as texts of at most
+    /// 256 bytes; those for which there is no room are left out.
+    package func writeJSON(
+        _ index: Int, process: String, at moment: Milliseconds, into output: inout ByteBuffer
+    ) {
+        let head = heads[index]
+        let end = output.count + Journal.longestLine
+        output.append("{\"time\":\"")
+        output.append(timestamp: moment)
+        output.append("\",\"priority\":")
+        output.append(decimal: UInt64(head.priority.rawValue))
+        output.append(",\"message_id\":\"")
+        output.append(text: head.record.rawValue)
+        output.append("\",\"process\":\"")
+        output.append(text: process)
+        output.append("\",\"message\":\"")
+        Journal.clean(text(parts[head.first]), into: &output, quoted: true)
+        // The longest name with its marks, what is cut beyond the longest value, and the end of the line.
+        let most = 64 + Journal.longestValue
+        for number in parts(of: index).dropFirst() where end - output.count > most {
+            output.append("\",\"")
+            Self.writeShortName(of: parts[number].field, into: &output)
+            output.append("\":\"")
+            Journal.clean(
+                text(parts[number]), into: &output, quoted: true, atMost: Journal.longestValue)
+        }
+        output.append("\"}\n")
+    }
+
+    /// Writes a field's name in small letters, without REMPART_.
+    private static func writeShortName(of field: Field?, into output: inout ByteBuffer) {
+        for byte in (field?.rawValue ?? "").utf8.dropFirst("REMPART_".utf8.count) {
+            output.append(byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte)
+        }
     }
 }
 

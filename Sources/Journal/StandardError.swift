@@ -1,9 +1,10 @@
 internal import Glibc
-internal import Sys
+package import Sys
 
 /// Standard error, written to without ever waiting for who reads it.
 package enum StandardError {
-    private static let descriptor: Int32 = 2
+    /// Its number.
+    package static let descriptor: Int32 = 2
 
     /// Opens what standard error leads to anew, without waiting, for this process and those that it starts.
     ///
@@ -27,8 +28,14 @@ package enum StandardError {
         }
     }
 
-    /// Writes as many bytes as there is room for.
-    static func write(_ bytes: Span<UInt8>) -> Stream.Outcome {
+    /// Another descriptor of what standard error leads to; nil when there is none, or no room for one.
+    package static func copy() -> Descriptor? {
+        let raw = fcntl(descriptor, F_DUPFD_CLOEXEC, descriptor + 1)
+        return raw < 0 ? nil : Descriptor(owning: raw)
+    }
+
+    /// Writes as many bytes as there is room for, to standard error or to a descriptor of the kind of `copy`.
+    static func write(_ bytes: Span<UInt8>, on descriptor: Int32) -> Stream.Outcome {
         // In bounds: the span's own storage and length.
         let written = unsafe bytes.withUnsafeBytes { buffer in
             let sent = unsafe send(

@@ -37,8 +37,8 @@ extension Record {
 struct WaitingRecords {
     struct Waiting {
         let weight: Weight
-        /// Whether it goes to journald, else to standard error.
-        let isNative: Bool
+        /// The descriptor that it goes to as a line; nil: to journald's socket.
+        let stream: Int32?
         let bytes: [UInt8]
         /// How many of its bytes are out; such a record is never given up.
         var written = 0

@@ -11,6 +11,14 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
     case state = 3
 }
 
+/// In what form a descriptor takes a process's records.
+package enum RecordForm: UInt8, CaseIterable, Sendable {
+    /// journald's native protocol, on its datagram socket.
+    case native = 1
+    /// JSON, one object a line, on a stream that does not wait.
+    case json = 2
+}
+
 /// What the supervisor tells a child.
 ///
 /// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`, `table`,
@@ -19,8 +27,8 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
     case hello(Role)
-    /// The journal's datagram socket comes with it; left out when there is no journal.
-    case journal(Descriptor)
+    /// Where its records go comes with it; left out when they go to standard error, readable.
+    case journal(RecordForm, Descriptor)
     /// One setting that the child reads.
     case setting(Setting)
     /// A bound socket comes with it.
@@ -48,7 +56,7 @@ package enum SupervisorMessage {
 
 /// What a supervisor's message was to hand over whose descriptor is lost: its reader has no room for one.
 package enum LostDescriptor: Equatable, Sendable {
-    /// The journal's socket.
+    /// Where its records go.
     case journal
     /// A bound socket.
     case listener
@@ -78,7 +86,7 @@ package enum LostDescriptor: Equatable, Sendable {
     /// What it is, in words.
     package var name: String {
         switch self {
-        case .journal: "the journal's socket"
+        case .journal: "the journal"
         case .listener: "a listening socket"
         case .peer(let role): "the link to \(role.name)"
         case .file(.certificate): "the certificate"
@@ -101,7 +109,10 @@ extension SupervisorMessage {
             var writer = WireWriter.hello
             writer.u8(role.rawValue)
             return (writer.bytes, nil)
-        case .journal(let socket): return (WireWriter(kind: 2).bytes, socket)
+        case .journal(let form, let descriptor):
+            var writer = WireWriter(kind: 2)
+            writer.u8(form.rawValue)
+            return (writer.bytes, descriptor)
         case .setting(let setting):
             var writer = WireWriter(kind: 3)
             writer.data(setting.encoded())
@@ -152,7 +163,7 @@ extension SupervisorMessage {
         case (1, _):
             try reader.version()
             self = .hello(try reader.choice("role"))
-        case (2, let socket?): self = .journal(socket)
+        case (2, let descriptor?): self = .journal(try reader.choice("form"), descriptor)
         case (3, _):
             let setting = try reader.data("setting", limit: 8192)
             self = .setting(try Setting(decoding: setting.span))

@@ -71,11 +71,11 @@ package final class Supervision {
     private var lacking: LostDescriptor?
     /// The peers to whom a new link is wanted, for the same reason.
     private var lostLinks: Set<Role> = []
-    private var journalSocket: Descriptor?
+    private var log: Descriptor?
     private var conditions: [Condition] = []
     private var nextTelling = Milliseconds(0)
 
-    /// Where records go: standard error until the supervisor has handed over the journal's socket.
+    /// Where records go: standard error until the supervisor has handed over something else.
     package let journal: Journal
 
     /// The descriptor number a child finds its link at.
@@ -117,9 +117,12 @@ package final class Supervision {
             case .connection(let connection, let socket) where greeted:
                 set.connections.append((connection, socket))
             case .peer(let peer, let socket) where greeted: set.peers[peer] = socket
-            case .journal(let socket) where greeted:
-                journalSocket = socket
-                journal.use(socket.raw)
+            case .journal(let form, let descriptor) where greeted:
+                log = descriptor
+                switch form {
+                case .native: journal.use(descriptor.raw)
+                case .json: journal.use(json: descriptor.raw)
+                }
             case _ where greeted && set.take(message): break
             case .stop: throw .supervisor("stopped before the start set was complete")
             default: throw .supervisor("the supervisor sent a message that is not permitted yet")

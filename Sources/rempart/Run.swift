@@ -17,10 +17,21 @@ struct Run: ParsableCommand {
     var state = Standard.state
     @Option(help: "The folder for the control socket; another one lets several edges run.")
     var runtime = Standard.runtime
+    @Option(
+        help: "How records are written to standard error: text, or json, one object a line.")
+    var log = LogForm.text
+
+    /// As the supervisor's own option has it.
+    enum LogForm: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
 
     func run() throws {
         let places = try Self.supervisorPlaces()
-        let rest = ["--settings", settings, "--state", state, "--runtime", runtime]
+        let rest = [
+            "--settings", settings, "--state", state, "--runtime", runtime, "--log", log.rawValue,
+        ]
         for path in places { Self.become(path, ["supervisor"] + rest) }
         throw failure(
             "cannot start \(places.joined(separator: " or ")): \(SystemError("", code: errno).reason);"

@@ -100,10 +100,10 @@ final class ErrorOutput {
 
 /// What programs write to their standard error becomes records.
 extension Supervisor {
-    /// A pipe for a program's standard error; nil without a journal, where its lines go to ours as they are.
+    /// A pipe for a program's standard error; nil when its lines go to ours as they are.
     func errorOutput(waits: Bool) throws(SystemError) -> (output: ErrorOutput, writing: Descriptor)?
     {
-        journalSocket == nil ? nil : try ErrorOutput.open(waits: waits, at: now)
+        isReadable ? nil : try ErrorOutput.open(waits: waits, at: now)
     }
 
     /// The token of the standard error of a child, or of the settings' reader for nil.

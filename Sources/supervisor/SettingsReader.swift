@@ -8,7 +8,7 @@ internal import Wire
 ///
 /// The file is opened here and is its standard input; typed frames come back by a pipe, each after
 /// its length in two bytes. Faults in the text are told by the program itself, on standard error: with a
-/// journal they come by another pipe and become records.
+/// journal, or JSON, they come by another pipe and become records.
 final class SettingsReader {
     /// How long it may take.
     static let limit = Milliseconds.seconds(10)

@@ -123,7 +123,7 @@ extension Supervisor {
     /// Everything a child is told first.
     private func startSet(for child: Child) throws(SystemError) -> [SupervisorMessage] {
         var messages: [SupervisorMessage] = [.hello(child.role)]
-        if let socket = Self.journalConnection() { messages.append(.journal(socket)) }
+        if let (form, descriptor) = recordOutput() { messages.append(.journal(form, descriptor)) }
         for (listener, socket) in sockets?.served(by: child.role) ?? [] {
             messages.append(.listener(listener, socket))
         }

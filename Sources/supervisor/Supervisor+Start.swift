@@ -9,6 +9,9 @@ extension Supervisor {
     func bringUp(_ new: Configuration) throws(StartFailure) {
         var users: [Role: User] = [:]
         for role in Role.children { users[role] = try spawner.user(role.user) }
+        if options.isContainer, let failure = ContainerNeeds.failure(of: new.listeners) {
+            throw failure
+        }
         try StateFolder.makeFolder(options.runtime, mode: 0o755)
         firewallTable = FirewallTable.name(ofRuntime: StateFolder.resolved(options.runtime))
         let control = try ControlSocket(options.control)

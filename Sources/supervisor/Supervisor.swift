@@ -25,7 +25,7 @@ final class Supervisor {
     var notify = Notify()
 
     /// journald's socket, nil when records go to standard error.
-    let journalSocket: Descriptor?
+    private let journalSocket: Descriptor?
     let journal: Journal
 
     var now = Clock.monotonic
@@ -76,8 +76,12 @@ final class Supervisor {
         _ = Descriptor.raiseLimit()
         spawner = try Spawner()
         programs = ProgramWatch(spawner.folder, at: now)
-        journalSocket = Self.journalConnection()
-        journal = Journal(process: Role.supervisor.name, socket: journalSocket?.raw)
+        // Before the settings are read, which takes another user already.
+        if options.isContainer, let failure = ContainerNeeds.failure(isRoot: spawner.isRoot) {
+            throw failure
+        }
+        journalSocket = options.log == .json ? nil : Self.journalConnection()
+        journal = Journal(options.log, socket: journalSocket?.raw)
         inherited = Notify.inheritedSockets()
         do {
             // SIGPIPE is blocked so that a closed standard error is an error of write(2).
@@ -91,10 +95,21 @@ final class Supervisor {
     }
 
     /// A connection to journald of its own for one process, when systemd started the daemon.
-    static func journalConnection() -> Descriptor? {
+    private static func journalConnection() -> Descriptor? {
         guard unsafe getenv("JOURNAL_STREAM") != nil else { return nil }
         return try? Socket.unixDatagram(path: Journal.path)
     }
+
+    /// Where a child's records go, and in what form; nil: to standard error, readable.
+    func recordOutput() -> (RecordForm, Descriptor)? {
+        switch options.log {
+        case .json: StandardError.copy().map { (.json, $0) }
+        case .text: Self.journalConnection().map { (.native, $0) }
+        }
+    }
+
+    /// Whether what a program writes to its standard error goes to ours as it is, among readable records.
+    var isReadable: Bool { options.log == .text && journalSocket == nil }
 
     /// Goes round the loop until the daemon ends, and returns its exit code.
     func run() -> Int32 {

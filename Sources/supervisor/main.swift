@@ -3,7 +3,8 @@
 //
 // DIAGNOSTICS: logs the start, end and killing of each child, reloads and what is weaker than it
 // should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start, and another try may do (a port
-// that is taken, a full disk); 78 cannot start before somebody has mended something (settings, users);
+// that is taken, a full disk); 78 cannot start before somebody has mended something (settings, users,
+// what a container was given);
 // both after one `daemonFailed` record that says what to do; 2 the command line is wrong. A child's
 // fault or bad frame never ends it.
 internal import Glibc
@@ -15,11 +16,10 @@ do {
     do {
         exit(try Supervisor(options).run())
     } catch {
-        Journal(process: "supervisor", socket: nil)
-            .write(.daemonFailed, .critical, "cannot start: \(error)")
+        Journal(options.log, socket: nil).write(.daemonFailed, .critical, "cannot start: \(error)")
         exit(error.exitCode)
     }
 } catch {
-    Journal(process: "supervisor", socket: nil).write(.daemonFailed, .critical, error.message)
+    Journal(error.log, socket: nil).write(.daemonFailed, .critical, error.message)
     exit(2)
 }

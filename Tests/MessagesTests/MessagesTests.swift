@@ -318,7 +318,7 @@ private let standing = AccountStanding(
         let listener = Listener(index: 1, side: .outside, endpoint: Endpoint(.udp, address))
         let passed = try Self.descriptor()
         let with: [SupervisorMessage] = [
-            .journal(passed), .listener(listener, passed), .peer(.router, passed),
+            .journal(.json, passed), .listener(listener, passed), .peer(.router, passed),
             .file(.key, passed), .client(.status, passed),
             .connection(
                 KeptConnection(

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import time
@@ -60,6 +61,15 @@ class FullPipe(Unread):
         return os.read(self.reading, 65536)
 
 
+class FullPipeOfJSON(FullPipe):
+    """The same, of one JSON object a line."""
+
+    def edge(self, prefix: list[str]) -> Rempart:
+        edge = super().edge(prefix)
+        edge.arguments = ["--log", "json"]
+        return edge
+
+
 class StillJournal(Unread):
     """journald's socket, which takes the few datagrams that the kernel lets wait."""
 
@@ -78,7 +88,7 @@ class StillJournal(Unread):
         return self.socket.recv(65536)
 
 
-@pytest.fixture(params=[FullPipe, StillJournal], ids=["full pipe", "journal that stands still"])
+@pytest.fixture(params=[FullPipe, FullPipeOfJSON, StillJournal], ids=["full pipe", "full pipe of JSON", "journal that stands still"])
 def log(request: pytest.FixtureRequest, lab: Lab) -> Unread:
     return request.param(lab)
 
@@ -145,6 +155,32 @@ def test_every_process_is_replaced_while_nobody_reads(lab: Lab, log: Unread, edg
         assert phone.register(lab.accounts["1003"]) == 200
     eventually(lambda: "1003" in log.read(), "what happens now is written now", 15)
     assert edge.stop() == 0
+
+
+def test_every_line_is_json_although_several_processes_write_into_a_full_pipe(lab: Lab) -> None:
+    log = FullPipeOfJSON(lab)
+    edge = log.start()
+    try:
+        flood(lab)
+        handshakes(lab, 15)
+        for component in COMPONENTS:
+            assert edge.ask("restart", component).returncode == 0
+        edge.write_settings(edge.settings.read_text() + "nonsense: 1\n")
+        assert edge.ask("reload").returncode == 1
+        # What comes first after the loss: everything that waits is out.
+        eventually(lambda: LOST in log.read() and "nonsense" in log.seen, lambda: f"all is told:\n{log.seen[-4000:]}", 15)
+        with lab.client("198.18.2.37") as phone:
+            hostile = 'User-Agent: \\ " }\x1b[2J {"priority":0}' + "\u202e\x00"[:1] + '"' * 3000
+            phone.send(phone.request("REGISTER", "1001", extra=[hostile, "Expires: 60", "Expires: 61"]).encoded())
+            eventually(lambda: "198.18.2.37" in log.read(), lambda: f"the refusal is told:\n{log.seen[-4000:]}", 15)
+        assert edge.stop() == 0
+    finally:
+        edge.destroy()
+    records = [json.loads(line) for line in log.read().splitlines()]
+    assert {"supervisor", *COMPONENTS} - {"directory", "banner"} <= {record["process"] for record in records}
+    assert all(isinstance(record["priority"], int) and record["message"] for record in records)
+    # The loader and the reader of the settings have no form of their own.
+    assert any(record["message_id"].endswith("1063") for record in records)
 
 
 def test_the_end_does_not_wait_for_the_log(lab: Lab, log: Unread, edge: Rempart) -> None:

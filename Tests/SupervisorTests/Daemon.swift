@@ -29,11 +29,12 @@ final class Daemon {
     /// A daemon for settings of the stand-in's form.
     ///
     /// `misbehaviours` are what children do wrong, `environment` is what systemd would leave there, `inside`
-    /// is a command that runs the rest of its words, as root: the daemon is nobody's all the same.
+    /// is a command that runs the rest of its words, as root: the daemon is nobody's all the same. `arguments`
+    /// are the daemon's beside its places.
     /// `prepare` gets the folder before the daemon starts.
     init(
         _ settings: String, misbehaviours: [Role: String] = [:], environment: [String] = [],
-        inside: [String] = [], prepare: (String) throws -> Void = { _ in }
+        inside: [String] = [], arguments: [String] = [], prepare: (String) throws -> Void = { _ in }
     ) throws {
         folder = "/tmp/rempart-test-\(String(Random.word, radix: 16))"
         #expect(unsafe mkdir(folder, 0o755) == 0)
@@ -59,6 +60,7 @@ final class Daemon {
             "\(folder)/supervisor", "--settings", "\(folder)/settings", "--state",
             "\(folder)/state", "--runtime", "\(folder)/run",
         ]
+        command += arguments
         pid = try Spawner(folder: "/usr/bin", isRoot: false).start(
             command[0], Array(command.dropFirst()), user: inside.isEmpty ? user : nil,
             descriptors: [nil, nil, pipe.writing.raw, nil])

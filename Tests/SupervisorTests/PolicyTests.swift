@@ -33,6 +33,21 @@ import Wire
         #expect(options.settings == "/etc/rempart/rempart.yaml")
         #expect(options.state == "/var/lib/rempart")
         #expect(options.control == "/run/rempart/control")
+        #expect(options.log == .text && !options.isContainer)
+    }
+
+    @Test("the form of the records and the container are named beside the places")
+    func surroundings() throws {
+        let options = try Options(["--log", "json", "--container", "--state", "/t"])
+        #expect(options.log == .json && options.isContainer && options.state == "/t")
+        #expect(try Options(["--log", "text"]).log == .text)
+    }
+
+    @Test("what is wrong with a command line is told in the form that it asks for before")
+    func formOfRefusal() {
+        #expect { try Options(["--log", "json", "x"]) } throws: { error in
+            (error as? Options.UsageError)?.log == .json
+        }
     }
 
     @Test("each place can be named")
@@ -43,7 +58,9 @@ import Wire
 
     @Test(
         "a command line that is not understood is refused with the right usage",
-        arguments: [["--port", "1"], ["--state"], ["--state", ""], ["x"]])
+        arguments: [
+            ["--port", "1"], ["--state"], ["--state", ""], ["x"], ["--log"], ["--log", "xml"],
+        ])
     func refused(_ arguments: [String]) {
         #expect { try Options(arguments) } throws: { error in
             (error as? Options.UsageError)?.message.contains(Options.usage) == true

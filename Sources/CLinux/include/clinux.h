@@ -155,6 +155,13 @@ pid_t clinux_reap(int *code, int *signal);
 // Whether CAP_NET_ADMIN is there to be handed to a child.
 int clinux_has_net_admin(void);
 
+// The capabilities that this process may use, a bit for each.
+uint64_t clinux_permitted_capabilities(void);
+
+// Whether CAP_NET_ADMIN holds for the network that this process is in: 1 or 0. It does not where the network belongs
+// to a user namespace above, as the host's does in a rootless container.
+int clinux_commands_network(void);
+
 // --- confinement (confine.c)
 
 // The version of Landlock; -ENOSYS or -EOPNOTSUPP where the kernel has none, another -errno where it is

@@ -95,6 +95,8 @@ class Rempart:
         self.state.mkdir(exist_ok=True)
         self.runtime.mkdir(exist_ok=True)
         self.prefix = prefix
+        # Of `rempart run`, beside its folders.
+        self.arguments: list[str] = []
         self.process: subprocess.Popen | None = None
         self.log_path = folder / "log"
 
@@ -106,7 +108,7 @@ class Rempart:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, str(self.binaries / "rempart"), "run", "--settings", str(self.settings)]
-                + ["--state", str(self.state), "--runtime", str(self.runtime)],
+                + ["--state", str(self.state), "--runtime", str(self.runtime), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
