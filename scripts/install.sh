@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the built release: binaries, units, users, the journal's catalogue, documents, a first settings file.
+# Installs the built release: binaries, units, users, the journal's catalogue, documents, man pages, completions, a
+# first settings file.
 #
 #   DESTDIR=FOLDER scripts/install.sh      DESTDIR: for packagers; nothing outside it is touched
 #   REMPART_BIN=FOLDER                     the folder with the binaries; .build/release when left out
@@ -15,10 +16,12 @@ libexec="$root/usr/libexec/rempart"
 documents="$root/usr/share/doc/rempart"
 programs=(rempart supervisor tls-terminator sip-router directory banner)
 laid=()
+made="$(mktemp -d)"
 
 forget() {
     local place
     for place in "${laid[@]}"; do rm -f "$(beside "$place")"; done
+    rm -rf "$made"
 }
 trap forget EXIT
 
@@ -56,6 +59,17 @@ done
 for example in etc/asterisk/*.conf; do
     lay 0644 "$example" "$documents/asterisk/${example##*/}"
 done
+# The command line knows best what it takes: it prints its man pages and completions itself.
+for page in rempart.8 rempart.yaml.5 rempart-reasons.7; do
+    "$binaries/rempart" manual "${page%.*}" | gzip -9n >"$made/$page.gz"
+    lay 0644 "$made/$page.gz" "$root/usr/share/man/man${page##*.}/$page.gz"
+done
+for shell in bash zsh fish; do
+    "$binaries/rempart" --generate-completion-script "$shell" >"$made/$shell"
+done
+lay 0644 "$made/bash" "$root/usr/share/bash-completion/completions/rempart"
+lay 0644 "$made/zsh" "$root/usr/share/zsh/vendor-completions/_rempart"
+lay 0644 "$made/fish" "$root/usr/share/fish/vendor_completions.d/rempart.fish"
 if [[ ! -e "$root/etc/rempart/rempart.yaml" ]]; then
     lay 0644 etc/rempart.yaml "$root/etc/rempart/rempart.yaml"
 fi
