@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the built release: binaries, units, users, the journal's catalogue, documents, a sample of the settings.
+# Installs the built release: binaries, units, users, the journal's catalogue, documents, man pages, completions, a
+# sample of the settings.
 #
 #   DESTDIR=FOLDER scripts/install.sh      DESTDIR: for packagers; nothing outside it is touched
 #   REMPART_BIN=FOLDER                     the folder with the binaries; when left out `programs`, which a tarball
@@ -20,10 +21,12 @@ libexec="$root/usr/libexec/rempart"
 documents="$root/usr/share/doc/rempart"
 programs=(rempart supervisor tls-terminator sip-router directory banner)
 laid=()
+made="$(mktemp -d)"
 
 forget() {
     local place
     for place in "${laid[@]}"; do rm -f "$(beside "$place")"; done
+    rm -rf "$made"
 }
 trap forget EXIT
 
@@ -62,6 +65,17 @@ for example in etc/asterisk/*.conf; do
     lay 0644 "$example" "$documents/examples/asterisk/${example##*/}"
 done
 lay 0644 etc/rempart.yaml "$root$sample"
+# The command line knows best what it takes: it prints its man pages and completions itself.
+for page in rempart.8 rempart.yaml.5 rempart-reasons.7; do
+    "$binaries/rempart" manual "${page%.*}" | gzip -9n >"$made/$page.gz"
+    lay 0644 "$made/$page.gz" "$root/usr/share/man/man${page##*.}/$page.gz"
+done
+for shell in bash zsh fish; do
+    "$binaries/rempart" --generate-completion-script "$shell" >"$made/$shell"
+done
+lay 0644 "$made/bash" "$root/usr/share/bash-completion/completions/rempart"
+lay 0644 "$made/zsh" "$root/usr/share/zsh/vendor-completions/_rempart"
+lay 0644 "$made/fish" "$root/usr/share/fish/vendor_completions.d/rempart.fish"
 install -d "$root/usr/sbin" "$root${settings%/*}"
 
 for place in "${laid[@]}"; do mv -f "$(beside "$place")" "$place"; done

@@ -18,6 +18,9 @@ fi
 rm -f "${units[@]/#/$root/usr/lib/systemd/system/}" "$root/usr/sbin/rempart" "$root/usr/lib/tmpfiles.d/rempart.conf"
 rm -f "$root/usr/lib/sysusers.d/rempart.conf" "$root/usr/lib/systemd/catalog/rempart.catalog"
 rm -rf "$root/usr/libexec/rempart" "$root/usr/share/doc/rempart"
+rm -f "$root"/usr/share/man/man{8/rempart.8,5/rempart.yaml.5,7/rempart-reasons.7}.gz
+rm -f "$root/usr/share/bash-completion/completions/rempart" "$root/usr/share/zsh/vendor-completions/_rempart"
+rm -f "$root/usr/share/fish/vendor_completions.d/rempart.fish"
 rmdir --ignore-fail-on-non-empty "$root/etc/rempart" 2>/dev/null || true
 if [[ -n "$root" ]]; then exit 0; fi
 

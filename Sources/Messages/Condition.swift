@@ -49,6 +49,25 @@ package struct Condition: Equatable, Sendable {
             case .firewall: "firewall"
             }
         }
+
+        /// What it means, in a sentence.
+        package var meaning: String {
+            switch self {
+            case .noSIP: "No phone is served at all."
+            case .accounts:
+                "The accounts cannot be read: who is not known already cannot register or call."
+            case .noAsterisk: "No Asterisk answers: no call goes through."
+            case .asterisk: "An Asterisk does not answer, another one does."
+            case .state: "Bindings, bans or keys are not kept over a restart."
+            case .certificate: "A certificate cannot be used, has expired, or is about to."
+            case .address: "An address of the settings is not on this machine."
+            case .component: "A component does not serve."
+            case .settings:
+                "The settings file was refused at the last reload: the next start would refuse it too."
+            case .resources: "Something has run out: descriptors, memory, room in a table."
+            case .firewall: "The kernel does not enforce bans or limits that it should."
+            }
+        }
     }
 
     /// What kind of thing is wrong.

@@ -31,6 +31,8 @@ package enum ControlRequest: Equatable, Sendable {
     case endCall(String)
     /// Lets a barred account, its name at most 64 bytes, call again; by sip-router.
     case release(String)
+    /// Lays a copy of the bindings at `StateFile.bindingsCopy`, for a backup; by directory.
+    case copyBindings
 
     /// The process that answers.
     package var answeredBy: Role {
@@ -38,6 +40,7 @@ package enum ControlRequest: Equatable, Sendable {
         case .status, .restart, .reload: .supervisor
         case .asterisks, .phones, .explain, .calls, .endCall, .release: .router
         case .bans, .ban, .unban, .why, .allow: .banner
+        case .copyBindings: .directory
         }
     }
 
@@ -45,7 +48,7 @@ package enum ControlRequest: Equatable, Sendable {
     package var changes: Bool {
         switch self {
         case .status, .asterisks, .phones, .bans, .why, .explain, .calls: false
-        case .ban, .unban, .restart, .reload, .allow, .endCall, .release: true
+        case .ban, .unban, .restart, .reload, .allow, .endCall, .release, .copyBindings: true
         }
     }
 }
@@ -96,6 +99,7 @@ extension ControlRequest {
             var writer = WireWriter(kind: 14)
             writer.name(account)
             return writer.bytes
+        case .copyBindings: return WireWriter(kind: 15).bytes
         }
     }
 
@@ -122,6 +126,7 @@ extension ControlRequest {
         case 12: self = .calls
         case 13: self = .endCall(try reader.string("callID", limit: 255))
         case 14: self = .release(try reader.string("account", limit: 64))
+        case 15: self = .copyBindings
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

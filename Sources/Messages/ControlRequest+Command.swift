@@ -19,6 +19,7 @@ extension ControlRequest {
         case .calls: "calls"
         case .endCall(let callID): "calls --end \(callID)"
         case .release(let account): "release \(account)"
+        case .copyBindings: "backup"
         }
     }
 }

@@ -69,7 +69,7 @@ extension PlaintextKind {
 }
 
 /// Why a TLS handshake came to nothing.
-package enum HandshakeFailure: UInt8, Sendable {
+package enum HandshakeFailure: UInt8, CaseIterable, Sendable {
     /// Not done within its time.
     case timeout = 1
     /// The client spoke no TLS, or broke its rules.

@@ -2,7 +2,7 @@ internal import SIP
 internal import Sys
 
 /// Who ended a call, and for what.
-enum CallEnd: UInt8, BitwiseCopyable, Sendable {
+enum CallEnd: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// The account's phone.
     case phone = 1
     /// The trunk.

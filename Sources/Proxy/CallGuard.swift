@@ -2,7 +2,7 @@ internal import Messages
 internal import Sys
 
 /// Why a call is refused.
-enum CallRefusal: UInt8, BitwiseCopyable, Sendable {
+enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// The account is barred until an administrator releases it.
     case barred = 1
     /// The number is one of `calls.never`.

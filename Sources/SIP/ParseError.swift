@@ -1,5 +1,5 @@
 /// Why a message is refused; the code goes to the journal and, for requests, into the answer.
-package enum ParseError: String, Error, Sendable {
+package enum ParseError: String, CaseIterable, Error, Sendable {
     case empty = "empty"
     case startLine = "start-line"
     case version = "version"

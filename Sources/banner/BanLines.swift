@@ -6,7 +6,7 @@ internal import Sys
 enum BanLines {
     static let newline = UInt8(ascii: "\n")
     private static let tab = UInt8(ascii: "\t")
-    private static let head = "rempart bans 2\n"
+    private static let head = (StateFile.bans.head ?? "") + "\(StateFile.bans.format)\n"
     private static let mostColumns = 11
 
     /// Hands over each line without its end; empty ones are passed over.

@@ -3,6 +3,22 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
+/// Why the kept bans are not read.
+enum BanStoreError: Error, CustomStringConvertible {
+    /// The file cannot be read.
+    case system(SystemError)
+    /// It is of a newer version of Rempart, and stays as it is.
+    case newer(String)
+
+    /// What is wrong.
+    var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .newer(let words): words
+        }
+    }
+}
+
 /// The file `bans` in banner's own folder: a head line, then one change a line, the later one holds.
 ///
 /// A line is one of these, with tabs between the columns; moments are milliseconds since 1970:
@@ -37,12 +53,8 @@ final class BanStore {
     /// `expect` is told before how many there may be.
     func load(
         expect: (Int) -> Void = { _ in }, _ take: (Change) -> Void
-    ) throws(SystemError) -> Int {
-        // Read by itself: what cannot be written may still be read.
-        let raw = unsafe openat(folder.raw, Self.name, O_RDONLY | O_CLOEXEC)
-        if raw < 0, errno == ENOENT { return 0 }
-        let kept = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
-        let bytes = try readAll(kept, "bans", limit: 256 << 20)
+    ) throws(BanStoreError) -> Int {
+        guard let bytes = try bytes() else { return 0 }
         // The shortest line of a ban is longer.
         expect(bytes.count / 64)
         var broken = 0
@@ -61,6 +73,28 @@ final class BanStore {
             file = raw < 0 ? nil : Descriptor(owning: raw)
         }
         return broken
+    }
+
+    /// What the file holds, nil when there is none; its first line is of no newer version.
+    private func bytes() throws(BanStoreError) -> [UInt8]? {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            // Read by itself: what cannot be written may still be read.
+            let raw = unsafe openat(folder.raw, Self.name, O_RDONLY | O_CLOEXEC)
+            if raw < 0, errno == ENOENT { return nil }
+            let kept = Descriptor(
+                owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
+            bytes = try readAll(kept, "bans", limit: 256 << 20)
+        } catch {
+            throw .system(error)
+        }
+        let end = bytes.firstIndex(of: BanLines.newline) ?? bytes.count
+        if let found = StateFile.bans.headline(bytes.span.extracting(0..<end)),
+            found.format > StateFile.bans.format
+        {
+            throw .newer(StateFile.bans.refusal(of: found.format, writer: found.writer))
+        }
+        return bytes
     }
 
     /// Renames a file that cannot be read, in place of an earlier such one, so that it outlives `rewrite`.

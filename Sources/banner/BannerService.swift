@@ -121,11 +121,11 @@ final class BannerService: Service {
             try takeKept(store)
         } catch {
             isUnread = true
-            storeFault = "\(error)"
+            storeFault = Self.unreadWords(error)
             nextSave = uptime() + Self.retryAfter
             return degraded(
-                "the kept bans cannot be read: \(error); let \(Role.banner.user) read the file bans"
-                    + " in its folder of the state folder; it is tried again in a minute")
+                "the kept bans cannot be read: \(Self.unreadWords(error)); it is tried again each minute"
+            )
         }
         // Now, so that no order waits for it later.
         guard store.isWorn(bans.count) else { return }
@@ -133,7 +133,14 @@ final class BannerService: Service {
         if storeFault == nil { nextSave = Milliseconds(0) }
     }
 
-    private func takeKept(_ store: BanStore) throws(SystemError) {
+    /// Why the kept bans are not read, and what to do about it.
+    private static func unreadWords(_ error: BanStoreError) -> String {
+        if case .newer(let words) = error { return words }
+        return
+            "\(error); let \(Role.banner.user) read the file bans in its folder of the state folder"
+    }
+
+    private func takeKept(_ store: BanStore) throws(BanStoreError) {
         let now = clock()
         let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
         count(now)
@@ -242,8 +249,7 @@ final class BannerService: Service {
                 Condition(
                     .state,
                     isUnread
-                        ? "the kept bans are not in force: \(storeFault); let \(Role.banner.user)"
-                            + " read the file bans in the state folder"
+                        ? "the kept bans are not in force: \(storeFault)"
                         : "bans are not kept over a restart: \(storeFault); make room for the state"
                             + " folder"
                 ))
@@ -349,17 +355,17 @@ final class BannerService: Service {
 
     /// Takes up what could not be read at the start beside the bans since; a file that still cannot be
     /// read is put aside.
-    private func readAgain(_ store: BanStore) throws(SystemError) {
+    private func readAgain(_ store: BanStore) throws {
         let since = bans
         let allowed = exceptions.byHand
         bans.clear()
-        do throws(SystemError) {
+        do throws(BanStoreError) {
             try takeKept(store)
         } catch {
             bans = since
             // What this process or the machine lacks for now says nothing about the file.
             let lacks = [Errno.tooManyFiles, Errno.tooManyFilesInAll, Errno.noMemory]
-            guard !lacks.contains(error.code) else { throw error }
+            guard case .system(let cause) = error, !lacks.contains(cause.code) else { throw error }
             try store.setAside()
             isUnread = false
             return degraded(
@@ -408,7 +414,7 @@ final class BannerService: Service {
                     "bans are not kept over a restart: \(error); make room for the state folder; it is"
                         + " tried again each minute, and then all are written")
             }
-            storeFault = "\(error)"
+            storeFault = (error as? BanStoreError).map(Self.unreadWords) ?? "\(error)"
             nextSave = uptime() + Self.retryAfter
         }
         unsaved.removeAll()

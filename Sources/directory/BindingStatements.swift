@@ -14,7 +14,7 @@ struct BindingStatements {
     let standings: StandingStatements
 
     /// The table's version, kept as the file's user_version.
-    static let version: Int64 = 1
+    static let version = StateFile.bindings.format
 
     private static let columns =
         "account, key, contact, instance, call_id, sequence, user_agent, expires, q, transport, "
@@ -38,6 +38,7 @@ struct BindingStatements {
         if version != Self.version {
             try database.execute("PRAGMA user_version=\(Self.version)")
         }
+        try Self.sign(database)
         // An update in place, not REPLACE: the row keeps its number, by which pages go on.
         upsert = try database.prepare(
             "INSERT INTO bindings (\(Self.columns)) "
@@ -51,6 +52,16 @@ struct BindingStatements {
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
         standings = try StandingStatements(database)
+    }
+
+    /// Names this version as the writer, which an older one tells when it finds a newer file.
+    private static func sign(_ database: SQLiteDatabase) throws(SQLiteError) {
+        let version = productVersion
+        try database.execute("CREATE TABLE IF NOT EXISTS writer (version TEXT NOT NULL)")
+        let before = try database.prepare("SELECT version FROM writer").first([]) { $0.text(0) }
+        guard before != version else { return }
+        try database.execute("DELETE FROM writer")
+        try database.prepare("INSERT INTO writer VALUES (?1)").run([.text(version)])
     }
 
     /// Writes a binding, in place of the one with the same account and key.

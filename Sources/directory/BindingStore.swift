@@ -40,8 +40,8 @@ final class BindingStore {
         }
     }
 
-    private let folder: String?
-    private var database: SQLiteDatabase
+    let folder: String?
+    private(set) var database: SQLiteDatabase
     private var statements: BindingStatements
     private var pending: [Key: BindingRecord?] = [:]
     private var pendingStandings: [String: AccountStanding] = [:]
@@ -50,6 +50,8 @@ final class BindingStore {
     private var saidUntimely = false
     /// Why the file is not written, while the bindings are in memory alone.
     private(set) var fault: String?
+    /// Whether that is because the file is of a newer version of Rempart.
+    private(set) var isNewer = false
     /// Whether what is in memory is all that the file holds, and newer.
     private var isWhole = true
     /// What was read of the file without the changes beside it, which are newer.
@@ -78,7 +80,7 @@ final class BindingStore {
         do {
             (database, statements) = try openSound(folder)
         } catch {
-            readKept(folder, error)
+            if error.isNewer { leaveAlone(error) } else { readKept(folder, error) }
         }
     }
 
@@ -236,6 +238,7 @@ extension BindingStore {
     private static func openFile(
         _ path: String
     ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
+        try refuseNewer(path)
         let database = try SQLiteDatabase(
             path: path, .writing, busyTimeout: AccountDatabase.busyTimeout)
         // Exclusive before WAL: no shared memory file, and no second process by mistake.
@@ -248,8 +251,7 @@ extension BindingStore {
     private static func sound(_ database: SQLiteDatabase) throws(SQLiteError) -> BindingStatements {
         let sound = try database.prepare("PRAGMA quick_check(1)").first([]) { $0.text(0) }
         let version = try database.prepare("PRAGMA user_version").first([]) { $0.integer(0) }
-        guard sound == "ok", let version, version == 0 || version == BindingStatements.version
-        else {
+        guard sound == "ok", let version, (0...BindingStatements.version).contains(version) else {
             throw SQLiteError(
                 code: SQLITE_CORRUPT, description: "damaged, or of another version: \(sound ?? "")")
         }
@@ -292,6 +294,14 @@ extension BindingStore {
         let (database, _) = memory()
         try database.copy(other)
         return (database, try sound(database))
+    }
+
+    /// Goes on in memory beside a file of a newer version, which nothing here may touch.
+    private func leaveAlone(_ why: SQLiteError) {
+        (fault, isNewer, isWhole) = ("\(why)", true, false)
+        troubles.append(
+            "bindings are kept in memory only, and a restart of directory forgets them: \(why); it is"
+                + " looked at again each minute")
     }
 
     /// Takes up what the file holds without writing to it.
@@ -368,10 +378,11 @@ extension BindingStore {
                 try add(to: file, kept, now)
             }
             (database, statements) = (file, kept)
-            (fault, base) = (nil, nil)
+            (fault, base, isNewer) = (nil, nil, false)
             troubles.append("the bindings' file is written again: bindings outlive a restart")
         } catch {
             fault = "\(error)"
+            isNewer = error.isNewer
         }
     }
 

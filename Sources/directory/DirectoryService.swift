@@ -71,7 +71,18 @@ final class DirectoryService: Service {
     }
 
     func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
-        AnyIterator(CollectionOfOne(.failed("directory answers no such request")).makeIterator())
+        let reply: ControlReply
+        do throws(SQLiteError) {
+            if request == .copyBindings {
+                try bindings.layCopy(now: Clock.sinceEpoch)
+                reply = .done
+            } else {
+                reply = .failed("directory answers no such request")
+            }
+        } catch {
+            reply = .failed("the bindings cannot be copied into the state folder: \(error)")
+        }
+        return AnyIterator(CollectionOfOne(reply).makeIterator())
     }
 
     func whenSpare() -> Bool { false }
@@ -85,8 +96,8 @@ final class DirectoryService: Service {
     var conditions: [Condition] {
         let trouble = accounts.trouble.map { "no account can authenticate: \($0)" }
         let fault = bindings.fault.map {
-            "bindings are in memory only, a restart of directory forgets what has changed: \($0); make"
-                + " room for the state folder"
+            "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
+                + (bindings.isNewer ? "" : "; make room for the state folder")
         }
         return [trouble.map { Condition(.accounts, $0) }, fault.map { Condition(.state, $0) }]
             .compactMap(\.self)

@@ -12,6 +12,13 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
     var isLocked: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
     /// Whether the file is not, or no longer, a sound database.
     var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+    /// Whether the file is of a newer version of Rempart; SQLite itself gives this code no more.
+    var isNewer: Bool { code == SQLITE_FORMAT }
+
+    /// A file of a newer version of Rempart.
+    static func newer(_ words: String) -> SQLiteError {
+        SQLiteError(code: SQLITE_FORMAT, description: words)
+    }
 }
 
 /// A value given to a statement.

@@ -121,9 +121,13 @@ struct Ban: ParsableCommand {
 
     @Argument(help: "The IP address to ban.")
     var address: String
-    @Option(name: .customLong("for"), help: "How long: 30s, 5m, 2h or 1d, at most 365d.")
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("How long: 30s, 5m, 2h or 1d, at most 365d.", valueName: "span"))
     var span: String?
-    @Option(help: "Why, for whoever reads the list; at most 100 characters.")
+    @Option(
+        help: ArgumentHelp(
+            "Why, for whoever reads the list; at most 100 characters.", valueName: "text"))
     var reason = "by hand"
     @OptionGroup var daemon: DaemonOptions
 
@@ -168,7 +172,7 @@ struct Ban: ParsableCommand {
 struct Unban: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Lift the ban of an address, or all.")
 
-    @Argument(help: "The IP address, or `all`.")
+    @Argument(help: "The IP address, or `all`.", completion: .list(["all"]))
     var address: String
     @OptionGroup var daemon: DaemonOptions
 

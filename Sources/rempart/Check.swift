@@ -12,7 +12,9 @@ struct Check: ParsableCommand {
             whether the components' users may read them. The certificate is read at the start.
             """)
 
-    @Option(help: "The settings file.")
+    @Option(
+        help: ArgumentHelp("The settings file.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var settings = Standard.settings
 
     func run() throws {

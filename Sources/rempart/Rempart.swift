@@ -10,13 +10,14 @@ struct Rempart: ParsableCommand {
         subcommands: [
             Run.self, Check.self, ShowSettings.self, Status.self, Phones.self, Bans.self, Ban.self,
             Unban.self, Why.self, Explain.self, Allow.self, Calls.self, Release.self, Restart.self,
-            Reload.self,
+            Reload.self, Backup.self, Restore.self, Manual.self,
         ])
 }
 
 /// Where things are when nothing else is said.
 enum Standard {
-    static let settings = "/etc/rempart/rempart.yaml"
+    static let settingsFolder = "/etc/rempart"
+    static let settings = "\(settingsFolder)/rempart.yaml"
     static let sample = "/usr/share/doc/rempart/examples/rempart.yaml"
     static let state = "/var/lib/rempart"
     static let runtime = "/run/rempart"
@@ -24,7 +25,9 @@ enum Standard {
 
 /// How a command finds the daemon it talks to.
 struct DaemonOptions: ParsableArguments {
-    @Option(help: "The runtime folder of the daemon to talk to.")
+    @Option(
+        help: ArgumentHelp("The runtime folder of the daemon to talk to.", valueName: "folder"),
+        completion: .directory)
     var runtime = Standard.runtime
 
     /// The rows of the daemon's answer.

@@ -12,7 +12,7 @@ struct Restart: ParsableCommand {
             (`rempart phones` shows which).
             """)
 
-    @Argument(help: "\(names.joined(separator: ", ")).")
+    @Argument(help: "\(names.joined(separator: ", ")).", completion: .list(names))
     var component: String
     @OptionGroup var daemon: DaemonOptions
 

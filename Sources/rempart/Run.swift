@@ -11,11 +11,20 @@ struct Run: ParsableCommand {
             and bans are enforced by sip-router alone.
             """)
 
-    @Option(help: "The settings file.")
+    @Option(
+        help: ArgumentHelp("The settings file.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var settings = Standard.settings
-    @Option(help: "The folder where bindings, bans and keys are kept.")
+    @Option(
+        help: ArgumentHelp(
+            "The folder where bindings, bans and keys are kept.", valueName: "folder"),
+        completion: .directory)
     var state = Standard.state
-    @Option(help: "The folder for the control socket; another one lets several edges run.")
+    @Option(
+        help: ArgumentHelp(
+            "The folder for the control socket; another one lets several edges run.",
+            valueName: "folder"),
+        completion: .directory)
     var runtime = Standard.runtime
     @Option(
         help: "How records are written to standard error: text, or json, one object a line.")

@@ -49,7 +49,8 @@ struct ShowSettings: ParsableCommand {
         }
     }
 
-    private static func need(_ key: SettingKey) -> String {
+    /// When a key must be there, in words.
+    static func need(_ key: SettingKey) -> String {
         switch key.need {
         case .always: key.isUnderName ? "required in each" : "required"
         case .withTLS: "required with tls://"

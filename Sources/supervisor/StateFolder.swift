@@ -26,9 +26,14 @@ struct StateFolder {
         self.path = path
         // Its children pass through to their own folders; nobody else reads the list.
         try Self.makeFolder(path, mode: 0o711)
-        let (secret, isNew) = try Self.secret("\(path)/secret")
-        self.secret = secret
-        if isNew { try keepSecretAtStart() }
+        let found = try Self.secret("\(path)/secret")
+        secret = found.secret
+        if let newer = found.newer {
+            secretTrouble =
+                newer + "; calls that stand at a restart cannot be hung up through Rempart any more"
+        } else if found.isNew {
+            try keepSecretAtStart()
+        }
         for role in Self.keepers {
             folders[role] = try folder("\(path)/\(role.name)", of: users[role])
         }
@@ -113,27 +118,53 @@ struct StateFolder {
 
     // MARK: The secret
 
-    /// The secret, and whether it is not on the disk as it is.
-    private static func secret(
-        _ path: String
-    ) throws(StartFailure) -> (secret: [UInt8], isNew: Bool) {
+    /// A secret to use.
+    private struct Secret {
+        let secret: [UInt8]
+        /// Whether it is not on the disk as it is.
+        let isNew: Bool
+        /// What is said of the file when it is of a newer version, and so must stay.
+        var newer: String?
+
+        /// One that was never used before.
+        static func fresh(beside newer: String? = nil) -> Secret {
+            let keys = Random.bytes(keysLength) + StateFolder.bytes(of: Milliseconds(0))
+            return Secret(secret: keys, isNew: true, newer: newer)
+        }
+    }
+
+    private static func secret(_ path: String) throws(StartFailure) -> Secret {
         let raw = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         if raw < 0 {
             guard errno == ENOENT else { throw failure("\(path) cannot be read", errno) }
-            return (Random.bytes(keysLength) + bytes(of: Milliseconds(0)), true)
+            return .fresh()
         }
         let file = Descriptor(owning: raw)
-        var bytes = [UInt8](repeating: 0, count: secretLength + 1)
+        var bytes = [UInt8](repeating: 0, count: 256)
         switch Stream.read(file.raw, into: &bytes, at: 0) {
-        case .moved(secretLength): return (Array(bytes.prefix(secretLength)), false)
+        case .moved(secretLength):
+            return Secret(secret: Array(bytes.prefix(secretLength)), isNew: false)
         case .moved(keysLength):
             // Of before tokens were bound to dialogs: those in standing calls are older than this moment.
-            return (bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch), true)
+            let secret = bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch)
+            return Secret(secret: Array(secret), isNew: true)
+        case .moved(let count):
+            if let newer = newer(bytes.prefix(count)) { return .fresh(beside: newer) }
+            fallthrough
         default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "
                     + "Rempart any more", lasts: true)
         }
+    }
+
+    /// What is said of a file that names a newer format; nil for any other.
+    private static func newer(_ bytes: ArraySlice<UInt8>) -> String? {
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
+            let found = StateFile.secret.headline(Array(bytes[..<end]).span),
+            found.format > StateFile.secret.format
+        else { return nil }
+        return StateFile.secret.refusal(of: found.format, writer: found.writer)
     }
 
     private static func bytes(of moment: Milliseconds) -> [UInt8] {
@@ -154,9 +185,12 @@ struct StateFolder {
 
     /// Tries again to keep the secret; whether it is kept now.
     mutating func keepSecret() -> Bool {
-        if secretTrouble != nil, writeSecret() == 0 { secretTrouble = nil }
+        if secretTrouble != nil, !isNewerThere, writeSecret() == 0 { secretTrouble = nil }
         return secretTrouble == nil
     }
+
+    /// Whether the file is there, and not to be written over.
+    private var isNewerThere: Bool { (try? Self.secret("\(path)/secret"))?.newer != nil }
 
     /// Writes the secret beside its place and moves it there, so that it is whole, or what was there stays; the
     /// error's number, or 0.

@@ -183,6 +183,12 @@ final class Bench {
         ask(.bans).compactMap { if case .ban(let row) = $0 { row } else { nil } }
     }
 
+    /// The banned sources, by name.
+    var sources: Set<String> { Set(rows().map(\.source.name)) }
+
+    /// What is said to be wrong with the state.
+    var states: [String] { service.conditions.filter { $0.kind == .state }.map(\.text) }
+
     /// What `rempart why` is told of an address, by its name.
     func findings(_ text: String) throws -> [String: String] {
         var found: [String: String] = [:]

@@ -22,28 +22,18 @@ struct UnreadTests {
 
     private func path(_ name: String) -> String { "\(folder.path)/\(name)" }
 
-    private func sources(_ bench: Bench) -> Set<String> {
-        var names: Set<String> = []
-        for case .ban(let row) in bench.ask(.bans) { names.insert(row.source.name) }
-        return names
-    }
-
-    private func states(_ bench: Bench) -> [String] {
-        bench.service.conditions.filter { $0.kind == .state }.map(\.text)
-    }
-
     @Test("it is left alone, and joined with the bans since once it can be read")
     func comesBack() throws {
         let bench = try Bench([.ban(.seconds(600))], folder: folder, hearing: true)
         #expect(bench.records("the kept bans cannot be read").count == 1)
-        #expect(states(bench).first?.hasPrefix("the kept bans are not in force") == true)
+        #expect(bench.states.first?.hasPrefix("the kept bans are not in force") == true)
         try bench.tell(.hello, try order("198.18.0.8"))
         bench.pass(.seconds(2))
         #expect(FileManager.default.fileExists(atPath: path("bans")))
         try FileManager.default.removeItem(atPath: path("bans"))
         try FileManager.default.moveItem(atPath: path("away"), toPath: path("bans"))
         bench.pass(.seconds(61))
-        #expect(sources(bench) == ["198.18.0.7", "198.18.0.8"] && states(bench).isEmpty)
+        #expect(bench.sources == ["198.18.0.7", "198.18.0.8"] && bench.states.isEmpty)
         // The kernel and sip-router have it too.
         bench.second()
         let kept = bench.firewall.kept[.banned4] ?? [:]
@@ -53,7 +43,7 @@ struct UnreadTests {
         }
         #expect(told)
         let again = try Bench(folder: folder)
-        #expect(sources(again) == ["198.18.0.7", "198.18.0.8"])
+        #expect(again.sources == ["198.18.0.7", "198.18.0.8"])
     }
 
     @Test("it is renamed when it still cannot be read a minute later, and bans are kept again")
@@ -63,7 +53,7 @@ struct UnreadTests {
         bench.pass(.seconds(61))
         #expect(bench.records("was renamed to bans.unread").count == 1)
         #expect(FileManager.default.fileExists(atPath: path("bans.unread")))
-        #expect(states(bench).isEmpty && sources(bench) == ["198.18.0.8"])
-        #expect(sources(try Bench(folder: folder)) == ["198.18.0.8"])
+        #expect(bench.states.isEmpty && bench.sources == ["198.18.0.8"])
+        #expect(try Bench(folder: folder).sources == ["198.18.0.8"])
     }
 }

@@ -7,17 +7,22 @@ import Testing
 
 @testable import rempart
 
-/// What the built command line did with its arguments.
-private struct Outcome {
+/// What the built command line, or another program, did with its arguments.
+struct Outcome {
     let status: Int32
     let output: [UInt8]
     let complaints: String
 
-    /// Runs the binary that stands beside this test's own.
-    init(_ arguments: [String], input: String = "") throws {
+    /// Where the binary is: beside this test's own.
+    static var binary: URL {
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("rempart")
+    }
+
+    /// Runs a program; the built command line when none is named.
+    init(_ arguments: [String], input: String = "", program: String? = nil) throws {
         let process = Process()
-        let own = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = own.appendingPathComponent("rempart")
+        process.executableURL = program.map { URL(fileURLWithPath: $0) } ?? Self.binary
         process.arguments = arguments
         let (standardInput, standardOutput, standardError) = (Pipe(), Pipe(), Pipe())
         process.standardInput = standardInput
@@ -33,6 +38,9 @@ private struct Outcome {
         process.waitUntilExit()
         status = process.terminationStatus
     }
+
+    /// The text on standard output.
+    var text: String { String(decoding: output, as: UTF8.self) }
 
     /// The frames on standard output.
     func frames() throws -> [Setting] {

@@ -7,7 +7,7 @@ import Testing
 @testable import rempart
 
 /// A daemon that takes one request and answers with the frames it was given.
-private final class Daemon: Sendable {
+final class Daemon: Sendable {
     let runtime: String
     private let listener: Int32
     private let request = Mutex<ControlRequest?>(nil)

@@ -182,7 +182,7 @@ private let standing = AccountStanding(
             .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
             .why(address.ip), .allow(network, true), .explain("a@b"), .calls, .endCall("a@b"),
-            .release("alice"),
+            .release("alice"), .copyBindings,
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)

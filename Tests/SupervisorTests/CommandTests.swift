@@ -29,6 +29,7 @@ private let settings = """
             (.allow(network, true), "allow 192.0.2.0/24"),
             (.allow(network, false), "allow --remove 192.0.2.0/24"),
             (.endCall("a@b"), "calls --end a@b"), (.release("1001"), "release 1001"),
+            (.copyBindings, "backup"),
             (.restart(.banner), "restart banner"), (.reload, "reload"),
         ]
         for (request, command) in requests {

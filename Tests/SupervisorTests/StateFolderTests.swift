@@ -69,6 +69,28 @@ import Testing
     }
 }
 
+/// A secret of a newer version.
+extension StateFolderTests {
+    @Test(
+        "a secret of a newer version stays, and the edge serves with another until it is moved away"
+    )
+    func newer() throws {
+        defer { remove() }
+        let bytes = Array("rempart secret 2 9.9.9\n".utf8) + [UInt8](repeating: 7, count: 90)
+        try write(bytes)
+        var state = try StateFolder(path, users: [:])
+        #expect(state.secret.count == 72 && state.secretTrouble?.contains("Rempart 9.9.9") == true)
+        #expect(state.troubles.allSatisfy { $0.utf8.count <= 400 })
+        let isKept = state.keepSecret()
+        #expect(!isKept)
+        #expect(try kept().starts(with: "rempart secret 2 9.9.9\n".utf8))
+        _ = unsafe unlink("\(path)/secret")
+        let isKeptThen = state.keepSecret()
+        #expect(isKeptThen)
+        #expect(try kept() == state.secret)
+    }
+}
+
 @Suite(.enabled(if: SmallDisk.isPossible, "only root may mount a file system"))
 struct FullStateFolderTests {
     private let nobody = User(named: "nobody")

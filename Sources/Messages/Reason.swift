@@ -1,0 +1,123 @@
+internal import Sys
+
+/// A reason code, as it stands in REMPART_REASON and as `rempart why`, `explain` and `bans` say it.
+package struct Reason: Sendable {
+    /// What a reason is given for.
+    package enum Group: CaseIterable, Sendable {
+        /// A message that cannot be read.
+        case malformed
+        /// A request that is refused.
+        case request
+        /// A REGISTER that is refused.
+        case registration
+        /// A request whose password is not proven right.
+        case password
+        /// A call that is refused for its account or number.
+        case call
+        /// What a trunk's request is refused for.
+        case trunk
+        /// What gets no answer, or a short one.
+        case silence
+        /// What a full table or a share is refused for.
+        case shortage
+        /// A connection that is closed.
+        case connection
+        /// A ban, or a hold where phones are registered.
+        case ban
+        /// The end of a ban.
+        case banEnd
+        /// The end of a call that neither side has ended.
+        case callEnd
+        /// Something that is told without a refusal.
+        case notice
+    }
+
+    /// The code.
+    package let code: String
+    /// What it is given for.
+    package let group: Group
+    /// What it means, in a sentence or two.
+    package let meaning: String
+    /// What the administrator may do; empty when there is nothing to be done.
+    package let remedy: String
+
+    init(_ group: Group, _ code: String, _ meaning: String, _ remedy: String = "") {
+        self.code = code
+        self.group = group
+        self.meaning = meaning
+        self.remedy = remedy
+    }
+
+    /// Every reason there is; a test compares them with those that the code can write.
+    package static let all: [Reason] =
+        malformed + requests + registrations + passwords + calls + trunks + silences + shortages
+        + connections + bans + banEnds + callEnds + notices
+
+    private static let bans: [Reason] =
+        Detector.allCases.filter { $0.key == $0.code }.map { detector in
+            let limit = detector.standard
+            return Reason(
+                .ban, detector.code,
+                "More \(detector.counted) than limits.\(detector.key) permits:"
+                    + " \(limit.count) within \(limit.window.seconds) s when it is not set.",
+                "See `rempart why ADDRESS`. A phone of yours: correct it, then `rempart unban ADDRESS`."
+            )
+        } + [
+            Reason(
+                .ban, "neighbours",
+                "Eight sources of the same /24 (IPv6 /48) were banned within a day, so all of it is.",
+                "`rempart unban` of an address in it lifts the ban; `rempart allow` keeps it away."),
+            Reason(
+                .ban, "by hand",
+                "An administrator banned the address and named no reason of his own.",
+                "`rempart unban ADDRESS` lifts it."),
+        ]
+
+    private static let banEnds: [Reason] = [
+        Reason(.banEnd, "expired", "The ban's time is over."),
+        Reason(.banEnd, "by hand", "An administrator lifted it."),
+        Reason(
+            .banEnd, "allowed",
+            "The address is in defence.allow, of an Asterisk or trunk, or was allowed by hand."),
+    ]
+
+    private static let callEnds: [Reason] = [
+        Reason(.callEnd, "by-hand", "An administrator ended the call (`rempart calls --end`)."),
+        Reason(
+            .callEnd, "forwarding",
+            "A phone wanted to send the call on to where its account may not call."),
+        Reason(
+            .callEnd, "not-acknowledged",
+            "The call was answered, and nobody acknowledged the answer within 32 s.",
+            "A network that loses what goes to the caller: look at its NAT or firewall."),
+        Reason(.callEnd, "nothing-heard", "Neither side said anything of the call for 8 h."),
+    ]
+
+    private static let connections: [Reason] = [
+        Reason(
+            .connection, "idle-connection",
+            "The connection said nothing for 15 s after it was made."),
+        Reason(
+            .connection, "message-too-slow",
+            "A message came so slowly that it was not whole in its time."),
+        Reason(
+            .connection, "tls-limit", "Too many TLS connections at a time, of one source or of all."
+        ),
+        Reason(
+            .connection, "tls-handshake-timeout", "The TLS handshake was not done within its time."),
+        Reason(
+            .connection, "tls-handshake-failed",
+            "The client spoke no TLS, broke its rules, or refused our certificate.",
+            "A phone of yours: give it the certificate's root, and set its clock."),
+        Reason(
+            .connection, "tls-handshake-abandoned", "The client went away within the handshake."),
+    ]
+
+    private static let notices: [Reason] = [
+        Reason(
+            .notice, "inside-media",
+            "An Asterisk tells phones to send media to an inside address, which they cannot reach.",
+            "Set external_media_address (PJSIP), or externaddr with a localnet without the edge (chan_sip)."
+        )
+    ]
+}

@@ -1,0 +1,257 @@
+internal import Glibc
+internal import Messages
+internal import Settings
+internal import Sys
+
+/// Writes a backup, member after member.
+struct BackupWriter {
+    private let output: Descriptor
+    private let path: String
+    /// What the administrator is to know of it.
+    private var told: [String] = []
+
+    /// Writes a backup to a new file, which is removed again when that fails; what is to be known of it.
+    static func write(_ path: String, _ places: KeptPlaces) throws(BackupFault) -> [String] {
+        try refuseWithin(path, places)
+        if FileStatus(path) != nil {
+            throw BackupFault("\(path) is there already: name another file, or remove it first")
+        }
+        let copied = try copyBindings(places)
+        defer { if copied { _ = unsafe unlink("\(places.state)/\(StateFile.bindingsCopy)") } }
+        let output = try BackupFault.mapping { () throws(SystemError) in try Files.make(path) }
+        var writer = BackupWriter(output: output, path: path)
+        do throws(BackupFault) {
+            try writer.writeAll(places, isRunning: copied)
+        } catch {
+            _ = unsafe unlink(path)
+            throw error
+        }
+        return writer.told
+    }
+
+    private init(output: Descriptor, path: String) {
+        self.output = output
+        self.path = path
+    }
+
+    /// A backup inside what it is of would be in the next one.
+    private static func refuseWithin(_ path: String, _ places: KeptPlaces) throws(BackupFault) {
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        for place in [places.settingsFolder, places.state] {
+            guard let own = resolved(folder), let kept = resolved(place) else { continue }
+            if own == kept || own.hasPrefix(kept + "/") {
+                throw BackupFault(
+                    "\(path) lies in \(place), which the backup is of: name a file elsewhere")
+            }
+        }
+    }
+
+    private static func resolved(_ path: String) -> String? {
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
+    /// Has a running directory lay a copy of its bindings; false when none runs, and the file itself is at rest.
+    private static func copyBindings(_ places: KeptPlaces) throws(BackupFault) -> Bool {
+        let client = ControlClient(runtime: places.daemon.runtime)
+        do throws(ControlError) {
+            _ = try client.ask(.copyBindings)
+            return true
+        } catch {
+            switch error {
+            case .noSocket, .notRunning: break
+            default: throw BackupFault(error.description)
+            }
+        }
+        guard !Files.isLocked("\(places.state)/\(StateFile.bindings.path)") else {
+            throw BackupFault(
+                "a running Rempart uses \(places.state), and its runtime folder is not"
+                    + " \(places.daemon.runtime): name it with --runtime")
+        }
+        return false
+    }
+
+    // MARK: What is in it
+
+    private mutating func writeAll(
+        _ places: KeptPlaces, isRunning: Bool
+    ) throws(BackupFault) {
+        let text = Array(BackupForm.manifestText.utf8)
+        let now = Clock.sinceEpoch.seconds
+        try add(
+            TarHeader(
+                path: BackupForm.manifest, kind: .file(length: text.count), mode: 0o600,
+                user: "root", group: "root", modified: now))
+        try append(text + Self.padding(text.count))
+        try addSettings(places.settingsFolder)
+        try addState(places.state, isRunning: isRunning)
+        // Two empty headers end an archive.
+        try append([UInt8](repeating: 0, count: 2 * TarHeader.length))
+        guard fsync(output.raw) == 0 else {
+            throw BackupFault(SystemError("write \(path)", code: errno))
+        }
+    }
+
+    private mutating func addSettings(_ folder: String) throws(BackupFault) {
+        guard let status = FileStatus(folder), status.isFolder else {
+            throw BackupFault(
+                "there is no folder \(folder): name that of the settings with --settings-folder")
+        }
+        try addTree(folder, as: BackupForm.settings, status)
+        tellOfOthers(folder)
+    }
+
+    private mutating func addTree(
+        _ source: String, as name: String, _ status: FileStatus
+    ) throws(BackupFault) {
+        try add(Self.header(name, .folder, status))
+        let names = try BackupFault.mapping { () throws(SystemError) in try Files.names(in: source)
+        }
+        for each in names {
+            let (place, member) = ("\(source)/\(each)", "\(name)/\(each)")
+            let isAside = each.hasPrefix(BackupForm.aside) || each == BackupForm.staging
+            if name == BackupForm.settings, isAside { continue }
+            guard let status = FileStatus(place) else { continue }
+            if status.isFolder {
+                try addTree(place, as: member, status)
+            } else if status.isLink {
+                let target = try BackupFault.mapping { () throws(SystemError) in
+                    try Files.target(of: place)
+                }
+                try add(Self.header(member, .link(target), status))
+            } else {
+                try addFile(place, as: member)
+            }
+        }
+    }
+
+    /// Names what the settings use and the backup lacks.
+    private mutating func tellOfOthers(_ folder: String) {
+        guard let bytes = try? readFile("\(folder)/rempart.yaml", limit: SettingsFile.maximumLength)
+        else { return }
+        for value in SettingsFile(bytes).values {
+            let named: String
+            switch value.setting {
+            case .certificate(let path), .key(let path), .geoip(let path), .blockList(let path):
+                named = path
+            case .database(let url): named = String(url.dropFirst("sqlite://".count))
+            default: continue
+            }
+            if !named.hasPrefix(folder + "/") { told.append("not in it: \(named) (\(value.path))") }
+        }
+    }
+
+    private mutating func addState(_ folder: String, isRunning: Bool) throws(BackupFault) {
+        guard let status = FileStatus(folder), status.isFolder else {
+            throw BackupFault("there is no folder \(folder): name that of the state with --state")
+        }
+        try add(Self.header(BackupForm.state, .folder, status))
+        for (path, _) in BackupForm.stateFolders {
+            guard let status = FileStatus("\(folder)/\(path)"), status.isFolder else { continue }
+            try add(Self.header("\(BackupForm.state)/\(path)", .folder, status))
+        }
+        for (path, file) in BackupForm.stateFiles {
+            var place = "\(folder)/\(path)"
+            if isRunning, file == .bindings {
+                guard path == file.path else { continue }
+                place = "\(folder)/\(StateFile.bindingsCopy)"
+                guard FileStatus(place) != nil else {
+                    throw BackupFault(
+                        "the running Rempart keeps its state elsewhere than in \(folder): name that folder"
+                            + " with --state")
+                }
+            }
+            guard FileStatus(place) != nil else { continue }
+            try addFile(
+                place, as: "\(BackupForm.state)/\(path)", of: path == file.path ? file : nil)
+        }
+    }
+
+    // MARK: Members
+
+    /// Adds a file; one of the state only when this version knows its format.
+    private mutating func addFile(
+        _ place: String, as name: String, of file: StateFile? = nil
+    ) throws(BackupFault) {
+        let source: Descriptor
+        let status: FileStatus
+        do throws(SystemError) {
+            source = try Files.open(place)
+            status = try FileStatus(source)
+        } catch {
+            throw BackupFault(error)
+        }
+        guard status.isPlain else {
+            told.append("not in it: \(place), which is no plain file, or has a second name")
+            return
+        }
+        var length = status.length
+        if let file {
+            let found = BackupForm.format(of: file, try Self.bytes(of: source, 0, 256, place))
+            if let found, found.format > file.format {
+                told.append("not in it: " + file.refusal(of: found.format, writer: found.writer))
+                return
+            }
+            if file == .bans { length = try Self.wholeLines(of: source, length, place) }
+        }
+        try add(Self.header(name, .file(length: length), status))
+        var at = 0
+        while at < length {
+            let part = try Self.bytes(of: source, at, min(length - at, 1 << 18), place)
+            guard !part.isEmpty else {
+                throw BackupFault("\(place) became shorter while it was read: try again")
+            }
+            try append(part)
+            at += part.count
+        }
+        try append(Self.padding(length))
+    }
+
+    /// How long a file of lines is without a last one that is being added.
+    private static func wholeLines(
+        of file: Descriptor, _ length: Int, _ name: String
+    ) throws(BackupFault) -> Int {
+        let start = max(length - 8192, 0)
+        let tail = try bytes(of: file, start, length - start, name)
+        return tail.lastIndex(of: UInt8(ascii: "\n")).map { start + $0 + 1 } ?? length
+    }
+
+    private static func bytes(
+        of file: Descriptor, _ start: Int, _ count: Int, _ name: String
+    ) throws(BackupFault) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        // In bounds: the array's own storage and length.
+        let read = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe pread(file.raw, buffer.baseAddress, buffer.count, off_t(start))
+        }
+        guard read >= 0 else { throw BackupFault(SystemError("read \(name)", code: errno)) }
+        return Array(bytes[..<read])
+    }
+
+    private static func header(
+        _ path: String, _ kind: TarHeader.Kind, _ status: FileStatus
+    ) -> TarHeader {
+        TarHeader(
+            path: path, kind: kind, mode: status.mode, user: status.user, group: status.group,
+            modified: status.modified)
+    }
+
+    private func add(_ header: TarHeader) throws(BackupFault) {
+        guard let bytes = header.encoded() else {
+            throw BackupFault(
+                "\(header.path) or its owner has too long a name for a backup: rename it")
+        }
+        try append(bytes)
+    }
+
+    private static func padding(_ length: Int) -> [UInt8] {
+        [UInt8](repeating: 0, count: TarHeader.padded(length) - length)
+    }
+
+    private func append(_ bytes: [UInt8]) throws(BackupFault) {
+        guard rempart.write(output.raw, bytes) else {
+            throw BackupFault(SystemError("write \(path)", code: errno))
+        }
+    }
+}

@@ -1,0 +1,222 @@
+internal import ArgumentParser
+internal import Messages
+internal import Settings
+internal import Sys
+
+/// `rempart manual`: a man page, for whoever installs or packages; made from what `--help` and `rempart settings` show.
+struct Manual: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a man page as roff.", shouldDisplay: false)
+
+    /// The pages there are.
+    enum Page: String, CaseIterable, ExpressibleByArgument {
+        case command = "rempart"
+        case settings = "rempart.yaml"
+        case reasons = "rempart-reasons"
+
+        /// The section of the manual.
+        var section: Int {
+            switch self {
+            case .command: 8
+            case .settings: 5
+            case .reasons: 7
+            }
+        }
+
+        /// The page.
+        var text: String {
+            switch self {
+            case .command: Manual.command
+            case .settings: Manual.settings
+            case .reasons: Manual.reasons
+            }
+        }
+    }
+
+    @Argument(help: "\(Page.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var page: Page
+
+    func run() throws { print(page.text, terminator: "") }
+
+    private static func others(_ own: Page) -> [(name: String, section: Int)] {
+        Page.allCases.filter { $0 != own }.map { ($0.rawValue, $0.section) }.sorted { $0.1 < $1.1 }
+            + [("journalctl", 1), ("systemctl", 1), ("nft", 8)].sorted { $0.1 < $1.1 }
+    }
+}
+
+/// rempart(8).
+extension Manual {
+    private static var command: String {
+        var page = Roff(
+            "rempart", section: 8, "checks, starts, shows and steers a SIP security edge")
+        page.heading("SYNOPSIS")
+        page.code("rempart COMMAND [OPTIONS]")
+        page.heading("DESCRIPTION")
+        page.paragraphs(
+            """
+            Rempart is the wall in front of an Asterisk: the only thing of a telephony that the Internet can reach. \
+            It ends TLS, checks every password, keeps registrations, passes clean calls on, and shuts attackers out \
+            in the kernel's firewall. It runs as the service `rempart`; this command starts it, asks it and tells it.
+
+            `rempart COMMAND --help` shows one command. The commands that ask the daemon need root.
+            """)
+        page.heading("COMMANDS")
+        for each in CommandDescription.all { add(each, to: &page) }
+        addExitStatus(to: &page)
+        addFiles(to: &page)
+        page.seeAlso(others(.command))
+        return page.text
+    }
+
+    private static func add(_ command: CommandDescription, to page: inout Roff) {
+        let usages = command.arguments.map(\.usage)
+        page.subheading((["rempart", command.name] + usages).joined(separator: " "))
+        page.paragraphs(command.abstract)
+        page.paragraphs(command.discussion, isFirst: false)
+        for argument in command.arguments {
+            let standard = argument.byDefault.isEmpty ? [] : ["Default: `\(argument.byDefault)`."]
+            page.item(argument.heading, [argument.meaning] + standard)
+        }
+    }
+
+    /// The exit codes; `status --check` has its own (`Health.exitCode`), `run` those of the supervisor.
+    private static func addExitStatus(to page: inout Roff) {
+        page.heading("EXIT STATUS")
+        page.item("0", ["Done. With `status --check`: all is good."])
+        page.item(
+            "1",
+            [
+                "Not done; standard error says why and what to do: settings are wrong, the daemon is not running, does"
+                    + " not answer within \(ControlClient.patience.seconds) s, or refuses. With `status --check`:"
+                    + " something is degraded. `run`: another try may do (a port is taken, a disk is full)."
+            ])
+        page.item("2", ["`status --check`: no phone is served."])
+        page.item("3", ["`status --check`: the daemon could not be asked."])
+        page.item("64", ["The command line is wrong."])
+        page.item(
+            "78",
+            [
+                "`run`: somebody has to mend something first, such as wrong settings or a missing user. systemd does"
+                    + " not try again."
+            ])
+    }
+
+    private static func addFiles(to page: inout Roff) {
+        page.heading("FILES")
+        page.item(Standard.settings, ["The settings, rempart.yaml(5)."])
+        let kept = StateFile.allCases.map { "`\($0.path)`" }.joined(separator: ", ")
+        page.item(
+            Standard.state,
+            [
+                "What outlives a restart: \(kept). A file of a newer version is left alone, and `rempart status` tells"
+                    + " of it."
+            ])
+        page.item("\(Standard.runtime)/control", ["The socket at which the daemon is asked."])
+        page.item(
+            "/usr/lib/systemd/catalog/rempart.catalog",
+            ["What each kind of record means; `journalctl -x` shows it."])
+        page.item(
+            "/usr/share/doc/rempart", ["README, architecture, security, examples for Asterisk."])
+    }
+}
+
+/// rempart.yaml(5).
+extension Manual {
+    private static var settings: String {
+        var page = Roff("rempart.yaml", section: 5, "settings of the SIP security edge rempart")
+        page.heading("SYNOPSIS")
+        page.code(Standard.settings)
+        page.heading("DESCRIPTION")
+        page.paragraphs(
+            """
+            The file is YAML, and read strictly: an unknown key, a value out of its range, or a key that stands twice \
+            is an error, and the edge does not start with it. `rempart check` shows every fault with its place.
+
+            `systemctl reload rempart` takes up a changed file. A wrong one changes nothing, and the reload fails. A \
+            key of a group is written below the group's name: `accounts.database` is `database` below `accounts`. \
+            NAME in a key stands for a name of your own. A list is `[a, b]`, or one item a line.
+            """)
+        page.heading("EXAMPLE")
+        page.paragraphs("The shortest file that serves:")
+        page.example(shortest)
+        page.heading("KEYS")
+        for key in Schema.keys {
+            let standard = key.byDefault.map { ["Default: `\($0)`."] } ?? []
+            page.item(
+                key.path,
+                [
+                    key.meaning, "(\(ShowSettings.need(key)))", "Range: \(key.range).",
+                    "Example: `\(key.example)`.",
+                ] + standard)
+        }
+        page.heading("FILES")
+        page.item(Standard.settings, ["The settings that the service reads."])
+        page.seeAlso(others(.settings))
+        return page.text
+    }
+
+    /// A file of the keys that every file has, with their examples.
+    static var shortest: String {
+        var groups: [(name: Substring, lines: [String])] = []
+        for key in Schema.keys where key.need == .always && !key.isUnderName {
+            let words = key.path.split(separator: ".")
+            let line = "\(words.last ?? ""): \(key.example)"
+            let group = words.count > 1 ? words[0] : ""
+            if let last = groups.indices.last, groups[last].name == group {
+                groups[last].lines.append(line)
+            } else {
+                groups.append((group, [line]))
+            }
+        }
+        return groups.map { group in
+            group.name.isEmpty
+                ? group.lines.joined(separator: "\n")
+                : "\(group.name):\n" + group.lines.map { "  \($0)" }.joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+}
+
+/// rempart-reasons(7).
+extension Manual {
+    private static var reasons: String {
+        var page = Roff("rempart-reasons", section: 7, "why rempart refuses, bans and warns")
+        page.heading("DESCRIPTION")
+        page.paragraphs(
+            """
+            Everything that Rempart refuses has a reason, one word. It stands in the field REMPART_REASON of a record \
+            (`journalctl -u rempart REMPART_REASON=wrong-password`), and `rempart bans`, `rempart why` and `rempart \
+            explain` say it. A number in brackets is the status that the phone gets.
+            """)
+        for group in Reason.Group.allCases {
+            page.heading(title(of: group))
+            for reason in Reason.all where reason.group == group {
+                page.item(reason.code, [reason.meaning, reason.remedy])
+            }
+        }
+        page.heading("WHAT IS WRONG WITH THE EDGE")
+        page.paragraphs(
+            "`rempart status` tells of each as long as it lasts, with what to do; the worst stands first. With"
+                + " --json it has these words.")
+        for kind in Condition.Kind.allCases { page.item(kind.name, [kind.meaning]) }
+        page.seeAlso(others(.reasons))
+        return page.text
+    }
+
+    private static func title(of group: Reason.Group) -> String {
+        switch group {
+        case .malformed: "MESSAGES THAT CANNOT BE READ"
+        case .request: "REFUSED REQUESTS"
+        case .registration: "REFUSED REGISTRATIONS"
+        case .password: "PASSWORDS"
+        case .call: "REFUSED CALLS"
+        case .trunk: "TRUNKS"
+        case .silence: "WHAT GETS NO ANSWER OR A SHORT ONE"
+        case .shortage: "WANT OF ROOM"
+        case .connection: "CONNECTIONS"
+        case .ban: "BANS AND HOLDS"
+        case .banEnd: "ENDS OF BANS"
+        case .callEnd: "ENDS OF CALLS"
+        case .notice: "NOTICES"
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import Messages
+import Settings
+import Testing
+
+@testable import rempart
+
+@Suite struct ManualTests {
+    /// The page as a reader sees it.
+    private func shown(_ page: Manual.Page) throws -> String {
+        let arguments = ["-man", "-Tascii", "-P-cbou", "-rLL=200n"]
+        let shown = try run("/usr/bin/groff", arguments, page.text)
+        #expect(shown.status == 0 && shown.complaints.isEmpty, "\(shown.complaints)")
+        return shown.text
+    }
+
+    /// What a program makes of a text, which it reads from a file: a pipe has less room.
+    private func run(_ program: String, _ arguments: [String], _ text: String) throws -> Outcome {
+        let name = "/tmp/rempart-test-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: name) }
+        try Data(text.utf8).write(to: URL(fileURLWithPath: name))
+        return try Outcome(arguments + [name], program: program)
+    }
+
+    @Test("rempart(8) has each command that --help shows, with its options")
+    func commands() throws {
+        let page = try shown(.command)
+        let help = Rempart.helpMessage()
+        #expect(CommandDescription.all.count >= 17)
+        for command in CommandDescription.all {
+            #expect(help.contains("\n  \(command.name) "), "\(command.name)")
+            #expect(page.contains("rempart \(command.name)"), "\(command.name)")
+            for argument in command.arguments { #expect(page.contains(argument.heading)) }
+        }
+        #expect(!page.contains("rempart manual") && !page.contains("--frames"))
+        for section in ["NAME", "SYNOPSIS", "EXIT STATUS", "FILES", "SEE ALSO"] {
+            #expect(page.contains("\n\(section)\n") || page.hasPrefix("\(section)\n"), "\(section)")
+        }
+        #expect(page.contains("Rempart \(productVersion)"))
+    }
+
+    @Test(
+        "rempart.yaml(5) has each key with range and default, and its example is a file that serves"
+    )
+    func keys() throws {
+        let page = try shown(.settings)
+        for key in Schema.keys {
+            #expect(page.contains(key.path) && page.contains(key.range), "\(key.path)")
+            if let standard = key.byDefault { #expect(page.contains("Default: \(standard).")) }
+        }
+        #expect(SettingsFile(Array(Manual.shortest.utf8)).diagnostics == [])
+        #expect(page.contains("servers: [10.0.0.10:5060]"))
+    }
+
+    @Test("rempart-reasons(7) has each reason and each condition with what it means")
+    func reasons() throws {
+        let page = try shown(.reasons)
+        let words = page.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        for reason in Reason.all {
+            let meaning = "\(reason.code) \(reason.meaning)".replacing("`", with: "")
+            #expect(
+                words.contains(meaning.split(separator: " ").joined(separator: " ")),
+                "\(reason.code)")
+        }
+        for kind in Condition.Kind.allCases {
+            #expect(words.contains("\(kind.name) \(kind.meaning)"))
+        }
+    }
+
+    @Test(
+        "the pages are clean to both readers, and the same each time",
+        arguments: Manual.Page.allCases)
+    func clean(_ page: Manual.Page) throws {
+        #expect(page.text == page.text)
+        #expect(page.text.utf8.allSatisfy { $0 < 0x80 })
+        let groff = try run("/usr/bin/groff", ["-man", "-Tutf8", "-wall", "-z"], page.text)
+        #expect(groff.status == 0 && groff.complaints.isEmpty, "\(groff.complaints)")
+        let mandoc = try run("/usr/bin/mandoc", ["-Tlint"], page.text)
+        #expect(mandoc.output.isEmpty && mandoc.status == 0, "\(mandoc.text)")
+    }
+
+    @Test("what describes commands is read as it was written")
+    func json() {
+        let text = #"{"a":[1,-2,true,false],"b":"x\"\\\n\u00e9","c":{},"d":[]}"#
+        let read = JSON(text)
+        #expect(read?["b"]?.string == "x\"\\\n\u{e9}")
+        #expect(read?["a"]?.items == [.number(1), .number(-2), .bool(true), .bool(false)])
+        #expect(JSON(read?.text ?? "") == read)
+        for wrong in ["", "{", "[1,]", "{\"a\"}", "\"", "1 2", "null", "nul", "\"\\u12\"", "-"] {
+            #expect(JSON(wrong) == nil, "\(wrong)")
+        }
+    }
+}
