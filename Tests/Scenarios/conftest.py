@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from lab import nat
 from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.booted import Machine
@@ -39,7 +40,7 @@ class Lab:
         self.domain = DOMAIN
         self.accounts = ACCOUNTS
         self.binaries = copy_binaries(folder)
-        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE])
+        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE, nat.SHOWN, nat.OWN])
         self.client = clients_of(network, DOMAIN)
         self.in_edge = ["ip", "netns", "exec", network.edge]
         self._made = 0
