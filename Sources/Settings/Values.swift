@@ -92,7 +92,9 @@ enum Value {
     /// Whether a text is a host name with or without a port, rather than an address that is mistyped.
     private static func isName(_ text: String) -> Bool {
         let parts = text.lowercased().split(separator: ":", omittingEmptySubsequences: false)
-        guard let name = parts.first, parts.count <= 2 else { return false }
+        guard let name = parts.first,
+            parts.count == 1 || parts.count == 2 && UInt16(parts[1]) != nil
+        else { return false }
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         return labels.allSatisfy(isLabel) && labels.last?.utf8.allSatisfy(isDigit) == false
     }

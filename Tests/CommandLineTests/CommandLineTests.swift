@@ -90,8 +90,8 @@ private let good = """
                         insde: [udp://10.0.0.1:5060]
                         ^
                     \(path):6:1: error: unknown key `colour`; the keys here are domains, outside, \
-                    inside, asterisk, accounts, tls, trunks, calls, defence, limits, \
-                    profiles, registration
+                    local-networks, inside, asterisk, accounts, tls, trunks, calls, defence, \
+                    limits, profiles, registration
                         colour: red
                         ^
                     rempart: \(path): 2 errors

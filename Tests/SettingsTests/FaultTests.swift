@@ -96,7 +96,7 @@ import Testing
             ("udp://172.31.5.10 as 203.0.113.5:70000", "is not an IP address"),
             ("udp://172.31.5.10 as 0.0.0.0", "stands for every address"),
             ("udp://172.31.5.10 as 224.0.1.75", "many hosts"),
-            ("udp://172.31.5.10 as 2001:db8::5", "is not an IP address"),
+            ("udp://172.31.5.10 as 2001:db8::5", "is not of the family"),
             ("udp://172.31.5.10 as [2001:db8::5]", "is not of the family"),
             ("udp://[fd00::5] as 203.0.113.5", "is not of the family"),
             ("udp://172.31.5.10 as", "is not an endpoint"),
