@@ -19,6 +19,8 @@ struct OwnAddresses: Sendable {
 
     private let bound: [SocketAddress]
     private let advertised: [SocketAddress]
+    /// Whether some peers are shown another address or port than others.
+    private let isTranslated: Bool
     private let faces: [Face]
     /// Those of the outside, of either kind.
     private let outside: [IPAddress]
@@ -28,6 +30,7 @@ struct OwnAddresses: Sendable {
     init(_ listeners: [Listener]) {
         bound = listeners.map(\.endpoint.address)
         advertised = listeners.map { $0.advertised ?? $0.endpoint.address }
+        isTranslated = bound != advertised
         let outer = listeners.filter { $0.side == .outside }
         faces = outer.compactMap { listener in
             let own = listener.endpoint.address.ip
@@ -42,14 +45,16 @@ struct OwnAddresses: Sendable {
         local = AddressRanges(settings.localNetworks)
     }
 
-    /// From where a peer reaches us.
-    func nearness(_ peer: IPAddress) -> Nearness { local.contains(peer) ? .near : .far }
+    /// From where a peer reaches us; without a NAT it makes no difference.
+    func nearness(_ peer: IPAddress) -> Nearness {
+        isTranslated && local.contains(peer) ? .near : .far
+    }
 
     /// The address of a socket that a peer is shown: of all that we write of ourselves, Via, Contact and the URIs of
     /// tokens, this is the one source.
     func shown(_ listener: UInt8, to peer: IPAddress) -> SocketAddress {
         let place = Int(listener)
-        return faces.isEmpty || nearness(peer) == .far ? advertised[place] : bound[place]
+        return nearness(peer) == .far ? advertised[place] : bound[place]
     }
 
     /// Whether an address is one of ours outside, as bound or as shown.

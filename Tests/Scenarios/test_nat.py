@@ -21,7 +21,7 @@ from lab.rempart import Rempart, Settings
 from lab.sip import Message
 from lab.trunks import TELCO, TRUNKS
 from lab.waiting import eventually
-from test_wall import FIRST, SECOND, counted, replace
+from test_wall import FIRST, SECOND, passed_of_flood, replace
 
 # Timers B, F and H end after 64 * T1 = 32 s; a dialog whose ACK was lost is over by twice that.
 HELD_SECONDS = 66
@@ -242,13 +242,7 @@ def test_nat_block_lists_and_countries_hold_behind_it(lab: Lab, nat: Nat) -> Non
 def test_nat_the_kernels_rate_holds_behind_it(lab: Lab, nat: Nat) -> None:
     rate, sent = 100, 2000
     with edge_behind_nat(lab, {"packets": str(rate)}) as edge, lab.client(FIRST, edge=SHOWN) as client:
-        request = client.request("OPTIONS", "1001").encoded()
-        before, began = counted(lab, "Udp", "InDatagrams"), time.monotonic()
-        for _ in range(sent):
-            client.send(request)
-        eventually(lambda: counted(lab, "Udp", "InDatagrams") - before >= 2 * rate, "twice as many as a second's at once")
-        passed = counted(lab, "Udp", "InDatagrams") - before
-        assert passed <= 2 * rate + rate * (time.monotonic() - began) + 20
+        passed_of_flood(lab, client, rate, sent)
         assert f"{OWN} . udp . 5060" in edge.nft("list", "set", "inet", "TABLE", "outside4")
 
 

@@ -30,6 +30,7 @@ table ip cloud {{
 }}
 """
 TABLE = "100"
+FILTERING = "net.bridge.bridge-nf-call-iptables"
 
 
 class Nat:
@@ -49,17 +50,25 @@ class Nat:
         command("ip", "-n", self.local, "route", "add", "default", "via", ROUTER)
         command("ip", "netns", "exec", self.router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         command("ip", "netns", "exec", self.router, "nft", "-f", "-", input=TRANSLATION)
-        # What comes by one side and would be answered by the other is none of its own addresses' business.
+        # The edge's kernel is the Internet's and the cloud's cable too: what only passes there meets none of its rules.
+        self.filtering = self._sysctl("-n", "-e", FILTERING).strip()
+        self._sysctl("-q", "-e", "-w", f"{FILTERING}=0")
+        # The Internet's packets come by another side than that of its route.
         for name in ("all", "lan"):
-            command("ip", "netns", "exec", network.edge, "sysctl", "-q", "-w", f"net.ipv4.conf.{name}.rp_filter=0")
+            self._sysctl("-q", "-w", f"net.ipv4.conf.{name}.rp_filter=0")
         self._edge("route", "add", LOCAL_NETWORK, "dev", "lan", "table", TABLE)
         self._edge("route", "add", "default", "via", ROUTER, "dev", "lan", "table", TABLE)
         self._edge("rule", "add", "from", OWN, "lookup", TABLE)
+
+    def _sysctl(self, *words: str) -> str:
+        return command("ip", "netns", "exec", self.network.edge, "sysctl", *words)
 
     def _edge(self, *words: str) -> None:
         command("ip", "-n", self.network.edge, *words)
 
     def remove(self) -> None:
+        if self.filtering:
+            self._sysctl("-q", "-w", f"{FILTERING}={self.filtering}")
         self._edge("rule", "delete", "from", OWN, "lookup", TABLE)
         for port in ("natwan", "natlan", "local", "lan"):
             self._edge("link", "delete", port)
