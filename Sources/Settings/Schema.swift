@@ -122,7 +122,7 @@ package enum Schema {
             read: { text throws(ValueError) in .domain(try Value.domain(text)) }),
         SettingKey(
             "outside", .always, items: 1...32,
-            range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT, with as ADDRESS:PORT",
+            range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT, behind NAT with `as ADDRESS`",
             example: "[udp://203.0.113.5:5060]",
             meaning: "Where the Internet reaches the edge. Without a port: 5060, for tls 5061."
                 + " Behind NAT the address of this machine, then `as` and the address that the"

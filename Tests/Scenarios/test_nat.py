@@ -1,6 +1,5 @@
 """An edge behind NAT: a phone beside it, phones and a provider beyond, and each of them is shown the address that it reaches."""
 
-import contextlib
 import re
 import time
 from collections import Counter
@@ -12,32 +11,17 @@ from lab.asterisk import ECHO
 from lab.capture import Capture, Packet
 from lab.dialogs import Talk, invitation
 from lab.leaks import MEDIA
-from lab.mmdb import database
 from lab.namespaces import EDGE_INSIDE, PBX_MEDIA
-from lab.nat import LOCAL_ADDRESSES, LOCAL_NETWORK, OWN, SHOWN, Nat, nat_on
+from lab.nat import LOCAL_ADDRESSES, OWN, SHOWN, Nat, behind_nat
 from lab.peers import Peer, uri_of
 from lab.phones import Phone, Shelf
-from lab.rempart import Rempart, Settings
 from lab.sip import Message
 from lab.trunks import TELCO, TRUNKS
 from lab.waiting import eventually
-from test_wall import FIRST, SECOND, passed_of_flood, replace
 
 # Timers B, F and H end after 64 * T1 = 32 s; a dialog whose ACK was lost is over by twice that.
 HELD_SECONDS = 66
 CALLER = "4930123"
-
-
-@pytest.fixture(scope="module")
-def nat(lab: Lab) -> Iterator[Nat]:
-    with nat_on(lab.network) as nat:
-        yield nat
-
-
-def behind_nat(settings: Settings) -> None:
-    settings.outside, settings.shown = OWN, SHOWN
-    settings.domains = [settings.domains[0], SHOWN]
-    settings.more += f"local-networks: [{LOCAL_NETWORK}]\n"
 
 
 @pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_22], ids=str)
@@ -51,19 +35,6 @@ def nat_site(request: pytest.FixtureRequest, lab: Lab, nat: Nat) -> Iterator[Sit
         yield site
     finally:
         site.stop()
-
-
-@contextlib.contextmanager
-def edge_behind_nat(lab: Lab, defence: dict[str, str]) -> Iterator[Rempart]:
-    """One that needs no Asterisk."""
-    settings = lab.settings(lab.database("chan_sip"), "chan_sip", ["198.19.0.10"])
-    settings.defence = defence
-    behind_nat(settings)
-    edge = lab.rempart(settings.text()).start()
-    try:
-        yield edge
-    finally:
-        edge.destroy()
 
 
 class Wires:
@@ -206,49 +177,3 @@ def test_nat_calls_outlast_every_timer_of_theirs(nat_site: Site, nat: Nat, shelf
         nat_site.wait_idle()
     assert wires.leaks() == []
     assert wires.answers() and all(count == 1 for count in wires.answers().values()), wires.answers()
-
-
-# The wall, which sees a stranger's own address behind the NAT as well.
-
-
-def is_answered(lab: Lab, address: str) -> bool:
-    with lab.client(address, edge=SHOWN) as client:
-        return client.answer_to(client.request("OPTIONS", "1001"), seconds=1) is not None
-
-
-def test_nat_bans_hold_behind_it_and_the_edges_own_addresses_are_never_banned(lab: Lab, nat: Nat) -> None:
-    with edge_behind_nat(lab, {}) as edge:
-        assert is_answered(lab, FIRST)
-        assert edge.ask("ban", FIRST, "--for", "1h").returncode == 0
-        assert not is_answered(lab, FIRST)
-        assert is_answered(lab, SECOND)
-        for own in (OWN, SHOWN):
-            refused = edge.ask("ban", own)
-            assert refused.returncode != 0 and "the edge's own address" in refused.stderr, refused
-        assert [ban["address"] for ban in edge.bans()] == [FIRST]
-
-
-def test_nat_block_lists_and_countries_hold_behind_it(lab: Lab, nat: Nat) -> None:
-    folder = lab.new_folder("lists")
-    blocked, countries = folder / "blocked.txt", folder / "country.mmdb"
-    replace(blocked, f"{FIRST}/32\n".encode())
-    replace(countries, database({"198.18.0.0/16": "FR", f"{SECOND}/32": "XX"}))
-    with edge_behind_nat(lab, {"blocklists": f"[{blocked}]", "countries": "[FR]", "geoip": str(countries)}):
-        assert not is_answered(lab, FIRST)
-        assert not is_answered(lab, SECOND)
-        assert is_answered(lab, "198.18.2.12")
-
-
-def test_nat_the_kernels_rate_holds_behind_it(lab: Lab, nat: Nat) -> None:
-    rate, sent = 100, 2000
-    with edge_behind_nat(lab, {"packets": str(rate)}) as edge, lab.client(FIRST, edge=SHOWN) as client:
-        passed_of_flood(lab, client, rate, sent)
-        assert f"{OWN} . udp . 5060" in edge.nft("list", "set", "inet", "TABLE", "outside4")
-
-
-def test_nat_the_check_has_nothing_to_say_of_its_addresses(lab: Lab, nat: Nat) -> None:
-    with edge_behind_nat(lab, {}) as edge:
-        said = edge.check()
-        assert said.returncode == 0 and "`outside`" not in said.stderr + said.stdout, said
-        edge.write_settings(edge.settings.read_text().replace(f" as {SHOWN}", ""))
-        assert f"{OWN} is a private address" in edge.check().stderr

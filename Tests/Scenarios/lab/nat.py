@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 from .namespaces import Network, command
+from .rempart import Settings
 
 SHOWN = "198.18.254.5"
 OWN = "172.31.5.10"
@@ -74,6 +75,13 @@ class Nat:
             self._edge("link", "delete", port)
         for namespace in (self.router, self.local):
             command("ip", "netns", "delete", namespace)
+
+
+def behind_nat(settings: Settings) -> None:
+    """Has an edge's settings name both of its addresses, and the network beside it."""
+    settings.outside, settings.shown = OWN, SHOWN
+    settings.domains = [settings.domains[0], SHOWN]
+    settings.more += f"local-networks: [{LOCAL_NETWORK}]\n"
 
 
 @contextlib.contextmanager
