@@ -59,12 +59,19 @@ package struct Listener: Hashable, Sendable {
     package let side: Side
     /// What it is bound to.
     package let endpoint: Endpoint
+    /// The address that a NAT before this machine has for it, if there is one.
+    ///
+    /// It is of the endpoint's family, and shown to all peers but those of `local-networks`.
+    package let advertised: SocketAddress?
 
-    /// A listener of its number, side and endpoint.
-    package init(index: UInt8, side: Side, endpoint: Endpoint) {
+    /// A listener of its number, side and endpoint, and of the address that a NAT has for it.
+    package init(
+        index: UInt8, side: Side, endpoint: Endpoint, advertised: SocketAddress? = nil
+    ) {
         self.index = index
         self.side = side
         self.endpoint = endpoint
+        self.advertised = advertised
     }
 }
 
@@ -76,8 +83,10 @@ extension Listener {
         for setting in settings {
             let index = UInt8(truncatingIfNeeded: listeners.count)
             switch setting {
-            case .outside(let endpoint):
-                listeners.append(Listener(index: index, side: .outside, endpoint: endpoint))
+            case .outside(let endpoint, let advertised):
+                listeners.append(
+                    Listener(
+                        index: index, side: .outside, endpoint: endpoint, advertised: advertised))
             case .inside(let endpoint), .trunk(_, .inside(let endpoint)):
                 listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
             default: break
@@ -93,6 +102,12 @@ extension WireWriter {
         u8(value.transport.rawValue)
         address(value.address)
     }
+
+    /// Writes the address that a NAT has for an endpoint, if there is one.
+    mutating func advertised(_ value: SocketAddress?) {
+        bool(value != nil)
+        if let value { address(value) }
+    }
 }
 
 extension WireReader {
@@ -100,5 +115,10 @@ extension WireReader {
     package mutating func endpoint() throws(WireError) -> Endpoint {
         let transport = try choice("transport", of: Transport.self)
         return Endpoint(transport, try reachable("endpoint"))
+    }
+
+    /// Reads the address that a NAT has for an endpoint, nil when there is none; it has a port.
+    mutating func advertised() throws(WireError) -> SocketAddress? {
+        try bool() ? try reachable("advertised") : nil
     }
 }

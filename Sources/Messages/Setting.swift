@@ -65,8 +65,10 @@ package enum DefenceMode: UInt8, CaseIterable, Sendable {
 package enum Setting: Equatable, Sendable {
     /// A served domain, lower case, at most 255 bytes (`domains`).
     case domain(String)
-    /// Where the Internet reaches us (`outside`).
-    case outside(Endpoint)
+    /// Where the Internet reaches us (`outside`), and the address that a NAT has for it, of the same family (`as`).
+    case outside(Endpoint, advertised: SocketAddress? = nil)
+    /// A network that reaches us at what we are bound to, with no NAT between (`local-networks`).
+    case localNetwork(Network)
     /// Where the Asterisks reach us (`inside`); UDP or TCP.
     case inside(Endpoint)
     /// An Asterisk, by its UDP address (`asterisk.servers`).
@@ -138,7 +140,7 @@ package enum Setting: Equatable, Sendable {
     package var readers: [Role] {
         switch self {
         case .failures, .window, .minimumExpires, .maximumExpires, .contacts, .algorithm,
-            .limit, .trap, .replies, .profile, .calls, .requests:
+            .limit, .trap, .replies, .profile, .calls, .requests, .localNetwork:
             [.router]
         case .domain, .realm: [.router, .directory]
         case .inside: [.router, .directory, .banner]
@@ -163,7 +165,12 @@ extension Setting {
     package func encoded() -> [UInt8] {
         switch self {
         case .domain(let text): Self.text(1, text)
-        case .outside(let endpoint): Self.endpoint(2, endpoint)
+        case .outside(let endpoint, let advertised):
+            Self.frame(2) { writer in
+                writer.advertised(advertised)
+                writer.endpoint(endpoint)
+            }
+        case .localNetwork(let network): Self.frame(40) { $0.network(network) }
         case .inside(let endpoint): Self.endpoint(3, endpoint)
         case .asterisk(let address): Self.frame(4) { $0.address(address) }
         case .database(let text): Self.text(5, text)
@@ -229,7 +236,13 @@ extension Setting {
         var reader = WireReader(frame)
         switch try reader.u8() {
         case 1: self = .domain(try reader.string("domain", limit: 255))
-        case 2: self = .outside(try reader.endpoint())
+        case 2:
+            let advertised = try reader.advertised()
+            let endpoint = try reader.endpoint()
+            guard advertised.map({ $0.ip.isV4 == endpoint.address.ip.isV4 }) ?? true else {
+                throw .badValue("advertised")
+            }
+            self = .outside(endpoint, advertised: advertised)
         case 3:
             let endpoint = try reader.endpoint()
             guard endpoint.transport != .tls else { throw .badValue("inside") }
@@ -270,6 +283,7 @@ extension Setting {
         case 35:
             let name = try reader.string("trunk", limit: 32)
             self = .trunk(name, try TrunkRule(from: &reader))
+        case 40: self = .localNetwork(try reader.network())
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

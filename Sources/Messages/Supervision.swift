@@ -119,6 +119,7 @@ extension SupervisorMessage {
             return (writer.bytes, nil)
         case .listener(let listener, let socket):
             var writer = WireWriter(kind: 4)
+            writer.advertised(listener.advertised)
             writer.u8(listener.index)
             writer.u8(listener.side.rawValue)
             writer.endpoint(listener.endpoint)
@@ -168,10 +169,12 @@ extension SupervisorMessage {
             let setting = try reader.data("setting", limit: 8192)
             self = .setting(try Setting(decoding: setting.span))
         case (4, let socket?):
+            let advertised = try reader.advertised()
             let index = try reader.listener()
             let side = try reader.choice("side", of: Side.self)
-            let endpoint = try reader.endpoint()
-            self = .listener(Listener(index: index, side: side, endpoint: endpoint), socket)
+            let listener = Listener(
+                index: index, side: side, endpoint: try reader.endpoint(), advertised: advertised)
+            self = .listener(listener, socket)
         case (5, let socket?): self = .peer(try reader.choice("role"), socket)
         case (6, let file?): self = .file(try reader.choice("file"), file)
         case (7, _):

@@ -116,7 +116,7 @@ extension MessageWriter {
             var end = start
             while end < line.count, line[end] > 0x20, line[end] != UInt8(ascii: "/") { end += 1 }
             if end - start >= 2, let ip = IPAddress(parsing: line.extracting(start..<end)) {
-                namesInsideMedia = insideHosts.contains(ip)
+                namesInsideMedia = hosts.isInsideMedia(ip)
             }
             start = end + 1
         }

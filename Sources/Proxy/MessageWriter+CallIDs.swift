@@ -65,7 +65,7 @@ extension MessageWriter {
     private mutating func append(leavingCallID value: Span<UInt8>, _ owner: DialogOwner) {
         let name = value.upToHost
         let rest = value.extracting(name.count..<value.count)
-        if owner != .outside, insideHostEnd(name, 0) != nil { buffer.fail() }
+        if owner != .outside, insideHostEnd(name, 0, isCallID: true) != nil { buffer.fail() }
         guard owner != .outside, !rest.isEmpty, !leaves(rest, owner) else {
             buffer.append(value)
             return
@@ -84,7 +84,9 @@ extension MessageWriter {
 
     /// Whether what stands behind a Call-ID's name may leave.
     private func leaves(_ rest: Span<UInt8>, _ owner: DialogOwner) -> Bool {
-        for place in rest.indices where insideHostEnd(rest, place) != nil { return false }
+        for place in rest.indices where insideHostEnd(rest, place, isCallID: true) != nil {
+            return false
+        }
         guard owner == .inside else { return true }
         guard rest[0] == UInt8(ascii: "@"), let end = hostEnd(1, rest.count, rest),
             end == rest.count || rest[end] == UInt8(ascii: ":")

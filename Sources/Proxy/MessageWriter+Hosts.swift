@@ -139,8 +139,10 @@ extension MessageWriter {
 
     // MARK: Inside addresses
 
-    /// The end of the inside address, and of its port, that begins at `start`; nil when none does.
-    func insideHostEnd(_ value: Span<UInt8>, _ start: Int) -> Int? {
+    /// The end of the address that does not leave, and of its port, that begins at `start`; nil when none does.
+    func insideHostEnd(
+        _ value: Span<UInt8>, _ start: Int, isCallID: Bool = false
+    ) -> Int? {
         if start > 0, value[start] != UInt8(ascii: "[") {
             // It begins behind anything but what would be a part of it; an escape is none.
             let before = value[start - 1]
@@ -150,15 +152,18 @@ extension MessageWriter {
                 || before == UInt8(ascii: ".") && start > 1 && value[start - 2] &- 0x30 <= 9
             if isInside, !isEscape { return nil }
         }
-        return insideIP(value, start).map { portEnd(value, $0.end) }
+        return insideIP(value, start, isCallID).map { portEnd(value, $0.end) }
     }
 
-    /// The inside address that begins at `start`, and where it ends, its brackets included; nil when none does.
-    private func insideIP(_ value: Span<UInt8>, _ start: Int) -> (ip: IPAddress, end: Int)? {
+    /// The address that does not leave and begins at `start`, and where it ends, its brackets included; nil when
+    /// none does.
+    private func insideIP(
+        _ value: Span<UInt8>, _ start: Int, _ isCallID: Bool
+    ) -> (ip: IPAddress, end: Int)? {
         guard start < value.count, value[start] != UInt8(ascii: "[") else {
             guard let end = hostEnd(start, value.count, value) else { return nil }
             let text = value.extracting(start + 1..<end - 1)
-            guard let ip = IPAddress(parsing: text), insideHosts.contains(ip) else { return nil }
+            guard let ip = IPAddress(parsing: text), hides(ip, isCallID) else { return nil }
             return (ip, end)
         }
         var end = start
@@ -171,9 +176,13 @@ extension MessageWriter {
         while end > start, value[end - 1] == UInt8(ascii: ".") { end -= 1 }
         // Most numbers are none: the shortest address is 0.0.0.0.
         guard end - start >= 7, let ip = IPAddress(parsing: value.extracting(start..<end)),
-            insideHosts.contains(ip)
+            hides(ip, isCallID)
         else { return nil }
         return (ip, end)
+    }
+
+    private func hides(_ ip: IPAddress, _ isCallID: Bool) -> Bool {
+        isCallID ? hosts.hidesInCallID(ip) : hosts.hides(ip)
     }
 
     private func portEnd(_ value: Span<UInt8>, _ start: Int) -> Int {
@@ -191,9 +200,9 @@ extension MessageWriter {
             || start >= 5 && value.extracting(start - 5..<start - 1).isCaseless("pres")
     }
 
-    /// The inside address that fills the bytes, with its port or 0.
+    /// The address that fills the bytes and leaves in no Call-ID, with its port or 0.
     func insideAddress(_ host: Span<UInt8>) -> SocketAddress? {
-        guard let (ip, end) = insideIP(host, 0) else { return nil }
+        guard let (ip, end) = insideIP(host, 0, true) else { return nil }
         guard end < host.count else { return SocketAddress(ip, port: 0) }
         guard host[end] == UInt8(ascii: ":"),
             let port = host.extracting(end + 1..<host.count).decimal(limit: 65_535), port > 0

@@ -249,7 +249,7 @@ extension MessageWriter {
         guard var end = hostEnd(start, value.count, value) else { return nil }
         let isBracketed = value[start] == UInt8(ascii: "[")
         let text = isBracketed ? start + 1..<end - 1 : start..<end
-        guard let ip = IPAddress(parsing: value.extracting(text)), insideHosts.contains(ip) else {
+        guard let ip = IPAddress(parsing: value.extracting(text)), hosts.hidesInCallID(ip) else {
             return nil
         }
         var port: UInt16 = 0

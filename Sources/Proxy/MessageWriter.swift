@@ -22,10 +22,10 @@ package struct MessageWriter: ~Copyable {
     package var tokens: Tokens
     /// The sockets, by their numbers.
     private var listeners: [Listener]
+    /// What we say of ourselves.
+    private(set) var own: OwnAddresses
     /// The hosts that may leave.
     private(set) var hosts = OutsideHosts()
-    /// The inside addresses, which never leave.
-    var insideHosts: [IPAddress] { hosts.inside }
     /// Where a body is written before its length is known.
     var bodyBuffer = ByteBuffer(capacity: 65_536)
     /// Whether a session description of the message that leaves says that media is to go to an inside address.
@@ -49,20 +49,30 @@ package struct MessageWriter: ~Copyable {
     /// A writer for these sockets; `key` is of 32 bytes.
     package init(listeners: [Listener], key: [UInt8]) {
         self.listeners = listeners
+        own = OwnAddresses(listeners)
         tokens = Tokens(key: key)
     }
 
     /// Takes over the settings that show in messages.
     package mutating func configure(_ settings: RouterSettings) {
-        hosts = OutsideHosts(settings, listeners)
+        own.follow(settings)
+        hosts = OutsideHosts(settings, listeners, own)
         emergency = settings.calls.plan.firstEmergency
     }
 
     /// Whether everything written since `begin` fitted.
     package var isWhole: Bool { !buffer.overflowed }
 
+    /// Judges hosts from now on for a peer outside, until a message begins.
+    mutating func face(_ peer: IPAddress) { hosts.nearness = own.nearness(peer) }
+
     /// Begins a message; tokens in it are bound to the dialog.
-    package mutating func begin(isTrunk: Bool = false, dialog: StringVector = StringVector()) {
+    ///
+    /// One that leaves names its peer outside.
+    package mutating func begin(
+        isTrunk: Bool = false, dialog: StringVector = StringVector(), to peer: IPAddress? = nil
+    ) {
+        hosts.nearness = peer.map { own.nearness($0) } ?? .far
         buffer.removeAll()
         isCompact = false
         namesInsideMedia = false
@@ -164,7 +174,7 @@ package struct MessageWriter: ~Copyable {
         case .tcp: buffer.append("TCP ")
         case .tls: buffer.append("TLS ")
         }
-        append(address: listeners[Int(flow.listener)].endpoint.address)
+        append(address: own.shown(flow.listener, to: flow.peer.ip))
         buffer.append(";branch=z9hG4bK")
         buffer.append(hex: UInt64(handle.index), digits: 8)
         buffer.append(hex: cookie, digits: 16)
@@ -312,7 +322,7 @@ package struct MessageWriter: ~Copyable {
         }
         guard isWritten else { return false }
         buffer.append("@")
-        append(address: listeners[Int(flow.listener)].endpoint.address)
+        append(address: own.shown(flow.listener, to: flow.peer.ip))
         switch flow.transport {
         case .udp: break
         case .tcp: buffer.append(";transport=tcp")

@@ -16,12 +16,17 @@ enum HostRule: BitwiseCopyable {
 
 /// The hosts that may leave; the first served domain stands for all others.
 struct OutsideHosts: Sendable {
+    /// From where the peer reaches us for whom they are judged.
+    var nearness = Nearness.far
     /// The inside addresses, which never leave.
-    private(set) var inside: [IPAddress] = []
-    /// The first served domain.
-    private(set) var domain: [UInt8] = []
+    private var inside: [IPAddress] = []
+    /// Our own addresses that only others than this peer know, by from where it reaches us.
+    private var hiddenFromFar: [IPAddress] = []
+    private var hiddenFromNear: [IPAddress] = []
+    private var farDomain: [UInt8] = []
+    private var nearDomain: [UInt8] = []
     /// The edge's own addresses outside.
-    private var outside: [IPAddress] = []
+    private var own = OwnAddresses([])
     private var domains: [[UInt8]] = []
     private var trunks = AddressRanges()
     private var trunkDomains: [[UInt8]] = []
@@ -29,25 +34,54 @@ struct OutsideHosts: Sendable {
     /// No host of anybody.
     init() {}
 
-    /// The hosts of these settings and sockets.
-    init(_ settings: RouterSettings, _ listeners: [Listener]) {
+    /// The hosts of these settings and sockets, and of the addresses that these have.
+    init(_ settings: RouterSettings, _ listeners: [Listener], _ own: OwnAddresses) {
+        self.own = own
         domains = settings.domains
-        domain = settings.domains.first ?? Array("invalid".utf8)
+        let first = settings.domains.first ?? Array("invalid".utf8)
+        let ip = IPAddress(host: first.span)
+        farDomain = ip.flatMap { own.face(of: $0, to: .far) }?.host ?? first
+        nearDomain = ip.flatMap { own.face(of: $0, to: .near) }?.host ?? first
+        hiddenFromFar = own.hidden(from: .far)
+        hiddenFromNear = own.hidden(from: .near)
         inside = settings.asterisks.map(\.ip)
-        for listener in listeners {
-            let ip = listener.endpoint.address.ip
-            if listener.side == .inside { inside.append(ip) } else { outside.append(ip) }
+        for listener in listeners where listener.side == .inside {
+            inside.append(listener.endpoint.address.ip)
         }
         trunks = AddressRanges(settings.trunks.flatMap(\.sources))
         trunkDomains = settings.trunks.map(\.domain)
     }
 
+    /// The first served domain; when that is an address of ours, the one that this peer is shown.
+    var domain: [UInt8] { nearness == .far ? farDomain : nearDomain }
+
+    /// Whether an address never leaves toward this peer.
+    func hides(_ ip: IPAddress) -> Bool { inside.contains(ip) || isOtherFace(ip) }
+
+    /// Whether an address leaves in no Call-ID: toward every peer a dialog has the same one, wherever the peer is
+    /// by then.
+    func hidesInCallID(_ ip: IPAddress) -> Bool {
+        inside.contains(ip) || hiddenFromFar.contains(ip) || hiddenFromNear.contains(ip)
+    }
+
+    /// Whether this peer cannot reach an address that it is told for media.
+    ///
+    /// From near, the one that a NAT has for us is reached by way of that NAT, if at all.
+    func isInsideMedia(_ ip: IPAddress) -> Bool {
+        inside.contains(ip) || nearness == .far && hiddenFromFar.contains(ip)
+    }
+
+    /// Whether an address is ours, and this peer is shown another one for it.
+    private func isOtherFace(_ ip: IPAddress) -> Bool {
+        nearness == .far ? hiddenFromFar.contains(ip) : hiddenFromNear.contains(ip)
+    }
+
     /// Whether a host, an IPv6 address with its brackets, leaves as it is.
     func leaves(_ host: Span<UInt8>, _ rule: HostRule) -> Bool {
+        let address = IPAddress(host: host)
+        if let address, isOtherFace(address) { return false }
         if Self.names(host, among: domains) { return true }
-        let isBracketed = host.count > 2 && host[0] == UInt8(ascii: "[")
-        let text = isBracketed ? host.extracting(1..<host.count - 1) : host
-        guard let ip = IPAddress(parsing: text) else {
+        guard let ip = address else {
             switch rule {
             case .text: return true
             case .target: return Self.names(host, among: trunkDomains) || !Self.isInside(name: host)
@@ -55,7 +89,7 @@ struct OutsideHosts: Sendable {
             case .party: return Self.label(host, is: "invalid")
             }
         }
-        if outside.contains(ip) { return true }
+        if own.isOutside(ip) { return true }
         switch rule {
         case .text: return !inside.contains(ip)
         case .target: return trunks.contains(ip) || !inside.contains(ip) && !ip.isPrivate

@@ -38,7 +38,7 @@ extension Router {
     private mutating func sendBye(_ call: Call, _ direction: Direction, _ flow: Flow) {
         let client = Client(owner: .nobody, method: .bye, flow: flow, cookie: random())
         guard let handle = clients.take(client) else { return }
-        writer.begin()
+        writer.begin(to: flow.peer.ip)
         Self.writeBye(
             &writer, blocks, accounts, call, direction, flow, handle, cookie: client.cookie)
         send(handle)

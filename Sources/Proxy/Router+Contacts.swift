@@ -159,7 +159,7 @@ extension Router {
         guard let ip = uri.ip(in: bytes) else { return false }
         let port = uri.port == 0 ? 5060 : uri.port
         let address = SocketAddress(ip, port: port)
-        return listeners.contains { $0.endpoint.address == address }
+        return writer.own.contains(address)
             || asterisks.contains { $0.address == address }
     }
 

@@ -229,11 +229,19 @@ extension Router {
         else { return }
         var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
         if !name.isEmpty { evidence += ", the last for \(name.text)" }
-        guard !defence.isResident(ip, now.monotonic) else {
+        guard !isNeverBanned(ip) else {
             hold(ip, detector, evidence)
             return
         }
         ban(ip, detector, count: count, evidence)
+    }
+
+    /// Whether a source loses single ways and accounts instead of everything: phones are registered there, or it is
+    /// the address of ours outside, in which phones behind the same NAT may come.
+    ///
+    /// Those of the loopback are excepted: who tries the edge on one machine has no others.
+    func isNeverBanned(_ ip: IPAddress) -> Bool {
+        defence.isResident(ip, now.monotonic) || writer.own.isOutside(ip) && !ip.isLoopback
     }
 
     private func limit(_ detector: Detector, _ ip: IPAddress) -> Limit {
@@ -248,9 +256,11 @@ extension Router {
 
     private mutating func hold(_ ip: IPAddress, _ detector: Detector, _ evidence: String) {
         let verb = settings.isObserving ? "would hold" : "hold"
+        let isOwn = writer.own.isOutside(ip)
+        let place = isOwn ? "the edge's own address" : "where phones are registered"
         audit.add(
             .held, .warning,
-            "\(verb) what is not a registered phone at \(ip), where phones are registered:"
+            "\(verb) what is not a registered phone at \(ip), \(place):"
                 + " \(detector.code) (\(evidence))",
             [
                 (.address, "\(ip)"), (.reason, detector.code),

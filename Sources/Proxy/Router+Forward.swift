@@ -12,9 +12,11 @@ extension Router {
     /// How long an Asterisk may leave an INVITE without any response before the next one gets it.
     static let patienceForAnswer = Milliseconds.seconds(3)
 
-    /// Begins a message of an exchange.
-    private mutating func begin(_ handle: Handle) {
-        writer.begin(isTrunk: exchanges[handle].isTrunk, dialog: exchanges[handle].dialog)
+    /// Begins the message of a branch of an exchange.
+    private mutating func begin(_ handle: Handle, _ client: Handle) {
+        writer.begin(
+            isTrunk: exchanges[handle].isTrunk, dialog: exchanges[handle].dialog,
+            to: clients[client].flow.peer.ip)
     }
 
     // MARK: Inward
@@ -79,7 +81,7 @@ extension Router {
         _ index: borrowing MessageIndex
     ) {
         guard let client = beginInward(handle, address) else { return }
-        begin(handle)
+        begin(handle, client)
         Self.writeInward(
             &writer, texts, accounts, exchanges[handle], bytes, index, clients[client], client, nil)
         sendInward(handle, client)
@@ -119,7 +121,7 @@ extension Router {
     private mutating func writeKept(
         _ handle: Handle, _ client: Handle, answering answer: ChallengeAnswer?
     ) {
-        begin(handle)
+        begin(handle, client)
         Self.writeKept(
             &writer, blocks, texts, accounts, exchanges[handle], parser, clients[client], client,
             answer)
@@ -202,7 +204,7 @@ extension Router {
         _ handle: Handle, _ flow: Flow, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        begin(handle)
+        begin(handle, client)
         let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
         let good = Self.writeOutward(
             &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch,
@@ -213,7 +215,7 @@ extension Router {
     /// Sends an exchange's kept request as `forwardOutward` does the one at hand.
     mutating func forwardKept(_ handle: Handle, _ flow: Flow) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
-        begin(handle)
+        begin(handle, client)
         let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
         let good = Self.writeKept(
             &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch,

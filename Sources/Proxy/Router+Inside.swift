@@ -85,7 +85,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
         _ owner: DialogOwner, isTrunk: Bool
     ) {
-        writer.begin(isTrunk: isTrunk)
+        writer.begin(isTrunk: isTrunk, to: way.peer.ip)
         writer.append("ACK ")
         writer.append(bytes.bytes(index.requestURI.whole))
         writer.append(" SIP/2.0\r\n")

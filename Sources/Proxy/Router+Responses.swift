@@ -300,7 +300,8 @@ extension Router {
         let exchange = exchanges[owner]
         // What has failed has nothing more to say, however late a 2xx comes.
         guard exchange.identity.exists else { return }
-        writer.begin(isTrunk: exchange.isTrunk, dialog: exchange.dialog)
+        writer.begin(
+            isTrunk: exchange.isTrunk, dialog: exchange.dialog, to: exchange.flow.peer.ip)
         writer.append("SIP/2.0 ")
         writer.append(decimal: UInt64(index.status))
         writer.append(" ")

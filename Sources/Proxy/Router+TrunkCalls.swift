@@ -56,6 +56,7 @@ extension Router {
         let uri = index.requestURI
         scratch.removeAll()
         let host = bytes.bytes(uri.host)
+        if let server = trunks[number].servers.first { writer.face(server.address.ip) }
         guard !host.isEmpty, !writer.hosts.leaves(host, .target) else {
             scratch.append(bytes.bytes(uri.whole))
             return

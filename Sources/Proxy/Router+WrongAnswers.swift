@@ -70,7 +70,7 @@ extension Router {
         let account = accountName(bytes, index)
         let name = account.span
         let mark = NameTable.hash(name)
-        let isResident = defence.isResident(ip, now.monotonic)
+        let isResident = isNeverBanned(ip)
         if isResident, !isTrusted(ip), !isRegistered(name, by: flow) {
             let limit = settings.limit(.wrongPassword)
             if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {

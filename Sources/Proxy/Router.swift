@@ -227,8 +227,9 @@ package struct Router: ~Copyable {
     }
 
     /// Uses other settings from now on; registrations at Asterisks that stay go on.
-    package mutating func adopt(_ settings: RouterSettings) {
-        self.settings = settings
+    package mutating func adopt(_ wanted: RouterSettings) {
+        settings = wanted
+        settings.serveFaces(of: writer.own)
         writer.configure(settings)
         insideSources = sourcesOfInside()
         rates = AnswerRates(replies: settings.replies, packets: settings.packets)

@@ -6,6 +6,8 @@ package import Sys
 package struct RouterSettings: Sendable {
     /// The served domains, lower case.
     package var domains: [[UInt8]] = []
+    /// The networks whose peers are shown what we are bound to.
+    package var localNetworks: [Network] = []
     /// The Asterisks.
     package var asterisks: [SocketAddress] = []
     /// The digest realm.
@@ -59,6 +61,7 @@ package struct RouterSettings: Sendable {
         for setting in settings {
             switch setting {
             case .domain(let text): domains.append(Array(text.utf8))
+            case .localNetwork(let network): localNetworks.append(network)
             case .asterisk(let address): asterisks.append(address)
             case .realm(let text): realm = Array(text.utf8)
             case .failures(let count): failures = count

@@ -122,11 +122,20 @@ package enum Schema {
             read: { text throws(ValueError) in .domain(try Value.domain(text)) }),
         SettingKey(
             "outside", .always, items: 1...32,
-            range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT",
+            range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT, behind NAT with `as ADDRESS`",
             example: "[udp://203.0.113.5:5060]",
             meaning: "Where the Internet reaches the edge. Without a port: 5060, for tls 5061."
-                + " A change needs a restart.",
-            read: { text throws(ValueError) in .outside(try Value.endpoint(text)) }),
+                + " Behind NAT the address of this machine, then `as` and the address that the"
+                + " Internet sees: `udp://172.31.5.10:5060 as 203.0.113.5`; with a port when that"
+                + " differs. A change needs a restart.",
+            read: { text throws(ValueError) in try Value.outside(text) }),
+        SettingKey(
+            "local-networks", items: 0...1024, range: "0 to 1024 networks or addresses",
+            example: "[192.168.1.0/24]",
+            meaning:
+                "Networks that reach the edge at its own address, with no NAT between: phones and"
+                + " providers there are shown that address, all others the one after `as`.",
+            read: { text throws(ValueError) in .localNetwork(try Value.network(text)) }),
         SettingKey(
             "inside", .always, items: 1...8, range: "1 to 8 of udp:// or tcp://ADDRESS:PORT",
             example: "[udp://10.0.0.1:5060]",

@@ -61,6 +61,44 @@ enum Value {
         return Endpoint(transport, try address(parts[1], port: transport == .tls ? 5061 : 5060))
     }
 
+    /// An endpoint, and behind `as` the address by which a NAT before this machine has it, with the port of the
+    /// endpoint when it names none.
+    static func outside(_ text: String) throws(ValueError) -> Setting {
+        let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" })
+        guard let first = words.first, words.count > 1 else {
+            return .outside(try endpoint(text))
+        }
+        let bound = try endpoint(String(first))
+        guard words[1] == "as", words.count == 3 else {
+            throw ValueError(
+                "`\(text)` is not an endpoint, such as `\(bound)`, or one behind NAT, such as"
+                    + " `\(bound) as 203.0.113.5`")
+        }
+        let shown = String(words[2])
+        guard !isName(shown) else {
+            throw ValueError(
+                "`\(shown)` is a name, which a later version will look up: write the address that"
+                    + " the Internet sees")
+        }
+        let advertised = try address(shown, port: bound.address.port)
+        guard advertised.ip.isV4 == bound.address.ip.isV4 else {
+            throw ValueError(
+                "`\(shown)` is not of the family of `\(bound)`: an IPv4 address is seen as an IPv4"
+                    + " one, an IPv6 address as an IPv6 one")
+        }
+        return .outside(bound, advertised: advertised)
+    }
+
+    /// Whether a text is a host name with or without a port, rather than an address that is mistyped.
+    private static func isName(_ text: String) -> Bool {
+        let parts = text.lowercased().split(separator: ":", omittingEmptySubsequences: false)
+        guard let name = parts.first,
+            parts.count == 1 || parts.count == 2 && UInt16(parts[1]) != nil
+        else { return false }
+        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        return labels.allSatisfy(isLabel) && labels.last?.utf8.allSatisfy(isDigit) == false
+    }
+
     /// An address of one host and a port from 1 to 65,535.
     static func address(
         _ text: some StringProtocol, port: UInt16

@@ -9,6 +9,7 @@ extension Walker {
         checkServers()
         checkLifetimes()
         checkUnusedTLS()
+        checkUnusedNetworks()
         checkTrunks()
     }
 
@@ -21,7 +22,7 @@ extension Walker {
                 other.endpoint.address == endpoint.address
                     && other.endpoint.transport.isStream == endpoint.transport.isStream
                     // The same endpoint twice in one list is told as an item given twice.
-                    && !(other.value.path == value.path && other.endpoint == endpoint)
+                    && !(other.value.path == value.path && other.value.setting == value.setting)
             }
             if let clash {
                 let line = clash.value.position.line
@@ -37,7 +38,7 @@ extension Walker {
     /// The edge calls the Asterisks from its inside UDP endpoint, trunks from its outside one, and must
     /// not call itself.
     private mutating func checkServers() {
-        let own = Set(values.compactMap { $0.setting?.endpoint })
+        let own = Set(values.flatMap { $0.setting?.faces ?? [] })
         for value in values {
             let server: SocketAddress
             let side: String
@@ -89,7 +90,7 @@ extension Walker {
     /// A certificate without a tls endpoint serves nobody.
     private mutating func checkUnusedTLS() {
         let hasTLS = values.contains { value in
-            if case .outside(let endpoint) = value.setting {
+            if case .outside(let endpoint, _) = value.setting {
                 endpoint.transport == .tls
             } else {
                 false
@@ -101,14 +102,38 @@ extension Walker {
     }
 }
 
+extension Walker {
+    /// Where no peer is shown another address than the bound one, networks make no difference.
+    private mutating func checkUnusedNetworks() {
+        let isTranslated = values.contains { value in
+            if case .outside(_, _?) = value.setting { true } else { false }
+        }
+        guard let first = values.first(where: { $0.path == "local-networks" }), !isTranslated,
+            isKnown("outside")
+        else { return }
+        warn(
+            first.position,
+            "`local-networks` is not used: no endpoint of `outside` has an `as`")
+    }
+}
+
 extension Setting {
     /// The endpoint of the edge that it names, if it names one.
     package var endpoint: Endpoint? {
         switch self {
-        case .outside(let endpoint), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
+        case .outside(let endpoint, _), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
             endpoint
         default: nil
         }
+    }
+}
+
+extension Setting {
+    /// The endpoint of the edge that it names, as it is bound and as a NAT before it has it.
+    fileprivate var faces: [Endpoint] {
+        guard let endpoint else { return [] }
+        guard case .outside(_, let advertised?) = self else { return [endpoint] }
+        return [endpoint, Endpoint(endpoint.transport, advertised)]
     }
 }
 

@@ -258,7 +258,7 @@ struct Walker {
     /// Tells the keys that must be there and are not.
     private mutating func checkMissing() {
         let tls = values.first { value in
-            if case .outside(let endpoint) = value.setting {
+            if case .outside(let endpoint, _) = value.setting {
                 endpoint.transport == .tls
             } else {
                 false

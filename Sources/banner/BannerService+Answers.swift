@@ -51,6 +51,8 @@ extension BannerService {
         case .administrator(let network):
             "\(address) is not banned: \(network) was allowed by hand; take that back first by"
                 + " 'rempart allow --remove \(network)'"
+        case .own(let own):
+            "\(address) is not banned: \(own) is the edge's own address outside"
         case .protected: "\(address) is not banned: it has live registrations"
         }
     }
@@ -145,7 +147,7 @@ extension BannerService {
                     ? "allowed: it belongs to the trunk \(name)"
                     : "allowed: \(network) belongs to the trunk \(name)"
             case .administrator(let network): return "allowed: \(network) was allowed by hand"
-            case .protected: break
+            case .own, .protected: break
             }
         }
         let source = Network.source(of: address)

@@ -80,7 +80,8 @@ final class BannerService: Service {
         for setting in settings {
             switch setting {
             case .mode(let mode): plan.mode = mode
-            case .outside(let endpoint):
+            // A NAT before this machine has translated what comes: the bound address stands in it.
+            case .outside(let endpoint, _):
                 plan.outside.append(endpoint)
                 plan.own.append(endpoint.address.ip)
             case .inside(let endpoint), .trunk(_, .inside(let endpoint)):

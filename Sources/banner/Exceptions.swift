@@ -10,6 +10,8 @@ enum Exception: Equatable {
     case asterisk(IPAddress)
     /// A network of a trunk of the settings touches it.
     case trunk(String, Network)
+    /// An address of the edge outside is in it, its own or the one that a NAT has for it.
+    case own(IPAddress)
     /// A network that the administrator allowed by command touches it.
     case administrator(Network)
     /// It has live registrations until then.
@@ -21,6 +23,7 @@ struct Exceptions {
     private var settings: [Network] = []
     private var asterisks: [IPAddress] = []
     private var trunks: [(name: String, network: Network)] = []
+    private var own: [IPAddress] = []
     /// The networks that the administrator allowed by command.
     private(set) var byHand: Set<Network> = []
     private var protected: [Network: Milliseconds] = [:]
@@ -45,6 +48,12 @@ struct Exceptions {
         }
         asterisks = settings.compactMap {
             if case .asterisk(let server) = $0 { server.ip } else { nil }
+        }
+        // Of the loopback are those who try the edge on one machine.
+        own = settings.flatMap { setting -> [IPAddress] in
+            guard case .outside(let endpoint, let advertised) = setting else { return [] }
+            return ([endpoint.address.ip] + (advertised.map { [$0.ip] } ?? []))
+                .filter { !$0.isLoopback }
         }
         trunks = settings.compactMap {
             guard case .trunk(let name, let rule) = $0 else { return nil }
@@ -125,6 +134,10 @@ struct Exceptions {
         }
         if let trunk = trunks.first(where: { $0.network.overlaps(source) }) {
             return .trunk(trunk.name, trunk.network)
+        }
+        // A neighbourhood's ban leaves those alone who have registered, and who else would speak from there?
+        if !source.isWide, let address = own.first(where: { source.contains($0) }) {
+            return .own(address)
         }
         guard !isByHand else { return nil }
         if !source.isWide { return protection(of: source, now: now).map(Exception.protected) }

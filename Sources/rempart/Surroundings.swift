@@ -108,20 +108,55 @@ struct Surroundings {
     }
 
     private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
-        guard let bound = value.setting?.endpoint?.address else { return [] }
-        let address = bound.ip
+        guard let setting = value.setting, let bound = setting.endpoint?.address else { return [] }
         var messages: [String] = []
         // As the daemon asks; the port does not matter.
-        if Socket.isLocal(SocketAddress(address, port: 9, scope: bound.scope)) == false {
-            messages.append("is not an address of this machine now")
-        }
-        if case .outside = value.setting, address.isPrivate {
+        if Socket.isLocal(SocketAddress(bound.ip, port: 9, scope: bound.scope)) == false {
             messages.append(
-                "is a private address: only phones of your own networks reach it, and a NAT before"
-                    + " this machine does not help")
+                "\(bound.ip) is not an address of this machine now: name one that `ip address`"
+                    + " shows")
+        }
+        if case .outside(_, let advertised) = setting {
+            messages += Self.natWarnings(bound, advertised)
         }
         return messages.map { message in
-            Diagnostic(.warning, at: value.position, "`\(value.path)`: \(address) \(message)")
+            Diagnostic(.warning, at: value.position, "`\(value.path)`: \(message)")
         }
+    }
+
+    /// What is strange about an outside address, and about the one that it is shown as.
+    private static func natWarnings(
+        _ bound: SocketAddress, _ advertised: SocketAddress?
+    ) -> [String] {
+        if let kind = kind(of: bound.ip), kind != "private" {
+            return [
+                "\(bound.ip) is a \(kind) address, which no other network reaches: name another one"
+            ]
+        }
+        guard let advertised else {
+            return bound.ip.isPrivate
+                ? [
+                    "\(bound.ip) is a private address: only phones of your own networks reach it;"
+                        + " behind NAT add ` as ` and the address that the Internet sees"
+                ] : []
+        }
+        if let kind = kind(of: advertised.ip) {
+            return [
+                "\(advertised.ip) is a \(kind) address: write behind `as` the one that the Internet"
+                    + " sees, or leave `as` out"
+            ]
+        }
+        return advertised == bound
+            ? ["`as` names the address itself: leave it out, or name the one of the NAT"] : []
+    }
+
+    /// What an address that the Internet does not reach is; nil for others.
+    private static func kind(of ip: IPAddress) -> String? {
+        if ip.isLoopback { return "loopback" }
+        if ip.isMulticast { return "multicast" }
+        // 169.254.0.0/16 (RFC 3927).
+        let ofLink = Network(IPAddress(v4: 0xA9FE_0000), prefix: 16)
+        if ip.isLinkLocal || ofLink.contains(ip) { return "link-local" }
+        return ip.isPrivate ? "private" : nil
     }
 }

@@ -98,8 +98,8 @@ private let good = """
                         insde: [udp://10.0.0.1:5060]
                         ^
                     \(path):6:1: error: unknown key `colour`; the keys here are domains, outside, \
-                    inside, asterisk, accounts, tls, trunks, calls, defence, limits, \
-                    profiles, registration
+                    local-networks, inside, asterisk, accounts, tls, trunks, calls, defence, \
+                    limits, profiles, registration
                         colour: red
                         ^
                     rempart: \(path): 2 errors
@@ -127,6 +127,39 @@ private let good = """
         let changelog = try Data(contentsOf: root.appendingPathComponent("debian/changelog"))
         #expect(
             String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))
+    }
+
+    @Test(
+        "check warns of outside addresses that the Internet does not reach, and says what to do",
+        arguments: [
+            ("udp://192.168.3.4", ["not an address of this machine", "behind NAT add ` as `"]),
+            ("udp://127.0.0.1", ["a loopback address, which no other network reaches"]),
+            ("udp://169.254.1.2", ["not an address of this machine", "a link-local address"]),
+            ("udp://127.0.0.1 as 203.0.113.5", ["a loopback address"]),
+            ("udp://192.168.3.4 as 203.0.113.5", ["not an address of this machine"]),
+            ("udp://203.0.113.5", ["not an address of this machine"]),
+            (
+                "udp://203.0.113.5 as 203.0.113.5:5060",
+                ["not an address of this machine", "names the address itself: leave it out"]
+            ),
+            ("udp://203.0.113.5 as 203.0.113.5:5070", ["not an address of this machine"]),
+            ("udp://203.0.113.5 as 10.9.9.9", ["not an address", "10.9.9.9 is a private address"]),
+            ("udp://203.0.113.5 as 100.64.0.9", ["not an address", "100.64.0.9 is a private"]),
+            ("udp://203.0.113.5 as 169.254.1.2", ["not an address", "a link-local address"]),
+            ("udp://203.0.113.5 as 127.0.0.2", ["not an address", "127.0.0.2 is a loopback"]),
+            (
+                "\"udp://[2001:db8::5] as [fd00::5]\", udp://127.0.0.1",
+                ["not an address", "fd00::5 is a private", "a loopback address"]
+            ),
+        ])
+    func outsideAddresses(_ outside: String, _ expected: [String]) throws {
+        let text = good.replacing("udp://203.0.113.5:5060", with: outside)
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        let told = Surroundings().diagnostics(of: file).map(\.message)
+            .filter { $0.hasPrefix("`outside`: ") }
+        #expect(told.count == expected.count, "\(told)")
+        for part in expected { #expect(told.contains { $0.contains(part) }, "\(part) in \(told)") }
     }
 
     @Test("check of a file that is not there names it, and exits 1")

@@ -330,6 +330,10 @@ private func check(
             count(.profile("p", .calls(1)), 1...10_000),
             count(.profile("p", .failures(1)), 1...1000), port(.outside(Endpoint(.udp, address))),
             port(.inside(Endpoint(.udp, address))), port(.asterisk(address)),
+            Field(
+                "advertised",
+                Setting.outside(Endpoint(.udp, address), advertised: address).encoded(), 27, 2,
+                1...65_535),
             port(.trunk("t", .server(address))),
             port(.trunk("t", .inside(Endpoint(.udp, address)))),
             Field("transport", Setting.inside(Endpoint(.udp, address)).encoded(), 22, 1, 1...2),
@@ -345,9 +349,11 @@ private func check(
     @Test("what the supervisor hands over is within its ranges")
     func supervision() throws {
         let passed = try Socket.seqpacketPair().0
-        let listener = Listener(index: 1, side: .outside, endpoint: Endpoint(.udp, address))
+        let listener = Listener(
+            index: 1, side: .outside, endpoint: Endpoint(.udp, address), advertised: address)
         let frame = SupervisorMessage.listener(listener, passed).encoded().frame
         check([
+            Field("advertised", frame, 29, 2, 1...65_535),
             Field("index", frame, 24, 1, 0...Int64(Bounds.mostListeners - 1)),
             Field("side", frame, 23, 1, 1...2), Field("transport", frame, 22, 1, 1...3),
             Field("port", frame, 4, 2, 1...65_535),

@@ -50,6 +50,8 @@ private let standing = AccountStanding(
     static let settings: [Setting] =
         [
             .domain("example.com"), .outside(Endpoint(.tls, address)),
+            .outside(Endpoint(.udp, address), advertised: SocketAddress(IPAddress(v4: 1), port: 9)),
+            .localNetwork(network),
             .inside(Endpoint(.udp, address)),
             .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
             .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
@@ -101,6 +103,13 @@ private let standing = AccountStanding(
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
         #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
+    }
+
+    @Test("an address that a NAT has for an endpoint is of its family")
+    func families() {
+        let other = SocketAddress(network.address, port: 5060)
+        let frame = Setting.outside(Endpoint(.udp, address), advertised: other).encoded()
+        #expect(throws: WireError.badValue("advertised")) { try Setting(decoding: frame.span) }
     }
 
     @Test("a line of a trunk that is of no known kind is refused", arguments: [UInt8](0...8))

@@ -34,6 +34,8 @@ package final class SimulatedEdge {
     package var boundSince = Milliseconds(0)
     /// The settings it began with.
     package let settings: [Setting]
+    /// Its sockets.
+    private let listeners: [Listener]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
     /// The accounts that phones may not register.
@@ -83,14 +85,16 @@ package final class SimulatedEdge {
 
     /// An edge with these settings besides the necessary ones; its Asterisks have answered its first question.
     package init(
-        _ extra: [Setting], asterisks: [String], fault: @escaping (String) -> Void
+        _ extra: [Setting], asterisks: [String], domain: String = "example.com",
+        listeners: [Listener] = SimulatedEdge.listeners, fault: @escaping (String) -> Void
     ) {
         self.fault = fault
+        self.listeners = listeners
         settings =
-            [.domain("example.com"), .realm(SimulatedEdge.realm)]
+            [.domain(domain), .realm(SimulatedEdge.realm)]
             + asterisks.map { .asterisk(address($0)) } + extra
         router = Router(
-            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            settings: RouterSettings(settings), listeners: listeners,
             secret: SimulatedEdge.secret, seed: [UInt8](repeating: 42, count: 32), now: now,
             timers: 60_000)
         helpful = Set(asterisks.map { address($0) })
@@ -106,7 +110,7 @@ package final class SimulatedEdge {
             UInt8(truncatingIfNeeded: boundSince.count >> Int64(56 - 8 * place))
         }
         router = Router(
-            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            settings: RouterSettings(settings), listeners: listeners,
             secret: SimulatedEdge.keys + moment, seed: [UInt8](repeating: 43, count: 32),
             now: now, timers: 60_000)
         for flow in flows { router.opened(flow) }

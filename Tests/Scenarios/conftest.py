@@ -17,6 +17,7 @@ from lab.clients import clients_of
 from lab.installed import Installed
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
+from lab.nat import OWN, SHOWN, Nat, nat_on
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
@@ -39,7 +40,7 @@ class Lab:
         self.domain = DOMAIN
         self.accounts = ACCOUNTS
         self.binaries = copy_binaries(folder)
-        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE])
+        self.certificate, self.key = make_certificate(folder, DOMAIN, [EDGE_OUTSIDE, SHOWN, OWN])
         self.client = clients_of(network, DOMAIN)
         self.in_edge = ["ip", "netns", "exec", network.edge]
         self._made = 0
@@ -140,6 +141,13 @@ def nothing_of_the_inside_leaves(request: pytest.FixtureRequest) -> Iterator[Non
         yield
     leaks = watch.leaks + read_by_tls
     assert leaks == [], f"{len(leaks)} lines tell of the inside: {leaks[:10]}"
+
+
+@pytest.fixture(scope="module")
+def nat(lab: Lab) -> Iterator[Nat]:
+    """A NAT before the edge."""
+    with nat_on(lab.network) as ground:
+        yield ground
 
 
 @pytest.fixture(scope="session")

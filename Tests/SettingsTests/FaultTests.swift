@@ -86,6 +86,57 @@ import Testing
         #expect(told[0].hasPrefix("2:11: ") && told[0].contains(reason))
     }
 
+    @Test(
+        "what stands behind `as` is an address of the endpoint's family",
+        arguments: [
+            ("udp://172.31.5.10 as sip.example.com", "is a name, which a later version"),
+            ("udp://172.31.5.10 as SIP.example.com:5070", "is a name, which a later version"),
+            ("udp://172.31.5.10 as 203.0.113", "is not an IP address"),
+            ("udp://172.31.5.10 as 203.0.113.5:0", "port 0"),
+            ("udp://172.31.5.10 as 203.0.113.5:70000", "is not an IP address"),
+            ("udp://172.31.5.10 as 0.0.0.0", "stands for every address"),
+            ("udp://172.31.5.10 as 224.0.1.75", "many hosts"),
+            ("udp://172.31.5.10 as 2001:db8::5", "is not of the family"),
+            ("udp://172.31.5.10 as [2001:db8::5]", "is not of the family"),
+            ("udp://[fd00::5] as 203.0.113.5", "is not of the family"),
+            ("udp://172.31.5.10 as", "is not an endpoint"),
+            ("udp://172.31.5.10 ass 203.0.113.5", "is not an endpoint"),
+            ("udp://172.31.5.10 as 203.0.113.5 5060", "is not an endpoint"),
+            ("udp://172.31.5.10 as udp://203.0.113.5", "is not an IP address"),
+        ])
+    func advertised(_ endpoint: String, _ reason: String) {
+        let told = faults(shortest.replacing("udp://203.0.113.5:5060", with: "\"\(endpoint)\""))
+            .filter { !$0.contains("has no udp://") }
+        #expect(told.count == 1, "\(told)")
+        #expect(told[0].hasPrefix("2:11: ") && told[0].contains(reason), "\(told)")
+    }
+
+    @Test("one endpoint has one address behind `as`, and the edge calls none of its addresses")
+    func faces() {
+        func told(_ outside: String, server: String = "10.0.0.10:5060") -> [String] {
+            faults(
+                shortest.replacing("udp://203.0.113.5:5060", with: outside)
+                    .replacing("10.0.0.10:5060", with: server))
+        }
+        let one = "udp://172.31.5.10 as 203.0.113.5"
+        #expect(told(one) == [])
+        #expect(told("\(one), udp://172.31.5.10:5060 as 203.0.113.5:5060")[0].contains("twice"))
+        #expect(told("\(one), udp://172.31.5.10 as 203.0.113.6")[0].contains("are the same port"))
+        #expect(told("\(one), udp://172.31.5.10")[0].contains("are the same port"))
+        #expect(told(one, server: "203.0.113.5")[0].contains("is an endpoint of the edge itself"))
+    }
+
+    @Test("networks without an address behind `as` are a warning")
+    func unusedNetworks() {
+        let text = shortest + "local-networks: [192.168.1.0/24]\n"
+        #expect(faults(text) == [])
+        #expect(
+            faults(text, warnings: true)
+                == ["8:18: `local-networks` is not used: no endpoint of `outside` has an `as`"])
+        let behind = text.replacing("203.0.113.5:5060", with: "172.31.5.10 as 203.0.113.5")
+        #expect(faults(behind, warnings: true) == [])
+    }
+
     @Test("a key that resembles none is answered with the keys there are")
     func unlike() {
         #expect(

@@ -152,12 +152,44 @@ import Testing
         #expect(file.settings.contains(.domain("198.51.100.7")))
         #expect(file.settings.contains(.domain("[2001:db8::7]")))
         let endpoints = file.settings.compactMap { setting in
-            if case .outside(let endpoint) = setting { endpoint.description } else { nil }
+            if case .outside(let endpoint, _) = setting { endpoint.description } else { nil }
         }
         #expect(
             endpoints == [
                 "udp://[2001:db8::5]:5060", "tls://203.0.113.5:5061", "tcp://203.0.113.5:5060",
             ])
+    }
+
+    @Test("an endpoint behind NAT has the port that it is bound to, unless `as` names another")
+    func advertised() throws {
+        let text = """
+            domains: [sip.example.com]
+            outside:
+              - udp://172.31.5.10:5060 as 203.0.113.5
+              - tcp://172.31.5.10   as   203.0.113.5:5070
+              - tls://172.31.5.10 as 203.0.113.5
+              - udp://[fd00::5]:5080 as [2001:db8::5]:5070
+              - udp://[fd00::5] as [2001:db8::5]
+            local-networks: [192.168.1.7/24, "fd00::/8"]
+            inside: [udp://10.0.0.1]
+            asterisk: {servers: [10.0.0.10]}
+            accounts: {database: sqlite:///a}
+            tls: {certificate: /c, key: /k}
+            """
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        let listeners = Listener.numbered(file.settings).filter { $0.side == .outside }
+        #expect(
+            listeners.map { "\($0.endpoint) as \($0.advertised.map { "\($0)" } ?? "")" } == [
+                "udp://172.31.5.10:5060 as 203.0.113.5:5060",
+                "tcp://172.31.5.10:5060 as 203.0.113.5:5070",
+                "tls://172.31.5.10:5061 as 203.0.113.5:5061",
+                "udp://[fd00::5]:5080 as [2001:db8::5]:5070",
+                "udp://[fd00::5]:5060 as [2001:db8::5]:5060",
+            ])
+        for text in ["192.168.1.0/24", "fd00::/8"] {
+            #expect(file.settings.contains(.localNetwork(try #require(Network(text)))))
+        }
     }
 
     @Test("a wrong file gives no settings at all")

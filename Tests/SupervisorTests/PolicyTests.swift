@@ -180,6 +180,13 @@ import Wire
         let three = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 2))])
         #expect(one.hasSameSockets(as: two))
         #expect(!one.hasSameSockets(as: three))
+        let shown = Self.endpoint(.udp, 1).address
+        let behind = try Configuration([
+            .domain("a"), .outside(Self.endpoint(.udp, 1), advertised: shown),
+        ])
+        let near = Setting.localNetwork(Network(shown.ip))
+        #expect(!one.hasSameSockets(as: behind))
+        #expect(try behind.hasSameSockets(as: Configuration(behind.settings + [near])))
         func trunk(_ name: String, _ port: UInt16, _ server: UInt16) throws -> Configuration {
             try Configuration([
                 .trunk(name, .inside(Self.endpoint(.udp, port))),

@@ -48,11 +48,11 @@ def _parse(frame: bytes, outgoing: bool) -> Packet | None:
 
 
 class Capture:
-    """`with Capture(network, "outside") as wire:` and then `wire.packets`."""
+    """`with Capture(network, "outside") as wire:` and then `wire.packets`; an interface of the edge, or of another namespace."""
 
-    def __init__(self, network: Network, interface: str) -> None:
+    def __init__(self, network: Network, interface: str, namespace: str = "") -> None:
         self.packets: list[Packet] = []
-        with entered(network.edge):
+        with entered(namespace or network.edge):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.socket.bind((interface, ETH_P_ALL))
         self.socket.settimeout(QUIET_SECONDS)

@@ -170,5 +170,5 @@ class Client:
 
 
 def clients_of(network: Network, domain: str) -> Callable[..., Client]:
-    """A maker of clients of one network: (address, transport="udp", port=0, edge=EDGE_OUTSIDE)."""
-    return lambda address, transport="udp", port=0, edge=EDGE_OUTSIDE: Client(network, address, transport, domain, port, edge)
+    """A maker of clients of one network: (address, transport="udp", port=0, edge=EDGE_OUTSIDE, namespace="")."""
+    return lambda address, transport="udp", *place, **named: Client(network, address, transport, domain, *place, **named)

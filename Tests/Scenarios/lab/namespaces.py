@@ -80,14 +80,14 @@ class Network:
         for namespace in [self.edge, self.clients, self.provider, *self.pbx.values()]:
             command("ip", "netns", "add", namespace)
             command("ip", "-n", namespace, "link", "set", "lo", "up")
-        self._make_bridge("outside", [f"{address}/16" for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]])
-        self._make_bridge("inside", [f"{EDGE_INSIDE}/24"])
-        self._link(self.clients, "eth0", "outside", "clients", [f"{address}/16" for address in CLIENT_ADDRESSES])
-        self._link(self.provider, "eth0", "outside", "provider", [f"{address}/16" for address in PROVIDER_ADDRESSES])
+        self.make_bridge("outside", [f"{address}/16" for address in [EDGE_OUTSIDE, *PBX_MEDIA.values()]])
+        self.make_bridge("inside", [f"{EDGE_INSIDE}/24"])
+        self.link(self.clients, "eth0", "outside", "clients", [f"{address}/16" for address in CLIENT_ADDRESSES])
+        self.link(self.provider, "eth0", "outside", "provider", [f"{address}/16" for address in PROVIDER_ADDRESSES])
         if with_host:
-            self._link(None, self.host_link, "outside", "host", [f"{HOST_OUTSIDE}/16"])
+            self.link(None, self.host_link, "outside", "host", [f"{HOST_OUTSIDE}/16"])
         for address, namespace in self.pbx.items():
-            self._link(namespace, "eth0", "inside", "pbx" + address.rsplit(".", 1)[1], [f"{address}/24"])
+            self.link(namespace, "eth0", "inside", "pbx" + address.rsplit(".", 1)[1], [f"{address}/24"])
             command("ip", "-n", namespace, "route", "add", "198.18.0.0/16", "via", EDGE_INSIDE)
         command("ip", "netns", "exec", self.edge, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         rules = MEDIA_RULES % {
@@ -96,19 +96,19 @@ class Network:
         }
         command("ip", "netns", "exec", self.edge, "nft", "-f", "-", input=rules)
 
-    def _make_bridge(self, name: str, addresses: list[str]) -> None:
-        """One side of the edge, with the edge's own addresses there.
+    def make_bridge(self, name: str, addresses: list[str]) -> None:
+        """One side of the edge, "lan" behind a NAT's router, with the edge's own addresses there.
 
         A bridge takes the lowest of its ports' link addresses, unless it has one of its own: it would change with the
         ports that come and go, and nobody would reach the edge until his table of neighbours had forgotten the old one.
         """
-        number = {"outside": 1, "inside": 2}[name]
+        number = {"outside": 1, "inside": 2, "lan": 3}[name]
         command("ip", "-n", self.edge, "link", "add", name, "address", f"02:00:00:00:00:{number:02}", "type", "bridge")
         for address in addresses:
             command("ip", "-n", self.edge, "address", "add", address, "dev", name)
         command("ip", "-n", self.edge, "link", "set", name, "up")
 
-    def _link(self, namespace: str | None, near: str, side: str, port: str, addresses: list[str]) -> None:
+    def link(self, namespace: str | None, near: str, side: str, port: str, addresses: list[str]) -> None:
         """A cable from `namespace` (None: this machine itself) to a side of the edge."""
         place = ["-n", namespace] if namespace else []
         near_end = ["type", "veth", "peer", "name", near, "netns", namespace or str(os.getpid())]

@@ -81,6 +81,7 @@ class Peer:
     address: str
     port: int = 5060
     namespace: str = ""
+    edge: str = EDGE_OUTSIDE
     inbox: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,7 +113,7 @@ class Peer:
         )
 
     def send(self, raw: bytes) -> None:
-        self.socket.sendto(raw, (EDGE_OUTSIDE, 5060))
+        self.socket.sendto(raw, (self.edge, 5060))
 
     def _read(self, seconds: float) -> bool:
         """Takes one datagram in; what was seen before is the same message sent again."""
@@ -184,8 +185,9 @@ class Peer:
             self.send(ack.encoded())
         return final
 
-    def invite(self, number: str, caller: str = "4930123", host: str = EDGE_OUTSIDE, extra: tuple[str, ...] = ()) -> Request:
-        """A call to a number, not sent yet."""
+    def invite(self, number: str, caller: str = "4930123", host: str = "", extra: tuple[str, ...] = ()) -> Request:
+        """A call to a number, at the edge's address or another host, not sent yet."""
+        host = host or self.edge
         return Request(
             method="INVITE",
             uri=f"sip:{number}@{host}",

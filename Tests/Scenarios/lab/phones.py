@@ -57,10 +57,12 @@ def _modules_folder() -> str:
 class Phone:
     """One baresip with one account; its events are kept in the order in which they came."""
 
-    def __init__(self, network: Network, folder: Path, number: int, certificate: Path) -> None:
-        self.address = f"198.18.1.{number}"
+    def __init__(
+        self, network: Network, folder: Path, number: int, certificate: Path, address: str = "", namespace: str = ""
+    ) -> None:
+        self.address = address or f"198.18.1.{number}"
         self.tone = 300 + 100 * number
-        self.namespace = network.clients
+        self.namespace = namespace or network.clients
         self.folder = folder / f"phone-{number}"
         self.folder.mkdir()
         self.control = CONTROL_PORT + number
@@ -147,9 +149,9 @@ class Phone:
         )
         return self
 
-    def register(self, account: Account, transport: str, domain: str) -> "Phone":
+    def register(self, account: Account, transport: str, domain: str, edge: str = EDGE_OUTSIDE) -> "Phone":
         """Gives it its account and waits for the 200."""
-        self.add(account, transport, domain)
+        self.add(account, transport, domain, edge)
         self.wait("REGISTER_OK")
         return self
 
@@ -204,11 +206,12 @@ class Shelf:
     """Hands out phones, each with its own number, and ends them all."""
 
     def __init__(self, network: Network, folder: Path, certificate: Path) -> None:
-        self._make: Callable[[int], Phone] = lambda number: Phone(network, folder, number, certificate)
+        self._make: Callable[..., Phone] = lambda number, *place: Phone(network, folder, number, certificate, *place)
         self.phones: list[Phone] = []
 
-    def phone(self) -> Phone:
-        self.phones.append(self._make(len(self.phones) + 1))
+    def phone(self, *place: str) -> Phone:
+        """The next phone, among the others or at an address in another namespace."""
+        self.phones.append(self._make(len(self.phones) + 1, *place))
         return self.phones[-1]
 
     def clear(self) -> None:

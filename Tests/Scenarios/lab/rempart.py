@@ -50,6 +50,7 @@ class Settings:
     certificate: Path
     key: Path
     outside: str = EDGE_OUTSIDE
+    shown: str = ""
     inside: str = EDGE_INSIDE
     port: int = 5060
     inside_port: int = 5060
@@ -59,12 +60,13 @@ class Settings:
     more: str = ""
 
     def text(self) -> str:
+        shown = f" as {self.shown}" if self.shown else ""
         lines = [
             f"domains: [{', '.join(self.domains)}]",
             "outside:",
-            f"  - udp://{self.outside}:{self.port}",
-            f"  - tcp://{self.outside}:{self.port}",
-            f"  - tls://{self.outside}:{self.port + 1}",
+            f"  - udp://{self.outside}:{self.port}{shown}",
+            f"  - tcp://{self.outside}:{self.port}{shown}",
+            f"  - tls://{self.outside}:{self.port + 1}{shown}",
             "inside:",
             f"  - udp://{self.inside}:{self.inside_port}",
             "asterisk:",
