@@ -1,11 +1,22 @@
 // OpenSSL for Swift: the headers, and the macros that Swift cannot see as functions.
 // Symbols are prefixed edge_ssl_.
 #pragma once
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+// For a client: asks for a server's name.
+static inline int edge_ssl_ask_for(SSL *session, const char *name) {
+    return (int)SSL_set_tlsext_host_name(session, name);
+}
+
+// For a client: the signature algorithms that it knows, such as "RSA+SHA256".
+static inline int edge_ssl_set_algorithms(SSL *session, const char *list) {
+    return (int)SSL_set1_sigalgs_list(session, list);
+}
 
 // Refuses what is older than TLS 1.2 (SSL_CTX_set_min_proto_version(3)).
 static inline int edge_ssl_only_tls12_up(SSL_CTX *context) {
@@ -67,6 +78,66 @@ static inline long edge_ssl_memory(BIO *bio, const char **bytes) {
 static inline int edge_ssl_print_subject(BIO *bio, const X509 *certificate) {
     return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0,
                               XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+
+// Prints the names that the certificate is for, a line each: host names and addresses of its
+// subjectAltName, its common name where that has no host name (RFC 6125, 6.4.4).
+static inline void edge_ssl_print_names(BIO *bio, const X509 *certificate) {
+    GENERAL_NAMES *names =
+        (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    int hosts = 0;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        char text[INET6_ADDRSTRLEN];
+        if (name->type == GEN_DNS) {
+            hosts++;
+            BIO_printf(bio, "%.*s\n", ASN1_STRING_length(name->d.dNSName),
+                       (const char *)ASN1_STRING_get0_data(name->d.dNSName));
+        } else if (name->type == GEN_IPADD) {
+            int family = ASN1_STRING_length(name->d.iPAddress) == 4 ? AF_INET : AF_INET6;
+            if (family == AF_INET6 && ASN1_STRING_length(name->d.iPAddress) != 16) continue;
+            if (inet_ntop(family, ASN1_STRING_get0_data(name->d.iPAddress), text, sizeof text))
+                BIO_printf(bio, "%s\n", text);
+        }
+    }
+    GENERAL_NAMES_free(names);
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    for (int i = -1; hosts == 0 && (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;) {
+        ASN1_STRING_print_ex(bio, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i)),
+                             ASN1_STRFLGS_UTF8_CONVERT);
+        BIO_puts(bio, "\n");
+    }
+}
+
+// Whether a certificate is for a host name or address (RFC 6125): 2 by the name itself, 1 by a wildcard, 0 not.
+static inline int edge_ssl_is_for(X509 *certificate, const char *name, size_t length) {
+    const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+    if (X509_check_host(certificate, name, length, flags, NULL) == 1) {
+        return 1 + (X509_check_host(certificate, name, length, X509_CHECK_FLAG_NO_WILDCARDS, NULL) == 1);
+    }
+    char address[INET6_ADDRSTRLEN];
+    if (length >= sizeof address) return 0;
+    memcpy(address, name, length);
+    address[length] = 0;
+    return X509_check_ip_asc(certificate, address, 0) == 1 ? 2 : 0;
+}
+
+// Says to a client that asked for a name whether a certificate for it is shown (RFC 6066, section 3).
+static inline int edge_ssl_acknowledge_name(SSL *session, int *alert, void *unused) {
+    (void)alert, (void)unused;
+    const char *name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+    X509 *shown = SSL_get_certificate(session);
+    return name && shown && edge_ssl_is_for(shown, name, strlen(name)) ? SSL_TLSEXT_ERR_OK
+                                                                       : SSL_TLSEXT_ERR_NOACK;
+}
+
+static inline void edge_ssl_set_acknowledgement(SSL_CTX *context) {
+    SSL_CTX_set_tlsext_servername_callback(context, edge_ssl_acknowledge_name);
+}
+
+// The keys of tickets; how many bytes they have is told by edge_ssl_ticket_key_length.
+static inline int edge_ssl_get_ticket_keys(SSL_CTX *context, void *keys, long length) {
+    return (int)SSL_CTX_get_tlsext_ticket_keys(context, keys, length);
 }
 
 // Whether the newest error of the queue is that the PEM text held no further object.

@@ -27,6 +27,8 @@ package enum Bounds {
     package static let highestSequence: UInt32 = 0x7FFF_FFFF
     /// How many endpoints there may be: 32 outside, 8 inside, and one inside for each of 32 trunks.
     package static let mostListeners = 72
+    /// How many certificates there may be (`tls.certificates`).
+    package static let mostCertificates = 32
     /// How many connections tls-terminator has.
     package static let mostConnections = 20_000
     /// The longest name of an account, in bytes.

@@ -3,6 +3,8 @@ package import Wire
 
 /// What `rempart` asks over the control socket: one frame a connection.
 package enum ControlRequest: Equatable, Sendable {
+    /// The certificates; answered by tls-terminator.
+    case certificates
     /// The components and their states; answered by the supervisor.
     case status
     /// The Asterisks and their states, and the barred accounts; answered by sip-router.
@@ -38,6 +40,7 @@ package enum ControlRequest: Equatable, Sendable {
     package var answeredBy: Role {
         switch self {
         case .status, .restart, .reload: .supervisor
+        case .certificates: .terminator
         case .asterisks, .phones, .explain, .calls, .endCall, .release: .router
         case .bans, .ban, .unban, .why, .allow: .banner
         case .copyBindings: .directory
@@ -47,7 +50,7 @@ package enum ControlRequest: Equatable, Sendable {
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .asterisks, .phones, .bans, .why, .explain, .calls: false
+        case .status, .certificates, .asterisks, .phones, .bans, .why, .explain, .calls: false
         case .ban, .unban, .restart, .reload, .allow, .endCall, .release, .copyBindings: true
         }
     }
@@ -100,6 +103,7 @@ extension ControlRequest {
             writer.name(account)
             return writer.bytes
         case .copyBindings: return WireWriter(kind: 15).bytes
+        case .certificates: return WireWriter(kind: 20).bytes
         }
     }
 
@@ -127,6 +131,7 @@ extension ControlRequest {
         case 13: self = .endCall(try reader.string("callID", limit: 255))
         case 14: self = .release(try reader.string("account", limit: 64))
         case 15: self = .copyBindings
+        case 20: self = .certificates
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -198,6 +203,8 @@ package enum ControlReply: Equatable, Sendable {
     case standing(AccountStanding)
     /// A server of a trunk.
     case trunk(TrunkRow)
+    /// A certificate of the settings.
+    case certificate(CertificateRow)
     /// Something that is wrong now, and who says so.
     case condition(Role, Condition)
 }
@@ -334,6 +341,10 @@ extension ControlReply {
             var writer = WireWriter(kind: 11)
             row.write(to: &writer)
             return writer.bytes
+        case .certificate(let row):
+            var writer = WireWriter(kind: 20)
+            row.write(to: &writer)
+            return writer.bytes
         case .condition(let role, let condition):
             var writer = WireWriter(kind: 12)
             writer.u8(role.rawValue)
@@ -381,6 +392,7 @@ extension ControlReply {
         case 12:
             let role = try reader.choice("role", of: Role.self)
             self = .condition(role, try Condition(from: &reader))
+        case 20: self = .certificate(try CertificateRow(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

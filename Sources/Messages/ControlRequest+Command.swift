@@ -4,7 +4,7 @@ extension ControlRequest {
     /// The request as the command line has it, behind `rempart`; what others chose in it is as they wrote it.
     package var command: String {
         switch self {
-        case .status, .asterisks: "status"
+        case .status, .asterisks, .certificates: "status"
         case .phones: "phones"
         case .bans: "bans"
         case .ban(let address, let span, let reason):

@@ -81,9 +81,11 @@ package enum Setting: Equatable, Sendable {
     case accessOrder(AccessOrder)
     /// The digest realm, as Asterisk's own; at most 128 bytes (`accounts.realm`).
     case realm(String)
-    /// The certificate chain's path, PEM, at most 4,096 bytes (`tls.certificate`).
+    /// A certificate chain's path, PEM, at most 4,096 bytes (`tls.certificate`, `tls.certificates`); the first is
+    /// the default.
     case certificate(String)
-    /// The private key's path, PEM, at most 4,096 bytes (`tls.key`).
+    /// A private key's path, PEM, at most 4,096 bytes (`tls.key`, `tls.certificates`): the n-th belongs to the
+    /// n-th certificate.
     case key(String)
     /// How many proven wrong digests within the window ban a source, 1 to 1,000 (`defence.failures`).
     case failures(UInt32)
@@ -145,7 +147,7 @@ package enum Setting: Equatable, Sendable {
         case .domain, .realm: [.router, .directory]
         case .inside: [.router, .directory, .banner]
         case .database, .schema, .accessOrder: [.directory]
-        case .certificate, .key: []
+        case .certificate, .key: [.terminator]
         case .outside, .asterisk, .ban, .allow, .mode, .packets, .trunk: [.router, .banner]
         case .country, .geoip, .blockList, .growth, .connections, .cleanup: [.banner]
         }

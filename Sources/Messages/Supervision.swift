@@ -23,7 +23,8 @@ package enum RecordForm: UInt8, CaseIterable, Sendable {
 ///
 /// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`, `table`,
 /// `connection`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without
-/// journal, listeners, connections and peers, `begin`; `client`; `stop`.
+/// journal, listeners, connections and peers, `begin`; `renew`, a certificate's two files, `begin`; `client`;
+/// `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
     case hello(Role)
@@ -37,8 +38,8 @@ package enum SupervisorMessage {
     case connection(KeptConnection, Descriptor)
     /// One end of a new link to another child comes with it; it replaces an older one.
     case peer(Role, Descriptor)
-    /// An open file comes with it.
-    case file(FileKind, Descriptor)
+    /// An open file comes with it; of a certificate's also its place in the settings, from 0 on.
+    case file(FileKind, Descriptor, place: UInt8 = 0)
     /// 72 bytes that outlive every process: the token key and the nonce key, of 32 each, and the moment at which
     /// tokens began to be bound to dialogs, in milliseconds since 1970; to sip-router.
     case secret([UInt8])
@@ -48,6 +49,8 @@ package enum SupervisorMessage {
     case begin
     /// A new set of settings and files follows, up to `begin`.
     case reload
+    /// The files of one certificate, which was renewed, follow, up to `begin`; to tls-terminator.
+    case renew
     /// A caller of the control socket, whose request is of this child's kind; its socket comes along.
     case client(ControlRequest, Descriptor)
     /// End in good order, at once.
@@ -128,9 +131,10 @@ extension SupervisorMessage {
             var writer = WireWriter(kind: 5)
             writer.u8(role.rawValue)
             return (writer.bytes, socket)
-        case .file(let kind, let file):
+        case .file(let kind, let file, let place):
             var writer = WireWriter(kind: 6)
             writer.u8(kind.rawValue)
+            writer.u8(place)
             return (writer.bytes, file)
         case .secret(let bytes):
             var writer = WireWriter(kind: 7)
@@ -142,6 +146,7 @@ extension SupervisorMessage {
             return (writer.bytes, nil)
         case .begin: return (WireWriter(kind: 8).bytes, nil)
         case .reload: return (WireWriter(kind: 9).bytes, nil)
+        case .renew: return (WireWriter(kind: 20).bytes, nil)
         case .client(let request, let socket):
             var writer = WireWriter(kind: 10)
             writer.data(request.encoded())
@@ -176,13 +181,18 @@ extension SupervisorMessage {
                 index: index, side: side, endpoint: try reader.endpoint(), advertised: advertised)
             self = .listener(listener, socket)
         case (5, let socket?): self = .peer(try reader.choice("role"), socket)
-        case (6, let file?): self = .file(try reader.choice("file"), file)
+        case (6, let file?):
+            let kind = try reader.choice("file", of: FileKind.self)
+            let place = try reader.u8()
+            guard place < Bounds.mostCertificates else { throw .badValue("place") }
+            self = .file(kind, file, place: place)
         case (7, _):
             let bytes = try reader.data("secret", limit: Self.secretLength)
             guard bytes.count == Self.secretLength else { throw .badValue("secret") }
             self = .secret(bytes)
         case (8, _): self = .begin
         case (9, _): self = .reload
+        case (20, _): self = .renew
         case (10, let socket?):
             let request = try reader.data("request", limit: 1024)
             self = .client(try ControlRequest(decoding: request.span), socket)
@@ -223,6 +233,9 @@ package enum ChildMessage: Equatable, Sendable {
     case unused(String)
     /// The end of a new link to a peer was lost on its way, for want of descriptors: another one is wanted.
     case lostLink(Role)
+    /// Which certificates are served by the pair that was handed over last, a bit for each place, the lowest for
+    /// the first; the answer of tls-terminator to each set of files.
+    case inUse(UInt32)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
@@ -260,6 +273,10 @@ package enum ChildMessage: Equatable, Sendable {
             var writer = WireWriter(kind: 10)
             writer.u64(handle.raw)
             return writer.bytes
+        case .inUse(let places):
+            var writer = WireWriter(kind: 20)
+            writer.u32(places)
+            return writer.bytes
         case .conditions(let conditions):
             var writer = WireWriter(kind: 7)
             let first = conditions.prefix(Condition.most)
@@ -288,6 +305,7 @@ package enum ChildMessage: Equatable, Sendable {
         case 11: self = .lostLink(try reader.choice("role"))
         case 9: self = .keep(try KeptConnection(from: &reader))
         case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
+        case 20: self = .inUse(try reader.u32())
         case 7:
             let count = try reader.u8()
             guard count <= Condition.most else { throw .badValue("conditions") }

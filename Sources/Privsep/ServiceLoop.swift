@@ -172,6 +172,7 @@ package final class ServiceLoop<S: Service> {
             case .peer(let role, _):
                 throw .supervisor("a link to \(role.name) does not belong here")
             case .client(let request, let socket): asked.append((request, socket))
+            case .renew: throw .supervisor("certificates do not belong here")
             case .stop: return false
             }
         }

@@ -38,8 +38,10 @@ package struct StartSet {
     package var connections: [(connection: KeptConnection, socket: Descriptor)] = []
     /// The links to other children; at the start only.
     package var peers: [Role: Descriptor] = [:]
-    /// The opened files.
+    /// The opened files, but for those of certificates.
     package var files: [FileKind: Descriptor] = [:]
+    /// The certificates' files, by their place in the settings.
+    package var certificates: [Int: [FileKind: Descriptor]] = [:]
     /// 72 bytes (`SupervisorMessage.secret`), empty for a child that has none.
     package var secret: [UInt8] = []
     /// The name of the firewall's table, for the one child that keeps it.
@@ -53,6 +55,8 @@ package struct StartSet {
 package enum Notice {
     /// Use these settings and files from now on; answer `ready()` or `refused(_:)`.
     case reload(StartSet)
+    /// Use the files of these certificates from now on, if they can be used; answer `inUse(_:)`.
+    case renew(StartSet)
     /// A new link to a peer, in place of an older one.
     case peer(Role, Descriptor)
     /// Answer this request on its socket, with `ControlReply` frames.
@@ -67,6 +71,8 @@ package final class Supervision {
     private let link: Link
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var reloading: StartSet?
+    /// Whether the set that comes in is of renewed certificates alone.
+    private var isRenewal = false
     /// What the reload's set lacks, since there was no room for its descriptor.
     private var lacking: LostDescriptor?
     /// The peers to whom a new link is wanted, for the same reason.
@@ -148,10 +154,13 @@ package final class Supervision {
     package func next() throws(ChildFailure) -> Notice? {
         while let message = try receive(lose) {
             switch message {
-            case .reload: (reloading, lacking) = (StartSet(), nil)
+            case .reload: (reloading, lacking, isRenewal) = (StartSet(), nil, false)
+            case .renew: (reloading, lacking, isRenewal) = (StartSet(), nil, true)
             case .begin:
                 guard let set = reloading else { throw Self.unpermitted }
                 reloading = nil
+                // One that has lost a file is tried again by the supervisor.
+                if isRenewal { return .renew(set) }
                 guard let lacking else { return .reload(set) }
                 refused("\(lacking.name) is lost: \(Self.wantOfDescriptors)")
             case .peer(let peer, let socket):
@@ -237,6 +246,9 @@ package final class Supervision {
         tell(.conditions(Condition.worst(of: now)))
     }
 
+    /// Says which certificates are served by the pair that was handed over last, a bit for each place.
+    package func inUse(_ places: UInt32) { tell(.inUse(places)) }
+
     /// Says what of a reload is not used, and why; `ready()` follows for the rest.
     package func unused(_ what: String) { tell(.unused(what)) }
 
@@ -276,7 +288,8 @@ extension StartSet {
     fileprivate mutating func take(_ message: SupervisorMessage) -> Bool {
         switch message {
         case .setting(let setting): settings.append(setting)
-        case .file(let kind, let file): files[kind] = file
+        case .file(.state, let file, _): files[.state] = file
+        case .file(let kind, let file, let place): certificates[Int(place), default: [:]][kind] = file
         case .secret(let bytes): secret = bytes
         case .table(let name): table = name
         default: return false

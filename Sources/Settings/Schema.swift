@@ -5,9 +5,10 @@ internal import Sys
 package struct SettingKey: Sendable {
     /// When the key must be there.
     package enum Need: Sendable {
-        /// In every file; under every name of its group if the file chooses those (`NamedGroup`).
+        /// In every file; under every name of its group if the file chooses those (`NamedGroup`); in every item
+        /// of its list (`ListGroup`).
         case always
-        /// When an outside endpoint is `tls://`.
+        /// When an outside endpoint is `tls://`, unless `tls.certificates` is there.
         case withTLS
         /// Never.
         case never
@@ -72,8 +73,30 @@ package struct SettingKey: Sendable {
     /// The key without its group.
     var name: Substring { path.split(separator: ".").last ?? "" }
 
-    /// Whether the key stands under names that the file chooses.
-    package var isUnderName: Bool { Schema.namedGroups.contains { $0.keys == group } }
+    /// Whether the key stands under names that the file chooses, or in the items of a list.
+    package var isUnderName: Bool {
+        Schema.namedGroups.contains { $0.keys == group }
+            || Schema.listGroups.contains { $0.keys == group }
+    }
+}
+
+/// A list whose items hold the same keys.
+struct ListGroup: Sendable {
+    /// The list with its group: "tls.certificates".
+    let path: String
+    /// What an item stands for: "certificate".
+    let what: String
+    /// How many items it takes.
+    let items: ClosedRange<Int>
+
+    /// The group of the keys of an item, as it is documented: "tls.certificates[]".
+    var keys: String { path + Self.placeholder }
+
+    /// The list without its group.
+    var name: Substring { path.split(separator: ".").last ?? "" }
+
+    /// What stands for the number of an item, from 1 on, in the paths of keys.
+    static let placeholder = "[]"
 }
 
 /// A group that holds names of the administrator's, and under each of them the same keys.
@@ -108,6 +131,9 @@ package enum Schema {
 
     /// The groups whose names the file chooses.
     static let namedGroups = [trunkNames, profileNames]
+
+    /// The lists whose items hold keys.
+    static let listGroups = [certificates]
 
     /// The key of a path.
     package static func key(_ path: String) -> SettingKey? { keys.first { $0.path == path } }
@@ -206,14 +232,34 @@ package enum Schema {
         SettingKey(
             "tls.certificate", .withTLS, range: "an absolute path, at most 4096 bytes",
             example: "/etc/rempart/fullchain.pem",
-            meaning: "The certificate with its chain, PEM. Needed when an outside endpoint is tls.",
+            meaning:
+                "The certificate with its chain, PEM. Needed when an outside endpoint is tls. A renewed"
+                + " file is seen by itself.",
             read: { text throws(ValueError) in .certificate(try Value.path(text)) }),
         SettingKey(
             "tls.key", .withTLS, range: "an absolute path, at most 4096 bytes",
             example: "/etc/rempart/privkey.pem",
             meaning: "The certificate's private key, PEM. Needed when an outside endpoint is tls.",
             read: { text throws(ValueError) in .key(try Value.path(text)) }),
+        SettingKey(
+            "tls.certificates[].certificate", .always, range: "an absolute path, at most 4096 bytes",
+            example: "/etc/rempart/fullchain.pem",
+            meaning:
+                "Several certificates, in place of tls.certificate and tls.key: 1 to"
+                + " \(Bounds.mostCertificates) items, each a certificate with its chain, PEM, and its"
+                + " key. A phone gets the one for the name that it asks for; without a name, or with"
+                + " one that none has, the first. Of a certificate with an RSA key and one with an EC"
+                + " key for one name it gets the one that it can verify.",
+            read: { text throws(ValueError) in .certificate(try Value.path(text)) }),
+        SettingKey(
+            "tls.certificates[].key", .always, range: "an absolute path, at most 4096 bytes",
+            example: "/etc/rempart/privkey.pem", meaning: "The private key of this certificate, PEM.",
+            read: { text throws(ValueError) in .key(try Value.path(text)) }),
     ]
+
+    /// The certificates by name.
+    static let certificates = ListGroup(
+        path: "tls.certificates", what: "certificate", items: 1...Bounds.mostCertificates)
 
     private static let registration: [SettingKey] = [
         SettingKey(

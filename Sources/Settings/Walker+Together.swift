@@ -10,6 +10,7 @@ extension Walker {
         checkLifetimes()
         checkUnusedTLS()
         checkUnusedNetworks()
+        checkCertificates()
         checkTrunks()
     }
 
@@ -85,6 +86,31 @@ extension Walker {
             position,
             "`registration.minimum` (\(shortest.span.duration)) is longer than"
                 + " `registration.maximum` (\(longest.span.duration))")
+    }
+
+    /// There is one way to name certificates in a file, and each is named once.
+    private mutating func checkCertificates() {
+        let list = Schema.certificates.path
+        if given[list] != nil {
+            for path in ["tls.certificate", "tls.key"] {
+                guard let position = given[path] else { continue }
+                error(
+                    position,
+                    "`\(path)` stands beside `\(list)`: take it out, and give its file in an item of"
+                        + " `\(list)`, the first if it is the default")
+            }
+        }
+        var lines: [String: Int] = [:]
+        for value in values where value.path.hasPrefix(list) {
+            guard case .certificate(let path) = value.setting else { continue }
+            if let line = lines[path] {
+                error(
+                    value.position,
+                    "`\(path)` is given twice, first in line \(line): leave one out")
+            } else {
+                lines[path] = value.position.line
+            }
+        }
     }
 
     /// A certificate without a tls endpoint serves nobody.

@@ -19,6 +19,8 @@ struct Walker {
     private(set) var members: [Member] = []
     /// The one of them whose keys are read.
     private var member = ""
+    /// The items of lists that hold keys of their own, each with its number from 1 on.
+    private var items: [(group: ListGroup, number: Int, position: Position)] = []
 
     /// A name that the file chose.
     struct Member {
@@ -78,6 +80,9 @@ struct Walker {
                 if diagnostics.count(where: { $0.severity == .error }) > before {
                     faulty.insert(path)
                 }
+            } else if let list = Schema.listGroups.first(where: { $0.path == path }) {
+                given[path] = position
+                walkItems(value, of: list, at: position)
             } else if group.isEmpty,
                 let names = Schema.namedGroups.first(where: { $0.name == name })
             {
@@ -154,21 +159,45 @@ struct Walker {
         }
     }
 
-    /// A path with the name in it whose keys are read.
+    /// Walks a list whose items hold keys.
+    private mutating func walkItems(_ value: Node, of list: ListGroup, at position: Position) {
+        let keys = Schema.keys.filter { $0.group == list.keys }
+        let words = keys.map { "\($0.name): \($0.example)" }.joined(separator: ", ")
+        let example = "`- {\(words)}`"
+        guard let sequence = value.sequence else {
+            return error(
+                position,
+                "`\(list.path)` is a list, each item with keys of its own: \(example)")
+        }
+        if !list.items.contains(sequence.count) {
+            let (fewest, most) = (list.items.lowerBound, list.items.upperBound)
+            error(
+                position,
+                "`\(list.path)` has \(sequence.count) items: it takes \(fewest) to \(most)")
+        }
+        for (index, node) in sequence.enumerated() {
+            let place = node.mark.map(Position.init) ?? position
+            guard let mapping = node.mapping else {
+                error(
+                    place, "a \(list.what) of `\(list.path)` holds keys of its own: \(example)")
+                continue
+            }
+            items.append((list, index + 1, place))
+            walk(mapping, group: list.keys)
+        }
+    }
+
+    /// A path with the name in it whose keys are read, or the number of the list's item.
     private func named(_ path: String) -> String {
-        path.replacing(".\(NamedGroup.placeholder)", with: ".\(member)")
+        let number = items.last.map { "[\($0.number)]" } ?? ""
+        return path.replacing(".\(NamedGroup.placeholder)", with: ".\(member)")
+            .replacing(ListGroup.placeholder, with: number)
     }
 
     /// Tells an unknown key, and what was probably meant: a name of the same group, else a name of
     /// another one with its group.
     private mutating func unknown(_ name: String, in group: String, at position: Position) {
-        var siblings = Schema.keys.filter { $0.group == group }.map { String($0.name) }
-        if group.isEmpty {
-            for key in Schema.keys {
-                let top = String(key.path.prefix { $0 != "." })
-                if !key.group.isEmpty, !siblings.contains(top) { siblings.append(top) }
-            }
-        }
+        let siblings = siblings(in: group)
         let place = group.isEmpty ? "" : " in `\(named(group))`"
         if let near = Spelling.nearest(to: name, among: siblings) {
             let path = group.isEmpty ? near : "\(group).\(near)"
@@ -190,6 +219,20 @@ struct Walker {
         }
         let list = siblings.joined(separator: ", ")
         error(position, "unknown key `\(name)`\(place); the keys here are \(list)")
+    }
+
+    /// The names that may stand in a group.
+    private func siblings(in group: String) -> [String] {
+        var names = Schema.keys.filter { $0.group == group }.map { String($0.name) }
+        for list in Schema.listGroups where list.path == "\(group).\(list.name)" {
+            names.append(String(list.name))
+        }
+        guard group.isEmpty else { return names }
+        for key in Schema.keys {
+            let top = String(key.path.prefix { $0 != "." })
+            if !key.group.isEmpty, !names.contains(top) { names.append(top) }
+        }
+        return names
     }
 
     private mutating func read(_ key: SettingKey, _ value: Node, at position: Position) {
@@ -271,7 +314,7 @@ struct Walker {
                 let missing = "`\(path)` is missing: add \(what)"
                 if key.need == .always {
                     error(place ?? start, missing)
-                } else if let tls {
+                } else if let tls, given[Schema.certificates.path] == nil {
                     error(place ?? tls.position, "\(missing), or leave tls:// out")
                 }
             }
@@ -281,9 +324,15 @@ struct Walker {
     /// The paths that a key has in this file, each with the place of its group if that is there.
     private func places(of key: SettingKey) -> [(path: String, group: Position?)] {
         guard key.isUnderName else { return [(key.path, given[String(key.group)])] }
-        return members.filter { $0.isRead && $0.group.keys == key.group }.map {
-            ("\($0.group.name).\($0.name).\(key.name)", $0.position)
-        }
+        let inItems: [(path: String, group: Position?)] =
+            items.filter { $0.group.keys == key.group }.map {
+                ("\($0.group.path)[\($0.number)].\(key.name)", $0.position)
+            }
+        let underNames: [(path: String, group: Position?)] =
+            members.filter { $0.isRead && $0.group.keys == key.group }.map {
+                ("\($0.group.name).\($0.name).\(key.name)", $0.position)
+            }
+        return inItems + underNames
     }
 }
 

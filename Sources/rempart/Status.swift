@@ -35,6 +35,11 @@ struct Status: ParsableCommand {
             report.gaps.append(error.description)
         }
         do throws(ControlError) {
+            report.add(try client.ask(.certificates))
+        } catch {
+            report.gaps.append(error.description)
+        }
+        do throws(ControlError) {
             report.add([try client.enforcement()].compactMap(\.self))
         } catch {
             report.gaps.append(error.description)
@@ -80,6 +85,7 @@ struct StatusReport {
     private var asterisks: [(address: String, state: AsteriskState)] = []
     private var trunks: [TrunkRow] = []
     private var standings: [AccountStanding] = []
+    private var certificates: [CertificateRow] = []
     private var kernelBans = false
     private var whyNoKernelBans = ""
     /// What is wrong, the worst first, and which component says so.
@@ -111,6 +117,7 @@ struct StatusReport {
             case .asterisk(let address, let state):
                 asterisks.append((address.description, state))
             case .trunk(let row): trunks.append(row)
+            case .certificate(let row): certificates.append(row)
             case .standing(let standing): standings.append(standing)
             case .condition(let role, let condition): conditions.append((role, condition))
             case .finding(ControlReply.warning, let value): warnings.append(value)
@@ -172,6 +179,7 @@ struct StatusReport {
                         ])
                     })),
             .init("trunks", .array(trunks.map(Self.json))),
+            .init("certificates", .array(certificates.map { Self.json($0, Clock.sinceEpoch) })),
             .init("barred", .array(standings.map(Self.json))),
             .init("warnings", .array(warnings.map { .string($0) })),
             .init("health", .string(health == .noSIP ? "no-sip" : health.rawValue)),
@@ -230,6 +238,7 @@ struct StatusReport {
             }
             parts.append(table.text)
         }
+        if !certificates.isEmpty { parts.append(Self.text(certificates, Clock.sinceEpoch)) }
         if !standings.isEmpty {
             var table = Table("ACCOUNT", "MAY NOT CALL", "REASON", "EVIDENCE")
             for one in standings {

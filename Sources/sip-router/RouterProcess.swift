@@ -167,6 +167,7 @@ final class RouterProcess {
             case .peer(let role, let socket): attach(role, socket)
             case .client(let request, let socket):
                 answers.answer(rows(request), to: socket, poller)
+            case .renew: throw .supervisor("certificates do not belong here")
             case .stop: return false
             }
         }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Messages
 internal import Sys
 
@@ -6,68 +5,43 @@ internal import Sys
 struct Configuration {
     /// The settings, in the order of the text.
     let settings: [Setting]
-    private var certificate: Descriptor?
-    private var key: Descriptor?
-    /// What is wrong with the files that the settings name, each with its setting, which is how
-    /// tls-terminator names it too.
-    private(set) var unreadable: [(setting: String, why: String)] = []
-
-    /// The longest certificate or key file, in bytes.
-    private static let longestFile = 1 << 20
+    /// The certificates, the default first.
+    var certificates: [CertificateFiles]
 
     /// Copies the files that the settings name; one that cannot be read costs TLS alone.
     init(_ settings: [Setting]) throws(StartFailure) {
         self.settings = settings
-        var named: Set<FileKind> = []
-        for setting in settings {
-            switch setting {
-            case .certificate(let path):
-                named.insert(.certificate)
-                certificate = sealed(path, "tls.certificate")
-            case .key(let path):
-                named.insert(.key)
-                key = sealed(path, "tls.key")
-            default: break
-            }
+        let paths = CertificatePaths.of(settings)
+        certificates = paths.enumerated().map { place, one in
+            CertificateFiles(one, CertificatePaths.group(place, of: paths.count))
         }
-        let needsTLS = listeners.contains { $0.endpoint.transport == .tls }
-        guard !needsTLS || named.count == 2 else {
+        let areNamed = !paths.isEmpty && paths.allSatisfy { !$0.certificate.isEmpty && !$0.key.isEmpty }
+        guard !needsTLS || areNamed else {
             throw StartFailure(
                 "a tls:// endpoint needs tls.certificate and tls.key: set both, or take it out",
                 lasts: true)
         }
     }
 
-    /// A copy of a file, unparsed, which stays what it is when the file is written over in place.
-    private mutating func sealed(_ path: String, _ name: String) -> Descriptor? {
-        do throws(SystemError) {
-            return try Descriptor.sealedCopy(of: path, limit: Self.longestFile)
-        } catch {
-            let reason =
-                switch error.code {
-                case ESPIPE: "it is no regular file"
-                case EFBIG: "it is longer than 1 MiB, so it is no PEM file"
-                default: error.reason
-                }
-            let isHidden = ["/home/", "/root/"].contains(where: path.hasPrefix)
-            unreadable.append(
-                (
-                    name,
-                    "\(name): \(path) cannot be read (\(reason)): correct the path or the file's"
-                        + " rights, then reload"
-                        + (isHidden ? "; a service sees nothing below /home and /root" : "")
-                ))
-            return nil
+    /// Whether an endpoint is `tls://`.
+    var needsTLS: Bool { listeners.contains { $0.endpoint.transport == .tls } }
+
+    /// What is wrong with the files that the settings name, each with its setting, which is how
+    /// tls-terminator names it too.
+    var unreadable: [(setting: String, why: String)] {
+        certificates.flatMap { files in
+            let kept = files.inUse == nil ? "" : "; the pair of before stays in use"
+            return files.unreadable.map { ($0.setting, $0.why + kept) }
         }
     }
 
-    /// Whether there is a certificate with its key.
-    var hasPair: Bool { certificate != nil && key != nil }
-
-    /// Goes on with the certificate and key of others, where its own cannot be used: the pair that was in use
-    /// stays in use.
-    mutating func keepPair(of other: Configuration) {
-        (certificate, key) = (other.certificate, other.key)
+    /// Goes on with the pairs that the certificates of other settings are served with.
+    mutating func inherit(_ other: Configuration) {
+        let predecessors = CertificatePaths.predecessors(
+            of: certificates.map(\.paths), in: other.certificates.map(\.paths))
+        for (place, old) in predecessors.enumerated() {
+            if let old { certificates[place].inherit(other.certificates[old]) }
+        }
     }
 
     /// The listeners, numbered.
@@ -88,18 +62,20 @@ struct Configuration {
     /// The settings that a child reads.
     func settings(for role: Role) -> [Setting] { settings.filter { $0.readers.contains(role) } }
 
-    /// The copies that a child reads, each opened anew: a shared one would share its offset.
-    func files(for role: Role) throws(SystemError) -> [(FileKind, Descriptor)] {
-        guard role == .terminator else { return [] }
-        var files: [(FileKind, Descriptor)] = []
-        if let certificate { files.append((.certificate, try Self.reopened(certificate))) }
-        if let key { files.append((.key, try Self.reopened(key))) }
-        return files
+    /// The copies that tls-terminator is to read, with their places; they are noted as handed over.
+    mutating func handOver(atStart: Bool) throws(SystemError) -> [SupervisorMessage] {
+        var messages: [SupervisorMessage] = []
+        for place in certificates.indices {
+            let pair = certificates[place].handOver(atStart: atStart)
+            messages += try pair.messages(place)
+        }
+        return messages
     }
+}
 
-    private static func reopened(_ file: Descriptor) throws(SystemError) -> Descriptor {
-        let raw = unsafe Glibc.open("/proc/self/fd/\(file.raw)", O_RDONLY | O_CLOEXEC)
-        guard raw >= 0 else { throw SystemError("open again", code: errno) }
-        return Descriptor(owning: raw)
+extension SealedPair {
+    /// The messages that hand it over.
+    func messages(_ place: Int) throws(SystemError) -> [SupervisorMessage] {
+        try reopened().map { .file($0, $1, place: UInt8(place)) }
     }
 }

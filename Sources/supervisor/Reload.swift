@@ -128,11 +128,13 @@ extension Supervisor {
             )
         }
         configuration = new
-        if !new.unreadable.isEmpty {
-            configuration?.keepPair(of: old)
-            // Without a pair of before the terminator says itself that it has none.
-            let kept = old.hasPair ? new.unreadable : []
-            reload?.unused = kept.map { "\($0.why); the pair of before stays in use" }
+        configuration?.inherit(old)
+        beginCertificateWatch()
+        // Without a pair of before the terminator says itself that it has none.
+        for files in configuration?.certificates ?? [] where files.inUse != nil {
+            reload?.unused += files.unreadable.map {
+                "\($0.why); the pair of before stays in use"
+            }
         }
         reload?.previous = old
         reload?.away = Set(children.filter { !$0.life.isServing }.map(\.role))
@@ -187,6 +189,7 @@ extension Supervisor {
         if settled.refusals.isEmpty { return finishReload(nil) }
         if !settled.isUndoing, let previous = settled.previous {
             configuration = previous
+            beginCertificateWatch()
             reload?.isUndoing = true
             guard settled.taken.isEmpty else { return offer(to: settled.taken) }
         }
@@ -229,8 +232,6 @@ extension Supervisor {
 
     /// A child does not use something of the newest settings' files.
     func notUsed(by child: Child, _ what: String) {
-        reload?.unused = ["\(child.role.name): \(what)"]
-        // The next one of that child is to begin with what this one goes on with.
-        if let previous = reload?.previous { configuration?.keepPair(of: previous) }
+        reload?.unused.append("\(child.role.name): \(what)")
     }
 }

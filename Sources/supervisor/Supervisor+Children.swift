@@ -92,6 +92,7 @@ extension Supervisor {
         do {
             let (ours, theirs) = try Socket.seqpacketPair()
             for end in [ours, theirs] { Socket.setBufferSizes(end.raw, bytes: Self.linkBuffer) }
+            if child.role == .terminator { certificateWatch.unanswered = 0 }
             let messages = try startSet(for: child)
             let keepsNetAdmin = child.role == .banner && spawner.isRoot && Spawner.hasNetAdmin
             let errors = try errorOutput(waits: false)
@@ -130,20 +131,23 @@ extension Supervisor {
         for peer in Self.peers(of: child.role) {
             messages.append(.peer(peer, try link(from: child.role, to: peer)))
         }
-        messages += try settingsSet(for: child)
+        messages += try settingsSet(for: child, atStart: true)
         // Last, so that what a child cannot do without has its descriptors first.
         if child.role == .router { messages += keptConnections.messages }
         return messages + [.begin]
     }
 
     /// What a child is told at its start and at a reload alike.
-    private func settingsSet(for child: Child) throws(SystemError) -> [SupervisorMessage] {
+    private func settingsSet(
+        for child: Child, atStart: Bool
+    ) throws(SystemError) -> [SupervisorMessage] {
         var messages: [SupervisorMessage] = []
         for setting in configuration?.settings(for: child.role) ?? [] {
             messages.append(.setting(setting))
         }
-        for (kind, file) in try configuration?.files(for: child.role) ?? [] {
-            messages.append(.file(kind, file))
+        if child.role == .terminator {
+            messages += try configuration?.handOver(atStart: atStart) ?? []
+            certificateWatch.unanswered += 1
         }
         if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
         if child.role == .banner { messages.append(.table(firewallTable)) }
@@ -182,7 +186,7 @@ extension Supervisor {
 
     private func sendReload(to child: Child) {
         do {
-            send([.reload] + (try settingsSet(for: child)) + [.begin], to: child)
+            send([.reload] + (try settingsSet(for: child, atStart: false)) + [.begin], to: child)
         } catch {
             handle(.broken("cannot be sent its settings (\(error))"), of: child)
         }

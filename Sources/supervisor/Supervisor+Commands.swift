@@ -58,7 +58,8 @@ extension ControlRequest {
         case .restart(let role): [(.component, role.name)]
         case .endCall(let callID): [(.callID, callID)]
         case .release(let account): [(.account, account)]
-        case .status, .asterisks, .phones, .bans, .reload, .why, .explain, .calls, .copyBindings: []
+        case .status, .certificates, .asterisks, .phones, .bans, .reload, .why, .explain, .calls,
+            .copyBindings: []
         }
     }
 }

@@ -15,6 +15,7 @@ extension Supervisor {
         for file in configuration?.unreadable ?? [] {
             found.append((.supervisor, Condition(.certificate, file.why)))
         }
+        if let hung = certificateWatch.condition(at: now) { found.append((.supervisor, hung)) }
         for trouble in state?.troubles ?? [] {
             found.append((.supervisor, Condition(.state, trouble)))
         }

@@ -28,6 +28,7 @@ extension Supervisor {
         notify.keep(sockets.bound.map(\.socket))
         try openState(users: users)
         configuration = new
+        beginCertificateWatch()
         addresses = AddressWatch(new.listeners, at: now)
         sayWhatIsWeak(sockets)
         recordUnreadable()

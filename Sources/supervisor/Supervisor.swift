@@ -12,6 +12,7 @@ enum TokenKind: UInt8 {
     case caller = 4
     case child = 5
     case errors = 6
+    case look = 7
 }
 
 /// The root process: binds, starts, watches; it never reads a network byte or a line of text.
@@ -60,6 +61,8 @@ final class Supervisor {
     var addresses: AddressWatch?
     /// The files that the children are started from.
     var programs: ProgramWatch
+    /// The looks at the certificates' files.
+    var certificateWatch = CertificateWatch()
     var isStopping = false
     /// How the process ends, once it does.
     var exitCode: Int32?
@@ -142,6 +145,7 @@ final class Supervisor {
         if let deadline = readyBy, !isReady { deadlines.append(deadline) }
         if let next = addresses?.next { deadlines.append(next) }
         deadlines.append(programs.next)
+        if let next = certificateWatch.next { deadlines.append(next) }
         if let due = acceptance.due { deadlines.append(due) }
         // How late a turn is tells how long the machine stood still, whatever the next deadline is.
         if !children.isEmpty { deadlines.append(now + Self.tolerance) }
@@ -186,6 +190,7 @@ final class Supervisor {
         case .caller: hear(event.token)
         case .child: serve(event)
         case .errors: readErrors(event.token)
+        case .look: takeLook()
         case nil: break
         }
     }
@@ -227,6 +232,7 @@ final class Supervisor {
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
         lookAtAddresses()
         if programs.next <= now { lookAtPrograms() }
+        lookAtCertificates()
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }
         if let next = nextStateTry, next <= now { retryState() }
         for caller in control?.expired(at: now) ?? [] { forget(caller) }
@@ -304,6 +310,12 @@ final class Supervisor {
             case .keep, .letGo:
                 guard child.role == .router else { return .broken("keeps connections") }
                 return keep(message, passed).map { .broken($0) }
+            case .inUse(let places):
+                guard child.role == .terminator, certificateWatch.unanswered > 0 else {
+                    return .broken("tells of certificates that nobody gave it")
+                }
+                useCertificates(places)
+                return .watchdog
             case .lostLink(let peer):
                 guard Self.peers(of: child.role).contains(peer) else {
                     return .broken("wants a link to \(peer.name)")

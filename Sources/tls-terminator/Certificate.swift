@@ -7,18 +7,23 @@ internal import Sys
 
 /// Why a certificate or key cannot be used: which setting names the file, and what is wrong with it.
 struct CertificateRefusal: Error, Equatable, CustomStringConvertible {
-    /// `tls.certificate` or `tls.key`.
-    let setting: String
+    /// Which of the two files.
+    let file: FileKind
     /// What is wrong, and what would put it right.
     let reason: String
     /// Whether the file was not handed over, which the supervisor knows more of.
     let isMissing: Bool
+    /// The part of the settings that names the files: "tls", or "tls.certificates[2]".
+    var group = "tls"
 
     init(_ file: FileKind, _ reason: String, isMissing: Bool = false) {
-        setting = file == .key ? "tls.key" : "tls.certificate"
+        self.file = file
         self.reason = reason
         self.isMissing = isMissing
     }
+
+    /// `tls.certificate` or `tls.key`, or that of an item of `tls.certificates`.
+    var setting: String { file == .key ? "\(group).key" : "\(group).certificate" }
 
     var description: String { "\(setting): \(reason)" }
 }
@@ -34,12 +39,55 @@ final class Certificate {
 
     /// The subject's name by RFC 2253: "CN=sip.example.com,O=Example".
     var subject: String {
+        let text = unsafe printed { bio in unsafe edge_ssl_print_subject(bio, pointer) }
+        return text.isEmpty ? "(no subject)" : text
+    }
+
+    /// The host names and addresses that it is for, in lower case.
+    var names: [String] {
+        let text = unsafe printed { bio in unsafe edge_ssl_print_names(bio, pointer) }
+        return text.split(separator: "\n").map { $0.lowercased() }
+    }
+
+    /// How it fits a name that a client asks for (RFC 6125).
+    enum Fit: Int32 {
+        case none = 0
+        case byWildcard = 1
+        case byName = 2
+    }
+
+    /// Whether it is for a host name or an address.
+    func fit(_ name: String) -> Fit {
+        // In bounds: the bytes of the text's own copy, and their count.
+        let fit = unsafe name.withCString { text in
+            unsafe edge_ssl_is_for(pointer, text, name.utf8.count)
+        }
+        return Fit(rawValue: fit) ?? .none
+    }
+
+    /// Its SHA-256 fingerprint.
+    var fingerprint: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 32)
+        // In bounds: SHA-256 has 32 bytes.
+        unsafe X509_digest(pointer, EVP_sha256(), &bytes, nil)
+        return bytes
+    }
+
+    /// Its key's kind, of which a context takes one each: "RSA", "EC".
+    var keyKind: String {
+        guard let key = unsafe X509_get0_pubkey(pointer) else { return "unknown" }
+        return unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "?"
+    }
+
+    /// What OpenSSL prints.
+    @unsafe
+    private func printed(_ print: (OpaquePointer) -> Void) -> String {
         guard let bio = unsafe BIO_new(BIO_s_mem()) else { return "?" }
         defer { unsafe BIO_free(bio) }
-        unsafe edge_ssl_print_subject(bio, pointer)
+        unsafe print(bio)
         var bytes: UnsafePointer<CChar>?
         let length = unsafe edge_ssl_memory(bio, &bytes)
-        guard length > 0, let bytes = unsafe bytes else { return "(no subject)" }
+        guard length > 0, let bytes = unsafe bytes else { return "" }
         // In bounds: the BIO's own bytes and their length.
         let buffer = unsafe UnsafeBufferPointer(start: bytes, count: length)
         return unsafe String(decoding: buffer.map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -87,8 +135,7 @@ final class Certificate {
     /// Its key in words: "RSA, 2048 bits".
     var keyWords: String {
         guard let key = unsafe X509_get0_pubkey(pointer) else { return "unknown" }
-        let name = unsafe EVP_PKEY_get0_type_name(key).map { unsafe String(cString: $0) } ?? "?"
-        return unsafe "\(name), \(EVP_PKEY_get_bits(key)) bits"
+        return unsafe "\(keyKind), \(EVP_PKEY_get_bits(key)) bits"
     }
 }
 
@@ -174,7 +221,7 @@ struct Identity {
         }
         throw CertificateRefusal(
             .key,
-            "the key does not match the certificate in tls.certificate (\(file[0].subject)); "
+            "the key does not match the certificate (\(file[0].subject)); "
                 + "name the key that this certificate was issued for")
     }
 
@@ -208,11 +255,17 @@ struct Identity {
 
     private mutating func warn(_ place: Int, _ certificate: Certificate, _ what: String) {
         warnings.append(
-            "tls.certificate: certificate \(place + 1) of the file (\(certificate.subject)) \(what)"
+            "certificate \(place + 1) of the file (\(certificate.subject)) \(what)"
         )
     }
 
-    /// Puts the chain and the key into a context.
+    /// Whether it sends the same as another one.
+    func isSame(as other: Identity) -> Bool {
+        chain.count == other.chain.count && warnings == other.warnings
+            && zip(chain, other.chain).allSatisfy { $0.isSame(as: $1) }
+    }
+
+    /// Puts the chain and the key into a context, beside those with a key of another kind.
     @unsafe
     mutating func install(in context: OpaquePointer) throws(CertificateRefusal) {
         guard unsafe SSL_CTX_use_certificate(context, chain[0].pointer) == 1 else {
@@ -227,7 +280,7 @@ struct Identity {
             guard unsafe edge_ssl_add_chain(context, each.pointer) == 1 else {
                 let error = OpenSSLError.take()
                 warnings.append(
-                    "tls.certificate: the certificate of \(each.subject) is not sent: "
+                    "the certificate of \(each.subject) is not sent: "
                         + (error.isTooWeak ? Self.weakness(each) : error.text))
                 break
             }

@@ -1,10 +1,10 @@
-// What is said about the end of the certificate in use: from two weeks before it on, once a day.
+// What is said about the end of a certificate in use: from two weeks before it on, once a day.
 
 internal import Journal
 internal import Messages
 internal import Sys
 
-/// Whether the certificate in use is near its end or past it, and when that was said last.
+/// Whether a certificate in use is near its end or past it, and when that was said last.
 struct CertificateDates {
     /// What there is to say; empty while the certificate has time.
     private(set) var words = ""
@@ -15,29 +15,27 @@ struct CertificateDates {
     static let notice = Milliseconds.seconds(14 * 86_400)
     private static let day = Milliseconds.seconds(86_400)
 
-    /// Another certificate is in use: it is looked at with the next `look`.
-    mutating func begin() { self = CertificateDates() }
-
-    /// Looks once a minute; `uptime` never leaps, `now` is since 1970.
+    /// Looks once a minute; `uptime` never leaps, `now` is since 1970, `setting` names the file at `path`.
     mutating func look(
-        at certificate: TLSContext, uptime: Milliseconds, now: Milliseconds, _ journal: Journal
+        at certificate: TLSContext, of path: String, setting: String, uptime: Milliseconds,
+        now: Milliseconds, _ journal: Journal
     ) {
         guard uptime >= nextLook else { return }
         nextLook = uptime + .seconds(60)
         let left = certificate.left(at: now)
         let wait = certificate.wait(at: now)
-        words = Self.words(certificate, left: left, wait: wait)
+        words = Self.words(certificate, path, left: left, wait: wait)
         guard !words.isEmpty, uptime >= nextRecord else { return }
         nextRecord = uptime + Self.day
         journal.write(
             .certificateEnds, .warning, words,
             [
-                (.file, "tls.certificate"), (.seconds, "\(max(left, Milliseconds(0)).seconds)"),
+                (.file, setting), (.seconds, "\(max(left, Milliseconds(0)).seconds)"),
             ])
     }
 
     private static func words(
-        _ certificate: TLSContext, left: Milliseconds, wait: Milliseconds
+        _ certificate: TLSContext, _ path: String, left: Milliseconds, wait: Milliseconds
     ) -> String {
         let name = "the certificate \(certificate.subject)"
         if wait > Milliseconds(0) {
@@ -48,10 +46,10 @@ struct CertificateDates {
         if left < Milliseconds(0) {
             return
                 "\(name) ended \(days(Milliseconds(-left.count))) ago, on \(certificate.notAfter): "
-                + "phones that check it do not connect; renew it, then reload"
+                + "phones that check it do not connect; renew \(path)"
         }
         guard left <= notice else { return "" }
-        return "\(name) ends in \(days(left)), on \(certificate.notAfter); renew it, then reload"
+        return "\(name) ends in \(days(left)), on \(certificate.notAfter); renew \(path)"
     }
 
     /// "9 days", "1 day", "less than a day".

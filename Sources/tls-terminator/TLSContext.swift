@@ -9,8 +9,10 @@ internal import Sys
 /// A reload makes a new one for new handshakes and never touches an old one.
 @safe
 final class TLSContext {
-    private let pointer: OpaquePointer
+    fileprivate let pointer: OpaquePointer
 
+    /// The identities of the handshakes, one for each kind of key.
+    let identities: [Identity]
     /// The subject of the server's certificate.
     let subject: String
     /// When the server's certificate ends.
@@ -19,7 +21,8 @@ final class TLSContext {
     let chainLength: Int
     /// What is odd about the certificates' file.
     let warnings: [String]
-    private let certificate: Certificate
+    /// The server's certificate, of several the first.
+    let certificate: Certificate
 
     /// Forward secrecy and authenticated encryption only (RFC 9325, 4.2); TLS 1.3's own are all so.
     private static let ciphers =
@@ -34,13 +37,19 @@ final class TLSContext {
     private static let ticketLife = 7200
 
     /// A context of an identity.
-    init(_ given: Identity) throws(CertificateRefusal) {
-        var identity = given
+    convenience init(_ identity: Identity) throws(CertificateRefusal) {
+        try self.init([identity])
+    }
+
+    /// A context of one identity or more, each with a key of another kind: OpenSSL takes the one whose signature
+    /// the client can verify.
+    init(_ given: [Identity]) throws(CertificateRefusal) {
+        var identities = given
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else {
             throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
         }
         unsafe pointer = unsafe context
-        certificate = given.chain[0]
+        certificate = given[0].chain[0]
         subject = certificate.subject
         notAfter = certificate.notAfter
         unsafe edge_ssl_harden(context)
@@ -56,9 +65,17 @@ final class TLSContext {
         else {
             throw CertificateRefusal(.certificate, "OpenSSL: \(OpenSSLError.take().text)")
         }
-        try unsafe identity.install(in: context)
-        chainLength = identity.chain.count
-        warnings = identity.warnings
+        for index in identities.indices { try unsafe identities[index].install(in: context) }
+        unsafe edge_ssl_set_acknowledgement(context)
+        // A ticket is good for the certificates that it was given under, and for no others.
+        var mark = [UInt8](repeating: 0, count: 32)
+        for identity in identities {
+            for (index, byte) in identity.chain[0].fingerprint.enumerated() { mark[index] ^= byte }
+        }
+        unsafe SSL_CTX_set_session_id_context(context, mark, UInt32(mark.count))
+        chainLength = identities[0].chain.count
+        warnings = identities[0].warnings
+        self.identities = given
     }
 
     /// How long the server's certificate is valid from a moment since 1970 on; negative once it has ended.
@@ -80,6 +97,38 @@ final class TLSContext {
         }
         wipe(&keys)
     }
+
+    /// Takes the keys of session tickets of another context, whose tickets stay good.
+    func takeTicketKeys(of other: TLSContext) {
+        var keys = [UInt8](repeating: 0, count: unsafe edge_ssl_ticket_key_length(pointer))
+        // In bounds: the array's own storage and length; OpenSSL copies them.
+        unsafe keys.withUnsafeMutableBytes { buffer in
+            _ = unsafe edge_ssl_get_ticket_keys(other.pointer, buffer.baseAddress, buffer.count)
+            _ = unsafe edge_ssl_set_ticket_keys(pointer, buffer.baseAddress, buffer.count)
+        }
+        wipe(&keys)
+    }
+
+    /// Asks `chooser` at the beginning of each handshake; it outlives every handshake of this context.
+    @unsafe
+    func ask(_ chooser: ServedCertificates) {
+        let argument = unsafe Unmanaged.passUnretained(chooser).toOpaque()
+        unsafe SSL_CTX_set_client_hello_cb(
+            pointer,
+            { session, _, argument in
+                guard let session = unsafe session, let argument = unsafe argument else {
+                    return SSL_CLIENT_HELLO_SUCCESS
+                }
+                let chooser = unsafe Unmanaged<ServedCertificates>.fromOpaque(argument)
+                    .takeUnretainedValue()
+                unsafe chooser.choose(for: session)
+                return SSL_CLIENT_HELLO_SUCCESS
+            }, argument)
+    }
+
+    /// Has a session whose handshake begins go on with this context.
+    @unsafe
+    func take(_ session: OpaquePointer) { unsafe SSL_set_SSL_CTX(session, pointer) }
 
     /// A session of this context on a connected socket, or nil when there is no memory.
     func session(on raw: Int32) -> TLSSession? {

@@ -22,6 +22,8 @@ enum TLSProgress: Equatable {
 @safe
 final class TLSSession {
     private let pointer: OpaquePointer
+    /// Who chooses the certificate, for as long as the handshake may ask.
+    private var chooser: ServedCertificates?
     /// After a fatal error OpenSSL forbids SSL_shutdown (SSL_get_error(3)).
     private var isFatal = false
 
@@ -37,8 +39,13 @@ final class TLSSession {
     func handshake() -> TLSProgress {
         ERR_clear_error()
         let result = unsafe SSL_do_handshake(pointer)
-        return result == 1 ? .moved(0) : progress(after: result)
+        guard result == 1 else { return progress(after: result) }
+        chooser = nil
+        return .moved(0)
     }
+
+    /// Keeps who chooses the certificate until the handshake is done.
+    func keep(_ chooser: ServedCertificates) { self.chooser = chooser }
 
     /// Whether it holds bytes that were read ahead: the socket does not become readable for them.
     var hasPending: Bool { unsafe SSL_has_pending(pointer) == 1 }

@@ -17,6 +17,7 @@ final class Terminator {
         case router = 2
         case listener = 3
         case connection = 4
+        case caller = 5
     }
 
     let limits: Limits
@@ -31,13 +32,10 @@ final class Terminator {
     var sources = SourceCounts()
     var handshakeDeadlines = DeadlineQueue()
     var closingDeadlines = DeadlineQueue()
-    /// What handshakes are made with; without it every connection is closed at once.
-    var context: TLSContext? {
-        didSet { dates.begin() }
-    }
-    /// Why the files of the last start or reload are not in use; nil when they are.
-    var refusal: CertificateRefusal?
-    private(set) var dates = CertificateDates()
+    /// What handshakes are made with.
+    var certificates: Certificates
+    /// The answers to callers of the control socket.
+    var answers = ControlAnswers(tokenKind: Watched.caller.rawValue)
     var router: RouterLink?
     /// Counts the routers there have been, so that an event of an older one is recognised.
     var routerGeneration: UInt32 = 0
@@ -60,13 +58,13 @@ final class Terminator {
 
     /// A terminator of bound sockets; without any it idles.
     init(
-        listeners: [(listener: Listener, socket: Descriptor)], context: TLSContext?,
+        listeners: [(listener: Listener, socket: Descriptor)], certificates: Certificates,
         journal: Journal, limits: Limits = Limits(),
         clock: @escaping () -> Milliseconds = { Clock.monotonic },
         wallClock: @escaping () -> Milliseconds = { Clock.sinceEpoch }
     ) throws(SystemError) {
         self.listeners = listeners
-        self.context = context
+        self.certificates = certificates
         self.journal = journal
         self.limits = limits
         self.clock = clock
@@ -104,6 +102,7 @@ final class Terminator {
             case .router: routerIsReady(event)
             case .listener: accept(Int(event.token.index))
             case .connection: connectionIsReady(event)
+            case .caller: answers.flush(event.token)
             case nil: break
             }
         }
@@ -130,16 +129,13 @@ final class Terminator {
         sayShortage()
         if now - ticketsRenewed >= Self.ticketKeyLife {
             ticketsRenewed = now
-            context?.renewTicketKeys()
+            certificates.served?.renewTicketKeys()
         }
         lookAtDates()
     }
 
-    /// Looks whether the certificate in use is near its end.
-    func lookAtDates() {
-        guard let context else { return }
-        dates.look(at: context, uptime: now, now: wallClock(), journal)
-    }
+    /// Looks whether a certificate in use is near its end.
+    func lookAtDates() { certificates.look(uptime: now, now: wallClock(), journal) }
 
     // MARK: Accepting
 
@@ -160,12 +156,12 @@ final class Terminator {
     /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.
     private func begin(_ socket: Descriptor, _ peer: SocketAddress, _ listener: Listener) {
         // sip-router cannot be told of a peer without a port.
-        guard let context else {
+        guard let served = certificates.served else {
             // No offence of the phone's, and nothing to wait for: it hears of it at once.
             return
         }
         guard peer.port > 0, sources.begin(peer, limits) else { return records.refused(peer) }
-        guard let session = context.session(on: socket.raw) else {
+        guard let session = served.session(on: socket.raw) else {
             return undo(peer)
         }
         let connection = Connection(

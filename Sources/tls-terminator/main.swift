@@ -1,6 +1,7 @@
 // tls-terminator: accepts TLS, holds the private key, and passes plaintext to sip-router and back.
 //
-// DIAGNOSTICS: journals certificateLoaded and certificateRefused at the start and at each reload,
+// DIAGNOSTICS: journals certificateLoaded for each other certificate that it serves from now on and
+// certificateRefused for files that it does not use, at the start, at a reload and after a renewal,
 // certificateEnds for what phones may mind about the certificates' dates (the end from two weeks before it
 // on, daily),
 // handshakeFailed for each handshake that comes to nothing or is refused by a limit (bounded a
@@ -8,7 +9,7 @@
 // than 20,000, and when sip-router breaks the protocol of their link. Exits with 0 when the
 // supervisor says stop, 100 when it cannot be confined, 111 when the supervisor is gone or breaks its
 // protocol, or the kernel refuses what is needed to begin. A certificate or key that cannot be used ends
-// nothing: connections are closed at once until a reload brings a pair that can.
+// nothing: the one of before stays, and without any connections are closed at once until there is one.
 
 internal import Messages
 internal import Privsep
@@ -20,7 +21,7 @@ do throws(ChildFailure) {
     let terminator = try Terminator(start, supervision.journal)
     // Everything is open and loaded, nothing has been read from a client.
     try Confinement.apply(role: .terminator, journal: supervision.journal)
-    supervision.report(terminator.conditions)
+    terminator.tellUse(supervision)
     supervision.ready()
     try terminator.serve(supervision)
 } catch {

@@ -145,7 +145,7 @@ private let standing = AccountStanding(
             ),
             .letGo(ConnectionHandle(.tcp, place: 7)),
             .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
-            .lostLink(.directory),
+            .lostLink(.directory), .inUse(5),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)
@@ -191,7 +191,7 @@ private let standing = AccountStanding(
             .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
             .why(address.ip), .allow(network, true), .explain("a@b"), .calls, .endCall("a@b"),
-            .release("alice"), .copyBindings,
+            .release("alice"), .copyBindings, .certificates,
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)
@@ -220,6 +220,10 @@ private let standing = AccountStanding(
                     isAbroad: true, since: .seconds(1), asterisk: address, phone: address,
                     callID: "a@b")), .standing(standing),
             .condition(.directory, Condition(.accounts, "no account can authenticate")),
+            .certificate(
+                CertificateRow(
+                    names: ["sip.example.com", "192.0.2.7"], file: "/c", key: "EC, 256 bits",
+                    until: .seconds(9), unused: "the key does not match")),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlReply(decoding: frame)
@@ -335,7 +339,7 @@ private let standing = AccountStanding(
         ]
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
-            .table("rempart-two"), .begin, .reload, .stop,
+            .table("rempart-two"), .begin, .reload, .renew, .stop,
         ]
         for message in with {
             let (frame, passing) = message.encoded()
@@ -363,6 +367,40 @@ private let standing = AccountStanding(
                 try SupervisorMessage(decoding: longer.span, passed: nil)
             }
         }
+    }
+
+    @Test("a certificate's file says its place, one of 32")
+    func places() throws {
+        let passed = try Self.descriptor()
+        for place in [UInt8(0), 31, 32, 255] {
+            let (frame, _) = SupervisorMessage.file(.key, passed, place: place).encoded()
+            guard place < 32 else {
+                #expect(throws: WireError.self) {
+                    try SupervisorMessage(decoding: frame.span, passed: passed)
+                }
+                continue
+            }
+            guard case .file(.key, _, place) = try SupervisorMessage(decoding: frame.span, passed: passed)
+            else {
+                Issue.record("place \(place)")
+                return
+            }
+        }
+    }
+
+    @Test("a certificate goes on with the pair of the same path, else with that of its place")
+    func predecessors() {
+        func paths(_ names: String...) -> [CertificatePaths] {
+            CertificatePaths.of(names.flatMap { [.certificate("/\($0)"), .key("/\($0).key")] })
+        }
+        func places(_ new: [CertificatePaths], _ old: [CertificatePaths]) -> [Int?] {
+            CertificatePaths.predecessors(of: new, in: old)
+        }
+        #expect(places(paths("b", "a", "c"), paths("a", "b")) == [1, 0, nil])
+        #expect(places(paths("new"), paths("a")) == [0])
+        #expect(places(paths("new", "a"), paths("a")) == [nil, 0])
+        #expect(places(paths("a", "new"), paths("a", "b")) == [0, 1])
+        #expect(places([], paths("a")).isEmpty)
     }
 
     @Test("a secret has 72 bytes", arguments: [0, 64, 71, 73])

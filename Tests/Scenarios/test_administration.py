@@ -51,15 +51,10 @@ def test_every_command_of_living_with_it_works_in_its_order(reinstalled: Install
         assert not line.startswith("systemctl") or "arning" not in done.stdout, f"{line}: {done.stdout}"
 
 
-def test_the_hook_for_certbot_takes_up_a_renewed_certificate(service: Installed) -> None:
-    hook = "/etc/letsencrypt/renewal-hooks/deploy/rempart"
-    for line in living_with_it():
-        if "renewal-hooks" in line:
-            service.machine.shell(line)
-    service.renew_certificate()
+def test_a_renewed_certificate_is_taken_up_without_a_command(service: Installed) -> None:
     service.mark()
-    service.machine.do(hook)
-    eventually(lambda: [message for message in service.messages("-u", "rempart") if "renewed.test" in message], service.story)
+    service.renew_certificate()
+    eventually(lambda: [message for message in service.messages("-u", "rempart") if "certificate CN=renewed.test" in message], service.story, 30)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -1,3 +1,4 @@
+import Messages
 import Settings
 import Testing
 
@@ -141,7 +142,7 @@ import Testing
     func unlike() {
         #expect(
             faults(shortest + "tls:\n  protocols: x\n  certificate: /c\n  key: /k\n")
-                == ["9:3: unknown key `protocols` in `tls`; the keys here are certificate, key"])
+                == ["9:3: unknown key `protocols` in `tls`; the keys here are certificate, key, certificates"])
     }
 
     @Test("a tls:// endpoint needs a certificate and its key")
@@ -153,6 +154,53 @@ import Testing
         #expect(told[0].contains("`tls.certificate` is missing"))
         #expect(told[0].contains("or leave tls:// out"))
         #expect(told[1].contains("`tls.key` is missing"))
+    }
+
+    private static let withTLS =
+        shortest.replacing("udp://203.0.113.5:5060", with: "udp://203.0.113.5, tls://203.0.113.5")
+
+    @Test("several certificates are read in their order, each with its key")
+    func certificates() {
+        let text =
+            Self.withTLS
+            + "tls:\n  certificates:\n    - {key: /k1, certificate: /c1}\n    - certificate: /c2\n      key: /k2\n"
+        #expect(faults(text, warnings: true) == [])
+        let paths = CertificatePaths.of(SettingsFile(Array(text.utf8)).settings)
+        #expect(paths.map(\.certificate) == ["/c1", "/c2"] && paths.map(\.key) == ["/k1", "/k2"])
+        let short = Self.withTLS + "tls: {certificate: /c, key: /k}\n"
+        #expect(CertificatePaths.of(SettingsFile(Array(short.utf8)).settings).map(\.key) == ["/k"])
+    }
+
+    @Test("what is wrong in a list of certificates is told at its place", arguments: [
+        (["{certificate: /c}"], "9:8: `tls.certificates[1].key` is missing: add `key: "),
+        (["{certificate: /c, key: /k}", "{key: k2, certificate: /d}"], "10:14: `tls.certificates[2].key`: `k2` is not an absolute path"),
+        (["{certificate: /c, kye: /k}"], "9:26: unknown key `kye` in `tls.certificates[1]`; did you mean `key`?"),
+        (["/c"], "9:7: a certificate of `tls.certificates` holds keys of its own: `- {certificate: "),
+        (["{certificate: /c, key: /k}", "{certificate: /c, key: /j}"], "10:21: `/c` is given twice, first in line 9: leave one out"),
+        (["{certificate: [/c], key: /k}"], "9:8: `tls.certificates[1].certificate` is one value"),
+        ([], "8:3: `tls.certificates` is a list, each item with keys of its own: `- {certificate: "),
+    ])
+    func badCertificates(_ items: [String], _ expected: String) {
+        let lines = items.map { "    - \($0)\n" }.joined()
+        let told = faults(Self.withTLS + "tls:\n  certificates:\n" + lines)
+        #expect(told.count == 1 && told.first?.hasPrefix(expected) == true, "\(told)")
+    }
+
+    @Test("the list has 1 to 32 items, and no certificate stands beside it")
+    func certificateForms() {
+        func list(_ count: Int) -> String {
+            let items = (0..<count).map { "{certificate: /c\($0), key: /k}" }
+            return "certificates: [\(items.joined(separator: ", "))]"
+        }
+        #expect(faults(Self.withTLS + "tls: {\(list(32))}\n") == [])
+        for count in [0, 33] {
+            let told = faults(Self.withTLS + "tls: {\(list(count))}\n")
+            #expect(told.count == 1 && told[0].contains("has \(count) items: it takes 1 to 32"))
+        }
+        let both = faults(Self.withTLS + "tls: {certificate: /c, key: /k, \(list(1))}\n")
+        #expect(both.count == 2)
+        #expect(both[0].hasPrefix("8:7: `tls.certificate` stands beside `tls.certificates`: take it out"))
+        #expect(both[1].hasPrefix("8:24: `tls.key` stands beside `tls.certificates`: take it out"))
     }
 
     @Test("a certificate that no endpoint uses is a warning")

@@ -11,9 +11,10 @@ import Testing
             var text = ""
             for (depth, part) in path.split(separator: ".").enumerated() {
                 if depth > 0 { text += "\n" + String(repeating: "  ", count: depth) }
+                if text.contains("[]") { text += "- " }
                 text += "\(part):"
             }
-            text += " \(value)"
+            text = text.replacing("[]", with: "") + " \(value)"
             let others = ["missing", "no udp://", "there is no trunk"]
             let told = faults(text).filter { fault in !others.contains { fault.contains($0) } }
             #expect(told == [])

@@ -92,7 +92,12 @@ func misbehaveWhenReady(_ word: String, _ supervision: Supervision) {
 
 func statusLine(_ set: StartSet) -> String {
     "settings=\(set.settings.count) listeners=\(set.listeners.count) peers=\(set.peers.count)"
-        + " files=\(set.files.count) secret=\(set.secret.count) uid=\(geteuid())"
+        + " files=\(set.files.count + set.certificates.values.reduce(0) { $0 + $1.count }) secret=\(set.secret.count) uid=\(geteuid())"
+}
+
+/// The certificates of a set that have both their files, a bit for each.
+func wholePairs(_ set: StartSet) -> UInt32 {
+    set.certificates.reduce(0) { $1.value.count == 2 ? $0 | 1 << UInt32($1.key) : $0 }
 }
 
 func serve(_ role: Role) throws -> Int32 {
@@ -109,10 +114,16 @@ func serve(_ role: Role) throws -> Int32 {
     var answers = ControlAnswers(tokenKind: 2)
     var peers = set.peers.count
     var refusals = 0
+    var renewals = 0
+    var whole: UInt32 = 0
     try Confinement.apply(
         role: role, paths: set.files[.state].map { [.writing($0)] } ?? [],
         journal: supervision.journal)
     supervision.status(statusLine(set))
+    if role == .terminator {
+        whole = word == "refuses-pairs" ? 0 : wholePairs(set)
+        supervision.inUse(whole)
+    }
     supervision.ready()
     misbehaveWhenReady(word, supervision)
     while true {
@@ -130,7 +141,16 @@ func serve(_ role: Role) throws -> Int32 {
             case .reload(let set):
                 if word == "uses-half" { supervision.unused("half is not used") }
                 supervision.status(statusLine(set))
+                if role == .terminator {
+                    whole = word == "refuses-pairs" ? 0 : wholePairs(set)
+                    supervision.inUse(whole)
+                }
                 supervision.ready()
+            case .renew(let set):
+                renewals += 1
+                supervision.status("renewals=\(renewals) \(statusLine(set))")
+                whole = word == "refuses-pairs" ? 0 : whole | wholePairs(set)
+                supervision.inUse(whole)
             case .peer:
                 peers += 1
                 supervision.status("new link \(peers)")

@@ -145,11 +145,14 @@ import Wire
         let path = Self.path
         defer { _ = unsafe unlink(path) }
         try Daemon.write("before", to: path)
-        let configuration = try Configuration([.certificate(path)])
+        var configuration = try Configuration([.certificate(path)])
         try Daemon.write("after it", to: path)
         for _ in 0..<2 {
-            let files = try configuration.files(for: .terminator)
-            let file = try #require(files.first?.1)
+            let files = try configuration.handOver(atStart: true)
+            guard case .file(.certificate, let file, place: 0)? = files.first else {
+                Issue.record("no certificate is handed over")
+                return
+            }
             var bytes = [UInt8](repeating: 0, count: 100)
             let outcome = Stream.read(file.raw, into: &bytes, at: 0)
             #expect(outcome == .moved(6))

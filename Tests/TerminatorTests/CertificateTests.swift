@@ -1,3 +1,4 @@
+import Glibc
 import Messages
 import Privsep
 import Sys
@@ -104,7 +105,6 @@ struct CertificateTests {
     )
     func closed() throws {
         let edge = try TestEdge(isUsable: false)
-        edge.terminator.refusal = CertificateRefusal(.key, "the key does not match")
         #expect(
             edge.terminator.conditions.first?.text.contains("TLS connections are refused") == true)
         // More than one source may have in handshakes.
@@ -130,12 +130,140 @@ struct CertificateTests {
         set.listeners = [
             (Listener(index: 1, side: .outside, endpoint: Endpoint(.tls, address)), socket)
         ]
-        set.files[.certificate] = try TestEdge.file(TestIdentity("a").pem)
-        set.files[.key] = try TestEdge.file(TestIdentity("b").keyPEM)
+        let pair = try TestEdge.set([(TestIdentity("a").pem, TestIdentity("b").keyPEM)])
+        (set.settings, set.certificates) = (pair.settings, pair.certificates)
         let terminator = try Terminator(set, journal)
         #expect(terminator.conditions.map(\.kind) == [.certificate])
         var records: [String] = []
         while let record = reader.next() { records.append(record) }
         #expect(records.contains { $0.contains("5b0d2c7a41f34c0e9c1e3c6f0a7d1024") })
+    }
+
+    private let taken = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
+    private let refused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1024"
+
+    @Test("a renewal replaces one certificate of several, with one record; the others go on")
+    func renewal() throws {
+        let voice = TestIdentity("voice.example.org")
+        let edge = try TestEdge(others: [voice])
+        #expect(edge.terminator.certificates.inUse == 3)
+        let (open, handle) = try edge.connected(name: "voice.example.org")
+        let new = TestIdentity("voice.example.org", names: "DNS:voice.example.org,DNS:v.example.org")
+        try edge.renew(1, new.pem, new.keyPEM)
+        let told = edge.records(taken)
+        #expect(told.count == 1 && told[0].contains("certificate CN=voice.example.org, 1 in the chain"))
+        #expect(told.first?.contains("REMPART_FILE=tls.certificates[2].certificate") == true)
+        #expect(edge.terminator.certificates.inUse == 3)
+        #expect(try edge.connected(name: "v.example.org").client.serverName == "/CN=voice.example.org")
+        #expect(try edge.connected().client.serverName == "/CN=sip.example.com")
+        #expect(open.write([65]) == 1)
+        #expect(try edge.nextFrame().connection == handle)
+        // The same files once more, as after a chmod: nothing is told.
+        try edge.renew(1, new.pem, new.keyPEM)
+        #expect(edge.records("").isEmpty && edge.terminator.certificates.inUse == 3)
+    }
+
+    @Test("half a renewal is told once, leaves the old pair in use, and the whole one is taken")
+    func halfRenewed() throws {
+        let edge = try TestEdge(others: [TestIdentity("voice.example.org")])
+        let new = TestIdentity("sip.example.com")
+        for _ in 0..<3 {
+            try edge.renew(0, new.pem, edge.identity.keyPEM)
+            #expect(edge.terminator.certificates.inUse == 2)
+        }
+        #expect(edge.records(refused).count == 1)
+        let words = edge.terminator.conditions.map(\.text)
+        #expect(words.count == 1)
+        #expect(words[0].contains("the one of before stays: tls.certificates[1].key: the key does not"))
+        #expect(try edge.connected().client.serverName == "/CN=sip.example.com")
+        try edge.renew(0, new.pem, new.keyPEM)
+        #expect(edge.terminator.certificates.inUse == 3 && edge.terminator.conditions.isEmpty)
+        #expect(edge.records(taken).count == 1)
+        // The old pair again, as when a renewal is taken back.
+        try edge.renew(0, edge.identity.pem, edge.identity.keyPEM)
+        #expect(edge.terminator.certificates.inUse == 3)
+    }
+
+    @Test("a reload with other certificates keeps those that are named again, and drops the rest")
+    func otherCertificates() throws {
+        let voice = TestIdentity("voice.example.org")
+        let edge = try TestEdge(others: [voice])
+        // The second one alone is named now, and its files cannot be used.
+        var set = try TestEdge.set([(Array("x".utf8), voice.keyPEM)])
+        set.settings = [.certificate("/1.pem"), .key("/1.key")]
+        let unused = try #require(edge.terminator.take(set))
+        #expect(unused.contains("tls.certificate: ") && unused.contains("of before stays in use"))
+        #expect(try edge.connected().client.serverName == "/CN=voice.example.org")
+        #expect(
+            try edge.connected(name: "sip.example.com").client.serverName == "/CN=voice.example.org")
+    }
+
+    @Test("status has a row for each certificate: its names, file, key, end, and why its files are not used")
+    func rows() throws {
+        let edge = try TestEdge(
+            others: [TestIdentity("v", bits: 2048, names: "DNS:V.example.org,IP:192.0.2.7,IP:2001:db8::1")])
+        try edge.renew(0, Array("x".utf8), edge.identity.keyPEM)
+        let rows = edge.terminator.certificates.rows(at: edge.clock.wall).compactMap { reply in
+            if case .certificate(let row) = reply { row } else { nil }
+        }
+        #expect(rows.map(\.names) == [["sip.example.com"], ["v.example.org", "192.0.2.7", "2001:db8::1"]])
+        #expect(rows.map(\.file) == ["/0.pem", "/1.pem"])
+        #expect(rows.map(\.key) == ["EC, 256 bits", "RSA, 2048 bits"])
+        #expect(rows[0].unused.contains("tls.certificates[1].certificate: the file holds no certificate"))
+        #expect(rows[1].unused.isEmpty)
+        let left = rows[1].until - edge.clock.wall
+        #expect(left > .seconds(89 * 86_400) && left <= .seconds(90 * 86_400))
+    }
+
+    @Test("ten thousand renewals cost no memory, no descriptor and no connection")
+    func manyRenewals() throws {
+        let edge = try TestEdge(others: [TestIdentity("voice.example.org")])
+        let pairs = [edge.identity, TestIdentity("sip.example.com")].map { ($0.pem, $0.keyPEM) }
+        let (open, handle) = try edge.connected()
+        var late: TestClient?
+        func renew(_ count: Int) throws {
+            for turn in 1...count {
+                let (certificate, key) = pairs[turn % 2]
+                try edge.renew(0, certificate, key)
+                guard turn % 100 == 0 else { continue }
+                _ = edge.records("")
+                // One handshake goes on over a hundred renewals, one is made between two.
+                if let late {
+                    _ = try edge.wait("handshake") { late.handshake() ? true : nil }
+                    #expect(try edge.nextFrame().kind == .opened)
+                }
+                _ = try edge.connected()
+                late = try TestClient(edge.address)
+                _ = late?.handshake()
+                _ = edge.terminator.turn(longest: Milliseconds(5))
+                #expect(open.write([65]) == 1)
+                var frame = try edge.nextFrame()
+                while frame.kind == .closed { frame = try edge.nextFrame() }
+                #expect(frame == RouterFrame(kind: .data, connection: handle, payload: [65]))
+            }
+        }
+        try renew(1_000)
+        let (pages, descriptors) = (Self.pages, Self.descriptors)
+        try renew(10_000)
+        // Other tests run beside this one. A context that is kept is 10 KiB and more, a file two descriptors.
+        #expect(Self.pages - pages < 16_384)
+        #expect(Self.descriptors - descriptors < 500)
+    }
+
+    /// How many pages of memory this process has, of 4 KiB each.
+    private static var pages: Int {
+        let file = Descriptor(owning: unsafe open("/proc/self/statm", O_RDONLY | O_CLOEXEC))
+        var bytes = [UInt8](repeating: 0, count: 256)
+        guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return 0 }
+        let words = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ")
+        return words.count > 1 ? Int(words[1]) ?? 0 : 0
+    }
+
+    private static var descriptors: Int {
+        guard let folder = unsafe opendir("/proc/self/fd") else { return 0 }
+        defer { unsafe closedir(folder) }
+        var count = 0
+        while unsafe readdir(folder) != nil { count += 1 }
+        return count
     }
 }

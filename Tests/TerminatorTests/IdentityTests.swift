@@ -1,4 +1,5 @@
 import Messages
+import Privsep
 import Sys
 import Testing
 
@@ -155,10 +156,43 @@ struct IdentityTests {
     @Test("a file that was not handed over is named by its setting")
     func missing() throws {
         let (reader, journal) = try TestJournal.make()
-        let error = #expect(throws: CertificateRefusal.self) {
-            _ = try TLSContext.reading([:], journal)
-        }
-        #expect(error?.description.hasPrefix("tls.certificate: ") == true)
+        var certificates = Certificates()
+        let set = try TestEdge.set([(nil, nil)])
+        let told = certificates.take(
+            CertificatePaths.of(set.settings), set.certificates, at: now, journal)
+        #expect(told.first?.hasPrefix("tls.certificate: ") == true)
         #expect(reader.next()?.contains("REMPART_FILE=tls.certificate") == true)
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    @Test("files are taken with comments, CR LF, a byte order mark, or both in one", arguments: 0..<5)
+    func forms(_ form: Int) throws {
+        let authority = TestIdentity("authority")
+        let server = TestIdentity("sip.example.com", issuer: authority)
+        var (chain, key) = (text(server.pem + authority.pem), text(server.keyPEM))
+        switch form {
+        case 0: (chain, key) = ("# ours\nsubject=CN = sip\n" + chain + "end\n", "# a key\n" + key)
+        case 1: (chain, key) = (chain.replacing("\n", with: "\r\n"), key.replacing("\n", with: "\r\n"))
+        case 2: (chain, key) = ("\u{FEFF}" + chain, "\u{FEFF}" + key)
+        case 3: (chain, key) = (chain + key, chain + key)
+        default: (chain, key) = (key + chain, key + chain)
+        }
+        let set = try TestEdge.set([(Array(chain.utf8), Array(key.utf8))])
+        let identity = try Identity(try #require(set.certificates[0]), at: now)
+        #expect(try TLSContext(identity).chainLength == 2 && identity.warnings.isEmpty)
+    }
+
+    @Test("a key is taken as PKCS#8, as PKCS#1, and as EC has it, with its parameters before it or not")
+    func keys() throws {
+        let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+        let ec = TestIdentity("sip.example.com")
+        let rsa = TestIdentity("sip.example.com", bits: 2048)
+        #expect(text(rsa.oldKeyPEM).contains("BEGIN RSA PRIVATE KEY"))
+        #expect(text(ec.oldKeyPEM).contains("BEGIN EC PRIVATE KEY"))
+        for key in [rsa.keyPEM, rsa.oldKeyPEM] { #expect(refusal(rsa.pem, key) == nil) }
+        for key in [ec.keyPEM, ec.oldKeyPEM, Array(parameters.utf8) + ec.oldKeyPEM] {
+            #expect(refusal(ec.pem, key) == nil)
+        }
     }
 }

@@ -158,7 +158,8 @@ struct TerminatorTests {
     func newContext() throws {
         let edge = try TestEdge()
         let (old, oldHandle) = try edge.connected()
-        edge.terminator.context = try TestIdentity("renewed.example.com").context()
+        let renewed = TestIdentity("renewed.example.com")
+        #expect(try edge.reload(renewed.pem, renewed.keyPEM) == nil)
         let (new, _) = try edge.connected()
         #expect(new.serverName == "/CN=renewed.example.com")
         #expect(old.serverName == "/CN=sip.example.com")

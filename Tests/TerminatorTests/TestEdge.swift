@@ -94,7 +94,12 @@ final class TestClient {
     private let context: OpaquePointer?
     private let session: OpaquePointer?
 
-    init(_ address: SocketAddress, version: Int32? = nil) throws {
+    /// A client that asks for a name, knows signature algorithms of a list alone, or comes back with the ticket of
+    /// another one.
+    init(
+        _ address: SocketAddress, version: Int32? = nil, name: String? = nil,
+        algorithms: String? = nil, ticketOf earlier: TestClient? = nil
+    ) throws {
         let local = SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0)
         socket = try Socket.connecting(from: local, to: address)
         unsafe context = SSL_CTX_new(TLS_client_method())
@@ -107,6 +112,13 @@ final class TestClient {
         unsafe session = SSL_new(context)
         unsafe SSL_set_fd(session, socket.raw)
         unsafe SSL_set_connect_state(session)
+        if let name { unsafe edge_ssl_ask_for(session, name) }
+        if let algorithms { #expect(unsafe edge_ssl_set_algorithms(session, algorithms) == 1) }
+        if let earlier {
+            let ticket = unsafe SSL_get1_session(earlier.session)
+            unsafe SSL_set_session(session, ticket)
+            unsafe SSL_SESSION_free(ticket)
+        }
     }
 
     deinit {
@@ -129,6 +141,9 @@ final class TestClient {
         defer { unsafe CRYPTO_free(text, "", 0) }
         return unsafe String(cString: text)
     }
+
+    /// Whether it came back with a ticket that was taken.
+    var isResumed: Bool { unsafe SSL_session_reused(session) == 1 }
 
     /// How many bytes were written; 0 when the socket is full.
     func write(_ bytes: [UInt8]) -> Int {
@@ -186,10 +201,10 @@ final class TestEdge {
 
     static let listenerIndex: UInt8 = 3
 
-    /// An edge that shows a certificate, at first, unless it is to have none that can be used.
+    /// An edge that shows a certificate, at first, and others; or one whose key is not its own.
     init(
         limits: Limits = Limits(), _ identity: TestIdentity = TestIdentity("sip.example.com"),
-        isUsable: Bool = true
+        others: [TestIdentity] = [], isUsable: Bool = true
     ) throws {
         self.identity = identity
         let socket = try Socket.bound(
@@ -200,8 +215,14 @@ final class TestEdge {
         let (reader, journal) = try TestJournal.make()
         self.journal = reader
         let clock = clock
+        var certificates = Certificates()
+        let set = try Self.set(
+            ([identity] + others).map { ($0.pem, isUsable ? $0.keyPEM : TestIdentity("x").keyPEM) })
+        _ = certificates.take(
+            CertificatePaths.of(set.settings), set.certificates, at: clock.wall, journal)
+        while reader.next() != nil {}
         terminator = try Terminator(
-            listeners: [(listener, socket)], context: isUsable ? try identity.context() : nil,
+            listeners: [(listener, socket)], certificates: certificates,
             journal: journal, limits: limits, clock: { clock.now }, wallClock: { clock.wall })
         let (router, theirs) = try TestRouter.make()
         self.router = router
@@ -236,10 +257,25 @@ final class TestEdge {
 
     /// Reloads these files; why they are not used, if so.
     func reload(_ certificate: [UInt8]?, _ key: [UInt8]?) throws -> String? {
+        terminator.take(try Self.set([(certificate, key)]))
+    }
+
+    /// Renews the certificate of a place.
+    func renew(_ place: Int, _ certificate: [UInt8], _ key: [UInt8]) throws {
         var set = StartSet()
-        set.files[.certificate] = try certificate.map(Self.file)
-        set.files[.key] = try key.map(Self.file)
-        return terminator.take(set)
+        set.certificates[place] = [.certificate: try Self.file(certificate), .key: try Self.file(key)]
+        terminator.renew(set)
+    }
+
+    /// The set of a reload with these certificates and keys; nil for a file that is not handed over.
+    static func set(_ pairs: [([UInt8]?, [UInt8]?)]) throws -> StartSet {
+        var set = StartSet()
+        for (place, pair) in pairs.enumerated() {
+            set.settings += [.certificate("/\(place).pem"), .key("/\(place).key")]
+            set.certificates[place, default: [:]][.certificate] = try pair.0.map(file)
+            set.certificates[place, default: [:]][.key] = try pair.1.map(file)
+        }
+        return set
     }
 
     /// A file of these bytes, as the supervisor opens it.
@@ -261,8 +297,12 @@ final class TestEdge {
     func nextFrame() throws -> RouterFrame { try wait("a frame") { router.next() } }
 
     /// A client whose handshake is done, and its handle.
-    func connected(version: Int32? = nil) throws -> (client: TestClient, handle: UInt64) {
-        let client = try TestClient(address, version: version)
+    func connected(
+        version: Int32? = nil, name: String? = nil, algorithms: String? = nil,
+        ticketOf earlier: TestClient? = nil
+    ) throws -> (client: TestClient, handle: UInt64) {
+        let client = try TestClient(
+            address, version: version, name: name, algorithms: algorithms, ticketOf: earlier)
         let frame = try wait("opened") {
             _ = client.handshake()
             return router.next()

@@ -14,11 +14,11 @@ final class TestIdentity {
 
     /// A key and its certificate, signed by an issuer or by itself; its life is in seconds from now.
     ///
-    /// `sharing` has the same key as another one, as a cross-signed certificate has; `bits` makes an RSA key.
+    /// `names` are of its subjectAltName, as "DNS:sip.example.com"; `sharing` has the same key as another one, as a cross-signed certificate has; `bits` makes an RSA key.
     init(
         _ name: String, issuer: TestIdentity? = nil, life: Int = 90 * 86_400,
         begins: Int = -172_800,
-        sharing: TestIdentity? = nil, bits: Int32? = nil
+        sharing: TestIdentity? = nil, bits: Int32? = nil, names: String? = nil
     ) {
         self.name = name
         if let sharing {
@@ -28,8 +28,8 @@ final class TestIdentity {
             unsafe key = Self.makeKey(bits)
         }
         unsafe certificate = Self.makeCertificate(
-            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life
-        )
+            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life,
+            names)
     }
 
     deinit {
@@ -55,7 +55,7 @@ final class TestIdentity {
 
     private static func makeCertificate(
         _ name: String, _ key: OpaquePointer, issuerName: String, issuerKey: OpaquePointer,
-        _ begins: Int, _ life: Int
+        _ begins: Int, _ life: Int, _ names: String?
     ) -> OpaquePointer {
         guard let certificate = unsafe X509_new() else { fatalError("no certificate") }
         unsafe X509_set_version(certificate, 2)
@@ -65,6 +65,11 @@ final class TestIdentity {
         unsafe X509_set_pubkey(certificate, key)
         unsafe setName(X509_get_subject_name(certificate), name)
         unsafe setName(X509_get_issuer_name(certificate), issuerName)
+        if let names {
+            let alternative = unsafe X509V3_EXT_conf_nid(nil, nil, NID_subject_alt_name, names)
+            unsafe X509_add_ext(certificate, alternative, -1)
+            unsafe X509_EXTENSION_free(alternative)
+        }
         unsafe X509_sign(certificate, issuerKey, EVP_sha256())
         return unsafe certificate
     }
@@ -81,6 +86,13 @@ final class TestIdentity {
         unsafe Self.text { bio in unsafe PEM_write_bio_PrivateKey(bio, key, nil, nil, 0, nil, nil) }
     }
 
+    /// The key in PEM of before PKCS#8: RSA's own (PKCS#1), or EC's (RFC 5915).
+    var oldKeyPEM: [UInt8] {
+        unsafe Self.text { bio in
+            unsafe PEM_write_bio_PrivateKey_traditional(bio, key, nil, nil, 0, nil, nil)
+        }
+    }
+
     /// The key in PEM, behind a passphrase.
     var encryptedKeyPEM: [UInt8] {
         var phrase = Array("secret".utf8)
@@ -89,12 +101,6 @@ final class TestIdentity {
             unsafe PEM_write_bio_PrivateKey(
                 bio, key, EVP_aes_256_cbc(), &phrase, length, nil, nil)
         }
-    }
-
-    /// A server's context of the certificate alone.
-    func context() throws -> TLSContext {
-        let identity = try Identity(certificate: pem, key: keyPEM, at: Clock.sinceEpoch)
-        return try TLSContext(identity)
     }
 
     private static func text(_ write: (OpaquePointer?) -> Int32) -> [UInt8] {
