@@ -53,9 +53,6 @@ make_tree() {
     local tree="$1" root="${REMPART_CACHE:-$HOME/.cache/rempart}/debian-12-image"
     cp -a --reflink=auto "$root/." "$tree/"
     DESTDIR="$tree" scripts/install.sh
-    # The settings come from outside; an example is among the documents.
-    install -D -m 0644 etc/rempart.yaml "$tree/usr/share/doc/rempart/rempart.yaml"
-    rm -f "$tree/etc/rempart/rempart.yaml"
     install -d -m 0755 "$tree/etc/rempart"
     install -d -m 0711 "$tree/var/lib/rempart"
     make_users "$tree"

@@ -28,7 +28,8 @@ enum ContainerNeeds {
         guard !absent.isEmpty else { return nil }
         return failure(
             "no address of outside (\(absent.map(\.description).joined(separator: ", "))) is on an"
-                + " interface of this container: start it with --network host, or correct outside")
+                + " interface of this container: start it with --network host, or correct outside; where"
+                + " ports are forwarded to it, say in outside what the Internet sees: ` as ADDRESS`")
     }
 
     private static func failure(_ why: String) -> StartFailure {
@@ -56,16 +57,16 @@ enum ContainerNeeds {
 
     /// The outside addresses, when it is known that an interface has none of them.
     ///
-    /// A wildcard address is everywhere.
+    /// A wildcard address is everywhere. Who has written what a NAT has for an endpoint knows of the network between.
     static func absentOutside(
         _ listeners: [Listener], isLocal: (SocketAddress) -> Bool?
     ) -> [IPAddress] {
         var absent: [IPAddress] = []
         for listener in listeners where listener.side == .outside {
             let bound = listener.endpoint.address
-            guard isLocal(SocketAddress(bound.ip, port: 9, scope: bound.scope)) == false else {
-                return []
-            }
+            guard listener.advertised == nil,
+                isLocal(SocketAddress(bound.ip, port: 9, scope: bound.scope)) == false
+            else { return [] }
             if !absent.contains(bound.ip) { absent.append(bound.ip) }
         }
         return absent

@@ -49,6 +49,12 @@ import Testing
             ContainerNeeds.absentOutside(listeners + [inside]) { $0.ip == Self.there }
                 == expected)
         #expect(ContainerNeeds.absentOutside(listeners) { _ in nil } == [])
+        let translated = listeners.map {
+            Listener(
+                index: $0.index, side: .outside, endpoint: $0.endpoint,
+                advertised: SocketAddress(Self.there, port: 5060))
+        }
+        #expect(ContainerNeeds.absentOutside(translated) { _ in false } == [])
     }
 
     @Test(
