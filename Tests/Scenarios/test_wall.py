@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,19 @@ from conftest import Lab
 from lab.clients import Client
 from lab.mmdb import database
 from lab.namespaces import EDGE_OUTSIDE, command, entered
-from lab.rempart import Rempart
+from lab.rempart import Rempart, Settings
 from lab.waiting import eventually
 
 FIRST, SECOND = "198.18.2.10", "198.18.2.11"
 
 
 @contextlib.contextmanager
-def edge_with(lab: Lab, defence: dict[str, str]) -> Iterator[Rempart]:
+def edge_with(
+    lab: Lab, defence: dict[str, str], prepare: Callable[[Settings], None] = lambda settings: None
+) -> Iterator[Rempart]:
     settings = lab.settings(lab.database("chan_sip"), "chan_sip", ["198.19.0.10"])
     settings.defence = defence
+    prepare(settings)
     edge = lab.rempart(settings.text()).start()
     try:
         yield edge
@@ -34,8 +37,8 @@ def in_edge(lab: Lab, *words: str) -> str:
     return command("ip", "netns", "exec", lab.network.edge, *words)
 
 
-def is_answered(lab: Lab, address: str, transport: str = "udp") -> bool:
-    with lab.client(address, transport) as client:
+def is_answered(lab: Lab, address: str, transport: str = "udp", edge: str = EDGE_OUTSIDE) -> bool:
+    with lab.client(address, transport, edge=edge) as client:
         return client.answer_to(client.request("OPTIONS", "1001"), seconds=1) is not None
 
 
