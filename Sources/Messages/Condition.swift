@@ -62,6 +62,8 @@ package struct Condition: Equatable, Sendable {
             case .certificate: "A certificate cannot be used, has expired, or is about to."
             case .address: "An address of the settings is not on this machine."
             case .component: "A component does not serve."
+            case .programs:
+                "The programs on disk are not those that run: what is started anew may not fit."
             case .settings:
                 "The settings file was refused at the last reload: the next start would refuse it too."
             case .resources: "Something has run out: descriptors, memory, room in a table."
