@@ -29,12 +29,13 @@ struct OutsideHosts: Sendable {
     /// No host of anybody.
     init() {}
 
-    /// The hosts of these settings and sockets.
-    init(_ settings: RouterSettings, _ listeners: [Listener]) {
+    /// The hosts of these settings and sockets; `asked` are the addresses of inside endpoints at wildcard addresses.
+    init(_ settings: RouterSettings, _ listeners: [Listener], inside asked: [IPAddress]) {
         domains = settings.domains
         domain = settings.domains.first ?? Array("invalid".utf8)
-        inside = settings.asterisks.map(\.ip)
-        for listener in listeners {
+        inside = settings.asterisks.map(\.ip) + asked
+        // A wildcard address is nobody's; in a session description it puts a call on hold.
+        for listener in listeners where !listener.endpoint.isWildcard {
             let ip = listener.endpoint.address.ip
             if listener.side == .inside { inside.append(ip) } else { outside.append(ip) }
         }

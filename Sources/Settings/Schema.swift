@@ -124,8 +124,9 @@ package enum Schema {
             "outside", .always, items: 1...32,
             range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT",
             example: "[udp://203.0.113.5:5060]",
-            meaning: "Where the Internet reaches the edge. Without a port: 5060, for tls 5061."
-                + " A change needs a restart.",
+            meaning:
+                "Where the Internet reaches the edge. Without a port: 5060, for tls 5061. 0.0.0.0 and"
+                + " [::] stand for every address of the machine. A change needs a restart.",
             read: { text throws(ValueError) in .outside(try Value.endpoint(text)) }),
         SettingKey(
             "inside", .always, items: 1...8, range: "1 to 8 of udp:// or tcp://ADDRESS:PORT",

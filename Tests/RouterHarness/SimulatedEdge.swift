@@ -79,18 +79,26 @@ package final class SimulatedEdge {
     /// Sees every record, those of the normal course too: each field by its name.
     package var observeRecord: (([Substring: Substring]) -> Void)?
     private let fault: (String) -> Void
+    private let listeners: [Listener]
+    /// Where the kernel's way to the inside begins, for what leaves by an inside endpoint at a wildcard address.
+    package var insideWay: IPAddress?
     private var branches = 0
 
     /// An edge with these settings besides the necessary ones; its Asterisks have answered its first question.
+    ///
+    /// Its sockets are as many, and of the same kinds, as those of `SimulatedEdge.listeners`.
     package init(
-        _ extra: [Setting], asterisks: [String], fault: @escaping (String) -> Void
+        _ extra: [Setting], asterisks: [String], listeners: [Listener] = SimulatedEdge.listeners,
+        insideWay: IPAddress? = nil, fault: @escaping (String) -> Void
     ) {
         self.fault = fault
+        self.listeners = listeners
+        self.insideWay = insideWay
         settings =
             [.domain("example.com"), .realm(SimulatedEdge.realm)]
             + asterisks.map { .asterisk(address($0)) } + extra
         router = Router(
-            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            settings: RouterSettings(settings), listeners: listeners,
             secret: SimulatedEdge.secret, seed: [UInt8](repeating: 42, count: 32), now: now,
             timers: 60_000)
         helpful = Set(asterisks.map { address($0) })
@@ -106,7 +114,7 @@ package final class SimulatedEdge {
             UInt8(truncatingIfNeeded: boundSince.count >> Int64(56 - 8 * place))
         }
         router = Router(
-            settings: RouterSettings(settings), listeners: SimulatedEdge.listeners,
+            settings: RouterSettings(settings), listeners: listeners,
             secret: SimulatedEdge.keys + moment, seed: [UInt8](repeating: 43, count: 32),
             now: now, timers: 60_000)
         for flow in flows { router.opened(flow) }
@@ -230,10 +238,18 @@ package final class SimulatedEdge {
             return
         }
         check(message, bytes, flow)
-        guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, flow) else {
-            inboxes[flow, default: []].append(message)
+        let back = answered(flow)
+        guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, back) else {
+            inboxes[back, default: []].append(message)
             return
         }
+    }
+
+    /// The way by which what leaves is answered: where the router leaves the choice, from what the kernel chose.
+    private func answered(_ flow: Flow) -> Flow {
+        let isInside = flow.listener >= 3
+        guard isInside, flow.connection == 0, let insideWay else { return flow }
+        return router.flow(flow.listener, from: flow.peer, at: insideWay)
     }
 
     /// What must hold of every message that leaves.
