@@ -185,7 +185,10 @@ let package = Package(
             path: "Tests/SupervisedChild", swiftSettings: strict),
         tests(
             "SupervisorTests",
-            ["supervisor", "supervised-child", "Journal", "Messages", "Sys", "Wire", "SmallDisk"]),
+            [
+                "supervisor", "supervised-child", "Journal", "Messages", "Reactor", "Sys", "Wire",
+                "SmallDisk",
+            ]),
         tests(
             "RouterProcessTests",
             ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),

@@ -39,7 +39,7 @@ final class Datagrams {
     }
 
     /// How many datagrams came; at most the number of slots.
-    func receive() -> Int { max(Int(unsafe clinux_batch_receive(incoming, socket.raw)), 0) }
+    func receive() -> Int { max(Int(unsafe clinux_batch_receive(incoming, socket.raw, 0)), 0) }
 
     /// Datagram `index` of the last receive, and who sent it.
     func datagram(_ index: Int) -> (bytes: [UInt8], source: SocketAddress) {
@@ -61,7 +61,7 @@ final class Datagrams {
         // In bounds: the slot's size was checked above.
         for index in bytes.indices { unsafe slot[index] = bytes[index] }
         var c = destination.c
-        unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c)
+        unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c, nil)
         queued += 1
     }
 
@@ -97,7 +97,7 @@ func echo(at address: SocketAddress) throws(SystemError) -> Never {
         throw SystemError("allocate a batch", code: ENOMEM)
     }
     while true {
-        let count = unsafe clinux_batch_receive(batch, socket.raw)
+        let count = unsafe clinux_batch_receive(batch, socket.raw, 0)
         guard count > 0 else {
             var poll = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
             _ = unsafe Glibc.poll(&poll, 1, 1000)
@@ -107,7 +107,7 @@ func echo(at address: SocketAddress) throws(SystemError) -> Never {
             var source = clinux_address()
             unsafe clinux_batch_source(batch, slot, &source)
             let length = min(unsafe clinux_batch_length(batch, slot), Datagrams.messageSize)
-            unsafe clinux_batch_prepare(batch, slot, length, &source)
+            unsafe clinux_batch_prepare(batch, slot, length, &source, nil)
         }
         _ = unsafe clinux_batch_send(batch, socket.raw, 0, UInt32(count))
     }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -43,20 +44,54 @@ int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int
     return fd;
 }
 
-int clinux_is_local(const struct clinux_address *address) {
-    struct sockaddr_storage target, source;
+int clinux_source(const struct clinux_address *address, struct clinux_address *from) {
+    struct sockaddr_storage target;
     socklen_t length = clinux_to_sockaddr(address, &target);
     int fd = socket(target.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
-    // Sends nothing: the kernel looks up the way there, and its source on this machine. By bind(2) an
-    // absent address could not be told where net.ipv4.ip_nonlocal_bind is set, as VRRP has it.
-    int error = connect(fd, (struct sockaddr *)&target, length) < 0 ? errno : 0;
-    struct clinux_address from;
-    if (error == 0) error = -clinux_local_address(fd, &from);
+    // Sends nothing: the kernel looks up the way there, and its source on this machine.
+    int result = connect(fd, (struct sockaddr *)&target, length) < 0 ? -errno : 0;
+    if (result == 0) result = clinux_local_address(fd, from);
     close(fd);
-    if (error == ENOBUFS || error == ENOMEM || error == EAGAIN) return -error;
+    return result;
+}
+
+int clinux_is_local(const struct clinux_address *address) {
+    // By bind(2) an absent address could not be told where net.ipv4.ip_nonlocal_bind is set, as VRRP
+    // has it.
+    struct clinux_address from;
+    int error = -clinux_source(address, &from);
+    if (error == ENOBUFS || error == ENOMEM || error == EAGAIN || error == EMFILE || error == ENFILE
+        || error == EAFNOSUPPORT)
+        return -error;
     if (error != 0) return 0;
     return memcmp(from.ip, address->ip, sizeof from.ip) == 0;
+}
+
+int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity) {
+    struct ifaddrs *all;
+    if (getifaddrs(&all) < 0) return -errno;
+    unsigned count = 0;
+    for (struct ifaddrs *each = all; each != NULL && count < capacity; each = each->ifa_next) {
+        if (each->ifa_addr == NULL) continue;
+        struct sockaddr_storage storage = {0};
+        if (each->ifa_addr->sa_family == AF_INET)
+            memcpy(&storage, each->ifa_addr, sizeof(struct sockaddr_in));
+        else if (each->ifa_addr->sa_family == AF_INET6)
+            memcpy(&storage, each->ifa_addr, sizeof(struct sockaddr_in6));
+        else
+            continue;
+        clinux_from_sockaddr(&storage, &addresses[count++]);
+    }
+    freeifaddrs(all);
+    return (int)count;
+}
+
+int clinux_tell_asked(int fd, int is_v4) {
+    int one = 1;
+    int result = is_v4 ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one)
+                       : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
+    return result < 0 ? -errno : 0;
 }
 
 int clinux_connect(const struct clinux_address *from, const struct clinux_address *to) {
@@ -133,6 +168,13 @@ int clinux_adopt(int fd, struct clinux_address *address) {
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
     int result = clinux_local_address(fd, address);
+    // At every IPv6 address one that also takes IPv4 would be another endpoint's too.
+    static const uint8_t every[16];
+    int only = 1;
+    length = sizeof only;
+    if (result == 0 && domain == AF_INET6 && memcmp(address->ip, every, sizeof every) == 0
+        && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) == 0 && !only)
+        return -EADDRNOTAVAIL;
     return result < 0 ? result : type == SOCK_STREAM ? CLINUX_STREAM : CLINUX_DATAGRAM;
 }
 

@@ -47,6 +47,21 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         self.address = address
     }
 
+    /// Whether it is at every address that this machine has of its family, 0.0.0.0 or [::].
+    package var isWildcard: Bool { address.ip.isUnspecified }
+
+    /// Whether what is sent to an address of this machine comes to it, of its transport.
+    package func isReached(at other: SocketAddress) -> Bool {
+        address.port == other.port
+            && (address.ip == other.ip || isWildcard && address.ip.isV4 == other.ip.isV4)
+    }
+
+    /// Our end's address of a connection that was accepted here.
+    package func own(of connection: Descriptor) -> SocketAddress {
+        guard isWildcard else { return address }
+        return (try? Socket.localAddress(connection.raw)) ?? address
+    }
+
     /// "udp://203.0.113.5:5060", as in the settings.
     package var description: String { "\(transport.name)://\(address)" }
 }

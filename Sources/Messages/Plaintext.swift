@@ -131,17 +131,21 @@ package struct OpenedPayload: Equatable, Sendable {
     package var listener: UInt8
     /// The peer's address.
     package var peer: SocketAddress
+    /// Our end's address.
+    package var own: SocketAddress
 
     /// A payload of its fields.
-    package init(listener: UInt8, peer: SocketAddress) {
+    package init(listener: UInt8, peer: SocketAddress, own: SocketAddress) {
         self.listener = listener
         self.peer = peer
+        self.own = own
     }
 
     /// The payload's bytes.
     package func encoded() -> [UInt8] {
         var writer = WireWriter(kind: listener)
         writer.address(peer)
+        writer.address(own)
         return writer.bytes
     }
 
@@ -149,7 +153,9 @@ package struct OpenedPayload: Equatable, Sendable {
     package init(decoding payload: Span<UInt8>) throws(WireError) {
         var reader = WireReader(payload)
         let listener = try reader.listener()
-        self.init(listener: listener, peer: try reader.reachable("peer"))
+        self.init(
+            listener: listener, peer: try reader.reachable("peer"),
+            own: try reader.reachable("own address"))
         try reader.finish()
     }
 }

@@ -94,7 +94,8 @@ package struct BindingRecord: Equatable, Sendable {
     package var listener: UInt8
     /// The phone's address as seen from here; its port is not 0.
     package var address: SocketAddress
-    /// The TLS or TCP connection's handle, 0 for UDP and for nothing else.
+    /// The TLS or TCP connection's handle, never 0; of UDP at a wildcard endpoint the mark (`OwnMark`) of the address
+    /// that the phone asks, else 0.
     package var connection: UInt64
 
     /// A record of its columns.
@@ -287,12 +288,14 @@ extension BindingRecord {
         try check()
     }
 
-    /// Whether a phone can be reached so: a port, a listener that may be, a connection by a stream alone.
+    /// Whether a phone can be reached so: a port, a listener that may be, by a stream a connection, by UDP a mark.
     static func isReachable(
         _ transport: Transport, _ listener: UInt8, _ address: SocketAddress, _ connection: UInt64
     ) -> Bool {
         address.port > 0 && address.isScopeGood && listener < Bounds.mostListeners
-            && (transport.isStream ? 1..<UInt64.max : 0..<1).contains(connection)
+            && (transport.isStream
+                ? (1..<UInt64.max).contains(connection)
+                : OwnMark.isGood(connection, toward: address.ip))
     }
 
     /// Throws when a number lies outside its range, or the account's name is too long to be told whole.

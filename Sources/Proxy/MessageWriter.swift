@@ -24,6 +24,8 @@ package struct MessageWriter: ~Copyable {
     private var listeners: [Listener]
     /// What we say of ourselves.
     private(set) var own: OwnAddresses
+    /// The addresses of this machine at which wildcard endpoints are reached.
+    var wildcards = WildcardAddresses()
     /// The hosts that may leave.
     private(set) var hosts = OutsideHosts()
     /// Where a body is written before its length is known.
@@ -56,7 +58,7 @@ package struct MessageWriter: ~Copyable {
     /// Takes over the settings that show in messages.
     package mutating func configure(_ settings: RouterSettings) {
         own.follow(settings)
-        hosts = OutsideHosts(settings, listeners, own)
+        hosts = OutsideHosts(settings, listeners, own, inside: wildcards.inside)
         emergency = settings.calls.plan.firstEmergency
     }
 
@@ -132,6 +134,16 @@ package struct MessageWriter: ~Copyable {
     /// Ends a line.
     package mutating func endLine() { buffer.append("\r\n") }
 
+    /// What the peer of a flow is shown as our address: of all that we write of ourselves, Via, Contact and the URIs
+    /// of tokens, this is the one source.
+    ///
+    /// Where that is a wildcard address, it is the one that was asked, or the wildcard when that is not known.
+    func shown(_ flow: Flow) -> SocketAddress {
+        var address = own.shown(flow.listener, to: flow.peer.ip)
+        if address.ip.isUnspecified, let asked = wildcards.asked(by: flow) { address.ip = asked }
+        return address
+    }
+
     /// Writes an address with its port, IPv6 in brackets; a wildcard address as the served domain.
     package mutating func append(address: SocketAddress) {
         if address.ip.low & 0xFFFF_FFFF == 0, address.ip.isV4 || address.ip.high == 0 {
@@ -174,7 +186,7 @@ package struct MessageWriter: ~Copyable {
         case .tcp: buffer.append("TCP ")
         case .tls: buffer.append("TLS ")
         }
-        append(address: own.shown(flow.listener, to: flow.peer.ip))
+        append(address: shown(flow))
         buffer.append(";branch=z9hG4bK")
         buffer.append(hex: UInt64(handle.index), digits: 8)
         buffer.append(hex: cookie, digits: 16)
@@ -322,7 +334,7 @@ package struct MessageWriter: ~Copyable {
         }
         guard isWritten else { return false }
         buffer.append("@")
-        append(address: own.shown(flow.listener, to: flow.peer.ip))
+        append(address: shown(flow))
         switch flow.transport {
         case .udp: break
         case .tcp: buffer.append(";transport=tcp")
@@ -347,23 +359,23 @@ package struct MessageWriter: ~Copyable {
         endLine()
     }
 
-    /// Writes the Record-Route by which an Asterisk reaches a phone.
+    /// Writes the Record-Route by which the Asterisk of a flow reaches a phone.
     package mutating func recordRoute(
-        _ inside: UInt8, to phone: Flow, sequenceShift: UInt16, account: Span<UInt8>
+        _ inside: Flow, to phone: Flow, sequenceShift: UInt16, account: Span<UInt8>
     ) {
         buffer.append("Record-Route: <sip:")
         tokens.write(
             flow: phone, sequenceShift: sequenceShift, account: account, of: dialog, into: &buffer)
         buffer.append("@")
-        append(address: listeners[Int(inside)].endpoint.address)
-        if listeners[Int(inside)].endpoint.transport == .tcp { buffer.append(";transport=tcp") }
+        append(address: shown(inside))
+        if inside.transport == .tcp { buffer.append(";transport=tcp") }
         buffer.append(";lr>\r\n")
     }
 
-    /// Writes a Contact that is this edge itself, as the inside sees it.
-    package mutating func ownContact(_ inside: UInt8, user: Span<UInt8>) {
+    /// Writes a Contact that is this edge itself, as the Asterisk of a flow sees it.
+    package mutating func ownContact(_ inside: Flow, user: Span<UInt8>) {
         buffer.append("Contact: <")
-        append(uriOf: listeners[Int(inside)].endpoint.address, user: user)
+        append(uriOf: shown(inside), user: user)
         buffer.append(">\r\n")
     }
 }

@@ -34,8 +34,12 @@ struct OutsideHosts: Sendable {
     /// No host of anybody.
     init() {}
 
-    /// The hosts of these settings and sockets, and of the addresses that these have.
-    init(_ settings: RouterSettings, _ listeners: [Listener], _ own: OwnAddresses) {
+    /// The hosts of these settings and sockets, and of the addresses that these have; `asked` are those of inside
+    /// endpoints at wildcard addresses.
+    init(
+        _ settings: RouterSettings, _ listeners: [Listener], _ own: OwnAddresses,
+        inside asked: [IPAddress]
+    ) {
         self.own = own
         domains = settings.domains
         let first = settings.domains.first ?? Array("invalid".utf8)
@@ -44,8 +48,9 @@ struct OutsideHosts: Sendable {
         nearDomain = ip.flatMap { own.face(of: $0, to: .near) }?.host ?? first
         hiddenFromFar = own.hidden(from: .far)
         hiddenFromNear = own.hidden(from: .near)
-        inside = settings.asterisks.map(\.ip)
-        for listener in listeners where listener.side == .inside {
+        inside = settings.asterisks.map(\.ip) + asked
+        // A wildcard address is nobody's; in a session description it puts a call on hold.
+        for listener in listeners where listener.side == .inside && !listener.endpoint.isWildcard {
             inside.append(listener.endpoint.address.ip)
         }
         trunks = AddressRanges(settings.trunks.flatMap(\.sources))

@@ -34,10 +34,15 @@ struct OwnAddresses: Sendable {
         let outer = listeners.filter { $0.side == .outside }
         faces = outer.compactMap { listener in
             let own = listener.endpoint.address.ip
-            guard let shown = listener.advertised?.ip, shown != own else { return nil }
+            // At a wildcard address nobody can be told which one is meant.
+            guard let shown = listener.advertised?.ip, shown != own, !own.isUnspecified else {
+                return nil
+            }
             return Face(bound: own, advertised: shown)
         }
-        outside = outer.map(\.endpoint.address.ip) + outer.compactMap(\.advertised?.ip)
+        outside =
+            outer.map(\.endpoint.address.ip).filter { !$0.isUnspecified }
+            + outer.compactMap(\.advertised?.ip)
     }
 
     /// Takes over which networks have no NAT between them and us.
@@ -50,8 +55,7 @@ struct OwnAddresses: Sendable {
         isTranslated && local.contains(peer) ? .near : .far
     }
 
-    /// The address of a socket that a peer is shown: of all that we write of ourselves, Via, Contact and the URIs of
-    /// tokens, this is the one source.
+    /// The address of a socket that a peer is shown; a wildcard stays one.
     func shown(_ listener: UInt8, to peer: IPAddress) -> SocketAddress {
         let place = Int(listener)
         return nearness(peer) == .far ? advertised[place] : bound[place]

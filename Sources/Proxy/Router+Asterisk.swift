@@ -33,7 +33,7 @@ extension Router {
                 endClient(last)
                 missed(number)
             }
-            let flow = Flow(.udp, listener: inside, peer: asterisks[number].address)
+            let flow = way(inside, to: asterisks[number].address)
             let client = Client(
                 owner: .probe(number), method: .options, flow: flow, cookie: random())
             guard let handle = clients.take(client) else { continue }
@@ -52,6 +52,7 @@ extension Router {
         }
         asterisks[number].state = .down
         let address = asterisks[number].address
+        writer.wildcards.forget(toward: address.ip)
         audit.add(
             .asteriskDown, .error,
             "Asterisk \(address) does not answer; it gets no calls until it does",
@@ -83,7 +84,7 @@ extension Router {
         writer.begin()
         Self.writeOwn(
             &writer, accounts, account, method, clients[handle].flow, handle,
-            cookie: clients[handle].cookie, own: listeners[Int(inside)].endpoint.address,
+            cookie: clients[handle].cookie, own: writer.shown(clients[handle].flow),
             sequence: sequence, callID: callID)
     }
 
@@ -115,7 +116,7 @@ extension Router {
         writer.append(" ")
         writer.append(method)
         writer.append("\r\n")
-        writer.ownContact(flow.listener, user: user)
+        writer.ownContact(flow, user: user)
         writer.append("User-Agent: Rempart\r\n")
     }
 
@@ -246,7 +247,7 @@ extension Router {
         presences[handle].sequence += 1
         presences[handle].state = .trying
         let presence = presences[handle]
-        let flow = Flow(.udp, listener: inside, peer: asterisks[presence.asterisk].address)
+        let flow = way(inside, to: asterisks[presence.asterisk].address)
         let client = Client(
             owner: .presence(handle), method: .register, flow: flow, cookie: random())
         guard let place = clients.take(client) else {

@@ -18,8 +18,7 @@ extension Router {
             return
         }
         if let way = openWay(call.flow, call.account) { sendBye(call, .outward, way) }
-        let listener = insideListener(call.account)
-        sendBye(call, .inward, Flow(.udp, listener: listener, peer: call.asterisk))
+        sendBye(call, .inward, way(insideListener(call.account), to: call.asterisk))
         over(handle, end)
     }
 

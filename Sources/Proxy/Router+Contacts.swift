@@ -159,8 +159,7 @@ extension Router {
         guard let ip = uri.ip(in: bytes) else { return false }
         let port = uri.port == 0 ? 5060 : uri.port
         let address = SocketAddress(ip, port: port)
-        return writer.own.contains(address)
-            || asterisks.contains { $0.address == address }
+        return isEndpoint(address) || asterisks.contains { $0.address == address }
     }
 
     /// Answers a REGISTER with the bindings as they stand.

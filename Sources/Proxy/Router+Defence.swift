@@ -51,8 +51,11 @@ extension Router {
     ///
     /// Those of the loopback are excepted: the kernel lets none in, and who tries the edge on one machine has no others.
     func sourcesOfInside() -> AddressRanges {
-        let own = listeners.map(\.endpoint.address.ip) + settings.asterisks.map(\.ip)
-        return AddressRanges(own.filter { !$0.isLoopback }.map { Network($0) })
+        let own = listeners.map(\.endpoint.address.ip) + writer.wildcards.all
+        let named = (own + settings.asterisks.map(\.ip)).filter {
+            !$0.isLoopback && !$0.isUnspecified
+        }
+        return AddressRanges(named.map { Network($0) })
     }
 
     /// Whether a phone has registered by this very way.

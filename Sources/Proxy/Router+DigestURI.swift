@@ -35,6 +35,6 @@ extension Router {
     private func isOurHost(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
         if isServedHost(bytes.bytes(uri.host)) { return true }
         guard let ip = uri.ip(in: bytes) else { return false }
-        return writer.own.isOutside(ip)
+        return isOutside(ip)
     }
 }

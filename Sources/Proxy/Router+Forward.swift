@@ -96,8 +96,7 @@ extension Router {
 
     private mutating func beginInward(_ handle: Handle, _ address: SocketAddress) -> Handle? {
         exchanges[handle].asterisk = address
-        let listener = insideListener(exchanges[handle].account)
-        let flow = Flow(.udp, listener: listener, peer: address)
+        let flow = way(insideListener(exchanges[handle].account), to: address)
         guard let client = beginClient(handle, flow) else { return nil }
         clients[client].asterisk = asterisks.firstIndex { $0.address == address } ?? -1
         return client
@@ -154,7 +153,7 @@ extension Router {
         writer.maxBreadth(exchange.breadth)
         if index.method.carriesContact {
             writer.recordRoute(
-                client.flow.listener, to: exchange.flow, sequenceShift: exchange.sequenceShift,
+                client.flow, to: exchange.flow, sequenceShift: exchange.sequenceShift,
                 account: accounts.name(exchange.account))
             writer.recordRoutes(bytes, index)
         }
@@ -172,7 +171,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ token: AsteriskToken,
         _ trunk: Int32?
     ) {
-        let flow = Flow(.udp, listener: insideListener(trunk ?? -1), peer: token.asterisk)
+        let flow = way(insideListener(trunk ?? -1), to: token.asterisk)
         writer.begin(isTrunk: trunk != nil)
         writer.append("ACK ")
         writer.append(uriOf: token.asterisk, user: token.user.span)

@@ -2,7 +2,7 @@ package import Messages
 internal import Reactor
 package import Registrar
 internal import SIP
-internal import Sys
+package import Sys
 
 /// The registrar (RFC 3261 section 10.3).
 extension Router {
@@ -123,7 +123,7 @@ extension Router {
 
     /// Remembers which bindings a connection's end concerns.
     private mutating func attach(_ index: Int32, _ binding: Binding) {
-        guard binding.flow.connection != 0 else { return }
+        guard binding.flow.transport.isStream else { return }
         if binding.flow.transport == .tcp, connectionBindings[binding.flow] == nil {
             boundConnections.append(binding.flow)
         }
@@ -238,15 +238,18 @@ extension Router {
 
     /// A stream's connection stands: bindings that came by it can be reached.
     ///
-    /// Those of the same handle and another peer or listener came by another connection.
-    package mutating func opened(_ flow: Flow) {
+    /// Those of the same handle and another peer or listener came by another connection. `own` is the address of
+    /// this machine that a connection to a wildcard endpoint has.
+    package mutating func opened(_ flow: Flow, at own: IPAddress? = nil) {
         liveConnections.insert(flow)
+        if let own { writer.wildcards.opened(flow, at: own) }
         setReachable(flow, true)
     }
 
     /// A stream's connection is over.
     package mutating func closed(_ flow: Flow) {
         liveConnections.remove(flow)
+        writer.wildcards.closed(flow)
         if sentByConnection[flow] != nil { lostConnections.insert(flow) }
         setReachable(flow, false)
         connectionBindings[flow] = nil

@@ -23,6 +23,9 @@ extension Router {
             if isAnswered { timers.cancel(&clients[handle].retransmit) }
             return
         }
+        if flow.connection != clients[handle].flow.connection {
+            noteWay(flow, to: clients[handle].flow)
+        }
         note(handle, answers: true)
         switch clients[handle].transaction.handle(.response(index.status)) {
         case .provisional: provisional(handle, bytes, index, isReadable: isReadable)
@@ -371,7 +374,7 @@ extension Router {
         to phone: Flow
     ) {
         writer.recordRoute(
-            exchange.flow.listener, to: phone, sequenceShift: exchange.sequenceShift,
+            exchange.flow, to: phone, sequenceShift: exchange.sequenceShift,
             account: accounts.name(exchange.account))
     }
 }

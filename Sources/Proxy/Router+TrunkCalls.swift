@@ -98,7 +98,7 @@ extension Router {
             $0.side == .outside && $0.endpoint.transport == .udp
                 && $0.endpoint.address.ip.isV4 == address.ip.isV4
         }
-        return listener.map { Flow(.udp, listener: $0.index, peer: address) }
+        return listener.map { way($0.index, to: address) }
     }
 
     /// Sends an exchange's request to the next server of its trunk; false when there is none.
@@ -144,6 +144,7 @@ extension Router {
         guard !answers || old == .down else { return }
         let address = trunks[number].servers[place].address
         let name = trunks[number].settings.name
+        if !answers { writer.wildcards.forget(toward: address.ip) }
         audit.add(
             answers ? .trunkUp : .trunkDown, answers ? .notice : .error,
             answers
@@ -177,7 +178,7 @@ extension Router {
             return way
         }
         let peer = SocketAddress(ip, port: next.port == 0 ? 5060 : next.port)
-        return Flow(.udp, listener: way.listener, peer: peer)
+        return Flow(.udp, listener: way.listener, peer: peer, connection: way.connection)
     }
 
     /// The URI of the Route after the topmost, which is ours.

@@ -215,13 +215,15 @@ package struct Tokens: ~Copyable {
     ) {
         plain.removeAll()
         var head = Head(flow.peer, isPhone: true)
-        head.low = flow.transport.rawValue | (sequenceShift > 0 ? Head.shifted : 0)
+        let isMarked = flow.transport == .udp && flow.connection != 0
+        head.low = flow.transport.rawValue | (isMarked ? Head.marked : 0)
+        head.low |= sequenceShift > 0 ? Head.shifted : 0
         plain.append(head.byte)
         if sequenceShift > 0 { put(shift: sequenceShift) }
         plain.append(flow.listener)
         put(flow.peer.ip)
         if !head.hasUsualPort { put(UInt32(flow.peer.port), bytes: 2) }
-        if flow.transport.isStream {
+        if flow.transport.isStream || isMarked {
             put(UInt32(truncatingIfNeeded: flow.connection >> 32), bytes: 4)
             put(UInt32(truncatingIfNeeded: flow.connection), bytes: 4)
         }
@@ -309,10 +311,11 @@ package struct Tokens: ~Copyable {
     private func phone(_ dialog: StringVector) -> PhoneToken? {
         var reader = TokenReader(plain.span)
         guard let head = reader.byte().map(Head.init(reading:)), head.isPhone,
-            let transport = Transport(rawValue: head.low & ~Head.shifted),
+            let transport = Transport(rawValue: head.low & ~(Head.shifted | Head.marked)),
             let shift = head.low & Head.shifted == 0 ? 0 : reader.shift(),
             let listener = reader.byte(),
-            let peer = reader.address(head), let flow = reader.flow(transport, listener, peer)
+            let peer = reader.address(head),
+            let flow = reader.flow(transport, listener, peer, head.low & Head.marked != 0)
         else { return nil }
         return PhoneToken(
             flow: flow, account: reader.rest(), sequenceShift: shift, dialog: dialog)
@@ -379,6 +382,8 @@ private struct Head {
     static let longShift: UInt16 = 255
     /// Beside the transport: how much higher the CSeq is follows.
     static let shifted: UInt8 = 0x10
+    /// Beside UDP: the mark of the address of ours that the phone asks stands where a stream has its connection.
+    static let marked: UInt8 = 0x08
 
     /// Whether it leads to a phone, not to an Asterisk.
     var isPhone: Bool
@@ -475,12 +480,12 @@ private struct TokenReader: ~Escapable {
         return TokenAccount(bytes.extracting(at..<at + count), isHash: isHash)
     }
 
-    /// The way to a peer, whose connection comes next when it has one.
+    /// The way to a peer, whose connection or mark comes next when it has one.
     mutating func flow(
-        _ transport: Transport, _ listener: UInt8, _ peer: SocketAddress
+        _ transport: Transport, _ listener: UInt8, _ peer: SocketAddress, _ isMarked: Bool = false
     ) -> Flow? {
-        guard transport.isStream else { return Flow(transport, listener: listener, peer: peer) }
-        return number(8).map {
+        let connection = transport.isStream || isMarked ? number(8) : 0
+        return connection.map {
             Flow(transport, listener: listener, peer: peer, connection: $0)
         }
     }

@@ -26,8 +26,10 @@ package struct DatagramBatch: ~Copyable {
     deinit { unsafe clinux_batch_destroy(batch) }
 
     /// Receives what waits, at most a slot each, and returns how many came.
-    package mutating func receive(_ raw: Int32) -> Int {
-        max(Int(unsafe clinux_batch_receive(batch, raw)), 0)
+    ///
+    /// With `isWildcard` the socket tells of each which address of this machine was asked (`Socket.tellAsked`).
+    package mutating func receive(_ raw: Int32, isWildcard: Bool = false) -> Int {
+        max(Int(unsafe clinux_batch_receive(batch, raw, isWildcard ? 1 : 0)), 0)
     }
 
     /// The bytes that came in a slot; cut to the slot's size.
@@ -54,11 +56,24 @@ package struct DatagramBatch: ~Copyable {
         return SocketAddress(address)
     }
 
+    /// The address of this machine that the datagram of a slot was sent to; nil when the socket does not tell,
+    /// and of one to many hosts.
+    package func asked(_ slot: Int) -> IPAddress? {
+        var address = clinux_address()
+        guard unsafe clinux_batch_asked(batch, UInt32(slot), &address) == 1 else { return nil }
+        return SocketAddress(address).ip
+    }
+
     /// Whether every slot is filled.
     package var isFull: Bool { filled == slots }
 
     /// Fills the next slot with a datagram; one that is too long is left out.
-    package mutating func add(_ datagram: Span<UInt8>, to destination: SocketAddress) {
+    ///
+    /// It leaves from `own`, an address of this machine of the destination's family; nil leaves the choice to the
+    /// kernel.
+    package mutating func add(
+        _ datagram: Span<UInt8>, to destination: SocketAddress, from own: IPAddress? = nil
+    ) {
         guard datagram.count <= size, filled < slots else { return }
         let slot = UInt32(filled)
         // In bounds: the datagram fits its slot, by the guard.
@@ -68,7 +83,13 @@ package struct DatagramBatch: ~Copyable {
             }
         }
         var address = destination.c
-        unsafe clinux_batch_prepare(batch, slot, UInt32(datagram.count), &address)
+        if let own {
+            var source = SocketAddress(own, port: 0).c
+            unsafe clinux_batch_prepare(
+                batch, slot, UInt32(datagram.count), &address, &source)
+        } else {
+            unsafe clinux_batch_prepare(batch, slot, UInt32(datagram.count), &address, nil)
+        }
         filled += 1
     }
 

@@ -287,11 +287,11 @@ package struct Bindings: ~Copyable {
     }
 
     private mutating func enter(_ flow: Flow) {
-        if flow.connection == 0 { flows[Self.hash(flow), default: 0] += 1 }
+        if !flow.transport.isStream { flows[Self.hash(flow), default: 0] += 1 }
     }
 
     private mutating func leave(_ flow: Flow) {
-        guard flow.connection == 0 else { return }
+        guard !flow.transport.isStream else { return }
         let hash = Self.hash(flow)
         let left = flows[hash, default: 1] - 1
         flows[hash] = left == 0 ? nil : left

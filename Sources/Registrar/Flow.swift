@@ -9,7 +9,8 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
     package var transport: Transport
     /// The number of our listener.
     package var listener: UInt8
-    /// The connection's handle (`ConnectionHandle`), 0 for UDP.
+    /// The connection's handle (`ConnectionHandle`); of UDP at a wildcard endpoint the mark (`OwnMark`) of the address
+    /// of this machine that the peer asks, from which answers leave, else 0.
     package var connection: UInt64
 
     /// A flow of its parts.
@@ -42,7 +43,7 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
     package func hash(into hasher: inout Hasher) {
         // A handle is random, so it tells connections apart by itself.
         hasher.combine(connection)
-        guard connection == 0 else { return }
+        guard !transport.isStream else { return }
         hasher.combine(peer)
         hasher.combine(transport)
         hasher.combine(listener)

@@ -58,7 +58,8 @@ enum Value {
             let hint = near.map { "; did you mean `\($0)`?" } ?? ": it is udp, tcp or tls"
             throw ValueError("unknown transport `\(parts[0])`\(hint)")
         }
-        return Endpoint(transport, try address(parts[1], port: transport == .tls ? 5061 : 5060))
+        let port: UInt16 = transport == .tls ? 5061 : 5060
+        return Endpoint(transport, try address(parts[1], port: port, mayBeEvery: true))
     }
 
     /// An endpoint, and behind `as` the address by which a NAT before this machine has it, with the port of the
@@ -99,9 +100,10 @@ enum Value {
         return labels.allSatisfy(isLabel) && labels.last?.utf8.allSatisfy(isDigit) == false
     }
 
-    /// An address of one host and a port from 1 to 65,535.
+    /// An address of one host and a port from 1 to 65,535; `mayBeEvery` takes 0.0.0.0 and [::] as well, where
+    /// somebody listens.
     static func address(
-        _ text: some StringProtocol, port: UInt16
+        _ text: some StringProtocol, port: UInt16, mayBeEvery: Bool = false
     ) throws(ValueError) -> SocketAddress {
         guard let address = SocketAddress(text, defaultPort: port) else {
             throw ValueError(
@@ -109,8 +111,8 @@ enum Value {
                     + " `203.0.113.5:5060` or `[2001:db8::5]:5060`")
         }
         guard address.port > 0 else { throw ValueError("port 0 in `\(text)`: it is 1 to 65535") }
-        // SIP writes the address into messages, where "every address" means nothing to the peer.
-        guard address.ip != IPAddress(v4: 0), address.ip != IPAddress(high: 0, low: 0) else {
+        // Nobody can be called at "every address".
+        guard mayBeEvery || !address.ip.isUnspecified else {
             throw ValueError("`\(text)` stands for every address: name the one to use")
         }
         guard !address.ip.isMulticast else {

@@ -14,13 +14,15 @@ extension Walker {
         checkTrunks()
     }
 
-    /// Two listeners cannot share a port: UDP is one space, TCP and TLS another.
+    /// Two listeners cannot share a port: UDP is one space, TCP and TLS another. One at a wildcard address has its
+    /// port at every address of the family.
     private mutating func checkEndpoints() {
         var earlier: [(endpoint: Endpoint, value: SettingsFile.Value)] = []
         for value in values {
             guard let endpoint = value.setting?.endpoint else { continue }
             let clash = earlier.first { other in
-                other.endpoint.address == endpoint.address
+                (other.endpoint.isReached(at: endpoint.address)
+                    || endpoint.isReached(at: other.endpoint.address))
                     && other.endpoint.transport.isStream == endpoint.transport.isStream
                     // The same endpoint twice in one list is told as an item given twice.
                     && !(other.value.path == value.path && other.value.setting == value.setting)
@@ -39,7 +41,7 @@ extension Walker {
     /// The edge calls the Asterisks from its inside UDP endpoint, trunks from its outside one, and must
     /// not call itself.
     private mutating func checkServers() {
-        let own = Set(values.flatMap { $0.setting?.faces ?? [] })
+        let own = values.flatMap { $0.setting?.faces ?? [] }.filter { $0.transport == .udp }
         for value in values {
             let server: SocketAddress
             let side: String
@@ -48,7 +50,10 @@ extension Walker {
             case .trunk(_, .server(let address)): (server, side) = (address, "outside")
             default: continue
             }
-            if own.contains(Endpoint(.udp, server)) {
+            let isOwn = own.contains {
+                $0.address == server || server.ip.isLoopback && $0.isReached(at: server)
+            }
+            if isOwn {
                 error(value.position, "`\(server)` is an endpoint of the edge itself")
             }
             let isReached = values.contains {

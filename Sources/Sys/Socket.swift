@@ -35,6 +35,30 @@ package enum Socket {
         return result < 0 ? nil : result == 1
     }
 
+    /// The address of this machine that the kernel's way to another one begins at; nil when there is none.
+    package static func source(toward address: SocketAddress) -> IPAddress? {
+        var target = address.c
+        var source = clinux_address()
+        guard unsafe clinux_source(&target, &source) == 0 else { return nil }
+        return SocketAddress(source).ip
+    }
+
+    /// The addresses of this machine's interfaces, at most 256; none when the kernel cannot say.
+    package static func ownAddresses() -> [IPAddress] {
+        var addresses = [clinux_address](repeating: clinux_address(), count: 256)
+        // In bounds: the array's own storage and length.
+        let count = unsafe addresses.withUnsafeMutableBufferPointer { buffer in
+            unsafe clinux_own_addresses(buffer.baseAddress, UInt32(buffer.count))
+        }
+        return addresses.prefix(max(Int(count), 0)).map { SocketAddress($0).ip }
+    }
+
+    /// Has a socket of datagrams at a wildcard address tell which address of this machine each was sent to.
+    package static func tellAsked(_ raw: Int32, isV4: Bool) throws(SystemError) {
+        let result = clinux_tell_asked(raw, isV4 ? 1 : 0)
+        _ = try SystemError.check(result, isV4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO")
+    }
+
     /// A stream socket whose connection has been started; writable when it stands.
     package static func connecting(
         from: SocketAddress, to: SocketAddress
@@ -85,7 +109,8 @@ package enum Socket {
         _ = clinux_buffer_sizes(raw, bytes)
     }
 
-    /// The kind and address of an inherited IP socket, which becomes non-blocking; nil for another.
+    /// The kind and address of an inherited IP socket, which becomes non-blocking; nil for another, and for one at
+    /// [::] that also takes IPv4.
     package static func adopted(_ raw: Int32) -> (kind: SocketKind, address: SocketAddress)? {
         var address = clinux_address()
         let kind = unsafe clinux_adopt(raw, &address)

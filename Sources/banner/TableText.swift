@@ -93,7 +93,9 @@ struct TableText {
 
     private func endpoints(_ outside: [Endpoint]) -> String {
         ["outside4", "outside6"].compactMap { set in
-            let elements = outside.filter { $0.address.ip.isV4 == (set == "outside4") }.map {
+            let elements = outside.filter {
+                !$0.isWildcard && $0.address.ip.isV4 == (set == "outside4")
+            }.map {
                 "\($0.address.ip) . \($0.transport == .udp ? "udp" : "tcp") . \($0.address.port)"
             }
             // TCP and TLS have ports of their own, so no element comes twice.
@@ -109,7 +111,7 @@ struct TableText {
     }
 
     private func addresses(_ own: [IPAddress]) -> String {
-        let named = Set(own).filter { !$0.isLoopback }
+        let named = Set(own).filter { !$0.isLoopback && !$0.isUnspecified }
         return ["own4", "own6"].compactMap { set in
             let elements = named.filter { $0.isV4 == (set == "own4") }.map { "\($0)" }.sorted()
             return elements.isEmpty
@@ -117,11 +119,50 @@ struct TableText {
         }.joined(separator: "\n")
     }
 
+    /// What matches packets to our outside endpoints of a family, an expression for each kind of endpoint.
+    private static func matches(_ plan: TablePlan, isV4: Bool) -> [String] {
+        let named =
+            isV4
+            ? "ip daddr . meta l4proto . th dport @outside4"
+            : "ip6 daddr . meta l4proto . th dport @outside6"
+        let ports = Set(
+            plan.outside.filter { $0.isWildcard && $0.address.ip.isV4 == isV4 }.map {
+                "\($0.transport == .udp ? "udp" : "tcp") . \($0.address.port)"
+            }
+        ).sorted().joined(separator: ", ")
+        guard !ports.isEmpty else { return [named] }
+        // What is only forwarded by this machine goes to a unicast address of another one. Addresses come and go, so
+        // the kernel is asked for each packet to the port, and for no other.
+        return [
+            named,
+            "meta nfproto ipv\(isV4 ? 4 : 6) meta l4proto . th dport { \(ports) }"
+                + " fib daddr type != unicast",
+        ]
+    }
+
+    /// Drops UDP to our outside endpoints in the name of the inside or of this machine.
+    private static func ownDropped(_ plan: TablePlan, isV4: Bool, _ end: String) -> [String] {
+        let (saddr, set, loopback) =
+            isV4 ? ("ip saddr", "@own4", "127.0.0.0/8") : ("ip6 saddr", "@own6", "::1")
+        // At a wildcard address every address of this machine is one of the edge.
+        let isEvery = plan.own.contains { $0.isUnspecified && $0.isV4 == isV4 }
+        return matches(plan, isV4: isV4).flatMap { match in
+            ["\(saddr) \(set) meta l4proto udp \(match) \(end)"]
+                + (isEvery
+                    ? [
+                        "\(saddr) != \(loopback) meta l4proto udp \(match) fib saddr type local \(end)"
+                    ] : [])
+        }
+    }
+
     private static func prerouting(_ plan: TablePlan) -> String {
         let end = plan.mode == .enforce ? "counter drop" : "counter"
+        let own = [true, false].flatMap { ownDropped(plan, isV4: $0, end) }
+        let strangers = [true, false].flatMap { isV4 in
+            matches(plan, isV4: isV4).map { "\($0) goto strangers" }
+        }
         return """
-            ip saddr @own4 meta l4proto udp ip daddr . meta l4proto . th dport @outside4 \(end)
-            ip6 saddr @own6 meta l4proto udp ip6 daddr . meta l4proto . th dport @outside6 \(end)
+            \(own.joined(separator: "\n"))
             ip saddr @allowed4 return
             ip6 saddr @allowed6 return
             ip saddr @banned4 \(end)
@@ -130,8 +171,7 @@ struct TableText {
             ip6 saddr & \(half) @protected6 return
             ip saddr & 255.255.255.0 @wide4 \(end)
             ip6 saddr & \(third) @wide6 \(end)
-            ip daddr . meta l4proto . th dport @outside4 goto strangers
-            ip6 daddr . meta l4proto . th dport @outside6 goto strangers
+            \(strangers.joined(separator: "\n"))
             """
     }
 

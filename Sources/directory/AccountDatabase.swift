@@ -17,6 +17,9 @@ struct AccountSettings: Equatable {
     /// `accounts.acl-order`, and the addresses of `inside`.
     var access = AccessRules()
 
+    /// The addresses of this machine, asked for once: a reload changes no endpoint, and comes after the confinement.
+    private static let ownAddresses = Socket.ownAddresses()
+
     /// The settings of a start set.
     init(_ settings: [Setting] = []) {
         for setting in settings {
@@ -26,7 +29,8 @@ struct AccountSettings: Equatable {
             case .realm(let realm): self.realm = realm
             case .domain(let domain): domains.append(domain)
             case .accessOrder(let order): access.order = order
-            case .inside(let endpoint): access.own.append(endpoint.address.ip)
+            case .inside(let endpoint):
+                access.own += endpoint.isWildcard ? Self.ownAddresses : [endpoint.address.ip]
             default: break
             }
         }

@@ -27,7 +27,7 @@ extension RouterProcess {
                 end(peer)
                 continue
             }
-            router.opened(peer.flow)
+            router.opened(peer.flow, at: own(peer.flow.listener, of: socket))
         }
     }
 

@@ -141,7 +141,8 @@ extension RouterProcess {
             }
             let peer = StreamPeer(flow, socket: nil, now: now.monotonic)
             tlsPeers[head.connection] = peer
-            begin(peer)
+            let isWildcard = listeners[Int(opened.listener)].endpoint.isWildcard
+            begin(peer, at: isWildcard ? opened.own.ip : nil)
         case .data:
             if let peer = tlsPeers[head.connection] { take(payload, from: peer) }
         case .closed:

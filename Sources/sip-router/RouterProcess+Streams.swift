@@ -139,8 +139,14 @@ extension RouterProcess {
                 streams.remove(peer)
                 continue
             }
-            begin(peer)
+            begin(peer, at: own(UInt8(number), of: accepted.connection))
         }
+    }
+
+    /// The address of this machine that a connection to a wildcard endpoint has; nil of another one.
+    func own(_ listener: UInt8, of connection: Descriptor) -> IPAddress? {
+        let endpoint = listeners[Int(listener)].endpoint
+        return endpoint.isWildcard ? endpoint.own(of: connection).ip : nil
     }
 
     func streamIsReady(_ event: Event) {

@@ -91,9 +91,20 @@ final class RouterProcess {
         } catch {
             throw .setup("\(error)")
         }
+        learnAddresses()
         adopt(start.connections)
         for role in [Role.directory, .banner, .terminator] {
             if let socket = start.peers[role] { attach(role, socket) }
+        }
+    }
+
+    /// Learns which addresses this machine has, where endpoints are at wildcard addresses. After the confinement the
+    /// kernel is not asked any more; further addresses become known when they are asked.
+    private func learnAddresses() {
+        guard router.hasWildcards else { return }
+        router.learn(Socket.ownAddresses())
+        for peer in router.callees {
+            if let own = Socket.source(toward: peer) { router.leads(toward: peer.ip, from: own) }
         }
     }
 
@@ -207,10 +218,15 @@ final class RouterProcess {
 
     private func receiveDatagrams(_ number: Int) {
         guard let socket = sockets[number] else { return }
+        let isWildcard = listeners[number].endpoint.isWildcard
         for _ in 0..<Self.batchesPerTurn {
-            let count = received.receive(socket.raw)
+            let count = received.receive(socket.raw, isWildcard: isWildcard)
             for slot in 0..<count where !received.isCut(slot) {
-                let flow = Flow(.udp, listener: UInt8(number), peer: received.source(slot))
+                let peer = received.source(slot)
+                let flow =
+                    isWildcard
+                    ? router.flow(UInt8(number), from: peer, at: received.asked(slot))
+                    : Flow(.udp, listener: UInt8(number), peer: peer)
                 // Without a port (RFC 768) there is nobody to answer.
                 if flow.peer.port == 0 { continue }
                 Self.receive(&router, received, slot, flow, now)
@@ -276,7 +292,9 @@ final class RouterProcess {
             while at < count, !sending.isFull, router.outbox.flow(at).transport == .udp,
                 Int(router.outbox.flow(at).listener) == listener
             {
-                Self.fill(&sending, router.outbox, at)
+                let flow = router.outbox.flow(at)
+                let own = flow.connection == 0 ? nil : router.source(of: flow)
+                Self.fill(&sending, router.outbox, at, from: own)
                 at += 1
             }
             if let socket = sockets[listener] { sending.send(socket.raw) }
@@ -314,8 +332,8 @@ final class RouterProcess {
     }
 
     private static func fill(
-        _ batch: inout DatagramBatch, _ outbox: borrowing Outbox, _ at: Int
+        _ batch: inout DatagramBatch, _ outbox: borrowing Outbox, _ at: Int, from own: IPAddress?
     ) {
-        batch.add(outbox.message(at), to: outbox.flow(at).peer)
+        batch.add(outbox.message(at), to: outbox.flow(at).peer, from: own)
     }
 }

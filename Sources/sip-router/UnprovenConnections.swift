@@ -32,11 +32,12 @@ extension RouterProcess {
             || unproven.count(of: ip) < router.openingsAllowed(ip)
     }
 
-    /// A connection from outside or inside begins.
-    func begin(_ peer: StreamPeer) {
+    /// A connection from outside or inside begins; `own` is the address of this machine that one to a wildcard
+    /// endpoint has.
+    func begin(_ peer: StreamPeer, at own: IPAddress?) {
         peer.isUnproven = listeners[Int(peer.flow.listener)].side == .outside
         if peer.isUnproven { unproven.begin(peer.flow.peer.ip) }
-        router.opened(peer.flow)
+        router.opened(peer.flow, at: own)
     }
 
     /// Looks whether a connection has authenticated by now.

@@ -35,8 +35,7 @@ struct KeptConnections {
     ) -> Bool {
         let endpoint = listener.endpoint
         return listener.index == connection.listener && endpoint.transport == .tcp
-            && endpoint.address.port == own.port
-            && (endpoint.address.ip == own.ip || endpoint.address.ip.isUnspecified)
+            && endpoint.isReached(at: own)
     }
 
     /// A connection is over.

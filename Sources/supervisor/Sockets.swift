@@ -36,10 +36,24 @@ struct Sockets {
             let socket = if let adopted { adopted } else { try Self.bind(listener.endpoint) }
             if listener.endpoint.transport == .udp {
                 Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer)
+                try Self.tellAsked(socket, listener.endpoint)
             }
             bound.append((listener, socket))
         }
         self.bound = bound
+    }
+
+    /// At a wildcard address an answer has to leave from the address that was asked. The option stays with the
+    /// socket, whoever receives by it.
+    private static func tellAsked(
+        _ socket: Descriptor, _ endpoint: Endpoint
+    ) throws(StartFailure) {
+        guard endpoint.isWildcard else { return }
+        do {
+            try Socket.tellAsked(socket.raw, isV4: endpoint.address.ip.isV4)
+        } catch {
+            throw StartFailure("\(endpoint) cannot tell which address is asked: \(error.reason)")
+        }
     }
 
     private static func kind(_ endpoint: Endpoint) -> SocketKind {

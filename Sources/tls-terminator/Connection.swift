@@ -1,5 +1,6 @@
 // One client: its socket, its TLS session, and what it may do next.
 
+internal import Messages
 internal import Reactor
 internal import Sys
 
@@ -23,6 +24,8 @@ final class Connection {
     let peer: SocketAddress
     /// The index of the listener it came by.
     let listener: UInt8
+    /// Our end's address.
+    let own: SocketAddress
 
     /// The part of its life.
     var phase = ConnectionPhase.handshaking
@@ -41,12 +44,13 @@ final class Connection {
 
     /// A connection that begins its handshake.
     init(
-        socket: Descriptor, session: TLSSession, peer: SocketAddress, listener: UInt8
+        socket: Descriptor, session: TLSSession, peer: SocketAddress, listener: Listener
     ) {
         self.socket = socket
         self.session = session
         self.peer = peer
-        self.listener = listener
+        self.listener = listener.index
+        own = listener.endpoint.own(of: socket)
     }
 
     /// What it should be watched for now.

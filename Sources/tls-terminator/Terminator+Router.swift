@@ -70,7 +70,8 @@ extension Terminator {
     /// Tells the router of a connection whose handshake is done.
     func announce(_ connection: Connection, _ handle: ConnectionHandle) {
         guard let router, router.isGreeted else { return }
-        let payload = OpenedPayload(listener: connection.listener, peer: connection.peer)
+        let payload = OpenedPayload(
+            listener: connection.listener, peer: connection.peer, own: connection.own)
         router.send(.opened, connection: handle.raw, payload.encoded())
     }
 

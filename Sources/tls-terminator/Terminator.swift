@@ -165,7 +165,7 @@ final class Terminator {
             return undo(peer)
         }
         let connection = Connection(
-            socket: socket, session: session, peer: peer, listener: listener.index)
+            socket: socket, session: session, peer: peer, listener: listener)
         guard let handle = table.insert(connection) else { return undo(peer) }
         guard (try? poller.add(socket.raw, table.token(of: handle), .read)) != nil else {
             table.remove(handle)

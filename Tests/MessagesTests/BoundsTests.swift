@@ -219,6 +219,20 @@ private func check(
         #expect(queued { $0.address.port = 0 } == 0)
         #expect(queued { $0.sequence = .max } == 0)
         #expect(queued { $0.connection = 1 } == 0)
+        #expect(queued { $0.connection = OwnMark.of($0.address.ip) } == 1)
+        for one in [IPAddress(v4: 0x0A00_0001), IPAddress(high: 0x2001_0DB8 << 32, low: 7)] {
+            let other = one.isV4 ? IPAddress(high: 1, low: 1) : IPAddress(v4: 1)
+            #expect(
+                queued {
+                    $0.address = SocketAddress(one, port: 1)
+                    $0.connection = OwnMark.of(one)
+                } == 1)
+            #expect(
+                queued {
+                    $0.address = SocketAddress(one, port: 1)
+                    $0.connection = OwnMark.of(other)
+                } == 0)
+        }
         #expect(queued { $0.listener = .max } == 0)
     }
 
@@ -386,10 +400,11 @@ private func check(
             #expect(isRead(kind, .max - 1, range.lowerBound) != isNone)
             #expect(!isRead(kind, .max, range.lowerBound))
         }
-        let opened = OpenedPayload(listener: 0, peer: address).encoded()
+        let opened = OpenedPayload(listener: 0, peer: address, own: address).encoded()
         check([
-            Field("listener", opened, 22, 1, 0...Int64(Bounds.mostListeners - 1)),
-            Field("port", opened, 4, 2, 1...65_535),
+            Field("listener", opened, 44, 1, 0...Int64(Bounds.mostListeners - 1)),
+            Field("port", opened, 26, 2, 1...65_535),
+            Field("own port", opened, 4, 2, 1...65_535),
         ]) { payload throws(WireError) in try OpenedPayload(decoding: payload).encoded() }
         let failed = HandshakeFailedPayload(peer: address, reason: .timeout).encoded()
         check([

@@ -316,7 +316,7 @@ private let standing = AccountStanding(
 
     @Test("plaintext payloads")
     func payloads() throws {
-        let opened = OpenedPayload(listener: 1, peer: address).encoded()
+        let opened = OpenedPayload(listener: 1, peer: address, own: address).encoded()
         #expect(try OpenedPayload(decoding: opened.span).peer == address)
         let failed = HandshakeFailedPayload(peer: address, reason: .timeout).encoded()
         #expect(try HandshakeFailedPayload(decoding: failed.span).reason == .timeout)

@@ -81,15 +81,22 @@ package final class SimulatedEdge {
     /// Sees every record, those of the normal course too: each field by its name.
     package var observeRecord: (([Substring: Substring]) -> Void)?
     private let fault: (String) -> Void
+    private let listeners: [Listener]
+    /// Where the kernel's way to the inside begins, for what leaves by an inside endpoint at a wildcard address.
+    package var insideWay: IPAddress?
     private var branches = 0
 
     /// An edge with these settings besides the necessary ones; its Asterisks have answered its first question.
+    ///
+    /// Its sockets are as many, and of the same kinds, as those of `SimulatedEdge.listeners`.
     package init(
         _ extra: [Setting], asterisks: [String], domain: String = "example.com",
-        listeners: [Listener] = SimulatedEdge.listeners, fault: @escaping (String) -> Void
+        listeners: [Listener] = SimulatedEdge.listeners, insideWay: IPAddress? = nil,
+        fault: @escaping (String) -> Void
     ) {
         self.fault = fault
         self.listeners = listeners
+        self.insideWay = insideWay
         settings =
             [.domain(domain), .realm(SimulatedEdge.realm)]
             + asterisks.map { .asterisk(address($0)) } + extra
@@ -234,10 +241,18 @@ package final class SimulatedEdge {
             return
         }
         check(message, bytes, flow)
-        guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, flow) else {
-            inboxes[flow, default: []].append(message)
+        let back = answered(flow)
+        guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, back) else {
+            inboxes[back, default: []].append(message)
             return
         }
+    }
+
+    /// The way by which what leaves is answered: where the router leaves the choice, from what the kernel chose.
+    private func answered(_ flow: Flow) -> Flow {
+        let isInside = flow.listener >= 3
+        guard isInside, flow.connection == 0, let insideWay else { return flow }
+        return router.flow(flow.listener, from: flow.peer, at: insideWay)
     }
 
     /// What must hold of every message that leaves.

@@ -1,5 +1,6 @@
 import Glibc
 import Messages
+import Reactor
 import Sys
 import Testing
 
@@ -21,6 +22,28 @@ import Testing
         let sockets = try Sockets([listener], taking: &inherited)
         #expect(sockets.surplus == 0)
         #expect(inherited.isEmpty)
+    }
+
+    @Test(
+        "a socket at every address tells which one is asked, whoever has bound it",
+        arguments: [true, false])
+    func wildcard(_ isInherited: Bool) throws {
+        let every = SocketAddress(IPAddress(v4: 0), port: 0)
+        let other = try Socket.bound(.datagram, to: every)
+        let endpoint = Endpoint(.udp, try Socket.localAddress(other.raw))
+        var inherited = isInherited ? [other] : []
+        if !isInherited { other.close() }
+        let sockets = try Sockets(
+            [Listener(index: 0, side: .outside, endpoint: endpoint)], taking: &inherited)
+        let bound = try #require(sockets.bound.first).socket
+        let own = IPAddress(v4: 0x7F00_0002)
+        var batch = DatagramBatch(slots: 1)
+        let words: [UInt8] = [1]
+        batch.add(words.span, to: SocketAddress(own, port: endpoint.address.port))
+        batch.send(bound.raw)
+        #expect(batch.receive(bound.raw, isWildcard: true) == 1)
+        let asked = batch.asked(0)
+        #expect(asked == own)
     }
 
     @Test("a socket that serves no endpoint is counted")

@@ -1,3 +1,4 @@
+import Glibc
 import Sys
 import Testing
 
@@ -27,6 +28,29 @@ import Testing
         let pair = try Socket.seqpacketPair()
         #expect(Socket.adopted(pair.0.raw) == nil)
         #expect(Socket.adopted(-1) == nil)
+    }
+
+    @Test("a socket at [::] that also takes IPv4 is not taken for an endpoint of IPv6")
+    func bothFamilies() throws {
+        let every = SocketAddress(IPAddress(high: 0, low: 0), port: 0)
+        let socket = try Socket.bound(.datagram, to: every)
+        #expect(try Socket.adopted(socket.raw)?.address == Socket.localAddress(socket.raw))
+        let both = Descriptor(owning: Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue), 0))
+        var any = sockaddr_in6()
+        any.sin6_family = sa_family_t(AF_INET6)
+        let bound = unsafe withUnsafePointer(to: &any) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(both.raw, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
+        }
+        #expect(bound == 0 && Socket.adopted(both.raw) == nil)
+    }
+
+    @Test("the machine's addresses, and which of them the way to another begins at")
+    func own() throws {
+        #expect(Socket.ownAddresses().contains(loopback.ip))
+        #expect(Socket.source(toward: SocketAddress(loopback.ip, port: 9)) == loopback.ip)
+        #expect(Socket.source(toward: SocketAddress(IPAddress(v4: 0xFFFF_FFFF), port: 9)) == nil)
     }
 
     @Test("a connection tells both ends each other's address")

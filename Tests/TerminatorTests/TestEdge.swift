@@ -312,6 +312,7 @@ final class TestEdge {
         #expect(opened.listener == Self.listenerIndex)
         let local = try Socket.localAddress(client.socket.raw)
         #expect(opened.peer == local)
+        #expect(try opened.own == Socket.peerAddress(client.socket.raw))
         _ = try wait("handshake") { client.handshake() ? true : nil }
         return (client, frame.connection)
     }

@@ -26,6 +26,12 @@ enum clinux_kind { CLINUX_DATAGRAM = 1, CLINUX_STREAM = 2 };
 // A bound, non-blocking, close-on-exec socket; a stream socket listens. With `absent`, the address need
 // not be on this machine (IP_FREEBIND): the socket serves once it is.
 int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int absent);
+// The address of this machine that the kernel's way to another one begins at.
+int clinux_source(const struct clinux_address *address, struct clinux_address *from);
+// The addresses of this machine's interfaces; how many there are, at most `capacity`.
+int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity);
+// Has each datagram of a socket come with the address that it was sent to.
+int clinux_tell_asked(int fd, int is_v4);
 // Whether the address is one of this machine's (1) or not (0).
 int clinux_is_local(const struct clinux_address *address);
 // A stream socket whose connection to the address has been started, without waiting for it.
@@ -37,7 +43,8 @@ int clinux_local_address(int fd, struct clinux_address *address);
 int clinux_peer_address(int fd, struct clinux_address *address);
 int clinux_no_delay(int fd);
 int clinux_buffer_sizes(int fd, int bytes);
-// Makes an inherited IP socket non-blocking and close-on-exec; its kind, and what it is bound to.
+// Makes an inherited IP socket non-blocking and close-on-exec; its kind, and what it is bound to. One at
+// [::] that also takes IPv4 gives -EADDRNOTAVAIL.
 int clinux_adopt(int fd, struct clinux_address *address);
 // Two connected SOCK_SEQPACKET Unix sockets.
 int clinux_seqpacket_pair(int out[2]);
@@ -64,16 +71,20 @@ ssize_t clinux_receive_frame(int fd, void *buffer, size_t capacity, int *passed)
 struct clinux_batch;
 struct clinux_batch *clinux_batch_create(unsigned slots, unsigned slot_size);
 void clinux_batch_destroy(struct clinux_batch *batch);
-// How many messages came, at most the number of slots.
-int clinux_batch_receive(struct clinux_batch *batch, int fd);
+// How many messages came, at most the number of slots; with `asked`, each with the address it came to.
+int clinux_batch_receive(struct clinux_batch *batch, int fd, int asked);
+// The address of ours that a received message came to (1), or 0 when that is not known.
+int clinux_batch_asked(const struct clinux_batch *batch, unsigned slot, struct clinux_address *own);
 uint8_t *clinux_batch_bytes(struct clinux_batch *batch, unsigned slot);
 // The received length; one more than the slot size stands for "longer than the slot".
 uint32_t clinux_batch_length(const struct clinux_batch *batch, unsigned slot);
 void clinux_batch_source(const struct clinux_batch *batch, unsigned slot,
                          struct clinux_address *source);
-// Makes a slot ready to be sent; destination may be NULL on a connected socket.
+// Makes a slot ready to be sent; destination may be NULL on a connected socket. It leaves from `source`,
+// an address of this machine of the destination's family; NULL leaves the choice to the kernel.
 void clinux_batch_prepare(struct clinux_batch *batch, unsigned slot, uint32_t length,
-                          const struct clinux_address *destination);
+                          const struct clinux_address *destination,
+                          const struct clinux_address *source);
 // Sends slots [first, first + count); how many were taken.
 int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsigned count);
 

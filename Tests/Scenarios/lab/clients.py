@@ -42,7 +42,7 @@ class Client:
         self.buffer = b""
         with entered(namespace or network.clients):
             kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-            self.socket = socket.socket(socket.AF_INET, kind)
+            self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
             self.socket.bind((address, 0))
         self.socket.settimeout(ANSWER_SECONDS)
         self.socket.connect(self.target)
@@ -143,6 +143,7 @@ class Client:
     def request(self, method: str, account: str, to: str = "", uri: str = "", **more) -> Request:
         """A request of an account to another (itself, when `to` is left out)."""
         own = f"sip:{account}@{self.domain}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
         target = f"sip:{to}@{self.domain}" if to else own
         default = f"sip:{self.domain}" if method == "REGISTER" else target
         return Request(
@@ -150,8 +151,8 @@ class Client:
             uri=uri or default,
             sender=own,
             to=target,
-            via=f"SIP/2.0/{self.transport.upper()} {self.address}:{self.port}",
-            contact=f"sip:{account}@{self.address}:{self.port};transport={self.transport}",
+            via=f"SIP/2.0/{self.transport.upper()} {host}:{self.port}",
+            contact=f"sip:{account}@{host}:{self.port};transport={self.transport}",
             **more,
         )
 
