@@ -81,7 +81,6 @@ package final class SimulatedEdge {
     /// Sees every record, those of the normal course too: each field by its name.
     package var observeRecord: (([Substring: Substring]) -> Void)?
     private let fault: (String) -> Void
-    private let listeners: [Listener]
     /// Where the kernel's way to the inside begins, for what leaves by an inside endpoint at a wildcard address.
     package var insideWay: IPAddress?
     private var branches = 0
