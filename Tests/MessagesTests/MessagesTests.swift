@@ -124,7 +124,8 @@ private let standing = AccountStanding(
     @Test("only the processes that need a setting are told it", arguments: settings)
     func readers(_ setting: Setting) {
         #expect(!setting.readers.contains(.supervisor))
-        #expect(!setting.readers.contains(.terminator))
+        let isOfTLS = [.certificate("/c"), .key("/k")].contains(setting)
+        #expect(setting.readers.contains(.terminator) == isOfTLS)
     }
 
     @Test("child to supervisor")
