@@ -80,7 +80,8 @@ struct CertificateCopy {
             default: error.reason
             }
         let isHidden = ["/home/", "/root/"].contains(where: path.hasPrefix)
-        return "\(setting): \(path) cannot be read (\(reason)): correct the path or the file's rights"
+        return
+            "\(setting): \(path) cannot be read (\(reason)): correct the path or the file's rights"
             + (isHidden ? "; a service sees nothing below /home and /root" : "")
     }
 }

@@ -108,6 +108,7 @@ final class ServedCertificates {
         let length = Int(list[3]) << 8 | Int(list[4])
         let name = list[5...].prefix(length)
         guard length > 0, name.count == length, !name.contains(0) else { return nil }
-        return String(decoding: name.last == UInt8(ascii: ".") ? name.dropLast() : name, as: UTF8.self)
+        return String(
+            decoding: name.last == UInt8(ascii: ".") ? name.dropLast() : name, as: UTF8.self)
     }
 }

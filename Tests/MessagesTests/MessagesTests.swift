@@ -372,7 +372,9 @@ private let standing = AccountStanding(
                 }
                 continue
             }
-            guard case .file(.key, _, place) = try SupervisorMessage(decoding: frame.span, passed: passed)
+            guard
+                case .file(.key, _, place) = try SupervisorMessage(
+                    decoding: frame.span, passed: passed)
             else {
                 Issue.record("place \(place)")
                 return

@@ -148,13 +148,16 @@ struct CertificateTests {
         let edge = try TestEdge(others: [voice])
         #expect(edge.terminator.certificates.inUse == 3)
         let (open, handle) = try edge.connected(name: "voice.example.org")
-        let new = TestIdentity("voice.example.org", names: "DNS:voice.example.org,DNS:v.example.org")
+        let new = TestIdentity(
+            "voice.example.org", names: "DNS:voice.example.org,DNS:v.example.org")
         try edge.renew(1, new.pem, new.keyPEM)
         let told = edge.records(taken)
-        #expect(told.count == 1 && told[0].contains("certificate CN=voice.example.org, 1 in the chain"))
+        #expect(
+            told.count == 1 && told[0].contains("certificate CN=voice.example.org, 1 in the chain"))
         #expect(told.first?.contains("REMPART_FILE=tls.certificates[2].certificate") == true)
         #expect(edge.terminator.certificates.inUse == 3)
-        #expect(try edge.connected(name: "v.example.org").client.serverName == "/CN=voice.example.org")
+        #expect(
+            try edge.connected(name: "v.example.org").client.serverName == "/CN=voice.example.org")
         #expect(try edge.connected().client.serverName == "/CN=sip.example.com")
         #expect(open.write([65]) == 1)
         #expect(try edge.nextLivingFrame().connection == handle)
@@ -174,7 +177,8 @@ struct CertificateTests {
         #expect(edge.records(refused).count == 1)
         let words = edge.terminator.conditions.map(\.text)
         #expect(words.count == 1)
-        #expect(words[0].contains("the one of before stays: tls.certificates[1].key: the key does not"))
+        #expect(
+            words[0].contains("the one of before stays: tls.certificates[1].key: the key does not"))
         #expect(try edge.connected().client.serverName == "/CN=sip.example.com")
         try edge.renew(0, new.pem, new.keyPEM)
         #expect(edge.terminator.certificates.inUse == 3 && edge.terminator.conditions.isEmpty)
@@ -195,21 +199,32 @@ struct CertificateTests {
         #expect(unused.contains("tls.certificate: ") && unused.contains("of before stays in use"))
         #expect(try edge.connected().client.serverName == "/CN=voice.example.org")
         #expect(
-            try edge.connected(name: "sip.example.com").client.serverName == "/CN=voice.example.org")
+            try edge.connected(name: "sip.example.com").client.serverName == "/CN=voice.example.org"
+        )
     }
 
-    @Test("status has a row for each certificate: its names, file, key, end, and why its files are not used")
+    @Test(
+        "status has a row for each certificate: its names, file, key, end, and why its files are not used"
+    )
     func rows() throws {
         let edge = try TestEdge(
-            others: [TestIdentity("v", bits: 2048, names: "DNS:V.example.org,IP:192.0.2.7,IP:2001:db8::1")])
+            others: [
+                TestIdentity(
+                    "v", bits: 2048, names: "DNS:V.example.org,IP:192.0.2.7,IP:2001:db8::1")
+            ])
         try edge.renew(0, Array("x".utf8), edge.identity.keyPEM)
         let rows = edge.terminator.certificates.rows(at: edge.clock.wall).compactMap { reply in
             if case .certificate(let row) = reply { row } else { nil }
         }
-        #expect(rows.map(\.names) == [["sip.example.com"], ["v.example.org", "192.0.2.7", "2001:db8::1"]])
+        #expect(
+            rows.map(\.names) == [
+                ["sip.example.com"], ["v.example.org", "192.0.2.7", "2001:db8::1"],
+            ])
         #expect(rows.map(\.file) == ["/0.pem", "/1.pem"])
         #expect(rows.map(\.key) == ["EC, 256 bits", "RSA, 2048 bits"])
-        #expect(rows[0].unused.contains("tls.certificates[1].certificate: the file holds no certificate"))
+        #expect(
+            rows[0].unused.contains(
+                "tls.certificates[1].certificate: the file holds no certificate"))
         #expect(rows[1].unused.isEmpty)
         let left = rows[1].until - edge.clock.wall
         #expect(left > .seconds(89 * 86_400) && left <= .seconds(90 * 86_400))

@@ -263,7 +263,9 @@ final class TestEdge {
     /// Renews the certificate of a place.
     func renew(_ place: Int, _ certificate: [UInt8], _ key: [UInt8]) throws {
         var set = StartSet()
-        set.certificates[place] = [.certificate: try Self.file(certificate), .key: try Self.file(key)]
+        set.certificates[place] = [
+            .certificate: try Self.file(certificate), .key: try Self.file(key),
+        ]
         terminator.renew(set)
     }
 
