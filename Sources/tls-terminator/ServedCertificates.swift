@@ -59,7 +59,9 @@ final class ServedCertificates {
     }
 
     /// The certificates for a name, one of each kind of key: those with the name itself before those with a
-    /// wildcard, else in the order of the settings. Empty when none is for it.
+    /// wildcard, else in the order of the settings.
+    ///
+    /// Empty when none is for it.
     private func places(for name: String) -> [Int] {
         let fits = alone.map { $0.certificate.fit(name) }
         let inOrder =
