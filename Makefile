@@ -30,6 +30,7 @@ fuzz:
 	scripts/fuzz.sh
 soak:
 	scripts/soak.sh
+	REMPART_RENEWALS=10000 swift test --filter manyRenewals
 	REMPART_RELOADS=300 scripts/lab-test.sh test_certificates.py -k many_reloads
 install:
 	scripts/install.sh

@@ -289,7 +289,8 @@ extension StartSet {
         switch message {
         case .setting(let setting): settings.append(setting)
         case .file(.state, let file, _): files[.state] = file
-        case .file(let kind, let file, let place): certificates[Int(place), default: [:]][kind] = file
+        case .file(let kind, let file, let place):
+            certificates[Int(place), default: [:]][kind] = file
         case .secret(let bytes): secret = bytes
         case .table(let name): table = name
         default: return false

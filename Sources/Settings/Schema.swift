@@ -243,7 +243,8 @@ package enum Schema {
             meaning: "The certificate's private key, PEM. Needed when an outside endpoint is tls.",
             read: { text throws(ValueError) in .key(try Value.path(text)) }),
         SettingKey(
-            "tls.certificates[].certificate", .always, range: "an absolute path, at most 4096 bytes",
+            "tls.certificates[].certificate", .always,
+            range: "an absolute path, at most 4096 bytes",
             example: "/etc/rempart/fullchain.pem",
             meaning:
                 "Several certificates, in place of tls.certificate and tls.key: 1 to"
@@ -254,7 +255,8 @@ package enum Schema {
             read: { text throws(ValueError) in .certificate(try Value.path(text)) }),
         SettingKey(
             "tls.certificates[].key", .always, range: "an absolute path, at most 4096 bytes",
-            example: "/etc/rempart/privkey.pem", meaning: "The private key of this certificate, PEM.",
+            example: "/etc/rempart/privkey.pem",
+            meaning: "The private key of this certificate, PEM.",
             read: { text throws(ValueError) in .key(try Value.path(text)) }),
     ]
 

@@ -80,7 +80,8 @@ struct CertificateCopy {
             default: error.reason
             }
         let isHidden = ["/home/", "/root/"].contains(where: path.hasPrefix)
-        return "\(setting): \(path) cannot be read (\(reason)): correct the path or the file's rights"
+        return
+            "\(setting): \(path) cannot be read (\(reason)): correct the path or the file's rights"
             + (isHidden ? "; a service sees nothing below /home and /root" : "")
     }
 }
@@ -99,8 +100,8 @@ struct CertificateFiles {
     private(set) var inUse: SealedPair?
     /// The stamps at the last look.
     private var seen: [FileStamp?]
-    /// When files that are not used are copied again though nothing has changed: who wrote them may have been in
-    /// the midst of it. nil while they are used.
+    /// When files that are not used are copied again though nothing has changed, nil while they are used: who
+    /// wrote them may have been in the midst of it.
     private var retry: Milliseconds?
     private var retries = 0
     /// How often the newest pair was handed to a running tls-terminator.

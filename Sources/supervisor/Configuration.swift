@@ -15,7 +15,8 @@ struct Configuration {
         certificates = paths.enumerated().map { place, one in
             CertificateFiles(one, CertificatePaths.group(place, of: paths.count))
         }
-        let areNamed = !paths.isEmpty && paths.allSatisfy { !$0.certificate.isEmpty && !$0.key.isEmpty }
+        let areNamed =
+            !paths.isEmpty && paths.allSatisfy { !$0.certificate.isEmpty && !$0.key.isEmpty }
         guard !needsTLS || areNamed else {
             throw StartFailure(
                 "a tls:// endpoint needs tls.certificate and tls.key: set both, or take it out",

@@ -11,11 +11,15 @@ struct CertificateWatch {
     var look: CertificateLook?
     /// Counts the settings: a look at the files of earlier ones says nothing.
     var generation: UInt32 = 0
-    /// How many sets of files tls-terminator has not answered yet. It answers them in their order, and each
+    /// How many sets of files tls-terminator has not answered yet.
+    ///
+    /// It answers them in their order, and each
     /// answer tells of all that came before: only the last one counts.
     var unanswered = 0
 
-    /// How often files are looked at. One that has changed is copied once it is at rest for so long.
+    /// How often files are looked at.
+    ///
+    /// One that has changed is copied once it is at rest for so long.
     static let interval = Milliseconds.seconds(2)
     /// From when on a look that does not end is told of.
     static let patience = Milliseconds.seconds(30)

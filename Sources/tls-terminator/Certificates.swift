@@ -70,7 +70,9 @@ struct Certificates {
         makeServed()
     }
 
-    /// Tries the files of a certificate; why they are not used, if so. `isQuiet` leaves out what was said before.
+    /// Tries the files of a certificate; why they are not used, if so.
+    ///
+    /// `isQuiet` leaves out what was said before.
     private mutating func attempt(
         _ place: Int, _ files: [FileKind: Descriptor], at now: Milliseconds, _ journal: Journal,
         isQuiet: Bool = false

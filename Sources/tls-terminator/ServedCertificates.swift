@@ -59,7 +59,9 @@ final class ServedCertificates {
     }
 
     /// The certificates for a name, one of each kind of key: those with the name itself before those with a
-    /// wildcard, else in the order of the settings. Empty when none is for it.
+    /// wildcard, else in the order of the settings.
+    ///
+    /// Empty when none is for it.
     private func places(for name: String) -> [Int] {
         let fits = alone.map { $0.certificate.fit(name) }
         let inOrder =
@@ -108,6 +110,7 @@ final class ServedCertificates {
         let length = Int(list[3]) << 8 | Int(list[4])
         let name = list[5...].prefix(length)
         guard length > 0, name.count == length, !name.contains(0) else { return nil }
-        return String(decoding: name.last == UInt8(ascii: ".") ? name.dropLast() : name, as: UTF8.self)
+        return String(
+            decoding: name.last == UInt8(ascii: ".") ? name.dropLast() : name, as: UTF8.self)
     }
 }

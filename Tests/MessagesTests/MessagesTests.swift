@@ -133,7 +133,8 @@ private let standing = AccountStanding(
     @Test("only the processes that need a setting are told it", arguments: settings)
     func readers(_ setting: Setting) {
         #expect(!setting.readers.contains(.supervisor))
-        #expect(!setting.readers.contains(.terminator))
+        let isOfTLS = [.certificate("/c"), .key("/k")].contains(setting)
+        #expect(setting.readers.contains(.terminator) == isOfTLS)
     }
 
     @Test("child to supervisor")
@@ -380,7 +381,9 @@ private let standing = AccountStanding(
                 }
                 continue
             }
-            guard case .file(.key, _, place) = try SupervisorMessage(decoding: frame.span, passed: passed)
+            guard
+                case .file(.key, _, place) = try SupervisorMessage(
+                    decoding: frame.span, passed: passed)
             else {
                 Issue.record("place \(place)")
                 return

@@ -142,7 +142,9 @@ import Testing
     func unlike() {
         #expect(
             faults(shortest + "tls:\n  protocols: x\n  certificate: /c\n  key: /k\n")
-                == ["9:3: unknown key `protocols` in `tls`; the keys here are certificate, key, certificates"])
+                == [
+                    "9:3: unknown key `protocols` in `tls`; the keys here are certificate, key, certificates"
+                ])
     }
 
     @Test("a tls:// endpoint needs a certificate and its key")
@@ -171,15 +173,35 @@ import Testing
         #expect(CertificatePaths.of(SettingsFile(Array(short.utf8)).settings).map(\.key) == ["/k"])
     }
 
-    @Test("what is wrong in a list of certificates is told at its place", arguments: [
-        (["{certificate: /c}"], "9:8: `tls.certificates[1].key` is missing: add `key: "),
-        (["{certificate: /c, key: /k}", "{key: k2, certificate: /d}"], "10:14: `tls.certificates[2].key`: `k2` is not an absolute path"),
-        (["{certificate: /c, kye: /k}"], "9:26: unknown key `kye` in `tls.certificates[1]`; did you mean `key`?"),
-        (["/c"], "9:7: a certificate of `tls.certificates` holds keys of its own: `- {certificate: "),
-        (["{certificate: /c, key: /k}", "{certificate: /c, key: /j}"], "10:21: `/c` is given twice, first in line 9: leave one out"),
-        (["{certificate: [/c], key: /k}"], "9:8: `tls.certificates[1].certificate` is one value"),
-        ([], "8:3: `tls.certificates` is a list, each item with keys of its own: `- {certificate: "),
-    ])
+    @Test(
+        "what is wrong in a list of certificates is told at its place",
+        arguments: [
+            (["{certificate: /c}"], "10:7: `tls.certificates[1].key` is missing: add `key: "),
+            (
+                ["{certificate: /c, key: /k}", "{key: k2, certificate: /d}"],
+                "11:13: `tls.certificates[2].key`: `k2` is not an absolute path"
+            ),
+            (
+                ["{certificate: /c, kye: /k}"],
+                "10:25: unknown key `kye` in `tls.certificates[1]`; did you mean `key`?"
+            ),
+            (
+                ["/c"],
+                "10:7: a certificate of `tls.certificates` holds keys of its own: `- {certificate: "
+            ),
+            (
+                ["{certificate: /c, key: /k}", "{certificate: /c, key: /j}"],
+                "11:21: `/c` is given twice, first in line 10: leave one out"
+            ),
+            (
+                ["{certificate: [/c], key: /k}"],
+                "10:8: `tls.certificates[1].certificate` is one value"
+            ),
+            (
+                [],
+                "9:3: `tls.certificates` is a list, each item with keys of its own: `- {certificate: "
+            ),
+        ])
     func badCertificates(_ items: [String], _ expected: String) {
         let lines = items.map { "    - \($0)\n" }.joined()
         let told = faults(Self.withTLS + "tls:\n  certificates:\n" + lines)
@@ -199,7 +221,9 @@ import Testing
         }
         let both = faults(Self.withTLS + "tls: {certificate: /c, key: /k, \(list(1))}\n")
         #expect(both.count == 2)
-        #expect(both[0].hasPrefix("8:7: `tls.certificate` stands beside `tls.certificates`: take it out"))
+        #expect(
+            both[0].hasPrefix(
+                "8:7: `tls.certificate` stands beside `tls.certificates`: take it out"))
         #expect(both[1].hasPrefix("8:24: `tls.key` stands beside `tls.certificates`: take it out"))
     }
 

@@ -63,7 +63,8 @@ private let own = Daemon.ownAddress()
             try daemon.comes(within: .seconds(40)) { rows in
                 Daemon.conditions(rows).contains {
                     $0.kind == .certificate
-                        && $0.text.contains("tls.certificates[1].key: \(path) cannot be read (\(word)")
+                        && $0.text.contains(
+                            "tls.certificates[1].key: \(path) cannot be read (\(word)")
                         && $0.text.contains("the pair of before stays in use")
                 }
             }

@@ -166,14 +166,16 @@ struct IdentityTests {
 
     private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-    @Test("files are taken with comments, CR LF, a byte order mark, or both in one", arguments: 0..<5)
+    @Test(
+        "files are taken with comments, CR LF, a byte order mark, or both in one", arguments: 0..<5)
     func forms(_ form: Int) throws {
         let authority = TestIdentity("authority")
         let server = TestIdentity("sip.example.com", issuer: authority)
         var (chain, key) = (text(server.pem + authority.pem), text(server.keyPEM))
         switch form {
         case 0: (chain, key) = ("# ours\nsubject=CN = sip\n" + chain + "end\n", "# a key\n" + key)
-        case 1: (chain, key) = (chain.replacing("\n", with: "\r\n"), key.replacing("\n", with: "\r\n"))
+        case 1:
+            (chain, key) = (chain.replacing("\n", with: "\r\n"), key.replacing("\n", with: "\r\n"))
         case 2: (chain, key) = ("\u{FEFF}" + chain, "\u{FEFF}" + key)
         case 3: (chain, key) = (chain + key, chain + key)
         default: (chain, key) = (key + chain, key + chain)
@@ -183,9 +185,12 @@ struct IdentityTests {
         #expect(try TLSContext(identity).chainLength == 2 && identity.warnings.isEmpty)
     }
 
-    @Test("a key is taken as PKCS#8, as PKCS#1, and as EC has it, with its parameters before it or not")
+    @Test(
+        "a key is taken as PKCS#8, as PKCS#1, and as EC has it, with its parameters before it or not"
+    )
     func keys() throws {
-        let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
         let ec = TestIdentity("sip.example.com")
         let rsa = TestIdentity("sip.example.com", bits: 2048)
         #expect(text(rsa.oldKeyPEM).contains("BEGIN RSA PRIVATE KEY"))

@@ -10,7 +10,9 @@ import Testing
 struct ServerNameTests {
     private static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
 
-    @Test("the name that is asked for decides, by RFC 6125; no name or an unknown one gets the first", arguments: versions)
+    @Test(
+        "the name that is asked for decides, by RFC 6125; no name or an unknown one gets the first",
+        arguments: versions)
     func byName(_ version: Int32) throws {
         let edge = try TestEdge(
             TestIdentity("first", names: "DNS:sip.example.com"),
@@ -26,7 +28,7 @@ struct ServerNameTests {
             ("a.b.example.org", "first"), ("voice.example.org", "exact"),
             ("VOICE.example.org.", "exact"), ("cn.example.net", "cn.example.net"),
             ("not-by-cn.example.net", "first"), ("other.example.net", "not-by-cn.example.net"),
-            ("192.0.2.7", "not-by-cn.example.net"), ("192.0.2.8", "first"), ("*.example.org", "first"),
+            ("192.0.2.7", "not-by-cn.example.net"), ("192.0.2.8", "first"),
         ]
         for (name, shown) in expected {
             let (client, _) = try edge.connected(version: version, name: name)
@@ -34,7 +36,9 @@ struct ServerNameTests {
         }
     }
 
-    @Test("of an RSA and an EC certificate for one name a client gets the one that it can verify", arguments: versions)
+    @Test(
+        "of an RSA and an EC certificate for one name a client gets the one that it can verify",
+        arguments: versions)
     func kinds(_ version: Int32) throws {
         func pair(_ name: String) -> [TestIdentity] {
             [
@@ -56,15 +60,21 @@ struct ServerNameTests {
         #expect(try edge.connected(name: "x.voice.example.org").client.serverName == "/CN=rsa")
     }
 
-    @Test("a ticket is good for its certificate, over renewals of others, and for no other one", arguments: versions)
+    @Test(
+        "a ticket is good for its certificate, over renewals of others, and for no other one",
+        arguments: versions)
     func tickets(_ version: Int32) throws {
         let edge = try TestEdge(
             others: [TestIdentity("voice.example.org"), TestIdentity("third.example.org")])
+        // A client that goes without a word spoils its session for those who share it.
+        var clients: [TestClient] = []
         func came(_ name: String, with ticket: TestClient? = nil) throws -> TestClient {
-            let (client, handle) = try edge.connected(version: version, name: name, ticketOf: ticket)
+            let (client, handle) = try edge.connected(
+                version: version, name: name, ticketOf: ticket)
             // The ticket of TLS 1.3 comes after the handshake, before these bytes.
             edge.router.send(.data, handle, [66])
             #expect(try edge.nextText(client) == "B")
+            clients.append(client)
             return client
         }
         let first = try came("voice.example.org")
@@ -89,7 +99,9 @@ struct ServerNameTests {
     func broken() {
         let good: [UInt8] = [0, 4, 0, 0, 1, 97]
         #expect(ServedCertificates.hostName(good) == "a")
-        for length in 0..<good.count { #expect(ServedCertificates.hostName(Array(good[..<length])) == nil) }
+        for length in 0..<good.count {
+            #expect(ServedCertificates.hostName(Array(good[..<length])) == nil)
+        }
         #expect(ServedCertificates.hostName([0, 4, 1, 0, 1, 97]) == nil)
         #expect(ServedCertificates.hostName([0, 4, 0, 0, 0, 97]) == nil)
         #expect(ServedCertificates.hostName([0, 5, 0, 0, 2, 97, 0]) == nil)

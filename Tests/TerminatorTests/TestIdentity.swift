@@ -28,7 +28,8 @@ final class TestIdentity {
             unsafe key = Self.makeKey(bits)
         }
         unsafe certificate = Self.makeCertificate(
-            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins, life,
+            name, key, issuerName: issuer?.name ?? name, issuerKey: issuer?.key ?? key, begins,
+            life,
             names)
     }
 
