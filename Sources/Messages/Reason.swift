@@ -77,6 +77,8 @@ package struct Reason: Sendable {
         Reason(.banEnd, "expired", "The ban's time is over."),
         Reason(.banEnd, "by hand", "An administrator lifted it."),
         Reason(
+            .banEnd, "allowed by hand", "An administrator allowed the address (`rempart allow`)."),
+        Reason(
             .banEnd, "allowed",
             "The address is in defence.allow, of an Asterisk or trunk, or was allowed by hand."),
     ]

@@ -230,6 +230,7 @@ struct Restoring {
             }
             throw BackupFault("\(error): all is as it was")
         }
+        for target in targets { Files.removeTree(Self.staging(target.folder)) }
         return told
     }
 
@@ -254,7 +255,6 @@ struct Restoring {
         }
         // The folder itself stays, which may be a mount point, and is as it was backed up.
         if let status { _ = unsafe chmod(folder, status.mode) }
-        Files.removeTree(staged)
         return aside
     }
 
