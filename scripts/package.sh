@@ -39,10 +39,11 @@ have_programs() {
     export SOURCE_DATE_EPOCH
 }
 
-# A copy of the sources in which debhelper may leave its files.
+# A copy of the sources in which debhelper may leave its files. Each is as new as the copy: what was older than the
+# last commit would keep its time in the package, which no other clone has.
 copy_sources() {
     mkdir -p "$1"
-    tar --create --exclude-vcs --exclude='./.build*' --exclude=./.cache . | tar --extract --directory="$1"
+    tar --create --exclude-vcs --exclude='./.build*' --exclude=./.cache . | tar --extract --touch --directory="$1"
 }
 
 make_deb() {

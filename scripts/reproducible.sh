@@ -8,11 +8,14 @@ here="$(cd "$(dirname "$0")/.." && pwd)"
 
 work="$(mktemp -d "${TMPDIR:-/var/tmp}/rempart-reproducible.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
+# Somebody may commit meanwhile.
+commit="$(git -C "$here" rev-parse HEAD)"
 folders=("$work/one" "$work/another/folder-of-a-longer-name")
 
 for index in 0 1; do
     folder="${folders[$index]}"
     git clone -q --no-hardlinks "$here" "$folder"
+    git -C "$folder" checkout -q "$commit"
     for what in deb tarball; do
         REMPART_PACKAGES="$work/made-$index" "$folder/scripts/package.sh" "$what" >"$work/log" 2>&1 \
             || { cat "$work/log" >&2; exit 1; }
