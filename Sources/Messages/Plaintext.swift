@@ -61,7 +61,8 @@ extension PlaintextKind {
     var lengths: ClosedRange<Int> {
         switch self {
         case .hello: 1...1
-        case .opened, .handshakeFailed: 23...23
+        case .opened: 45...45
+        case .handshakeFailed: 23...23
         case .data: 1...PlaintextHeader.maximumPayload
         case .closed, .pause, .resume: 0...0
         }

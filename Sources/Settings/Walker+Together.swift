@@ -14,8 +14,9 @@ extension Walker {
         checkTrunks()
     }
 
-    /// Two listeners cannot share a port: UDP is one space, TCP and TLS another. One at a wildcard address has its
-    /// port at every address of the family.
+    /// Two listeners cannot share a port: UDP is one space, TCP and TLS another.
+    ///
+    /// One at a wildcard address has its port at every address of the family.
     private mutating func checkEndpoints() {
         var earlier: [(endpoint: Endpoint, value: SettingsFile.Value)] = []
         for value in values {

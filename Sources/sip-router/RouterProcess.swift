@@ -98,8 +98,9 @@ final class RouterProcess {
         }
     }
 
-    /// Learns which addresses this machine has, where endpoints are at wildcard addresses. After the confinement the
-    /// kernel is not asked any more; further addresses become known when they are asked.
+    /// Learns which addresses this machine has, where endpoints are at wildcard addresses.
+    ///
+    /// After the confinement the kernel is not asked any more; further addresses become known when they are asked.
     private func learnAddresses() {
         guard router.hasWildcards else { return }
         router.learn(Socket.ownAddresses())

@@ -43,8 +43,9 @@ struct Sockets {
         self.bound = bound
     }
 
-    /// At a wildcard address an answer has to leave from the address that was asked. The option stays with the
-    /// socket, whoever receives by it.
+    /// At a wildcard address an answer has to leave from the address that was asked.
+    ///
+    /// The option stays with the socket, whoever receives by it.
     private static func tellAsked(
         _ socket: Descriptor, _ endpoint: Endpoint
     ) throws(StartFailure) {

@@ -384,7 +384,7 @@ private func check(
             return (try? PlaintextHeader(decoding: frame.span)) != nil
         }
         let lengths: [(PlaintextKind, ClosedRange<Int>)] = [
-            (.hello, 1...1), (.opened, 23...23), (.data, 1...16_384), (.closed, 0...0),
+            (.hello, 1...1), (.opened, 45...45), (.data, 1...16_384), (.closed, 0...0),
             (.handshakeFailed, 23...23), (.pause, 0...0), (.resume, 0...0),
         ]
         for (kind, range) in lengths {

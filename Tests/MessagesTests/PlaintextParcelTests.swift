@@ -27,7 +27,7 @@ struct PlaintextParcelTests {
     func order() throws {
         let nothing: [UInt8] = []
         var parcel = PlaintextParcel()
-        let opened = [UInt8](repeating: 2, count: 23)
+        let opened = [UInt8](repeating: 2, count: 45)
         parcel.add(.opened, connection: 7, opened.span)
         parcel.storage[parcel.payloadStart] = 9
         parcel.seal(.data, connection: 7, payload: 1)

@@ -32,7 +32,7 @@ WAYS6 = [(PHONE6, own, transport) for own in ADDRESSES6 for transport in ("udp",
 def ground(lab: Lab) -> Iterator[None]:
     """An address on an interface of its own, and IPv6, beside what the lab has."""
     edge, clients = lab.network.edge, lab.network.clients
-    command("ip", "-n", edge, "link", "add", "other", "type", "dummy")
+    command("ip", "-n", edge, "link", "add", "other", "type", "bridge")
     command("ip", "-n", edge, "link", "set", "other", "up")
     command("ip", "-n", edge, "address", "add", f"{ADDRESSES[2]}/32", "dev", "other")
     for own in ADDRESSES6:
@@ -192,11 +192,12 @@ def test_the_kernels_limit_holds_for_all_addresses_together(lab: Lab, ground: No
     rate, sent = 100, 3000
     settings = lab.settings(lab.database("chan_sip"), "chan_sip", ["198.19.0.10"])
     settings.outside, settings.defence = "0.0.0.0", {"packets": str(rate)}
-    settings.inside_port = INSIDE_PORT
+    # Beside the edge of the other tests.
+    settings.port, settings.inside_port = 5080, INSIDE_PORT + 1
     edge = lab.rempart(settings.text()).start()
     try:
         with contextlib.ExitStack() as held:
-            clients = [held.enter_context(lab.client(STRANGER, edge=own)) for own in ADDRESSES]
+            clients = [held.enter_context(lab.client(STRANGER, port=5080, edge=own)) for own in ADDRESSES]
             requests = [client.request("OPTIONS", "1001").encoded() for client in clients]
             began = time.monotonic()
             for _ in range(sent // len(clients)):
