@@ -150,11 +150,12 @@ package enum Schema {
             "outside", .always, items: 1...32,
             range: "1 to 32 of udp://, tcp:// or tls://ADDRESS:PORT, behind NAT with `as ADDRESS`",
             example: "[udp://203.0.113.5:5060]",
-            meaning: "Where the Internet reaches the edge. Without a port: 5060, for tls 5061. 0.0.0.0"
-                + " and [::] stand for every address of the machine."
-                + " Behind NAT the address of this machine, then `as` and the address that the"
-                + " Internet sees: `udp://172.31.5.10:5060 as 203.0.113.5`; with a port when that"
-                + " differs. A change needs a restart.",
+            meaning:
+                "Where the Internet reaches the edge. Without a port: 5060, for tls 5061. 0.0.0.0 and"
+                + " [::] stand for every address of the machine. Behind NAT the address of this"
+                + " machine, then `as` and the address that the Internet sees:"
+                + " `udp://172.31.5.10:5060 as 203.0.113.5`; with a port when that differs. A change"
+                + " needs a restart.",
             read: { text throws(ValueError) in try Value.outside(text) }),
         SettingKey(
             "local-networks", items: 0...1024, range: "0 to 1024 networks or addresses",

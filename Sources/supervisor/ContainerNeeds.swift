@@ -29,7 +29,8 @@ enum ContainerNeeds {
         return failure(
             "no address of outside (\(absent.map(\.description).joined(separator: ", "))) is on an"
                 + " interface of this container: start it with --network host, or correct outside; where"
-                + " ports are forwarded to it, say in outside what the Internet sees: ` as ADDRESS`")
+                + " ports are forwarded to it, say in outside what the Internet sees: ` as ADDRESS`"
+        )
     }
 
     private static func failure(_ why: String) -> StartFailure {
