@@ -45,8 +45,9 @@ import Testing
     )
     func keys() throws {
         let page = try shown(.settings)
+        let words = page.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         for key in Schema.keys {
-            #expect(page.contains(key.path) && page.contains(key.range), "\(key.path)")
+            #expect(words.contains(key.path) && words.contains(key.range), "\(key.path)")
             if let standard = key.byDefault { #expect(page.contains("Default: \(standard).")) }
         }
         #expect(SettingsFile(Array(Manual.shortest.utf8)).diagnostics == [])

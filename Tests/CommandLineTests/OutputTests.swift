@@ -58,7 +58,7 @@ import Testing
                 + components
                 + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
                 + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
-                + #""barred":[],"warnings":["Look!"],"health":"good","conditions":[]}"#
+                + #""certificates":[],"barred":[],"warnings":["Look!"],"health":"good","conditions":[]}"#
         )
         #expect(report.text.hasPrefix("Rempart \(productVersion): ready\n\nWarning: Look!\n"))
         #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
