@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab.accounts import Account
 from lab.booted import SEEN_CHECKOUT, SEEN_SHARED
-from lab.installed import DATABASE, SETTINGS, SOCKETS, Installed
+from lab.installed import DATABASE, SETTINGS, SOCKETS, Installed, typed_blocks
 from lab.rempart import BINARIES, CHECKOUT, COMPONENTS, binaries_folder
 from lab.waiting import eventually
 
@@ -20,8 +20,7 @@ LIBEXEC = "/usr/libexec/rempart"
 def living_with_it() -> list[str]:
     """Every line of README's section that is to be typed, without its remark."""
     section = (CHECKOUT / "README.md").read_text().split("## Living with it\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```\n(.*?)```", section, re.DOTALL)
-    return [re.sub(r"\s{2,}#.*", "", line) for block in blocks for line in block.splitlines()]
+    return [re.sub(r"\s{2,}#.*", "", line) for block in typed_blocks(section) for line in block.splitlines()]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from lab.installed import DATABASE, KEY, SETTINGS, SOCKETS, Installed
+from lab.installed import DATABASE, KEY, SETTINGS, SOCKETS, Installed, typed_blocks
 from lab.namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
 from lab.waiting import eventually
 
@@ -214,7 +214,7 @@ def test_a_database_of_asterisks_group_is_told_and_readable_with_the_documented_
     checked = machine.run("rempart", "check").stdout
     assert DATABASE in checked and "rempart-db" in checked, checked
     readme = machine.do("cat", "/usr/share/doc/rempart/README.md")
-    lines = next(block for block in re.findall(r"```\n(.*?)```", readme, re.DOTALL) if "m rempart-db asterisk" in block)
+    lines = next(block for block in typed_blocks(readme) if "m rempart-db asterisk" in block)
     machine.shell(lines)
     assert "rempart-db" not in machine.do("rempart", "check")
     machine.do("systemctl", "restart", "rempart")

@@ -1,6 +1,7 @@
 """The edge as `make install` and systemd have it, on a booted machine: its files, its unit, its journal."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,11 @@ ListenStream={EDGE_OUTSIDE}:5060
 ListenStream={EDGE_OUTSIDE}:5061
 ListenDatagram={EDGE_INSIDE}:5060
 """
+
+
+def typed_blocks(text: str) -> list[str]:
+    """The blocks of a document that are to be typed: those of no other language."""
+    return [block for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if not language]
 
 
 class Installed:
