@@ -64,10 +64,10 @@ PYTHON
 
 step "packages" scripts/install-packages.sh test
 step "lint" scripts/lint.sh
-step "swift test" timeout 900 swift test --xunit-output "$results/swift-.xml"
+step "swift test" timeout 1200 swift test --xunit-output "$results/swift-.xml"
 if step "release build" scripts/build.sh; then
     step "linkage" scripts/linkage.sh
     step "allocations" timeout 300 scripts/allocations.sh --junitxml="$results/allocations-.xml"
-    step "scenarios" timeout 1800 scripts/lab-test.sh --junitxml="$results/scenarios-.xml"
+    step "scenarios" timeout 2700 scripts/lab-test.sh --junitxml="$results/scenarios-.xml"
 fi
 count
