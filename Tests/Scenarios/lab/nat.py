@@ -15,6 +15,7 @@ from .rempart import Settings
 SHOWN = "198.18.254.5"
 OWN = "172.31.5.10"
 ROUTER = "172.31.5.1"
+ROUTERS_MAC = "02:00:00:00:fe:05"
 LOCAL_NETWORK = "172.31.5.0/24"
 LOCAL_ADDRESSES = ["172.31.5.21", "172.31.5.22"]
 
@@ -46,6 +47,8 @@ class Nat:
             command("ip", "-n", namespace, "link", "set", "lo", "up")
         network.make_bridge("lan", [f"{OWN}/24"])
         network.link(self.router, "wan", "outside", "natwan", [f"{SHOWN}/16"])
+        # The Internet's hosts remember the router of the module before by this.
+        command("ip", "-n", self.router, "link", "set", "wan", "address", ROUTERS_MAC)
         network.link(self.router, "lan", "lan", "natlan", [f"{ROUTER}/24"])
         network.link(self.local, "eth0", "lan", "local", [f"{address}/24" for address in LOCAL_ADDRESSES])
         command("ip", "-n", self.local, "route", "add", "default", "via", ROUTER)
