@@ -28,7 +28,7 @@ def test_the_demonstration_places_a_call_and_cleans_up_on_ctrl_c(tmp_path: Path)
         assert "It works" in text and "password" in text and "ready | " in text, text
         assert "Asterisk 198.19.0.20:5060 up" in text
         os.killpg(demo.pid, signal.SIGINT)
-        assert demo.wait(15) == 0, said.read_text()
+        assert demo.wait(45) == 0, said.read_text()
     finally:
         if demo.poll() is None:
             demo.terminate()
