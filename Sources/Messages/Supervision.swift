@@ -49,8 +49,9 @@ package enum SupervisorMessage {
     case begin
     /// A new set of settings and files follows, up to `begin`.
     case reload
-    /// The files of one certificate, which was renewed, follow, up to `begin`; to tls-terminator.
-    case renew
+    /// The two files of the certificate of this place, which was renewed, follow, up to `begin`; to
+    /// tls-terminator.
+    case renew(UInt8)
     /// A caller of the control socket, whose request is of this child's kind; its socket comes along.
     case client(ControlRequest, Descriptor)
     /// End in good order, at once.
@@ -146,7 +147,10 @@ extension SupervisorMessage {
             return (writer.bytes, nil)
         case .begin: return (WireWriter(kind: 8).bytes, nil)
         case .reload: return (WireWriter(kind: 9).bytes, nil)
-        case .renew: return (WireWriter(kind: 20).bytes, nil)
+        case .renew(let place):
+            var writer = WireWriter(kind: 20)
+            writer.u8(place)
+            return (writer.bytes, nil)
         case .client(let request, let socket):
             var writer = WireWriter(kind: 10)
             writer.data(request.encoded())
@@ -183,16 +187,14 @@ extension SupervisorMessage {
         case (5, let socket?): self = .peer(try reader.choice("role"), socket)
         case (6, let file?):
             let kind = try reader.choice("file", of: FileKind.self)
-            let place = try reader.u8()
-            guard place < Bounds.mostCertificates else { throw .badValue("place") }
-            self = .file(kind, file, place: place)
+            self = .file(kind, file, place: try Self.place(from: &reader))
         case (7, _):
             let bytes = try reader.data("secret", limit: Self.secretLength)
             guard bytes.count == Self.secretLength else { throw .badValue("secret") }
             self = .secret(bytes)
         case (8, _): self = .begin
         case (9, _): self = .reload
-        case (20, _): self = .renew
+        case (20, _): self = .renew(try Self.place(from: &reader))
         case (10, let socket?):
             let request = try reader.data("request", limit: 1024)
             self = .client(try ControlRequest(decoding: request.span), socket)
@@ -205,6 +207,13 @@ extension SupervisorMessage {
         default: throw .unknownKind(kind)
         }
         try reader.finish()
+    }
+
+    /// A certificate's place in the settings.
+    private static func place(from reader: inout WireReader) throws(WireError) -> UInt8 {
+        let place = try reader.u8()
+        guard place < Bounds.mostCertificates else { throw .badValue("place") }
+        return place
     }
 }
 

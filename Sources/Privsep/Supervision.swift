@@ -55,8 +55,9 @@ package struct StartSet {
 package enum Notice {
     /// Use these settings and files from now on; answer `ready()` or `refused(_:)`.
     case reload(StartSet)
-    /// Use the files of these certificates from now on, if they can be used; answer `inUse(_:)`.
-    case renew(StartSet)
+    /// Use the files of the certificate of this place from now on, if they can be used; answer `inUse(_:)`.
+    /// What was lost on its way is not among them.
+    case renew(Int, [FileKind: Descriptor])
     /// A new link to a peer, in place of an older one.
     case peer(Role, Descriptor)
     /// Answer this request on its socket, with `ControlReply` frames.
@@ -71,8 +72,8 @@ package final class Supervision {
     private let link: Link
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var reloading: StartSet?
-    /// Whether the set that comes in is of renewed certificates alone.
-    private var isRenewal = false
+    /// The place of the certificate that was renewed, when the set that comes in is its files alone.
+    private var renewing: Int?
     /// What the reload's set lacks, since there was no room for its descriptor.
     private var lacking: LostDescriptor?
     /// The peers to whom a new link is wanted, for the same reason.
@@ -154,13 +155,13 @@ package final class Supervision {
     package func next() throws(ChildFailure) -> Notice? {
         while let message = try receive(lose) {
             switch message {
-            case .reload: (reloading, lacking, isRenewal) = (StartSet(), nil, false)
-            case .renew: (reloading, lacking, isRenewal) = (StartSet(), nil, true)
+            case .reload: (reloading, lacking, renewing) = (StartSet(), nil, nil)
+            case .renew(let place): (reloading, lacking, renewing) = (StartSet(), nil, Int(place))
             case .begin:
                 guard let set = reloading else { throw Self.unpermitted }
                 reloading = nil
                 // One that has lost a file is tried again by the supervisor.
-                if isRenewal { return .renew(set) }
+                if let place = renewing { return .renew(place, set.certificates[place] ?? [:]) }
                 guard let lacking else { return .reload(set) }
                 refused("\(lacking.name) is lost: \(Self.wantOfDescriptors)")
             case .peer(let peer, let socket):

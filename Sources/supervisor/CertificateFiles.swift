@@ -86,6 +86,32 @@ struct CertificateCopy {
     }
 }
 
+/// What has become of the newest copy of a certificate's files.
+///
+/// | state | copied anew when | offered | next |
+/// |---|---|---|---|
+/// | fresh | the files change | once tls-terminator serves | offered |
+/// | offered | the files change | no | used, unused; fresh or givenUp when the process ends first |
+/// | used | the files change | no | |
+/// | unused | the files change, or its time has come | no | |
+/// | givenUp | the files change | no | |
+///
+/// A copy is fresh when it is whole, and unused when it is not. A start set offers it where there is no pair of
+/// before, and a reload offers it as long as it is neither unused nor given up.
+enum CopyState: Equatable {
+    /// tls-terminator is to try it; so many running ones have ended while they did.
+    case fresh(ended: Int)
+    /// tls-terminator was given it and has not answered; so many have ended before.
+    case offered(ended: Int)
+    /// tls-terminator serves with it.
+    case used
+    /// It is not used; from this moment on the files are copied again though they have not changed, since who
+    /// wrote them may have been in the midst of it.
+    case unused(retry: Milliseconds)
+    /// Every tls-terminator that was to try it has ended.
+    case givenUp
+}
+
 /// A certificate of the settings: its files, what was copied of them, and what of that tls-terminator uses.
 struct CertificateFiles {
     /// The paths.
@@ -94,23 +120,21 @@ struct CertificateFiles {
     let group: String
     /// What the files were when they were copied last.
     private(set) var newest: CertificateCopy
-    /// The pair that tls-terminator was given last.
+    /// What has become of that.
+    private(set) var state = CopyState.fresh(ended: 0)
+    /// The pair that tls-terminator was given and has not answered yet: the newest one, or one of before.
     private(set) var handed: SealedPair?
-    /// The pair that it said it serves with.
+    /// The pair that it said last it serves with.
     private(set) var inUse: SealedPair?
     /// The stamps at the last look.
     private var seen: [FileStamp?]
-    /// When files that are not used are copied again though nothing has changed, nil while they are used: who
-    /// wrote them may have been in the midst of it.
-    private var retry: Milliseconds?
-    private var retries = 0
-    /// How often the newest pair was handed to a running tls-terminator.
-    private var offers = 0
+    /// How often files with these stamps were not used.
+    private var refusals = 0
 
     /// When it is tried again, after each time that the files were not used; the last for all that follow.
     private static let patience: [Milliseconds] = [10, 30, 60, 300].map { .seconds($0) }
-    /// How often a pair is offered: one that ends the process which reads it is not tried for ever.
-    private static let mostOffers = 3
+    /// How many processes a pair may end: no more are given it.
+    private static let mostEnded = 3
 
     /// The files of the paths as they are now.
     init(_ paths: CertificatePaths, _ group: String) {
@@ -118,47 +142,79 @@ struct CertificateFiles {
         self.group = group
         newest = CertificateCopy(paths, group)
         seen = newest.stamps
+        // The first look copies them again.
+        if !newest.pair.isWhole { state = .unused(retry: Milliseconds(0)) }
     }
 
     /// What cannot be read of the newest files.
     var unreadable: [(setting: String, why: String)] { newest.unreadable }
 
+    /// What there is to say of files that no tls-terminator is given any more; nil while there are none.
+    var givenUp: (setting: String, why: String)? {
+        guard state == .givenUp else { return nil }
+        let setting = "\(group).certificate"
+        let kept = inUse == nil ? "" : "; the pair of before stays in use"
+        return (
+            setting,
+            "\(setting): tls-terminator ended \(Self.mostEnded) times while it read \(paths.certificate) and"
+                + " \(paths.key), which are not tried again until they change\(kept): have another pair"
+                + " issued"
+        )
+    }
+
     /// Goes on with the pair that another one's files were last used with.
     mutating func inherit(_ other: CertificateFiles) { inUse = other.inUse }
 
-    /// What a process is to begin with; it is noted as handed over.
+    /// What a process is to begin or to go on with; it is noted as handed over.
     ///
     /// At a start that is what served before, so that no new file keeps a process from starting.
     mutating func handOver(atStart: Bool) -> SealedPair {
-        let isFresh = newest.pair.isWhole && !atStart
-        let pair = isFresh ? newest.pair : inUse ?? newest.pair
+        let pair =
+            switch state {
+            case .fresh, .offered, .used: atStart ? inUse ?? newest.pair : newest.pair
+            case .unused: inUse ?? newest.pair
+            case .givenUp: inUse ?? SealedPair(certificate: nil, key: nil)
+            }
         handed = pair
+        if pair === newest.pair, pair.isWhole { state = .offered(ended: 0) }
         return pair
+    }
+
+    /// The process that was given a pair has ended; the words for a pair that is given up now.
+    ///
+    /// Without an answer its end may be the pair's fault.
+    mutating func processEnded() -> (setting: String, why: String)? {
+        handed = nil
+        guard case .offered(let ended) = state else { return nil }
+        state = ended + 1 < Self.mostEnded ? .fresh(ended: ended + 1) : .givenUp
+        return givenUp
     }
 
     /// The newest pair, if tls-terminator should try it; it is noted as handed over.
     mutating func offer() -> SealedPair? {
-        guard newest.pair.isWhole, handed !== newest.pair, offers < Self.mostOffers else {
-            return nil
-        }
-        offers += 1
+        guard case .fresh(let ended) = state else { return nil }
+        state = .offered(ended: ended)
         handed = newest.pair
         return newest.pair
     }
 
-    /// tls-terminator has said whether it uses the pair that was handed over last.
+    /// tls-terminator has said whether it uses the pair that was handed over last, or will not say so any more.
     mutating func judged(isUsed: Bool, at now: Milliseconds) {
-        if isUsed, handed?.isWhole == true { inUse = handed }
-        retry = isUsed && handed === newest.pair ? nil : nextRetry(at: now)
+        guard let pair = handed else { return }
+        handed = nil
+        if isUsed, pair.isWhole { inUse = pair }
+        guard case .offered = state else { return }
+        if isUsed { state = .used } else { notUsed(at: now) }
     }
 
-    private func nextRetry(at now: Milliseconds) -> Milliseconds {
-        now + Self.patience[min(retries, Self.patience.count - 1)]
+    private mutating func notUsed(at now: Milliseconds) {
+        state = .unused(retry: now + Self.patience[min(refusals, Self.patience.count - 1)])
+        refusals += 1
     }
 
     /// What a look has to know of it.
     func question(at now: Milliseconds) -> CertificateLook.Question {
-        let isDue = retry.map { $0 <= now } ?? false
+        let isDue = if case .unused(let retry) = state { retry <= now } else { false }
         return CertificateLook.Question(
             paths: paths, group: group, seen: seen, copied: newest.stamps, isDue: isDue)
     }
@@ -167,14 +223,12 @@ struct CertificateFiles {
     mutating func take(
         _ answer: CertificateLook.Answer, at now: Milliseconds
     ) -> [(setting: String, why: String)] {
-        if answer.stamps != seen { retries = 0 }
+        if answer.stamps != seen { refusals = 0 }
         seen = answer.stamps
         guard let copy = answer.copy else { return [] }
         let before = newest.unreadable.map(\.why)
         newest = copy
-        offers = 0
-        retry = copy.pair.isWhole ? nil : nextRetry(at: now)
-        retries += 1
+        if copy.pair.isWhole { state = .fresh(ended: 0) } else { notUsed(at: now) }
         return copy.unreadable.map(\.why) == before ? [] : copy.unreadable
     }
 }

@@ -189,6 +189,8 @@ extension Supervisor {
         if settled.refusals.isEmpty { return finishReload(nil) }
         if !settled.isUndoing, let previous = settled.previous {
             configuration = previous
+            // The answer for a pair that was on its way when the reload began went to the new settings.
+            dismissCertificates()
             beginCertificateWatch()
             reload?.isUndoing = true
             guard settled.taken.isEmpty else { return offer(to: settled.taken) }

@@ -13,9 +13,8 @@ struct CertificateWatch {
     var generation: UInt32 = 0
     /// How many sets of files tls-terminator has not answered yet.
     ///
-    /// It answers them in their order, and each
-    /// answer tells of all that came before: only the last one counts.
-    var unanswered = 0
+    /// It answers them in their order, and each answer tells of all that came before: only the last one counts.
+    private(set) var unanswered = 0
 
     /// How often files are looked at.
     ///
@@ -23,6 +22,18 @@ struct CertificateWatch {
     static let interval = Milliseconds.seconds(2)
     /// From when on a look that does not end is told of.
     static let patience = Milliseconds.seconds(30)
+
+    /// tls-terminator is sent a set of files.
+    mutating func began() { unanswered += 1 }
+
+    /// tls-terminator has answered a set, or has refused the reload that it was part of; whether none is left.
+    mutating func answered() -> Bool {
+        unanswered = max(unanswered - 1, 0)
+        return unanswered == 0
+    }
+
+    /// The process that was sent sets is gone.
+    mutating func forgot() { unanswered = 0 }
 
     /// What is wrong while a file system does not answer.
     func condition(at now: Milliseconds) -> Condition? {
@@ -78,7 +89,9 @@ extension Supervisor {
         offerCertificates()
     }
 
-    /// Hands the pairs that tls-terminator has not tried yet to it, unless it is busy with others.
+    /// Hands a pair that tls-terminator has not tried yet to it, unless it is busy with others.
+    ///
+    /// One at a time: of two, a good one would be given up for a bad one at which the process ends.
     private func offerCertificates() {
         guard reload == nil, certificateWatch.unanswered == 0,
             let child = children.first(where: { $0.role == .terminator }), child.life.isServing
@@ -90,18 +103,41 @@ extension Supervisor {
                 configuration?.certificates[place].judged(isUsed: false, at: now)
                 continue
             }
-            send([.renew] + files + [.begin], to: child)
-            certificateWatch.unanswered += 1
+            certificateWatch.began()
+            return send([.renew(UInt8(place))] + files + [.begin], to: child)
         }
     }
 
     /// tls-terminator has said which of the pairs that it was given last it serves with.
     func useCertificates(_ places: UInt32) {
-        certificateWatch.unanswered -= 1
-        guard certificateWatch.unanswered == 0 else { return }
+        guard certificateWatch.answered() else { return }
         for place in configuration?.certificates.indices ?? 0..<0 {
             let isUsed = places & 1 << UInt32(place) != 0
             configuration?.certificates[place].judged(isUsed: isUsed, at: now)
+        }
+        offerCertificates()
+    }
+
+    /// tls-terminator has refused a reload, and says nothing of the files that came with it.
+    func certificatesRefused() {
+        guard certificateWatch.answered() else { return }
+        dismissCertificates()
+    }
+
+    /// What tls-terminator was given counts as not used, and is tried again after a while.
+    func dismissCertificates() {
+        for place in configuration?.certificates.indices ?? 0..<0 {
+            configuration?.certificates[place].judged(isUsed: false, at: now)
+        }
+    }
+
+    /// The tls-terminator that was given files has ended.
+    func forgetCertificates() {
+        certificateWatch.forgot()
+        for place in configuration?.certificates.indices ?? 0..<0 {
+            let news = configuration?.certificates[place].processEnded()
+            guard let (setting, why) = news else { continue }
+            journal.write(.certificateRefused, .error, why, [(.file, setting)])
         }
     }
 }

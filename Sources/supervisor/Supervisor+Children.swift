@@ -33,6 +33,7 @@ extension Supervisor {
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
         case .keepOld:
+            if child.role == .terminator { certificatesRefused() }
             answerRestart(of: child, nil)
             refusedReload(child, child.refusal ?? "")
         case .tellStop: send([.stop], to: child)
@@ -92,7 +93,7 @@ extension Supervisor {
         do {
             let (ours, theirs) = try Socket.seqpacketPair()
             for end in [ours, theirs] { Socket.setBufferSizes(end.raw, bytes: Self.linkBuffer) }
-            if child.role == .terminator { certificateWatch.unanswered = 0 }
+            if child.role == .terminator { forgetCertificates() }
             let messages = try startSet(for: child)
             let keepsNetAdmin = child.role == .banner && spawner.isRoot && Spawner.hasNetAdmin
             let errors = try errorOutput(waits: false)
@@ -147,7 +148,7 @@ extension Supervisor {
         }
         if child.role == .terminator {
             messages += try configuration?.handOver(atStart: atStart) ?? []
-            certificateWatch.unanswered += 1
+            certificateWatch.began()
         }
         if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
         if child.role == .banner { messages.append(.table(firewallTable)) }

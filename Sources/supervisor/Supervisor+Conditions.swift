@@ -15,6 +15,10 @@ extension Supervisor {
         for file in configuration?.unreadable ?? [] {
             found.append((.supervisor, Condition(.certificate, file.why)))
         }
+        for files in configuration?.certificates ?? [] {
+            guard let givenUp = files.givenUp else { continue }
+            found.append((.supervisor, Condition(.certificate, givenUp.why)))
+        }
         if let hung = certificateWatch.condition(at: now) { found.append((.supervisor, hung)) }
         for trouble in state?.troubles ?? [] {
             found.append((.supervisor, Condition(.state, trouble)))

@@ -107,6 +107,9 @@ final class Certificate {
         unsafe left(until: X509_get0_notAfter(pointer), now)
     }
 
+    /// Whether it has ended at a moment since 1970.
+    func isExpired(at now: Milliseconds) -> Bool { left(at: now) < Milliseconds(0) }
+
     /// How long from a moment since 1970 on it is not valid yet; negative once it has begun.
     func wait(at now: Milliseconds) -> Milliseconds {
         unsafe left(until: X509_get0_notBefore(pointer), now)
@@ -173,7 +176,7 @@ final class PrivateKey {
 ///
 /// Dates refuse nothing, and neither does what else the file holds: `warnings` says what phones may mind.
 struct Identity {
-    /// The server's own certificate first.
+    /// The server's own certificate first, which is the one that the key belongs to.
     private(set) var chain: [Certificate]
     /// The key of the first.
     let key: PrivateKey
@@ -184,8 +187,7 @@ struct Identity {
     init(certificate: [UInt8], key: [UInt8], at now: Milliseconds) throws(CertificateRefusal) {
         let file = try Self.readingChain(certificate)
         self.key = try PrivateKey.reading(key)
-        chain = [file[0]]
-        try Self.check(file, self.key)
+        chain = [try Self.own(file, self.key, at: now)]
         follow(file, at: now)
     }
 
@@ -209,27 +211,27 @@ struct Identity {
         return chain
     }
 
-    private static func check(
-        _ file: [Certificate], _ key: PrivateKey
-    ) throws(CertificateRefusal) {
-        guard !key.belongs(to: file[0]) else { return }
-        if let place = file.firstIndex(where: { key.belongs(to: $0) }) {
-            throw CertificateRefusal(
-                .certificate,
-                "the key belongs to certificate \(place + 1) of the file "
-                    + "(\(file[place].subject)); put that one first")
-        }
+    /// The server's own certificate, wherever it stands in the file; of two for the same key, one that has
+    /// expired is passed by.
+    private static func own(
+        _ file: [Certificate], _ key: PrivateKey, at now: Milliseconds
+    ) throws(CertificateRefusal) -> Certificate {
+        let own = file.filter { key.belongs(to: $0) }
+        if let found = own.first(where: { !$0.isExpired(at: now) }) ?? own.first { return found }
         throw CertificateRefusal(
             .key,
-            "the key does not match the certificate (\(file[0].subject)); "
-                + "name the key that this certificate was issued for")
+            file.count == 1
+                ? "the key does not match the certificate (\(file[0].subject)); "
+                    + "name the key that this certificate was issued for"
+                : "the key does not match any of the \(file.count) certificates of the file, whose first is "
+                    + "\(file[0].subject); name the key that the server's own was issued for")
     }
 
     /// Goes from the server's certificate up to its authority through the file, in whatever order that is;
     /// of two that fit, one that has expired is passed by.
     private mutating func follow(_ file: [Certificate], at now: Milliseconds) {
-        var rest = Array(file.indices.dropFirst().filter { !file[$0].isSame(as: file[0]) })
-        func isExpired(_ place: Int) -> Bool { file[place].left(at: now) < Milliseconds(0) }
+        var rest = file.indices.filter { !file[$0].isSame(as: chain[0]) }
+        func isExpired(_ place: Int) -> Bool { file[place].isExpired(at: now) }
         // One that signed itself is the authority's own: nothing leads further.
         while let last = chain.last, chain.count == 1 || !last.issued(last) {
             let issuers = rest.filter { file[$0].issued(last) }

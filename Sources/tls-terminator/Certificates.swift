@@ -55,18 +55,14 @@ struct Certificates {
         return unused
     }
 
-    /// Takes the files of certificates that were renewed.
+    /// Takes the files of a certificate that was renewed.
     mutating func renew(
-        _ files: [Int: [FileKind: Descriptor]], at now: Milliseconds, _ journal: Journal
+        _ place: Int, _ files: [FileKind: Descriptor], at now: Milliseconds, _ journal: Journal
     ) {
-        for (place, pair) in files where places.indices.contains(place) {
-            // A descriptor was lost on its way: the supervisor tries again.
-            guard pair.count == 2 else {
-                places[place].isNewest = false
-                continue
-            }
-            _ = attempt(place, pair, at: now, journal, isQuiet: true)
-        }
+        guard places.indices.contains(place) else { return }
+        // A descriptor was lost on its way, or both: the supervisor tries again.
+        guard files.count == 2 else { return places[place].isNewest = false }
+        _ = attempt(place, files, at: now, journal, isQuiet: true)
         makeServed()
     }
 

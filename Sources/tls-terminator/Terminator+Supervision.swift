@@ -74,7 +74,9 @@ extension Terminator {
                 switch notice {
                 case .reload(let set): reload(set, supervision)
                 case .peer(.router, let descriptor): attach(descriptor)
-                case .renew(let set): renew(set, supervision)
+                case .renew(let place, let files):
+                    renew(place, files)
+                    tellUse(supervision)
                 case .client(let request, let caller): answer(request, caller)
                 case .peer: break
                 case .stop:
@@ -112,15 +114,10 @@ extension Terminator {
         return unused.isEmpty ? nil : unused.joined(separator: "; ")
     }
 
-    private func renew(_ set: StartSet, _ supervision: Supervision) {
-        renew(set)
-        tellUse(supervision)
-    }
-
-    /// Takes the files of certificates that were renewed; those that cannot be used change nothing.
-    func renew(_ set: StartSet) {
+    /// Takes the files of a certificate that was renewed; those that cannot be used change nothing.
+    func renew(_ place: Int, _ files: [FileKind: Descriptor]) {
         guard !isIdle else { return }
-        certificates.renew(set.certificates, at: Clock.sinceEpoch, journal)
+        certificates.renew(place, files, at: Clock.sinceEpoch, journal)
         lookAtDates()
     }
 

@@ -340,7 +340,7 @@ private let standing = AccountStanding(
         ]
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
-            .table("rempart-two"), .begin, .reload, .renew, .stop,
+            .table("rempart-two"), .begin, .reload, .renew(31), .stop,
         ]
         for message in with {
             let (frame, passing) = message.encoded()

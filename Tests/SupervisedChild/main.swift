@@ -146,10 +146,14 @@ func serve(_ role: Role) throws -> Int32 {
                     supervision.inUse(whole)
                 }
                 supervision.ready()
-            case .renew(let set):
+            case .renew(0, _) where word == "ends-at-pair": return 1
+            case .renew(let place, let files):
                 renewals += 1
+                var set = StartSet()
+                set.certificates[place] = files
                 supervision.status("renewals=\(renewals) \(statusLine(set))")
-                whole = word == "refuses-pairs" ? 0 : whole | wholePairs(set)
+                whole =
+                    word == "refuses-pairs" ? 0 : whole & ~(1 << UInt32(place)) | wholePairs(set)
                 supervision.inUse(whole)
             case .peer:
                 peers += 1

@@ -166,17 +166,18 @@ final class Daemon {
         }
     }
 
-    /// Allows the daemon so many descriptors from now on.
-    func limit(descriptors count: Int) throws {
-        #expect(
-            try Self.run("/usr/bin/prlimit", ["--pid", "\(pid)", "--nofile=\(count):"], user) == 0)
+    /// Allows the daemon, or a child of it, so many descriptors from now on.
+    func limit(descriptors count: Int, of child: Int32? = nil) throws {
+        let words = ["--pid", "\(child ?? pid)", "--nofile=\(count):"]
+        #expect(try Self.run("/usr/bin/prlimit", words, user) == 0)
     }
 
-    /// Allows the daemon no descriptor more than it has open.
-    func limitDescriptorsToThoseOpen() throws {
+    /// Allows the daemon, or a child of it, no descriptor more than it has open.
+    func limitDescriptorsToThoseOpen(of child: Int32? = nil) throws {
         // Numbers are given out from the lowest on.
-        let free = (0..<1024).first { unsafe access("/proc/\(pid)/fd/\($0)", F_OK) != 0 }
-        try limit(descriptors: try #require(free))
+        let folder = "/proc/\(child ?? pid)/fd"
+        let free = (0..<1024).first { unsafe access("\(folder)/\($0)", F_OK) != 0 }
+        try limit(descriptors: try #require(free), of: child)
     }
 
     /// Replaces the settings file.

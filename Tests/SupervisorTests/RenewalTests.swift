@@ -85,6 +85,54 @@ private let own = Daemon.ownAddress()
         #expect(records.count == 2, "\(records)")
     }
 
+    @Test("a pair whose files were both lost on their way is handed over again")
+    func lost() throws {
+        let daemon = try daemon()
+        let pid = try daemon.component(.terminator).pid
+        try daemon.limitDescriptorsToThoseOpen(of: pid)
+        try Daemon.write("another chain", to: "\(daemon.folder)/1.pem")
+        #expect(daemon.says("the certificate is lost"))
+        try daemon.limit(descriptors: 64, of: pid)
+        // After 10 s.
+        #expect(try renews(daemon, 2), "\(daemon.log)")
+        #expect(try daemon.component(.terminator).pid == pid)
+    }
+
+    @Test("renewals go on after a reload that tls-terminator has refused")
+    func refusedReload() throws {
+        let daemon = try daemon("refuse-once")
+        guard case .failed(let why) = try daemon.ask(.reload).last else {
+            Issue.record("the reload is not refused")
+            return
+        }
+        #expect(why.contains("tls-terminator: refused"), "\(why)")
+        // Until then the row tells of the refusal.
+        #expect(try daemon.ask(.reload) == [.done])
+        try Daemon.write("another chain", to: "\(daemon.folder)/1.pem")
+        #expect(try renews(daemon, 1), "\(daemon.log)")
+    }
+
+    @Test(
+        "a pair at which tls-terminator ends is tried three times, told, and keeps no other one back"
+    )
+    func ending() throws {
+        let daemon = try daemon("ends-at-pair")
+        try Daemon.write("another chain", to: "\(daemon.folder)/0.pem")
+        try Daemon.write("another chain", to: "\(daemon.folder)/1.pem")
+        #expect(
+            daemon.says(
+                "tls.certificates[1].certificate: tls-terminator ended 3 times",
+                within: .seconds(60)))
+        #expect(try renews(daemon, 1), "\(daemon.log)")
+        #expect(try daemon.component(.terminator).restarts == 3)
+        let told = try daemon.conditions()
+        #expect(
+            told.count == 1 && told[0].text.contains("the pair of before stays in use"), "\(told)")
+        // Only other files are tried.
+        try Daemon.write("a third chain", to: "\(daemon.folder)/0.pem")
+        #expect(try daemon.comes(within: .seconds(40)) { Daemon.conditions($0).isEmpty })
+    }
+
     @Test("a pair that is not used is tried again though nothing has changed")
     func again() throws {
         let daemon = try daemon("refuses-pairs")

@@ -166,6 +166,20 @@ struct CertificateTests {
         #expect(edge.records("").isEmpty && edge.terminator.certificates.inUse == 3)
     }
 
+    @Test("files that were lost on their way are no answer that they are used")
+    func lostFiles() throws {
+        let edge = try TestEdge(others: [TestIdentity("voice.example.org")])
+        let new = TestIdentity("voice.example.org")
+        for (certificate, key) in [(nil, nil), (new.pem, nil), (nil, new.keyPEM)] {
+            try edge.renew(1, new.pem, new.keyPEM)
+            #expect(edge.terminator.certificates.inUse == 3)
+            try edge.renew(1, certificate, key)
+            #expect(edge.terminator.certificates.inUse == 1)
+        }
+        #expect(edge.terminator.conditions.isEmpty)
+        _ = try edge.connected(name: "voice.example.org")
+    }
+
     @Test("half a renewal is told once, leaves the old pair in use, and the whole one is taken")
     func halfRenewed() throws {
         let edge = try TestEdge(others: [TestIdentity("voice.example.org")])

@@ -39,14 +39,45 @@ struct IdentityTests {
         #expect(refused.reason.contains("sip.example.com"))
     }
 
-    @Test("a chain in the wrong order names the certificate that belongs first")
-    func wrongOrder() throws {
+    @Test("a key of none of several certificates is refused, with how many there are")
+    func noneFits() throws {
         let authority = TestIdentity("authority")
         let server = TestIdentity("sip.example.com", issuer: authority)
-        let refused = try #require(refusal(authority.pem + server.pem, server.keyPEM))
-        #expect(refused.setting == "tls.certificate")
-        #expect(refused.reason.contains("certificate 2"))
-        #expect(refused.reason.contains("put that one first"))
+        let refused = try #require(
+            refusal(authority.pem + server.pem, TestIdentity("other").keyPEM))
+        #expect(refused.setting == "tls.key")
+        #expect(refused.reason.contains("does not match any of the 2 certificates"))
+        #expect(refused.reason.contains("name the key"))
+    }
+
+    @Test("the server's own certificate is found by its key, wherever it stands", arguments: 0..<3)
+    func wrongOrder(_ place: Int) throws {
+        let root = TestIdentity("root")
+        let authority = TestIdentity("authority", issuer: root)
+        let server = TestIdentity("sip.example.com", issuer: authority)
+        var file = [root.pem, authority.pem]
+        file.insert(server.pem, at: place)
+        let found = try identity(Array(file.joined()), server)
+        #expect(found.chain.map(\.subject) == ["CN=sip.example.com", "CN=authority", "CN=root"])
+        #expect(found.warnings.isEmpty)
+        #expect(try TLSContext(found).subject == "CN=sip.example.com")
+    }
+
+    @Test(
+        "of two certificates for one key, the one that has expired is passed by, and that is said")
+    func sameKey() throws {
+        let old = TestIdentity("sip.example.com", life: -86_400)
+        let new = TestIdentity("new.example.com", sharing: old)
+        let found = try identity(old.pem + new.pem, old)
+        #expect(found.chain.map(\.subject) == ["CN=new.example.com"])
+        #expect(
+            found.warnings.count == 1 && found.warnings[0].contains("is not sent: it expired on"))
+        // Without another one it is served.
+        #expect(try identity(old.pem, old).chain.map(\.subject) == ["CN=sip.example.com"])
+        // Of two that are good the first.
+        let third = TestIdentity("third.example.com", sharing: old)
+        #expect(
+            try identity(third.pem + new.pem, old).chain.map(\.subject) == ["CN=third.example.com"])
     }
 
     private func identity(_ certificate: [UInt8], _ owner: TestIdentity) throws -> Identity {

@@ -260,13 +260,10 @@ final class TestEdge {
         terminator.take(try Self.set([(certificate, key)]))
     }
 
-    /// Renews the certificate of a place.
-    func renew(_ place: Int, _ certificate: [UInt8], _ key: [UInt8]) throws {
-        var set = StartSet()
-        set.certificates[place] = [
-            .certificate: try Self.file(certificate), .key: try Self.file(key),
-        ]
-        terminator.renew(set)
+    /// Renews the certificate of a place; nil for a file that was lost on its way.
+    func renew(_ place: Int, _ certificate: [UInt8]?, _ key: [UInt8]?) throws {
+        let set = try Self.set([(certificate, key)])
+        terminator.renew(place, set.certificates[0] ?? [:])
     }
 
     /// The set of a reload with these certificates and keys; nil for a file that is not handed over.
