@@ -114,7 +114,7 @@ def asterisk(edge: Packaged) -> Iterator[Asterisk]:
 @pytest.fixture
 def phones(edge: Packaged) -> Iterator[Shelf]:
     folder = edge.machine.shared / "phones"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     shelf = Shelf(edge.machine.network, folder, edge.machine.shared / "edge.crt")
     yield shelf
     shelf.clear()
