@@ -70,8 +70,9 @@ for page in rempart.8 rempart.yaml.5 rempart-reasons.7; do
     "$binaries/rempart" manual "${page%.*}" | gzip -9n >"$made/$page.gz"
     lay 0644 "$made/$page.gz" "$root/usr/share/man/man${page##*.}/$page.gz"
 done
+# They are read by a shell that runs already, so the line that names one goes.
 for shell in bash zsh fish; do
-    "$binaries/rempart" --generate-completion-script "$shell" >"$made/$shell"
+    "$binaries/rempart" --generate-completion-script "$shell" | sed '1{/^#!/d}' >"$made/$shell"
 done
 lay 0644 "$made/bash" "$root/usr/share/bash-completion/completions/rempart"
 lay 0644 "$made/zsh" "$root/usr/share/zsh/vendor-completions/_rempart"

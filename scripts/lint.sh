@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 longest=500
 mapfile -t swift_files < <(git ls-files --cached --others --exclude-standard -- '*.swift')
 mapfile -t all_files < <(git ls-files --cached --others --exclude-standard -- \
-    '*.swift' '*.c' '*.h' '*.sh' '*.py' .ci/run)
+    '*.swift' '*.c' '*.h' '*.sh' '*.py' .ci/run 'debian/rempart.p*')
 
 if [[ "${1:-}" == --fix ]]; then
     exec swift format --in-place --parallel "${swift_files[@]}"
@@ -25,6 +25,7 @@ for file in "${all_files[@]}"; do
     fi
     case "$file" in
         *.sh | .ci/run) bash -n "$file" || failed=1 ;;
+        debian/*) sh -n "$file" || failed=1 ;;
     esac
 done
 exit "$failed"

@@ -48,8 +48,9 @@ copy_sources() {
 
 make_deb() {
     local made
-    have_programs
+    # Before the long build.
     scripts/install-packages.sh package
+    have_programs
     copy_sources "$work/rempart"
     # -d: the programs are built, what building needs was seen to by scripts/build.sh.
     (cd "$work/rempart" && dpkg-buildpackage -b -us -uc -d) >"$work/log" 2>&1 \

@@ -7,6 +7,9 @@
 #
 # When none is named it makes 16, 22 and systemd.
 #
+# A root is made anew when its row of the table has changed; the one of the image when it is older than a day too,
+# since the image has the security updates of that day.
+#
 # A root is built under a temporary name and renamed when whole, so that an interrupted run is simply run again.
 # Packages fetched so far are kept, so that the next run goes on where the last one stopped.
 set -euo pipefail
@@ -61,7 +64,28 @@ use_proxy_of_apt() {
     fi
 }
 
-is_whole() { [[ -x "$cache/${folder[$1]}/${program[$1]}" ]]; }
+recipe() { echo "${suite[$1]} ${packages[$1]} ${program[$1]}"; }
+
+# A root of before there were recipes beside them counts as made of today's, but for the image.
+is_whole() {
+    local root="$cache/${folder[$1]}"
+    [[ -x "$root/${program[$1]}" ]] || return 1
+    if [[ "$1" == image && -z "$(find "$root.recipe" -mmin -1440 2>/dev/null)" ]]; then return 1; fi
+    [[ ! -e "$root.recipe" || "$(<"$root.recipe")" == "$(recipe "$1")" ]]
+}
+
+# Brings a root to today, from the mirrors that this machine's apt names for what came after the last point release.
+# shellcheck disable=SC2016  # apt's own placeholders, not the shell's
+update() {
+    local name="$1" root="$2" sources="$2/etc/apt/sources.list.d/updates.list"
+    apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' \
+        | awk -F'|' -v suite="${suite[$name]}" \
+            '$1 == "Debian" && $3 == "main" && ($2 == suite "-security" || $2 == suite "-updates") { print "deb " $4 " " $2 " main" }' \
+            >"$sources"
+    grep -q -- -security "$sources" || echo "roots: apt names no mirror of ${suite[$name]}-security: ${folder[$name]} is without its updates" >&2
+    chroot "$root" apt-get -qq update && chroot "$root" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y -o Dpkg::Use-Pty=0 upgrade
+}
 
 make_root() {
     local name="$1" site="$2" attempt
@@ -72,9 +96,11 @@ make_root() {
         echo "roots: making ${folder[$name]} (Debian ${suite[$name]}), attempt $attempt of $attempts"
         rm -rf --one-file-system "$building"
         if debootstrap --variant=minbase --include="${packages[$name]}" --cache-dir="$fetched" \
-            "${suite[$name]}" "$building" "$site" >"$log" 2>&1 && [[ -x "$building/${program[$name]}" ]]; then
-            rm -rf --one-file-system "$root"
+            "${suite[$name]}" "$building" "$site" >"$log" 2>&1 && [[ -x "$building/${program[$name]}" ]] \
+            && { [[ "$name" != image ]] || update "$name" "$building" >>"$log"; }; then
+            rm -rf --one-file-system "$root" "$root.recipe"
             mv "$building" "$root"
+            recipe "$name" >"$root.recipe"
             rm -rf "$fetched"
             echo "roots: $root is ready"
             return 0

@@ -26,14 +26,16 @@ extension BindingStore {
 
     /// Writes all that is kept to a file of its own in the folder, in place of an earlier copy; its changes since the
     /// last commit too.
+    ///
+    /// Who has asked for it opens it within `copyLife`, and removes it where that is permitted.
     func layCopy(now: Milliseconds) throws(SQLiteError) {
         guard let folder else {
             throw SQLiteError(code: 0, description: "no state folder was handed over")
         }
         commit(now: now)
-        let name = StateFile.bindingsCopy.split(separator: "/").last ?? ""
-        let path = "\(folder)/\(name)"
+        let path = Self.copyPath(folder)
         _ = unsafe unlink(path)
+        copyEnds = now + Self.copyLife
         do {
             let copy = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
             // One that is not whole is never used.
@@ -43,5 +45,22 @@ extension BindingStore {
             _ = unsafe unlink(path)
             throw error
         }
+    }
+
+    /// How long a copy for a backup lies there.
+    private static let copyLife = Milliseconds.seconds(10)
+
+    private static func copyPath(_ folder: String) -> String {
+        let name = StateFile.bindingsCopy.split(separator: "/").last ?? ""
+        return "\(folder)/\(name)"
+    }
+
+    /// Removes a copy whose time is over; root of a container cannot, whom directory's folder is closed to.
+    func removeOldCopy(_ now: Milliseconds) {
+        guard let folder, let end = copyEnds, now >= end || end - now > Self.copyLife else {
+            return
+        }
+        _ = unsafe unlink(Self.copyPath(folder))
+        copyEnds = nil
     }
 }

@@ -56,6 +56,8 @@ final class BindingStore {
     private var isWhole = true
     /// What was read of the file without the changes beside it, which are newer.
     private var base: BindingStatements?
+    /// When a copy for a backup is removed, since 1970: at once what a process before this one has left.
+    var copyEnds: Milliseconds? = Milliseconds(0)
     /// When the file is tried again, since 1970.
     private var nextTry = Milliseconds(0)
 
@@ -124,6 +126,7 @@ final class BindingStore {
 
     /// Writes all changes in one transaction and forgets what has ended by `now`, since 1970.
     func commit(now: Milliseconds) {
+        removeOldCopy(now)
         returnToFile(now)
         do {
             try write(now)

@@ -16,6 +16,15 @@ struct KeptPlaces: ParsableArguments {
         completion: .directory)
     var state = Standard.state
     @OptionGroup var daemon: DaemonOptions
+
+    /// Throws when settings and state lie in one another: the state would be settings too.
+    func refuseNested() throws(BackupFault) {
+        let (settings, kept) = (Files.resolved(settingsFolder), Files.resolved(state))
+        guard Files.isWithin(settings, kept) || Files.isWithin(kept, settings) else { return }
+        throw BackupFault(
+            "\(settingsFolder) and \(state) lie in one another: settings and state need a folder each,"
+                + " named with --settings-folder and --state")
+    }
 }
 
 /// `rempart backup`: settings and state in one file.
@@ -29,7 +38,9 @@ struct Backup: ParsableCommand {
             Asterisk's, certificates of certbot are certbot's. Nor are your additions below /etc/systemd and \
             /etc/sysusers.d.
 
-            It may be made while Rempart runs, and then has what was so within the last second. It is a tar archive.
+            It may be made while Rempart runs, and then has what was so within the last second. What cannot be in it \
+            is told: sockets and pipes, files with a second name, names and links that are too long or no UTF-8, \
+            state of a newer version. It is a tar archive.
             """)
 
     @Argument(help: "The file to write; there must be none of that name.", completion: .file())
@@ -81,10 +92,18 @@ enum BackupForm {
     static let settings = "settings"
     /// The folder of the state in the archive.
     static let state = "state"
-    /// What the names of folders begin with that `restore` has put aside.
+    /// The folder in which `restore` keeps what it replaces; further ones have a number behind a dot.
     static let aside = "before-restore"
     /// Where `restore` lays everything before it takes the place of what is there.
     static let staging = ".restoring"
+
+    /// Whether `restore` has put this folder aside: `before-restore`, or with a number behind a dot.
+    static func isAside(_ name: String) -> Bool {
+        guard name != aside else { return true }
+        let number = name.dropFirst(aside.count + 1)
+        return name.hasPrefix(aside + ".") && !number.isEmpty
+            && number.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
 
     /// The files of the state that may be in it, with whose they are; a WAL lies beside the bindings of a Rempart that
     /// was killed.

@@ -12,16 +12,20 @@ struct BackupWriter {
 
     /// Writes a backup to a new file, which is removed again when that fails; what is to be known of it.
     static func write(_ path: String, _ places: KeptPlaces) throws(BackupFault) -> [String] {
+        try places.refuseNested()
         try refuseWithin(path, places)
         if FileStatus(path) != nil {
             throw BackupFault("\(path) is there already: name another file, or remove it first")
         }
         let copied = try copyBindings(places)
+        // Where root may not write in directory's folder, as in a container, directory removes it later.
         defer { if copied { _ = unsafe unlink("\(places.state)/\(StateFile.bindingsCopy)") } }
         let output = try BackupFault.mapping { () throws(SystemError) in try Files.make(path) }
         var writer = BackupWriter(output: output, path: path)
         do throws(BackupFault) {
+            if copied { try writer.tellOfMemory(places) }
             try writer.writeAll(places, isRunning: copied)
+            if !copied { try refuseUse(places) }
         } catch {
             _ = unsafe unlink(path)
             throw error
@@ -36,20 +40,11 @@ struct BackupWriter {
 
     /// A backup inside what it is of would be in the next one.
     private static func refuseWithin(_ path: String, _ places: KeptPlaces) throws(BackupFault) {
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        for place in [places.settingsFolder, places.state] {
-            guard let own = resolved(folder), let kept = resolved(place) else { continue }
-            if own == kept || own.hasPrefix(kept + "/") {
-                throw BackupFault(
-                    "\(path) lies in \(place), which the backup is of: name a file elsewhere")
-            }
+        for place in [places.settingsFolder, places.state]
+        where Files.isWithin(Files.resolved(path), Files.resolved(place)) {
+            throw BackupFault(
+                "\(path) lies in \(place), which the backup is of: name a file elsewhere")
         }
-    }
-
-    private static func resolved(_ path: String) -> String? {
-        guard let resolved = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(resolved) }
-        return unsafe String(cString: resolved)
     }
 
     /// Has a running directory lay a copy of its bindings; false when none runs, and the file itself is at rest.
@@ -64,12 +59,31 @@ struct BackupWriter {
             default: throw BackupFault(error.description)
             }
         }
-        guard !Files.isLocked("\(places.state)/\(StateFile.bindings.path)") else {
-            throw BackupFault(
-                "a running Rempart uses \(places.state), and its runtime folder is not"
-                    + " \(places.daemon.runtime): name it with --runtime")
-        }
+        try refuseUse(places)
         return false
+    }
+
+    /// Throws when a Rempart that was not asked uses the state.
+    private static func refuseUse(_ places: KeptPlaces) throws(BackupFault) {
+        guard Files.isLocked("\(places.state)/\(StateFile.bindings.path)") else { return }
+        throw BackupFault(
+            "a running Rempart uses \(places.state), and did not answer in"
+                + " \(places.daemon.runtime): name its runtime folder with --runtime, or try again if it"
+                + " was started just now")
+    }
+
+    /// Tells when what directory has copied is not what its file holds, as beside a file of a newer version.
+    private mutating func tellOfMemory(_ places: KeptPlaces) throws(BackupFault) {
+        let rows: [ControlReply]
+        do throws(ControlError) {
+            rows = try ControlClient(runtime: places.daemon.runtime).ask(.status)
+        } catch {
+            throw BackupFault(error.description)
+        }
+        for case .condition(.directory, let condition) in rows where condition.kind == .state {
+            told.append(
+                "the bindings in it are those in memory, not those of the file: \(condition.text)")
+        }
     }
 
     // MARK: What is in it
@@ -84,8 +98,9 @@ struct BackupWriter {
                 path: BackupForm.manifest, kind: .file(length: text.count), mode: 0o600,
                 user: "root", group: "root", modified: now))
         try append(text + Self.padding(text.count))
-        try addSettings(places.settingsFolder)
+        // First: directory removes its copy after a while.
         try addState(places.state, isRunning: isRunning)
+        try addSettings(places.settingsFolder)
         // Two empty headers end an archive.
         try append([UInt8](repeating: 0, count: 2 * TarHeader.length))
         guard fsync(output.raw) == 0 else {
@@ -110,18 +125,30 @@ struct BackupWriter {
         }
         for each in names {
             let (place, member) = ("\(source)/\(each)", "\(name)/\(each)")
-            let isAside = each.hasPrefix(BackupForm.aside) || each == BackupForm.staging
-            if name == BackupForm.settings, isAside { continue }
-            guard let status = FileStatus(place) else { continue }
-            if status.isFolder {
-                try addTree(place, as: member, status)
-            } else if status.isLink {
-                let target = try BackupFault.mapping { () throws(SystemError) in
-                    try Files.target(of: place)
-                }
-                try add(Self.header(member, .link(target), status))
-            } else {
-                try addFile(place, as: member)
+            let isOfRestore = BackupForm.isAside(each) || each == BackupForm.staging
+            if name == BackupForm.settings, isOfRestore {
+                told.append("not in it: \(place), which rempart restore has made")
+                continue
+            }
+            guard let status = FileStatus(place) else {
+                told.append("not in it: \(place), whose name is no UTF-8, or which has just gone")
+                continue
+            }
+            var kind = status.isFolder ? TarHeader.Kind.folder : .file(length: status.length)
+            if status.isLink {
+                kind = .link(
+                    try BackupFault.mapping { () throws(SystemError) in try Files.target(of: place)
+                    })
+            }
+            guard let header = Self.header(member, kind, status).encoded() else {
+                told.append(
+                    "not in it: \(place), whose name, target or owner is too long for a backup")
+                continue
+            }
+            switch kind {
+            case .folder: try addTree(place, as: member, status)
+            case .link: try append(header)
+            case .file: try addFile(place, as: member)
             }
         }
     }
@@ -174,6 +201,9 @@ struct BackupWriter {
     private mutating func addFile(
         _ place: String, as name: String, of file: StateFile? = nil
     ) throws(BackupFault) {
+        // Before it is opened, which a socket refuses, and after: it may be another one by then.
+        let before = FileStatus(place)
+        guard before?.isFile != false || before?.isLink == true else { return tellOfKind(place) }
         let source: Descriptor
         let status: FileStatus
         do throws(SystemError) {
@@ -182,10 +212,7 @@ struct BackupWriter {
         } catch {
             throw BackupFault(error)
         }
-        guard status.isPlain else {
-            told.append("not in it: \(place), which is no plain file, or has a second name")
-            return
-        }
+        guard status.isPlain else { return tellOfKind(place) }
         var length = status.length
         if let file {
             let found = BackupForm.format(of: file, try Self.bytes(of: source, 0, 256, place))
@@ -206,6 +233,10 @@ struct BackupWriter {
             at += part.count
         }
         try append(Self.padding(length))
+    }
+
+    private mutating func tellOfKind(_ place: String) {
+        told.append("not in it: \(place), which is no plain file, or has a second name")
     }
 
     /// How long a file of lines is without a last one that is being added.

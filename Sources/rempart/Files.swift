@@ -22,6 +22,8 @@ struct FileStatus {
     private var type: mode_t { status.st_mode & S_IFMT }
     var isFolder: Bool { type == S_IFDIR }
     var isLink: Bool { type == S_IFLNK }
+    /// A file of plain bytes, whatever names it has.
+    var isFile: Bool { type == S_IFREG }
     /// A file of plain bytes that has no second name.
     var isPlain: Bool { type == S_IFREG && status.st_nlink == 1 }
     var mode: UInt32 { status.st_mode & 0o777 }
@@ -63,23 +65,52 @@ enum Files {
         guard unsafe mkdir(path, mode) == 0 else { throw SystemError("make \(path)", code: errno) }
     }
 
-    /// The names in a folder, in their order.
+    /// The names in a folder, in their order; a byte that is no UTF-8 is replaced, so that such a name leads nowhere.
     static func names(in folder: String) throws(SystemError) -> [String] {
         guard let handle = unsafe opendir(folder) else {
             throw SystemError("read \(folder)", code: errno)
         }
-        defer { _ = unsafe closedir(handle) }
-        var names: [String] = []
-        while let entry = unsafe readdir(handle) {
+        return unsafe entries(handle).map { String(decoding: $0.dropLast(), as: UTF8.self) }
+            .sorted()
+    }
+
+    /// The names as they are, each with its zero; closes the folder.
+    private static func entries(_ folder: OpaquePointer) -> [[UInt8]] {
+        defer { _ = unsafe closedir(folder) }
+        var names: [[UInt8]] = []
+        while let entry = unsafe readdir(folder) {
             // In bounds: the kernel ends each name with a zero.
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe Array(bytes.prefix { $0 != 0 })
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name + [0]) }
         }
-        return names.sorted()
+        return names
+    }
+
+    /// The absolute path without links; what is not there yet is taken as it is named.
+    static func resolved(_ path: String) -> String {
+        if let resolved = unsafe realpath(path.isEmpty ? "." : path, nil) {
+            defer { unsafe free(resolved) }
+            return unsafe String(cString: resolved)
+        }
+        var parts = path.split(separator: "/")
+        guard let last = parts.popLast() else { return path }
+        let above = resolved((path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/"))
+        return above == "/" ? "/\(last)" : "\(above)/\(last)"
+    }
+
+    /// Whether a path, without links, is a folder or lies in it.
+    static func isWithin(_ path: String, _ folder: String) -> Bool {
+        path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
+    }
+
+    /// Has the disk keep which names are in a folder.
+    static func sync(_ folder: String) throws(SystemError) {
+        let opened = try open(folder)
+        guard fsync(opened.raw) == 0 else {
+            throw SystemError("write \(folder)", code: errno)
+        }
     }
 
     /// Where a link leads.
@@ -98,14 +129,23 @@ enum Files {
         }
     }
 
-    /// Removes a folder with all in it, as far as that goes.
-    static func removeTree(_ path: String) {
-        if FileStatus(path)?.isFolder == true {
-            for name in (try? names(in: path)) ?? [] { removeTree("\(path)/\(name)") }
-            _ = unsafe rmdir(path)
-        } else {
-            _ = unsafe unlink(path)
+    /// Removes a folder with all in it, as far as that goes; whoever may write in it cannot lead it elsewhere.
+    static func removeTree(_ path: String) { remove(Array(path.utf8) + [0], in: AT_FDCWD) }
+
+    private static func remove(_ name: [UInt8], in folder: Int32) {
+        let name = name.map(CChar.init(bitPattern:))
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let raw = unsafe openat(folder, name, flags)
+        guard raw >= 0 else {
+            _ = unsafe unlinkat(folder, name, 0)
+            return
         }
+        // Closed with the list of its names.
+        let opened = Descriptor(owning: raw)
+        if let list = unsafe fdopendir(dup(raw)) {
+            for each in unsafe entries(list) { remove(each, in: opened.raw) }
+        }
+        _ = unsafe unlinkat(folder, name, AT_REMOVEDIR)
     }
 
     /// Whether another process holds a lock on a SQLite database, as directory does while it runs.

@@ -40,6 +40,8 @@ struct Restoring {
     private var reader: BackupReader
     private let places: KeptPlaces
     private let givesOwners: Bool
+    /// What the archive tells of the folders themselves, by their names there.
+    private var folders: [String: TarHeader] = [:]
 
     /// Opens a backup; refuses while Rempart runs.
     ///
@@ -47,6 +49,7 @@ struct Restoring {
     init(
         _ file: String, _ places: KeptPlaces, givesOwners: Bool = geteuid() == 0
     ) throws(BackupFault) {
+        try places.refuseNested()
         self.places = places
         self.givesOwners = givesOwners
         try Self.refuseRunning(places)
@@ -140,23 +143,36 @@ struct Restoring {
                 try Self.makeFolders(target.folder)
                 Files.removeTree(Self.staging(target.folder))
             }
-            var modes: [(path: String, header: TarHeader)] = []
+            var laid: [(path: String, header: TarHeader)] = []
+            var folders: [String: TarHeader] = [:]
             try reader.forEach { header, content throws(BackupFault) in
-                let place = Self.place(of: header.path, targets)
-                let owner = givesOwners ? try Self.owner(of: header) : nil
-                try Self.lay(header, at: place, owner, content)
-                if header.kind == .folder { modes.append((place, header)) }
+                let place = Self.staged(header.path, targets)
+                try Self.lay(header, at: place, content)
+                if targets.contains(where: { $0.name == header.path }) {
+                    folders[header.path] = header
+                } else if header.kind == .folder {
+                    laid.append((place, header))
+                } else if givesOwners {
+                    try Self.give(place, to: try Self.owner(of: header))
+                }
             }
-            // Last: a folder that nobody may write to takes no files.
-            for (path, header) in modes { _ = unsafe chmod(path, header.mode) }
+            // Last: a folder that nobody may write to takes no files. The deepest first: nobody else comes by while
+            // those above are the caller's alone, and could put a link in the place of what is next.
+            for (path, header) in laid.reversed() {
+                try BackupFault.mapping { () throws(SystemError) in try Files.sync(path) }
+                _ = unsafe chmod(path, header.mode)
+                if givesOwners { try Self.give(path, to: try Self.owner(of: header)) }
+            }
+            self.folders = folders
         } catch {
             for target in targets { Files.removeTree(Self.staging(target.folder)) }
             throw error
         }
     }
 
-    private static func place(
-        of member: String, _ targets: [(name: String, folder: String)]
+    /// Where a member is laid first.
+    private static func staged(
+        _ member: String, _ targets: [(name: String, folder: String)]
     ) -> String {
         for target in targets where member == target.name || member.hasPrefix(target.name + "/") {
             return staging(target.folder) + member.dropFirst(target.name.count)
@@ -174,7 +190,7 @@ struct Restoring {
     }
 
     private static func lay(
-        _ header: TarHeader, at place: String, _ owner: (uid: uid_t, gid: gid_t)?,
+        _ header: TarHeader, at place: String,
         _ content: (([UInt8]) throws(BackupFault) -> Void) throws(BackupFault) -> Void
     ) throws(BackupFault) {
         switch header.kind {
@@ -195,7 +211,12 @@ struct Restoring {
                 throw BackupFault(SystemError("write \(place)", code: errno))
             }
         }
-        guard let owner, unsafe lchown(place, owner.uid, owner.gid) != 0 else { return }
+    }
+
+    private static func give(
+        _ place: String, to owner: (uid: uid_t, gid: gid_t)
+    ) throws(BackupFault) {
+        guard unsafe lchown(place, owner.uid, owner.gid) != 0 else { return }
         throw BackupFault(SystemError("give \(place) to its owner", code: errno))
     }
 
@@ -216,7 +237,7 @@ struct Restoring {
         var told: [String] = []
         do throws(SystemError) {
             for (_, folder) in targets {
-                if let aside = try Self.swap(folder, &moves) {
+                if let aside = try Self.exchange(folder, &moves) {
                     told.append("What was in \(folder) is in \(aside).")
                 }
             }
@@ -225,36 +246,55 @@ struct Restoring {
             for (_, folder) in targets {
                 Files.removeTree(Self.staging(folder))
                 // Those of before are not empty, and stay.
-                for name in (try? Files.names(in: folder)) ?? []
-                where name.hasPrefix(BackupForm.aside) { _ = unsafe rmdir("\(folder)/\(name)") }
+                for name in (try? Files.names(in: folder)) ?? [] where BackupForm.isAside(name) {
+                    _ = unsafe rmdir("\(folder)/\(name)")
+                }
             }
             throw BackupFault("\(error): all is as it was")
         }
-        for target in targets { Files.removeTree(Self.staging(target.folder)) }
+        for target in targets {
+            Files.removeTree(Self.staging(target.folder))
+            if let why = dress(target) { told.append(why) }
+        }
         return told
     }
 
+    /// Makes a folder itself as it was backed up, which stays since it may be a mount point; why that failed.
+    private func dress(_ target: (name: String, folder: String)) -> String? {
+        guard let header = folders[target.name] else { return nil }
+        let folder = Files.resolved(target.folder)
+        do throws(BackupFault) {
+            if givesOwners { try Self.give(folder, to: try Self.owner(of: header)) }
+            guard unsafe chmod(folder, header.mode) == 0 else {
+                throw BackupFault(SystemError("chmod \(folder)", code: errno))
+            }
+            try BackupFault.mapping { () throws(SystemError) in try Files.sync(folder) }
+            return nil
+        } catch {
+            return "All is put back, but not what may be done with the folder: \(error.message)"
+        }
+    }
+
     /// Where what was in a folder is now; nil when nothing was.
-    private static func swap(
+    private static func exchange(
         _ folder: String, _ moves: inout [(from: String, to: String)]
     ) throws(SystemError) -> String? {
         let staged = staging(folder)
-        let status = FileStatus(staged)
         let old = try Files.names(in: folder).filter {
-            $0 != BackupForm.staging && !$0.hasPrefix(BackupForm.aside)
+            $0 != BackupForm.staging && !BackupForm.isAside($0)
         }
         var aside: String?
         if !old.isEmpty {
             let place = freeName("\(folder)/\(BackupForm.aside)")
             try Files.makeFolder(place)
             for name in old { try move("\(folder)/\(name)", "\(place)/\(name)", &moves) }
+            try Files.sync(place)
             aside = place
         }
         for name in try Files.names(in: staged) {
             try move("\(staged)/\(name)", "\(folder)/\(name)", &moves)
         }
-        // The folder itself stays, which may be a mount point, and is as it was backed up.
-        if let status { _ = unsafe chmod(folder, status.mode) }
+        try Files.sync(folder)
         return aside
     }
 

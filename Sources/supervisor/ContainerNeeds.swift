@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import Messages
+internal import Reactor
 internal import Sys
 
 /// What a container must have been given (`--container`).
@@ -13,6 +14,17 @@ enum ContainerNeeds {
         (0, "CHOWN"), (2, "DAC_READ_SEARCH"), (5, "KILL"), (6, "SETGID"), (7, "SETUID"),
         (8, "SETPCAP"), (12, "NET_ADMIN"),
     ]
+
+    /// How long a container stays after a start that failed: with `--restart always` it is started anew at once, for ever.
+    static let pause = Milliseconds.seconds(5)
+
+    /// Waits for the pause, or until it is to end.
+    static func waitBeforeEnd() {
+        guard let signals = try? Signals([SIGTERM, SIGINT]) else { return }
+        var waited = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
+        // In bounds: one entry.
+        _ = unsafe poll(&waited, 1, Int32(pause.count))
+    }
 
     /// Why the edge does not start in this container, whatever its settings are; nil when it does.
     static func failure(isRoot: Bool) -> StartFailure? {
@@ -46,7 +58,7 @@ enum ContainerNeeds {
         let lacking = capabilities.filter { permitted >> UInt64($0.number) & 1 == 0 }.map(\.name)
         guard lacking.isEmpty else {
             return "this container lacks \(lacking.map { "CAP_" + $0 }.joined(separator: ", ")):"
-                + " start it with --cap-add \(lacking.joined(separator: ","))"
+                + " start it with \(lacking.map { "--cap-add " + $0 }.joined(separator: " "))"
         }
         guard commandsNetwork else {
             return

@@ -141,16 +141,18 @@ struct StateFolder {
         }
         let file = Descriptor(owning: raw)
         var bytes = [UInt8](repeating: 0, count: 256)
-        switch Stream.read(file.raw, into: &bytes, at: 0) {
+        let read = Stream.read(file.raw, into: &bytes, at: 0)
+        // Before its length: a newer one may be as long as one of ours.
+        if case .moved(let count) = read, let newer = newer(bytes.prefix(count)) {
+            return .fresh(beside: newer)
+        }
+        switch read {
         case .moved(secretLength):
             return Secret(secret: Array(bytes.prefix(secretLength)), isNew: false)
         case .moved(keysLength):
             // Of before tokens were bound to dialogs: those in standing calls are older than this moment.
             let secret = bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch)
             return Secret(secret: Array(secret), isNew: true)
-        case .moved(let count):
-            if let newer = newer(bytes.prefix(count)) { return .fresh(beside: newer) }
-            fallthrough
         default:
             throw StartFailure(
                 "\(path) is damaged: remove it; calls that stand now cannot be hung up through "

@@ -5,7 +5,7 @@
 // should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start, and another try may do (a port
 // that is taken, a full disk); 78 cannot start before somebody has mended something (settings, users,
 // what a container was given);
-// both after one `daemonFailed` record that says what to do; 2 the command line is wrong. A child's
+// both after one `daemonFailed` record that says what to do, and in a container after a pause; 2 the command line is wrong. A child's
 // fault or bad frame never ends it.
 internal import Glibc
 internal import Journal
@@ -17,6 +17,7 @@ do {
         exit(try Supervisor(options).run())
     } catch {
         Journal(options.log, socket: nil).write(.daemonFailed, .critical, "cannot start: \(error)")
+        if options.isContainer { ContainerNeeds.waitBeforeEnd() }
         exit(error.exitCode)
     }
 } catch {

@@ -33,6 +33,7 @@ import Testing
             atPath: path("etc/current.pem"), withDestinationPath: "tls/key.pem")
         _ = unsafe chmod(path("etc/tls/key.pem"), 0o600)
         _ = unsafe chmod(path("etc/rempart.yaml"), 0o644)
+        _ = unsafe chmod(path("etc"), 0o750)
     }
 
     private func write(_ name: String, _ bytes: [UInt8]) throws {
@@ -103,6 +104,7 @@ import Testing
         #expect(try restore("other-") == [])
         #expect(try tree("other-etc") == tree("etc"))
         #expect(try tree("other-var") == tree("var"))
+        #expect(FileStatus(path("other-etc"))?.mode == 0o750)
     }
 
     @Test("what is replaced is kept aside, twice too, and is in no later backup")
@@ -191,6 +193,66 @@ import Testing
         try FileManager.default.removeItem(atPath: path("var/banner/bans"))
         #expect(unsafe mkfifo(path("etc/pipe"), 0o600) == 0)
         #expect(try backUp().contains { $0.contains("etc/pipe") })
+    }
+
+    @Test(
+        "what of the settings' folder cannot be in a backup is told, by its name, and the rest is in it"
+    )
+    func leftOut() throws {
+        defer { remove() }
+        let socket = Descriptor(
+            owning: try Socket.seqpacketListener(path: path("etc/socket")).release())
+        _ = unsafe symlink(String(repeating: "t", count: 101), path("etc/far"))
+        try write("etc/" + String(repeating: "n", count: 101), [1])
+        try write("etc/before-restore-notes", [2])
+        try write("etc/before-restore.2/old", [3])
+        let odd = Array(path("etc/odd-").utf8).map(CChar.init(bitPattern:)) + [-1, 0]
+        close(unsafe open(odd, O_CREAT | O_WRONLY, 0o600))
+        let told = try backUp()
+        socket.close()
+        for name in ["socket", "far", "nnn", "before-restore.2", "odd-"] {
+            #expect(
+                told.contains { $0.contains("not in it") && $0.contains("etc/" + name) }, "\(name)")
+        }
+        #expect(told.count == 5, "\(told)")
+        _ = try restore("other-")
+        #expect(try read("other-etc/before-restore-notes") == [2])
+        #expect(FileStatus(path("other-etc/before-restore.2")) == nil)
+    }
+
+    @Test("settings and state in one another are refused, by links too", arguments: [true, false])
+    func nested(_ isStateWithin: Bool) throws {
+        defer { remove() }
+        _ = try backUp()
+        let (outer, inner) = isStateWithin ? ("etc", "etc/var") : ("var/etc", "var")
+        _ = unsafe symlink(path("etc"), path("link"))
+        let settings = isStateWithin ? path("link") : path(outer)
+        let places = try KeptPlaces.parse([
+            "--settings-folder", settings, "--state", path(inner), "--runtime", path("run"),
+        ])
+        let other = path("other.tar")
+        #expect(fault { _ = try BackupWriter.write(other, places) }.contains("lie in one another"))
+        let said = fault { _ = try Restoring(path("backup.tar"), places, givesOwners: false) }
+        #expect(said.contains("lie in one another"), "\(said)")
+        #expect(FileStatus(other) == nil)
+    }
+
+    @Test("a backup of what directory has in memory alone says so")
+    func inMemory() throws {
+        defer { remove() }
+        try write("var/directory/bindings.backup", Self.database(format: 1))
+        let daemon = try Daemon()
+        let wrong = Condition(.state, "bindings are in memory only: of format 2")
+        daemon.serve([
+            [ControlReply.done.encoded()],
+            [ControlReply.condition(.directory, wrong).encoded(), ControlReply.done.encoded()],
+        ])
+        let places = try KeptPlaces.parse([
+            "--settings-folder", path("etc"), "--state", path("var"), "--runtime", daemon.runtime,
+        ])
+        let told = try BackupWriter.write(path("backup.tar"), places)
+        #expect(told.count == 1 && told[0].contains("of format 2"), "\(told)")
+        #expect(FileStatus(path("var/directory/bindings.backup")) == nil)
     }
 }
 
@@ -329,7 +391,9 @@ extension BackupTests {
         try restoring.stage()
         // The settings cannot follow the state: what was staged of them is gone.
         Files.removeTree(path("etc/.restoring"))
+        _ = unsafe chmod(path("etc"), 0o700)
         #expect(fault { _ = try restoring.swap() }.contains("all is as it was"))
+        #expect(FileStatus(path("etc"))?.mode == 0o700)
         let after = try tree("etc") + tree("var")
         #expect(after == before)
     }

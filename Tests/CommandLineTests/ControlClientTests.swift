@@ -28,8 +28,11 @@ final class Daemon: Sendable {
     var seen: ControlRequest? { request.withLock { $0 } }
 
     /// Answers the next caller, then hangs up; on a thread of its own, since the client waits.
-    func serve(_ frames: [[UInt8]]) {
-        Thread { try? self.answer(frames) }.start()
+    func serve(_ frames: [[UInt8]]) { serve([frames]) }
+
+    /// Answers the next callers, one after the other.
+    func serve(_ answers: [[[UInt8]]]) {
+        Thread { for frames in answers { try? self.answer(frames) } }.start()
     }
 
     private func answer(_ frames: [[UInt8]]) throws {

@@ -47,7 +47,9 @@ import Testing
         let page = try shown(.settings)
         let words = page.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         for key in Schema.keys {
-            #expect(words.contains(key.path) && words.contains(key.range), "\(key.path)")
+            #expect(words.contains(key.path), "\(key.path)")
+            // What stands in backticks is bold on the page.
+            #expect(words.contains(key.range.replacing("`", with: "")), "\(key.path)")
             if let standard = key.byDefault { #expect(page.contains("Default: \(standard).")) }
         }
         #expect(SettingsFile(Array(Manual.shortest.utf8)).diagnostics == [])
@@ -77,7 +79,9 @@ import Testing
         #expect(page.text.utf8.allSatisfy { $0 < 0x80 })
         let groff = try run("/usr/bin/groff", ["-man", "-Tutf8", "-wall", "-z"], page.text)
         #expect(groff.status == 0 && groff.complaints.isEmpty, "\(groff.complaints)")
-        let mandoc = try run("/usr/bin/mandoc", ["-Tlint"], page.text)
+        // mandoc finds fault with a date after today's, and a machine's clock may be behind.
+        let older = page.text.replacing(productDate, with: "2020-01-01")
+        let mandoc = try run("/usr/bin/mandoc", ["-Tlint"], older)
         #expect(mandoc.output.isEmpty && mandoc.status == 0, "\(mandoc.text)")
     }
 

@@ -152,6 +152,25 @@ struct VersionsTests {
         #expect(copy.barred(now: .seconds(0)).map(\.account) == ["1009"])
     }
 
+    @Test(
+        "a copy lies there for as long as its reader needs, and one that an earlier process left is removed"
+    )
+    func copyEnds() throws {
+        try folder.write("bindings.backup", [1])
+        let store = BindingStore(folder: folder.path)
+        store.commit(now: .seconds(100))
+        #expect(!folder.exists("bindings.backup"))
+        try store.layCopy(now: .seconds(100))
+        store.commit(now: .seconds(105))
+        #expect(folder.exists("bindings.backup"))
+        store.commit(now: .seconds(110))
+        #expect(!folder.exists("bindings.backup"))
+        // The clock is set back.
+        try store.layCopy(now: .seconds(100))
+        store.commit(now: .seconds(1))
+        #expect(!folder.exists("bindings.backup"))
+    }
+
     @Test("beside a newer file the copy has what is in memory")
     func copyBesideNewer() throws {
         keep("1001")

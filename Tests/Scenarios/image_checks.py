@@ -142,8 +142,26 @@ def test_it_ends_in_good_order_and_the_next_one_has_the_bindings(lab: Lab, unsta
     assert [phone["account"] for phone in phones] == ["1001"]
 
 
+def test_a_backup_is_made_while_it_runs_and_put_back(lab: Lab, unstarted: Container) -> None:
+    unstarted.start()
+    assert registers(lab)
+    backup = unstarted.back_up()
+    assert backup.stat().st_mode & 0o777 == 0o600
+    # Root of the container cannot remove the copy, directory does.
+    copy = "/var/lib/rempart/directory/bindings.backup"
+    eventually(lambda: unstarted.shell(f"test -e {copy}").returncode != 0, "the copy is removed", 30)
+    unstarted.stop()
+    unstarted.remove()
+    assert unstarted.podman("volume", "rm", unstarted.state).returncode == 0
+    unstarted.write_settings("lost: true\n")
+    assert (done := unstarted.put_back()).returncode == 0, done.stderr
+    unstarted.start()
+    phones = json.loads(unstarted.ask("phones", "--json").stdout)
+    assert [phone["account"] for phone in phones] == ["1001"]
+
+
 def refused(container: Container, *words: str) -> None:
-    """It ends at once, and one line says what to add."""
+    """It ends after its pause, and one line says what to add."""
     assert container.end() == 78
     last = container.records()[-1]
     assert last["priority"] == 2 and last["message_id"].endswith("1003")

@@ -8,6 +8,7 @@ from lab.accounts import PJSIP, make_database
 from lab.asterisk import ECHO, PJSIP_22, Asterisk
 from lab.booted import SEEN_SHARED, Machine
 from lab.installed import DATABASE, SETTINGS, Installed
+from lab.namespaces import EDGE_OUTSIDE
 from lab.packaged import make_package, successor
 from lab.phones import Phone, Shelf
 from lab.rempart import CHECKOUT
@@ -114,7 +115,7 @@ def asterisk(edge: Packaged) -> Iterator[Asterisk]:
 @pytest.fixture
 def phones(edge: Packaged) -> Iterator[Shelf]:
     folder = edge.machine.shared / "phones"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     shelf = Shelf(edge.machine.network, folder, edge.machine.shared / "edge.crt")
     yield shelf
     shelf.clear()
@@ -176,6 +177,20 @@ def test_an_edge_that_its_new_version_cannot_start_is_told(edge: Packaged) -> No
     edge.machine.write(SETTINGS, edge.settings().replace("domains:", "domainz:"))
     said = edge.install(1)
     assert "rempart: the edge does not run: systemctl status rempart" in said, said
+
+
+def test_an_edge_that_systemd_tries_again_and_again_is_told(edge: Packaged) -> None:
+    machine, taken = edge.machine, f"{EDGE_OUTSIDE}:5070"
+    machine.do("systemd-run", "--unit=taker", "systemd-socket-activate", f"--listen={taken}", "/bin/true")
+    try:
+        eventually(lambda: "5070" in machine.do("ss", "-Hltn"), "the port is taken")
+        machine.write(SETTINGS, edge.settings(outside=f"[udp://{EDGE_OUTSIDE}:5060, tcp://{taken}, tls://{EDGE_OUTSIDE}:5061]"))
+        said = edge.install(1)
+        assert edge.unit("ActiveState") == "activating", edge.story()
+        assert "rempart: the edge does not run: systemctl status rempart" in said, said
+        assert "nothing is started" not in said
+    finally:
+        machine.run("systemctl", "stop", "taker")
 
 
 def test_the_package_takes_over_from_make_install(bare: Packaged) -> None:

@@ -25,7 +25,7 @@ import Testing
     func remedies() throws {
         #expect(try #require(refusal(isRoot: false)).contains("--user"))
         let lacking = try #require(refusal(permitted: Self.needed & ~(1 << 12 | 1 << 5)))
-        #expect(lacking.contains("--cap-add KILL,NET_ADMIN"))
+        #expect(lacking.contains("--cap-add KILL --cap-add NET_ADMIN"))
         #expect(try #require(refusal(commandsNetwork: false)).contains("rootless"))
     }
 
@@ -58,13 +58,17 @@ import Testing
     }
 
     @Test(
-        "a container without what it needs ends with 78 and one line of JSON that says what to add")
-    func ends() throws {
+        "a container without what it needs says in one line of JSON what to add, and ends with 78 after a pause",
+        arguments: [true, false])
+    func ends(_ isStopped: Bool) throws {
+        let began = Clock.monotonic
         let daemon = try Daemon(
             Daemon.plainSettings(), arguments: ["--log", "json", "--container"])
         // The tests' daemon is never root.
         #expect(daemon.says("\"priority\":2,"), "\(daemon.log)")
+        if isStopped { kill(daemon.pid, SIGTERM) }
         #expect(daemon.exitCode() == 78)
+        #expect(isStopped || Clock.monotonic - began >= ContainerNeeds.pause)
         #expect(daemon.log.contains("leave --user out"), "\(daemon.log)")
     }
 }

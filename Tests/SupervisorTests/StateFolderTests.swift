@@ -72,11 +72,12 @@ import Testing
 /// A secret of a newer version.
 extension StateFolderTests {
     @Test(
-        "a secret of a newer version stays, and the edge serves with another until it is moved away"
-    )
-    func newer() throws {
+        "a secret of a newer version stays, however long, and the edge serves with another until it is moved away",
+        arguments: [113, 72, 64])
+    func newer(_ length: Int) throws {
         defer { remove() }
-        let bytes = Array("rempart secret 2 9.9.9\n".utf8) + [UInt8](repeating: 7, count: 90)
+        let head = Array("rempart secret 2 9.9.9\n".utf8)
+        let bytes = head + [UInt8](repeating: 7, count: length - head.count)
         try write(bytes)
         var state = try StateFolder(path, users: [:])
         #expect(state.secret.count == 72 && state.secretTrouble?.contains("Rempart 9.9.9") == true)

@@ -14,11 +14,12 @@ DATABASE = "/var/lib/asterisk/realtime.sqlite3"
 PAGE = CHECKOUT / "docs/container.md"
 
 
-def documented(option: str) -> list[str]:
-    """The words of the page's `podman run` with this option first."""
-    block = re.search(rf"```\n(podman run {option} .*?)```", PAGE.read_text(), re.DOTALL)
-    assert block, f"{PAGE} has no command"
-    return shlex.split(block[1].replace("\\\n", " "))
+def documented(option: str, last: str) -> list[str]:
+    """The words of the page's `podman run` with this option first, and this word among the last."""
+    blocks = re.findall(rf"```\n(podman run {option} .*?)```", PAGE.read_text(), re.DOTALL)
+    commands = [shlex.split(block.replace("\\\n", " ")) for block in blocks]
+    (words,) = [words for words in commands if last in words[-2:]]
+    return words
 
 
 class Container:
@@ -43,9 +44,11 @@ class Container:
 
     def command(self, without: str = "") -> list[str]:
         """The documented command on the lab's volumes, without a capability if one is named."""
-        words = self._on_volumes(documented("--detach"))
-        place = words.index("--cap-add") + 1
-        words[place] = ",".join(name for name in words[place].split(",") if name != without)
+        words = self._on_volumes(documented("--detach", "localhost/rempart:latest"))
+        if without:
+            place = words.index(without)
+            assert words[place - 1] == "--cap-add"
+            del words[place - 1 : place + 1]
         words[words.index("--name") + 1] = self.name
         # A test looks at the first end.
         words[words.index("--restart") + 1] = "no"
@@ -53,7 +56,7 @@ class Container:
 
     def _on_volumes(self, words: list[str]) -> list[str]:
         """The words of a command, with the lab's folders in place of the machine's."""
-        places = {"/etc/rempart:": self.settings_folder, "rempart-state:": self.state, "/var/lib/asterisk:": self.database_folder}
+        places = {"/etc/rempart:": self.settings_folder, "rempart-state:": self.state, "/var/lib/asterisk:": self.database_folder, ".:": self.settings_folder.parent}
         for index, word in enumerate(words):
             for there, here in places.items():
                 if word.startswith(there):
@@ -62,7 +65,19 @@ class Container:
 
     def check(self) -> subprocess.CompletedProcess:
         """The documented look at the settings, in a container of its own."""
-        return self.podman(*self._on_volumes(documented("--rm"))[1:])
+        return self.podman(*self._on_volumes(documented("--rm", "check"))[1:])
+
+    def back_up(self) -> Path:
+        """The documented backup of a running container."""
+        assert (done := self.ask("backup", "/run/edge.backup")).returncode == 0, done.stderr
+        done = self.podman("cp", f"{self.name}:/run/edge.backup", str(self.settings_folder.parent))
+        assert done.returncode == 0, done.stderr
+        assert self.podman("exec", self.name, "rm", "/run/edge.backup").returncode == 0
+        return self.settings_folder.parent / "edge.backup"
+
+    def put_back(self) -> subprocess.CompletedProcess:
+        """The documented restore, in a container of its own."""
+        return self.podman(*self._on_volumes(documented("--rm", "restore"))[1:])
 
     def podman(self, *words: str, namespace: str = "") -> subprocess.CompletedProcess:
         """Runs podman where the container's network is to be the host's."""
