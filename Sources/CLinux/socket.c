@@ -56,6 +56,15 @@ int clinux_source(const struct clinux_address *address, struct clinux_address *f
     return result;
 }
 
+// 1: an interface has the address; 0: none has it; -errno.
+static int is_on_interface(const struct clinux_address *address) {
+    struct clinux_address own[256];
+    int count = clinux_own_addresses(own, sizeof own / sizeof own[0]);
+    for (int each = 0; each < count; each++)
+        if (memcmp(own[each].ip, address->ip, sizeof address->ip) == 0) return 1;
+    return count < 0 ? count : 0;
+}
+
 int clinux_is_local(const struct clinux_address *address) {
     // By bind(2) an absent address could not be told where net.ipv4.ip_nonlocal_bind is set, as VRRP
     // has it.
@@ -65,7 +74,9 @@ int clinux_is_local(const struct clinux_address *address) {
         || error == EAFNOSUPPORT)
         return -error;
     if (error != 0) return 0;
-    return memcmp(from.ip, address->ip, sizeof from.ip) == 0;
+    if (memcmp(from.ip, address->ip, sizeof from.ip) == 0) return 1;
+    // From a further address of a subnet the kernel leads by the first one of it.
+    return is_on_interface(address);
 }
 
 int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity) {

@@ -156,6 +156,12 @@ final class AccountDatabase {
             guard let stamp = FileStamp(path), unsafe access(path, R_OK) == 0 else {
                 return fail(DatabaseRights.unreadable(path, errno), now)
             }
+            // To open a FIFO would wait for who writes to it.
+            guard stamp.isRegular else {
+                return fail(
+                    "\(path) is no regular file: name Asterisk's SQLite file in accounts.database",
+                    now)
+            }
             let database = try SQLiteDatabase(
                 path: path, .reading, busyTimeout: Self.busyTimeout)
             let dataVersion = try database.prepare("PRAGMA data_version")

@@ -52,11 +52,13 @@ enum DatabaseRights {
             let chmod = mode & needed == 0 ? "chmod g+\(isFolder ? "x" : "r") \(path); " : ""
             let member =
                 groupName.map {
-                    "printf 'm \(name) \($0)\\nm rempart-acct \($0)\\n' "
+                    // Neither quotes nor backslashes, which systemd's line of status does not show as they are.
+                    "mkdir -p /etc/sysusers.d; "
+                        + "for u in \(name) rempart-acct; do echo m $u \($0); done "
                         + ">/etc/sysusers.d/rempart-\($0).conf; systemd-sysusers; "
                         + "systemctl restart rempart"
                 } ?? "make \(name) a member of the group \(group) of \(path)"
-            return "as root: \(chmod)\(member)"
+            return "as root: `\(chmod)\(member)`"
         }
     }
 

@@ -22,8 +22,11 @@ struct Notify {
         return (0..<count).map { Descriptor(owning: SD_LISTEN_FDS_START + $0) }
     }
 
-    /// Has systemd let go of the sockets that it holds for us.
-    func forgetSockets() { _ = unsafe sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=rempart") }
+    /// Has systemd let go of the sockets that it holds for us, and waits until it has, for a second at most.
+    func forgetSockets() {
+        _ = unsafe sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=rempart")
+        _ = sd_notify_barrier(0, 1_000_000)
+    }
 
     /// Has systemd hold the sockets over a restart of the daemon (FileDescriptorStoreMax=).
     func keep(_ sockets: [Descriptor]) {
