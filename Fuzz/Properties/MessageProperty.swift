@@ -57,7 +57,7 @@ extension Properties {
     private static func rewritten(
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ writer: inout MessageWriter
     ) -> [UInt8]? {
-        writer.begin()
+        writer.begin(to: peer.ip)
         if index.isRequest {
             writer.append(bytes.bytes(index.methodSlice))
             writer.append(" ")
@@ -101,7 +101,7 @@ extension Properties {
     ) -> String? {
         // The answer adds to Via and To, which must not already be as long as a line may be.
         guard index.isRequest, bytes.count < MessageParser.maximumLine - 256 else { return nil }
-        writer.begin()
+        writer.begin(to: peer.ip)
         writer.append("SIP/2.0 400 Bad Request\r\n")
         let tag = Array("0123456789abcdef".utf8)
         writer.answerIdentity(bytes, index, peer, tag: tag.span)

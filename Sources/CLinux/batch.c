@@ -145,8 +145,14 @@ void clinux_batch_prepare(struct clinux_batch *batch, unsigned slot, uint32_t le
 }
 
 int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsigned count) {
-    int sent;
-    do sent = sendmmsg(fd, batch->messages + first, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+    struct msghdr *header = &batch->messages[first].msg_hdr;
+    while (1) {
+        int sent = sendmmsg(fd, batch->messages + first, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) return sent;
+        if (errno == EINTR) continue;
+        // This machine has lost the address that it was to leave from: that is how IPv6 says it, and how IPv4 does,
+        // which has the same word for a destination without a route.
+        if ((errno != EINVAL && errno != ENETUNREACH) || header->msg_controllen == 0) return -errno;
+        header->msg_controllen = 0;
+    }
 }

@@ -15,6 +15,9 @@ package struct Defence: ~Copyable {
     var sources = SourceTable(places: 16_384)
     /// Where phones are registered: as many addresses as there can be bindings.
     var residents = Residents(capacity: 1_000_000)
+    /// Until when the unregistered ways of sources get no answer that are no residents: those of the edge's own
+    /// addresses.
+    private var heldUntil: [IPAddress: Milliseconds] = [:]
     var guards = AccountGuards(places: 16_384)
     /// Wrong passwords by source and account, of sources that are residents.
     private var pairs = PairTable(places: 8192)
@@ -74,6 +77,7 @@ package struct Defence: ~Copyable {
         let source = network.address.source
         banned[source] = nil
         if let place = sources.find(source) { forgive(place) }
+        heldUntil[source] = nil
         if let place = residents.find(source) { residents[place].heldUntil = Milliseconds(0) }
     }
 
@@ -82,6 +86,7 @@ package struct Defence: ~Copyable {
     package mutating func unbanAll() {
         banned = [:]
         bannedNetworks = [:]
+        heldUntil = [:]
         for place in 0..<sources.places { forgive(place) }
         for place in 0..<residents.places { residents[place].heldUntil = Milliseconds(0) }
     }
@@ -143,13 +148,20 @@ package struct Defence: ~Copyable {
 
     /// Whether the ways of a source that no phone has registered by get no answer now.
     func isHeld(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
-        residents.find(ip.source).map { residents[$0].heldUntil > now } ?? false
+        let source = ip.source
+        if !heldUntil.isEmpty, let until = heldUntil[source], until > now { return true }
+        return residents.find(source).map { residents[$0].heldUntil > now } ?? false
     }
 
-    /// Gives the unregistered ways of a source where phones are registered no answer until a moment.
-    mutating func hold(_ ip: IPAddress, until: Milliseconds) {
-        guard let place = residents.find(ip.source) else { return }
-        residents[place].heldUntil = until
+    /// Gives the unregistered ways of a source that is never banned no answer until a moment.
+    mutating func hold(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
+        let source = ip.source
+        if let place = residents.find(source) {
+            residents[place].heldUntil = until
+        } else {
+            heldUntil = heldUntil.filter { $0.value > now }
+            heldUntil[source] = until
+        }
     }
 
     // MARK: Countries

@@ -62,19 +62,25 @@ package struct MessageWriter: ~Copyable {
         emergency = settings.calls.plan.firstEmergency
     }
 
+    /// Takes over an address of this machine, which shows in messages once `configure` is called; false when it was
+    /// known or there is no room.
+    mutating func learn(_ ip: IPAddress) -> Bool {
+        guard wildcards.add(ip) else { return false }
+        own.learn(ip)
+        return true
+    }
+
     /// Whether everything written since `begin` fitted.
     package var isWhole: Bool { !buffer.overflowed }
 
     /// Judges hosts from now on for a peer outside, until a message begins.
     mutating func face(_ peer: IPAddress) { hosts.nearness = own.nearness(peer) }
 
-    /// Begins a message; tokens in it are bound to the dialog.
-    ///
-    /// One that leaves names its peer outside.
+    /// Begins a message to a peer, by whose address is judged what it is shown; tokens in it are bound to the dialog.
     package mutating func begin(
-        isTrunk: Bool = false, dialog: StringVector = StringVector(), to peer: IPAddress? = nil
+        isTrunk: Bool = false, dialog: StringVector = StringVector(), to peer: IPAddress
     ) {
-        hosts.nearness = peer.map { own.nearness($0) } ?? .far
+        face(peer)
         buffer.removeAll()
         isCompact = false
         namesInsideMedia = false
@@ -111,11 +117,11 @@ package struct MessageWriter: ~Copyable {
         for index in 0..<value.length { buffer.append(hex: value.bytes[index]) }
     }
 
-    /// Begins a response with its status line.
+    /// Begins a response to a peer with its status line.
     package mutating func begin(
-        status: UInt16, _ reason: StaticString, isCompact: Bool = false
+        status: UInt16, _ reason: StaticString, isCompact: Bool = false, to peer: IPAddress
     ) {
-        begin()
+        begin(to: peer)
         self.isCompact = isCompact
         buffer.append("SIP/2.0 ")
         buffer.append(decimal: UInt64(status))

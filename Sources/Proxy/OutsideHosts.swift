@@ -94,7 +94,7 @@ struct OutsideHosts: Sendable {
             case .party: return Self.label(host, is: "invalid")
             }
         }
-        if own.isOutside(ip) { return true }
+        if own.isNamedOutside(ip) { return true }
         switch rule {
         case .text: return !inside.contains(ip)
         case .target: return trunks.contains(ip) || !inside.contains(ip) && !ip.isPrivate

@@ -11,7 +11,7 @@ enum Nearness: BitwiseCopyable {
 
 /// The addresses of our sockets, as they are bound and as peers are shown them.
 struct OwnAddresses: Sendable {
-    /// An outside socket behind NAT.
+    /// An address of ours at which an outside socket behind NAT is reached.
     private struct Face {
         let bound: IPAddress
         let advertised: IPAddress
@@ -22,8 +22,12 @@ struct OwnAddresses: Sendable {
     /// Whether some peers are shown another address or port than others.
     private let isTranslated: Bool
     private let faces: [Face]
-    /// Those of the outside, of either kind.
-    private let outside: [IPAddress]
+    /// Outside sockets at wildcard addresses, by what a NAT has for each; nil without one.
+    private let wildcards: [(isV4: Bool, advertised: IPAddress?)]
+    /// The faces of those behind NAT, by the addresses of this machine that are known.
+    private var askedFaces: [Face] = []
+    /// The addresses that the settings name outside, as bound and as shown.
+    let namedOutside: [IPAddress]
     private var local = AddressRanges()
 
     /// Those of all sockets, each at its number.
@@ -34,13 +38,15 @@ struct OwnAddresses: Sendable {
         let outer = listeners.filter { $0.side == .outside }
         faces = outer.compactMap { listener in
             let own = listener.endpoint.address.ip
-            // At a wildcard address nobody can be told which one is meant.
             guard let shown = listener.advertised?.ip, shown != own, !own.isUnspecified else {
                 return nil
             }
             return Face(bound: own, advertised: shown)
         }
-        outside =
+        wildcards = outer.filter(\.endpoint.isWildcard).map {
+            ($0.endpoint.address.ip.isV4, $0.advertised?.ip)
+        }
+        namedOutside =
             outer.map(\.endpoint.address.ip).filter { !$0.isUnspecified }
             + outer.compactMap(\.advertised?.ip)
     }
@@ -61,8 +67,22 @@ struct OwnAddresses: Sendable {
         return nearness(peer) == .far ? advertised[place] : bound[place]
     }
 
-    /// Whether an address is one of ours outside, as bound or as shown.
-    func isOutside(_ ip: IPAddress) -> Bool { outside.contains(ip) }
+    /// Takes over an address of this machine, at which wildcard endpoints are reached.
+    mutating func learn(_ ip: IPAddress) {
+        guard !ip.isLoopback else { return }
+        for case (ip.isV4, let shown?) in wildcards
+        where shown != ip
+            && !askedFaces.contains(where: { $0.bound == ip && $0.advertised == shown })
+        {
+            askedFaces.append(Face(bound: ip, advertised: shown))
+        }
+    }
+
+    /// Whether an address is one that the settings name outside, as bound or as shown.
+    func isNamedOutside(_ ip: IPAddress) -> Bool { namedOutside.contains(ip) }
+
+    /// Whether outside endpoints are at every address of this machine of its family.
+    func isAtEvery(isV4: Bool) -> Bool { wildcards.contains { $0.isV4 == isV4 } }
 
     /// Whether an address with its port is that of a socket of ours, as bound or as shown.
     func contains(_ address: SocketAddress) -> Bool {
@@ -71,33 +91,50 @@ struct OwnAddresses: Sendable {
 
     /// What a peer from there is not told: the addresses by which only others reach us.
     func hidden(from nearness: Nearness) -> [IPAddress] {
-        let own = faces.map(\.bound)
-        guard nearness == .far else {
-            let known = Set(bound.map(\.ip))
-            return faces.map(\.advertised).filter { !known.contains($0) }
+        switch nearness {
+        case .far:
+            // One that has no other face at another port of it is shown to everybody.
+            let shown = Set(advertised.map(\.ip))
+            let asked = askedFaces.map(\.bound).filter { !isShownAsAsked($0) }
+            return (faces.map(\.bound) + asked).filter { !shown.contains($0) }
+        case .near:
+            let own = Set(bound.map(\.ip))
+            let shown = faces.map(\.advertised) + wildcards.compactMap(\.advertised)
+            return shown.filter { !own.contains($0) }
         }
-        // One that has no other face at another port of it is shown to everybody.
-        let known = Set(advertised.map(\.ip))
-        return own.filter { !known.contains($0) }
+    }
+
+    /// Whether another wildcard endpoint, which no NAT is before, shows an address to everybody.
+    private func isShownAsAsked(_ ip: IPAddress) -> Bool {
+        wildcards.contains { $0.isV4 == ip.isV4 && $0.advertised == nil }
     }
 
     /// The address that a peer from there is shown in the place of one of ours, nil when it is no other one.
+    ///
+    /// From near a wildcard endpoint has several, of which none can be said to be the one that is meant.
     func face(of ip: IPAddress, to nearness: Nearness) -> IPAddress? {
         switch nearness {
-        case .far: faces.first { $0.bound == ip }?.advertised
+        case .far: (faces + askedFaces).first { $0.bound == ip }?.advertised
         case .near: faces.first { $0.advertised == ip }?.bound
+        }
+    }
+
+    /// The addresses by which others reach what this one stands for.
+    func otherFaces(of ip: IPAddress) -> [IPAddress] {
+        (faces + askedFaces).compactMap {
+            if $0.bound == ip { return $0.advertised }
+            return $0.advertised == ip ? $0.bound : nil
         }
     }
 }
 
 extension RouterSettings {
-    /// Takes an address of ours that is a served domain as one by its other face too.
+    /// Takes an address of ours that is a served domain as one by its other faces too.
     mutating func serveFaces(of own: OwnAddresses) {
         for domain in domains {
             guard let ip = IPAddress(host: domain.span) else { continue }
-            for face in [own.face(of: ip, to: .far), own.face(of: ip, to: .near)] {
-                guard let text = face?.host, !domains.contains(text) else { continue }
-                domains.append(text)
+            for face in own.otherFaces(of: ip).map(\.host) where !domains.contains(face) {
+                domains.append(face)
             }
         }
     }

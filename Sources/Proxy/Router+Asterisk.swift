@@ -81,7 +81,7 @@ extension Router {
     private mutating func writeOwn(
         _ method: StaticString, _ handle: Handle, account: Int32, sequence: UInt32, callID: UInt64
     ) {
-        writer.begin()
+        writer.begin(to: clients[handle].flow.peer.ip)
         Self.writeOwn(
             &writer, accounts, account, method, clients[handle].flow, handle,
             cookie: clients[handle].cookie, own: writer.shown(clients[handle].flow),

@@ -130,7 +130,7 @@ extension Router {
     private mutating func writeFromSent(
         _ handle: Handle, _ method: StaticString, to response: Slice, in bytes: Span<UInt8>
     ) {
-        writer.begin()
+        writer.begin(to: clients[handle].flow.peer.ip)
         Self.writeFromSent(&writer, blocks, clients[handle].sent, parser, method, response, bytes)
     }
 

@@ -218,8 +218,8 @@ extension Router {
 
     /// Counts an offence against a source that has proven its address; what has not costs nothing here.
     ///
-    /// At the limit the source is banned. A source that phones are registered from is not: the ways by
-    /// which none has registered get no answer for a while, and its phones notice nothing.
+    /// At the limit the source is banned. One that phones are registered from, or that has an address of ours, is
+    /// not: the ways by which none has registered get no answer for a while, and its phones notice nothing.
     mutating func offence(
         _ detector: Detector, _ flow: Flow, name: Span<UInt8> = Span(), mark: UInt64? = nil
     ) {
@@ -232,19 +232,20 @@ extension Router {
         else { return }
         var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
         if !name.isEmpty { evidence += ", the last for \(name.text)" }
-        guard !isNeverBanned(ip) else {
-            hold(ip, detector, evidence)
+        if let why = neverBanned(ip) {
+            hold(ip, why, detector, evidence)
             return
         }
         ban(ip, detector, count: count, evidence)
     }
 
-    /// Whether a source loses single ways and accounts instead of everything: phones are registered there, or it is
-    /// the address of ours outside, in which phones behind the same NAT may come.
-    ///
-    /// Those of the loopback are excepted: who tries the edge on one machine has no others.
-    func isNeverBanned(_ ip: IPAddress) -> Bool {
-        defence.isResident(ip, now.monotonic) || writer.own.isOutside(ip) && !ip.isLoopback
+    /// Why a source loses single ways and accounts instead of everything; nil when it does not: phones are registered
+    /// there, or it has an address of ours outside, in which phones behind the same NAT may come.
+    func neverBanned(_ ip: IPAddress) -> String? {
+        if defence.isResident(ip, now.monotonic) { return "where phones are registered" }
+        guard ownSources.contains(ip.source) else { return nil }
+        return isOutside(ip)
+            ? "the edge's own address" : "in the /64 of an address of the edge's own"
     }
 
     private func limit(_ detector: Detector, _ ip: IPAddress) -> Limit {
@@ -257,20 +258,20 @@ extension Router {
         return limit
     }
 
-    private mutating func hold(_ ip: IPAddress, _ detector: Detector, _ evidence: String) {
+    private mutating func hold(
+        _ ip: IPAddress, _ why: String, _ detector: Detector, _ evidence: String
+    ) {
         let verb = settings.isObserving ? "would hold" : "hold"
-        let isOwn = writer.own.isOutside(ip)
-        let place = isOwn ? "the edge's own address" : "where phones are registered"
         audit.add(
             .held, .warning,
-            "\(verb) what is not a registered phone at \(ip), \(place):"
+            "\(verb) what is not a registered phone at \(ip), \(why):"
                 + " \(detector.code) (\(evidence))",
             [
                 (.address, "\(ip)"), (.reason, detector.code),
                 (.seconds, "\(settings.ban.seconds)"),
             ])
         guard !settings.isObserving else { return }
-        defence.hold(ip, until: now.monotonic + settings.ban)
+        defence.hold(ip, until: now.monotonic + settings.ban, now.monotonic)
     }
 
     private mutating func ban(

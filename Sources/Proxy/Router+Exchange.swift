@@ -80,7 +80,7 @@ extension Router {
         exchange.key = exchangeKey(bytes, index)
         exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
         exchange.request = blocks.store(bytes, of: account, &accounts)
-        writer.begin()
+        writer.begin(to: flow.peer.ip)
         writer.answerIdentity(bytes, index, flow.peer, tag: Span())
         exchange.tagPlace = writer.tagPlace
         exchange.identity =
@@ -153,7 +153,7 @@ extension Router {
 
     /// Answers an exchange's request by ourselves.
     mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
-        writer.begin(status: status, reason)
+        writer.begin(status: status, reason, to: exchanges[handle].flow.peer.ip)
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
         if status > 100 { scratch.append(hex: random(), digits: 16) }

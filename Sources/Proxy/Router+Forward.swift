@@ -172,7 +172,7 @@ extension Router {
         _ trunk: Int32?
     ) {
         let flow = way(insideListener(trunk ?? -1), to: token.asterisk)
-        writer.begin(isTrunk: trunk != nil)
+        writer.begin(isTrunk: trunk != nil, to: flow.peer.ip)
         writer.append("ACK ")
         writer.append(uriOf: token.asterisk, user: token.user.span)
         writer.append(" SIP/2.0\r\n")

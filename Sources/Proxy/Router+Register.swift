@@ -242,7 +242,10 @@ extension Router {
     /// this machine that a connection to a wildcard endpoint has.
     package mutating func opened(_ flow: Flow, at own: IPAddress? = nil) {
         liveConnections.insert(flow)
-        if let own { writer.wildcards.opened(flow, at: own) }
+        if let own {
+            noteAsked(own, by: flow)
+            writer.wildcards.opened(flow, at: own)
+        }
         setReachable(flow, true)
     }
 

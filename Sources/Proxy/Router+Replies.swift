@@ -19,10 +19,10 @@ extension Router {
         // The same request gets the same tag, so that a retransmission is answered alike.
         let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
         scratch.append(hex: tag, digits: 16)
-        writer.begin(status: status, reason, isCompact: !mayBeLong(flow))
+        writer.begin(status: status, reason, isCompact: !mayBeLong(flow), to: flow.peer.ip)
         Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
         guard !writer.isCompact, !fits(writer.buffer.count + rest) else { return }
-        writer.begin(status: status, reason, isCompact: true)
+        writer.begin(status: status, reason, isCompact: true, to: flow.peer.ip)
         Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
     }
 

@@ -77,7 +77,7 @@ extension Router {
     ) {
         let client = clients[handle]
         let isTrunk = trunk(of: client.account) != nil
-        writer.begin()
+        writer.begin(to: client.flow.peer.ip)
         let isWritten = Self.writeFollowing(
             &writer, blocks, parser, client, isTrunk, "ACK", 0, .none, random(), bytes, index)
         guard isWritten else { return }
@@ -93,7 +93,7 @@ extension Router {
         let bye = Client(owner: .nobody, method: .bye, flow: client.flow, cookie: random())
         guard let place = clients.take(bye) else { return }
         let isTrunk = trunk(of: client.account) != nil
-        writer.begin()
+        writer.begin(to: client.flow.peer.ip)
         let isWritten = Self.writeFollowing(
             &writer, blocks, parser, client, isTrunk, "BYE", 1, place, bye.cookie, bytes, index)
         guard isWritten else {

@@ -15,7 +15,10 @@ extension Router {
         _ listener: UInt8, from peer: SocketAddress, at own: IPAddress?
     ) -> Flow {
         var flow = Flow(.udp, listener: listener, peer: peer)
-        if let own { flow.connection = mark(of: own, by: listener) }
+        if let own {
+            noteAsked(own, by: flow)
+            flow.connection = writer.wildcards.mark(ifKnown: own) ?? 0
+        }
         return flow
     }
 
@@ -29,8 +32,16 @@ extension Router {
 
     /// Takes over the addresses of this machine.
     package mutating func learn(_ addresses: [IPAddress]) {
-        for ip in addresses { _ = writer.wildcards.add(ip) }
+        let new = addresses.filter { writer.learn($0) }
+        if !new.isEmpty { followAddresses() }
+    }
+
+    /// Takes over what the settings and the addresses of this machine make of messages and sources.
+    mutating func followAddresses() {
+        settings.serveFaces(of: writer.own)
+        writer.configure(settings)
         insideSources = sourcesOfInside()
+        ownSources = sourcesOfOutside()
     }
 
     /// Takes over from which address of ours the kernel's way to somebody whom we ask begins.
@@ -47,11 +58,15 @@ extension Router {
         if writer.wildcards.addInside(own) { writer.configure(settings) }
     }
 
-    private mutating func mark(of own: IPAddress, by listener: UInt8) -> UInt64 {
-        if listeners[Int(listener)].side == .inside { learn(inside: own) }
-        if let mark = writer.wildcards.mark(ifKnown: own) { return mark }
-        learn([own])
-        return writer.wildcards.mark(ifKnown: own) ?? 0
+    /// Takes over which address of this machine the peer of a flow asks by a wildcard endpoint.
+    ///
+    /// Anybody can ask inside endpoints at any of them; those that Asterisks ask are the inside's.
+    mutating func noteAsked(_ own: IPAddress, by flow: Flow) {
+        if listeners[Int(flow.listener)].side == .inside, isAsterisk(flow.peer.ip) {
+            learn(inside: own)
+        }
+        // Every datagram comes by here.
+        if !writer.wildcards.contains(own) { learn([own]) }
     }
 
     /// The way by which we ask an Asterisk or a trunk.
@@ -79,10 +94,15 @@ extension Router {
 
     /// Whether an address is one of an outside endpoint, as bound, asked or shown.
     func isOutside(_ ip: IPAddress) -> Bool {
-        writer.own.isOutside(ip)
-            || listeners.contains {
-                $0.side == .outside && $0.endpoint.isWildcard
-                    && $0.endpoint.address.ip.isV4 == ip.isV4 && writer.wildcards.contains(ip)
-            }
+        writer.own.isNamedOutside(ip)
+            || writer.own.isAtEvery(isV4: ip.isV4) && writer.wildcards.contains(ip)
+    }
+
+    /// The sources of these addresses: an IPv6 one stands for its /64, as banner has it.
+    ///
+    /// Those of the loopback are excepted: who tries the edge on one machine has no others.
+    private func sourcesOfOutside() -> Set<IPAddress> {
+        let asked = writer.wildcards.all.filter { writer.own.isAtEvery(isV4: $0.isV4) }
+        return Set((writer.own.namedOutside + asked).filter { !$0.isLoopback }.map(\.source))
     }
 }

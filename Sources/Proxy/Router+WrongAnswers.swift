@@ -70,11 +70,10 @@ extension Router {
         let account = accountName(bytes, index)
         let name = account.span
         let mark = NameTable.hash(name)
-        let isResident = isNeverBanned(ip)
-        if isResident, !isTrusted(ip), !isRegistered(name, by: flow) {
+        if let why = neverBanned(ip), !isTrusted(ip), !isRegistered(name, by: flow) {
             let limit = settings.limit(.wrongPassword)
             if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
-                heldRecord(name, "from \(ip), where phones are registered", ip)
+                heldRecord(name, "from \(ip), \(why),", ip)
             }
         }
         if isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {

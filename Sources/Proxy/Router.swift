@@ -118,6 +118,8 @@ package struct Router: ~Copyable {
     var budgets = RequestBudgets()
     /// In whose name no datagram comes from outside.
     var insideSources = AddressRanges()
+    /// The sources that our addresses outside are in, which are never banned.
+    var ownSources: Set<IPAddress> = []
     var droppedTokens = TokenBucket()
     var shortTokens = TokenBucket()
     var unansweredTokens = TokenBucket()
@@ -229,9 +231,7 @@ package struct Router: ~Copyable {
     /// Uses other settings from now on; registrations at Asterisks that stay go on.
     package mutating func adopt(_ wanted: RouterSettings) {
         settings = wanted
-        settings.serveFaces(of: writer.own)
-        writer.configure(settings)
-        insideSources = sourcesOfInside()
+        followAddresses()
         rates = AnswerRates(replies: settings.replies, packets: settings.packets)
         if settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks

@@ -70,7 +70,7 @@ package struct DatagramBatch: ~Copyable {
     /// Fills the next slot with a datagram; one that is too long is left out.
     ///
     /// It leaves from `own`, an address of this machine of the destination's family; nil leaves the choice to the
-    /// kernel.
+    /// kernel, as does one that the machine has lost.
     package mutating func add(
         _ datagram: Span<UInt8>, to destination: SocketAddress, from own: IPAddress? = nil
     ) {

@@ -16,6 +16,8 @@ final class BannerService: Service {
     let journal: Journal
     let clock: () -> Milliseconds
     private let uptime: () -> Milliseconds
+    /// The addresses of this machine, asked for once: a reload changes no endpoint, and comes after the confinement.
+    private let machine: [IPAddress]
     var bans = BanList()
     var exceptions = Exceptions()
     var neighbours = Neighbours()
@@ -51,15 +53,18 @@ final class BannerService: Service {
     static let retryAfter = Milliseconds.seconds(60)
 
     /// The service of these settings; `folder` keeps the bans, `clock` is since 1970, `uptime` never leaps.
+    ///
+    /// `machine` are the addresses of this machine.
     init(
         _ settings: [Setting], folder: Descriptor?, _ firewall: any Firewall, _ journal: Journal,
-        usualPlaces: [String] = Countries.usualPlaces,
+        usualPlaces: [String] = Countries.usualPlaces, machine: [IPAddress] = Socket.ownAddresses(),
         clock: @escaping () -> Milliseconds = { Clock.sinceEpoch },
         uptime: @escaping () -> Milliseconds = { Clock.monotonic }
     ) {
         self.journal = journal
         self.clock = clock
         self.uptime = uptime
+        self.machine = machine
         store = folder.map(BanStore.init)
         kernel = KernelBans(firewall, journal)
         countries = Countries(folder: folder, journal, usualPlaces: usualPlaces)
@@ -97,7 +102,7 @@ final class BannerService: Service {
         }
         spans = [first] + (growth.isEmpty ? Self.growth : growth)
         mode = plan.mode
-        exceptions.take(settings)
+        exceptions.take(settings, machine: machine)
         kernel.follow(plan)
         kernel.allow(AddressRanges(exceptions.networks))
         blockLists.follow(settings)

@@ -41,8 +41,8 @@ struct Exceptions {
     /// Nobody but the host itself.
     init() {}
 
-    /// Takes what the settings say.
-    mutating func take(_ settings: [Setting]) {
+    /// Takes what the settings say; `machine` are the addresses of this machine, at which wildcard endpoints are.
+    mutating func take(_ settings: [Setting], machine: [IPAddress] = []) {
         self.settings = settings.compactMap {
             if case .allow(let network) = $0 { network } else { nil }
         }
@@ -52,8 +52,10 @@ struct Exceptions {
         // Of the loopback are those who try the edge on one machine.
         own = settings.flatMap { setting -> [IPAddress] in
             guard case .outside(let endpoint, let advertised) = setting else { return [] }
-            return ([endpoint.address.ip] + (advertised.map { [$0.ip] } ?? []))
-                .filter { !$0.isLoopback }
+            let bound =
+                endpoint.isWildcard
+                ? machine.filter { $0.isV4 == endpoint.address.ip.isV4 } : [endpoint.address.ip]
+            return (bound + (advertised.map { [$0.ip] } ?? [])).filter { !$0.isLoopback }
         }
         trunks = settings.compactMap {
             guard case .trunk(let name, let rule) = $0 else { return nil }

@@ -9,6 +9,11 @@ internal import Sys
 struct Surroundings {
     /// Whether files can be looked at as another user.
     private let isRoot = geteuid() == 0
+    /// The addresses of this machine.
+    private let machine: [IPAddress]
+
+    /// The machine this runs on, with these addresses.
+    init(machine: [IPAddress] = Socket.ownAddresses()) { self.machine = machine }
 
     /// A file that the settings name, and who reads it.
     private struct NamedFile {
@@ -117,7 +122,7 @@ struct Surroundings {
                     + " shows")
         }
         if case .outside(_, let advertised) = setting {
-            messages += Self.natWarnings(bound, advertised)
+            messages += natWarnings(bound, advertised)
         }
         return messages.map { message in
             Diagnostic(.warning, at: value.position, "`\(value.path)`: \(message)")
@@ -125,22 +130,23 @@ struct Surroundings {
     }
 
     /// What is strange about an outside address, and about the one that it is shown as.
-    private static func natWarnings(
+    private func natWarnings(
         _ bound: SocketAddress, _ advertised: SocketAddress?
     ) -> [String] {
-        if let kind = kind(of: bound.ip), kind != "private" {
+        if let kind = Self.kind(of: bound.ip), kind != "private" {
             return [
                 "\(bound.ip) is a \(kind) address, which no other network reaches: name another one"
             ]
         }
         guard let advertised else {
+            if bound.ip.isUnspecified { return everywhereWarnings(bound.ip) }
             return bound.ip.isPrivate
                 ? [
                     "\(bound.ip) is a private address: only phones of your own networks reach it;"
                         + " behind NAT add ` as ` and the address that the Internet sees"
                 ] : []
         }
-        if let kind = kind(of: advertised.ip) {
+        if let kind = Self.kind(of: advertised.ip) {
             return [
                 "\(advertised.ip) is a \(kind) address: write behind `as` the one that the Internet"
                     + " sees, or leave `as` out"
@@ -148,6 +154,16 @@ struct Surroundings {
         }
         return advertised == bound
             ? ["`as` names the address itself: leave it out, or name the one of the NAT"] : []
+    }
+
+    /// What is strange about an outside endpoint at every address of a family.
+    private func everywhereWarnings(_ every: IPAddress) -> [String] {
+        let kinds = machine.filter { $0.isV4 == every.isV4 }.map(Self.kind)
+        guard kinds.contains("private"), !kinds.contains(nil) else { return [] }
+        return [
+            "all \(every.isV4 ? "IPv4" : "IPv6") addresses of this machine are private: only phones of your own"
+                + " networks reach it; behind NAT add ` as ` and the address that the Internet sees"
+        ]
     }
 
     /// What an address that the Internet does not reach is; nil for others.

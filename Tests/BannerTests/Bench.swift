@@ -95,7 +95,8 @@ final class Bench {
     /// A service in a folder; one that is `hearing` keeps its records for `records`.
     init(
         _ settings: [Setting] = [.ban(.seconds(60))], folder: TemporaryFolder? = nil,
-        failure: String? = nil, hearing: Bool = false
+        failure: String? = nil, hearing: Bool = false,
+        machine: [IPAddress] = []
     ) throws {
         journal = hearing ? try Socket.seqpacketPair() : nil
         self.folder = try folder ?? TemporaryFolder()
@@ -105,6 +106,7 @@ final class Bench {
         service = BannerService(
             settings, folder: self.folder.descriptor, firewall,
             Journal(process: "banner", socket: journal?.its.raw), usualPlaces: [],
+            machine: machine,
             clock: { [clock] in clock.now },
             uptime: { [clock] in Clock.monotonic + clock.passed })
         service.router.attach(its)

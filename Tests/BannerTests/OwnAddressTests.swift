@@ -36,4 +36,23 @@ struct OwnAddressTests {
         try bench.tell(try order("127.0.0.1"))
         #expect(bench.rows().count == 1)
     }
+
+    @Test(
+        "at a wildcard address no address of the machine is banned, nor an IPv6 one's /64",
+        arguments: [
+            ("0.0.0.0", "198.51.100.2", "2001:db8::66"), ("::", "2001:db8::66", "198.51.100.2"),
+        ])
+    func wildcards(_ every: String, _ own: String, _ other: String) throws {
+        let endpoint = Endpoint(.udp, SocketAddress(try ip(every), port: 5060))
+        let bench = try Bench(
+            [.outside(endpoint), .ban(.seconds(60))],
+            machine: [try ip("127.0.0.1"), try ip("198.51.100.2"), try ip("2001:db8::5")])
+        try bench.tell(.hello)
+        _ = try bench.heard()
+        try bench.tell(try order(own))
+        #expect(try bench.heard() == [.unbanned(Network.source(of: try ip(own)))])
+        #expect(bench.rows().isEmpty)
+        try bench.tell(try order(other))
+        #expect(bench.rows().count == 1)
+    }
 }

@@ -162,6 +162,25 @@ private let good = """
         for part in expected { #expect(told.contains { $0.contains(part) }, "\(part) in \(told)") }
     }
 
+    @Test(
+        "check warns of a wildcard address behind which the Internet finds nothing",
+        arguments: [
+            ("udp://0.0.0.0:5099", ["127.0.0.1", "10.1.2.3", "2001:db8::5"], true),
+            ("udp://0.0.0.0:5099", ["127.0.0.1", "10.1.2.3", "198.51.100.7"], false),
+            ("udp://0.0.0.0:5099 as 203.0.113.5", ["127.0.0.1", "10.1.2.3"], false),
+            ("\"udp://[::]:5099\"", ["::1", "fe80::1", "fd00::5", "198.51.100.7"], true),
+            ("\"udp://[::]:5099\"", ["::1", "fe80::1", "fd00::5", "2001:db8::5"], false),
+        ])
+    func everywhere(_ outside: String, _ machine: [String], isWarned: Bool) throws {
+        let text = good.replacing("udp://203.0.113.5:5060", with: outside)
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        let told = Surroundings(machine: machine.compactMap { IPAddress($0) }).diagnostics(of: file)
+            .map(\.message)
+        let isTold = told.contains { $0.contains("addresses of this machine are private") }
+        #expect(isTold == isWarned, "\(told)")
+    }
+
     @Test("check of a file that is not there names it, and exits 1")
     func checkAbsent() throws {
         let outcome = try Outcome(["check", "--settings", "/absent.yaml"])

@@ -76,7 +76,7 @@ struct BanTableTests {
         var defence = Defence()
         let now = Milliseconds.seconds(1)
         _ = defence.reside(phone, until: .seconds(600), account: 1, now)
-        defence.hold(phone, until: .seconds(60))
+        defence.hold(phone, until: .seconds(60), .seconds(1))
         defence.ban(source(1), until: .seconds(60), now)
         defence.unbanAll()
         let isResident = defence.isResident(phone, now)

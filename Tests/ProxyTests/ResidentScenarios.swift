@@ -101,7 +101,7 @@ struct ResidentScenarios {
     func held() {
         var defence = Defence()
         _ = defence.reside(phone(0), until: .seconds(600), account: 1, .seconds(1))
-        defence.hold(phone(0), until: .seconds(300))
+        defence.hold(phone(0), until: .seconds(300), .seconds(1))
         for number in 0..<Self.count {
             _ = defence.offence(
                 .malformed, guilty(number), Limit(5, in: .seconds(30)), mark: nil, .seconds(2))

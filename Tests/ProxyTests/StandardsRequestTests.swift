@@ -141,7 +141,7 @@ func plain(
         ])
     func dates(_ seconds: Int64, _ expected: String) {
         var writer = MessageWriter(listeners: Edge.listeners, key: Array(Edge.secret.prefix(32)))
-        writer.begin()
+        writer.begin(to: IPAddress(v4: 0xC633_6407))
         writer.date(.seconds(seconds))
         #expect([UInt8](writer.buffer.span) == Array("Date: \(expected)\r\n".utf8))
     }

@@ -196,6 +196,27 @@ import Testing
         }
     }
 
+    @Test("an address that a connection asks is known as one of datagrams is")
+    func learned() {
+        let edge = edge()
+        let asked = address("203.0.113.6:1").ip
+        let peer = address("198.51.100.7:40000")
+        edge.router.opened(Flow(.tcp, listener: 1, peer: peer, connection: 7), at: asked)
+        let marked = Flow(.udp, listener: 0, peer: peer, connection: OwnMark.of(asked))
+        #expect(edge.router.source(of: marked) == asked)
+    }
+
+    @Test("nobody but an Asterisk makes an address one of the inside")
+    func stranger() throws {
+        let edge = edge()
+        _ = edge.router.flow(
+            3, from: address("198.51.100.66:5060"), at: address("203.0.113.6:1").ip)
+        let phone = phone(edge, "alice")
+        #expect(try phone.register().status == 200)
+        asterisk(edge).call("alice", ["Subject: from 203.0.113.6"])
+        #expect(try phone.expect("INVITE")["Subject"] == "from 203.0.113.6")
+    }
+
     @Test("a connection shows the address that it came to", arguments: [Transport.tcp, .tls])
     func streams(_ transport: Transport) throws {
         let edge = edge()

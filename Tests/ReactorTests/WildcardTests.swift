@@ -42,18 +42,24 @@ import Testing
         #expect(told == nil)
     }
 
-    @Test("one that cannot leave from an address does not hold back the next")
-    func absent() throws {
-        let (socket, port) = try wildcard(true)
-        let peer = try Socket.bound(.datagram, to: SocketAddress(Self.addresses[0], port: 0))
+    @Test(
+        "what is to leave from an address that is gone leaves from another one, and the next as it is to",
+        arguments: [
+            (IPAddress(v4: 0xC633_6401), addresses[0], addresses[1]),
+            (IPAddress(high: 0x2001_0DB8 << 32, low: 1), addresses[2], addresses[2]),
+        ])
+    func absent(_ gone: IPAddress, _ chosen: IPAddress, _ own: IPAddress) throws {
+        let (socket, port) = try wildcard(gone.isV4)
+        let peer = try Socket.bound(.datagram, to: SocketAddress(chosen, port: 0))
         let target = try Socket.localAddress(peer.raw)
         let words: [UInt8] = [1]
         var batch = DatagramBatch(slots: 4)
-        batch.add(words.span, to: target, from: IPAddress(v4: 0xC633_6401))
-        batch.add(words.span, to: target, from: Self.addresses[1])
+        batch.add(words.span, to: target, from: own)
+        batch.add(words.span, to: target, from: gone)
+        batch.add(words.span, to: target, from: own)
         batch.send(socket.raw)
-        #expect(batch.receive(peer.raw) == 1)
-        let source = batch.source(0)
-        #expect(source == SocketAddress(Self.addresses[1], port: port))
+        #expect(batch.receive(peer.raw) == 3)
+        let sources = (0..<3).map { batch.source($0) }
+        #expect(sources == [own, chosen, own].map { SocketAddress($0, port: port) })
     }
 }

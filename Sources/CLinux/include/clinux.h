@@ -85,7 +85,8 @@ void clinux_batch_source(const struct clinux_batch *batch, unsigned slot,
 void clinux_batch_prepare(struct clinux_batch *batch, unsigned slot, uint32_t length,
                           const struct clinux_address *destination,
                           const struct clinux_address *source);
-// Sends slots [first, first + count); how many were taken.
+// Sends slots [first, first + count); how many were taken, or -errno of the first. What is to leave from an
+// address that this machine has lost leaves from one of the kernel's choice.
 int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsigned count);
 
 // --- process (process.c)
