@@ -1,5 +1,6 @@
 """Under a systemd that has booted: the edge starts, stays, and comes back, whatever is missing."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -232,3 +233,26 @@ def test_a_machine_that_is_switched_off_and_on_knows_its_phones(service: Install
     service.wait_active()
     eventually(lambda: service.phones() == ["1001"], service.story)
     assert machine.run("systemctl", "--failed", "--no-legend").stdout == ""
+
+
+def test_a_restart_takes_the_port_from_one_address_to_all_and_back(service: Installed) -> None:
+    for turn in range(6):
+        address = EDGE_OUTSIDE if turn % 2 else "0.0.0.0"
+        service.machine.write(SETTINGS, service.settings(outside=f"[udp://{address}:5060]"))
+        service.machine.do("systemctl", "restart", "rempart")
+        eventually(lambda: service.register() == 200, service.story)
+
+
+def test_a_further_address_of_a_subnet_is_one_of_this_machine(service: Installed) -> None:
+    further = EDGE_OUTSIDE.rsplit(".", 1)[0] + ".77"
+    device = json.loads(service.machine.do("ip", "-j", "address", "show", "to", f"{EDGE_OUTSIDE}/32"))[0]
+    length = next(each["prefixlen"] for each in device["addr_info"] if each["local"] == EDGE_OUTSIDE)
+    service.machine.do("ip", "address", "add", f"{further}/{length}", "dev", device["ifname"])
+    try:
+        service.machine.write(SETTINGS, service.settings(outside=f"[udp://{EDGE_OUTSIDE}:5060, udp://{further}:5060]"))
+        assert further not in service.machine.do("rempart", "check")
+        service.machine.do("systemctl", "restart", "rempart")
+        eventually(lambda: service.register() == 200, service.story)
+        assert further not in service.machine.run("rempart", "status").stdout
+    finally:
+        service.machine.do("ip", "address", "delete", f"{further}/{length}", "dev", device["ifname"])
