@@ -113,12 +113,12 @@ struct BackupWriter {
             throw BackupFault(
                 "there is no folder \(folder): name that of the settings with --settings-folder")
         }
-        try addTree(folder, as: BackupForm.settings, status)
+        try addTree(folder, as: BackupForm.settings, status, within: Files.resolved(folder))
         tellOfOthers(folder)
     }
 
     private mutating func addTree(
-        _ source: String, as name: String, _ status: FileStatus
+        _ source: String, as name: String, _ status: FileStatus, within settings: String
     ) throws(BackupFault) {
         try add(Self.header(name, .folder, status))
         let names = try BackupFault.mapping { () throws(SystemError) in try Files.names(in: source)
@@ -146,11 +146,20 @@ struct BackupWriter {
                 continue
             }
             switch kind {
-            case .folder: try addTree(place, as: member, status)
-            case .link: try append(header)
+            case .folder: try addTree(place, as: member, status, within: settings)
+            case .link:
+                try append(header)
+                tellOfTarget(place, within: settings)
             case .file: try addFile(place, as: member)
             }
         }
+    }
+
+    /// Names what a link leads to, which the backup lacks, as the files of certbot.
+    private mutating func tellOfTarget(_ link: String, within settings: String) {
+        let target = Files.resolved(link)
+        guard !Files.isWithin(target, settings) else { return }
+        told.append("not in it: \(target), to which \(link) leads")
     }
 
     /// Names what the settings use and the backup lacks.

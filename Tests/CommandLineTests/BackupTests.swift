@@ -195,6 +195,19 @@ import Testing
         #expect(try backUp().contains { $0.contains("etc/pipe") })
     }
 
+    @Test("what a link of the settings' folder leads to elsewhere is told, for it is not in the backup")
+    func linked() throws {
+        defer { remove() }
+        try write("live/privkey.pem", [1])
+        _ = unsafe symlink(path("live/privkey.pem"), path("etc/privkey.pem"))
+        _ = unsafe symlink(path("live"), path("etc/live"))
+        _ = unsafe symlink("rempart.yaml", path("etc/beside"))
+        let told = try backUp()
+        #expect(told.contains { $0.contains("live/privkey.pem, to which") }, "\(told)")
+        #expect(told.contains { $0.contains("live, to which") }, "\(told)")
+        #expect(told.count == 2, "\(told)")
+    }
+
     @Test(
         "what of the settings' folder cannot be in a backup is told, by its name, and the rest is in it"
     )
