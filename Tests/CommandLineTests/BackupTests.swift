@@ -195,7 +195,7 @@ import Testing
         #expect(try backUp().contains { $0.contains("etc/pipe") })
     }
 
-    @Test("what a link of the settings' folder leads to elsewhere is told, for it is not in the backup")
+    @Test("what a link of the settings' folder leads to elsewhere is told, for no backup has it")
     func linked() throws {
         defer { remove() }
         try write("live/privkey.pem", [1])
