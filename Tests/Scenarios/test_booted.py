@@ -238,7 +238,7 @@ def test_a_machine_that_is_switched_off_and_on_knows_its_phones(service: Install
 def test_a_restart_takes_the_port_from_one_address_to_all_and_back(service: Installed) -> None:
     for turn in range(6):
         address = EDGE_OUTSIDE if turn % 2 else "0.0.0.0"
-        service.machine.write(SETTINGS, service.settings(outside=f"[udp://{address}:5060]"))
+        service.machine.write(SETTINGS, service.settings(outside=f"[udp://{address}:5060]", inside=f"[udp://{EDGE_INSIDE}:5070]"))
         service.machine.do("systemctl", "restart", "rempart")
         eventually(lambda: service.register() == 200, service.story)
 
