@@ -247,11 +247,8 @@ extension MessageWriter {
         _ value: Span<UInt8>, _ start: Int
     ) -> (address: SocketAddress, end: Int)? {
         guard var end = hostEnd(start, value.count, value) else { return nil }
-        let isBracketed = value[start] == UInt8(ascii: "[")
-        let text = isBracketed ? start + 1..<end - 1 : start..<end
-        guard let ip = IPAddress(parsing: value.extracting(text)), hosts.hidesInCallID(ip) else {
-            return nil
-        }
+        guard let ip = IPAddress(host: value.extracting(start..<end)), hosts.hidesInCallID(ip)
+        else { return nil }
         var port: UInt16 = 0
         if end + 3 < value.count, value.extracting(end..<end + 3).isCaseless("%3a") {
             var digits = end + 3

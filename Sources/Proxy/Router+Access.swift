@@ -26,8 +26,6 @@ extension Router {
 extension URI {
     /// The address that its host is; nil when it is a name.
     func ip(in message: Span<UInt8>) -> IPAddress? {
-        let isBracketed = host.length > 2 && message[host.start] == UInt8(ascii: "[")
-        let inner = isBracketed ? Slice.from(host.start + 1, to: host.end - 1) : host
-        return IPAddress(parsing: message.bytes(inner))
+        IPAddress(host: message.bytes(host))
     }
 }

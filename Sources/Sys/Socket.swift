@@ -27,10 +27,10 @@ package enum Socket {
     /// Whether an address is one of this machine's, to which a packet would not leave it; nil when the
     /// kernel cannot say now.
     ///
-    /// The loopback's whole network and the unspecified address are.
+    /// The loopback's whole network and the unspecified address are. The port does not matter.
     package static func isLocal(_ address: SocketAddress) -> Bool? {
         if address.ip.isLoopback || address.ip.isUnspecified { return true }
-        var c = address.c
+        var c = SocketAddress(address.ip, port: 9, scope: address.scope).c
         let result = unsafe clinux_is_local(&c)
         return result < 0 ? nil : result == 1
     }

@@ -115,8 +115,7 @@ struct Surroundings {
     private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
         guard let setting = value.setting, let bound = setting.endpoint?.address else { return [] }
         var messages: [String] = []
-        // As the daemon asks; the port does not matter.
-        if Socket.isLocal(SocketAddress(bound.ip, port: 9, scope: bound.scope)) == false {
+        if Socket.isLocal(bound) == false {
             messages.append(
                 "\(bound.ip) is not an address of this machine now: name one that `ip address`"
                     + " shows")

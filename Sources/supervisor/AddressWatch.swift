@@ -22,8 +22,8 @@ struct AddressWatch {
     init(_ listeners: [Listener], at now: Milliseconds) {
         next = now
         for listener in listeners {
-            let address = SocketAddress(
-                listener.endpoint.address.ip, port: 9, scope: listener.endpoint.address.scope)
+            let bound = listener.endpoint.address
+            let address = SocketAddress(bound.ip, port: 0, scope: bound.scope)
             guard !places.contains(where: { $0.address == address }) else { continue }
             places.append(Place(address: address, side: listener.side))
         }

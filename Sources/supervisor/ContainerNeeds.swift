@@ -78,7 +78,7 @@ enum ContainerNeeds {
         for listener in listeners where listener.side == .outside {
             let bound = listener.endpoint.address
             guard listener.advertised == nil,
-                isLocal(SocketAddress(bound.ip, port: 9, scope: bound.scope)) == false
+                isLocal(bound) == false
             else { return [] }
             if !absent.contains(bound.ip) { absent.append(bound.ip) }
         }
