@@ -18,10 +18,9 @@ enum ContainerNeeds {
     /// How long a container stays after a start that failed: with `--restart always` it is started anew at once, for ever.
     static let pause = Milliseconds.seconds(5)
 
-    /// Waits for the pause, or until it is to end.
-    static func waitBeforeEnd() {
-        guard let signals = try? Signals([SIGTERM, SIGINT]) else { return }
-        var waited = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
+    /// Waits for the pause, or until one of these signals comes.
+    static func wait(until end: borrowing Signals) {
+        var waited = pollfd(fd: end.raw, events: Int16(POLLIN), revents: 0)
         // In bounds: one entry.
         _ = unsafe poll(&waited, 1, Int32(pause.count))
     }

@@ -9,6 +9,7 @@
 // fault or bad frame never ends it.
 internal import Glibc
 internal import Journal
+internal import Reactor
 
 StandardError.stopWaiting()
 do {
@@ -16,8 +17,10 @@ do {
     do {
         exit(try Supervisor(options).run())
     } catch {
+        // Before the record: who reads it may end the process at once.
+        let end = options.isContainer ? try? Signals([SIGTERM, SIGINT]) : nil
         Journal(options.log, socket: nil).write(.daemonFailed, .critical, "cannot start: \(error)")
-        if options.isContainer { ContainerNeeds.waitBeforeEnd() }
+        if let end { ContainerNeeds.wait(until: end) }
         exit(error.exitCode)
     }
 } catch {
