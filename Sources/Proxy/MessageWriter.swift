@@ -117,6 +117,9 @@ package struct MessageWriter: ~Copyable {
         for index in 0..<value.length { buffer.append(hex: value.bytes[index]) }
     }
 
+    /// The status of the response that was begun last.
+    package private(set) var status: UInt16 = 0
+
     /// Begins a response to a peer with its status line.
     package mutating func begin(
         status: UInt16, _ reason: StaticString, isCompact: Bool = false, to peer: IPAddress
@@ -124,6 +127,7 @@ package struct MessageWriter: ~Copyable {
         begin(to: peer)
         self.isCompact = isCompact
         buffer.append("SIP/2.0 ")
+        self.status = status
         buffer.append(decimal: UInt64(status))
         buffer.append(" ")
         // The phrase is for people (RFC 3261 section 7.2).

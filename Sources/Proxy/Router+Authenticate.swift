@@ -14,67 +14,69 @@ extension Router {
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
     /// nobody learns from it which accounts there are.
     mutating func authenticate(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ message: inout Incoming
     ) -> Int32? {
-        guard let header = credentials(bytes, index), let algorithm = header.algorithm,
-            isComplete(header, bytes)
+        guard let header = credentials(message.bytes, message.index),
+            let algorithm = header.algorithm,
+            isComplete(header, message.bytes)
         else {
-            if mayKnock(bytes, index, flow) { challenge(bytes, index, flow, stale: false) }
+            if mayKnock(message) { challenge(message, stale: false) }
             return nil
         }
         // One that has waited for directory was looked at when it came; higher counts may have come since.
-        guard arrival.isAnswered || isCurrent(header, bytes, index, flow) else { return nil }
-        if !arrival.isRepetition { hasProven() }
-        guard arrival.isAnswered || isFor(header.uri, bytes, index) else {
-            offence(.malformed, flow)
-            refuse(bytes, index, flow, 400, "Bad Digest URI", "digest-uri")
+        guard message.sender.isAnswered || isCurrent(header, &message) else { return nil }
+        if !message.sender.isRepetition { message.sender.hasAnsweredNonce() }
+        guard message.sender.isAnswered || isFor(header.uri, message.bytes, message.index) else {
+            offence(.malformed, message.flow, message.sender.proof)
+            refuse(message, 400, "Bad Digest URI", "digest-uri")
             return nil
         }
-        arrival.isAnswered = true
-        let name = accountName(bytes, index)
+        message.sender.isAnswered = true
+        let name = accountName(message.bytes, message.index)
         let mark = NameTable.hash(name.span)
-        guard mayTry(mark, bytes, index, flow, replayed) else { return nil }
+        guard mayTry(mark, &message) else { return nil }
         guard name.isName, let account = accounts.number(name.span) else {
-            wrong(bytes, index, flow, "unknown-account")
+            wrong(&message, "unknown-account")
             return nil
         }
-        guard mayLookUp(account, bytes, index, flow, replayed) else { return nil }
+        guard mayLookUp(account, &message) else { return nil }
         if algorithm == .sha256 { keepSHA256() }
-        let isRefreshing = accounts.isStale(account, now.monotonic) && !replayed
+        let isRefreshing = accounts.isStale(account, now.monotonic) && !message.isResumed
         if isRefreshing { ask(account) }
         if accounts[account].state == .asked {
-            wait(bytes, index, flow, account)
+            wait(&message, account)
             return nil
         }
-        let isProven = verify(bytes, index, header, algorithm, account)
+        let isProven = verify(message.bytes, message.index, header, algorithm, account)
         // Who may not come from there is told no more than who does not know the password.
-        if AccessList.admits(accounts.access(account), .source, flow.peer.ip), isProven {
-            returnTry(flow)
-            guard !arrival.isRepetition else { return account }
-            defence.guards.succeeded(mark, flow.peer.ip, now.monotonic)
-            defence.absolve(flow.peer.ip, mark, now.monotonic)
-            if flow.transport.isStream { authenticatedConnections.insert(flow) }
-            return takeRequest(of: account, bytes, index, flow) ? account : nil
+        if AccessList.admits(accounts.access(account), .source, message.flow.peer.ip), isProven {
+            returnTry(&message)
+            guard !message.sender.isRepetition else { return account }
+            defence.guards.succeeded(mark, message.flow.peer.ip, now.monotonic)
+            defence.absolve(message.flow.peer.ip, mark, now.monotonic)
+            if message.flow.transport.isStream { authenticatedConnections.insert(message.flow) }
+            return takeRequest(of: account, message) ? account : nil
         }
         if isRefreshing, accounts[account].state == .found {
             // The password may be new: the answer under way decides.
-            wait(bytes, index, flow, account)
+            wait(&message, account)
         } else {
-            unproven(bytes, index, flow, account, isProven ? "acl" : "wrong-password")
+            unproven(&message, account, isProven ? "acl" : "wrong-password")
         }
         return nil
     }
 
     /// Whether an account may be asked for, if it has to be; when not, the request was answered.
     private mutating func mayLookUp(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
-        _ replayed: Bool
+        _ account: Int32, _ message: inout Incoming
     ) -> Bool {
         let state = accounts[account].state
-        guard state != .found, !replayed else { return true }
+        guard state != .found, !message.isResumed else { return true }
         // Its original has been looked up; a copy costs directory nothing.
-        guard arrival.isRepetition ? state != .asked : !takeTry(flow) else { return true }
-        refuseLater(arrival.isRepetition ? "repeated" : "look-ups", bytes, index, flow)
+        guard message.sender.isRepetition ? state != .asked : !takeTry(&message) else {
+            return true
+        }
+        refuseLater(message.sender.isRepetition ? "repeated" : "look-ups", &message)
         accounts.forgetIfIdle(account)
         return false
     }
@@ -135,40 +137,40 @@ extension Router {
     /// transaction has absorbed it, if that still stands. What is left is a REGISTER whose answer was lost: that one
     /// is let through as a repetition, which changes nothing and proves nothing. A stream repeats nothing.
     private mutating func isCurrent(
-        _ header: DigestHeader, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ header: DigestHeader, _ message: inout Incoming
     ) -> Bool {
         // Eight digits, as `isComplete` has seen.
-        let written = bytes.bytes(header.nonceCount).hexadecimal() ?? 0
+        let written = message.bytes.bytes(header.nonceCount).hexadecimal() ?? 0
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         let verdict = nonces.check(
-            bytes.bytes(header.nonce), count: count, message: bytes,
-            nonceTime, flow.peer.ip, flow.transport.rawValue)
+            message.bytes.bytes(header.nonce), count: count, message: message.bytes,
+            nonceTime, message.flow.peer.ip, message.flow.transport.rawValue)
         switch verdict {
         case .fresh: return true
         case .repeated(let since)
-        where flow.transport == .udp && index.method == .register
+        where message.flow.transport == .udp && message.index.method == .register
             && nonceTime - since < Self.longestRepetition:
-            arrival.isRepetition = true
+            message.sender.isRepetition = true
             return true
         case .repeated, .used:
-            offence(.nonceReplay, flow)
-            challenge(bytes, index, flow, stale: true)
-        case .stale: challenge(bytes, index, flow, stale: true)
-        case .foreign: challenge(bytes, index, flow, stale: false)
+            offence(.nonceReplay, message.flow, message.sender.proof)
+            challenge(message, stale: true)
+        case .stale: challenge(message, stale: true)
+        case .foreign: challenge(message, stale: false)
         }
         return false
     }
 
     mutating func beginChallenge(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
+        _ message: borrowing Incoming, stale: Bool
     ) {
-        let isRegister = index.method == .register
+        let isRegister = message.index.method == .register
         let rest = challengeRest(isRegister: isRegister, isStale: stale)
         if isRegister {
-            beginReply(bytes, index, flow, 401, "Unauthorized", rest: rest)
+            beginReply(message, 401, "Unauthorized", rest: rest)
         } else {
             beginReply(
-                bytes, index, flow, 407, "Proxy Authentication Required", rest: rest)
+                message, 407, "Proxy Authentication Required", rest: rest)
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {
@@ -179,7 +181,7 @@ extension Router {
             writer.append("Digest realm=\"")
             writer.append(realm.span)
             writer.append("\",nonce=\"")
-            writer.append(nonceOf: &nonces, nonceTime, flow)
+            writer.append(nonceOf: &nonces, nonceTime, message.flow)
             writer.append("\"")
             // MD5 is meant where none is named (RFC 7616 section 3.3).
             if !writer.isCompact || algorithm != .md5 {
@@ -192,24 +194,18 @@ extension Router {
         }
     }
 
-    /// The source has brought back a nonce of ours: it receives what is sent to its address.
-    private mutating func hasProven() {
-        if proof == .none { proof = .nonce }
-        replyLimit = .max
-    }
-
     /// Challenges a request that has proven nothing, without remembering it, or answers it as the source's profile
     /// says.
     mutating func challenge(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, stale: Bool
+        _ message: borrowing Incoming, stale: Bool
     ) {
-        switch firstAnswer(flow) {
+        switch firstAnswer(message.flow) {
         case .challenge:
-            if isStranger { offence(.flood, flow) }
-            beginChallenge(bytes, index, flow, stale: stale)
-            endReply(flow)
-        case .refuse: refuse(bytes, index, flow, 403, "Forbidden", "profile")
-        case .silence: refuseRecord("profile", 0, index, bytes, flow)
+            if message.sender.isStranger { offence(.flood, message.flow, message.sender.proof) }
+            beginChallenge(message, stale: stale)
+            endReply(message)
+        case .refuse: refuse(message, 403, "Forbidden", "profile")
+        case .silence: refuseRecord("profile", 0, message)
         }
     }
 }

@@ -163,31 +163,35 @@ extension Router {
     /// Follows a phone's request inside a dialog of an account (-1 when that is not known), in a call when there
     /// is one; false when it was refused.
     mutating func follow(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
+        _ message: borrowing Incoming, _ token: AsteriskToken,
         _ account: Int32, _ call: Handle
     ) -> Bool {
         var found = call
         let account = call.exists ? calls[call].account : account
         // A BYE ends its call only once it has been passed on.
-        guard index.method != .bye else { return true }
+        guard message.index.method != .bye else { return true }
         guard account >= 0 else {
             // What might begin a call is somebody's.
-            guard index.method == .refer || index.method == .invite else { return true }
-            refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+            guard message.index.method == .refer || message.index.method == .invite else {
+                return true
+            }
+            refuse(message, 403, "Forbidden", "other-account")
             return false
         }
         if !found.exists {
-            guard mayGoOn(account, bytes, index, flow, token) else { return false }
-            found = rebuild(account, bytes, index, flow, token)
+            guard mayGoOn(account, message, token) else { return false }
+            found = rebuild(account, message, token)
         }
         if found.exists {
-            let sequence = index.sequence &+ UInt32(token.sequenceShift)
+            let sequence = message.index.sequence &+ UInt32(token.sequenceShift)
             calls[found].inwardSequence = max(calls[found].inwardSequence, sequence)
-            calls[found].flow = flow
+            calls[found].flow = message.flow
             heard(found)
-            if index.method == .invite || index.method == .update { retarget(found, bytes, index) }
+            if message.index.method == .invite || message.index.method == .update {
+                retarget(found, message.bytes, message.index)
+            }
         }
-        return index.method != .refer || mayTransfer(account, found, bytes, index, flow)
+        return message.index.method != .refer || mayTransfer(account, found, message)
     }
 
     /// Whether a token is of a call: nobody speaks in another account's call with a token of his own, or
@@ -208,33 +212,33 @@ extension Router {
     /// The dialog may be older than this process, or made up around an old token to begin a call that
     /// nobody counts. So an INVITE is judged as a new call, and a barred account's calls end with it.
     private mutating func mayGoOn(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ account: Int32, _ message: borrowing Incoming,
         _ token: AsteriskToken
     ) -> Bool {
         guard trunk(of: account) == nil else { return true }
-        let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
+        let isCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
         guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
-            refuse(bytes, index, flow, 403, "Forbidden", CallRefusal.barred.code)
-            end(rebuild(account, bytes, index, flow, token), .barred)
+            refuse(message, 403, "Forbidden", CallRefusal.barred.code)
+            end(rebuild(account, message, token), .barred)
             return false
         }
         let number = token.user
-        return index.method != .invite
-            || mayCall(account, number.span, bytes, index, flow) != nil
+        return message.index.method != .invite
+            || mayCall(account, number.span, message) != nil
     }
 
     /// A call that was there before this process: its row is made of what its requests and tokens tell.
     private mutating func rebuild(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ account: Int32, _ message: borrowing Incoming,
         _ token: AsteriskToken
     ) -> Handle {
-        let isCall = [Method.invite, .update, .info, .refer].contains(index.method)
+        let isCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
         guard isCall, !calls.isFull, hasCallShare(account) else { return .none }
         let dialled =
             trunk(of: account) == nil
             ? settings.calls.plan.read(token.user.span) : Dialled(.home)
         var call = Call(
-            account: account, direction: .unknown, flow: flow, asterisk: token.asterisk,
+            account: account, direction: .unknown, flow: message.flow, asterisk: token.asterisk,
             since: now.sinceEpoch, heard: now.monotonic)
         call.isAnswered = true
         call.isConfirmed = true
@@ -243,9 +247,11 @@ extension Router {
         call.mark = dialled.mark
         call.outwardSequence = Self.unknownSequence
         addPieces(
-            &call, bytes, index, phone: bytes.bytes(Self.contact(bytes, index).whole),
-            asterisk: token.user.span, peer: bytes.bytes(index.to.uri.user), route: [])
-        return keep(&call, bytes, index)
+            &call, message.bytes, message.index,
+            phone: message.bytes.bytes(Self.contact(message.bytes, message.index).whole),
+            asterisk: token.user.span, peer: message.bytes.bytes(message.index.to.uri.user),
+            route: [])
+        return keep(&call, message.bytes, message.index)
     }
 
     /// Higher than any CSeq that a dialog has reached, when it is not known what that is.
@@ -320,32 +326,33 @@ extension Router {
 
     /// Follows an Asterisk's request inside a dialog, in a call when there is one.
     mutating func followInside(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
+        _ message: borrowing Incoming, _ way: Flow,
         _ account: Int32, _ call: Handle
     ) {
         // A BYE ends its call only once it has been passed on.
-        guard index.method != .bye else { return }
+        guard message.index.method != .bye else { return }
         if call.exists {
-            calls[call].outwardSequence = max(calls[call].outwardSequence, index.sequence)
+            calls[call].outwardSequence = max(calls[call].outwardSequence, message.index.sequence)
             heard(call)
             return
         }
-        let isCall = [Method.invite, .update, .info].contains(index.method)
+        let isCall = [Method.invite, .update, .info].contains(message.index.method)
         guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return }
         var call = Call(
-            account: account, direction: .unknown, flow: way, asterisk: flow.peer,
+            account: account, direction: .unknown, flow: way, asterisk: message.flow.peer,
             since: now.sinceEpoch, heard: now.monotonic)
         call.isAnswered = true
         call.isConfirmed = true
         call.inwardSequence = Self.unknownSequence
-        call.outwardSequence = index.sequence
+        call.outwardSequence = message.index.sequence
         addPieces(
-            &call, bytes, index, phone: bytes.bytes(index.requestURI.whole),
-            asterisk: bytes.bytes(Self.contact(bytes, index).user),
-            peer: UserPart(bytes.bytes(index.from.uri.user)).span,
+            &call, message.bytes, message.index,
+            phone: message.bytes.bytes(message.index.requestURI.whole),
+            asterisk: message.bytes.bytes(Self.contact(message.bytes, message.index).user),
+            peer: UserPart(message.bytes.bytes(message.index.from.uri.user)).span,
             route: trunk(of: account) == nil
-                ? [] : Self.values(.route, dropping: 1, bytes, index))
-        let handle = keep(&call, bytes, index)
+                ? [] : Self.values(.route, dropping: 1, message.bytes, message.index))
+        let handle = keep(&call, message.bytes, message.index)
         if calls.gate[account].isBarred, !settings.isObserving { end(handle, .barred) }
     }
 

@@ -10,43 +10,43 @@ extension Router {
     ///
     /// A request that calls nobody dials nothing of note.
     mutating func mayBegin(
-        _ account: Int32, _ user: UserPart, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
-        _ flow: Flow
+        _ account: Int32, _ user: UserPart, _ message: borrowing Incoming
     ) -> Dialled? {
-        switch index.method {
+        switch message.index.method {
         case .invite:
-            guard hasRoom(account, bytes, index, flow) else { return nil }
-            return mayCall(account, user.span, bytes, index, flow)
+            guard hasRoom(account, message) else { return nil }
+            return mayCall(account, user.span, message)
         case .refer:
-            return mayTransfer(account, .none, bytes, index, flow) ? Dialled(.home) : nil
+            return mayTransfer(account, .none, message) ? Dialled(.home) : nil
         default: return Dialled(.home)
         }
     }
 
     /// Whether there is room for the call of an account that a request begins, if it is one; without, it was refused.
     mutating func hasRoom(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ account: Int32, _ message: borrowing Incoming
     ) -> Bool {
-        guard index.method == .invite, calls.isFull || !hasCallShare(account) else { return true }
+        guard message.index.method == .invite, calls.isFull || !hasCallShare(account) else {
+            return true
+        }
         if calls.isFull {
             shortages.count(.calls)
-            refuseFull(bytes, index, flow)
+            refuseFull(message)
         } else {
-            refuseForNow(bytes, index, flow, "account-share")
+            refuseForNow(message, "account-share")
         }
         return false
     }
 
     /// What an account's call to a number dials; nil when it was refused with 403.
     mutating func mayCall(
-        _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex,
-        _ flow: Flow
+        _ account: Int32, _ number: Span<UInt8>, _ message: borrowing Incoming
     ) -> Dialled? {
         let dialled = settings.calls.plan.read(number)
-        let verdict = judge(account, dialled, judgedMark(bytes, index), flow)
-        if passes(verdict, account, number, bytes, index, flow) { return dialled }
-        reply(bytes, index, flow, 403, "Forbidden")
+        let verdict = judge(
+            account, dialled, judgedMark(message.bytes, message.index), message.flow)
+        if passes(verdict, account, number, message) { return dialled }
+        reply(message, 403, "Forbidden")
         return nil
     }
 
@@ -76,16 +76,16 @@ extension Router {
 
     /// Whether a verdict lets a call go on; a refusal is recorded, and what follows from it is done.
     private mutating func passes(
-        _ verdict: CallVerdict, _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex, _ flow: Flow
+        _ verdict: CallVerdict, _ account: Int32, _ number: Span<UInt8>,
+        _ message: borrowing Incoming
     ) -> Bool {
         switch verdict {
         case .pass: return true
         case .again: break
         case .refuse(let refusal):
-            refused(refusal, account, number, bytes, index, flow)
+            refused(refusal, account, number, message)
         case .trip(let refusal, let count):
-            refused(refusal, account, number, bytes, index, flow)
+            refused(refusal, account, number, message)
             // What comes in a trunk's name may be forged, and nobody answers for it there.
             if trunk(of: account) == nil { trip(account, refusal, count, number) }
         }
@@ -93,11 +93,11 @@ extension Router {
     }
 
     private mutating func refused(
-        _ refusal: CallRefusal, _ account: Int32, _ number: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex, _ flow: Flow
+        _ refusal: CallRefusal, _ account: Int32, _ number: Span<UInt8>,
+        _ message: borrowing Incoming
     ) {
         let isObserving = settings.isObserving
-        decided(refusal.code, isObserving ? 0 : 403, index, bytes, flow)
+        decided(refusal.code, isObserving ? 0 : 403, message)
         guard audit.allowsRefusal(now.monotonic) else { return }
         let name = accounts.name(account).text
         let dialled = number.text
@@ -106,7 +106,8 @@ extension Router {
             .callRefused, .notice, "\(verb) a call of \(name) to \(dialled): \(refusal.code)",
             [
                 (.account, name), (.number, dialled), (.reason, refusal.code),
-                (.address, "\(flow.peer.ip)"), (.callID, bytes.bytes(index.callID).text),
+                (.address, "\(message.flow.peer.ip)"),
+                (.callID, message.bytes.bytes(message.index.callID).text),
             ])
     }
 
@@ -130,28 +131,28 @@ extension Router {
     ///
     /// `dialog` is the call in which it asks, as far as it is known.
     mutating func mayTransfer(
-        _ account: Int32, _ dialog: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
-        _ flow: Flow
+        _ account: Int32, _ dialog: Handle, _ message: borrowing Incoming
     ) -> Bool {
         var start = 0
-        while let position = index.position(.referTo, from: start) {
+        while let position = message.index.position(.referTo, from: start) {
             start = position + 1
-            guard let address = try? NameAddress(index[position].value, in: bytes) else {
-                refuse(bytes, index, flow, 403, "Forbidden", "dial-string")
+            guard let address = try? NameAddress(message.index[position].value, in: message.bytes)
+            else {
+                refuse(message, 403, "Forbidden", "dial-string")
                 return false
             }
-            let user = UserPart(bytes.bytes(address.uri.user))
-            if isToken(address.uri, account, bytes) {
+            let user = UserPart(message.bytes.bytes(address.uri.user))
+            if isToken(address.uri, account, message.bytes) {
                 // Somebody who is already in a call, whoever that is.
                 for call in calls.handles(of: account) { calls[call].isTransferred = true }
                 continue
             }
             guard user.isDialable else {
-                refuse(bytes, index, flow, 403, "Forbidden", "dial-string")
+                refuse(message, 403, "Forbidden", "dial-string")
                 return false
             }
-            guard mayTransfer(account, dialog, to: user.span, bytes, index, flow) else {
-                reply(bytes, index, flow, 403, "Forbidden")
+            guard mayTransfer(account, dialog, to: user.span, message) else {
+                reply(message, 403, "Forbidden")
                 return false
             }
         }
@@ -159,8 +160,7 @@ extension Router {
     }
 
     private mutating func mayTransfer(
-        _ account: Int32, _ dialog: Handle, to user: Span<UInt8>, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex, _ flow: Flow
+        _ account: Int32, _ dialog: Handle, to user: Span<UInt8>, _ message: borrowing Incoming
     ) -> Bool {
         let dialled = settings.calls.plan.read(user)
         // The number may be that of a call under way, which the phone hands over: that is no new one, once.
@@ -169,8 +169,8 @@ extension Router {
         }
         var judged = dialled
         if own != nil { judged.kind = .home }
-        let verdict = judge(account, judged, judgedMark(bytes, index), flow)
-        guard passes(verdict, account, user, bytes, index, flow) else { return false }
+        let verdict = judge(account, judged, judgedMark(message.bytes, message.index), message.flow)
+        guard passes(verdict, account, user, message) else { return false }
         if calls.table.contains(dialog) { calls[dialog].isTransferred = true }
         if let own {
             calls[own].isTransferred = true
@@ -226,16 +226,15 @@ extension Router {
 
     /// Whether a phone's answer to a call may send the Asterisk elsewhere; any other answer may pass.
     mutating func mayForward(
-        _ owner: Handle, _ client: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ owner: Handle, _ message: borrowing Incoming
     ) -> Bool {
         let exchange = exchanges[owner]
-        guard (300..<400).contains(index.status), exchange.direction == .outward,
+        guard (300..<400).contains(message.index.status), exchange.direction == .outward,
             exchange.method == .invite, exchange.account >= 0
         else { return true }
-        let flow = clients[client].flow
         var values = FieldValues(.contact)
-        while let value = values.next(bytes, index) {
-            guard mayForward(exchange.account, to: value, bytes, index, flow) else {
+        while let value = values.next(message.bytes, message.index) {
+            guard mayForward(exchange.account, to: value, message) else {
                 return false
             }
         }
@@ -243,20 +242,19 @@ extension Router {
     }
 
     private mutating func mayForward(
-        _ account: Int32, to value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
-        _ flow: Flow
+        _ account: Int32, to value: Slice, _ message: borrowing Incoming
     ) -> Bool {
-        let address = try? NameAddress(value, in: bytes)
-        let part = UserPart(bytes.bytes(address?.uri.user ?? .empty))
+        let address = try? NameAddress(value, in: message.bytes)
+        let part = UserPart(message.bytes.bytes(address?.uri.user ?? .empty))
         guard part.isDialable else {
-            refuseRecord("dial-string", 403, index, bytes, flow)
+            refuseRecord("dial-string", 403, message)
             return false
         }
         let user = part.span
         let dialled = settings.calls.plan.read(user)
-        let request = judgedMark(bytes, index) ^ NameTable.hash(user)
-        let verdict = judge(account, dialled, request, flow)
-        guard passes(verdict, account, user, bytes, index, flow) else { return false }
+        let request = judgedMark(message.bytes, message.index) ^ NameTable.hash(user)
+        let verdict = judge(account, dialled, request, message.flow)
+        guard passes(verdict, account, user, message) else { return false }
         if dialled.kind == .abroad { calls.gate.keep(account, now.monotonic) }
         return true
     }

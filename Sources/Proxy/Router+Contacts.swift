@@ -25,16 +25,17 @@ extension Router {
 
     /// Reads what a REGISTER asks for into `request`.
     mutating func readRegister(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) throws(ContactRefusal) {
         request.begin(
-            callID: bytes.bytes(index.callID), sequence: index.sequence,
-            userAgent: bytes.bytes(index.value(.userAgent) ?? .empty), flow: flow)
+            callID: message.bytes.bytes(message.index.callID), sequence: message.index.sequence,
+            userAgent: message.bytes.bytes(message.index.value(.userAgent) ?? .empty),
+            flow: message.flow)
         var values = FieldValues(.contact)
-        while let value = values.next(bytes, index) {
-            if bytes.bytes(value).isExactly("*") {
+        while let value = values.next(message.bytes, message.index) {
+            if message.bytes.bytes(value).isExactly("*") {
                 // RFC 3261 section 10.2.2: alone, and with Expires 0.
-                guard index.expires == 0, request.count == 0, !request.all else {
+                guard message.index.expires == 0, request.count == 0, !request.all else {
                     throw .badContact
                 }
                 request.all = true
@@ -43,41 +44,45 @@ extension Router {
             guard !request.all, request.count < RegisterRequest.maximumContacts else {
                 throw .badContact
             }
-            try readContact(value, bytes, index, flow)
+            try readContact(value, message)
         }
-        // RFC 5626 section 6: one flow, one registration.
+        // RFC 5626 section 6: one message.flow, one registration.
         let flows = request.outboundFlows
         guard flows <= 1 else { throw .badContact }
-        guard flows == 0 || index.hops == 1 else { throw .notFirstHop }
+        guard flows == 0 || message.index.hops == 1 else { throw .notFirstHop }
     }
 
     private mutating func readContact(
-        _ value: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ value: Slice, _ message: borrowing Incoming
     ) throws(ContactRefusal) {
-        guard let address = try? NameAddress(value, in: bytes),
+        guard let address = try? NameAddress(value, in: message.bytes),
             // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
-            address.uri.scheme == .sip || address.uri.scheme == .sips && flow.transport == .tls,
+            address.uri.scheme == .sip
+                || address.uri.scheme == .sips && message.flow.transport == .tls,
             address.uri.headers.isEmpty,
             address.uri.whole.length <= BindingTexts.longestContact
         else { throw .badContact }
-        guard !isOwn(address.uri, bytes) else { throw .ownContact }
-        let seconds = lifetime(address, bytes, index)
+        guard !isOwn(address.uri, message.bytes) else { throw .ownContact }
+        let seconds = lifetime(address, message.bytes, message.index)
         if seconds > 0, seconds < settings.minimumExpires.seconds { throw .tooBrief }
         let granted = min(seconds, settings.maximumExpires.seconds)
         var identity = Identity()
-        if offersOutbound(bytes, index) { identity = try self.identity(address, bytes) }
+        if offersOutbound(message.bytes, message.index) {
+            identity = try self.identity(address, message.bytes)
+        }
         scratch.removeAll()
         if identity.instance.isEmpty {
-            writeComparable(address.uri, bytes)
+            writeComparable(address.uri, message.bytes)
         } else {
-            scratch.append(bytes.bytes(identity.instance))
+            scratch.append(message.bytes.bytes(identity.instance))
             scratch.append(UInt8(ascii: ";"))
-            scratch.append(bytes.bytes(identity.regID))
+            scratch.append(message.bytes.bytes(identity.regID))
         }
         request.add(
-            key: Self.longMark(&writer, scratch), contact: bytes.bytes(address.uri.whole),
-            instance: bytes.bytes(identity.instance), regID: bytes.bytes(identity.regID),
-            expires: .seconds(granted), q: quality(address, bytes))
+            key: Self.longMark(&writer, scratch), contact: message.bytes.bytes(address.uri.whole),
+            instance: message.bytes.bytes(identity.instance),
+            regID: message.bytes.bytes(identity.regID),
+            expires: .seconds(granted), q: quality(address, message.bytes))
     }
 
     /// For how many seconds a Contact is to be bound; an hour where something stands that is no number
@@ -164,18 +169,19 @@ extension Router {
 
     /// Answers a REGISTER with the bindings as they stand.
     mutating func answerRegister(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+        _ message: borrowing Incoming, _ account: Int32
     ) {
-        beginReply(bytes, index, flow, 200, "OK")
+        beginReply(message, 200, "OK")
         writer.date(now.sinceEpoch)
         if request.isOutbound {
             writer.append("Require: outbound\r\nFlow-Timer: ")
-            writer.append(decimal: flow.transport.isStream ? Self.streamTimer : Self.datagramTimer)
+            writer.append(
+                decimal: message.flow.transport.isStream ? Self.streamTimer : Self.datagramTimer)
             writer.endLine()
         }
         Self.writeContacts(
             &writer, bindings, request, first: accounts[account].bindings, now.monotonic)
-        endReply(flow)
+        endReply(message)
     }
 
     /// How long a 200 by UDP becomes by the Contacts that it lists, in bytes: as long as leaves in one piece

@@ -5,37 +5,27 @@ package import Registrar
 internal import SIP
 package import Sys
 
-/// What a source has shown of itself while its message is looked at.
-enum Proof {
-    /// Nothing: the sender's address may be forged.
-    case none
-    /// It has brought back a nonce that was sent to its address.
-    case nonce
-    /// It came by a connection.
-    ///
-    /// A way of UDP that a phone has registered by can be forged like any other.
-    case way
-}
-
 /// Who is answered, who is counted, who is shut out.
 extension Router {
-    /// Whether a message from outside is looked at; says what its sender has proven so far.
-    mutating func admits(_ bytes: Span<UInt8>, _ flow: Flow) -> Bool {
+    /// The sender of a message from outside that is looked at, with what it has proven so far; nil for one that is not.
+    mutating func admit(_ message: borrowing Incoming) -> Sender? {
+        let flow = message.flow
         let ip = flow.peer.ip
         if !flow.transport.isStream, insideSources.contains(ip) {
             dropped("inside-address", flow)
-            guard settings.isObserving else { return false }
+            guard settings.isObserving else { return nil }
         }
         guard !defence.isBanned(ip, now.monotonic) else {
             dropped("banned", flow)
-            return false
+            return nil
         }
-        isStranger = !isRegistered(flow)
-        proof = flow.transport.isStream ? .way : .none
-        replyLimit = proof == .none && !isAllowed(ip) ? bytes.count : .max
-        guard isStranger, defence.isHeld(ip, now.monotonic) else { return true }
+        var sender = message.sender
+        sender.isStranger = !isRegistered(flow)
+        sender.proof = flow.transport.isStream ? .connection : .none
+        sender.replyLimit = sender.proof == .none && !isAllowed(ip) ? message.bytes.count : .max
+        guard sender.isStranger, defence.isHeld(ip, now.monotonic) else { return sender }
         dropped("held", flow)
-        return false
+        return nil
     }
 
     /// How many messages of a kind that comes in floods are remembered, so that a flood leaves the others known.
@@ -87,9 +77,6 @@ extension Router {
     /// How many times as long as what was asked an answer may be to who has proven nothing.
     private static let growth = 3
 
-    /// Whether the sender has proven nothing, and is not one of `defence.allow`.
-    private var isUnproven: Bool { proof == .none && replyLimit < .max }
-
     /// Why an answer was sent in short form, and why none was.
     static let shortAnswer = "short-answer"
     static let noAnswerLeft = "answers-used-up"
@@ -111,34 +98,38 @@ extension Router {
         return rest
     }
 
-    /// Whether the sender of the message in hand has an answer in long form left.
-    func mayBeLong(_ flow: Flow) -> Bool {
-        guard isUnproven, !settings.isObserving else { return true }
+    /// Whether the sender of a message has an answer in long form left.
+    func mayBeLong(_ flow: Flow, _ sender: Sender) -> Bool {
+        guard sender.isUnproven, !settings.isObserving else { return true }
         let ip = flow.peer.ip
         return defence.mayBeLong(
             ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), now.monotonic)
     }
 
-    /// Whether an answer of such a length may go to the sender of the message in hand.
-    func fits(_ length: Int) -> Bool { !isUnproven || length <= Self.growth * replyLimit }
+    /// Whether an answer of such a length may go to the sender of a message.
+    func fits(_ length: Int, _ sender: Sender) -> Bool {
+        !sender.isUnproven || length <= Self.growth * sender.replyLimit
+    }
 
     /// Whether the answer in the writer may go out: to who has proven nothing it is at most three times as
     /// long as what was asked, and there is one left for him.
     ///
     /// Whoever has proven his address is always answered.
-    mutating func mayAnswer(_ flow: Flow) -> Bool {
-        mayAnswer(flow, length: writer.buffer.count, isCompact: writer.isCompact)
+    mutating func mayAnswer(_ flow: Flow, _ sender: Sender) -> Bool {
+        mayAnswer(flow, sender, length: writer.buffer.count, isCompact: writer.isCompact)
     }
 
     /// The same of an answer of such a length.
-    mutating func mayAnswer(_ flow: Flow, length: Int, isCompact: Bool) -> Bool {
-        guard isUnproven else { return true }
-        guard fits(length) else { return false }
+    mutating func mayAnswer(
+        _ flow: Flow, _ sender: Sender, length: Int, isCompact: Bool
+    ) -> Bool {
+        guard sender.isUnproven else { return true }
+        guard fits(length, sender) else { return false }
         let ip = flow.peer.ip
         return settings.isObserving
             || defence.maySpend(
-                ip, way: isStranger ? nil : flow.keyedHash, isTrunk: trunk(at: ip) != nil,
-                isLong: !isCompact || length > replyLimit, answerRates(ip), now.monotonic)
+                ip, way: sender.isStranger ? nil : flow.keyedHash, isTrunk: trunk(at: ip) != nil,
+                isLong: !isCompact || length > sender.replyLimit, answerRates(ip), now.monotonic)
     }
 
     private func answerRates(_ ip: IPAddress) -> AnswerRates {
@@ -167,15 +158,15 @@ extension Router {
 
     /// Whether a request may go on under its source's profile; one that may not was answered as it says.
     mutating func passesProfile(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
         guard settings.profiles.areWritten else { return true }
-        let profile = profile(of: flow.peer.ip)
-        guard !profile.allows(index.method, flow.transport) else { return true }
+        let profile = profile(of: message.flow.peer.ip)
+        guard !profile.allows(message.index.method, message.flow.transport) else { return true }
         if profile.answer == .silence {
-            refuseRecord("profile", 0, index, bytes, flow)
+            refuseRecord("profile", 0, message)
         } else {
-            refuse(bytes, index, flow, 403, "Forbidden", "profile")
+            refuse(message, 403, "Forbidden", "profile")
         }
         return settings.isObserving
     }
@@ -189,31 +180,35 @@ extension Router {
 
     /// Whether a request has the marks of a scanner, which gets no answer.
     mutating func isScanner(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        guard isStranger, !isTrusted(flow.peer.ip), Scanner.wrote(bytes, index) else {
+        guard message.sender.isStranger, !isTrusted(message.flow.peer.ip),
+            Scanner.wrote(message.bytes, message.index)
+        else {
             return false
         }
-        refuseRecord("scanner", 0, index, bytes, flow)
-        offence(.scanner, flow)
+        refuseRecord("scanner", 0, message)
+        offence(.scanner, message.flow, message.sender.proof)
         return !settings.isObserving
     }
 
     /// A call that names no password: phones do that too, once, and then authenticate.
     ///
     /// Whether it is still answered.
-    mutating func mayKnock(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow)
+    mutating func mayKnock(_ message: borrowing Incoming)
         -> Bool
     {
-        guard index.method == .invite, isStranger, !isTrusted(flow.peer.ip),
+        guard message.index.method == .invite, message.sender.isStranger,
+            !isTrusted(message.flow.peer.ip),
             // What can be forged is bounded by the answers it gets. And who has authenticated before may
             // begin many calls at once, as a PBX does that never registers.
-            proof != .none, !defence.hasAuthenticated(flow.peer.ip)
+            message.sender.proof != .none, !defence.hasAuthenticated(message.flow.peer.ip)
         else { return true }
-        let number = NameTable.hash(UserPart(bytes.bytes(index.requestURI.user)).span)
-        offence(.numbersSwept, flow, mark: number)
-        offence(.strangerCalls, flow)
-        return !defence.isBanned(flow.peer.ip, now.monotonic)
+        let number = NameTable.hash(
+            UserPart(message.bytes.bytes(message.index.requestURI.user)).span)
+        offence(.numbersSwept, message.flow, message.sender.proof, mark: number)
+        offence(.strangerCalls, message.flow, message.sender.proof)
+        return !defence.isBanned(message.flow.peer.ip, now.monotonic)
     }
 
     /// Counts an offence against a source that has proven its address; what has not costs nothing here.
@@ -221,7 +216,8 @@ extension Router {
     /// At the limit the source is banned. One that phones are registered from, or that has an address of ours, is
     /// not: the ways by which none has registered get no answer for a while, and its phones notice nothing.
     mutating func offence(
-        _ detector: Detector, _ flow: Flow, name: Span<UInt8> = Span(), mark: UInt64? = nil
+        _ detector: Detector, _ flow: Flow, _ proof: Proof, name: Span<UInt8> = Span(),
+        mark: UInt64? = nil
     ) {
         let ip = flow.peer.ip
         guard proof != .none, !isTrusted(ip) else { return }
@@ -330,8 +326,7 @@ extension Router {
     /// A TLS handshake came to nothing.
     package mutating func handshakeFailed(_ flow: Flow, _ now: Now) {
         self.now = now
-        proof = .way
-        offence(.tlsFailures, flow)
+        offence(.tlsFailures, flow, .connection)
     }
 
     // MARK: banner

@@ -37,22 +37,25 @@ extension Router {
     /// Lets a known exchange have the request: a retransmission, an ACK or a CANCEL of it; false for an ACK
     /// that is a request of its own.
     mutating func absorb(
-        _ handle: Handle, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow
+        _ handle: Handle, _ message: borrowing Incoming
     ) -> Bool {
-        switch index.method {
+        switch message.index.method {
         case .ack:
             guard exchanges[handle].server.awaitsACK else { return false }
             perform(exchanges[handle].server.handle(.ack), handle)
         case .cancel:
-            reply(bytes, index, flow, 200, "OK")
+            reply(message, 200, "OK")
             if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
-                noteEnd(handle, byCaller: true, bytes, index)
-                cancelExchange(handle, reasons(bytes, index))
+                noteEnd(handle, byCaller: true, message.bytes, message.index)
+                cancelExchange(handle, reasons(message.bytes, message.index))
             }
         default:
             // Anybody can repeat what he has seen: to him and to its sender there are only so many answers.
             let length = Int(exchanges[handle].answer.length)
-            guard length == 0 || mayAnswer(flow, length: length, isCompact: false) else { break }
+            guard
+                length == 0
+                    || mayAnswer(message.flow, message.sender, length: length, isCompact: false)
+            else { break }
             perform(exchanges[handle].server.handle(.requestAgain), handle)
         }
         return true
@@ -63,25 +66,26 @@ extension Router {
     ///
     /// `dialog` is what the tokens of the request's dialog are bound to; without one it begins one.
     mutating func open(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ direction: Direction,
+        _ message: borrowing Incoming, _ direction: Direction,
         of account: Int32, in dialog: StringVector? = nil
     ) -> Handle? {
         // Inside a dialog it was judged before anything followed from the request.
-        guard dialog != nil || hasReadableBody(bytes, index, flow) else { return nil }
+        guard dialog != nil || hasReadableBody(message) else { return nil }
         guard hasExchangeShare(account) else {
-            refuseForNow(bytes, index, flow, "account-share")
+            refuseForNow(message, "account-share")
             return nil
         }
-        var exchange = Exchange(flow: flow, method: index.method, direction: direction)
+        var exchange = Exchange(
+            flow: message.flow, method: message.index.method, direction: direction)
         exchange.account = account
         exchange.isTrunk = trunk(of: account) != nil
         exchange.inDialog = dialog != nil
-        exchange.dialog = dialog ?? newDialog(bytes, index)
-        exchange.key = exchangeKey(bytes, index)
-        exchange.breadth = min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
-        exchange.request = blocks.store(bytes, of: account, &accounts)
-        writer.begin(to: flow.peer.ip)
-        writer.answerIdentity(bytes, index, flow.peer, tag: Span())
+        exchange.dialog = dialog ?? newDialog(message.bytes, message.index)
+        exchange.key = exchangeKey(message.bytes, message.index)
+        exchange.breadth = min(message.index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
+        exchange.request = blocks.store(message.bytes, of: account, &accounts)
+        writer.begin(to: message.flow.peer.ip)
+        writer.answerIdentity(message.bytes, message.index, message.flow.peer, tag: Span())
         exchange.tagPlace = writer.tagPlace
         exchange.identity =
             writer.isWhole
@@ -93,27 +97,27 @@ extension Router {
             let isKept = exchange.request.exists && exchange.identity.exists
             blocks.release(&exchange.request, of: account, &accounts)
             blocks.release(&exchange.identity, of: account, &accounts)
-            refuseUnkept(bytes, index, flow, isTooLong: isTooLong, isKept: isKept)
+            refuseUnkept(message, isTooLong: isTooLong, isKept: isKept)
             return nil
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
         if account >= 0 { accounts[account].share.exchanges += 1 }
-        if index.method == .invite { answerLocally(handle, 100, "Trying") }
+        if message.index.method == .invite { answerLocally(handle, 100, "Trying") }
         return handle
     }
 
     /// Answers a request that could not be kept: it is too long, its account has its part of the blocks of its size, or
     /// a table is full.
     private mutating func refuseUnkept(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isTooLong: Bool,
+        _ message: borrowing Incoming, isTooLong: Bool,
         isKept: Bool
     ) {
         if isTooLong {
-            refuse(bytes, index, flow, 513, "Message Too Large", "too-long")
-        } else if !isKept, blocks.hasRoom(bytes.count) {
-            refuseForNow(bytes, index, flow, "account-share")
+            refuse(message, 513, "Message Too Large", "too-long")
+        } else if !isKept, blocks.hasRoom(message.bytes.count) {
+            refuseForNow(message, "account-share")
         } else {
-            refuseFull(bytes, index, flow)
+            refuseFull(message)
         }
     }
 
@@ -122,12 +126,14 @@ extension Router {
     /// In a PRACK and a BYE a body that cannot be read is left out: what the one acknowledges would be sent for ever,
     /// and the other's sender has hung up.
     mutating func hasReadableBody(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        if index.method == .prack || index.method == .bye || Body(bytes, index).isReadable {
+        if message.index.method == .prack || message.index.method == .bye
+            || Body(message.bytes, message.index).isReadable
+        {
             return true
         }
-        refuse(bytes, index, flow, 488, "Not Acceptable Here", "session-description")
+        refuse(message, 488, "Not Acceptable Here", "session-description")
         return false
     }
 

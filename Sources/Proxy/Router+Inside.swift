@@ -5,65 +5,64 @@ internal import Sys
 
 /// Requests from the Asterisks.
 extension Router {
-    mutating func insideRequest(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow)
-    {
-        let key = exchangeKey(bytes, index)
-        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
-        if index.method == .cancel {
-            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
+    mutating func insideRequest(_ message: borrowing Incoming) {
+        let key = exchangeKey(message.bytes, message.index)
+        if let handle = exchange(of: key, message.flow), absorb(handle, message) { return }
+        if message.index.method == .cancel {
+            reply(message, 481, "Call/Transaction Does Not Exist")
             return
         }
-        let token = routeToken(bytes, index)
-        let trunk = token == nil ? calledTrunk(bytes, index, flow) : nil
-        let endsHere = token == nil && trunk == nil && index.method == .options
-        guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
+        let token = routeToken(message.bytes, message.index)
+        let trunk = token == nil ? calledTrunk(message) : nil
+        let endsHere = token == nil && trunk == nil && message.index.method == .options
+        guard isValid(message, endsHere: endsHere) else { return }
         if let token {
-            insideDialogRequest(bytes, index, flow, token)
+            insideDialogRequest(message, token)
             return
         }
         if let trunk {
-            callTrunk(trunk, bytes, index, flow)
+            callTrunk(trunk, message)
             return
         }
-        switch index.method {
+        switch message.index.method {
         case .ack: break
         case .register:
-            refuse(bytes, index, flow, 405, "Method Not Allowed", "register-from-inside")
-        case .options: answerInsideOptions(bytes, index, flow)
-        default: callPhones(bytes, index, flow)
+            refuse(message, 405, "Method Not Allowed", "register-from-inside")
+        case .options: answerInsideOptions(message)
+        default: callPhones(message)
         }
     }
 
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func insideDialogRequest(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: PhoneToken
+        _ message: borrowing Incoming, _ token: PhoneToken
     ) {
         let account = number(ofToken: token.account.span)
         guard let last = openWay(token.flow, account) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
-            refuse(bytes, index, flow, 430, "Flow Failed", "flow-failed")
+            refuse(message, 430, "Flow Failed", "message.flow-failed")
             return
         }
-        let way = trunkWay(last, account, bytes, index)
-        guard index.method != .ack else {
-            callConfirmed(bytes, index)
+        let way = trunkWay(last, account, message.bytes, message.index)
+        guard message.index.method != .ack else {
+            callConfirmed(message.bytes, message.index)
             forwardInsideACK(
-                bytes, index, flow, way, token.owner, isTrunk: trunk(of: account) != nil)
+                message, way, token.owner, isTrunk: trunk(of: account) != nil)
             return
         }
-        guard hasReadableBody(bytes, index, flow) else { return }
-        let found = calls.find(bytes, index) ?? .none
-        followInside(bytes, index, flow, way, account, found)
-        guard let handle = open(bytes, index, flow, .outward, of: account, in: token.dialog)
+        guard hasReadableBody(message) else { return }
+        let found = calls.find(message.bytes, message.index) ?? .none
+        followInside(message, way, account, found)
+        guard let handle = open(message, .outward, of: account, in: token.dialog)
         else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()
-        scratch.append(bytes.bytes(index.requestURI.whole))
-        if !forwardOutward(handle, way, bytes, index) {
+        scratch.append(message.bytes.bytes(message.index.requestURI.whole))
+        if !forwardOutward(handle, way, message.bytes, message.index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
-        if index.method == .bye { hungUp(handle, found, bytes, index) }
+        if message.index.method == .bye { hungUp(handle, found, message.bytes, message.index) }
     }
 
     /// The way itself while it is open, else that of the account's latest binding that can be reached.
@@ -82,33 +81,34 @@ extension Router {
     }
 
     private mutating func forwardInsideACK(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ way: Flow,
+        _ message: borrowing Incoming, _ way: Flow,
         _ owner: DialogOwner, isTrunk: Bool
     ) {
         writer.begin(isTrunk: isTrunk, to: way.peer.ip)
         writer.append("ACK ")
-        writer.append(bytes.bytes(index.requestURI.whole))
+        writer.append(message.bytes.bytes(message.index.requestURI.whole))
         writer.append(" SIP/2.0\r\n")
         writer.via(way, .none, random())
-        writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
-        writer.routes(bytes, index)
-        writer.identity(bytes, index, .outward, sequence: index.sequence, owner: owner)
-        writer.rest(bytes, index, .outward)
-        noteMedia(of: flow.peer)
+        writer.maxForwards(min(message.index.maxForwards ?? 70, 70) - 1)
+        writer.routes(message.bytes, message.index)
+        writer.identity(
+            message.bytes, message.index, .outward, sequence: message.index.sequence, owner: owner)
+        writer.rest(message.bytes, message.index, .outward)
+        noteMedia(of: message.flow.peer)
         if writer.isWhole { outbox.append(writer.buffer, to: way) }
     }
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
     private mutating func answerInsideOptions(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) {
-        let user = UserPart(bytes.bytes(index.requestURI.user))
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
         let isThere =
             user.isEmpty || accounts.find(user.span).map { hasReachablePhone($0) } ?? false
         if isThere {
-            reply(bytes, index, flow, 200, "OK")
+            reply(message, 200, "OK")
         } else {
-            reply(bytes, index, flow, 480, "Temporarily Unavailable")
+            reply(message, 480, "Temporarily Unavailable")
         }
     }
 
@@ -123,36 +123,38 @@ extension Router {
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.
     private mutating func callPhones(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) {
         // An Asterisk may have escaped what we have registered.
-        let name = UserPart(bytes.bytes(index.requestURI.user))
+        let name = UserPart(message.bytes.bytes(message.index.requestURI.user))
         guard let account = accounts.find(name.span),
             hasReachablePhone(account)
         else {
-            refuse(bytes, index, flow, 480, "Temporarily Unavailable", "not-registered")
+            refuse(message, 480, "Temporarily Unavailable", "not-registered")
             return
         }
         let targets = targets(account)
         // RFC 5393 section 5.3.3.2: what the request may still be split into is divided among the phones.
         let share =
-            min(index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
+            min(message.index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
             / UInt8(targets.count)
         guard share > 0 else {
-            refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
+            refuse(message, 440, "Max-Breadth Exceeded", "max-breadth")
             return
         }
-        guard hasRoom(account, bytes, index, flow),
-            let handle = open(bytes, index, flow, .outward, of: account)
+        guard hasRoom(account, message),
+            let handle = open(message, .outward, of: account)
         else { return }
         exchanges[handle].breadth = share
-        guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
+        guard beginCall(handle, .received, Dialled(.home), message.bytes, message.index) else {
+            return
+        }
         // Counted as a branch itself: a phone without room ends nothing while others follow.
         exchanges[handle].open += 1
         for position in 0..<targets.count {
             guard let binding = bindings[targets.places[position]] else { continue }
             takeContact(binding)
-            _ = forwardOutward(handle, binding.flow, bytes, index)
+            _ = forwardOutward(handle, binding.flow, message.bytes, message.index)
         }
         exchanges[handle].open -= 1
         if exchanges[handle].clientCount == 0 {

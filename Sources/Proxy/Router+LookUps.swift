@@ -40,14 +40,14 @@ extension Router {
     /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
     /// as it would be for an account that need not be asked for.
     mutating func wait(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+        _ message: inout Incoming, _ account: Int32
     ) {
-        switch park(bytes, index, flow, account) {
+        switch park(message, account) {
         case .waits: break
-        case .tooMany: wrong(bytes, index, flow, "too-many-at-once", isLookedAt: false)
+        case .tooMany: wrong(&message, "too-many-at-once", isLookedAt: false)
         case .noRoom:
-            decided("table-full", 503, index, bytes, flow)
-            answerLater(bytes, index, flow, isUnavailable: true)
+            decided("table-full", 503, message)
+            answerLater(message, isUnavailable: true)
         }
     }
 
@@ -63,22 +63,24 @@ extension Router {
 
     /// Keeps a message until directory has answered.
     mutating func park(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32
+        _ message: borrowing Incoming, _ account: Int32
     ) -> Parking {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
-        for message in waiting where message.flow == flow {
-            if blocks.span(message.block).equals(bytes) { return .waits }
+        for other in waiting where other.flow == message.flow {
+            if blocks.span(other.block).equals(message.bytes) { return .waits }
         }
         guard parkedCount < Self.mostParked else {
             shortages.count(.parked)
             return .noRoom
         }
         guard waiting.count < 16 else { return .tooMany }
-        let block = blocks.store(bytes)
+        let block = blocks.store(message.bytes)
         guard block.exists else { return .noRoom }
         parked[account, default: []].append(
-            ParkedMessage(block: block, flow: flow, arrival: arrival))
+            ParkedMessage(
+                block: block, flow: message.flow, moment: message.moment, number: message.number,
+                sender: message.sender))
         parkedCount += 1
         return .waits
     }
@@ -114,8 +116,10 @@ extension Router {
             var block = message.block
             let copy = Array(blocks.span(block))
             blocks.release(&block)
-            arrival = message.arrival
-            receive(copy.span, message.flow, replayed: true)
+            var resumed = Incoming(
+                copy.span, message.flow, moment: message.moment, number: message.number,
+                isResumed: true, sender: message.sender)
+            receive(&resumed)
         }
         if accounts[question.account].state == .found {
             refreshPresences(question.account)

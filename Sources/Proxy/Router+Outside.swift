@@ -6,45 +6,49 @@ internal import Sys
 /// Requests from the Internet.
 extension Router {
     mutating func outsideRequest(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ message: inout Incoming
     ) {
-        let key = exchangeKey(bytes, index)
-        if let handle = exchange(of: key, flow), absorb(handle, index, bytes, flow) { return }
-        guard passesProfile(bytes, index, flow), !isScanner(bytes, index, flow) else { return }
-        let trunk = sendingTrunk(flow)
-        let token = dialogToken(bytes, index, trunk)
-        let registration = token == nil ? registrationToken(bytes, index, trunk) : nil
-        if token == nil, registration == nil, isForeignToken(bytes, index, flow, trunk, replayed) {
+        let key = exchangeKey(message.bytes, message.index)
+        if let handle = exchange(of: key, message.flow), absorb(handle, message) { return }
+        guard passesProfile(message), !isScanner(message) else { return }
+        let trunk = sendingTrunk(message.flow)
+        let token = dialogToken(message.bytes, message.index, trunk)
+        let registration =
+            token == nil ? registrationToken(message.bytes, message.index, trunk) : nil
+        if token == nil, registration == nil, isForeignToken(message, trunk) {
             return
         }
-        guard token != nil || trunk != nil && index.method != .register || isForUs(bytes, index)
+        guard
+            token != nil || trunk != nil && message.index.method != .register
+                || isForUs(message.bytes, message.index)
         else {
-            foreign(bytes, index, flow)
+            foreign(message)
             return
         }
-        if index.method == .cancel {
-            reply(bytes, index, flow, 481, "Call/Transaction Does Not Exist")
+        if message.index.method == .cancel {
+            reply(message, 481, "Call/Transaction Does Not Exist")
             return
         }
-        guard isUnderstood(bytes, index, flow) else { return }
+        guard isUnderstood(message) else { return }
         let isNew = token == nil
         let isForEdge =
-            isNew && index.method == .options && (trunk != nil || index.requestURI.user.isEmpty)
-        let endsHere = isForEdge || isNew && index.method == .register
-        guard isValid(bytes, index, flow, endsHere: endsHere) else { return }
+            isNew && message.index.method == .options
+            && (trunk != nil || message.index.requestURI.user.isEmpty)
+        let endsHere = isForEdge || isNew && message.index.method == .register
+        guard isValid(message, endsHere: endsHere) else { return }
         if let token {
-            dialogRequest(bytes, index, flow, token, replayed)
+            dialogRequest(&message, token)
             return
         }
-        switch index.method {
+        switch message.index.method {
         case .ack: break
-        case .register: register(bytes, index, flow, replayed)
-        case .options where isForEdge: answerOptions(bytes, index, flow)
+        case .register: register(&message)
+        case .options where isForEdge: answerOptions(message)
         default:
             if let trunk {
-                trunkRequest(trunk, registration, bytes, index, flow, replayed)
+                trunkRequest(trunk, registration, message)
             } else {
-                newRequest(bytes, index, flow, key, replayed)
+                newRequest(&message, key)
             }
         }
     }
@@ -60,15 +64,15 @@ extension Router {
     /// Whether the method is a known one, and the URI can be asked for by this transport; what is not has
     /// been answered.
     private mutating func isUnderstood(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        guard index.method != .other else {
-            refuse(bytes, index, flow, 501, "Not Implemented", "unknown-method")
+        guard message.index.method != .other else {
+            refuse(message, 501, "Not Implemented", "unknown-method")
             return false
         }
         // RFC 5630 section 4: nothing is secure that came to us in clear.
-        guard index.requestURI.scheme != .sips || flow.transport == .tls else {
-            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "sips-in-clear")
+        guard message.index.requestURI.scheme != .sips || message.flow.transport == .tls else {
+            refuse(message, 416, "Unsupported URI Scheme", "sips-in-clear")
             return false
         }
         return true
@@ -125,129 +129,130 @@ extension Router {
     /// Most scans address a bare IP or somebody else's domain: on UDP they learn nothing, not even that
     /// somebody is here.
     private mutating func foreign(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) {
-        let scheme = index.requestURI.scheme
-        if scheme == .other || scheme == .tel, flow.transport.isStream || namesServed(bytes, index)
+        let scheme = message.index.requestURI.scheme
+        if scheme == .other || scheme == .tel,
+            message.flow.transport.isStream || namesServed(message.bytes, message.index)
         {
-            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
+            refuse(message, 416, "Unsupported URI Scheme", "scheme")
             return
         }
         let isSent =
-            flow.transport.isStream && index.method != .ack
-            && reply(bytes, index, flow, 403, "Forbidden")
-        refuseRecord("foreign-domain", isSent ? 403 : 0, index, bytes, flow)
+            message.flow.transport.isStream && message.index.method != .ack
+            && reply(message, 403, "Forbidden")
+        refuseRecord("foreign-domain", isSent ? 403 : 0, message)
     }
 
     /// Answers and records a refusal; an ACK is never answered.
     mutating func refuse(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ message: borrowing Incoming, _ status: UInt16,
         _ reason: StaticString, _ code: String
     ) {
-        let isSent = index.method != .ack && reply(bytes, index, flow, status, reason)
-        refuseRecord(code, isSent ? status : 0, index, bytes, flow)
+        let isSent = message.index.method != .ack && reply(message, status, reason)
+        refuseRecord(code, isSent ? status : 0, message)
     }
 
     private mutating func answerOptions(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) {
-        beginReply(bytes, index, flow, 200, "OK")
-        endReply(flow)
+        beginReply(message, 200, "OK")
+        endReply(message)
     }
 
     /// A request inside a dialog: the token says where it goes.
     private mutating func dialogRequest(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ token: AsteriskToken,
-        _ replayed: Bool
+        _ message: inout Incoming, _ token: AsteriskToken,
     ) {
         guard isAsterisk(token.asterisk.ip) else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "asterisk-gone")
+            refuse(message, 481, "Call/Transaction Does Not Exist", "asterisk-gone")
             return
         }
         // What begins something has to prove who it is, and a token proves only a dialog.
-        guard !index.to.tag.isEmpty, index.method != .register else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+        guard !message.index.to.tag.isEmpty, message.index.method != .register else {
+            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
-        guard mayUse(token, index) else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "old-token")
+        guard mayUse(token, message.index) else {
+            refuse(message, 481, "Call/Transaction Does Not Exist", "old-token")
             return
         }
-        let found = calls.find(bytes, index) ?? .none
+        let found = calls.find(message.bytes, message.index) ?? .none
         guard !found.exists || isOf(found, token) else {
-            refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+            refuse(message, 403, "Forbidden", "other-account")
             return
         }
-        let trunk = trunkAccount(token, flow)
-        let isFromDialog = trunk != nil || writer.tokens.mark(flow.peer.ip) == token.source
-        if index.method == .ack {
+        let trunk = trunkAccount(token, message.flow)
+        let isFromDialog = trunk != nil || writer.tokens.mark(message.flow.peer.ip) == token.source
+        if message.index.method == .ack {
             // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
             guard isFromDialog else {
-                refuseRecord("ack-from-elsewhere", 0, index, bytes, flow)
+                refuseRecord("ack-from-elsewhere", 0, message)
                 return
             }
-            guard takeDialogRequest(bytes, index, flow) else { return }
+            guard takeDialogRequest(message) else { return }
             heard(found)
-            forwardACK(bytes, index, token, trunk)
+            forwardACK(message.bytes, message.index, token, trunk)
             return
         }
-        let account = trunk ?? number(of: token, bytes, index, found)
+        let account = trunk ?? number(of: token, message.bytes, message.index, found)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
         // And a transfer begins a call: by UDP, where the dialog's address may be forged, it is asked for too.
         let mustProve =
-            !isFromDialog || index.method == .refer && flow.transport == .udp && trunk == nil
+            !isFromDialog
+            || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
-            guard let proven = authenticate(bytes, index, flow, replayed) else { return }
+            guard let proven = authenticate(&message) else { return }
             guard proven == account else {
-                refuse(bytes, index, flow, 403, "Forbidden", "other-account")
+                refuse(message, 403, "Forbidden", "other-account")
                 return
             }
         }
-        guard takeDialogRequest(bytes, index, flow), hasReadableBody(bytes, index, flow),
-            follow(bytes, index, flow, token, account, found)
+        guard takeDialogRequest(message), hasReadableBody(message),
+            follow(message, token, account, found)
         else { return }
-        guard let handle = open(bytes, index, flow, .inward, of: account, in: token.dialog) else {
+        guard let handle = open(message, .inward, of: account, in: token.dialog) else {
             return
         }
-        exchanges[handle].caller = caller(bytes, index, trunk)
+        exchanges[handle].caller = caller(message.bytes, message.index, trunk)
         guard keepUser(token.user.span, handle) else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
-        forward(handle, to: token.asterisk, bytes, index)
-        if index.method == .bye { hungUp(handle, found, bytes, index) }
+        forward(handle, to: token.asterisk, message.bytes, message.index)
+        if message.index.method == .bye { hungUp(handle, found, message.bytes, message.index) }
     }
 
     /// A request that begins something: authenticated, then to one of the Asterisks.
     private mutating func newRequest(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ key: UInt64,
-        _ replayed: Bool
+        _ message: inout Incoming, _ key: UInt64,
     ) {
-        guard index.to.tag.isEmpty, begins(index.method) else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+        guard message.index.to.tag.isEmpty, begins(message.index.method) else {
+            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
         // Old Asterisks find another caller in it than we do, or none, who is then a guest.
-        guard index.from.uri.scheme == .sip || index.from.uri.scheme == .sips else {
-            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "from-scheme")
+        guard message.index.from.uri.scheme == .sip || message.index.from.uri.scheme == .sips else {
+            refuse(message, 416, "Unsupported URI Scheme", "from-scheme")
             return
         }
-        guard let account = authenticate(bytes, index, flow, replayed) else { return }
-        let user = dialledUser(bytes, index)
-        guard user.isDialable, isCallable(bytes, index.to.uri) else {
-            refuse(bytes, index, flow, 404, "Not Found", "dial-string")
+        guard let account = authenticate(&message) else { return }
+        let user = dialledUser(message.bytes, message.index)
+        guard user.isDialable, isCallable(message.bytes, message.index.to.uri) else {
+            refuse(message, 404, "Not Found", "dial-string")
             return
         }
-        guard let dialled = mayBegin(account, user, bytes, index, flow),
-            let handle = openUnmerged(bytes, index, flow, of: account)
+        guard let dialled = mayBegin(account, user, message),
+            let handle = openUnmerged(message, of: account)
         else { return }
         let decision =
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
-        decided(decision, 100, index, bytes, flow)
-        guard keepUser(user.span, handle), beginCall(handle, .made, dialled, bytes, index),
+        decided(decision, 100, message)
+        guard keepUser(user.span, handle),
+            beginCall(handle, .made, dialled, message.bytes, message.index),
             let asterisk = chooseAsterisk(handle)
         else { return }
-        forward(handle, to: asterisk, bytes, index)
+        forward(handle, to: asterisk, message.bytes, message.index)
     }
 
     /// Whether whom a To names is safe for any dialplan; it may name nobody.

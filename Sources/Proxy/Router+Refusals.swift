@@ -8,12 +8,12 @@ internal import Sys
 extension Router {
     /// Keeps what was decided about a request, for `rempart explain`.
     mutating func decided(
-        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
-        _ flow: Flow
+        _ reason: String, _ status: UInt16, _ message: borrowing Incoming
     ) {
         keepDecision(
-            reason, status, NameTable.hash(bytes.bytes(index.callID)),
-            index.isRequest ? index.method : index.sequenceMethod, flow)
+            reason, status, NameTable.hash(message.bytes.bytes(message.index.callID)),
+            message.index.isRequest ? message.index.method : message.index.sequenceMethod,
+            message.flow)
     }
 
     mutating func keepDecision(
@@ -27,12 +27,11 @@ extension Router {
 
     /// Records that a request was refused; `status` is 0 when no answer was sent.
     mutating func refuseRecord(
-        _ reason: String, _ status: UInt16, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>,
-        _ flow: Flow
+        _ reason: String, _ status: UInt16, _ message: borrowing Incoming
     ) {
-        decided(reason, status, index, bytes, flow)
+        decided(reason, status, message)
         guard audit.allowsRefusal(now.monotonic) else { return }
-        let method = bytes.bytes(index.methodSlice)
+        let method = message.bytes.bytes(message.index.methodSlice)
         audit.records.begin(.refused, .notice)
         audit.records.append("refused ")
         if method.isEmpty {
@@ -41,10 +40,10 @@ extension Router {
             audit.records.append(method)
         }
         audit.records.append(" from ")
-        audit.records.append(flow.peer.ip)
+        audit.records.append(message.flow.peer.ip)
         audit.records.append(": ")
         audit.records.append(text: reason)
-        audit.records.source(flow)
+        audit.records.source(message.flow)
         audit.records.field(.reason)
         audit.records.append(text: reason)
         if status > 0 {
@@ -54,12 +53,12 @@ extension Router {
         audit.records.field(.method)
         audit.records.append(method)
         audit.records.field(.account)
-        audit.records.append(bytes.bytes(index.from.uri.user))
+        audit.records.append(message.bytes.bytes(message.index.from.uri.user))
         audit.records.field(.callID)
-        audit.records.append(bytes.bytes(index.callID))
-        if let agent = index.value(.userAgent) {
+        audit.records.append(message.bytes.bytes(message.index.callID))
+        if let agent = message.index.value(.userAgent) {
             audit.records.field(.userAgent)
-            audit.records.append(bytes.bytes(agent))
+            audit.records.append(message.bytes.bytes(agent))
         }
         audit.records.end()
     }

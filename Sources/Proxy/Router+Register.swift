@@ -7,54 +7,53 @@ package import Sys
 /// The registrar (RFC 3261 section 10.3).
 extension Router {
     mutating func register(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ message: inout Incoming
     ) {
-        guard isServed(bytes, index.to.uri) else {
-            refuse(bytes, index, flow, 404, "Not Found", "foreign-domain")
+        guard isServed(message.bytes, message.index.to.uri) else {
+            refuse(message, 404, "Not Found", "foreign-domain")
             return
         }
-        guard let account = authenticate(bytes, index, flow, replayed) else { return }
+        guard let account = authenticate(&message) else { return }
         guard accounts[account].mayRegister else {
-            refuse(bytes, index, flow, 403, "Forbidden", "may-not-register")
+            refuse(message, 403, "Forbidden", "may-not-register")
             return
         }
-        guard admitsContacts(bytes, index, account) else {
-            refuse(bytes, index, flow, 403, "Forbidden", "contact-acl")
+        guard admitsContacts(message.bytes, message.index, account) else {
+            refuse(message, 403, "Forbidden", "contact-acl")
             return
         }
         do {
-            try readRegister(bytes, index, flow)
+            try readRegister(message)
         } catch {
             switch error {
             case .tooBrief:
-                beginReply(bytes, index, flow, 423, "Interval Too Brief")
+                beginReply(message, 423, "Interval Too Brief")
                 writer.append("Min-Expires: ")
                 writer.append(decimal: UInt64(settings.minimumExpires.seconds))
                 writer.endLine()
-                let isSent = endReply(flow)
-                refuseRecord("interval-too-brief", isSent ? 423 : 0, index, bytes, flow)
-            case .badContact: refuse(bytes, index, flow, 400, "Bad Contact", "contact")
+                let isSent = endReply(message)
+                refuseRecord("interval-too-brief", isSent ? 423 : 0, message)
+            case .badContact: refuse(message, 400, "Bad Contact", "contact")
             case .ownContact:
-                refuse(bytes, index, flow, 400, "Bad Contact", "contact")
-                offence(.contactInjection, flow)
+                refuse(message, 400, "Bad Contact", "contact")
+                offence(.contactInjection, message.flow, message.sender.proof)
             case .notFirstHop:
                 refuse(
-                    bytes, index, flow, 439, "First Hop Lacks Outbound Support", "not-first-hop")
+                    message, 439, "First Hop Lacks Outbound Support", "not-first-hop")
             }
             return
         }
-        guard !arrival.isRepetition else {
+        guard !message.sender.isRepetition else {
             // The bindings as they stand: they may have changed since, and no answer was kept.
-            answerRegister(bytes, index, flow, account)
+            answerRegister(message, account)
             return
         }
-        applyRegister(account, bytes, index)
+        applyRegister(account, message)
     }
 
     private mutating func applyRegister(
-        _ account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ account: Int32, _ message: borrowing Incoming
     ) {
-        let flow = request.flow
         var head = accounts[account].bindings
         do {
             try bindings.apply(
@@ -62,15 +61,15 @@ extension Router {
                 now: now.monotonic)
             accounts[account].bindings = head
             noteChanges()
-            answerRegister(bytes, index, flow, account)
+            answerRegister(message, account)
         } catch {
             switch error {
             case .outOfOrder:
-                refuse(bytes, index, flow, 500, "Server Internal Error", "register-out-of-order")
-            case .tooMany: refuse(bytes, index, flow, 403, "Too Many Bindings", "too-many-bindings")
+                refuse(message, 500, "Server Internal Error", "register-out-of-order")
+            case .tooMany: refuse(message, 403, "Too Many Bindings", "too-many-bindings")
             case .full:
                 shortages.count(.bindings)
-                refuseFull(bytes, index, flow)
+                refuseFull(message)
             }
         }
     }

@@ -9,21 +9,22 @@ extension Router {
     ///
     /// `rest` is how many bytes follow in long form, which is written when all of it fits.
     mutating func beginReply(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ message: borrowing Incoming, _ status: UInt16,
         _ reason: StaticString, rest: Int = Router.plainRest
     ) {
-        if replyLimit < .max {
-            asked = (NameTable.hash(bytes.bytes(index.callID)), index.method, status)
-        }
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
-        let tag = NameTable.hash(bytes.bytes(index.via.branch), bytes.bytes(index.callID))
+        let tag = NameTable.hash(
+            message.bytes.bytes(message.index.via.branch), message.bytes.bytes(message.index.callID)
+        )
         scratch.append(hex: tag, digits: 16)
-        writer.begin(status: status, reason, isCompact: !mayBeLong(flow), to: flow.peer.ip)
-        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
-        guard !writer.isCompact, !fits(writer.buffer.count + rest) else { return }
-        writer.begin(status: status, reason, isCompact: true, to: flow.peer.ip)
-        Self.answerIdentity(&writer, bytes, index, flow.peer, scratch)
+        writer.begin(
+            status: status, reason, isCompact: !mayBeLong(message.flow, message.sender),
+            to: message.flow.peer.ip)
+        Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
+        guard !writer.isCompact, !fits(writer.buffer.count + rest, message.sender) else { return }
+        writer.begin(status: status, reason, isCompact: true, to: message.flow.peer.ip)
+        Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
     }
 
     private static func answerIdentity(
@@ -35,18 +36,18 @@ extension Router {
 
     /// Ends an answer without a body and sends it; false when none was left for the sender.
     @discardableResult
-    mutating func endReply(_ flow: Flow) -> Bool {
+    mutating func endReply(_ message: borrowing Incoming) -> Bool {
         writer.endEmpty()
         guard writer.isWhole else { return false }
-        guard mayAnswer(flow) else {
+        guard mayAnswer(message.flow, message.sender) else {
             if unansweredTokens.take(Self.keptRate, now.monotonic) {
-                keepDecision(Self.noAnswerLeft, 0, asked.callID, asked.method, flow)
+                decided(Self.noAnswerLeft, 0, message)
             }
             return false
         }
-        outbox.append(writer.buffer, to: flow)
+        outbox.append(writer.buffer, to: message.flow)
         if writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) {
-            keepDecision(Self.shortAnswer, asked.status, asked.callID, asked.method, flow)
+            decided(Self.shortAnswer, writer.status, message)
         }
         return true
     }
@@ -54,34 +55,34 @@ extension Router {
     /// Answers a request without a transaction, never again by itself; false when no answer was sent.
     @discardableResult
     mutating func reply(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ status: UInt16,
+        _ message: borrowing Incoming, _ status: UInt16,
         _ reason: StaticString
     ) -> Bool {
-        beginReply(bytes, index, flow, status, reason)
-        return endReply(flow)
+        beginReply(message, status, reason)
+        return endReply(message)
     }
 
     /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
     mutating func refuseForNow(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
+        _ message: borrowing Incoming, _ code: String
     ) {
-        let isSent = replyUnavailable(bytes, index, flow)
-        refuseRecord(code, isSent ? 503 : 0, index, bytes, flow)
+        let isSent = replyUnavailable(message)
+        refuseRecord(code, isSent ? 503 : 0, message)
     }
 
     /// Answers that a table is full; the journal is told of the table, not of each request (`tellShortages`).
     mutating func refuseFull(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) {
-        let isSent = replyUnavailable(bytes, index, flow)
-        decided("table-full", isSent ? 503 : 0, index, bytes, flow)
+        let isSent = replyUnavailable(message)
+        decided("table-full", isSent ? 503 : 0, message)
     }
 
     private mutating func replyUnavailable(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        beginReply(bytes, index, flow, 503, "Service Unavailable")
+        beginReply(message, 503, "Service Unavailable")
         writer.retryAfter()
-        return endReply(flow)
+        return endReply(message)
     }
 }

@@ -9,51 +9,53 @@ extension Router {
     ///
     /// A name that is not known yet is charged before it is looked up, and one that is known when its password is
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
-    mutating func takeTry(_ flow: Flow) -> Bool {
-        let ip = flow.peer.ip
-        if arrival.isCharged || isTrusted(ip) || settings.isObserving { return true }
-        arrival.isCharged = budgets.takeTry(ip, now.monotonic)
-        return arrival.isCharged
+    mutating func takeTry(_ message: inout Incoming) -> Bool {
+        let ip = message.flow.peer.ip
+        if message.sender.isCharged || isTrusted(ip) || settings.isObserving { return true }
+        message.sender.isCharged = budgets.takeTry(ip, now.monotonic)
+        return message.sender.isCharged
     }
 
     /// The request at hand has named its account rightly.
-    mutating func returnTry(_ flow: Flow) {
-        guard arrival.isCharged else { return }
-        arrival.isCharged = false
-        budgets.returnTry(flow.peer.ip, now.monotonic)
+    mutating func returnTry(_ message: inout Incoming) {
+        guard message.sender.isCharged else { return }
+        message.sender.isCharged = false
+        budgets.returnTry(message.flow.peer.ip, now.monotonic)
     }
 
     /// Takes a request of an account that has authenticated; false when it has had its part and was told so.
     mutating func takeRequest(
-        of account: Int32, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        of account: Int32, _ message: borrowing Incoming
     ) -> Bool {
-        guard !RequestBudgets.isFree(index.method),
+        guard !RequestBudgets.isFree(message.index.method),
             !budgets.takeRequest(of: account, perSecond: settings.requests, now.monotonic)
         else { return true }
-        return refusedForNow(bytes, index, flow, "account-requests")
+        return refusedForNow(message, "account-requests")
     }
 
     /// Takes a request inside the dialog whose token it carries; false when that has had its part and was told so.
     mutating func takeDialogRequest(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        let token = bytes.bytes(index.requestURI.user)
-        guard !budgets.takeRequest(in: token, index.method, now.monotonic) else { return true }
-        return refusedForNow(bytes, index, flow, "dialog-requests")
+        let token = message.bytes.bytes(message.index.requestURI.user)
+        guard !budgets.takeRequest(in: token, message.index.method, now.monotonic) else {
+            return true
+        }
+        return refusedForNow(message, "dialog-requests")
     }
 
     /// Answers that there is no room for a request now, but for an ACK; true while the defence only observes.
     private mutating func refusedForNow(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ code: String
+        _ message: borrowing Incoming, _ code: String
     ) -> Bool {
         guard !settings.isObserving else {
-            decided(code, 0, index, bytes, flow)
+            decided(code, 0, message)
             return true
         }
-        if index.method == .ack {
-            refuseRecord(code, 0, index, bytes, flow)
+        if message.index.method == .ack {
+            refuseRecord(code, 0, message)
         } else {
-            refuseForNow(bytes, index, flow, code)
+            refuseForNow(message, code)
         }
         return false
     }

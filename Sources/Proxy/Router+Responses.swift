@@ -10,34 +10,34 @@ internal import Sys
 extension Router {
     /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed.
     mutating func response(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
+        _ message: borrowing Incoming,
         isWhole: Bool = true
     ) {
-        guard let handle = client(of: bytes, index, flow) else { return }
+        guard let handle = client(of: message) else { return }
         // A success without what it is about would be another one.
-        let isSuccess = index.status >= 200 && index.status < 300
-        let isReadable = isWhole && (!isSuccess || Body(bytes, index).isReadable)
+        let isSuccess = message.index.status >= 200 && message.index.status < 300
+        let isReadable = isWhole && (!isSuccess || Body(message.bytes, message.index).isReadable)
         // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
-        guard index.sequenceMethod != .cancel else {
-            let isAnswered = index.status >= 200 && clients[handle].cancelled
+        guard message.index.sequenceMethod != .cancel else {
+            let isAnswered = message.index.status >= 200 && clients[handle].cancelled
             if isAnswered { timers.cancel(&clients[handle].retransmit) }
             return
         }
-        if flow.connection != clients[handle].flow.connection {
-            noteWay(flow, to: clients[handle].flow)
+        if message.flow.connection != clients[handle].flow.connection {
+            noteWay(message.flow, to: clients[handle].flow)
         }
         note(handle, answers: true)
-        switch clients[handle].transaction.handle(.response(index.status)) {
-        case .provisional: provisional(handle, bytes, index, isReadable: isReadable)
+        switch clients[handle].transaction.handle(.response(message.index.status)) {
+        case .provisional: provisional(handle, message.bytes, message.index, isReadable: isReadable)
         case .final(let after, let ack):
             timers.cancel(&clients[handle].retransmit)
             timers.cancel(&clients[handle].end)
             timers.cancel(&clients[handle].noAnswer)
-            if ack { acknowledge(handle, bytes, index) }
+            if ack { acknowledge(handle, message.bytes, message.index) }
             if isReadable {
-                final(handle, bytes, index)
+                final(handle, message)
             } else {
-                branchUnreadable(handle, bytes, index)
+                branchUnreadable(handle, message.bytes, message.index)
             }
             // Only the ACK of a failure, or of what cannot be passed on, is made out of the request.
             if !ack, clients.contains(handle), !clients[handle].isUnreadable {
@@ -47,13 +47,13 @@ extension Router {
             finished(handle, after)
         case .again:
             if clients[handle].isUnreadable {
-                acknowledgeSuccess(handle, bytes, index)
+                acknowledgeSuccess(handle, message.bytes, message.index)
             } else if isReadable, case .exchange(let owner) = clients[handle].owner,
                 exchanges.contains(owner)
             {
-                pass(owner, handle, bytes, index)
+                pass(owner, handle, message.bytes, message.index)
             }
-        case .acknowledge: acknowledge(handle, bytes, index)
+        case .acknowledge: acknowledge(handle, message.bytes, message.index)
         default: break
         }
     }
@@ -77,17 +77,20 @@ extension Router {
     ///
     /// By UDP the port may be another: old phones and Asterisks answer from one of their own.
     func client(
-        of bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        of message: borrowing Incoming
     ) -> Handle? {
-        guard let handle = client(ofBranch: bytes.bytes(index.via.branch)) else { return nil }
+        guard let handle = client(ofBranch: message.bytes.bytes(message.index.via.branch)) else {
+            return nil
+        }
         let client = clients[handle]
         let isSamePlace =
             !client.flow.transport.isStream
-            ? client.flow.listener == flow.listener && client.flow.peer.ip == flow.peer.ip
-            : client.flow == flow
+            ? client.flow.listener == message.flow.listener
+                && client.flow.peer.ip == message.flow.peer.ip
+            : client.flow == message.flow
         guard isSamePlace,
-            index.sequenceMethod == client.method
-                || index.sequenceMethod == .cancel && client.cancelled
+            message.index.sequenceMethod == client.method
+                || message.index.sequenceMethod == .cancel && client.cancelled
         else { return nil }
         return handle
     }
@@ -127,66 +130,70 @@ extension Router {
     }
 
     private mutating func final(
-        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ handle: Handle, _ message: borrowing Incoming
     ) {
         switch clients[handle].owner {
         case .nobody: break
         case .probe(let number): probeAnswered(number, handle)
-        case .presence(let presence): presenceAnswered(presence, handle, bytes, index)
+        case .presence(let presence):
+            presenceAnswered(presence, handle, message.bytes, message.index)
         case .exchange(let owner):
             guard exchanges.contains(owner) else { return }
-            branchEnded(owner, handle, bytes, index)
+            branchEnded(owner, handle, message)
         }
     }
 
     private mutating func branchEnded(
-        _ owner: Handle, _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ owner: Handle, _ handle: Handle, _ message: borrowing Incoming
     ) {
-        let status = index.status
+        let status = message.index.status
         guard !clients[handle].settled else {
             // RFC 3261 section 16.7 item 5: every 2xx is passed on, however late.
             guard status < 300, exchanges[owner].method == .invite else { return }
             cancelBranches(owner, Self.answeredElsewhere)
-            pass(owner, handle, bytes, index)
+            pass(owner, handle, message.bytes, message.index)
             return
         }
         if status == 401 || status == 407, exchanges[owner].direction == .inward {
             clients[handle].settled = true
             exchanges[owner].open -= 1
-            if exchanges[owner].server.isOpen, answerChallenge(owner, bytes, index) { return }
-            record(owner, 403, bytes, index, isOurs: true)
+            if exchanges[owner].server.isOpen, answerChallenge(owner, message.bytes, message.index)
+            {
+                return
+            }
+            record(owner, 403, message.bytes, message.index, isOurs: true)
             conclude(owner)
             return
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        let isForwardable = mayForward(owner, handle, bytes, index)
+        let isForwardable = mayForward(owner, message)
         if !isForwardable { exchanges[owner].isForwardingRefused = true }
         if isChallengeInVain(owner, status) || !isForwardable {
-            record(owner, 403, bytes, index, isOurs: true)
+            record(owner, 403, message.bytes, message.index, isOurs: true)
             conclude(owner)
             return
         }
         if status < 300 {
             cancelBranches(owner, Self.answeredElsewhere)
             if exchanges[owner].method == .bye, !exchanges[owner].call.exists {
-                unlistedEnd(owner, handle, bytes, index)
+                unlistedEnd(owner, handle, message.bytes, message.index)
             }
-            guard keepAnswer(owner, handle, bytes, index) else {
-                passFails(owner, handle, bytes, index)
+            guard keepAnswer(owner, handle, message.bytes, message.index) else {
+                passFails(owner, handle, message.bytes, message.index)
                 return
             }
-            pass(owner, handle, bytes, index)
-            callAnswered(owner, bytes, index)
+            pass(owner, handle, message.bytes, message.index)
+            callAnswered(owner, message.bytes, message.index)
             return
         }
         if status == 481, exchanges[owner].inDialog, exchanges[owner].direction == .inward {
-            dialogUnknown(exchanges[owner].account, bytes, index)
+            dialogUnknown(exchanges[owner].account, message.bytes, message.index)
         }
         if status >= 600 { cancelBranches(owner, Self.refusedElsewhere) }
         if status == 503, mayMove(owner), tryNext(owner) { return }
         if status == 430, tryOtherFlow(owner, after: handle) { return }
-        record(owner, status, bytes, index, isOurs: false)
+        record(owner, status, message.bytes, message.index, isOurs: false)
         conclude(owner)
     }
 

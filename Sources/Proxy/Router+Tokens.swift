@@ -92,23 +92,26 @@ extension Router {
     /// Whether a request that is for nobody here has what looks like a token, of another dialog or of nobody; it
     /// was answered then, but for what a stranger has sent by UDP.
     mutating func isForeignToken(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ trunk: Int?,
-        _ replayed: Bool
+        _ message: borrowing Incoming, _ trunk: Int?,
     ) -> Bool {
-        let user = bytes.bytes(index.requestURI.user)
-        guard user.count >= Self.shortestToken, index.requestURI.scheme != .tel else {
+        let user = message.bytes.bytes(message.index.requestURI.user)
+        guard user.count >= Self.shortestToken, message.index.requestURI.scheme != .tel else {
             return false
         }
         // No letter of a token is that of a number with its parameters.
         for place in user.indices where !Base64URL.isLetter(user[place]) { return false }
-        if isStranger, !replayed { offence(.forgedToken, flow) }
-        guard !index.to.tag.isEmpty || trunk == nil && !isForUs(bytes, index) else { return false }
-        let isKnown = !isStranger || trunk != nil || flow.transport.isStream
-        let isSilent = !isKnown && !isForUs(bytes, index)
+        if message.sender.isStranger, !message.isResumed {
+            offence(.forgedToken, message.flow, message.sender.proof)
+        }
+        guard
+            !message.index.to.tag.isEmpty || trunk == nil && !isForUs(message.bytes, message.index)
+        else { return false }
+        let isKnown = !message.sender.isStranger || trunk != nil || message.flow.transport.isStream
+        let isSilent = !isKnown && !isForUs(message.bytes, message.index)
         if isSilent {
-            refuseRecord("foreign-token", 0, index, bytes, flow)
+            refuseRecord("foreign-token", 0, message)
         } else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "foreign-token")
+            refuse(message, 481, "Call/Transaction Does Not Exist", "foreign-token")
         }
         return true
     }

@@ -10,11 +10,11 @@ extension Router {
     /// The number of the trunk that a request out of any dialog is for: by the socket it came by, else by the
     /// host that it names.
     func calledTrunk(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Int? {
         guard !trunks.isEmpty else { return nil }
-        if let own = trunks.firstIndex(where: { $0.inside == flow.listener }) { return own }
-        let host = bytes.bytes(index.requestURI.host)
+        if let own = trunks.firstIndex(where: { $0.inside == message.flow.listener }) { return own }
+        let host = message.bytes.bytes(message.index.requestURI.host)
         let ip = IPAddress(parsing: host)
         return trunks.firstIndex { trunk in
             let domain = trunk.settings.domain
@@ -25,25 +25,27 @@ extension Router {
 
     /// A request of an Asterisk that begins something at a trunk, registers there, or asks whether it is there.
     mutating func callTrunk(
-        _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ number: Int, _ message: borrowing Incoming
     ) {
-        guard index.method != .ack else { return }
-        guard index.to.tag.isEmpty else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+        guard message.index.method != .ack else { return }
+        guard message.index.to.tag.isEmpty else {
+            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
-        guard hasRoom(number, bytes, index, flow),
-            let handle = open(bytes, index, flow, .outward, of: trunks[number].account)
+        guard hasRoom(number, message),
+            let handle = open(message, .outward, of: trunks[number].account)
         else { return }
-        decided("passed on to the trunk \(trunks[number].settings.name)", 100, index, bytes, flow)
-        takeTarget(number, bytes, index, handle)
+        decided("passed on to the trunk \(trunks[number].settings.name)", 100, message)
+        takeTarget(number, message.bytes, message.index, handle)
         exchanges[handle].user = Self.store(&texts, scratch)
-        guard beginCall(handle, .received, Dialled(.home), bytes, index) else { return }
+        guard beginCall(handle, .received, Dialled(.home), message.bytes, message.index) else {
+            return
+        }
         guard let server = chooseServer(handle, number) else {
             finishLocally(handle, 503, "Service Unavailable")
             return
         }
-        if !forwardOutward(handle, server, bytes, index) {
+        if !forwardOutward(handle, server, message.bytes, message.index) {
             finishLocally(handle, 500, "Server Internal Error")
         }
     }

@@ -88,19 +88,19 @@ extension Router {
     /// Whether a trunk may have one more call; one that may not is refused, so that whoever asks can take
     /// another way.
     mutating func hasRoom(
-        _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ number: Int, _ message: borrowing Incoming
     ) -> Bool {
-        guard hasRoom(trunks[number].account, bytes, index, flow) else { return false }
+        guard hasRoom(trunks[number].account, message) else { return false }
         let trunk = trunks[number]
-        guard index.method == .invite,
+        guard message.index.method == .invite,
             let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
             calls.gate[trunk.account].all >= limit
         else { return true }
         guard !settings.isObserving else {
-            decided("trunk-full", 0, index, bytes, flow)
+            decided("trunk-full", 0, message)
             return true
         }
-        refuseForNow(bytes, index, flow, "trunk-full")
+        refuseForNow(message, "trunk-full")
         return false
     }
 
@@ -120,53 +120,55 @@ extension Router {
     ///
     /// `token` is that of the Contact by which an Asterisk has registered there, if it is what the trunk calls.
     mutating func trunkRequest(
-        _ number: Int, _ token: RegistrationToken?, _ bytes: Span<UInt8>,
-        _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ number: Int, _ token: RegistrationToken?, _ message: borrowing Incoming
     ) {
         // Providers tell of voice mail out of any dialog.
-        guard index.to.tag.isEmpty, begins(index.method) || index.method == .notify else {
-            refuse(bytes, index, flow, 481, "Call/Transaction Does Not Exist", "no-dialog")
+        guard message.index.to.tag.isEmpty,
+            begins(message.index.method) || message.index.method == .notify
+        else {
+            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
             return
         }
-        guard index.from.uri.scheme != .other, index.requestURI.scheme != .other else {
-            refuse(bytes, index, flow, 416, "Unsupported URI Scheme", "scheme")
+        guard message.index.from.uri.scheme != .other, message.index.requestURI.scheme != .other
+        else {
+            refuse(message, 416, "Unsupported URI Scheme", "scheme")
             return
         }
         let account = trunks[number].account
-        let user = UserPart(bytes.bytes(index.requestURI.user))
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
         guard token.map({ isName(of: account, $0.account) }) ?? user.isDialable,
-            isCallable(bytes, index.to.uri)
+            isCallable(message.bytes, message.index.to.uri)
         else {
-            refuse(bytes, index, flow, 404, "Not Found", "dial-string")
+            refuse(message, 404, "Not Found", "dial-string")
             return
         }
-        guard replayed || isInRate(number, bytes, index, flow),
-            hasRoom(number, bytes, index, flow),
-            var caller = caller(bytes, index, flow, replayed),
-            index.method != .refer || mayTransfer(account, .none, bytes, index, flow),
-            let handle = openUnmerged(bytes, index, flow, of: account)
+        guard message.isResumed || isInRate(number, message),
+            hasRoom(number, message),
+            var caller = caller(message),
+            message.index.method != .refer || mayTransfer(account, .none, message),
+            let handle = openUnmerged(message, of: account)
         else { return }
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
-        decided("passed on to an Asterisk, as of a trunk", 100, index, bytes, flow)
+        decided("passed on to an Asterisk, as of a trunk", 100, message)
         exchanges[handle].caller = caller
         guard token.map({ keepUser($0.user.span, handle) }) ?? keepUser(user.span, handle),
-            beginCall(handle, .made, Dialled(.home), bytes, index),
+            beginCall(handle, .made, Dialled(.home), message.bytes, message.index),
             let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
         else { return }
-        forward(handle, to: asterisk, bytes, index)
+        forward(handle, to: asterisk, message.bytes, message.index)
     }
 
     /// Whether a trunk does not begin too much; what is too much gets no answer by UDP, where the trunk asks
     /// again and whoever forges its address does not bring it answers.
     private mutating func isInRate(
-        _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ number: Int, _ message: borrowing Incoming
     ) -> Bool {
         guard let rate = trunks[number].settings.rate else { return true }
         if trunks[number].tokens.take(rate, now.monotonic) || settings.isObserving { return true }
-        if flow.transport.isStream {
-            refuseForNow(bytes, index, flow, "trunk-rate")
+        if message.flow.transport.isStream {
+            refuseForNow(message, "trunk-rate")
         } else {
-            refuseRecord("trunk-rate", 0, index, bytes, flow)
+            refuseRecord("trunk-rate", 0, message)
         }
         return false
     }
@@ -187,16 +189,16 @@ extension Router {
 
     /// Who stands as the caller toward the Asterisk; nil when directory has to be asked first.
     private mutating func caller(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ replayed: Bool
+        _ message: borrowing Incoming
     ) -> TrunkCaller? {
-        let name = UserPart(bytes.bytes(index.from.uri.user))
+        let name = UserPart(message.bytes.bytes(message.index.from.uri.user))
         switch writtenCaller(name) {
         case .trunk: return .trunk
         case .anonymous:
-            return isAccount(Self.anonymous.span, bytes, index, flow, replayed)
+            return isAccount(Self.anonymous.span, message)
                 .map { $0 ? .trunk : .anonymous }
         case .asWritten:
-            return isAccount(name.span, bytes, index, flow, replayed)
+            return isAccount(name.span, message)
                 .map { $0 ? .trunk : .asWritten }
         }
     }
@@ -227,18 +229,17 @@ extension Router {
 
     /// Whether a name is, or might be, that of an account; nil when the request waits for directory.
     private mutating func isAccount(
-        _ name: Span<UInt8>, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
-        _ replayed: Bool
+        _ name: Span<UInt8>, _ message: borrowing Incoming
     ) -> Bool? {
         guard let account = accounts.number(name) else { return true }
-        if accounts.isStale(account, now.monotonic), !replayed { ask(account) }
+        if accounts.isStale(account, now.monotonic), !message.isResumed { ask(account) }
         switch accounts[account].state {
         case .asked:
-            switch park(bytes, index, flow, account) {
+            switch park(message, account) {
             case .waits: return nil
             case .tooMany: return true
             case .noRoom:
-                refuseFull(bytes, index, flow)
+                refuseFull(message)
                 return nil
             }
         case .unknown: return false

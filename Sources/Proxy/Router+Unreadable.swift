@@ -9,12 +9,13 @@ internal import Sys
 extension Router {
     /// Takes an answer that cannot be read, when its Via, CSeq and status tell which request of ours it is to.
     mutating func takesUnreadable(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        guard !index.isRequest, index.status >= 100, index.has(.via), index.has(.cseq),
-            client(of: bytes, index, flow) != nil
+        guard !message.index.isRequest, message.index.status >= 100, message.index.has(.via),
+            message.index.has(.cseq),
+            client(of: message) != nil
         else { return false }
-        response(bytes, index, flow, isWhole: false)
+        response(message, isWhole: false)
         return true
     }
 

@@ -10,32 +10,32 @@ extension Router {
     /// `endsHere` is for what the edge answers itself: the number of hops does not matter then, and what
     /// it requires is asked of us.
     mutating func isValid(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, endsHere: Bool
+        _ message: borrowing Incoming, endsHere: Bool
     ) -> Bool {
-        if index.maxForwards == 0, !endsHere {
-            refuse(bytes, index, flow, 483, "Too Many Hops", "max-forwards")
+        if message.index.maxForwards == 0, !endsHere {
+            refuse(message, 483, "Too Many Hops", "max-forwards")
             return false
         }
         // RFC 3261 section 8.1.1.8: of two, two parsers could take different ones.
-        if index.method != .register, hasSeveralContacts(bytes, index) {
-            refuse(bytes, index, flow, 400, "Bad Request", "several-contacts")
+        if message.index.method != .register, hasSeveralContacts(message.bytes, message.index) {
+            refuse(message, 400, "Bad Request", "several-contacts")
             return false
         }
-        guard index.method != .ack else { return true }
-        if index.maxBreadth == 0, !endsHere {
-            refuse(bytes, index, flow, 440, "Max-Breadth Exceeded", "max-breadth")
+        guard message.index.method != .ack else { return true }
+        if message.index.maxBreadth == 0, !endsHere {
+            refuse(message, 440, "Max-Breadth Exceeded", "max-breadth")
             return false
         }
-        if hasLooped(bytes, index) {
-            refuse(bytes, index, flow, 482, "Loop Detected", "loop")
+        if hasLooped(message.bytes, message.index) {
+            refuse(message, 482, "Loop Detected", "loop")
             return false
         }
-        if index.has(.proxyRequire) {
-            refuseExtensions(bytes, index, flow, .proxyRequire)
+        if message.index.has(.proxyRequire) {
+            refuseExtensions(message, .proxyRequire)
             return false
         }
-        if endsHere, requiresUnknown(bytes, index) {
-            refuseExtensions(bytes, index, flow, .require)
+        if endsHere, requiresUnknown(message.bytes, message.index) {
+            refuseExtensions(message, .require)
             return false
         }
         return true
@@ -79,12 +79,12 @@ extension Router {
     /// Begins an exchange, unless the same request is under way and came by another way
     /// (RFC 3261 section 8.2.2.2).
     mutating func openUnmerged(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, of account: Int32
+        _ message: borrowing Incoming, of account: Int32
     ) -> Handle? {
         let key =
-            NameTable.hash(bytes.bytes(index.callID))
-            ^ NameTable.hash(bytes.bytes(index.from.tag)) &* 7
-            ^ (UInt64(index.sequence) << 8 | UInt64(index.method.rawValue))
+            NameTable.hash(message.bytes.bytes(message.index.callID))
+            ^ NameTable.hash(message.bytes.bytes(message.index.from.tag)) &* 7
+            ^ (UInt64(message.index.sequence) << 8 | UInt64(message.index.method.rawValue))
             &* 0x9E37_79B9_7F4A_7C15
         let other = keys.find(key) { number in
             guard let handle = exchanges.handle(at: UInt32(bitPattern: number)) else {
@@ -93,10 +93,10 @@ extension Router {
             return exchanges[handle].mergeKey == key && exchanges[handle].server.isOpen
         }
         guard other == nil else {
-            refuse(bytes, index, flow, 482, "Loop Detected", "merged")
+            refuse(message, 482, "Loop Detected", "merged")
             return nil
         }
-        guard let handle = open(bytes, index, flow, .inward, of: account) else { return nil }
+        guard let handle = open(message, .inward, of: account) else { return nil }
         exchanges[handle].mergeKey = key
         keys.add(Int32(bitPattern: handle.index), key)
         return handle
@@ -133,21 +133,21 @@ extension Router {
 
     /// Answers 420 with the names of the extensions that are not known, in one line.
     private mutating func refuseExtensions(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ name: HeaderName
+        _ message: borrowing Incoming, _ name: HeaderName
     ) {
         // The line of their names is hardly longer than the request, which has them all.
         beginReply(
-            bytes, index, flow, 420, "Bad Extension", rest: Self.plainRest + bytes.count)
+            message, 420, "Bad Extension", rest: Self.plainRest + message.bytes.count)
         var isFirst = true
         var values = FieldValues(name)
-        while let option = values.next(bytes, index) {
-            if name == .require, isOffered(bytes.bytes(option)) { continue }
+        while let option = values.next(message.bytes, message.index) {
+            if name == .require, isOffered(message.bytes.bytes(option)) { continue }
             writer.append(isFirst ? "Unsupported: " : ", ")
-            writer.append(value: bytes.bytes(option), .inward)
+            writer.append(value: message.bytes.bytes(option), .inward)
             isFirst = false
         }
         if !isFirst { writer.endLine() }
-        let isSent = endReply(flow)
-        refuseRecord("extension", isSent ? 420 : 0, index, bytes, flow)
+        let isSent = endReply(message)
+        refuseRecord("extension", isSent ? 420 : 0, message)
     }
 }

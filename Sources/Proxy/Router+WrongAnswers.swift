@@ -10,12 +10,12 @@ extension Router {
     /// Answers a request whose credentials do not prove the account; `fault` is what is wrong with those
     /// of one that stands.
     mutating func unproven(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ account: Int32,
+        _ message: inout Incoming, _ account: Int32,
         _ fault: String
     ) {
         let state = accounts[account].state
         accounts.forgetIfIdle(account)
-        wrong(bytes, index, flow, state == .found ? fault : "unknown-account")
+        wrong(&message, state == .found ? fault : "unknown-account")
     }
 
     /// Whether a password is looked at: by the ways that the account is registered by it always is.
@@ -23,32 +23,32 @@ extension Router {
     /// When not, the answer is that to a wrong one, at its time. What has waited for directory was let in
     /// before, and had its look at an account under guard.
     mutating func mayTry(
-        _ mark: UInt64, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow,
-        _ replayed: Bool
+        _ mark: UInt64, _ message: inout Incoming
     ) -> Bool {
-        let ip = flow.peer.ip
+        let ip = message.flow.peer.ip
         guard !isTrusted(ip), !settings.isObserving,
-            isStranger || !isRegistered(accountName(bytes, index).span, by: flow)
+            message.sender.isStranger
+                || !isRegistered(accountName(message.bytes, message.index).span, by: message)
         else { return true }
         if defence.isPairHeld(ip, mark, now.monotonic) {
-            refuseLater("account-held", bytes, index, flow)
+            refuseLater("account-held", &message)
             return false
         }
         // A copy costs the account nobody's look.
         let isOpen =
-            replayed
-            || (arrival.isRepetition
+            message.isResumed
+            || (message.sender.isRepetition
                 ? defence.guards.isOpen(mark, ip, now.monotonic)
                 : defence.guards.admits(mark, ip, now.monotonic))
         guard !isOpen else { return true }
-        wrong(bytes, index, flow, "account-guarded", isLookedAt: false)
+        wrong(&message, "account-guarded", isLookedAt: false)
         return false
     }
 
     /// Whether the account of a name is registered by this very way.
-    private func isRegistered(_ name: Span<UInt8>, by flow: Flow) -> Bool {
-        guard !isStranger, let account = accounts.find(name) else { return false }
-        return isRegistered(account, by: flow)
+    private func isRegistered(_ name: Span<UInt8>, by message: borrowing Incoming) -> Bool {
+        guard !message.sender.isStranger, let account = accounts.find(name) else { return false }
+        return isRegistered(account, by: message.flow)
     }
 
     /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
@@ -56,21 +56,21 @@ extension Router {
     /// One that is not looked at counts against its source as if it were wrong: a guesser that was left
     /// uncounted for the one right password would learn it by the ban that does not come.
     mutating func wrong(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ reason: String,
+        _ message: inout Incoming, _ reason: String,
         isLookedAt: Bool = true
     ) {
-        let ip = flow.peer.ip
+        let ip = message.flow.peer.ip
         // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
-        guard !isNobodyAsked(bytes.count), !arrival.isRepetition else {
+        guard !isNobodyAsked(message.bytes.count), !message.sender.isRepetition else {
             let down = accounts.areUnavailable ? "database-down" : "look-ups"
-            refuseLater(isNobodyAsked(bytes.count) ? down : reason, bytes, index, flow)
+            refuseLater(isNobodyAsked(message.bytes.count) ? down : reason, &message)
             return
         }
-        let isUnavailable = isUnavailable(bytes.count, flow)
-        let account = accountName(bytes, index)
+        let isUnavailable = isUnavailable(&message)
+        let account = accountName(message.bytes, message.index)
         let name = account.span
         let mark = NameTable.hash(name)
-        if let why = neverBanned(ip), !isTrusted(ip), !isRegistered(name, by: flow) {
+        if let why = neverBanned(ip), !isTrusted(ip), !isRegistered(name, by: message) {
             let limit = settings.limit(.wrongPassword)
             if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
                 heldRecord(name, "from \(ip), \(why),", ip)
@@ -80,40 +80,40 @@ extension Router {
             heldRecord(name, "for sources that it is not known from", ip)
         }
         if reason == "unknown-account", isTrap(name) {
-            offence(.honeyAccount, flow, name: name)
+            offence(.honeyAccount, message.flow, message.sender.proof, name: name)
         }
-        offence(.namesSwept, flow, name: name, mark: mark)
+        offence(.namesSwept, message.flow, message.sender.proof, name: name, mark: mark)
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
-            offence(detector, flow, name: name)
+            offence(detector, message.flow, message.sender.proof, name: name)
         }
         let isSent =
             !defence.isBanned(ip, now.monotonic)
-            && answerLater(bytes, index, flow, isUnavailable: isUnavailable)
-        laterRecord(reason, index, bytes, flow, isSent: isSent, isUnavailable: isUnavailable)
+            && answerLater(message, isUnavailable: isUnavailable)
+        laterRecord(reason, message, isSent: isSent, isUnavailable: isUnavailable)
     }
 
     /// Answers and records credentials that nobody looks at, which count for nothing.
     mutating func refuseLater(
-        _ code: String, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ code: String, _ message: inout Incoming
     ) {
-        let isUnavailable = isUnavailable(bytes.count, flow)
-        let isSent = answerLater(bytes, index, flow, isUnavailable: isUnavailable)
-        laterRecord(code, index, bytes, flow, isSent: isSent, isUnavailable: isUnavailable)
+        let isUnavailable = isUnavailable(&message)
+        let isSent = answerLater(message, isUnavailable: isUnavailable)
+        laterRecord(code, message, isSent: isSent, isUnavailable: isUnavailable)
     }
 
     /// Records a refusal whose answer, if one will be sent, is kept for its time.
     private mutating func laterRecord(
-        _ code: String, _ index: borrowing MessageIndex, _ bytes: Span<UInt8>, _ flow: Flow,
+        _ code: String, _ message: borrowing Incoming,
         isSent: Bool, isUnavailable: Bool
     ) {
-        let challenge: UInt16 = index.method == .register ? 401 : 407
+        let challenge: UInt16 = message.index.method == .register ? 401 : 407
         refuseRecord(
-            code, isSent ? isUnavailable ? 503 : challenge : 0, index, bytes, flow)
+            code, isSent ? isUnavailable ? 503 : challenge : 0, message)
     }
 
     /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
-    private mutating func isUnavailable(_ length: Int, _ flow: Flow) -> Bool {
-        isNobodyAsked(length) || !arrival.isRepetition && !takeTry(flow)
+    private mutating func isUnavailable(_ message: inout Incoming) -> Bool {
+        isNobodyAsked(message.bytes.count) || !message.sender.isRepetition && !takeTry(&message)
     }
 
     /// Whether passwords cannot be looked at now, whoever asks by a message of such a length: were only those refused
@@ -141,25 +141,29 @@ extension Router {
     /// Answers a wrong password, a fixed span after it came; false when no answer will be sent.
     @discardableResult
     mutating func answerLater(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, isUnavailable: Bool
+        _ message: borrowing Incoming, isUnavailable: Bool
     ) -> Bool {
         if isUnavailable {
-            beginReply(bytes, index, flow, 503, "Service Unavailable")
+            beginReply(message, 503, "Service Unavailable")
             writer.retryAfter()
         } else {
-            beginChallenge(bytes, index, flow, stale: false)
+            beginChallenge(message, stale: false)
         }
         writer.endEmpty()
         // To copies there are as many answers as to whatever proves nothing.
-        guard writer.isWhole, !arrival.isRepetition || mayAnswer(flow) else { return false }
+        guard writer.isWhole,
+            !message.sender.isRepetition || mayAnswer(message.flow, message.sender)
+        else { return false }
         let block = blocks.store(writer.buffer)
         guard block.exists else {
-            outbox.append(writer.buffer, to: flow)
+            outbox.append(writer.buffer, to: message.flow)
             return true
         }
         makeRoomForHeld()
         let first = held.due
-        held.add(block, to: flow, due: arrival.moment + HeldAnswers.span, arrival: arrival.number)
+        held.add(
+            block, to: message.flow, due: message.moment + HeldAnswers.span, arrival: message.number
+        )
         if held.due != first { setHeldTimer() }
         return true
     }

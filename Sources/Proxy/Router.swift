@@ -48,21 +48,9 @@ package struct RouterLoad: Equatable, Sendable {
 struct ParkedMessage {
     var block: Block
     var flow: Flow
-    var arrival: Arrival
-}
-
-/// What is known of a message in hand beside its bytes and its way, which it keeps while it waits for directory.
-struct Arrival: BitwiseCopyable {
-    /// When it came, which may be before `now` for one that has waited.
-    var moment = Milliseconds(0)
-    /// Its number among all that came.
-    var number: UInt64 = 0
-    /// Whether its credentials answer a nonce of ours for its own Request-URI, which is looked at once.
-    var isAnswered = false
-    /// Whether it came before, in every byte: its credentials prove nothing then, and it changes nothing.
-    var isRepetition = false
-    /// Whether a try of a name has been taken for it.
-    var isCharged = false
+    var moment: Milliseconds
+    var number: UInt64
+    var sender: Sender
 }
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
@@ -139,17 +127,6 @@ package struct Router: ~Copyable {
     package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
     var rates = AnswerRates(replies: 1, packets: 1)
-    /// What the sender of the message in hand has proven.
-    var proof = Proof.way
-    /// Whether it came by a way that no phone has registered by.
-    var isStranger = false
-    /// Its length in bytes, which bounds the answer to it; the greatest number when nothing does.
-    var replyLimit = Int.max
-    /// What the answer in the writer is to, of what proves nothing: the hash of its Call-ID, its method, and the
-    /// status that it is answered with.
-    var asked = (callID: UInt64(0), method: Method.other, status: UInt16(0))
-    /// What else is known of it.
-    var arrival = Arrival()
     private var arrivals: UInt64 = 0
     /// The networks whose connections are to be closed; the loop takes them.
     package var closing: [Network] = []
@@ -270,36 +247,35 @@ package struct Router: ~Copyable {
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
         self.now = now
         arrivals &+= 1
-        arrival = Arrival(moment: now.monotonic, number: arrivals)
         if flow.transport == .udp, isKeepAlive(bytes) {
             keepAlive(bytes, flow)
             return
         }
-        receive(bytes, flow, replayed: false)
+        var message = Incoming(bytes, flow, moment: now.monotonic, number: arrivals)
+        receive(&message)
     }
 
-    mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, replayed: Bool) {
-        let side = listeners[Int(flow.listener)].side
+    mutating func receive(_ message: inout Incoming) {
+        let side = listeners[Int(message.flow.listener)].side
         switch side {
-        case .outside: guard admits(bytes, flow) else { return }
-        case .inside:
-            guard isAsterisk(flow.peer.ip) else { return }
-            (proof, isStranger, replyLimit) = (.way, false, .max)
+        case .outside:
+            guard let sender = admit(message) else { return }
+            message.sender = sender
+        case .inside: guard isAsterisk(message.flow.peer.ip) else { return }
         }
-        var index = MessageIndex()
         do {
-            try parser.parse(bytes, into: &index)
+            try parser.parse(message.bytes, into: &message.index)
         } catch {
-            malformed(bytes, index, flow, side, error)
+            malformed(message, side, error)
             return
         }
-        guard index.isRequest else {
-            response(bytes, index, flow)
+        guard message.index.isRequest else {
+            response(message)
             return
         }
         switch side {
-        case .outside: outsideRequest(bytes, index, flow, replayed)
-        case .inside: insideRequest(bytes, index, flow)
+        case .outside: outsideRequest(&message)
+        case .inside: insideRequest(message)
         }
     }
 
@@ -312,8 +288,7 @@ package struct Router: ~Copyable {
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
         self.now = now
-        proof = .way
-        offence(reason == Self.idle ? .idleConnections : .malformed, flow)
+        offence(reason == Self.idle ? .idleConnections : .malformed, flow, .connection)
         guard audit.allowsRefusal(now.monotonic) else { return }
         audit.add(
             .refused, .notice,
@@ -329,15 +304,15 @@ package struct Router: ~Copyable {
     /// What cannot be read is answered with 400 when what an answer repeats is there, never more than once; an
     /// answer counts as a failure of what it answers.
     private mutating func malformed(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow, _ side: Side,
+        _ message: borrowing Incoming, _ side: Side,
         _ error: ParseError
     ) {
         let isSent =
-            isAnswerable(index) && (side == .inside || isToUs(bytes, index, flow))
-            && reply(bytes, index, flow, 400, "Bad Request")
-        refuseRecord(error.code, isSent ? 400 : 0, index, bytes, flow)
-        if takesUnreadable(bytes, index, flow) { return }
-        if side == .outside { offence(.malformed, flow) }
+            isAnswerable(message.index) && (side == .inside || isToUs(message))
+            && reply(message, 400, "Bad Request")
+        refuseRecord(error.code, isSent ? 400 : 0, message)
+        if takesUnreadable(message) { return }
+        if side == .outside { offence(.malformed, message.flow, message.sender.proof) }
     }
 
     /// Whether everything is there that an answer repeats.
@@ -349,12 +324,13 @@ package struct Router: ~Copyable {
     /// Whether who sent it knows who is here: he names a domain or a dialog, or comes by a connection, by a
     /// registered way or from a trunk.
     private mutating func isToUs(
-        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ flow: Flow
+        _ message: borrowing Incoming
     ) -> Bool {
-        flow.transport.isStream || !isStranger || trunk(at: flow.peer.ip) != nil
-            || isForUs(bytes, index)
-            || index.requestURI.whole.isEmpty && namesServed(bytes, index)
-            || dialogToken(bytes, index, nil) != nil
+        message.flow.transport.isStream || !message.sender.isStranger
+            || trunk(at: message.flow.peer.ip) != nil
+            || isForUs(message.bytes, message.index)
+            || message.index.requestURI.whole.isEmpty && namesServed(message.bytes, message.index)
+            || dialogToken(message.bytes, message.index, nil) != nil
     }
 
     // MARK: Timers
