@@ -50,8 +50,35 @@ package struct Reason: Sendable {
 
     /// Every reason there is; a test compares them with those that the code can write.
     package static let all: [Reason] =
-        malformed + requests + registrations + passwords + calls + trunks + silences + shortages
-        + connections + bans + banEnds + callEnds + notices
+        malformed + Refusal.reasons + connections + bans + banEnds + callEnds + notices
+
+    static let wrongSoftware =
+        "A device of yours: correct or update it. Otherwise it is an attack, and needs nothing."
+
+    static let malformed: [Reason] = [
+        ("empty", "The message has no line."),
+        ("start-line", "The first line is that of no request and no answer."),
+        ("version", "The version is not SIP/2.0."),
+        ("control-character", "A control character stands where none may."),
+        ("bare-line-end", "A line ends with CR or LF alone, which two parsers read in two ways."),
+        ("header-name", "The name of a header field is none."),
+        ("too-many-headers", "There are more header fields than are read."),
+        ("header-too-long", "A header field is longer than is read."),
+        ("unterminated-header", "The header fields do not end."),
+        ("doubled-header", "A field that may stand once stands twice."),
+        ("missing-header", "A field is missing that every message has."),
+        ("via", "A Via cannot be read."),
+        ("address", "From, To, Contact or another address cannot be read."),
+        ("uri", "A URI cannot be read."),
+        ("call-id", "The Call-ID is none."),
+        ("cseq", "CSeq is none, or names another method."),
+        ("number", "A field that is a number holds none."),
+        ("content-length", "Content-Length does not fit the message."),
+        ("too-long", "The message is longer than is read."),
+        ("contact", "A Contact cannot be read."),
+        ("parameter", "A parameter cannot be read."),
+        ("value", "A field's value is outside its grammar."),
+    ].map { Reason(.malformed, "malformed-\($0)", $1, wrongSoftware) }
 
     private static let bans: [Reason] =
         Detector.allCases.filter { $0.key == $0.code }.map { detector in

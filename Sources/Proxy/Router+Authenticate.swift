@@ -9,76 +9,74 @@ internal import Sys
 
 /// Who a request comes from.
 extension Router {
-    /// The account that a request proves to be of; nil when it was answered, dropped, or has to wait.
+    /// The account that a request proves to be of.
     ///
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
     /// nobody learns from it which accounts there are.
-    mutating func authenticate(
-        _ message: inout Incoming
-    ) -> Int32? {
+    mutating func authenticate(_ message: inout Incoming) -> Verdict<Int32> {
         guard let header = credentials(message.bytes, message.index),
-            let algorithm = header.algorithm,
-            isComplete(header, message.bytes)
-        else {
-            if mayKnock(message) { challenge(message, stale: false) }
-            return nil
-        }
+            let algorithm = header.algorithm, isComplete(header, message.bytes)
+        else { return .challenge(.first) }
         // One that has waited for directory was looked at when it came; higher counts may have come since.
-        guard message.sender.isAnswered || isCurrent(header, &message) else { return nil }
-        if !message.sender.isRepetition { message.sender.hasAnsweredNonce() }
-        guard message.sender.isAnswered || isFor(header.uri, message.bytes, message.index) else {
-            offence(.malformed, message.flow, message.sender.proof)
-            refuse(message, 400, "Bad Digest URI", "digest-uri")
-            return nil
+        if !message.sender.isAnswered {
+            if let challenge = staleness(header, &message) { return .challenge(challenge) }
+            if !message.sender.isRepetition { message.sender.hasAnsweredNonce() }
+            guard isFor(header.uri, message.bytes, message.index) else {
+                return .refuse(.digestURI)
+            }
+            message.sender.isAnswered = true
+        } else if !message.sender.isRepetition {
+            message.sender.hasAnsweredNonce()
         }
-        message.sender.isAnswered = true
         let name = accountName(message.bytes, message.index)
         let mark = NameTable.hash(name.span)
-        guard mayTry(mark, &message) else { return nil }
+        if let reason = guardedReason(mark, message) { return .refuse(reason) }
         guard name.isName, let account = accounts.number(name.span) else {
-            wrong(&message, "unknown-account")
-            return nil
+            return .refuse(.unknownAccount)
         }
-        guard mayLookUp(account, &message) else { return nil }
+        if let reason = unaskedReason(account, &message) {
+            accounts.forgetIfIdle(account)
+            return .refuse(reason)
+        }
         if algorithm == .sha256 { keepSHA256() }
         let isRefreshing = accounts.isStale(account, now.monotonic) && !message.isResumed
         if isRefreshing { ask(account) }
-        if accounts[account].state == .asked {
-            wait(&message, account)
-            return nil
-        }
+        if accounts[account].state == .asked { return wait(message, account) }
         let isProven = verify(message.bytes, message.index, header, algorithm, account)
         // Who may not come from there is told no more than who does not know the password.
         if AccessList.admits(accounts.access(account), .source, message.flow.peer.ip), isProven {
             returnTry(&message)
-            guard !message.sender.isRepetition else { return account }
-            defence.guards.succeeded(mark, message.flow.peer.ip, now.monotonic)
-            defence.absolve(message.flow.peer.ip, mark, now.monotonic)
-            if message.flow.transport.isStream { authenticatedConnections.insert(message.flow) }
-            return takeRequest(of: account, message) ? account : nil
+            return message.sender.isRepetition ? .pass(account) : proven(account, mark, message)
         }
-        if isRefreshing, accounts[account].state == .found {
-            // The password may be new: the answer under way decides.
-            wait(&message, account)
-        } else {
-            unproven(&message, account, isProven ? "acl" : "wrong-password")
-        }
-        return nil
+        let isFound = accounts[account].state == .found
+        // The password may be new: the answer under way decides.
+        if isRefreshing, isFound { return wait(message, account) }
+        accounts.forgetIfIdle(account)
+        guard isFound else { return .refuse(.unknownAccount) }
+        return .refuse(isProven ? .accessList : .wrongPassword)
     }
 
-    /// Whether an account may be asked for, if it has to be; when not, the request was answered.
-    private mutating func mayLookUp(
-        _ account: Int32, _ message: inout Incoming
-    ) -> Bool {
-        let state = accounts[account].state
-        guard state != .found, !message.isResumed else { return true }
-        // Its original has been looked up; a copy costs directory nothing.
-        guard message.sender.isRepetition ? state != .asked : !takeTry(&message) else {
-            return true
+    /// A message has proven its account, which may have had its part of requests.
+    private mutating func proven(
+        _ account: Int32, _ mark: UInt64, _ message: borrowing Incoming
+    ) -> Verdict<Int32> {
+        defence.guards.succeeded(mark, message.flow.peer.ip, now.monotonic)
+        defence.absolve(message.flow.peer.ip, mark, now.monotonic)
+        if message.flow.transport.isStream { authenticatedConnections.insert(message.flow) }
+        switch takeRequest(of: account, message.index.method) {
+        case .refuse(let refusal): return .refuse(refusal)
+        case .observed(_, let refusal): return .observed(account, refusal)
+        default: return .pass(account)
         }
-        refuseLater(message.sender.isRepetition ? "repeated" : "look-ups", &message)
-        accounts.forgetIfIdle(account)
-        return false
+    }
+
+    /// Why directory is not asked about an account that it would have to be asked for; nil when it may be.
+    private mutating func unaskedReason(_ account: Int32, _ message: inout Incoming) -> Refusal? {
+        let state = accounts[account].state
+        guard state != .found, !message.isResumed else { return nil }
+        // Its original has been looked up; a copy costs directory nothing.
+        if message.sender.isRepetition { return state == .asked ? nil : .repeated }
+        return takeTry(&message) ? nil : .lookUps
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
@@ -131,34 +129,32 @@ extension Router {
     /// For how long a REGISTER that is repeated in every byte may be a retransmission (RFC 3261 section 17.1.2.2).
     private static let longestRepetition = Timers.giveUp
 
-    /// Whether credentials answer a nonce of ours that was not used so before; what does not is challenged anew.
+    /// Why credentials are asked for anew; nil when they answer a nonce of ours that was not used so before.
     ///
     /// A datagram that comes again in every byte may be the phone's own retransmission or anybody's copy of it. Its
     /// transaction has absorbed it, if that still stands. What is left is a REGISTER whose answer was lost: that one
     /// is let through as a repetition, which changes nothing and proves nothing. A stream repeats nothing.
-    private mutating func isCurrent(
+    private mutating func staleness(
         _ header: DigestHeader, _ message: inout Incoming
-    ) -> Bool {
+    ) -> Challenge? {
+        let flow = message.flow
         // Eight digits, as `isComplete` has seen.
         let written = message.bytes.bytes(header.nonceCount).hexadecimal() ?? 0
         let count = header.qop.isEmpty ? 1 : UInt32(truncatingIfNeeded: written)
         let verdict = nonces.check(
             message.bytes.bytes(header.nonce), count: count, message: message.bytes,
-            nonceTime, message.flow.peer.ip, message.flow.transport.rawValue)
+            nonceTime, flow.peer.ip, flow.transport.rawValue)
         switch verdict {
-        case .fresh: return true
+        case .fresh: return nil
         case .repeated(let since)
-        where message.flow.transport == .udp && message.index.method == .register
+        where flow.transport == .udp && message.index.method == .register
             && nonceTime - since < Self.longestRepetition:
             message.sender.isRepetition = true
-            return true
-        case .repeated, .used:
-            offence(.nonceReplay, message.flow, message.sender.proof)
-            challenge(message, stale: true)
-        case .stale: challenge(message, stale: true)
-        case .foreign: challenge(message, stale: false)
+            return nil
+        case .repeated, .used: return .used
+        case .stale: return .stale
+        case .foreign: return .foreign
         }
-        return false
     }
 
     mutating func beginChallenge(
@@ -167,10 +163,10 @@ extension Router {
         let isRegister = message.index.method == .register
         let rest = challengeRest(isRegister: isRegister, isStale: stale)
         if isRegister {
-            beginReply(message, 401, "Unauthorized", rest: rest)
+            beginReply(message, .unauthorized, rest: rest)
         } else {
             beginReply(
-                message, 407, "Proxy Authentication Required", rest: rest)
+                message, .proxyAuthenticationRequired, rest: rest)
         }
         let realm = settings.realm
         for algorithm in settings.algorithms {
@@ -196,16 +192,21 @@ extension Router {
 
     /// Challenges a request that has proven nothing, without remembering it, or answers it as the source's profile
     /// says.
-    mutating func challenge(
-        _ message: borrowing Incoming, stale: Bool
-    ) {
+    mutating func challenge(_ message: borrowing Incoming, _ challenge: Challenge) {
+        switch challenge {
+        case .first:
+            countKnock(message)
+            guard !defence.isBanned(message.flow.peer.ip, now.monotonic) else { return }
+        case .used: offence(.nonceReplay, message.flow, message.sender.proof)
+        case .foreign, .stale: break
+        }
         switch firstAnswer(message.flow) {
         case .challenge:
             if message.sender.isStranger { offence(.flood, message.flow, message.sender.proof) }
-            beginChallenge(message, stale: stale)
+            beginChallenge(message, stale: challenge.isStale)
             endReply(message)
-        case .refuse: refuse(message, 403, "Forbidden", "profile")
-        case .silence: refuseRecord("profile", 0, message)
+        case .refuse: refuse(message, .profile)
+        case .silence: drop(message, .profile)
         }
     }
 }

@@ -41,7 +41,7 @@ extension Router {
                 ? Self.values(.recordRoute, bytes, index) : [])
         exchanges[handle].call = keep(&call, bytes, index)
         if exchanges[handle].call.exists { return true }
-        finishLocally(handle, 503, "Service Unavailable")
+        finishLocally(handle, .serviceUnavailable)
         return false
     }
 
@@ -161,26 +161,26 @@ extension Router {
     }
 
     /// Follows a phone's request inside a dialog of an account (-1 when that is not known), in a call when there
-    /// is one; false when it was refused.
+    /// is one.
     mutating func follow(
-        _ message: borrowing Incoming, _ token: AsteriskToken,
-        _ account: Int32, _ call: Handle
-    ) -> Bool {
+        _ message: borrowing Incoming, _ token: AsteriskToken, _ account: Int32, _ call: Handle
+    ) -> Verdict<Dialled> {
         var found = call
         let account = call.exists ? calls[call].account : account
+        var verdict = Verdict.pass(Dialled(.home))
         // A BYE ends its call only once it has been passed on.
-        guard message.index.method != .bye else { return true }
+        guard message.index.method != .bye else { return verdict }
         guard account >= 0 else {
             // What might begin a call is somebody's.
-            guard message.index.method == .refer || message.index.method == .invite else {
-                return true
-            }
-            refuse(message, 403, "Forbidden", "other-account")
-            return false
+            let mayBegin = message.index.method == .refer || message.index.method == .invite
+            return mayBegin ? .refuse(.otherAccount) : verdict
         }
         if !found.exists {
-            guard mayGoOn(account, message, token) else { return false }
-            found = rebuild(account, message, token)
+            verdict = judgeUnknown(account, message, token)
+            switch verdict {
+            case .pass, .observedCall: found = rebuild(account, message, token)
+            default: return verdict
+            }
         }
         if found.exists {
             let sequence = message.index.sequence &+ UInt32(token.sequenceShift)
@@ -191,7 +191,7 @@ extension Router {
                 retarget(found, message.bytes, message.index)
             }
         }
-        return message.index.method != .refer || mayTransfer(account, found, message)
+        return message.index.method == .refer ? judgeTransfer(account, found, message) : verdict
     }
 
     /// Whether a token is of a call: nobody speaks in another account's call with a token of his own, or
@@ -211,20 +211,18 @@ extension Router {
     ///
     /// The dialog may be older than this process, or made up around an old token to begin a call that
     /// nobody counts. So an INVITE is judged as a new call, and a barred account's calls end with it.
-    private mutating func mayGoOn(
-        _ account: Int32, _ message: borrowing Incoming,
-        _ token: AsteriskToken
-    ) -> Bool {
-        guard trunk(of: account) == nil else { return true }
+    private mutating func judgeUnknown(
+        _ account: Int32, _ message: borrowing Incoming, _ token: AsteriskToken
+    ) -> Verdict<Dialled> {
+        let pass = Verdict.pass(Dialled(.home))
+        guard trunk(of: account) == nil else { return pass }
         let isCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
         guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
-            refuse(message, 403, "Forbidden", CallRefusal.barred.code)
             end(rebuild(account, message, token), .barred)
-            return false
+            return .refuse(.accountBarred)
         }
-        let number = token.user
-        return message.index.method != .invite
-            || mayCall(account, number.span, message) != nil
+        guard message.index.method == .invite else { return pass }
+        return judgeCall(account, token.user.span, message)
     }
 
     /// A call that was there before this process: its row is made of what its requests and tokens tell.

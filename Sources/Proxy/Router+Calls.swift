@@ -6,48 +6,39 @@ internal import Sys
 
 /// Who may call whom: new calls, transfers, forwardings.
 extension Router {
-    /// What a request dials that an account has proven to be its own; nil when it was refused.
+    /// What a request dials that an account has proven to be its own.
     ///
     /// A request that calls nobody dials nothing of note.
-    mutating func mayBegin(
+    mutating func judgeRequest(
         _ account: Int32, _ user: UserPart, _ message: borrowing Incoming
-    ) -> Dialled? {
+    ) -> Verdict<Dialled> {
         switch message.index.method {
         case .invite:
-            guard hasRoom(account, message) else { return nil }
-            return mayCall(account, user.span, message)
-        case .refer:
-            return mayTransfer(account, .none, message) ? Dialled(.home) : nil
-        default: return Dialled(.home)
+            switch checkRoom(account) {
+            case .refuse(let refusal): return .refuse(refusal)
+            default: return judgeCall(account, user.span, message)
+            }
+        case .refer: return judgeTransfer(account, .none, message)
+        default: return .pass(Dialled(.home))
         }
     }
 
-    /// Whether there is room for the call of an account that a request begins, if it is one; without, it was refused.
-    mutating func hasRoom(
-        _ account: Int32, _ message: borrowing Incoming
-    ) -> Bool {
-        guard message.index.method == .invite, calls.isFull || !hasCallShare(account) else {
-            return true
-        }
-        if calls.isFull {
+    /// Whether there is room for one more call of an account.
+    mutating func checkRoom(_ account: Int32) -> Verdict<Void> {
+        guard !calls.isFull else {
             shortages.count(.calls)
-            refuseFull(message)
-        } else {
-            refuseForNow(message, "account-share")
+            return .refuse(.tableFull)
         }
-        return false
+        return .refuse(.accountShare, if: !hasCallShare(account))
     }
 
-    /// What an account's call to a number dials; nil when it was refused with 403.
-    mutating func mayCall(
+    /// What an account's call to a number dials.
+    mutating func judgeCall(
         _ account: Int32, _ number: Span<UInt8>, _ message: borrowing Incoming
-    ) -> Dialled? {
+    ) -> Verdict<Dialled> {
         let dialled = settings.calls.plan.read(number)
-        let verdict = judge(
-            account, dialled, judgedMark(message.bytes, message.index), message.flow)
-        if passes(verdict, account, number, message) { return dialled }
-        reply(message, 403, "Forbidden")
-        return nil
+        let request = judgedMark(message.bytes, message.index)
+        return judge(account, dialled, to: number, request, message.flow, pass: dialled)
     }
 
     /// What makes a request that is judged itself, while its retransmissions have the same.
@@ -56,9 +47,11 @@ extension Router {
             &+ UInt64(index.sequence)
     }
 
+    /// Whether an account may make a call; `pass` is what is said when it may.
     private mutating func judge(
-        _ account: Int32, _ dialled: Dialled, _ request: UInt64, _ flow: Flow
-    ) -> CallVerdict {
+        _ account: Int32, _ dialled: Dialled, to number: Span<UInt8>, _ request: UInt64,
+        _ flow: Flow, pass: Dialled
+    ) -> Verdict<Dialled> {
         accounts[account].isKept = true
         let isTrunk = trunk(of: account) != nil
         // Where a trunk's servers stand says nothing of who calls.
@@ -66,7 +59,11 @@ extension Router {
         let terms = CallTerms(
             rules: settings.calls, atOnce: isTrunk ? 0 : callsAtOnce(flow.peer.ip), now: now,
             local: now.sinceEpoch + utcOffset)
-        return calls.gate.judge(account, dialled, request: request, terms)
+        let verdict = calls.gate.judge(account, dialled, request: request, terms)
+        guard let refused = RefusedCall(verdict, of: account, to: number) else {
+            return .pass(pass)
+        }
+        return settings.isObserving ? .observedCall(pass, refused) : .refuseCall(refused)
     }
 
     private func callsAtOnce(_ ip: IPAddress) -> UInt32 {
@@ -74,41 +71,27 @@ extension Router {
         return settings.profiles.all[classify(ip).profile].calls ?? settings.calls.atOnce
     }
 
-    /// Whether a verdict lets a call go on; a refusal is recorded, and what follows from it is done.
-    private mutating func passes(
-        _ verdict: CallVerdict, _ account: Int32, _ number: Span<UInt8>,
-        _ message: borrowing Incoming
-    ) -> Bool {
-        switch verdict {
-        case .pass: return true
-        case .again: break
-        case .refuse(let refusal):
-            refused(refusal, account, number, message)
-        case .trip(let refusal, let count):
-            refused(refusal, account, number, message)
-            // What comes in a trunk's name may be forged, and nobody answers for it there.
-            if trunk(of: account) == nil { trip(account, refusal, count, number) }
-        }
-        return settings.isObserving
-    }
-
-    private mutating func refused(
-        _ refusal: CallRefusal, _ account: Int32, _ number: Span<UInt8>,
-        _ message: borrowing Incoming
-    ) {
+    /// Records that a call is refused, and bars its account when it is one too many.
+    mutating func recordRefusedCall(_ call: RefusedCall, _ message: borrowing Incoming) {
+        guard let refusal = call.refusal else { return }
         let isObserving = settings.isObserving
         decided(refusal.code, isObserving ? 0 : 403, message)
-        guard audit.allowsRefusal(now.monotonic) else { return }
-        let name = accounts.name(account).text
-        let dialled = number.text
-        let verb = isObserving ? "would refuse" : "refused"
-        audit.add(
-            .callRefused, .notice, "\(verb) a call of \(name) to \(dialled): \(refusal.code)",
-            [
-                (.account, name), (.number, dialled), (.reason, refusal.code),
-                (.address, "\(message.flow.peer.ip)"),
-                (.callID, message.bytes.bytes(message.index.callID).text),
-            ])
+        if audit.allowsRefusal(now.monotonic) {
+            let name = accounts.name(call.account).text
+            let dialled = call.number.span.text
+            let verb = isObserving ? "would refuse" : "refused"
+            audit.add(
+                .callRefused, .notice, "\(verb) a call of \(name) to \(dialled): \(refusal.code)",
+                [
+                    (.account, name), (.number, dialled), (.reason, refusal.code),
+                    (.address, "\(message.flow.peer.ip)"),
+                    (.callID, message.bytes.bytes(message.index.callID).text),
+                ])
+        }
+        // What comes in a trunk's name may be forged, and nobody answers for it there.
+        if let count = call.barring, trunk(of: call.account) == nil {
+            trip(call.account, refusal, count, call.number.span)
+        }
     }
 
     private mutating func trip(
@@ -127,41 +110,37 @@ extension Router {
 
     // MARK: Transfers
 
-    /// Whether an account may transfer a call to whom Refer-To names; a request that may not was answered.
+    /// Whether an account may transfer a call to whom Refer-To names.
     ///
     /// `dialog` is the call in which it asks, as far as it is known.
-    mutating func mayTransfer(
+    mutating func judgeTransfer(
         _ account: Int32, _ dialog: Handle, _ message: borrowing Incoming
-    ) -> Bool {
+    ) -> Verdict<Dialled> {
+        var verdict = Verdict.pass(Dialled(.home))
         var start = 0
         while let position = message.index.position(.referTo, from: start) {
             start = position + 1
             guard let address = try? NameAddress(message.index[position].value, in: message.bytes)
-            else {
-                refuse(message, 403, "Forbidden", "dial-string")
-                return false
-            }
+            else { return .refuse(.transferTarget) }
             let user = UserPart(message.bytes.bytes(address.uri.user))
             if isToken(address.uri, account, message.bytes) {
                 // Somebody who is already in a call, whoever that is.
                 for call in calls.handles(of: account) { calls[call].isTransferred = true }
                 continue
             }
-            guard user.isDialable else {
-                refuse(message, 403, "Forbidden", "dial-string")
-                return false
-            }
-            guard mayTransfer(account, dialog, to: user.span, message) else {
-                reply(message, 403, "Forbidden")
-                return false
+            guard user.isDialable else { return .refuse(.transferTarget) }
+            verdict = judgeTransfer(account, dialog, to: user.span, message)
+            switch verdict {
+            case .pass, .observedCall: continue
+            default: return verdict
             }
         }
-        return true
+        return verdict
     }
 
-    private mutating func mayTransfer(
+    private mutating func judgeTransfer(
         _ account: Int32, _ dialog: Handle, to user: Span<UInt8>, _ message: borrowing Incoming
-    ) -> Bool {
+    ) -> Verdict<Dialled> {
         let dialled = settings.calls.plan.read(user)
         // The number may be that of a call under way, which the phone hands over: that is no new one, once.
         let own = calls.handles(of: account).first { call in
@@ -169,15 +148,20 @@ extension Router {
         }
         var judged = dialled
         if own != nil { judged.kind = .home }
-        let verdict = judge(account, judged, judgedMark(message.bytes, message.index), message.flow)
-        guard passes(verdict, account, user, message) else { return false }
+        let verdict = judge(
+            account, judged, to: user, judgedMark(message.bytes, message.index), message.flow,
+            pass: Dialled(.home))
+        switch verdict {
+        case .pass, .observedCall: break
+        default: return verdict
+        }
         if calls.table.contains(dialog) { calls[dialog].isTransferred = true }
         if let own {
             calls[own].isTransferred = true
         } else if dialled.kind == .abroad {
             calls.gate.keep(account, now.monotonic)
         }
-        return true
+        return verdict
     }
 
     /// Whether whom a Refer-To names is the other end of a dialog: of the one that its Replaces names, else of a
@@ -225,38 +209,41 @@ extension Router {
     // MARK: Forwarding
 
     /// Whether a phone's answer to a call may send the Asterisk elsewhere; any other answer may pass.
-    mutating func mayForward(
+    mutating func judgeForwarding(
         _ owner: Handle, _ message: borrowing Incoming
-    ) -> Bool {
+    ) -> Verdict<Dialled> {
         let exchange = exchanges[owner]
+        var verdict = Verdict.pass(Dialled(.home))
         guard (300..<400).contains(message.index.status), exchange.direction == .outward,
             exchange.method == .invite, exchange.account >= 0
-        else { return true }
+        else { return verdict }
         var values = FieldValues(.contact)
         while let value = values.next(message.bytes, message.index) {
-            guard mayForward(exchange.account, to: value, message) else {
-                return false
+            verdict = judgeForwarding(exchange.account, to: value, message)
+            switch verdict {
+            case .pass, .observedCall: continue
+            default: return verdict
             }
         }
-        return true
+        return verdict
     }
 
-    private mutating func mayForward(
+    private mutating func judgeForwarding(
         _ account: Int32, to value: Slice, _ message: borrowing Incoming
-    ) -> Bool {
+    ) -> Verdict<Dialled> {
         let address = try? NameAddress(value, in: message.bytes)
         let part = UserPart(message.bytes.bytes(address?.uri.user ?? .empty))
-        guard part.isDialable else {
-            refuseRecord("dial-string", 403, message)
-            return false
-        }
+        guard part.isDialable else { return .refuse(.transferTarget) }
         let user = part.span
         let dialled = settings.calls.plan.read(user)
         let request = judgedMark(message.bytes, message.index) ^ NameTable.hash(user)
-        let verdict = judge(account, dialled, request, message.flow)
-        guard passes(verdict, account, user, message) else { return false }
-        if dialled.kind == .abroad { calls.gate.keep(account, now.monotonic) }
-        return true
+        let verdict = judge(account, dialled, to: user, request, message.flow, pass: dialled)
+        switch verdict {
+        case .pass, .observedCall:
+            if dialled.kind == .abroad { calls.gate.keep(account, now.monotonic) }
+        default: break
+        }
+        return verdict
     }
 
     // MARK: Countries

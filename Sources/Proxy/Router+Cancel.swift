@@ -31,7 +31,7 @@ extension Router {
         // Nobody else gets it any more.
         blocks.release(&exchanges[handle].request, of: account, &accounts)
         cancelBranches(handle, reason)
-        if exchanges[handle].open == 0 { finishLocally(handle, 487, "Request Terminated") }
+        if exchanges[handle].open == 0 { finishLocally(handle, .requestTerminated) }
     }
 
     /// Cancels every branch that has not ended; `reason` is what its Reason says, empty for none.

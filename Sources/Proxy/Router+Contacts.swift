@@ -11,22 +11,10 @@ extension Router {
     /// And by UDP, whose way through a NAT closes after half a minute.
     private static let datagramTimer: UInt64 = 25
 
-    /// Why a REGISTER is refused for one of its Contacts.
-    enum ContactRefusal: Error {
-        /// Its lifetime is shorter than allowed.
-        case tooBrief
-        /// It cannot be bound.
-        case badContact
-        /// It leads to the edge itself or to an Asterisk.
-        case ownContact
-        /// Outbound is asked for through another proxy, whose flow is not the phone's (RFC 5626 section 6).
-        case notFirstHop
-    }
-
     /// Reads what a REGISTER asks for into `request`.
     mutating func readRegister(
         _ message: borrowing Incoming
-    ) throws(ContactRefusal) {
+    ) throws(Refusal) {
         request.begin(
             callID: message.bytes.bytes(message.index.callID), sequence: message.index.sequence,
             userAgent: message.bytes.bytes(message.index.value(.userAgent) ?? .empty),
@@ -36,35 +24,35 @@ extension Router {
             if message.bytes.bytes(value).isExactly("*") {
                 // RFC 3261 section 10.2.2: alone, and with Expires 0.
                 guard message.index.expires == 0, request.count == 0, !request.all else {
-                    throw .badContact
+                    throw .contact
                 }
                 request.all = true
                 continue
             }
             guard !request.all, request.count < RegisterRequest.maximumContacts else {
-                throw .badContact
+                throw .contact
             }
             try readContact(value, message)
         }
         // RFC 5626 section 6: one message.flow, one registration.
         let flows = request.outboundFlows
-        guard flows <= 1 else { throw .badContact }
+        guard flows <= 1 else { throw .contact }
         guard flows == 0 || message.index.hops == 1 else { throw .notFirstHop }
     }
 
     private mutating func readContact(
         _ value: Slice, _ message: borrowing Incoming
-    ) throws(ContactRefusal) {
+    ) throws(Refusal) {
         guard let address = try? NameAddress(value, in: message.bytes),
             // RFC 5630 section 4: what is to be reached by TLS alone has to come by it.
             address.uri.scheme == .sip
                 || address.uri.scheme == .sips && message.flow.transport == .tls,
             address.uri.headers.isEmpty,
             address.uri.whole.length <= BindingTexts.longestContact
-        else { throw .badContact }
+        else { throw .contact }
         guard !isOwn(address.uri, message.bytes) else { throw .ownContact }
         let seconds = lifetime(address, message.bytes, message.index)
-        if seconds > 0, seconds < settings.minimumExpires.seconds { throw .tooBrief }
+        if seconds > 0, seconds < settings.minimumExpires.seconds { throw .intervalTooBrief }
         let granted = min(seconds, settings.maximumExpires.seconds)
         var identity = Identity()
         if offersOutbound(message.bytes, message.index) {
@@ -127,17 +115,17 @@ extension Router {
     /// `+sip.instance` with its `reg-id`, both empty without.
     private func identity(
         _ address: NameAddress, _ bytes: Span<UInt8>
-    ) throws(ContactRefusal) -> Identity {
+    ) throws(Refusal) -> Identity {
         guard let instance = address.parameter("+sip.instance", in: bytes), !instance.isEmpty,
             let flow = address.parameter("reg-id", in: bytes)
         else { return Identity() }
         guard let number = bytes.bytes(flow).decimal(limit: 2_147_483_647), number > 0,
             Int(instance.length) + Int(flow.length) < BindingTexts.longestInstance - 1
-        else { throw .badContact }
+        else { throw .contact }
         // It is told again in every answer, where a fold or a blank in it would be ours.
         for place in instance.start..<instance.end
         where bytes[place] <= 0x20 || bytes[place] >= 0x7F {
-            throw .badContact
+            throw .contact
         }
         return Identity(instance: instance, regID: flow)
     }
@@ -171,7 +159,7 @@ extension Router {
     mutating func answerRegister(
         _ message: borrowing Incoming, _ account: Int32
     ) {
-        beginReply(message, 200, "OK")
+        beginReply(message, .ok)
         writer.date(now.sinceEpoch)
         if request.isOutbound {
             writer.append("Require: outbound\r\nFlow-Timer: ")

@@ -12,11 +12,11 @@ extension Router {
         let flow = message.flow
         let ip = flow.peer.ip
         if !flow.transport.isStream, insideSources.contains(ip) {
-            dropped("inside-address", flow)
+            dropped(.insideAddress, flow)
             guard settings.isObserving else { return nil }
         }
         guard !defence.isBanned(ip, now.monotonic) else {
-            dropped("banned", flow)
+            dropped(.banned, flow)
             return nil
         }
         var sender = message.sender
@@ -24,7 +24,7 @@ extension Router {
         sender.proof = flow.transport.isStream ? .connection : .none
         sender.replyLimit = sender.proof == .none && !isAllowed(ip) ? message.bytes.count : .max
         guard sender.isStranger, defence.isHeld(ip, now.monotonic) else { return sender }
-        dropped("held", flow)
+        dropped(.held, flow)
         return nil
     }
 
@@ -32,9 +32,9 @@ extension Router {
     static let keptRate = Rate(perSecond: 20, burst: 200)
 
     /// Keeps for `rempart explain` that a message was dropped without a look at it.
-    private mutating func dropped(_ reason: String, _ flow: Flow) {
+    private mutating func dropped(_ refusal: Refusal, _ flow: Flow) {
         guard droppedTokens.take(Self.keptRate, now.monotonic) else { return }
-        keepDecision(reason, 0, 0, .other, flow)
+        keepDecision(refusal.code, 0, 0, .other, flow)
     }
 
     /// The addresses in whose name no datagram comes from outside: the edge's own and the Asterisks'.
@@ -76,10 +76,6 @@ extension Router {
 
     /// How many times as long as what was asked an answer may be to who has proven nothing.
     private static let growth = 3
-
-    /// Why an answer was sent in short form, and why none was.
-    static let shortAnswer = "short-answer"
-    static let noAnswerLeft = "answers-used-up"
 
     /// How many bytes "Content-Length: 0" and the empty line have.
     private static let endLength = 21
@@ -156,19 +152,13 @@ extension Router {
         settings.profiles.all[classify(ip).profile]
     }
 
-    /// Whether a request may go on under its source's profile; one that may not was answered as it says.
-    mutating func passesProfile(
-        _ message: borrowing Incoming
-    ) -> Bool {
-        guard settings.profiles.areWritten else { return true }
+    /// Whether a request may go on under its source's profile.
+    func checkProfile(_ message: borrowing Incoming) -> Verdict<Void> {
+        guard settings.profiles.areWritten else { return .pass }
         let profile = profile(of: message.flow.peer.ip)
-        guard !profile.allows(message.index.method, message.flow.transport) else { return true }
-        if profile.answer == .silence {
-            refuseRecord("profile", 0, message)
-        } else {
-            refuse(message, 403, "Forbidden", "profile")
-        }
-        return settings.isObserving
+        guard !profile.allows(message.index.method, message.flow.transport) else { return .pass }
+        if settings.isObserving { return .observed((), .profile) }
+        return profile.answer == .silence ? .silence(.profile) : .refuse(.profile)
     }
 
     /// What is answered to a source before it has authenticated.
@@ -179,36 +169,26 @@ extension Router {
     // MARK: Offences
 
     /// Whether a request has the marks of a scanner, which gets no answer.
-    mutating func isScanner(
-        _ message: borrowing Incoming
-    ) -> Bool {
+    func checkWriter(_ message: borrowing Incoming) -> Verdict<Void> {
         guard message.sender.isStranger, !isTrusted(message.flow.peer.ip),
             Scanner.wrote(message.bytes, message.index)
-        else {
-            return false
-        }
-        refuseRecord("scanner", 0, message)
-        offence(.scanner, message.flow, message.sender.proof)
-        return !settings.isObserving
+        else { return .pass }
+        return settings.isObserving ? .observed((), .scanner) : .silence(.scanner)
     }
 
-    /// A call that names no password: phones do that too, once, and then authenticate.
-    ///
-    /// Whether it is still answered.
-    mutating func mayKnock(_ message: borrowing Incoming)
-        -> Bool
-    {
-        guard message.index.method == .invite, message.sender.isStranger,
-            !isTrusted(message.flow.peer.ip),
+    /// Counts a call that names no password: phones do that too, once, and then authenticate.
+    mutating func countKnock(_ message: borrowing Incoming) {
+        let ip = message.flow.peer.ip
+        let proof = message.sender.proof
+        guard message.index.method == .invite, message.sender.isStranger, !isTrusted(ip),
             // What can be forged is bounded by the answers it gets. And who has authenticated before may
             // begin many calls at once, as a PBX does that never registers.
-            message.sender.proof != .none, !defence.hasAuthenticated(message.flow.peer.ip)
-        else { return true }
+            proof != .none, !defence.hasAuthenticated(ip)
+        else { return }
         let number = NameTable.hash(
             UserPart(message.bytes.bytes(message.index.requestURI.user)).span)
-        offence(.numbersSwept, message.flow, message.sender.proof, mark: number)
-        offence(.strangerCalls, message.flow, message.sender.proof)
-        return !defence.isBanned(message.flow.peer.ip, now.monotonic)
+        offence(.numbersSwept, message.flow, proof, mark: number)
+        offence(.strangerCalls, message.flow, proof)
     }
 
     /// Counts an offence against a source that has proven its address; what has not costs nothing here.

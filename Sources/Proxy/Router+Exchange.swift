@@ -1,4 +1,5 @@
 internal import Digest
+internal import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
@@ -44,7 +45,7 @@ extension Router {
             guard exchanges[handle].server.awaitsACK else { return false }
             perform(exchanges[handle].server.handle(.ack), handle)
         case .cancel:
-            reply(message, 200, "OK")
+            reply(message, .ok)
             if exchanges[handle].server.isOpen, !exchanges[handle].cancelled {
                 noteEnd(handle, byCaller: true, message.bytes, message.index)
                 cancelExchange(handle, reasons(message.bytes, message.index))
@@ -66,15 +67,14 @@ extension Router {
     ///
     /// `dialog` is what the tokens of the request's dialog are bound to; without one it begins one.
     mutating func open(
-        _ message: borrowing Incoming, _ direction: Direction,
-        of account: Int32, in dialog: StringVector? = nil
-    ) -> Handle? {
+        _ message: borrowing Incoming, _ direction: Direction, of account: Int32,
+        in dialog: StringVector? = nil
+    ) -> Verdict<Handle> {
         // Inside a dialog it was judged before anything followed from the request.
-        guard dialog != nil || hasReadableBody(message) else { return nil }
-        guard hasExchangeShare(account) else {
-            refuseForNow(message, "account-share")
-            return nil
+        guard dialog != nil || hasReadableBody(message) else {
+            return .refuse(.sessionDescription)
         }
+        guard hasExchangeShare(account) else { return .refuse(.accountShare) }
         var exchange = Exchange(
             flow: message.flow, method: message.index.method, direction: direction)
         exchange.account = account
@@ -97,44 +97,24 @@ extension Router {
             let isKept = exchange.request.exists && exchange.identity.exists
             blocks.release(&exchange.request, of: account, &accounts)
             blocks.release(&exchange.identity, of: account, &accounts)
-            refuseUnkept(message, isTooLong: isTooLong, isKept: isKept)
-            return nil
+            if isTooLong { return .refuse(.tooLong) }
+            // The account has its part of the blocks of this size, or a table is full.
+            let isShare = !isKept && blocks.hasRoom(message.bytes.count)
+            return .refuse(isShare ? .accountShare : .tableFull)
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
         if account >= 0 { accounts[account].share.exchanges += 1 }
-        if message.index.method == .invite { answerLocally(handle, 100, "Trying") }
-        return handle
+        if message.index.method == .invite { answerLocally(handle, .trying) }
+        return .pass(handle)
     }
 
-    /// Answers a request that could not be kept: it is too long, its account has its part of the blocks of its size, or
-    /// a table is full.
-    private mutating func refuseUnkept(
-        _ message: borrowing Incoming, isTooLong: Bool,
-        isKept: Bool
-    ) {
-        if isTooLong {
-            refuse(message, 513, "Message Too Large", "too-long")
-        } else if !isKept, blocks.hasRoom(message.bytes.count) {
-            refuseForNow(message, "account-share")
-        } else {
-            refuseFull(message)
-        }
-    }
-
-    /// Whether a request goes on with its body, or without it; false when it was refused for it.
+    /// Whether a request goes on with its body, or without it.
     ///
     /// In a PRACK and a BYE a body that cannot be read is left out: what the one acknowledges would be sent for ever,
     /// and the other's sender has hung up.
-    mutating func hasReadableBody(
-        _ message: borrowing Incoming
-    ) -> Bool {
-        if message.index.method == .prack || message.index.method == .bye
+    func hasReadableBody(_ message: borrowing Incoming) -> Bool {
+        message.index.method == .prack || message.index.method == .bye
             || Body(message.bytes, message.index).isReadable
-        {
-            return true
-        }
-        refuse(message, 488, "Not Acceptable Here", "session-description")
-        return false
     }
 
     /// What the tokens of the dialog that a request begins are bound to.
@@ -150,7 +130,7 @@ extension Router {
     mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) -> Bool {
         guard let text = texts.store(user) else {
             shortages.count(.texts)
-            finishLocally(handle, 503, "Service Unavailable")
+            finishLocally(handle, .serviceUnavailable)
             return false
         }
         exchanges[handle].user = text
@@ -158,15 +138,15 @@ extension Router {
     }
 
     /// Answers an exchange's request by ourselves.
-    mutating func answerLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
-        writer.begin(status: status, reason, to: exchanges[handle].flow.peer.ip)
+    mutating func answerLocally(_ handle: Handle, _ status: Status) {
+        writer.begin(status: status.rawValue, status.phrase, to: exchanges[handle].flow.peer.ip)
         scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
-        if status > 100 { scratch.append(hex: random(), digits: 16) }
+        if status != .trying { scratch.append(hex: random(), digits: 16) }
         Self.answerIdentity(&writer, blocks, exchanges[handle], tag: scratch)
-        if status == 503 { writer.retryAfter() }
+        if status == .serviceUnavailable { writer.retryAfter() }
         writer.endEmpty()
-        give(status, handle)
+        give(status.rawValue, handle)
     }
 
     // A buffer for the tag and not its span, which the compiler takes for a borrow of the whole router.
@@ -189,9 +169,9 @@ extension Router {
     }
 
     /// Ends an exchange's request by ourselves, unless it has ended.
-    mutating func finishLocally(_ handle: Handle, _ status: UInt16, _ reason: StaticString) {
+    mutating func finishLocally(_ handle: Handle, _ status: Status) {
         guard exchanges[handle].server.isOpen else { return }
-        answerLocally(handle, status, reason)
+        answerLocally(handle, status)
     }
 
     /// Gives the answer that is in the writer to the server side.
@@ -287,9 +267,9 @@ extension Router {
         exchanges[handle].deadline = .none
         cancelBranches(handle, [])
         if exchanges[handle].cancelled {
-            finishLocally(handle, 487, "Request Terminated")
+            finishLocally(handle, .requestTerminated)
         } else {
-            finishLocally(handle, 408, "Request Timeout")
+            finishLocally(handle, .requestTimeout)
         }
     }
 

@@ -44,10 +44,12 @@ extension Router {
     /// The phones there may be unable to read the one, and hear nothing of the other.
     private func unusualAnswers(_ ip: IPAddress) -> [(String, String)] {
         let found = recent.find(.max) {
-            $0.source == ip && ($0.reason == Self.shortAnswer || $0.reason == Self.noAnswerLeft)
+            $0.source == ip
+                && ($0.reason == Refusal.shortAnswer.code
+                    || $0.reason == Refusal.answersUsedUp.code)
         }
         guard let last = found.first else { return [] }
-        let unanswered = found.count { $0.reason == Self.noAnswerLeft }
+        let unanswered = found.count { $0.reason == Refusal.answersUsedUp.code }
         let counts = [(found.count - unanswered, "in short form"), (unanswered, "not sent")]
         let said = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         let age = (now.sinceEpoch - last.moment).seconds

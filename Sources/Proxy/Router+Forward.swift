@@ -40,7 +40,7 @@ extension Router {
         guard let chosen = turn(.up, tried) ?? turn(.unknown, tried) else {
             if tried == 0 {
                 recordNoAsterisk(handle)
-                finishLocally(handle, 503, "Service Unavailable")
+                finishLocally(handle, .serviceUnavailable)
             }
             return nil
         }
@@ -301,7 +301,7 @@ extension Router {
         let hasShare = hasBranchShare(account)
         if !hasShare { shortages.count(.share) }
         guard count < Exchange.maximumBranches, hasShare, let place = clients.take(client) else {
-            if exchanges[handle].open == 0 { finishLocally(handle, 503, "Service Unavailable") }
+            if exchanges[handle].open == 0 { finishLocally(handle, .serviceUnavailable) }
             return nil
         }
         exchanges[handle].clients[count] = place

@@ -5,42 +5,42 @@ internal import Sys
 
 /// Requests from the Asterisks.
 extension Router {
-    mutating func insideRequest(_ message: borrowing Incoming) {
+    mutating func insideRequest(_ message: inout Incoming) {
         let key = exchangeKey(message.bytes, message.index)
         if let handle = exchange(of: key, message.flow), absorb(handle, message) { return }
         if message.index.method == .cancel {
-            reply(message, 481, "Call/Transaction Does Not Exist")
+            reply(message, .callDoesNotExist)
             return
         }
         let token = routeToken(message.bytes, message.index)
         let trunk = token == nil ? calledTrunk(message) : nil
         let endsHere = token == nil && trunk == nil && message.index.method == .options
-        guard isValid(message, endsHere: endsHere) else { return }
+        guard carryOut(validate(message, endsHere: endsHere), &message) != nil else { return }
         if let token {
-            insideDialogRequest(message, token)
+            insideDialogRequest(&message, token)
             return
         }
         if let trunk {
-            callTrunk(trunk, message)
+            callTrunk(trunk, &message)
             return
         }
         switch message.index.method {
         case .ack: break
         case .register:
-            refuse(message, 405, "Method Not Allowed", "register-from-inside")
+            refuse(message, .registerFromInside)
         case .options: answerInsideOptions(message)
-        default: callPhones(message)
+        default: callPhones(&message)
         }
     }
 
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func insideDialogRequest(
-        _ message: borrowing Incoming, _ token: PhoneToken
+        _ message: inout Incoming, _ token: PhoneToken
     ) {
         let account = number(ofToken: token.account.span)
         guard let last = openWay(token.flow, account) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
-            refuse(message, 430, "Flow Failed", "message.flow-failed")
+            refuse(message, .flowFailed)
             return
         }
         let way = trunkWay(last, account, message.bytes, message.index)
@@ -50,17 +50,22 @@ extension Router {
                 message, way, token.owner, isTrunk: trunk(of: account) != nil)
             return
         }
-        guard hasReadableBody(message) else { return }
+        guard hasReadableBody(message) else {
+            refuse(message, .sessionDescription)
+            return
+        }
         let found = calls.find(message.bytes, message.index) ?? .none
         followInside(message, way, account, found)
-        guard let handle = open(message, .outward, of: account, in: token.dialog)
+        guard
+            let handle = carryOut(
+                open(message, .outward, of: account, in: token.dialog), &message)
         else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
         scratch.removeAll()
         scratch.append(message.bytes.bytes(message.index.requestURI.whole))
         if !forwardOutward(handle, way, message.bytes, message.index) {
-            finishLocally(handle, 500, "Server Internal Error")
+            finishLocally(handle, .serverInternalError)
         }
         if message.index.method == .bye { hungUp(handle, found, message.bytes, message.index) }
     }
@@ -106,9 +111,9 @@ extension Router {
         let isThere =
             user.isEmpty || accounts.find(user.span).map { hasReachablePhone($0) } ?? false
         if isThere {
-            reply(message, 200, "OK")
+            reply(message, .ok)
         } else {
-            reply(message, 480, "Temporarily Unavailable")
+            reply(message, .temporarilyUnavailable)
         }
     }
 
@@ -122,15 +127,13 @@ extension Router {
     }
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.
-    private mutating func callPhones(
-        _ message: borrowing Incoming
-    ) {
+    private mutating func callPhones(_ message: inout Incoming) {
         // An Asterisk may have escaped what we have registered.
         let name = UserPart(message.bytes.bytes(message.index.requestURI.user))
         guard let account = accounts.find(name.span),
             hasReachablePhone(account)
         else {
-            refuse(message, 480, "Temporarily Unavailable", "not-registered")
+            refuse(message, .notRegistered)
             return
         }
         let targets = targets(account)
@@ -139,12 +142,13 @@ extension Router {
             min(message.index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
             / UInt8(targets.count)
         guard share > 0 else {
-            refuse(message, 440, "Max-Breadth Exceeded", "max-breadth")
+            refuse(message, .maxBreadth)
             return
         }
-        guard hasRoom(account, message),
-            let handle = open(message, .outward, of: account)
-        else { return }
+        if message.index.method == .invite {
+            guard carryOut(checkRoom(account), &message) != nil else { return }
+        }
+        guard let handle = carryOut(open(message, .outward, of: account), &message) else { return }
         exchanges[handle].breadth = share
         guard beginCall(handle, .received, Dialled(.home), message.bytes, message.index) else {
             return
@@ -158,7 +162,7 @@ extension Router {
         }
         exchanges[handle].open -= 1
         if exchanges[handle].clientCount == 0 {
-            finishLocally(handle, 503, "Service Unavailable")
+            finishLocally(handle, .serviceUnavailable)
         } else {
             conclude(handle)
         }

@@ -39,15 +39,11 @@ extension Router {
 
     /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
     /// as it would be for an account that need not be asked for.
-    mutating func wait(
-        _ message: inout Incoming, _ account: Int32
-    ) {
+    mutating func wait(_ message: borrowing Incoming, _ account: Int32) -> Verdict<Int32> {
         switch park(message, account) {
-        case .waits: break
-        case .tooMany: wrong(&message, "too-many-at-once", isLookedAt: false)
-        case .noRoom:
-            decided("table-full", 503, message)
-            answerLater(message, isUnavailable: true)
+        case .waits: .later
+        case .tooMany: .refuse(.tooManyAtOnce)
+        case .noRoom: .refuse(.waitingRoomFull)
         }
     }
 

@@ -5,37 +5,38 @@ internal import Sys
 
 /// Requests from the Internet.
 extension Router {
-    mutating func outsideRequest(
-        _ message: inout Incoming
-    ) {
+    mutating func outsideRequest(_ message: inout Incoming) {
         let key = exchangeKey(message.bytes, message.index)
         if let handle = exchange(of: key, message.flow), absorb(handle, message) { return }
-        guard passesProfile(message), !isScanner(message) else { return }
+        guard carryOut(checkProfile(message), &message) != nil,
+            carryOut(checkWriter(message), &message) != nil
+        else { return }
         let trunk = sendingTrunk(message.flow)
         let token = dialogToken(message.bytes, message.index, trunk)
         let registration =
             token == nil ? registrationToken(message.bytes, message.index, trunk) : nil
-        if token == nil, registration == nil, isForeignToken(message, trunk) {
-            return
+        let isToken = token != nil || registration != nil
+        if !isToken, isLikeToken(message.bytes, message.index) {
+            countForgedToken(message)
+            guard carryOut(checkToken(message, trunk), &message) != nil else { return }
         }
-        guard
-            token != nil || trunk != nil && message.index.method != .register
-                || isForUs(message.bytes, message.index)
-        else {
-            foreign(message)
+        let isFromTrunk = trunk != nil && message.index.method != .register
+        guard token != nil || isFromTrunk || isForUs(message.bytes, message.index) else {
+            _ = carryOut(foreign(message), &message)
             return
         }
         if message.index.method == .cancel {
-            reply(message, 481, "Call/Transaction Does Not Exist")
+            reply(message, .callDoesNotExist)
             return
         }
-        guard isUnderstood(message) else { return }
         let isNew = token == nil
         let isForEdge =
             isNew && message.index.method == .options
             && (trunk != nil || message.index.requestURI.user.isEmpty)
         let endsHere = isForEdge || isNew && message.index.method == .register
-        guard isValid(message, endsHere: endsHere) else { return }
+        guard carryOut(checkMethod(message), &message) != nil,
+            carryOut(validate(message, endsHere: endsHere), &message) != nil
+        else { return }
         if let token {
             dialogRequest(&message, token)
             return
@@ -43,12 +44,12 @@ extension Router {
         switch message.index.method {
         case .ack: break
         case .register: register(&message)
-        case .options where isForEdge: answerOptions(message)
+        case .options where isForEdge: reply(message, .ok)
         default:
             if let trunk {
-                trunkRequest(trunk, registration, message)
+                trunkRequest(trunk, registration, &message)
             } else {
-                newRequest(&message, key)
+                newRequest(&message)
             }
         }
     }
@@ -61,21 +62,12 @@ extension Router {
         }
     }
 
-    /// Whether the method is a known one, and the URI can be asked for by this transport; what is not has
-    /// been answered.
-    private mutating func isUnderstood(
-        _ message: borrowing Incoming
-    ) -> Bool {
-        guard message.index.method != .other else {
-            refuse(message, 501, "Not Implemented", "unknown-method")
-            return false
-        }
+    /// Whether the method is a known one, and the URI can be asked for by this transport.
+    private func checkMethod(_ message: borrowing Incoming) -> Verdict<Void> {
+        guard message.index.method != .other else { return .refuse(.unknownMethod) }
         // RFC 5630 section 4: nothing is secure that came to us in clear.
-        guard message.index.requestURI.scheme != .sips || message.flow.transport == .tls else {
-            refuse(message, 416, "Unsupported URI Scheme", "sips-in-clear")
-            return false
-        }
-        return true
+        let isInClear = message.index.requestURI.scheme == .sips && message.flow.transport != .tls
+        return .refuse(.sipsInClear, if: isInClear)
     }
 
     /// Whether a Request-URI names a domain that is served here.
@@ -128,69 +120,43 @@ extension Router {
 
     /// Most scans address a bare IP or somebody else's domain: on UDP they learn nothing, not even that
     /// somebody is here.
-    private mutating func foreign(
-        _ message: borrowing Incoming
-    ) {
+    private func foreign(_ message: borrowing Incoming) -> Verdict<Void> {
         let scheme = message.index.requestURI.scheme
+        let isStream = message.flow.transport.isStream
         if scheme == .other || scheme == .tel,
-            message.flow.transport.isStream || namesServed(message.bytes, message.index)
+            isStream || namesServed(message.bytes, message.index)
         {
-            refuse(message, 416, "Unsupported URI Scheme", "scheme")
-            return
+            return .refuse(.scheme)
         }
-        let isSent =
-            message.flow.transport.isStream && message.index.method != .ack
-            && reply(message, 403, "Forbidden")
-        refuseRecord("foreign-domain", isSent ? 403 : 0, message)
+        return isStream ? .refuse(.foreignDomain) : .silence(.foreignDomain)
     }
 
-    /// Answers and records a refusal; an ACK is never answered.
-    mutating func refuse(
-        _ message: borrowing Incoming, _ status: UInt16,
-        _ reason: StaticString, _ code: String
-    ) {
-        let isSent = message.index.method != .ack && reply(message, status, reason)
-        refuseRecord(code, isSent ? status : 0, message)
-    }
-
-    private mutating func answerOptions(
-        _ message: borrowing Incoming
-    ) {
-        beginReply(message, 200, "OK")
-        endReply(message)
+    /// Whether a token may be used for a request inside its dialog.
+    private mutating func checkDialog(
+        _ message: borrowing Incoming, _ token: AsteriskToken, _ call: Handle
+    ) -> Verdict<Void> {
+        guard isAsterisk(token.asterisk.ip) else { return .refuse(.asteriskGone) }
+        // What begins something has to prove who it is, and a token proves only a dialog.
+        guard !message.index.to.tag.isEmpty, message.index.method != .register else {
+            return .refuse(.noDialog)
+        }
+        guard mayUse(token, message.index) else { return .refuse(.oldToken) }
+        return .refuse(.otherAccount, if: call.exists && !isOf(call, token))
     }
 
     /// A request inside a dialog: the token says where it goes.
-    private mutating func dialogRequest(
-        _ message: inout Incoming, _ token: AsteriskToken,
-    ) {
-        guard isAsterisk(token.asterisk.ip) else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "asterisk-gone")
-            return
-        }
-        // What begins something has to prove who it is, and a token proves only a dialog.
-        guard !message.index.to.tag.isEmpty, message.index.method != .register else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
-            return
-        }
-        guard mayUse(token, message.index) else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "old-token")
-            return
-        }
+    private mutating func dialogRequest(_ message: inout Incoming, _ token: AsteriskToken) {
         let found = calls.find(message.bytes, message.index) ?? .none
-        guard !found.exists || isOf(found, token) else {
-            refuse(message, 403, "Forbidden", "other-account")
-            return
-        }
+        guard carryOut(checkDialog(message, token, found), &message) != nil else { return }
         let trunk = trunkAccount(token, message.flow)
         let isFromDialog = trunk != nil || writer.tokens.mark(message.flow.peer.ip) == token.source
         if message.index.method == .ack {
             // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
             guard isFromDialog else {
-                refuseRecord("ack-from-elsewhere", 0, message)
+                drop(message, .ackFromElsewhere)
                 return
             }
-            guard takeDialogRequest(message) else { return }
+            guard carryOut(takeDialogRequest(message), &message) != nil else { return }
             heard(found)
             forwardACK(message.bytes, message.index, token, trunk)
             return
@@ -203,18 +169,21 @@ extension Router {
             !isFromDialog
             || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
-            guard let proven = authenticate(&message) else { return }
+            guard let proven = carryOut(authenticate(&message), &message) else { return }
             guard proven == account else {
-                refuse(message, 403, "Forbidden", "other-account")
+                refuse(message, .otherAccount)
                 return
             }
         }
-        guard takeDialogRequest(message), hasReadableBody(message),
-            follow(message, token, account, found)
-        else { return }
-        guard let handle = open(message, .inward, of: account, in: token.dialog) else {
+        guard carryOut(takeDialogRequest(message), &message) != nil else { return }
+        guard hasReadableBody(message) else {
+            refuse(message, .sessionDescription)
             return
         }
+        guard carryOut(follow(message, token, account, found), &message) != nil,
+            let handle = carryOut(
+                open(message, .inward, of: account, in: token.dialog), &message)
+        else { return }
         exchanges[handle].caller = caller(message.bytes, message.index, trunk)
         guard keepUser(token.user.span, handle) else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
@@ -222,27 +191,28 @@ extension Router {
         if message.index.method == .bye { hungUp(handle, found, message.bytes, message.index) }
     }
 
-    /// A request that begins something: authenticated, then to one of the Asterisks.
-    private mutating func newRequest(
-        _ message: inout Incoming, _ key: UInt64,
-    ) {
+    /// Whether a request out of any dialog may begin something, whoever sends it.
+    private func checkBeginning(_ message: borrowing Incoming) -> Verdict<Void> {
         guard message.index.to.tag.isEmpty, begins(message.index.method) else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
-            return
+            return .refuse(.noDialog)
         }
         // Old Asterisks find another caller in it than we do, or none, who is then a guest.
-        guard message.index.from.uri.scheme == .sip || message.index.from.uri.scheme == .sips else {
-            refuse(message, 416, "Unsupported URI Scheme", "from-scheme")
-            return
-        }
-        guard let account = authenticate(&message) else { return }
+        let scheme = message.index.from.uri.scheme
+        return .refuse(.fromScheme, if: scheme != .sip && scheme != .sips)
+    }
+
+    /// A request that begins something: authenticated, then to one of the Asterisks.
+    private mutating func newRequest(_ message: inout Incoming) {
+        guard carryOut(checkBeginning(message), &message) != nil,
+            let account = carryOut(authenticate(&message), &message)
+        else { return }
         let user = dialledUser(message.bytes, message.index)
         guard user.isDialable, isCallable(message.bytes, message.index.to.uri) else {
-            refuse(message, 404, "Not Found", "dial-string")
+            refuse(message, .dialString)
             return
         }
-        guard let dialled = mayBegin(account, user, message),
-            let handle = openUnmerged(message, of: account)
+        guard let dialled = carryOut(judgeRequest(account, user, message), &message),
+            let handle = carryOut(openUnmerged(message, of: account), &message)
         else { return }
         let decision =
             dialled.kind == .abroad

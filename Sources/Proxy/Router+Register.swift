@@ -6,72 +6,43 @@ package import Sys
 
 /// The registrar (RFC 3261 section 10.3).
 extension Router {
-    mutating func register(
-        _ message: inout Incoming
-    ) {
+    mutating func register(_ message: inout Incoming) {
         guard isServed(message.bytes, message.index.to.uri) else {
-            refuse(message, 404, "Not Found", "foreign-domain")
+            refuse(message, .foreignAddressOfRecord)
             return
         }
-        guard let account = authenticate(&message) else { return }
-        guard accounts[account].mayRegister else {
-            refuse(message, 403, "Forbidden", "may-not-register")
-            return
-        }
-        guard admitsContacts(message.bytes, message.index, account) else {
-            refuse(message, 403, "Forbidden", "contact-acl")
-            return
-        }
-        do {
-            try readRegister(message)
-        } catch {
-            switch error {
-            case .tooBrief:
-                beginReply(message, 423, "Interval Too Brief")
-                writer.append("Min-Expires: ")
-                writer.append(decimal: UInt64(settings.minimumExpires.seconds))
-                writer.endLine()
-                let isSent = endReply(message)
-                refuseRecord("interval-too-brief", isSent ? 423 : 0, message)
-            case .badContact: refuse(message, 400, "Bad Contact", "contact")
-            case .ownContact:
-                refuse(message, 400, "Bad Contact", "contact")
-                offence(.contactInjection, message.flow, message.sender.proof)
-            case .notFirstHop:
-                refuse(
-                    message, 439, "First Hop Lacks Outbound Support", "not-first-hop")
+        guard let account = carryOut(authenticate(&message), &message) else { return }
+        do throws(Refusal) {
+            guard accounts[account].mayRegister else { throw Refusal.mayNotRegister }
+            guard admitsContacts(message.bytes, message.index, account) else {
+                throw Refusal.contactAccess
             }
-            return
-        }
-        guard !message.sender.isRepetition else {
-            // The bindings as they stand: they may have changed since, and no answer was kept.
+            try readRegister(message)
+            // A repetition gets the bindings as they stand: they may have changed since, and no answer was kept.
+            if !message.sender.isRepetition { try applyRegister(account) }
             answerRegister(message, account)
-            return
+        } catch {
+            refuse(message, error)
         }
-        applyRegister(account, message)
     }
 
-    private mutating func applyRegister(
-        _ account: Int32, _ message: borrowing Incoming
-    ) {
+    private mutating func applyRegister(_ account: Int32) throws(Refusal) {
         var head = accounts[account].bindings
         do {
             try bindings.apply(
                 &request, account: account, head: &head, limit: settings.contacts,
                 now: now.monotonic)
-            accounts[account].bindings = head
-            noteChanges()
-            answerRegister(message, account)
         } catch {
             switch error {
-            case .outOfOrder:
-                refuse(message, 500, "Server Internal Error", "register-out-of-order")
-            case .tooMany: refuse(message, 403, "Too Many Bindings", "too-many-bindings")
+            case .outOfOrder: throw .registerOutOfOrder
+            case .tooMany: throw .tooManyBindings
             case .full:
                 shortages.count(.bindings)
-                refuseFull(message)
+                throw .tableFull
             }
         }
+        accounts[account].bindings = head
+        noteChanges()
     }
 
     // MARK: What follows from a change

@@ -9,8 +9,8 @@ extension Router {
     ///
     /// `rest` is how many bytes follow in long form, which is written when all of it fits.
     mutating func beginReply(
-        _ message: borrowing Incoming, _ status: UInt16,
-        _ reason: StaticString, rest: Int = Router.plainRest
+        _ message: borrowing Incoming, _ status: Status, _ phrase: StaticString? = nil,
+        rest: Int = Router.plainRest
     ) {
         scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
@@ -19,11 +19,14 @@ extension Router {
         )
         scratch.append(hex: tag, digits: 16)
         writer.begin(
-            status: status, reason, isCompact: !mayBeLong(message.flow, message.sender),
+            status: status.rawValue, phrase ?? status.phrase,
+            isCompact: !mayBeLong(message.flow, message.sender),
             to: message.flow.peer.ip)
         Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
         guard !writer.isCompact, !fits(writer.buffer.count + rest, message.sender) else { return }
-        writer.begin(status: status, reason, isCompact: true, to: message.flow.peer.ip)
+        writer.begin(
+            status: status.rawValue, phrase ?? status.phrase, isCompact: true,
+            to: message.flow.peer.ip)
         Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
     }
 
@@ -41,13 +44,13 @@ extension Router {
         guard writer.isWhole else { return false }
         guard mayAnswer(message.flow, message.sender) else {
             if unansweredTokens.take(Self.keptRate, now.monotonic) {
-                decided(Self.noAnswerLeft, 0, message)
+                decided(Refusal.answersUsedUp.code, 0, message)
             }
             return false
         }
         outbox.append(writer.buffer, to: message.flow)
         if writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) {
-            decided(Self.shortAnswer, writer.status, message)
+            decided(Refusal.shortAnswer.code, writer.status, message)
         }
         return true
     }
@@ -55,34 +58,9 @@ extension Router {
     /// Answers a request without a transaction, never again by itself; false when no answer was sent.
     @discardableResult
     mutating func reply(
-        _ message: borrowing Incoming, _ status: UInt16,
-        _ reason: StaticString
+        _ message: borrowing Incoming, _ status: Status
     ) -> Bool {
-        beginReply(message, status, reason)
-        return endReply(message)
-    }
-
-    /// Answers that there is no room, or no database, for a request now; `code` goes to the journal.
-    mutating func refuseForNow(
-        _ message: borrowing Incoming, _ code: String
-    ) {
-        let isSent = replyUnavailable(message)
-        refuseRecord(code, isSent ? 503 : 0, message)
-    }
-
-    /// Answers that a table is full; the journal is told of the table, not of each request (`tellShortages`).
-    mutating func refuseFull(
-        _ message: borrowing Incoming
-    ) {
-        let isSent = replyUnavailable(message)
-        decided("table-full", isSent ? 503 : 0, message)
-    }
-
-    private mutating func replyUnavailable(
-        _ message: borrowing Incoming
-    ) -> Bool {
-        beginReply(message, 503, "Service Unavailable")
-        writer.retryAfter()
+        beginReply(message, status)
         return endReply(message)
     }
 }

@@ -23,40 +23,18 @@ extension Router {
         budgets.returnTry(message.flow.peer.ip, now.monotonic)
     }
 
-    /// Takes a request of an account that has authenticated; false when it has had its part and was told so.
-    mutating func takeRequest(
-        of account: Int32, _ message: borrowing Incoming
-    ) -> Bool {
-        guard !RequestBudgets.isFree(message.index.method),
-            !budgets.takeRequest(of: account, perSecond: settings.requests, now.monotonic)
-        else { return true }
-        return refusedForNow(message, "account-requests")
+    /// Takes a request of an account that has authenticated, which may have had its part.
+    mutating func takeRequest(of account: Int32, _ method: Method) -> Verdict<Void> {
+        let isOver =
+            !RequestBudgets.isFree(method)
+            && !budgets.takeRequest(of: account, perSecond: settings.requests, now.monotonic)
+        return isOver ? .refuse(.accountRequests, unless: settings.isObserving, ()) : .pass
     }
 
-    /// Takes a request inside the dialog whose token it carries; false when that has had its part and was told so.
-    mutating func takeDialogRequest(
-        _ message: borrowing Incoming
-    ) -> Bool {
+    /// Takes a request inside the dialog whose token it carries, which may have had its part.
+    mutating func takeDialogRequest(_ message: borrowing Incoming) -> Verdict<Void> {
         let token = message.bytes.bytes(message.index.requestURI.user)
-        guard !budgets.takeRequest(in: token, message.index.method, now.monotonic) else {
-            return true
-        }
-        return refusedForNow(message, "dialog-requests")
-    }
-
-    /// Answers that there is no room for a request now, but for an ACK; true while the defence only observes.
-    private mutating func refusedForNow(
-        _ message: borrowing Incoming, _ code: String
-    ) -> Bool {
-        guard !settings.isObserving else {
-            decided(code, 0, message)
-            return true
-        }
-        if message.index.method == .ack {
-            refuseRecord(code, 0, message)
-        } else {
-            refuseForNow(message, code)
-        }
-        return false
+        let isOver = !budgets.takeRequest(in: token, message.index.method, now.monotonic)
+        return isOver ? .refuse(.dialogRequests, unless: settings.isObserving, ()) : .pass
     }
 }

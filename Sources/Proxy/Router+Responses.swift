@@ -167,7 +167,7 @@ extension Router {
         }
         clients[handle].settled = true
         exchanges[owner].open -= 1
-        let isForwardable = mayForward(owner, message)
+        let isForwardable = carryOutForwarding(judgeForwarding(owner, message), message)
         if !isForwardable { exchanges[owner].isForwardingRefused = true }
         if isChallengeInVain(owner, status) || !isForwardable {
             record(owner, 403, message.bytes, message.index, isOurs: true)
@@ -280,15 +280,15 @@ extension Router {
         switch exchange.bestStatus {
         case 403:
             if exchange.isForwardingRefused { noteEnd(owner, .forwarding) }
-            finishLocally(owner, 403, "Forbidden")
+            finishLocally(owner, .forbidden)
         case 408 where isLate: close(owner)
-        case 408 where exchange.cancelled: finishLocally(owner, 487, "Request Terminated")
-        case 408: finishLocally(owner, 408, "Request Timeout")
-        case 430: finishLocally(owner, 430, "Flow Failed")
-        case 513: finishLocally(owner, 513, "Message Too Large")
-        case 503 where exchange.isStarved: finishLocally(owner, 503, "Service Unavailable")
+        case 408 where exchange.cancelled: finishLocally(owner, .requestTerminated)
+        case 408: finishLocally(owner, .requestTimeout)
+        case 430: finishLocally(owner, .flowFailed)
+        case 513: finishLocally(owner, .messageTooLarge)
+        case 503 where exchange.isStarved: finishLocally(owner, .serviceUnavailable)
         // RFC 3261 section 16.7 item 6: a 503 is about one server, not about us.
-        default: finishLocally(owner, 500, "Server Internal Error")
+        default: finishLocally(owner, .serverInternalError)
         }
     }
 

@@ -89,31 +89,31 @@ extension Router {
             user: old.user)
     }
 
-    /// Whether a request that is for nobody here has what looks like a token, of another dialog or of nobody; it
-    /// was answered then, but for what a stranger has sent by UDP.
-    mutating func isForeignToken(
-        _ message: borrowing Incoming, _ trunk: Int?,
-    ) -> Bool {
-        let user = message.bytes.bytes(message.index.requestURI.user)
-        guard user.count >= Self.shortestToken, message.index.requestURI.scheme != .tel else {
+    /// Whether the user part of a Request-URI looks like a token, which no number does with its parameters.
+    func isLikeToken(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+        let user = bytes.bytes(index.requestURI.user)
+        guard user.count >= Self.shortestToken, index.requestURI.scheme != .tel else {
             return false
         }
-        // No letter of a token is that of a number with its parameters.
         for place in user.indices where !Base64URL.isLetter(user[place]) { return false }
-        if message.sender.isStranger, !message.isResumed {
-            offence(.forgedToken, message.flow, message.sender.proof)
-        }
-        guard
-            !message.index.to.tag.isEmpty || trunk == nil && !isForUs(message.bytes, message.index)
-        else { return false }
-        let isKnown = !message.sender.isStranger || trunk != nil || message.flow.transport.isStream
-        let isSilent = !isKnown && !isForUs(message.bytes, message.index)
-        if isSilent {
-            refuseRecord("foreign-token", 0, message)
-        } else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "foreign-token")
-        }
         return true
+    }
+
+    /// Counts what looks like a token and is none of ours for its dialog, once.
+    mutating func countForgedToken(_ message: borrowing Incoming) {
+        guard message.sender.isStranger, !message.isResumed else { return }
+        offence(.forgedToken, message.flow, message.sender.proof)
+    }
+
+    /// Whether a request with what looks like a token, and is none, may be for somebody here all the same.
+    ///
+    /// What a stranger has sent by UDP to nobody here gets no answer.
+    func checkToken(_ message: borrowing Incoming, _ trunk: Int?) -> Verdict<Void> {
+        let isForUs = isForUs(message.bytes, message.index)
+        guard !message.index.to.tag.isEmpty || trunk == nil && !isForUs else { return .pass }
+        let isKnown =
+            !message.sender.isStranger || trunk != nil || message.flow.transport.isStream
+        return isKnown || isForUs ? .refuse(.foreignToken) : .silence(.foreignToken)
     }
 
     // MARK: From inside

@@ -24,16 +24,15 @@ extension Router {
     }
 
     /// A request of an Asterisk that begins something at a trunk, registers there, or asks whether it is there.
-    mutating func callTrunk(
-        _ number: Int, _ message: borrowing Incoming
-    ) {
+    mutating func callTrunk(_ number: Int, _ message: inout Incoming) {
         guard message.index.method != .ack else { return }
         guard message.index.to.tag.isEmpty else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
+            refuse(message, .noDialog)
             return
         }
-        guard hasRoom(number, message),
-            let handle = open(message, .outward, of: trunks[number].account)
+        guard carryOut(checkRoom(number, message), &message) != nil,
+            let handle = carryOut(
+                open(message, .outward, of: trunks[number].account), &message)
         else { return }
         decided("passed on to the trunk \(trunks[number].settings.name)", 100, message)
         takeTarget(number, message.bytes, message.index, handle)
@@ -42,11 +41,11 @@ extension Router {
             return
         }
         guard let server = chooseServer(handle, number) else {
-            finishLocally(handle, 503, "Service Unavailable")
+            finishLocally(handle, .serviceUnavailable)
             return
         }
         if !forwardOutward(handle, server, message.bytes, message.index) {
-            finishLocally(handle, 500, "Server Internal Error")
+            finishLocally(handle, .serverInternalError)
         }
     }
 

@@ -87,21 +87,15 @@ extension Router {
 
     /// Whether a trunk may have one more call; one that may not is refused, so that whoever asks can take
     /// another way.
-    mutating func hasRoom(
-        _ number: Int, _ message: borrowing Incoming
-    ) -> Bool {
-        guard hasRoom(trunks[number].account, message) else { return false }
+    mutating func checkRoom(_ number: Int, _ message: borrowing Incoming) -> Verdict<Void> {
         let trunk = trunks[number]
-        guard message.index.method == .invite,
-            let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
+        guard message.index.method == .invite else { return .pass }
+        let room = checkRoom(trunk.account)
+        guard case .pass = room else { return room }
+        guard let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
             calls.gate[trunk.account].all >= limit
-        else { return true }
-        guard !settings.isObserving else {
-            decided("trunk-full", 0, message)
-            return true
-        }
-        refuseForNow(message, "trunk-full")
-        return false
+        else { return .pass }
+        return .refuse(.trunkFull, unless: settings.isObserving, ())
     }
 
     // MARK: From a trunk
@@ -115,42 +109,45 @@ extension Router {
         return number
     }
 
+    /// Whether a request of a trunk may begin something.
+    private mutating func checkTrunk(
+        _ number: Int, _ token: RegistrationToken?, _ message: borrowing Incoming
+    ) -> Verdict<Void> {
+        // Providers tell of voice mail out of any dialog.
+        guard message.index.to.tag.isEmpty,
+            begins(message.index.method) || message.index.method == .notify
+        else { return .refuse(.noDialog) }
+        guard message.index.from.uri.scheme != .other, message.index.requestURI.scheme != .other
+        else { return .refuse(.scheme) }
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
+        let isCalled =
+            token.map { isName(of: trunks[number].account, $0.account) } ?? user.isDialable
+        guard isCalled, isCallable(message.bytes, message.index.to.uri) else {
+            return .refuse(.dialString)
+        }
+        return takeFromRate(number, message)
+    }
+
     /// A request of a trunk that begins something: it needs no password, and goes to an Asterisk by the
     /// trunk's own listener.
     ///
     /// `token` is that of the Contact by which an Asterisk has registered there, if it is what the trunk calls.
     mutating func trunkRequest(
-        _ number: Int, _ token: RegistrationToken?, _ message: borrowing Incoming
+        _ number: Int, _ token: RegistrationToken?, _ message: inout Incoming
     ) {
-        // Providers tell of voice mail out of any dialog.
-        guard message.index.to.tag.isEmpty,
-            begins(message.index.method) || message.index.method == .notify
-        else {
-            refuse(message, 481, "Call/Transaction Does Not Exist", "no-dialog")
-            return
-        }
-        guard message.index.from.uri.scheme != .other, message.index.requestURI.scheme != .other
-        else {
-            refuse(message, 416, "Unsupported URI Scheme", "scheme")
-            return
-        }
         let account = trunks[number].account
-        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
-        guard token.map({ isName(of: account, $0.account) }) ?? user.isDialable,
-            isCallable(message.bytes, message.index.to.uri)
-        else {
-            refuse(message, 404, "Not Found", "dial-string")
-            return
-        }
-        guard message.isResumed || isInRate(number, message),
-            hasRoom(number, message),
-            var caller = caller(message),
-            message.index.method != .refer || mayTransfer(account, .none, message),
-            let handle = openUnmerged(message, of: account)
+        guard carryOut(checkTrunk(number, token, message), &message) != nil,
+            carryOut(checkRoom(number, message), &message) != nil,
+            var caller = carryOut(caller(message), &message)
         else { return }
+        if message.index.method == .refer {
+            guard carryOut(judgeTransfer(account, .none, message), &message) != nil else { return }
+        }
+        guard let handle = carryOut(openUnmerged(message, of: account), &message) else { return }
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
         decided("passed on to an Asterisk, as of a trunk", 100, message)
         exchanges[handle].caller = caller
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
         guard token.map({ keepUser($0.user.span, handle) }) ?? keepUser(user.span, handle),
             beginCall(handle, .made, Dialled(.home), message.bytes, message.index),
             let asterisk = token.flatMap({ asterisk(of: $0, handle) }) ?? chooseAsterisk(handle)
@@ -158,19 +155,15 @@ extension Router {
         forward(handle, to: asterisk, message.bytes, message.index)
     }
 
-    /// Whether a trunk does not begin too much; what is too much gets no answer by UDP, where the trunk asks
+    /// Takes a request from a trunk's rate; what is too much gets no answer by UDP, where the trunk asks
     /// again and whoever forges its address does not bring it answers.
-    private mutating func isInRate(
+    private mutating func takeFromRate(
         _ number: Int, _ message: borrowing Incoming
-    ) -> Bool {
-        guard let rate = trunks[number].settings.rate else { return true }
-        if trunks[number].tokens.take(rate, now.monotonic) || settings.isObserving { return true }
-        if message.flow.transport.isStream {
-            refuseForNow(message, "trunk-rate")
-        } else {
-            refuseRecord("trunk-rate", 0, message)
-        }
-        return false
+    ) -> Verdict<Void> {
+        guard !message.isResumed, let rate = trunks[number].settings.rate,
+            !trunks[number].tokens.take(rate, now.monotonic), !settings.isObserving
+        else { return .pass }
+        return message.flow.transport.isStream ? .refuse(.trunkRate) : .silence(.trunkRate)
     }
 
     /// The Asterisk that a registration at the trunk is of, unless it is out of use.
@@ -187,19 +180,35 @@ extension Router {
 
     // MARK: The caller
 
-    /// Who stands as the caller toward the Asterisk; nil when directory has to be asked first.
-    private mutating func caller(
-        _ message: borrowing Incoming
-    ) -> TrunkCaller? {
+    /// Who stands as the caller toward the Asterisk, which directory may have to be asked for.
+    private mutating func caller(_ message: borrowing Incoming) -> Verdict<TrunkCaller> {
         let name = UserPart(message.bytes.bytes(message.index.from.uri.user))
-        switch writtenCaller(name) {
-        case .trunk: return .trunk
-        case .anonymous:
-            return isAccount(Self.anonymous.span, message)
-                .map { $0 ? .trunk : .anonymous }
-        case .asWritten:
-            return isAccount(name.span, message)
-                .map { $0 ? .trunk : .asWritten }
+        let written = writtenCaller(name)
+        switch written {
+        case .trunk: return .pass(.trunk)
+        case .anonymous: return caller(written, named: Self.anonymous.span, message)
+        case .asWritten: return caller(written, named: name.span, message)
+        }
+    }
+
+    /// A caller who stands as written, unless the name is, or might be, that of an account.
+    private mutating func caller(
+        _ written: TrunkCaller, named name: Span<UInt8>, _ message: borrowing Incoming
+    ) -> Verdict<TrunkCaller> {
+        guard let account = accounts.number(name) else { return .pass(.trunk) }
+        if accounts.isStale(account, now.monotonic), !message.isResumed { ask(account) }
+        switch accounts[account].state {
+        case .asked:
+            switch park(message, account) {
+            case .waits: return .later
+            case .tooMany: return .pass(.trunk)
+            case .noRoom: return .refuse(.tableFull)
+            }
+        case .unknown: return .pass(written)
+        case .found: return .pass(.trunk)
+        case .unasked, .unavailable:
+            accounts.forgetIfIdle(account)
+            return .pass(.trunk)
         }
     }
 
@@ -226,27 +235,4 @@ extension Router {
 
     /// What stands for a caller who is not named (RFC 3323 section 4.1.1.3).
     static let anonymous = Array("anonymous".utf8)
-
-    /// Whether a name is, or might be, that of an account; nil when the request waits for directory.
-    private mutating func isAccount(
-        _ name: Span<UInt8>, _ message: borrowing Incoming
-    ) -> Bool? {
-        guard let account = accounts.number(name) else { return true }
-        if accounts.isStale(account, now.monotonic), !message.isResumed { ask(account) }
-        switch accounts[account].state {
-        case .asked:
-            switch park(message, account) {
-            case .waits: return nil
-            case .tooMany: return true
-            case .noRoom:
-                refuseFull(message)
-                return nil
-            }
-        case .unknown: return false
-        case .found: return true
-        case .unasked, .unavailable:
-            accounts.forgetIfIdle(account)
-            return true
-        }
-    }
 }

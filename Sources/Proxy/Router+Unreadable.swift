@@ -55,7 +55,7 @@ extension Router {
             clients[client].isUnreadable = true
             endAccepted(client, bytes, index)
         }
-        finishLocally(owner, 500, "Server Internal Error")
+        finishLocally(owner, .serverInternalError)
     }
 
     /// Acknowledges the 2xx of an INVITE that is not passed on, and ends the call that it would have begun.

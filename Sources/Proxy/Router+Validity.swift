@@ -1,3 +1,4 @@
+internal import Messages
 internal import Registrar
 internal import SIP
 internal import SIPTransactions
@@ -5,40 +6,23 @@ internal import Sys
 
 /// The checks that a request passes before anything is done for it (RFC 3261 section 16.3).
 extension Router {
-    /// Whether a request may go on; one that may not has been answered, unless it is an ACK.
+    /// Whether a request may go on.
     ///
     /// `endsHere` is for what the edge answers itself: the number of hops does not matter then, and what
     /// it requires is asked of us.
-    mutating func isValid(
-        _ message: borrowing Incoming, endsHere: Bool
-    ) -> Bool {
-        if message.index.maxForwards == 0, !endsHere {
-            refuse(message, 483, "Too Many Hops", "max-forwards")
-            return false
-        }
+    func validate(_ message: borrowing Incoming, endsHere: Bool) -> Verdict<Void> {
+        if message.index.maxForwards == 0, !endsHere { return .refuse(.maxForwards) }
         // RFC 3261 section 8.1.1.8: of two, two parsers could take different ones.
         if message.index.method != .register, hasSeveralContacts(message.bytes, message.index) {
-            refuse(message, 400, "Bad Request", "several-contacts")
-            return false
+            return .refuse(.severalContacts)
         }
-        guard message.index.method != .ack else { return true }
-        if message.index.maxBreadth == 0, !endsHere {
-            refuse(message, 440, "Max-Breadth Exceeded", "max-breadth")
-            return false
-        }
-        if hasLooped(message.bytes, message.index) {
-            refuse(message, 482, "Loop Detected", "loop")
-            return false
-        }
-        if message.index.has(.proxyRequire) {
-            refuseExtensions(message, .proxyRequire)
-            return false
-        }
-        if endsHere, requiresUnknown(message.bytes, message.index) {
-            refuseExtensions(message, .require)
-            return false
-        }
-        return true
+        guard message.index.method != .ack else { return .pass }
+        if message.index.maxBreadth == 0, !endsHere { return .refuse(.maxBreadth) }
+        if hasLooped(message.bytes, message.index) { return .refuse(.loop) }
+        let requires =
+            message.index.has(.proxyRequire)
+            || endsHere && requiresUnknown(message.bytes, message.index)
+        return .refuse(.unsupportedExtension, if: requires)
     }
 
     private func hasSeveralContacts(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
@@ -80,7 +64,7 @@ extension Router {
     /// (RFC 3261 section 8.2.2.2).
     mutating func openUnmerged(
         _ message: borrowing Incoming, of account: Int32
-    ) -> Handle? {
+    ) -> Verdict<Handle> {
         let key =
             NameTable.hash(message.bytes.bytes(message.index.callID))
             ^ NameTable.hash(message.bytes.bytes(message.index.from.tag)) &* 7
@@ -92,14 +76,12 @@ extension Router {
             }
             return exchanges[handle].mergeKey == key && exchanges[handle].server.isOpen
         }
-        guard other == nil else {
-            refuse(message, 482, "Loop Detected", "merged")
-            return nil
-        }
-        guard let handle = open(message, .inward, of: account) else { return nil }
+        guard other == nil else { return .refuse(.merged) }
+        let opened = open(message, .inward, of: account)
+        guard case .pass(let handle) = opened else { return opened }
         exchanges[handle].mergeKey = key
         keys.add(Int32(bitPattern: handle.index), key)
-        return handle
+        return opened
     }
 
     // MARK: Extensions
@@ -131,13 +113,9 @@ extension Router {
         return false
     }
 
-    /// Answers 420 with the names of the extensions that are not known, in one line.
-    private mutating func refuseExtensions(
-        _ message: borrowing Incoming, _ name: HeaderName
-    ) {
-        // The line of their names is hardly longer than the request, which has them all.
-        beginReply(
-            message, 420, "Bad Extension", rest: Self.plainRest + message.bytes.count)
+    /// Writes the names of the extensions that are not known, in one line.
+    mutating func writeUnsupported(_ message: borrowing Incoming) {
+        let name: HeaderName = message.index.has(.proxyRequire) ? .proxyRequire : .require
         var isFirst = true
         var values = FieldValues(name)
         while let option = values.next(message.bytes, message.index) {
@@ -147,7 +125,5 @@ extension Router {
             isFirst = false
         }
         if !isFirst { writer.endLine() }
-        let isSent = endReply(message)
-        refuseRecord("extension", isSent ? 420 : 0, message)
     }
 }

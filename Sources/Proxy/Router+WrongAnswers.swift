@@ -7,42 +7,23 @@ internal import Sys
 
 /// Answers to credentials that prove nothing: alike and at the same time, whatever is wrong with them.
 extension Router {
-    /// Answers a request whose credentials do not prove the account; `fault` is what is wrong with those
-    /// of one that stands.
-    mutating func unproven(
-        _ message: inout Incoming, _ account: Int32,
-        _ fault: String
-    ) {
-        let state = accounts[account].state
-        accounts.forgetIfIdle(account)
-        wrong(&message, state == .found ? fault : "unknown-account")
-    }
-
-    /// Whether a password is looked at: by the ways that the account is registered by it always is.
+    /// Why a password is not looked at; nil when it is, as it always is by the ways that its account is registered by.
     ///
-    /// When not, the answer is that to a wrong one, at its time. What has waited for directory was let in
-    /// before, and had its look at an account under guard.
-    mutating func mayTry(
-        _ mark: UInt64, _ message: inout Incoming
-    ) -> Bool {
+    /// What has waited for directory was let in before, and had its look at an account under guard.
+    mutating func guardedReason(_ mark: UInt64, _ message: borrowing Incoming) -> Refusal? {
         let ip = message.flow.peer.ip
+        let name = accountName(message.bytes, message.index)
         guard !isTrusted(ip), !settings.isObserving,
-            message.sender.isStranger
-                || !isRegistered(accountName(message.bytes, message.index).span, by: message)
-        else { return true }
-        if defence.isPairHeld(ip, mark, now.monotonic) {
-            refuseLater("account-held", &message)
-            return false
-        }
+            message.sender.isStranger || !isRegistered(name.span, by: message)
+        else { return nil }
+        if defence.isPairHeld(ip, mark, now.monotonic) { return .accountHeld }
         // A copy costs the account nobody's look.
         let isOpen =
             message.isResumed
             || (message.sender.isRepetition
                 ? defence.guards.isOpen(mark, ip, now.monotonic)
                 : defence.guards.admits(mark, ip, now.monotonic))
-        guard !isOpen else { return true }
-        wrong(&message, "account-guarded", isLookedAt: false)
-        return false
+        return isOpen ? nil : .accountGuarded
     }
 
     /// Whether the account of a name is registered by this very way.
@@ -51,22 +32,9 @@ extension Router {
         return isRegistered(account, by: message.flow)
     }
 
-    /// A wrong answer to a nonce that was made for this very source: proof that it is there, and counted.
-    ///
-    /// One that is not looked at counts against its source as if it were wrong: a guesser that was left
-    /// uncounted for the one right password would learn it by the ban that does not come.
-    mutating func wrong(
-        _ message: inout Incoming, _ reason: String,
-        isLookedAt: Bool = true
-    ) {
+    /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
+    mutating func countWrongPassword(_ message: borrowing Incoming, _ refusal: Refusal) {
         let ip = message.flow.peer.ip
-        // While the database is down nobody's password can be wrong; and anybody can repeat what he has seen.
-        guard !isNobodyAsked(message.bytes.count), !message.sender.isRepetition else {
-            let down = accounts.areUnavailable ? "database-down" : "look-ups"
-            refuseLater(isNobodyAsked(message.bytes.count) ? down : reason, &message)
-            return
-        }
-        let isUnavailable = isUnavailable(&message)
         let account = accountName(message.bytes, message.index)
         let name = account.span
         let mark = NameTable.hash(name)
@@ -76,51 +44,17 @@ extension Router {
                 heldRecord(name, "from \(ip), \(why),", ip)
             }
         }
-        if isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
+        if refusal.isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
             heldRecord(name, "for sources that it is not known from", ip)
         }
-        if reason == "unknown-account", isTrap(name) {
-            offence(.honeyAccount, message.flow, message.sender.proof, name: name)
+        let (flow, proof) = (message.flow, message.sender.proof)
+        if refusal == .unknownAccount, isTrap(name) {
+            offence(.honeyAccount, flow, proof, name: name)
         }
-        offence(.namesSwept, message.flow, message.sender.proof, name: name, mark: mark)
+        offence(.namesSwept, flow, proof, name: name, mark: mark)
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
-            offence(detector, message.flow, message.sender.proof, name: name)
+            offence(detector, flow, proof, name: name)
         }
-        let isSent =
-            !defence.isBanned(ip, now.monotonic)
-            && answerLater(message, isUnavailable: isUnavailable)
-        laterRecord(reason, message, isSent: isSent, isUnavailable: isUnavailable)
-    }
-
-    /// Answers and records credentials that nobody looks at, which count for nothing.
-    mutating func refuseLater(
-        _ code: String, _ message: inout Incoming
-    ) {
-        let isUnavailable = isUnavailable(&message)
-        let isSent = answerLater(message, isUnavailable: isUnavailable)
-        laterRecord(code, message, isSent: isSent, isUnavailable: isUnavailable)
-    }
-
-    /// Records a refusal whose answer, if one will be sent, is kept for its time.
-    private mutating func laterRecord(
-        _ code: String, _ message: borrowing Incoming,
-        isSent: Bool, isUnavailable: Bool
-    ) {
-        let challenge: UInt16 = message.index.method == .register ? 401 : 407
-        refuseRecord(
-            code, isSent ? isUnavailable ? 503 : challenge : 0, message)
-    }
-
-    /// Whether what is not proven right gets 503: nobody can be asked for now, or too many names were tried.
-    private mutating func isUnavailable(_ message: inout Incoming) -> Bool {
-        isNobodyAsked(message.bytes.count) || !message.sender.isRepetition && !takeTry(&message)
-    }
-
-    /// Whether passwords cannot be looked at now, whoever asks by a message of such a length: were only those refused
-    /// for whom there is no room, the others would be known to be accounts.
-    private func isNobodyAsked(_ length: Int) -> Bool {
-        accounts.areUnavailable || accounts.isFull || lookUps.count >= Self.mostQuestions
-            || parkedCount >= Self.mostParked || !blocks.hasRoom(length)
     }
 
     private func isTrap(_ name: Span<UInt8>) -> Bool {
@@ -144,7 +78,7 @@ extension Router {
         _ message: borrowing Incoming, isUnavailable: Bool
     ) -> Bool {
         if isUnavailable {
-            beginReply(message, 503, "Service Unavailable")
+            beginReply(message, .serviceUnavailable)
             writer.retryAfter()
         } else {
             beginChallenge(message, stale: false)

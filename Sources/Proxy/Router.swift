@@ -275,7 +275,7 @@ package struct Router: ~Copyable {
         }
         switch side {
         case .outside: outsideRequest(&message)
-        case .inside: insideRequest(message)
+        case .inside: insideRequest(&message)
         }
     }
 
@@ -309,7 +309,7 @@ package struct Router: ~Copyable {
     ) {
         let isSent =
             isAnswerable(message.index) && (side == .inside || isToUs(message))
-            && reply(message, 400, "Bad Request")
+            && reply(message, .badRequest)
         refuseRecord(error.code, isSent ? 400 : 0, message)
         if takesUnreadable(message) { return }
         if side == .outside { offence(.malformed, message.flow, message.sender.proof) }

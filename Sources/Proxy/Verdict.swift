@@ -1,0 +1,75 @@
+internal import Messages
+
+/// What a check says of a message; `Router.carryOut` alone does what follows from it.
+enum Verdict<Pass> {
+    /// It may go on.
+    case pass(Pass)
+    /// It may go on, since the defence only observes: that it would be refused is recorded.
+    case observed(Pass, Refusal)
+    /// It is asked for credentials.
+    case challenge(Challenge)
+    /// It is answered as the table of refusals says.
+    case refuse(Refusal)
+    /// It gets no answer.
+    case silence(Refusal)
+    /// It is refused for the call that it would begin.
+    case refuseCall(RefusedCall)
+    /// It may go on, since the defence only observes.
+    case observedCall(Pass, RefusedCall)
+    /// It waits, or its answer is under way: nothing is to be done for now.
+    case later
+
+    /// A refusal, or while the defence only observes what lets the message go on.
+    static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass) -> Verdict {
+        isObserving ? .observed(pass, refusal) : .refuse(refusal)
+    }
+}
+
+extension Verdict where Pass == Void {
+    /// It may go on.
+    static var pass: Verdict { .pass(()) }
+
+    /// A refusal when a condition holds.
+    static func refuse(_ refusal: Refusal, if isRefused: Bool) -> Verdict {
+        isRefused ? .refuse(refusal) : .pass
+    }
+}
+
+/// Why a message is asked for credentials.
+enum Challenge {
+    /// It has none.
+    case first
+    /// Its nonce is none of ours.
+    case foreign
+    /// Its nonce is too old.
+    case stale
+    /// Its nonce was used with this count.
+    case used
+
+    /// Whether the credentials may be right but for their nonce (RFC 7616 section 3.3).
+    var isStale: Bool { self == .stale || self == .used }
+}
+
+/// A call that an account may not make.
+struct RefusedCall {
+    /// Why; nil for the retransmission of a request that was refused, which is recorded once.
+    var refusal: CallRefusal?
+    /// Whose.
+    var account: Int32
+    /// To whom.
+    var number: [UInt8]
+    /// How many refused calls bar the account by now; nil when they do not.
+    var barring: UInt32?
+
+    /// A call that a guard has judged; nil when it passed.
+    init?(_ verdict: CallVerdict, of account: Int32, to number: Span<UInt8>) {
+        switch verdict {
+        case .pass: return nil
+        case .again: refusal = nil
+        case .refuse(let reason): refusal = reason
+        case .trip(let reason, let count): (refusal, barring) = (reason, count)
+        }
+        self.account = account
+        self.number = [UInt8](number)
+    }
+}
