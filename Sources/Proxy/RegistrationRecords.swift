@@ -111,16 +111,18 @@ extension Router {
             registrationRecords.add(change, index, binding.flow, at: place)
             return
         }
-        accounts[account].changed = registrationRecords.begin(account, now.monotonic)
-        Self.record(&audit.records, accounts, bindings, account, change, binding.flow, binding, 0)
+        accounts[account].changed = registrationRecords.begin(account, bench.now.monotonic)
+        Self.record(
+            &bench.effects.journal.records, accounts, bindings, account, change, binding.flow,
+            binding, 0)
     }
 
     /// Tells of the accounts whose span is over, or of all, as far as the loop has room for the records; whether there
     /// are more.
     @discardableResult
     package mutating func tellRegistrations(all: Bool = false) -> Bool {
-        while !registrationRecords.isEmpty, all || registrationRecords.due <= now.monotonic {
-            guard !audit.isHalfFull else { return true }
+        while !registrationRecords.isEmpty, all || registrationRecords.due <= bench.now.monotonic {
+            guard !bench.effects.journal.isHalfFull else { return true }
             let entry = registrationRecords.takeFirst()
             accounts[entry.account].changed = -1
             guard entry.count > 0 else {
@@ -130,12 +132,13 @@ extension Router {
             let standing = entry.change.isEnd ? nil : bindings[entry.binding]
             let binding = standing?.account == entry.account ? standing : nil
             Self.record(
-                &audit.records, accounts, bindings, entry.account, entry.change, entry.flow,
+                &bench.effects.journal.records, accounts, bindings, entry.account, entry.change,
+                entry.flow,
                 binding,
                 UInt64(entry.count) - 1)
             if !all {
                 accounts[entry.account].changed = registrationRecords.begin(
-                    entry.account, now.monotonic)
+                    entry.account, bench.now.monotonic)
             }
         }
         return false

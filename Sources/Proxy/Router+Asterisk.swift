@@ -26,7 +26,8 @@ extension Router {
 
     /// Counts what was not answered since the last time, and asks again.
     mutating func probeAsterisks() {
-        _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Self.probeInterval)
+        _ = bench.timers.set(
+            Handle.none.payload(.probe), at: bench.now.monotonic + Self.probeInterval)
         for number in asterisks.indices {
             let last = asterisks[number].probe
             if clients.contains(last) {
@@ -35,12 +36,12 @@ extension Router {
             }
             let flow = way(inside, to: asterisks[number].address)
             let client = Client(
-                owner: .probe(number), method: .options, flow: flow, cookie: random())
+                owner: .probe(number), method: .options, flow: flow, cookie: bench.random())
             guard let handle = clients.take(client) else { continue }
             asterisks[number].probe = handle
-            writeOwn("OPTIONS", handle, account: -1, sequence: 1, callID: random())
-            writer.endEmpty()
-            if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+            writeOwn("OPTIONS", handle, account: -1, sequence: 1, callID: bench.random())
+            bench.writer.endEmpty()
+            if bench.writer.isWhole { bench.effects.outbox.append(bench.writer.buffer, to: flow) }
         }
     }
 
@@ -52,8 +53,8 @@ extension Router {
         }
         asterisks[number].state = .down
         let address = asterisks[number].address
-        writer.wildcards.forget(toward: address.ip)
-        audit.add(
+        bench.writer.wildcards.forget(toward: address.ip)
+        bench.effects.journal.add(
             .asteriskDown, .error,
             "Asterisk \(address) does not answer; it gets no calls until it does",
             [(.asterisk, "\(address)")])
@@ -66,7 +67,7 @@ extension Router {
         guard asterisks[number].state != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
-        audit.add(
+        bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
         // It may have been started anew and know nobody: all are registered again, 500 a second.
         var count: Int64 = 0
@@ -81,10 +82,10 @@ extension Router {
     private mutating func writeOwn(
         _ method: StaticString, _ handle: Handle, account: Int32, sequence: UInt32, callID: UInt64
     ) {
-        writer.begin(to: clients[handle].flow.peer.ip)
+        bench.writer.begin(to: clients[handle].flow.peer.ip)
         Self.writeOwn(
-            &writer, accounts, account, method, clients[handle].flow, handle,
-            cookie: clients[handle].cookie, own: writer.shown(clients[handle].flow),
+            &bench.writer, accounts, account, method, clients[handle].flow, handle,
+            cookie: clients[handle].cookie, own: bench.writer.shown(clients[handle].flow),
             sequence: sequence, callID: callID)
     }
 
@@ -135,7 +136,7 @@ extension Router {
             var presence = Presence()
             presence.account = account
             presence.asterisk = number
-            presence.cookie = random()
+            presence.cookie = bench.random()
             presence.sequence = 1
             guard let handle = presences.take(presence) else { return }
             append(handle, to: account)
@@ -186,7 +187,7 @@ extension Router {
                 presences[handle].asterisk = number
                 append(handle, to: account)
             } else {
-                timers.cancel(&presences[handle].timer)
+                bench.timers.cancel(&presences[handle].timer)
                 presences.release(handle)
             }
         }
@@ -205,10 +206,10 @@ extension Router {
 
     private mutating func schedule(_ handle: Handle, after: Milliseconds) {
         guard presences.contains(handle) else { return }
-        timers.cancel(&presences[handle].timer)
+        bench.timers.cancel(&presences[handle].timer)
         presences[handle].challenges = 0
-        presences[handle].timer = timers.set(
-            handle.payload(.presence), at: now.monotonic + after)
+        presences[handle].timer = bench.timers.set(
+            handle.payload(.presence), at: bench.now.monotonic + after)
     }
 
     /// The account's credentials have come: what waited for them goes on.
@@ -249,7 +250,7 @@ extension Router {
         let presence = presences[handle]
         let flow = way(inside, to: asterisks[presence.asterisk].address)
         let client = Client(
-            owner: .presence(handle), method: .register, flow: flow, cookie: random())
+            owner: .presence(handle), method: .register, flow: flow, cookie: bench.random())
         guard let place = clients.take(client) else {
             schedule(handle, after: .seconds(5))
             return
@@ -259,11 +260,11 @@ extension Router {
         writeOwn(
             "REGISTER", place, account: presence.account, sequence: presence.sequence,
             callID: presence.cookie)
-        writer.append("Expires: ")
-        writer.append(decimal: presence.leaving ? 0 : Self.presenceExpires)
-        writer.endLine()
-        if let answer { writer.append(answer.header.span) }
-        writer.endEmpty()
+        bench.writer.append("Expires: ")
+        bench.writer.append(decimal: presence.leaving ? 0 : Self.presenceExpires)
+        bench.writer.endLine()
+        if let answer { bench.writer.append(answer.header.span) }
+        bench.writer.endEmpty()
         send(place)
     }
 
@@ -323,7 +324,7 @@ extension Router {
         let name = accounts.name(presence.account).text
         let address = asterisks[presence.asterisk].address
         if presence.failures == 0 {
-            audit.add(
+            bench.effects.journal.add(
                 .asteriskRefused, .warning,
                 "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.database?",
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
@@ -346,7 +347,7 @@ extension Router {
 
     private mutating func endPresence(_ handle: Handle) {
         let account = presences[handle].account
-        timers.cancel(&presences[handle].timer)
+        bench.timers.cancel(&presences[handle].timer)
         remove(handle, from: account)
         presences.release(handle)
         // One that is to come back is begun anew as a whole.

@@ -39,7 +39,7 @@ extension Router {
             return .refuse(reason)
         }
         if algorithm == .sha256 { keepSHA256() }
-        let isRefreshing = accounts.isStale(account, now.monotonic) && !message.isResumed
+        let isRefreshing = accounts.isStale(account, bench.now.monotonic) && !message.isResumed
         if isRefreshing { ask(account) }
         if accounts[account].state == .asked { return wait(message, account) }
         let isProven = verify(message.bytes, message.index, header, algorithm, account)
@@ -60,8 +60,8 @@ extension Router {
     private mutating func proven(
         _ account: Int32, _ mark: UInt64, _ message: borrowing Incoming
     ) -> Verdict<Int32> {
-        defence.guards.succeeded(mark, message.flow.peer.ip, now.monotonic)
-        defence.absolve(message.flow.peer.ip, mark, now.monotonic)
+        defence.guards.succeeded(mark, message.flow.peer.ip, bench.now.monotonic)
+        defence.absolve(message.flow.peer.ip, mark, bench.now.monotonic)
         if message.flow.transport.isStream { authenticatedConnections.insert(message.flow) }
         switch takeRequest(of: account, message.index.method) {
         case .refuse(let refusal): return .refuse(refusal)
@@ -103,7 +103,7 @@ extension Router {
     private func credentials(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> DigestHeader?
     {
         let name: HeaderName = index.method == .register ? .authorization : .proxyAuthorization
-        let realm = settings.realm
+        let realm = bench.settings.realm
         var start = 0
         while let position = index.position(name, from: start) {
             start = position + 1
@@ -168,25 +168,27 @@ extension Router {
             beginReply(
                 message, .proxyAuthenticationRequired, rest: rest)
         }
-        let realm = settings.realm
-        for algorithm in settings.algorithms {
+        let realm = bench.settings.realm
+        for algorithm in bench.settings.algorithms {
             // What has to be short offers MD5 alone, which every phone can do.
-            if writer.isCompact, algorithm != .md5, settings.algorithms.contains(.md5) { continue }
-            let name: StaticString = isRegister ? "WWW-Authenticate" : "Proxy-Authenticate"
-            writer.begin(name, name)
-            writer.append("Digest realm=\"")
-            writer.append(realm.span)
-            writer.append("\",nonce=\"")
-            writer.append(nonceOf: &nonces, nonceTime, message.flow)
-            writer.append("\"")
-            // MD5 is meant where none is named (RFC 7616 section 3.3).
-            if !writer.isCompact || algorithm != .md5 {
-                writer.append(",algorithm=")
-                writer.append(algorithm.name)
+            if bench.writer.isCompact, algorithm != .md5, bench.settings.algorithms.contains(.md5) {
+                continue
             }
-            writer.append(",qop=\"auth\"")
-            if stale { writer.append(",stale=true") }
-            writer.endLine()
+            let name: StaticString = isRegister ? "WWW-Authenticate" : "Proxy-Authenticate"
+            bench.writer.begin(name, name)
+            bench.writer.append("Digest realm=\"")
+            bench.writer.append(realm.span)
+            bench.writer.append("\",nonce=\"")
+            bench.writer.append(nonceOf: &nonces, nonceTime, message.flow)
+            bench.writer.append("\"")
+            // MD5 is meant where none is named (RFC 7616 section 3.3).
+            if !bench.writer.isCompact || algorithm != .md5 {
+                bench.writer.append(",algorithm=")
+                bench.writer.append(algorithm.name)
+            }
+            bench.writer.append(",qop=\"auth\"")
+            if stale { bench.writer.append(",stale=true") }
+            bench.writer.endLine()
         }
     }
 
@@ -196,7 +198,7 @@ extension Router {
         switch challenge {
         case .first:
             countKnock(message)
-            guard !defence.isBanned(message.flow.peer.ip, now.monotonic) else { return }
+            guard !defence.isBanned(message.flow.peer.ip, bench.now.monotonic) else { return }
         case .used: offence(.nonceReplay, message.flow, message.sender.proof)
         case .foreign, .stale: break
         }

@@ -35,11 +35,12 @@ extension Router {
     }
 
     private mutating func sendBye(_ call: Call, _ direction: Direction, _ flow: Flow) {
-        let client = Client(owner: .nobody, method: .bye, flow: flow, cookie: random())
+        let client = Client(owner: .nobody, method: .bye, flow: flow, cookie: bench.random())
         guard let handle = clients.take(client) else { return }
-        writer.begin(to: flow.peer.ip)
+        bench.writer.begin(to: flow.peer.ip)
         Self.writeBye(
-            &writer, blocks, accounts, call, direction, flow, handle, cookie: client.cookie)
+            &bench.writer, bench.blocks, accounts, call, direction, flow, handle,
+            cookie: client.cookie)
         send(handle)
     }
 
@@ -101,7 +102,7 @@ extension Router {
     /// Bars an account from calling until it is released, and ends its calls.
     mutating func bar(_ account: Int32, _ reason: String, _ evidence: String) {
         calls.gate[account].isBarred = true
-        calls.bars[account] = Bar(since: now.sinceEpoch, reason: reason, evidence: evidence)
+        calls.bars[account] = Bar(since: bench.now.sinceEpoch, reason: reason, evidence: evidence)
         accounts[account].isKept = true
         keepStanding(account)
         barRecord(account, reason, evidence, "is")
@@ -113,7 +114,7 @@ extension Router {
         _ account: Int32, _ reason: String, _ evidence: String, _ verb: String
     ) {
         let name = accounts.name(account).text
-        audit.add(
+        bench.effects.journal.add(
             .accountBarred, .warning,
             "\(name) \(verb) barred from calling: \(reason) (\(evidence))",
             [(.account, name), (.reason, reason)])
@@ -121,7 +122,7 @@ extension Router {
 
     /// Lets an account call again, and abroad; what to say when nothing was held against it.
     package mutating func release(_ name: String, _ now: Now) -> ControlReply {
-        self.now = now
+        self.bench.now = now
         let bytes = Array(name.utf8)
         guard let account = accounts.find(bytes.span),
             calls.gate[account].isBarred || calls.gate[account].heldUntil > now.sinceEpoch
@@ -130,7 +131,8 @@ extension Router {
         calls.gate[account].heldUntil = Milliseconds(0)
         calls.bars[account] = nil
         keepStanding(account)
-        audit.add(.accountReleased, .notice, "\(name) may call again", [(.account, name)])
+        bench.effects.journal.add(
+            .accountReleased, .notice, "\(name) may call again", [(.account, name)])
         return .done
     }
 
@@ -141,12 +143,14 @@ extension Router {
         let held = calls.gate[account].heldUntil
         return AccountStanding(
             account: accounts.name(account).text, countries: calls.gate.countries(account),
-            heldUntil: held > now.sinceEpoch ? held : Milliseconds(0),
+            heldUntil: held > bench.now.sinceEpoch ? held : Milliseconds(0),
             barredSince: bar?.since ?? Milliseconds(0), reason: bar?.reason ?? "",
             evidence: bar?.evidence ?? "")
     }
 
-    mutating func keepStanding(_ account: Int32) { toDirectory.append(.keep(standing(account))) }
+    mutating func keepStanding(_ account: Int32) {
+        bench.effects.toDirectory.append(.keep(standing(account)))
+    }
 
     /// Takes what directory kept of an account; one that was started anew is told instead what holds.
     mutating func restore(_ standing: AccountStanding) {
@@ -157,7 +161,7 @@ extension Router {
             return
         }
         accounts[account].isKept = true
-        calls.gate.restore(account, standing.held(within: now.sinceEpoch))
+        calls.gate.restore(account, standing.held(within: bench.now.sinceEpoch))
         if standing.barredSince.count > 0 {
             calls.bars[account] = Bar(
                 since: standing.barredSince, reason: standing.reason, evidence: standing.evidence)
@@ -168,7 +172,7 @@ extension Router {
     mutating func tellStandings() {
         for account in 0..<Int32(min(calls.gate.count, accounts.indices.count)) {
             let standing = standing(account)
-            if !standing.isEmpty { toDirectory.append(.keep(standing)) }
+            if !standing.isEmpty { bench.effects.toDirectory.append(.keep(standing)) }
         }
     }
 
@@ -178,7 +182,7 @@ extension Router {
     package func standingRows() -> [ControlReply] {
         (0..<Int32(min(calls.gate.count, accounts.indices.count))).compactMap { account in
             let caller = calls.gate[account]
-            guard caller.isBarred || caller.heldUntil > now.sinceEpoch else { return nil }
+            guard caller.isBarred || caller.heldUntil > bench.now.sinceEpoch else { return nil }
             return .standing(standing(account))
         }
     }
@@ -190,9 +194,9 @@ extension Router {
         let call = calls[handle]
         var row = CallRow(
             account: accounts.name(call.account).text, direction: call.direction,
-            peer: Self.piece(.peer, of: call, blocks), isAnswered: call.isAnswered,
+            peer: Self.piece(.peer, of: call, bench.blocks), isAnswered: call.isAnswered,
             isAbroad: call.isAbroad, since: call.since, asterisk: call.asterisk,
-            phone: call.flow.peer, callID: Self.piece(.callID, of: call, blocks))
+            phone: call.flow.peer, callID: Self.piece(.callID, of: call, bench.blocks))
         if trunk(of: call.account) != nil, call.direction != .unknown {
             row.direction = call.direction == .made ? .received : .made
         }
@@ -204,7 +208,7 @@ extension Router {
 
     /// Ends the calls of a Call-ID; what to say when there is none.
     package mutating func endCalls(_ callID: String, _ now: Now) -> ControlReply {
-        self.now = now
+        self.bench.now = now
         let ended = calls.handles.filter { row($0).callID == callID }
         for handle in ended { end(handle, .byHand) }
         return ended.isEmpty

@@ -23,7 +23,7 @@ extension Router {
         accounts[exchange.account].isKept = true
         var call = Call(
             account: exchange.account, direction: direction, flow: exchange.flow,
-            asterisk: exchange.flow.peer, since: now.sinceEpoch, heard: now.monotonic)
+            asterisk: exchange.flow.peer, since: bench.now.sinceEpoch, heard: bench.now.monotonic)
         call.exchange = handle
         call.sequence = index.sequence
         call.isFromPhone = direction == .made
@@ -50,7 +50,7 @@ extension Router {
         of exchange: Exchange, isFromPhone: Bool, _ bytes: Span<UInt8>,
         _ index: borrowing MessageIndex
     ) -> UserPart {
-        if isFromPhone { return UserPart(texts.span(exchange.user)) }
+        if isFromPhone { return UserPart(bench.texts.span(exchange.user)) }
         return UserPart(
             bytes.bytes(exchange.isTrunk ? index.requestURI.user : index.from.uri.user))
     }
@@ -82,7 +82,7 @@ extension Router {
         let isInward = exchange.direction == .inward
         if !isInward, clients.contains(client) { call.flow = clients[client].flow }
         call.asterisk = isInward ? exchange.asterisk : exchange.flow.peer
-        call.heard = now.monotonic
+        call.heard = bench.now.monotonic
         if isInward {
             let sequence = call.sequence &+ UInt32(exchange.sequenceShift)
             call.inwardSequence = max(call.inwardSequence, sequence)
@@ -98,8 +98,8 @@ extension Router {
             ? Self.values(.recordRoute, reversed: true, bytes, index) : nil
         let lengths = call.lengths
         Self.replace(
-            &calls, &call, blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
-        let isKept = calls.keepPieces(&call, &blocks, &accounts)
+            &calls, &call, bench.blocks, piece, text, tag: bytes.bytes(index.to.tag), route: route)
+        let isKept = calls.keepPieces(&call, &bench.blocks, &accounts)
         if !isKept { call.lengths = lengths }
         calls[exchange.call] = call
         return isKept || !call.isEnding
@@ -111,7 +111,7 @@ extension Router {
     ) {
         let handle = exchanges[owner].call
         guard calls.table.contains(handle), !calls[handle].isAnswered else { return }
-        calls[handle].answeredAt = now.monotonic
+        calls[handle].answeredAt = bench.now.monotonic
         calls.answer(handle, Calls.Marks(bytes, index))
         answeredRecord(handle)
         if calls[handle].isEnding { end(handle, calls[handle].end ?? .byHand) }
@@ -151,7 +151,7 @@ extension Router {
     /// Something was said in a call, if it is one.
     mutating func heard(_ call: Handle) {
         guard call.exists else { return }
-        calls[call].heard = now.monotonic
+        calls[call].heard = bench.now.monotonic
         calls[call].isConfirmed = true
     }
 
@@ -217,7 +217,7 @@ extension Router {
         let pass = Verdict.pass(Dialled(.home))
         guard trunk(of: account) == nil else { return pass }
         let isCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
-        guard !isCall || !calls.gate[account].isBarred || settings.isObserving else {
+        guard !isCall || !calls.gate[account].isBarred || bench.settings.isObserving else {
             end(rebuild(account, message, token), .barred)
             return .refuse(.accountBarred)
         }
@@ -234,10 +234,10 @@ extension Router {
         guard isCall, !calls.isFull, hasCallShare(account) else { return .none }
         let dialled =
             trunk(of: account) == nil
-            ? settings.calls.plan.read(token.user.span) : Dialled(.home)
+            ? bench.settings.calls.plan.read(token.user.span) : Dialled(.home)
         var call = Call(
             account: account, direction: .unknown, flow: message.flow, asterisk: token.asterisk,
-            since: now.sinceEpoch, heard: now.monotonic)
+            since: bench.now.sinceEpoch, heard: bench.now.monotonic)
         call.isAnswered = true
         call.isConfirmed = true
         call.isFromPhone = true
@@ -272,10 +272,10 @@ extension Router {
     private mutating func keep(
         _ call: inout Call, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Handle {
-        guard calls.keepPieces(&call, &blocks, &accounts) else { return .none }
+        guard calls.keepPieces(&call, &bench.blocks, &accounts) else { return .none }
         accounts[call.account].isKept = true
         guard let handle = calls.begin(call, Calls.Marks(bytes, index)) else {
-            blocks.release(&call.block, of: call.account, &accounts)
+            bench.blocks.release(&call.block, of: call.account, &accounts)
             return .none
         }
         return handle
@@ -288,9 +288,9 @@ extension Router {
         let uri = Self.contact(bytes, index)
         guard !uri.whole.isEmpty, calls[handle].isAnswered else { return }
         var call = calls[handle]
-        guard !Self.isKept(call, .phone, blocks, bytes.bytes(uri.whole)) else { return }
-        Self.replace(&calls, &call, blocks, .phone, bytes.bytes(uri.whole), tag: Span())
-        if calls.keepPieces(&call, &blocks, &accounts) { calls[handle] = call }
+        guard !Self.isKept(call, .phone, bench.blocks, bytes.bytes(uri.whole)) else { return }
+        Self.replace(&calls, &call, bench.blocks, .phone, bytes.bytes(uri.whole), tag: Span())
+        if calls.keepPieces(&call, &bench.blocks, &accounts) { calls[handle] = call }
     }
 
     private static func isKept(
@@ -338,7 +338,7 @@ extension Router {
         guard isCall, account >= 0, !calls.isFull, hasCallShare(account) else { return }
         var call = Call(
             account: account, direction: .unknown, flow: way, asterisk: message.flow.peer,
-            since: now.sinceEpoch, heard: now.monotonic)
+            since: bench.now.sinceEpoch, heard: bench.now.monotonic)
         call.isAnswered = true
         call.isConfirmed = true
         call.inwardSequence = Self.unknownSequence
@@ -351,18 +351,18 @@ extension Router {
             route: trunk(of: account) == nil
                 ? [] : Self.values(.route, dropping: 1, message.bytes, message.index))
         let handle = keep(&call, message.bytes, message.index)
-        if calls.gate[account].isBarred, !settings.isObserving { end(handle, .barred) }
+        if calls.gate[account].isBarred, !bench.settings.isObserving { end(handle, .barred) }
     }
 
     // MARK: Calls that nobody ends
 
     /// Forgets calls of which nothing was heard for long, and those whose INVITE has ended otherwise.
     mutating func sweepCalls() {
-        calls.nextSweep = now.monotonic + Self.sweepInterval
+        calls.nextSweep = bench.now.monotonic + Self.sweepInterval
         guard calls.table.count > 0 else { return }
-        let oldest = now.monotonic - Self.longestSilence
+        let oldest = bench.now.monotonic - Self.longestSilence
         // RFC 3261 section 13.3.1.4: an answer that nobody acknowledges is taken back.
-        let unconfirmed = now.monotonic - Timers.giveUp
+        let unconfirmed = bench.now.monotonic - Timers.giveUp
         for handle in calls.handles {
             let call = calls[handle]
             let isLost =

@@ -52,7 +52,7 @@ extension Router {
     mutating func answeredRecord(_ handle: Handle) {
         let call = calls[handle]
         let facts = facts(call)
-        Self.write(&audit.records, accounts, blocks, call, facts)
+        Self.write(&bench.effects.journal.records, accounts, bench.blocks, call, facts)
     }
 
     // MARK: Ends
@@ -69,9 +69,9 @@ extension Router {
         let isTalk = call.isAnswered && call.answeredAt.count > 0 && end != .silent
         facts.end = End(
             end: end, cause: cause, status: status,
-            talk: isTalk ? now.monotonic - call.answeredAt : nil)
-        Self.write(&audit.records, accounts, blocks, call, facts)
-        calls.end(handle, &blocks, &accounts, now.monotonic)
+            talk: isTalk ? bench.now.monotonic - call.answeredAt : nil)
+        Self.write(&bench.effects.journal.records, accounts, bench.blocks, call, facts)
+        calls.end(handle, &bench.blocks, &accounts, bench.now.monotonic)
     }
 
     /// Notes who ends the call of an exchange, which nobody has answered, and why he says he does.
@@ -105,9 +105,9 @@ extension Router {
             clients.contains(client)
         else { return }
         // As whoever made the call wrote its Call-ID: that is what the Asterisk knows.
-        let asked = [UInt8](blocks.span(exchange.request))
+        let asked = [UInt8](bench.blocks.span(exchange.request))
         var request = MessageIndex()
-        guard (try? parser.parse(asked.span, into: &request)) != nil else { return }
+        guard (try? bench.parser.parse(asked.span, into: &request)) != nil else { return }
         let isInward = exchange.direction == .inward
         let sender: CallEnd = isInward ? exchange.isTrunk ? .trunk : .phone : .asterisk
         var facts = Facts(
@@ -116,7 +116,7 @@ extension Router {
             phone: isInward ? exchange.flow : clients[client].flow)
         facts.end = End(end: sender, cause: EndCause(asked.span, request))
         let callID = isInward ? bytes.bytes(index.callID) : asked.span.bytes(request.callID)
-        Self.write(&audit.records, accounts, facts, number: Span(), callID)
+        Self.write(&bench.effects.journal.records, accounts, facts, number: Span(), callID)
     }
 
     // MARK: Writing

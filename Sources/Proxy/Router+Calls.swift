@@ -26,7 +26,7 @@ extension Router {
     /// Whether there is room for one more call of an account.
     mutating func checkRoom(_ account: Int32) -> Verdict<Void> {
         guard !calls.isFull else {
-            shortages.count(.calls)
+            bench.shortages.count(.calls)
             return .refuse(.tableFull)
         }
         return .refuse(.accountShare, if: !hasCallShare(account))
@@ -36,7 +36,7 @@ extension Router {
     mutating func judgeCall(
         _ account: Int32, _ number: Span<UInt8>, _ message: borrowing Incoming
     ) -> Verdict<Dialled> {
-        let dialled = settings.calls.plan.read(number)
+        let dialled = bench.settings.calls.plan.read(number)
         let request = judgedMark(message.bytes, message.index)
         return judge(account, dialled, to: number, request, message.flow, pass: dialled)
     }
@@ -57,30 +57,32 @@ extension Router {
         // Where a trunk's servers stand says nothing of who calls.
         if !isTrunk { notice(account, at: flow.peer.ip) }
         let terms = CallTerms(
-            rules: settings.calls, atOnce: isTrunk ? 0 : callsAtOnce(flow.peer.ip), now: now,
-            local: now.sinceEpoch + utcOffset)
+            rules: bench.settings.calls, atOnce: isTrunk ? 0 : callsAtOnce(flow.peer.ip),
+            now: bench.now,
+            local: bench.now.sinceEpoch + bench.utcOffset)
         let verdict = calls.gate.judge(account, dialled, request: request, terms)
         guard let refused = RefusedCall(verdict, of: account, to: number) else {
             return .pass(pass)
         }
-        return settings.isObserving ? .observedCall(pass, refused) : .refuseCall(refused)
+        return bench.settings.isObserving ? .observedCall(pass, refused) : .refuseCall(refused)
     }
 
     private func callsAtOnce(_ ip: IPAddress) -> UInt32 {
-        guard settings.profiles.areWritten else { return settings.calls.atOnce }
-        return settings.profiles.all[classify(ip).profile].calls ?? settings.calls.atOnce
+        guard bench.settings.profiles.areWritten else { return bench.settings.calls.atOnce }
+        return bench.settings.profiles.all[classify(ip).profile].calls
+            ?? bench.settings.calls.atOnce
     }
 
     /// Records that a call is refused, and bars its account when it is one too many.
     mutating func recordRefusedCall(_ call: RefusedCall, _ message: borrowing Incoming) {
         guard let refusal = call.refusal else { return }
-        let isObserving = settings.isObserving
+        let isObserving = bench.settings.isObserving
         decided(refusal.code, isObserving ? 0 : 403, message)
-        if audit.allowsRefusal(now.monotonic) {
+        if bench.effects.journal.allowsRefusal(bench.now.monotonic) {
             let name = accounts.name(call.account).text
             let dialled = call.number.span.text
             let verb = isObserving ? "would refuse" : "refused"
-            audit.add(
+            bench.effects.journal.add(
                 .callRefused, .notice, "\(verb) a call of \(name) to \(dialled): \(refusal.code)",
                 [
                     (.account, name), (.number, dialled), (.reason, refusal.code),
@@ -97,11 +99,11 @@ extension Router {
     private mutating func trip(
         _ account: Int32, _ refusal: CallRefusal, _ count: UInt32, _ number: Span<UInt8>
     ) {
-        let rules = settings.calls
+        let rules = bench.settings.calls
         let window = refusal == .never ? rules.tripNever.window : rules.tripAbroad.window
         let evidence =
             "\(count) refused calls within \(window.seconds) s, the last to \(number.text)"
-        if settings.isObserving {
+        if bench.settings.isObserving {
             barRecord(account, refusal.code, evidence, "would be")
         } else {
             bar(account, refusal.code, evidence)
@@ -141,7 +143,7 @@ extension Router {
     private mutating func judgeTransfer(
         _ account: Int32, _ dialog: Handle, to user: Span<UInt8>, _ message: borrowing Incoming
     ) -> Verdict<Dialled> {
-        let dialled = settings.calls.plan.read(user)
+        let dialled = bench.settings.calls.plan.read(user)
         // The number may be that of a call under way, which the phone hands over: that is no new one, once.
         let own = calls.handles(of: account).first { call in
             calls[call].isAbroad && calls[call].mark == dialled.mark && !calls[call].isTransferred
@@ -159,7 +161,7 @@ extension Router {
         if let own {
             calls[own].isTransferred = true
         } else if dialled.kind == .abroad {
-            calls.gate.keep(account, now.monotonic)
+            calls.gate.keep(account, bench.now.monotonic)
         }
         return verdict
     }
@@ -172,12 +174,13 @@ extension Router {
         let user = bytes.bytes(uri.user)
         guard user.count >= Self.shortestToken else { return false }
         if let value = ReferredDialog.replaces(uri, in: bytes) {
-            scratch.removeAll()
+            bench.scratch.removeAll()
             return Self.opens(
-                &writer, user, in: ReferredDialog(value, in: bytes, &scratch), scratch)
+                &bench.writer, user, in: ReferredDialog(value, in: bytes, &bench.scratch),
+                bench.scratch)
         }
         for call in calls.handles(of: account)
-        where Self.opens(&writer, user, in: calls[call], blocks) {
+        where Self.opens(&bench.writer, user, in: calls[call], bench.blocks) {
             return true
         }
         return false
@@ -235,12 +238,12 @@ extension Router {
         let part = UserPart(message.bytes.bytes(address?.uri.user ?? .empty))
         guard part.isDialable else { return .refuse(.transferTarget) }
         let user = part.span
-        let dialled = settings.calls.plan.read(user)
+        let dialled = bench.settings.calls.plan.read(user)
         let request = judgedMark(message.bytes, message.index) ^ NameTable.hash(user)
         let verdict = judge(account, dialled, to: user, request, message.flow, pass: dialled)
         switch verdict {
         case .pass, .observedCall:
-            if dialled.kind == .abroad { calls.gate.keep(account, now.monotonic) }
+            if dialled.kind == .abroad { calls.gate.keep(account, bench.now.monotonic) }
         default: break
         }
         return verdict
@@ -252,19 +255,20 @@ extension Router {
     mutating func notice(_ account: Int32, at ip: IPAddress) {
         guard let country = defence.whereabouts(of: ip)?.country else { return }
         guard country != .unknown else {
-            if defence.ask(ip) { toBanner.append(.locate(ip)) }
+            if defence.ask(ip) { bench.effects.toBanner.append(.locate(ip)) }
             return
         }
-        let span = settings.calls.newCountry
+        let span = bench.settings.calls.newCountry
         let sight = calls.gate.see(
-            account, in: country, hold: settings.isObserving ? Milliseconds(0) : span, now)
+            account, in: country, hold: bench.settings.isObserving ? Milliseconds(0) : span,
+            bench.now)
         guard sight != .known else { return }
         accounts[account].isKept = true
         keepStanding(account)
         guard sight == .new, span.count > 0 else { return }
         let name = accounts.name(account).text
-        let verb = settings.isObserving ? "would call" : "calls"
-        audit.add(
+        let verb = bench.settings.isObserving ? "would call" : "calls"
+        bench.effects.journal.add(
             .countryHeld, .warning,
             "\(name) is at \(ip) in \(country.code), where it never was: it \(verb) nobody abroad for \(span.seconds) s",
             [
@@ -282,7 +286,7 @@ extension Router {
             calls.locate(call)
             let account = calls[call].account
             notice(account, at: ip)
-            if calls.gate[account].heldUntil > now.sinceEpoch {
+            if calls.gate[account].heldUntil > bench.now.sinceEpoch {
                 end(call, .newCountry)
             }
         }

@@ -29,7 +29,7 @@ extension Router {
         exchanges[handle].cancelled = true
         let account = exchanges[handle].account
         // Nobody else gets it any more.
-        blocks.release(&exchanges[handle].request, of: account, &accounts)
+        bench.blocks.release(&exchanges[handle].request, of: account, &accounts)
         cancelBranches(handle, reason)
         if exchanges[handle].open == 0 { finishLocally(handle, .requestTerminated) }
     }
@@ -50,7 +50,7 @@ extension Router {
     /// Keeps the reason of a branch's CANCEL; the first one counts, and one without room is left out.
     private mutating func keepReason(_ reason: [UInt8], _ client: Handle) {
         guard clients[client].cancelReason.length == 0 else { return }
-        clients[client].cancelReason = texts.store(reason.span) ?? .none
+        clients[client].cancelReason = bench.texts.store(reason.span) ?? .none
     }
 
     private static func writeReason(
@@ -73,9 +73,9 @@ extension Router {
         shrinkSent(handle)
         sendCancel(handle)
         // RFC 3261 section 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
-        timers.cancel(&clients[handle].end)
-        clients[handle].end = timers.set(
-            handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
+        bench.timers.cancel(&clients[handle].end)
+        clients[handle].end = bench.timers.set(
+            handle.payload(.clientEnd), at: bench.now.monotonic + Timers.giveUp)
     }
 
     /// Sends the CANCEL, and over UDP sets the timer to send it again: its transaction is the INVITE's
@@ -86,31 +86,36 @@ extension Router {
         if clients[handle].cancelReason.length > 0 {
             let isInward = listeners[Int(clients[handle].flow.listener)].side == .inside
             Self.writeReason(
-                &writer, texts, clients[handle].cancelReason, isInward ? .inward : .outward)
+                &bench.writer, bench.texts, clients[handle].cancelReason,
+                isInward ? .inward : .outward)
         }
-        writer.endEmpty()
-        if writer.isWhole { outbox.append(writer.buffer, to: clients[handle].flow) }
-        timers.cancel(&clients[handle].retransmit)
+        bench.writer.endEmpty()
+        if bench.writer.isWhole {
+            bench.effects.outbox.append(bench.writer.buffer, to: clients[handle].flow)
+        }
+        bench.timers.cancel(&clients[handle].retransmit)
         guard !clients[handle].flow.transport.isStream else { return }
         let interval = clients[handle].cancelInterval
         clients[handle].cancelInterval = Timers.doubled(interval)
-        clients[handle].retransmit = timers.set(
-            handle.payload(.clientRetransmit), at: now.monotonic + interval)
+        clients[handle].retransmit = bench.timers.set(
+            handle.payload(.clientRetransmit), at: bench.now.monotonic + interval)
     }
 
     /// Keeps of a sent INVITE, when it takes one of the few large blocks, only what its CANCEL and ACK repeat.
     ///
     /// It is sent no more: a response has come, and there may be half a minute to go.
     private mutating func shrinkSent(_ handle: Handle) {
-        guard blocks.isScarce(clients[handle].sent) else { return }
+        guard bench.blocks.isScarce(clients[handle].sent) else { return }
         let nothing: [UInt8] = []
         writeFromSent(handle, "INVITE", to: .empty, in: nothing.span)
-        writer.endEmpty()
+        bench.writer.endEmpty()
         let account = clients[handle].account
-        var short = writer.isWhole ? blocks.store(writer.buffer, of: account, &accounts) : .none
+        var short =
+            bench.writer.isWhole
+            ? bench.blocks.store(bench.writer.buffer, of: account, &accounts) : .none
         guard short.exists else { return }
         swap(&short, &clients[handle].sent)
-        blocks.release(&short, of: account, &accounts)
+        bench.blocks.release(&short, of: account, &accounts)
     }
 
     /// A timer of a cancelled INVITE that has no final response.
@@ -130,8 +135,10 @@ extension Router {
     private mutating func writeFromSent(
         _ handle: Handle, _ method: StaticString, to response: Slice, in bytes: Span<UInt8>
     ) {
-        writer.begin(to: clients[handle].flow.peer.ip)
-        Self.writeFromSent(&writer, blocks, clients[handle].sent, parser, method, response, bytes)
+        bench.writer.begin(to: clients[handle].flow.peer.ip)
+        Self.writeFromSent(
+            &bench.writer, bench.blocks, clients[handle].sent, bench.parser, method, response, bytes
+        )
     }
 
     private static func writeFromSent(
@@ -170,7 +177,7 @@ extension Router {
         let flow = clients[handle].flow
         shrinkSent(handle)
         writeFromSent(handle, "ACK", to: index.value(.to) ?? .empty, in: bytes)
-        writer.endEmpty()
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+        bench.writer.endEmpty()
+        if bench.writer.isWhole { bench.effects.outbox.append(bench.writer.buffer, to: flow) }
     }
 }

@@ -41,7 +41,7 @@ extension Router {
     private mutating func ha1(
         _ account: Int32, _ realm: [UInt8], _ algorithm: DigestAlgorithm
     ) -> HashValue? {
-        if realm == settings.realm {
+        if realm == bench.settings.realm {
             if algorithm == .sha256, keepSHA256() {
                 lookUp(account, realm: realm)
                 return nil
@@ -92,7 +92,7 @@ extension Router {
         text.append(algorithm.name)
         var cnonce = ByteBuffer(capacity: 16)
         if header.offersAuth(in: bytes) {
-            cnonce.append(hex: random(), digits: 16)
+            cnonce.append(hex: bench.random(), digits: 16)
             text.append(", qop=auth, nc=00000001, cnonce=\"")
             text.append(cnonce.span)
             text.append("\"")
@@ -127,7 +127,7 @@ extension Router {
             asteriskAsks(exchange)
             return false
         }
-        let uri = "sip:\(texts.span(exchange.user).text)@\(exchange.asterisk)"
+        let uri = "sip:\(bench.texts.span(exchange.user).text)@\(exchange.asterisk)"
         guard
             case .answer(let answer) = answer(
                 bytes, index, exchange.account, exchange.method.name, Array(uri.utf8))
@@ -143,7 +143,7 @@ extension Router {
 
     private mutating func asteriskAsks(_ exchange: Exchange) {
         let name = trunkName(exchange.account)
-        audit.add(
+        bench.effects.journal.add(
             .trunkRefused, .warning,
             "Asterisk \(exchange.asterisk) asks the trunk \(name) for a password: it does not tell it by"
                 + " the edge's address and port (chan_sip: type=peer without secret; PJSIP: an identify)",
@@ -152,7 +152,7 @@ extension Router {
 
     private mutating func asteriskRefused(_ exchange: Exchange) {
         let name = accounts.name(exchange.account).text
-        audit.add(
+        bench.effects.journal.add(
             .asteriskRefused, .warning,
             "Asterisk \(exchange.asterisk) asks \(name) for credentials that accounts.database does not hold",
             [(.account, name), (.asterisk, "\(exchange.asterisk)")])

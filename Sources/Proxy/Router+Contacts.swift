@@ -52,22 +52,23 @@ extension Router {
         else { throw .contact }
         guard !isOwn(address.uri, message.bytes) else { throw .ownContact }
         let seconds = lifetime(address, message.bytes, message.index)
-        if seconds > 0, seconds < settings.minimumExpires.seconds { throw .intervalTooBrief }
-        let granted = min(seconds, settings.maximumExpires.seconds)
+        if seconds > 0, seconds < bench.settings.minimumExpires.seconds { throw .intervalTooBrief }
+        let granted = min(seconds, bench.settings.maximumExpires.seconds)
         var identity = Identity()
         if offersOutbound(message.bytes, message.index) {
             identity = try self.identity(address, message.bytes)
         }
-        scratch.removeAll()
+        bench.scratch.removeAll()
         if identity.instance.isEmpty {
             writeComparable(address.uri, message.bytes)
         } else {
-            scratch.append(message.bytes.bytes(identity.instance))
-            scratch.append(UInt8(ascii: ";"))
-            scratch.append(message.bytes.bytes(identity.regID))
+            bench.scratch.append(message.bytes.bytes(identity.instance))
+            bench.scratch.append(UInt8(ascii: ";"))
+            bench.scratch.append(message.bytes.bytes(identity.regID))
         }
         request.add(
-            key: Self.longMark(&writer, scratch), contact: message.bytes.bytes(address.uri.whole),
+            key: Self.longMark(&bench.writer, bench.scratch),
+            contact: message.bytes.bytes(address.uri.whole),
             instance: message.bytes.bytes(identity.instance),
             regID: message.bytes.bytes(identity.regID),
             expires: .seconds(granted), q: quality(address, message.bytes))
@@ -78,8 +79,8 @@ extension Router {
     private func lifetime(
         _ address: NameAddress, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Int64 {
-        let longest = settings.maximumExpires.seconds
-        let hour = min(max(3600, settings.minimumExpires.seconds), longest)
+        let longest = bench.settings.maximumExpires.seconds
+        let hour = min(max(3600, bench.settings.minimumExpires.seconds), longest)
         if let own = address.parameter("expires", in: bytes) {
             return bytes.bytes(own).decimal(cutTo: .max).map { Int64($0) } ?? hour
         }
@@ -102,7 +103,7 @@ extension Router {
             // The dot that may end a domain name.
             if place == uri.host.end, bytes[place] == UInt8(ascii: ".") { continue }
             let isHost = place >= uri.host.start && place < uri.host.end
-            scratch.append(isScheme || isHost ? Characters.lower(bytes[place]) : bytes[place])
+            bench.scratch.append(isScheme || isHost ? Characters.lower(bytes[place]) : bytes[place])
         }
     }
 
@@ -160,15 +161,16 @@ extension Router {
         _ message: borrowing Incoming, _ account: Int32
     ) {
         beginReply(message, .ok)
-        writer.date(now.sinceEpoch)
+        bench.writer.date(bench.now.sinceEpoch)
         if request.isOutbound {
-            writer.append("Require: outbound\r\nFlow-Timer: ")
-            writer.append(
+            bench.writer.append("Require: outbound\r\nFlow-Timer: ")
+            bench.writer.append(
                 decimal: message.flow.transport.isStream ? Self.streamTimer : Self.datagramTimer)
-            writer.endLine()
+            bench.writer.endLine()
         }
         Self.writeContacts(
-            &writer, bindings, request, first: accounts[account].bindings, now.monotonic)
+            &bench.writer, bindings, request, first: accounts[account].bindings, bench.now.monotonic
+        )
         endReply(message)
     }
 

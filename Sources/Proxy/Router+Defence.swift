@@ -13,9 +13,9 @@ extension Router {
         let ip = flow.peer.ip
         if !flow.transport.isStream, insideSources.contains(ip) {
             dropped(.insideAddress, flow)
-            guard settings.isObserving else { return nil }
+            guard bench.settings.isObserving else { return nil }
         }
-        guard !defence.isBanned(ip, now.monotonic) else {
+        guard !defence.isBanned(ip, bench.now.monotonic) else {
             dropped(.banned, flow)
             return nil
         }
@@ -23,7 +23,7 @@ extension Router {
         sender.isStranger = !isRegistered(flow)
         sender.proof = flow.transport.isStream ? .connection : .none
         sender.replyLimit = sender.proof == .none && !isAllowed(ip) ? message.bytes.count : .max
-        guard sender.isStranger, defence.isHeld(ip, now.monotonic) else { return sender }
+        guard sender.isStranger, defence.isHeld(ip, bench.now.monotonic) else { return sender }
         dropped(.held, flow)
         return nil
     }
@@ -33,7 +33,7 @@ extension Router {
 
     /// Keeps for `rempart explain` that a message was dropped without a look at it.
     private mutating func dropped(_ refusal: Refusal, _ flow: Flow) {
-        guard droppedTokens.take(Self.keptRate, now.monotonic) else { return }
+        guard droppedTokens.take(Self.keptRate, bench.now.monotonic) else { return }
         keepDecision(refusal.code, 0, 0, .other, flow)
     }
 
@@ -41,8 +41,8 @@ extension Router {
     ///
     /// Those of the loopback are excepted: the kernel lets none in, and who tries the edge on one machine has no others.
     func sourcesOfInside() -> AddressRanges {
-        let own = listeners.map(\.endpoint.address.ip) + writer.wildcards.all
-        let named = (own + settings.asterisks.map(\.ip)).filter {
+        let own = listeners.map(\.endpoint.address.ip) + bench.writer.wildcards.all
+        let named = (own + bench.settings.asterisks.map(\.ip)).filter {
             !$0.isLoopback && !$0.isUnspecified
         }
         return AddressRanges(named.map { Network($0) })
@@ -70,7 +70,9 @@ extension Router {
     /// Whether an address is an Asterisk's or one of `defence.allow`, in whose name nobody outside speaks.
     private func isOurs(_ ip: IPAddress) -> Bool { isAsterisk(ip) || isAllowed(ip) }
 
-    private func isAllowed(_ ip: IPAddress) -> Bool { settings.allow.contains { $0.contains(ip) } }
+    private func isAllowed(_ ip: IPAddress) -> Bool {
+        bench.settings.allow.contains { $0.contains(ip) }
+    }
 
     // MARK: What proves nothing
 
@@ -85,10 +87,10 @@ extension Router {
     /// How many bytes follow them in a challenge in long form.
     func challengeRest(isRegister: Bool, isStale: Bool) -> Int {
         var rest = Self.endLength
-        for algorithm in settings.algorithms {
+        for algorithm in bench.settings.algorithms {
             // The name, `Digest realm="",nonce="",algorithm=,qop="auth"`, the line end, and what stands in them.
             rest += (isRegister ? 18 : 20) + 46 + 2
-            rest += settings.realm.count + 24 + algorithm.name.utf8CodeUnitCount
+            rest += bench.settings.realm.count + 24 + algorithm.name.utf8CodeUnitCount
             if isStale { rest += 11 }
         }
         return rest
@@ -96,10 +98,10 @@ extension Router {
 
     /// Whether the sender of a message has an answer in long form left.
     func mayBeLong(_ flow: Flow, _ sender: Sender) -> Bool {
-        guard sender.isUnproven, !settings.isObserving else { return true }
+        guard sender.isUnproven, !bench.settings.isObserving else { return true }
         let ip = flow.peer.ip
         return defence.mayBeLong(
-            ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), now.monotonic)
+            ip, isTrunk: trunk(at: ip) != nil, answerRates(ip), bench.now.monotonic)
     }
 
     /// Whether an answer of such a length may go to the sender of a message.
@@ -112,7 +114,8 @@ extension Router {
     ///
     /// Whoever has proven his address is always answered.
     mutating func mayAnswer(_ flow: Flow, _ sender: Sender) -> Bool {
-        mayAnswer(flow, sender, length: writer.buffer.count, isCompact: writer.isCompact)
+        mayAnswer(
+            flow, sender, length: bench.writer.buffer.count, isCompact: bench.writer.isCompact)
     }
 
     /// The same of an answer of such a length.
@@ -122,14 +125,15 @@ extension Router {
         guard sender.isUnproven else { return true }
         guard fits(length, sender) else { return false }
         let ip = flow.peer.ip
-        return settings.isObserving
+        return bench.settings.isObserving
             || defence.maySpend(
                 ip, way: sender.isStranger ? nil : flow.keyedHash, isTrunk: trunk(at: ip) != nil,
-                isLong: !isCompact || length > sender.replyLimit, answerRates(ip), now.monotonic)
+                isLong: !isCompact || length > sender.replyLimit, answerRates(ip),
+                bench.now.monotonic)
     }
 
     private func answerRates(_ ip: IPAddress) -> AnswerRates {
-        guard settings.profiles.areWritten, let replies = profile(of: ip).replies else {
+        guard bench.settings.profiles.areWritten, let replies = profile(of: ip).replies else {
             return rates
         }
         // What all have together does not depend on who asks.
@@ -142,28 +146,28 @@ extension Router {
 
     /// The profile that a source falls into, and why.
     func classify(_ ip: IPAddress) -> (profile: Int, cause: Profiles.Cause) {
-        settings.profiles.classify(
+        bench.settings.profiles.classify(
             ip, trunk: trunk(at: ip).map { trunks[$0].settings.name },
-            isResident: defence.isResident(ip, now.monotonic),
+            isResident: defence.isResident(ip, bench.now.monotonic),
             country: defence.whereabouts(of: ip)?.country ?? .unknown)
     }
 
     private func profile(of ip: IPAddress) -> Profile {
-        settings.profiles.all[classify(ip).profile]
+        bench.settings.profiles.all[classify(ip).profile]
     }
 
     /// Whether a request may go on under its source's profile.
     func checkProfile(_ message: borrowing Incoming) -> Verdict<Void> {
-        guard settings.profiles.areWritten else { return .pass }
+        guard bench.settings.profiles.areWritten else { return .pass }
         let profile = profile(of: message.flow.peer.ip)
         guard !profile.allows(message.index.method, message.flow.transport) else { return .pass }
-        if settings.isObserving { return .observed((), .profile) }
+        if bench.settings.isObserving { return .observed((), .profile) }
         return profile.answer == .silence ? .silence(.profile) : .refuse(.profile)
     }
 
     /// What is answered to a source before it has authenticated.
     func firstAnswer(_ flow: Flow) -> ProfileAnswer {
-        settings.profiles.areWritten ? profile(of: flow.peer.ip).answer : .challenge
+        bench.settings.profiles.areWritten ? profile(of: flow.peer.ip).answer : .challenge
     }
 
     // MARK: Offences
@@ -173,7 +177,7 @@ extension Router {
         guard message.sender.isStranger, !isTrusted(message.flow.peer.ip),
             Scanner.wrote(message.bytes, message.index)
         else { return .pass }
-        return settings.isObserving ? .observed((), .scanner) : .silence(.scanner)
+        return bench.settings.isObserving ? .observed((), .scanner) : .silence(.scanner)
     }
 
     /// Counts a call that names no password: phones do that too, once, and then authenticate.
@@ -204,7 +208,7 @@ extension Router {
         let limit = limit(detector, ip)
         guard
             case .reached(let count) = defence.offence(
-                detector, ip, limit, mark: mark, now.monotonic)
+                detector, ip, limit, mark: mark, bench.now.monotonic)
         else { return }
         var evidence = "\(count) \(detector.counted) within \(limit.window.seconds) s"
         if !name.isEmpty { evidence += ", the last for \(name.text)" }
@@ -218,15 +222,15 @@ extension Router {
     /// Why a source loses single ways and accounts instead of everything; nil when it does not: phones are registered
     /// there, or it has an address of ours outside, in which phones behind the same NAT may come.
     func neverBanned(_ ip: IPAddress) -> String? {
-        if defence.isResident(ip, now.monotonic) { return "where phones are registered" }
+        if defence.isResident(ip, bench.now.monotonic) { return "where phones are registered" }
         guard ownSources.contains(ip.source) else { return nil }
         return isOutside(ip)
             ? "the edge's own address" : "in the /64 of an address of the edge's own"
     }
 
     private func limit(_ detector: Detector, _ ip: IPAddress) -> Limit {
-        var limit = settings.limit(detector)
-        if detector == .wrongPassword, settings.profiles.areWritten,
+        var limit = bench.settings.limit(detector)
+        if detector == .wrongPassword, bench.settings.profiles.areWritten,
             let failures = profile(of: ip).failures
         {
             limit.count = failures
@@ -237,17 +241,17 @@ extension Router {
     private mutating func hold(
         _ ip: IPAddress, _ why: String, _ detector: Detector, _ evidence: String
     ) {
-        let verb = settings.isObserving ? "would hold" : "hold"
-        audit.add(
+        let verb = bench.settings.isObserving ? "would hold" : "hold"
+        bench.effects.journal.add(
             .held, .warning,
             "\(verb) what is not a registered phone at \(ip), \(why):"
                 + " \(detector.code) (\(evidence))",
             [
                 (.address, "\(ip)"), (.reason, detector.code),
-                (.seconds, "\(settings.ban.seconds)"),
+                (.seconds, "\(bench.settings.ban.seconds)"),
             ])
-        guard !settings.isObserving else { return }
-        defence.hold(ip, until: now.monotonic + settings.ban, now.monotonic)
+        guard !bench.settings.isObserving else { return }
+        defence.hold(ip, until: bench.now.monotonic + bench.settings.ban, bench.now.monotonic)
     }
 
     private mutating func ban(
@@ -256,18 +260,18 @@ extension Router {
         let first = defence.sources.find(ip.source).map {
             defence.sources[$0].firstSeen
         }
-        let age = first.map { now.monotonic - $0 } ?? Milliseconds(0)
-        toBanner.append(
+        let age = first.map { bench.now.monotonic - $0 } ?? Milliseconds(0)
+        bench.effects.toBanner.append(
             .ban(
                 BanOrder(
                     address: ip, reason: detector.code, evidence: evidence, count: count,
-                    firstSeen: now.sinceEpoch - age, lastSeen: now.sinceEpoch,
-                    profile: settings.profiles.all[classify(ip).profile].name,
+                    firstSeen: bench.now.sinceEpoch - age, lastSeen: bench.now.sinceEpoch,
+                    profile: bench.settings.profiles.all[classify(ip).profile].name,
                     atLeast: detector.leastBan)))
-        guard !settings.isObserving else { return }
-        let span = max(settings.ban, detector.leastBan)
-        defence.ban(ip, until: now.monotonic + span, now.monotonic)
-        closing.append(.source(of: ip))
+        guard !bench.settings.isObserving else { return }
+        let span = max(bench.settings.ban, detector.leastBan)
+        defence.ban(ip, until: bench.now.monotonic + span, bench.now.monotonic)
+        bench.effects.closing.append(.source(of: ip))
     }
 
     // MARK: Connections
@@ -276,7 +280,7 @@ extension Router {
     ///
     /// An office behind one address may have more: its phones come back all at once after a power cut.
     package func openingsAllowed(_ ip: IPAddress) -> Int {
-        isTrusted(ip) || settings.isObserving ? .max : 20 + 4 * defence.accounts(of: ip)
+        isTrusted(ip) || bench.settings.isObserving ? .max : 20 + 4 * defence.accounts(of: ip)
     }
 
     /// Whether an account has authenticated by a connection, or is registered by it.
@@ -290,22 +294,24 @@ extension Router {
     mutating func reside(_ binding: Binding) {
         let ip = binding.flow.peer.ip
         let account = NameTable.hash(accounts.name(binding.account))
-        defence.guards.succeeded(account, ip, now.monotonic)
+        defence.guards.succeeded(account, ip, bench.now.monotonic)
         defer { notice(binding.account, at: ip) }
-        guard defence.reside(ip, until: binding.expires, account: account, now.monotonic) else {
+        guard defence.reside(ip, until: binding.expires, account: account, bench.now.monotonic)
+        else {
             return
         }
         _ = defence.ask(ip)
-        let until = binding.expires + Bounds.announcement - now.monotonic + now.sinceEpoch
-        toBanner.append(.protect(ip, until: until))
-        toBanner.append(.locate(ip))
+        let until =
+            binding.expires + Bounds.announcement - bench.now.monotonic + bench.now.sinceEpoch
+        bench.effects.toBanner.append(.protect(ip, until: until))
+        bench.effects.toBanner.append(.locate(ip))
     }
 
     // MARK: What the loop sees
 
     /// A TLS handshake came to nothing.
     package mutating func handshakeFailed(_ flow: Flow, _ now: Now) {
-        self.now = now
+        self.bench.now = now
         offence(.tlsFailures, flow, .connection)
     }
 
@@ -313,15 +319,15 @@ extension Router {
 
     /// Takes what banner says.
     package mutating func take(_ message: BannerToRouter, _ now: Now) {
-        self.now = now
+        self.bench.now = now
         switch message {
         case .banned(let network, let until):
-            guard !settings.isObserving else { return }
+            guard !bench.settings.isObserving else { return }
             // One that was decided here has lost its connections already.
             let isNew = network.isWide || !defence.isListed(network.address, now.monotonic)
             let left = min(until - now.sinceEpoch, Bounds.longestBan)
             defence.ban(network, until: now.monotonic + left, now.monotonic)
-            if isNew { closing.append(network) }
+            if isNew { bench.effects.closing.append(network) }
         case .unbanned(let network): defence.unban(network)
         case .cleared: defence.unbanAll()
         case .located(let ip, let country):

@@ -83,23 +83,23 @@ extension Router {
         exchange.dialog = dialog ?? newDialog(message.bytes, message.index)
         exchange.key = exchangeKey(message.bytes, message.index)
         exchange.breadth = min(message.index.maxBreadth ?? Self.defaultBreadth, Self.defaultBreadth)
-        exchange.request = blocks.store(message.bytes, of: account, &accounts)
-        writer.begin(to: message.flow.peer.ip)
-        writer.answerIdentity(message.bytes, message.index, message.flow.peer, tag: Span())
-        exchange.tagPlace = writer.tagPlace
+        exchange.request = bench.blocks.store(message.bytes, of: account, &accounts)
+        bench.writer.begin(to: message.flow.peer.ip)
+        bench.writer.answerIdentity(message.bytes, message.index, message.flow.peer, tag: Span())
+        exchange.tagPlace = bench.writer.tagPlace
         exchange.identity =
-            writer.isWhole
-            ? blocks.store(writer.buffer, of: account, &accounts) : .none
+            bench.writer.isWhole
+            ? bench.blocks.store(bench.writer.buffer, of: account, &accounts) : .none
         guard exchange.request.exists, exchange.identity.exists,
             let handle = exchanges.take(exchange)
         else {
-            let isTooLong = !writer.isWhole
+            let isTooLong = !bench.writer.isWhole
             let isKept = exchange.request.exists && exchange.identity.exists
-            blocks.release(&exchange.request, of: account, &accounts)
-            blocks.release(&exchange.identity, of: account, &accounts)
+            bench.blocks.release(&exchange.request, of: account, &accounts)
+            bench.blocks.release(&exchange.identity, of: account, &accounts)
             if isTooLong { return .refuse(.tooLong) }
-            // The account has its part of the blocks of this size, or a table is full.
-            let isShare = !isKept && blocks.hasRoom(message.bytes.count)
+            // The account has its part of the bench.blocks of this size, or a table is full.
+            let isShare = !isKept && bench.blocks.hasRoom(message.bytes.count)
             return .refuse(isShare ? .accountShare : .tableFull)
         }
         keys.add(Int32(bitPattern: handle.index), exchange.key)
@@ -122,14 +122,14 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> StringVector {
         guard index.method.carriesContact else { return StringVector() }
-        return writer.tokens.dialog(
+        return bench.writer.tokens.dialog(
             callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
     }
 
     /// Keeps the user part that an exchange's request has on the inner side; false when there is no room, which ends it.
     mutating func keepUser(_ user: Span<UInt8>, _ handle: Handle) -> Bool {
-        guard let text = texts.store(user) else {
-            shortages.count(.texts)
+        guard let text = bench.texts.store(user) else {
+            bench.shortages.count(.texts)
             finishLocally(handle, .serviceUnavailable)
             return false
         }
@@ -139,13 +139,14 @@ extension Router {
 
     /// Answers an exchange's request by ourselves.
     mutating func answerLocally(_ handle: Handle, _ status: Status) {
-        writer.begin(status: status.rawValue, status.phrase, to: exchanges[handle].flow.peer.ip)
-        scratch.removeAll()
+        bench.writer.begin(
+            status: status.rawValue, status.phrase, to: exchanges[handle].flow.peer.ip)
+        bench.scratch.removeAll()
         // RFC 3261 section 8.2.6.2: a 100 has no tag.
-        if status != .trying { scratch.append(hex: random(), digits: 16) }
-        Self.answerIdentity(&writer, blocks, exchanges[handle], tag: scratch)
-        if status == .serviceUnavailable { writer.retryAfter() }
-        writer.endEmpty()
+        if status != .trying { bench.scratch.append(hex: bench.random(), digits: 16) }
+        Self.answerIdentity(&bench.writer, bench.blocks, exchanges[handle], tag: bench.scratch)
+        if status == .serviceUnavailable { bench.writer.retryAfter() }
+        bench.writer.endEmpty()
         give(status.rawValue, handle)
     }
 
@@ -176,23 +177,23 @@ extension Router {
 
     /// Gives the answer that is in the writer to the server side.
     mutating func give(_ status: UInt16, _ handle: Handle) {
-        guard writer.isWhole else { return }
+        guard bench.writer.isWhole else { return }
         let action = exchanges[handle].server.handle(.send(status))
         guard action != .none else { return }
         let account = exchanges[handle].account
-        outbox.append(writer.buffer, to: exchanges[handle].flow)
-        blocks.release(&exchanges[handle].answer, of: account, &accounts)
+        bench.effects.outbox.append(bench.writer.buffer, to: exchanges[handle].flow)
+        bench.blocks.release(&exchanges[handle].answer, of: account, &accounts)
         // A 2xx is repeated by whoever gave it (RFC 6026 section 7.1), everything else by us.
         let isAccepted = exchanges[handle].server.isAccepted
         if !isAccepted {
-            exchanges[handle].answer = blocks.store(
-                writer.buffer, of: account, &accounts)
+            exchanges[handle].answer = bench.blocks.store(
+                bench.writer.buffer, of: account, &accounts)
         }
         if !exchanges[handle].server.isOpen {
-            blocks.release(&exchanges[handle].request, of: account, &accounts)
-            blocks.release(&exchanges[handle].best, of: account, &accounts)
+            bench.blocks.release(&exchanges[handle].request, of: account, &accounts)
+            bench.blocks.release(&exchanges[handle].best, of: account, &accounts)
             if !isAccepted {
-                blocks.release(&exchanges[handle].identity, of: account, &accounts)
+                bench.blocks.release(&exchanges[handle].identity, of: account, &accounts)
             }
         }
         if status >= 300, exchanges[handle].call.exists { callFailed(handle, status) }
@@ -206,21 +207,21 @@ extension Router {
         case .resend: resend(handle)
         case .resendEvery(let interval):
             resend(handle)
-            exchanges[handle].retransmit = timers.set(
-                handle.payload(.serverRetransmit), at: now.monotonic + interval)
+            exchanges[handle].retransmit = bench.timers.set(
+                handle.payload(.serverRetransmit), at: bench.now.monotonic + interval)
         case .passAndEnd(let after, let retransmit):
-            timers.cancel(&exchanges[handle].deadline)
-            exchanges[handle].end = timers.set(
-                handle.payload(.serverEnd), at: now.monotonic + after)
+            bench.timers.cancel(&exchanges[handle].deadline)
+            exchanges[handle].end = bench.timers.set(
+                handle.payload(.serverEnd), at: bench.now.monotonic + after)
             if let retransmit {
-                exchanges[handle].retransmit = timers.set(
-                    handle.payload(.serverRetransmit), at: now.monotonic + retransmit)
+                exchanges[handle].retransmit = bench.timers.set(
+                    handle.payload(.serverRetransmit), at: bench.now.monotonic + retransmit)
             }
         case .endAfter(let after):
-            timers.cancel(&exchanges[handle].retransmit)
-            timers.cancel(&exchanges[handle].end)
-            exchanges[handle].end = timers.set(
-                handle.payload(.serverEnd), at: now.monotonic + after)
+            bench.timers.cancel(&exchanges[handle].retransmit)
+            bench.timers.cancel(&exchanges[handle].end)
+            exchanges[handle].end = bench.timers.set(
+                handle.payload(.serverEnd), at: bench.now.monotonic + after)
         case .terminate: close(handle)
         }
     }
@@ -228,20 +229,20 @@ extension Router {
     private mutating func resend(_ handle: Handle) {
         let exchange = exchanges[handle]
         guard exchange.answer.exists else { return }
-        outbox.append(exchange.answer, of: blocks, to: exchange.flow)
+        bench.effects.outbox.append(exchange.answer, of: bench.blocks, to: exchange.flow)
     }
 
     /// Frees everything an exchange holds; branches that still absorb retransmissions end by themselves.
     mutating func close(_ handle: Handle) {
-        timers.cancel(&exchanges[handle].end)
-        timers.cancel(&exchanges[handle].retransmit)
-        timers.cancel(&exchanges[handle].deadline)
+        bench.timers.cancel(&exchanges[handle].end)
+        bench.timers.cancel(&exchanges[handle].retransmit)
+        bench.timers.cancel(&exchanges[handle].deadline)
         let account = exchanges[handle].account
-        blocks.release(&exchanges[handle].request, of: account, &accounts)
-        blocks.release(&exchanges[handle].identity, of: account, &accounts)
-        blocks.release(&exchanges[handle].answer, of: account, &accounts)
-        blocks.release(&exchanges[handle].best, of: account, &accounts)
-        texts.release(&exchanges[handle].user)
+        bench.blocks.release(&exchanges[handle].request, of: account, &accounts)
+        bench.blocks.release(&exchanges[handle].identity, of: account, &accounts)
+        bench.blocks.release(&exchanges[handle].answer, of: account, &accounts)
+        bench.blocks.release(&exchanges[handle].best, of: account, &accounts)
+        bench.texts.release(&exchanges[handle].user)
         keys.remove(Int32(bitPattern: handle.index), exchanges[handle].key)
         if exchanges[handle].mergeKey != 0 {
             keys.remove(Int32(bitPattern: handle.index), exchanges[handle].mergeKey)
@@ -275,8 +276,8 @@ extension Router {
 
     /// Sets timer C anew (RFC 3261 section 16.7 item 2).
     mutating func restartDeadline(_ handle: Handle, _ span: Milliseconds = Timers.c) {
-        timers.cancel(&exchanges[handle].deadline)
-        exchanges[handle].deadline = timers.set(
-            handle.payload(.exchange), at: now.monotonic + span)
+        bench.timers.cancel(&exchanges[handle].deadline)
+        exchanges[handle].deadline = bench.timers.set(
+            handle.payload(.exchange), at: bench.now.monotonic + span)
     }
 }

@@ -12,17 +12,17 @@ extension Router {
     package func explain(_ what: String) -> [ControlReply] {
         guard let ip = IPAddress(what) else { return explain(callID: what) }
         let (number, cause) = classify(ip)
-        var rows = [("profile", "\(settings.profiles.all[number].name), \(Self.said(cause))")]
+        var rows = [("profile", "\(bench.settings.profiles.all[number].name), \(Self.said(cause))")]
         if isAsterisk(ip) {
             rows.append(("standing", "an Asterisk: nothing is held against it"))
         } else if trunk(at: ip) != nil {
             rows.append(
                 ("standing", "a trunk: it needs no password, and nothing is held against it"))
-        } else if let network = settings.allow.first(where: { $0.contains(ip) }) {
+        } else if let network = bench.settings.allow.first(where: { $0.contains(ip) }) {
             rows.append(("standing", "in \(network) of defence.allow: nothing is held against it"))
-        } else if defence.isListed(ip, now.monotonic) {
+        } else if defence.isListed(ip, bench.now.monotonic) {
             rows.append(("standing", "banned: rempart why \(ip) tells for what"))
-        } else if defence.isHeld(ip, now.monotonic) {
+        } else if defence.isHeld(ip, bench.now.monotonic) {
             rows.append(("standing", "only its registered phones are answered for a while"))
         } else {
             rows.append(("standing", "answered"))
@@ -32,7 +32,7 @@ extension Router {
             known.isEmpty
             ? [("proven", "nothing: it may be forged, so nothing is counted against it")] : known
         rows += unusualAnswers(ip)
-        let moment = now.sinceEpoch
+        let moment = bench.now.sinceEpoch
         for decision in recent.find(Self.told, where: { $0.source == ip }) {
             rows.append(Self.said(decision, moment))
         }
@@ -52,7 +52,7 @@ extension Router {
         let unanswered = found.count { $0.reason == Refusal.answersUsedUp.code }
         let counts = [(found.count - unanswered, "in short form"), (unanswered, "not sent")]
         let said = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
-        let age = (now.sinceEpoch - last.moment).seconds
+        let age = (bench.now.sinceEpoch - last.moment).seconds
         return [
             (
                 ControlReply.unusualAnswers,
@@ -73,7 +73,7 @@ extension Router {
                     name: "decisions", value: "none of the last 8192 is about this Call-ID")
             ]
         }
-        let moment = now.sinceEpoch
+        let moment = bench.now.sinceEpoch
         return found.map { decision in
             let row = Self.said(decision, moment)
             return .finding(name: row.0, value: row.1)
@@ -91,7 +91,7 @@ extension Router {
             rows.append(("last seen", epoch(defence.sources[place].lastSeen)))
         }
         rows.append(("good accounts", "\(defence.accounts(of: ip))"))
-        if let resident, defence.residents[resident].until > now.monotonic {
+        if let resident, defence.residents[resident].until > bench.now.monotonic {
             rows.append(("protected until", epoch(defence.residents[resident].until)))
         }
         if let country = defence.whereabouts(of: ip)?.country, country != .unknown {
@@ -104,8 +104,8 @@ extension Router {
         var rows: [(String, String)] = []
         for detector in Detector.allCases {
             let entry = source.counts[Int(detector.rawValue)]
-            let limit = settings.limit(detector)
-            let age = now.monotonic.seconds - Int64(entry.since)
+            let limit = bench.settings.limit(detector)
+            let age = bench.now.monotonic.seconds - Int64(entry.since)
             guard entry.count > 0, age < limit.window.seconds else { continue }
             rows.append(
                 (
@@ -117,7 +117,7 @@ extension Router {
     }
 
     private func epoch(_ moment: Milliseconds) -> String {
-        "\((now.sinceEpoch - (now.monotonic - moment)).seconds)"
+        "\((bench.now.sinceEpoch - (bench.now.monotonic - moment)).seconds)"
     }
 
     private static func said(_ cause: Profiles.Cause) -> String {
@@ -144,7 +144,7 @@ extension Router {
 
     /// banner has been started anew: it is told again where phones are registered.
     package mutating func bannerLinked(_ now: Now) {
-        self.now = now
+        self.bench.now = now
         residentsTold = 0
         nextTelling = now.monotonic
         tellResidents()
@@ -155,15 +155,18 @@ extension Router {
 
     /// Tells banner of the residents that it was not told of yet, some at a time.
     mutating func tellResidents() {
-        guard residentsTold < defence.residents.places, now.monotonic >= nextTelling else { return }
-        nextTelling = now.monotonic + Milliseconds(100)
+        guard residentsTold < defence.residents.places, bench.now.monotonic >= nextTelling else {
+            return
+        }
+        nextTelling = bench.now.monotonic + Milliseconds(100)
         let places =
             residentsTold..<min(residentsTold + Self.toldAtOnce, defence.residents.places)
         residentsTold = places.upperBound
-        for place in places where defence.residents[place].until > now.monotonic {
+        for place in places where defence.residents[place].until > bench.now.monotonic {
             let resident = defence.residents[place]
-            let left = resident.announcedUntil - now.monotonic
-            toBanner.append(.protect(resident.address, until: now.sinceEpoch + left))
+            let left = resident.announcedUntil - bench.now.monotonic
+            bench.effects.toBanner.append(
+                .protect(resident.address, until: bench.now.sinceEpoch + left))
         }
     }
 }

@@ -14,7 +14,7 @@ extension Router {
 
     /// Begins the message of a branch of an exchange.
     private mutating func begin(_ handle: Handle, _ client: Handle) {
-        writer.begin(
+        bench.writer.begin(
             isTrunk: exchanges[handle].isTrunk, dialog: exchanges[handle].dialog,
             to: clients[client].flow.peer.ip)
     }
@@ -61,10 +61,10 @@ extension Router {
     }
 
     private mutating func recordNoAsterisk(_ handle: Handle) {
-        guard audit.allowsRefusal(now.monotonic) else { return }
+        guard bench.effects.journal.allowsRefusal(bench.now.monotonic) else { return }
         let exchange = exchanges[handle]
         let peer = exchange.flow.peer
-        audit.add(
+        bench.effects.journal.add(
             .refused, .error,
             "no Asterisk answers: \(exchange.method.name) from \(peer.ip) is refused with 503",
             [
@@ -83,7 +83,8 @@ extension Router {
         guard let client = beginInward(handle, address) else { return }
         begin(handle, client)
         Self.writeInward(
-            &writer, texts, accounts, exchanges[handle], bytes, index, clients[client], client, nil)
+            &bench.writer, bench.texts, accounts, exchanges[handle], bytes, index, clients[client],
+            client, nil)
         sendInward(handle, client)
     }
 
@@ -112,8 +113,8 @@ extension Router {
         guard exchanges[handle].method == .invite, !exchanges[handle].inDialog,
             clients.contains(client)
         else { return }
-        clients[client].noAnswer = timers.set(
-            client.payload(.noAnswer), at: now.monotonic + Self.patienceForAnswer)
+        clients[client].noAnswer = bench.timers.set(
+            client.payload(.noAnswer), at: bench.now.monotonic + Self.patienceForAnswer)
     }
 
     /// Writes an exchange's kept request as it goes to its Asterisk, with credentials when it has asked.
@@ -122,7 +123,8 @@ extension Router {
     ) {
         begin(handle, client)
         Self.writeKept(
-            &writer, blocks, texts, accounts, exchanges[handle], parser, clients[client], client,
+            &bench.writer, bench.blocks, bench.texts, accounts, exchanges[handle], bench.parser,
+            clients[client], client,
             answer)
     }
 
@@ -172,17 +174,17 @@ extension Router {
         _ trunk: Int32?
     ) {
         let flow = way(insideListener(trunk ?? -1), to: token.asterisk)
-        writer.begin(isTrunk: trunk != nil, to: flow.peer.ip)
-        writer.append("ACK ")
-        writer.append(uriOf: token.asterisk, user: token.user.span)
-        writer.append(" SIP/2.0\r\n")
-        writer.via(flow, .none, random())
-        writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
+        bench.writer.begin(isTrunk: trunk != nil, to: flow.peer.ip)
+        bench.writer.append("ACK ")
+        bench.writer.append(uriOf: token.asterisk, user: token.user.span)
+        bench.writer.append(" SIP/2.0\r\n")
+        bench.writer.via(flow, .none, bench.random())
+        bench.writer.maxForwards(min(index.maxForwards ?? 70, 70) - 1)
         Self.writeIdentity(
-            &writer, accounts, bytes, index, token, trunk, caller(bytes, index, trunk))
-        writer.phoneContact(bytes, index)
-        writer.rest(bytes, index, .inward)
-        if writer.isWhole { outbox.append(writer.buffer, to: flow) }
+            &bench.writer, accounts, bytes, index, token, trunk, caller(bytes, index, trunk))
+        bench.writer.phoneContact(bytes, index)
+        bench.writer.rest(bytes, index, .inward)
+        if bench.writer.isWhole { bench.effects.outbox.append(bench.writer.buffer, to: flow) }
     }
 
     private static func writeIdentity(
@@ -204,9 +206,10 @@ extension Router {
     ) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
         begin(handle, client)
-        let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
+        let account = Self.tokenAccount(&bench.writer, accounts, exchanges[handle].account)
         let good = Self.writeOutward(
-            &writer, exchanges[handle], bytes, index, clients[client], client, uri: scratch,
+            &bench.writer, exchanges[handle], bytes, index, clients[client], client,
+            uri: bench.scratch,
             account)
         return sendOutward(handle, client, isGood: good)
     }
@@ -215,9 +218,10 @@ extension Router {
     mutating func forwardKept(_ handle: Handle, _ flow: Flow) -> Bool {
         guard let client = beginClient(handle, flow) else { return false }
         begin(handle, client)
-        let account = Self.tokenAccount(&writer, accounts, exchanges[handle].account)
+        let account = Self.tokenAccount(&bench.writer, accounts, exchanges[handle].account)
         let good = Self.writeKept(
-            &writer, blocks, exchanges[handle], parser, clients[client], client, uri: scratch,
+            &bench.writer, bench.blocks, exchanges[handle], bench.parser, clients[client], client,
+            uri: bench.scratch,
             account)
         return sendOutward(handle, client, isGood: good)
     }
@@ -236,8 +240,8 @@ extension Router {
 
     /// Puts a binding's Contact into `scratch`.
     mutating func takeContact(_ binding: Binding) {
-        scratch.removeAll()
-        Self.append(&scratch, bindings, binding)
+        bench.scratch.removeAll()
+        Self.append(&bench.scratch, bindings, binding)
     }
 
     private static func append(
@@ -296,10 +300,10 @@ extension Router {
         let account = exchanges[handle].account
         var client = Client(
             owner: .exchange(handle), method: exchanges[handle].method, flow: flow,
-            cookie: random())
+            cookie: bench.random())
         client.account = account
         let hasShare = hasBranchShare(account)
-        if !hasShare { shortages.count(.share) }
+        if !hasShare { bench.shortages.count(.share) }
         guard count < Exchange.maximumBranches, hasShare, let place = clients.take(client) else {
             if exchanges[handle].open == 0 { finishLocally(handle, .serviceUnavailable) }
             return nil
@@ -314,29 +318,29 @@ extension Router {
     /// Sends what is in the writer as the request of a client transaction.
     mutating func send(_ handle: Handle) {
         let account = clients[handle].account
-        guard writer.isWhole else {
+        guard bench.writer.isWhole else {
             settle(handle, status: 513)
             endClient(handle)
             return
         }
-        clients[handle].sent = blocks.store(writer.buffer, of: account, &accounts)
+        clients[handle].sent = bench.blocks.store(bench.writer.buffer, of: account, &accounts)
         guard clients[handle].sent.exists else {
             starve(handle)
             return
         }
         countSent(handle)
-        outbox.append(writer.buffer, to: clients[handle].flow)
+        bench.effects.outbox.append(bench.writer.buffer, to: clients[handle].flow)
         if let interval = clients[handle].transaction.firstInterval {
-            clients[handle].retransmit = timers.set(
-                handle.payload(.clientRetransmit), at: now.monotonic + interval)
+            clients[handle].retransmit = bench.timers.set(
+                handle.payload(.clientRetransmit), at: bench.now.monotonic + interval)
         }
-        clients[handle].end = timers.set(
-            handle.payload(.clientEnd), at: now.monotonic + Timers.giveUp)
+        clients[handle].end = bench.timers.set(
+            handle.payload(.clientEnd), at: bench.now.monotonic + Timers.giveUp)
     }
 
     /// Ends a branch whose request could not be kept.
     private mutating func starve(_ handle: Handle) {
-        if blocks.hasRoom(writer.buffer.count) { shortages.count(.share) }
+        if bench.blocks.hasRoom(bench.writer.buffer.count) { bench.shortages.count(.share) }
         if case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner) {
             exchanges[owner].isStarved = true
         }
@@ -356,9 +360,10 @@ extension Router {
         }
         switch clients[handle].transaction.handle(event) {
         case .resend(let next):
-            outbox.append(clients[handle].sent, of: blocks, to: clients[handle].flow)
-            clients[handle].retransmit = timers.set(
-                handle.payload(.clientRetransmit), at: now.monotonic + next)
+            bench.effects.outbox.append(
+                clients[handle].sent, of: bench.blocks, to: clients[handle].flow)
+            clients[handle].retransmit = bench.timers.set(
+                handle.payload(.clientRetransmit), at: bench.now.monotonic + next)
         case .timedOut:
             settle(handle, status: 408)
             endClient(handle)
@@ -371,12 +376,12 @@ extension Router {
     mutating func endClient(_ handle: Handle) {
         guard clients.contains(handle) else { return }
         countEnded(handle)
-        timers.cancel(&clients[handle].retransmit)
-        timers.cancel(&clients[handle].end)
-        timers.cancel(&clients[handle].noAnswer)
+        bench.timers.cancel(&clients[handle].retransmit)
+        bench.timers.cancel(&clients[handle].end)
+        bench.timers.cancel(&clients[handle].noAnswer)
         let account = clients[handle].account
-        blocks.release(&clients[handle].sent, of: account, &accounts)
-        texts.release(&clients[handle].cancelReason)
+        bench.blocks.release(&clients[handle].sent, of: account, &accounts)
+        bench.texts.release(&clients[handle].cancelReason)
         clients.release(handle)
         guard account >= 0 else { return }
         accounts[account].share.branches -= 1
@@ -395,7 +400,7 @@ extension Router {
         note(handle, answers: false)
         // It is sent no more: a copy that came late would ring for a call that is elsewhere. What comes of
         // the silent one later all the same is ended there.
-        timers.cancel(&clients[handle].retransmit)
+        bench.timers.cancel(&clients[handle].retransmit)
         clients[handle].cancelWanted = true
         clients[handle].settled = true
         exchanges[owner].open -= 1

@@ -62,8 +62,8 @@ extension Router {
         else { return }
         exchanges[handle].sequenceShift = token.sequenceShift
         exchanges[handle].dialogOwner = token.owner
-        scratch.removeAll()
-        scratch.append(message.bytes.bytes(message.index.requestURI.whole))
+        bench.scratch.removeAll()
+        bench.scratch.append(message.bytes.bytes(message.index.requestURI.whole))
         if !forwardOutward(handle, way, message.bytes, message.index) {
             finishLocally(handle, .serverInternalError)
         }
@@ -89,18 +89,18 @@ extension Router {
         _ message: borrowing Incoming, _ way: Flow,
         _ owner: DialogOwner, isTrunk: Bool
     ) {
-        writer.begin(isTrunk: isTrunk, to: way.peer.ip)
-        writer.append("ACK ")
-        writer.append(message.bytes.bytes(message.index.requestURI.whole))
-        writer.append(" SIP/2.0\r\n")
-        writer.via(way, .none, random())
-        writer.maxForwards(min(message.index.maxForwards ?? 70, 70) - 1)
-        writer.routes(message.bytes, message.index)
-        writer.identity(
+        bench.writer.begin(isTrunk: isTrunk, to: way.peer.ip)
+        bench.writer.append("ACK ")
+        bench.writer.append(message.bytes.bytes(message.index.requestURI.whole))
+        bench.writer.append(" SIP/2.0\r\n")
+        bench.writer.via(way, .none, bench.random())
+        bench.writer.maxForwards(min(message.index.maxForwards ?? 70, 70) - 1)
+        bench.writer.routes(message.bytes, message.index)
+        bench.writer.identity(
             message.bytes, message.index, .outward, sequence: message.index.sequence, owner: owner)
-        writer.rest(message.bytes, message.index, .outward)
+        bench.writer.rest(message.bytes, message.index, .outward)
         noteMedia(of: message.flow.peer)
-        if writer.isWhole { outbox.append(writer.buffer, to: way) }
+        if bench.writer.isWhole { bench.effects.outbox.append(bench.writer.buffer, to: way) }
     }
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.

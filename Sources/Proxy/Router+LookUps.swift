@@ -14,7 +14,7 @@ extension Router {
     /// Asks directory about an account; with too many questions under way the account counts as one that
     /// the database could not be asked for.
     mutating func ask(_ account: Int32) {
-        let isAsked = lookUp(account, realm: settings.realm)
+        let isAsked = lookUp(account, realm: bench.settings.realm)
         guard accounts[account].state != .found else { return }
         accounts[account].state = isAsked ? .asked : .unavailable
     }
@@ -26,13 +26,13 @@ extension Router {
             return true
         }
         guard lookUps.count < Self.mostQuestions else {
-            shortages.count(.questions)
+            bench.shortages.count(.questions)
             return false
         }
         nextLookUp &+= 1
         lookUps[nextLookUp] = (account, realm)
         let name = accounts.name(account).text
-        toDirectory.append(
+        bench.effects.toDirectory.append(
             .lookUp(id: nextLookUp, account: name, realm: String(decoding: realm, as: UTF8.self)))
         return true
     }
@@ -64,14 +64,14 @@ extension Router {
         let waiting = parked[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
         for other in waiting where other.flow == message.flow {
-            if blocks.span(other.block).equals(message.bytes) { return .waits }
+            if bench.blocks.span(other.block).equals(message.bytes) { return .waits }
         }
         guard parkedCount < Self.mostParked else {
-            shortages.count(.parked)
+            bench.shortages.count(.parked)
             return .noRoom
         }
         guard waiting.count < 16 else { return .tooMany }
-        let block = blocks.store(message.bytes)
+        let block = bench.blocks.store(message.bytes)
         guard block.exists else { return .noRoom }
         parked[account, default: []].append(
             ParkedMessage(
@@ -83,7 +83,7 @@ extension Router {
 
     /// Takes what directory says.
     package mutating func take(_ message: DirectoryToRouter, _ now: Now) {
-        self.now = now
+        self.bench.now = now
         switch message {
         case .account(let id, let answer): account(id, answer)
         case .binding(let record): restore(record)
@@ -98,20 +98,20 @@ extension Router {
 
     private mutating func account(_ id: UInt32, _ answer: AccountAnswer) {
         guard let question = lookUps.removeValue(forKey: id) else { return }
-        guard question.realm == settings.realm else {
+        guard question.realm == bench.settings.realm else {
             if case .found(let found) = answer {
                 keepForeign(question.account, question.realm, found)
             }
             return
         }
-        accounts.take(answer, for: question.account, now.monotonic)
+        accounts.take(answer, for: question.account, bench.now.monotonic)
         if !trunks.isEmpty { noteTrunkName(question.account) }
         let waiting = parked.removeValue(forKey: question.account) ?? []
         parkedCount -= waiting.count
         for message in waiting {
             var block = message.block
-            let copy = Array(blocks.span(block))
-            blocks.release(&block)
+            let copy = Array(bench.blocks.span(block))
+            bench.blocks.release(&block)
             var resumed = Incoming(
                 copy.span, message.flow, moment: message.moment, number: message.number,
                 isResumed: true, sender: message.sender)
@@ -126,7 +126,7 @@ extension Router {
 
     /// A new link to directory stands: what was asked over the old one is asked again.
     package mutating func directoryLinked(_ now: Now) {
-        self.now = now
+        self.bench.now = now
         let questions = lookUps
         lookUps = [:]
         for question in questions.values { lookUp(question.account, realm: question.realm) }

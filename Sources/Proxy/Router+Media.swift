@@ -9,19 +9,19 @@ extension Router {
 
     /// Notes whether the message in the writer, an Asterisk's, tells of an inside address for media.
     mutating func noteMedia(of asterisk: SocketAddress) {
-        guard writer.namesInsideMedia,
+        guard bench.writer.namesInsideMedia,
             // An Asterisk may call from another port than it is called at.
             let number = asterisks.firstIndex(where: { $0.address == asterisk })
                 ?? asterisks.firstIndex(where: { $0.address.ip == asterisk.ip })
         else { return }
-        asterisks[number].insideMediaSeen = now.monotonic
+        asterisks[number].insideMediaSeen = bench.now.monotonic
         if let told = asterisks[number].insideMediaTold,
-            now.monotonic - told < Self.insideMediaInterval
+            bench.now.monotonic - told < Self.insideMediaInterval
         {
             return
         }
-        asterisks[number].insideMediaTold = now.monotonic
-        audit.add(
+        asterisks[number].insideMediaTold = bench.now.monotonic
+        bench.effects.journal.add(
             .degraded, .warning, Self.insideMedia(asterisks[number].address),
             [(.asterisk, "\(asterisks[number].address)"), (.reason, "inside-media")])
     }
@@ -36,7 +36,7 @@ extension Router {
     package func insideMediaRows() -> [ControlReply] {
         asterisks.compactMap { asterisk in
             guard let seen = asterisk.insideMediaSeen,
-                now.monotonic - seen < Self.insideMediaInterval
+                bench.now.monotonic - seen < Self.insideMediaInterval
             else { return nil }
             return .finding(name: ControlReply.warning, value: Self.insideMedia(asterisk.address))
         }

@@ -78,8 +78,8 @@ extension Router {
 
     /// Whether a host is one of the served domains.
     func isServedHost(_ host: Span<UInt8>) -> Bool {
-        for position in settings.domains.indices {
-            let domain = settings.domains[position]
+        for position in bench.settings.domains.indices {
+            let domain = bench.settings.domains[position]
             if host.equalsCaseless(domain.span) { return true }
         }
         return false
@@ -99,7 +99,7 @@ extension Router {
     private func isEmergencyCall(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
         switch index.method {
         case .invite, .ack, .cancel:
-            !settings.calls.plan.firstEmergency.isEmpty
+            !bench.settings.calls.plan.firstEmergency.isEmpty
                 && bytes.bytes(index.requestURI.whole).isEmergencyService
         default: false
         }
@@ -110,7 +110,7 @@ extension Router {
         guard index.requestURI.scheme == .other else {
             return UserPart(bytes.bytes(index.requestURI.user))
         }
-        return UserPart(settings.calls.plan.firstEmergency.span)
+        return UserPart(bench.settings.calls.plan.firstEmergency.span)
     }
 
     /// Whether From or To names a served domain, as a scan that only tries addresses does not.
@@ -149,7 +149,8 @@ extension Router {
         let found = calls.find(message.bytes, message.index) ?? .none
         guard carryOut(checkDialog(message, token, found), &message) != nil else { return }
         let trunk = trunkAccount(token, message.flow)
-        let isFromDialog = trunk != nil || writer.tokens.mark(message.flow.peer.ip) == token.source
+        let isFromDialog =
+            trunk != nil || bench.writer.tokens.mark(message.flow.peer.ip) == token.source
         if message.index.method == .ack {
             // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
             guard isFromDialog else {

@@ -76,10 +76,10 @@ extension Router {
         switch refusal {
         case .unsupportedExtension: writeUnsupported(message)
         case .intervalTooBrief:
-            writer.append("Min-Expires: ")
-            writer.append(decimal: UInt64(settings.minimumExpires.seconds))
-            writer.endLine()
-        default: if status == .serviceUnavailable { writer.retryAfter() }
+            bench.writer.append("Min-Expires: ")
+            bench.writer.append(decimal: UInt64(bench.settings.minimumExpires.seconds))
+            bench.writer.endLine()
+        default: if status == .serviceUnavailable { bench.writer.retryAfter() }
         }
         return endReply(message)
     }
@@ -113,7 +113,7 @@ extension Router {
             countWrongPassword(message, refusal)
         }
         let isSent =
-            !defence.isBanned(message.flow.peer.ip, now.monotonic)
+            !defence.isBanned(message.flow.peer.ip, bench.now.monotonic)
             && answerLater(message, isUnavailable: isUnavailable)
         let challenge: UInt16 = message.index.method == .register ? 401 : 407
         record(message, refusal, isSent ? isUnavailable ? 503 : challenge : 0)
@@ -123,7 +123,7 @@ extension Router {
     /// for whom there is no room, the others would be known to be accounts.
     private func isNobodyAsked(_ length: Int) -> Bool {
         accounts.areUnavailable || accounts.isFull || lookUps.count >= Self.mostQuestions
-            || parkedCount >= Self.mostParked || !blocks.hasRoom(length)
+            || parkedCount >= Self.mostParked || !bench.blocks.hasRoom(length)
     }
 
     // MARK: Recording
@@ -141,7 +141,7 @@ extension Router {
     ) {
         recent.add(
             Recent.Decision(
-                moment: now.sinceEpoch, source: flow.peer.ip, callID: callID, method: method,
+                moment: bench.now.sinceEpoch, source: flow.peer.ip, callID: callID, method: method,
                 transport: flow.transport, reason: reason, status: status))
     }
 
@@ -150,36 +150,36 @@ extension Router {
         _ reason: String, _ status: UInt16, _ message: borrowing Incoming
     ) {
         decided(reason, status, message)
-        guard audit.allowsRefusal(now.monotonic) else { return }
+        guard bench.effects.journal.allowsRefusal(bench.now.monotonic) else { return }
         let method = message.bytes.bytes(message.index.methodSlice)
-        audit.records.begin(.refused, .notice)
-        audit.records.append("refused ")
+        bench.effects.journal.records.begin(.refused, .notice)
+        bench.effects.journal.records.append("refused ")
         if method.isEmpty {
-            audit.records.append("a message")
+            bench.effects.journal.records.append("a message")
         } else {
-            audit.records.append(method)
+            bench.effects.journal.records.append(method)
         }
-        audit.records.append(" from ")
-        audit.records.append(message.flow.peer.ip)
-        audit.records.append(": ")
-        audit.records.append(text: reason)
-        audit.records.source(message.flow)
-        audit.records.field(.reason)
-        audit.records.append(text: reason)
+        bench.effects.journal.records.append(" from ")
+        bench.effects.journal.records.append(message.flow.peer.ip)
+        bench.effects.journal.records.append(": ")
+        bench.effects.journal.records.append(text: reason)
+        bench.effects.journal.records.source(message.flow)
+        bench.effects.journal.records.field(.reason)
+        bench.effects.journal.records.append(text: reason)
         if status > 0 {
-            audit.records.field(.status)
-            audit.records.append(decimal: UInt64(status))
+            bench.effects.journal.records.field(.status)
+            bench.effects.journal.records.append(decimal: UInt64(status))
         }
-        audit.records.field(.method)
-        audit.records.append(method)
-        audit.records.field(.account)
-        audit.records.append(message.bytes.bytes(message.index.from.uri.user))
-        audit.records.field(.callID)
-        audit.records.append(message.bytes.bytes(message.index.callID))
+        bench.effects.journal.records.field(.method)
+        bench.effects.journal.records.append(method)
+        bench.effects.journal.records.field(.account)
+        bench.effects.journal.records.append(message.bytes.bytes(message.index.from.uri.user))
+        bench.effects.journal.records.field(.callID)
+        bench.effects.journal.records.append(message.bytes.bytes(message.index.callID))
         if let agent = message.index.value(.userAgent) {
-            audit.records.field(.userAgent)
-            audit.records.append(message.bytes.bytes(agent))
+            bench.effects.journal.records.field(.userAgent)
+            bench.effects.journal.records.append(message.bytes.bytes(agent))
         }
-        audit.records.end()
+        bench.effects.journal.records.end()
     }
 }

@@ -30,14 +30,14 @@ extension Router {
         var head = accounts[account].bindings
         do {
             try bindings.apply(
-                &request, account: account, head: &head, limit: settings.contacts,
-                now: now.monotonic)
+                &request, account: account, head: &head, limit: bench.settings.contacts,
+                now: bench.now.monotonic)
         } catch {
             switch error {
             case .outOfOrder: throw .registerOutOfOrder
             case .tooMany: throw .tooManyBindings
             case .full:
-                shortages.count(.bindings)
+                bench.shortages.count(.bindings)
                 throw .tableFull
             }
         }
@@ -84,8 +84,8 @@ extension Router {
 
     private mutating func startTimer(_ index: Int32, _ binding: Binding) {
         var timer = binding.timer
-        timers.cancel(&timer)
-        timer = timers.set(
+        bench.timers.cancel(&timer)
+        timer = bench.timers.set(
             Handle(index: UInt32(bitPattern: index), generation: 0).payload(.binding),
             at: binding.expires)
         bindings.setTimer(index, timer)
@@ -95,7 +95,7 @@ extension Router {
     private mutating func attach(_ index: Int32, _ binding: Binding) {
         guard binding.flow.transport.isStream else { return }
         if binding.flow.transport == .tcp, connectionBindings[binding.flow] == nil {
-            boundConnections.append(binding.flow)
+            bench.effects.boundConnections.append(binding.flow)
         }
         connectionBindings[binding.flow, default: []].insert(index)
     }
@@ -103,8 +103,8 @@ extension Router {
     /// Has directory keep a binding.
     private mutating func tell(_ binding: Binding) {
         Self.bind(
-            &toDirectory, accounts, bindings, binding,
-            expires: now.sinceEpoch + (binding.expires - now.monotonic))
+            &bench.effects.toDirectory, accounts, bindings, binding,
+            expires: bench.now.sinceEpoch + (binding.expires - bench.now.monotonic))
     }
 
     private static func bind(
@@ -124,15 +124,16 @@ extension Router {
     /// A binding is gone from the table: what else held it lets go.
     private mutating func ended(_ index: Int32, _ binding: Binding, _ how: RegistrationChange) {
         var timer = binding.timer
-        timers.cancel(&timer)
-        toDirectory.append(
+        bench.timers.cancel(&timer)
+        bench.effects.toDirectory.append(
             .unbind(account: accounts.name(binding.account).text, key: binding.key))
         note(how, index, binding)
     }
 
     /// A binding's time is up, or it was refreshed and its timer is of before.
     mutating func bindingExpired(_ index: Int32) {
-        guard let binding = bindings[index], binding.expires <= now.monotonic + Milliseconds(16)
+        guard let binding = bindings[index],
+            binding.expires <= bench.now.monotonic + Milliseconds(16)
         else {
             return
         }
@@ -151,7 +152,7 @@ extension Router {
             let account = accounts.find(Array(record.account.utf8).span)
             let head = account.map { accounts[$0].bindings } ?? -1
             if bindings.find(record.key, head: head) == nil {
-                toDirectory.append(.unbind(account: record.account, key: record.key))
+                bench.effects.toDirectory.append(.unbind(account: record.account, key: record.key))
             }
             return
         }
@@ -170,9 +171,9 @@ extension Router {
     }
 
     private mutating func load(_ record: BindingRecord) {
-        let expires = now.monotonic + (record.expires - now.sinceEpoch)
+        let expires = bench.now.monotonic + (record.expires - bench.now.sinceEpoch)
         // An older file of directory's may hold what no phone of these listeners can have made.
-        guard expires > now.monotonic, record.isTimely(now.sinceEpoch),
+        guard expires > bench.now.monotonic, record.isTimely(bench.now.sinceEpoch),
             Int(record.listener) < listeners.count,
             listeners[Int(record.listener)].side == .outside,
             listeners[Int(record.listener)].endpoint.transport == record.transport,
@@ -214,7 +215,7 @@ extension Router {
         liveConnections.insert(flow)
         if let own {
             noteAsked(own, by: flow)
-            writer.wildcards.opened(flow, at: own)
+            bench.writer.wildcards.opened(flow, at: own)
         }
         setReachable(flow, true)
     }
@@ -222,7 +223,7 @@ extension Router {
     /// A stream's connection is over.
     package mutating func closed(_ flow: Flow) {
         liveConnections.remove(flow)
-        writer.wildcards.closed(flow)
+        bench.writer.wildcards.closed(flow)
         if sentByConnection[flow] != nil { lostConnections.insert(flow) }
         setReachable(flow, false)
         connectionBindings[flow] = nil
@@ -246,7 +247,7 @@ extension Router {
                     account: accounts.name(binding.account).text,
                     transport: binding.flow.transport, address: binding.flow.peer,
                     contact: bindings.contact(binding).text,
-                    expires: binding.expires - now.monotonic,
+                    expires: binding.expires - bench.now.monotonic,
                     userAgent: bindings.userAgent(binding).text,
                     isReachable: binding.reachable))
         }

@@ -12,22 +12,25 @@ extension Router {
         _ message: borrowing Incoming, _ status: Status, _ phrase: StaticString? = nil,
         rest: Int = Router.plainRest
     ) {
-        scratch.removeAll()
+        bench.scratch.removeAll()
         // The same request gets the same tag, so that a retransmission is answered alike.
         let tag = NameTable.hash(
             message.bytes.bytes(message.index.via.branch), message.bytes.bytes(message.index.callID)
         )
-        scratch.append(hex: tag, digits: 16)
-        writer.begin(
+        bench.scratch.append(hex: tag, digits: 16)
+        bench.writer.begin(
             status: status.rawValue, phrase ?? status.phrase,
             isCompact: !mayBeLong(message.flow, message.sender),
             to: message.flow.peer.ip)
-        Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
-        guard !writer.isCompact, !fits(writer.buffer.count + rest, message.sender) else { return }
-        writer.begin(
+        Self.answerIdentity(
+            &bench.writer, message.bytes, message.index, message.flow.peer, bench.scratch)
+        guard !bench.writer.isCompact, !fits(bench.writer.buffer.count + rest, message.sender)
+        else { return }
+        bench.writer.begin(
             status: status.rawValue, phrase ?? status.phrase, isCompact: true,
             to: message.flow.peer.ip)
-        Self.answerIdentity(&writer, message.bytes, message.index, message.flow.peer, scratch)
+        Self.answerIdentity(
+            &bench.writer, message.bytes, message.index, message.flow.peer, bench.scratch)
     }
 
     private static func answerIdentity(
@@ -40,17 +43,17 @@ extension Router {
     /// Ends an answer without a body and sends it; false when none was left for the sender.
     @discardableResult
     mutating func endReply(_ message: borrowing Incoming) -> Bool {
-        writer.endEmpty()
-        guard writer.isWhole else { return false }
+        bench.writer.endEmpty()
+        guard bench.writer.isWhole else { return false }
         guard mayAnswer(message.flow, message.sender) else {
-            if unansweredTokens.take(Self.keptRate, now.monotonic) {
+            if unansweredTokens.take(Self.keptRate, bench.now.monotonic) {
                 decided(Refusal.answersUsedUp.code, 0, message)
             }
             return false
         }
-        outbox.append(writer.buffer, to: message.flow)
-        if writer.isCompact, shortTokens.take(Self.keptRate, now.monotonic) {
-            decided(Refusal.shortAnswer.code, writer.status, message)
+        bench.effects.outbox.append(bench.writer.buffer, to: message.flow)
+        if bench.writer.isCompact, shortTokens.take(Self.keptRate, bench.now.monotonic) {
+            decided(Refusal.shortAnswer.code, bench.writer.status, message)
         }
         return true
     }

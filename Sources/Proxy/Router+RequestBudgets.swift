@@ -11,8 +11,8 @@ extension Router {
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
     mutating func takeTry(_ message: inout Incoming) -> Bool {
         let ip = message.flow.peer.ip
-        if message.sender.isCharged || isTrusted(ip) || settings.isObserving { return true }
-        message.sender.isCharged = budgets.takeTry(ip, now.monotonic)
+        if message.sender.isCharged || isTrusted(ip) || bench.settings.isObserving { return true }
+        message.sender.isCharged = budgets.takeTry(ip, bench.now.monotonic)
         return message.sender.isCharged
     }
 
@@ -20,21 +20,22 @@ extension Router {
     mutating func returnTry(_ message: inout Incoming) {
         guard message.sender.isCharged else { return }
         message.sender.isCharged = false
-        budgets.returnTry(message.flow.peer.ip, now.monotonic)
+        budgets.returnTry(message.flow.peer.ip, bench.now.monotonic)
     }
 
     /// Takes a request of an account that has authenticated, which may have had its part.
     mutating func takeRequest(of account: Int32, _ method: Method) -> Verdict<Void> {
         let isOver =
             !RequestBudgets.isFree(method)
-            && !budgets.takeRequest(of: account, perSecond: settings.requests, now.monotonic)
-        return isOver ? .refuse(.accountRequests, unless: settings.isObserving, ()) : .pass
+            && !budgets.takeRequest(
+                of: account, perSecond: bench.settings.requests, bench.now.monotonic)
+        return isOver ? .refuse(.accountRequests, unless: bench.settings.isObserving, ()) : .pass
     }
 
     /// Takes a request inside the dialog whose token it carries, which may have had its part.
     mutating func takeDialogRequest(_ message: borrowing Incoming) -> Verdict<Void> {
         let token = message.bytes.bytes(message.index.requestURI.user)
-        let isOver = !budgets.takeRequest(in: token, message.index.method, now.monotonic)
-        return isOver ? .refuse(.dialogRequests, unless: settings.isObserving, ()) : .pass
+        let isOver = !budgets.takeRequest(in: token, message.index.method, bench.now.monotonic)
+        return isOver ? .refuse(.dialogRequests, unless: bench.settings.isObserving, ()) : .pass
     }
 }

@@ -20,7 +20,7 @@ extension Router {
         // The answer to our CANCEL has the INVITE's branch, and says nothing that its INVITE's does not.
         guard message.index.sequenceMethod != .cancel else {
             let isAnswered = message.index.status >= 200 && clients[handle].cancelled
-            if isAnswered { timers.cancel(&clients[handle].retransmit) }
+            if isAnswered { bench.timers.cancel(&clients[handle].retransmit) }
             return
         }
         if message.flow.connection != clients[handle].flow.connection {
@@ -30,9 +30,9 @@ extension Router {
         switch clients[handle].transaction.handle(.response(message.index.status)) {
         case .provisional: provisional(handle, message.bytes, message.index, isReadable: isReadable)
         case .final(let after, let ack):
-            timers.cancel(&clients[handle].retransmit)
-            timers.cancel(&clients[handle].end)
-            timers.cancel(&clients[handle].noAnswer)
+            bench.timers.cancel(&clients[handle].retransmit)
+            bench.timers.cancel(&clients[handle].end)
+            bench.timers.cancel(&clients[handle].noAnswer)
             if ack { acknowledge(handle, message.bytes, message.index) }
             if isReadable {
                 final(handle, message)
@@ -42,7 +42,7 @@ extension Router {
             // Only the ACK of a failure, or of what cannot be passed on, is made out of the request.
             if !ack, clients.contains(handle), !clients[handle].isUnreadable {
                 let account = clients[handle].account
-                blocks.release(&clients[handle].sent, of: account, &accounts)
+                bench.blocks.release(&clients[handle].sent, of: account, &accounts)
             }
             finished(handle, after)
         case .again:
@@ -69,7 +69,8 @@ extension Router {
             endClient(handle)
             return
         }
-        clients[handle].end = timers.set(handle.payload(.clientEnd), at: now.monotonic + after)
+        clients[handle].end = bench.timers.set(
+            handle.payload(.clientEnd), at: bench.now.monotonic + after)
     }
 
     /// The client transaction whose branch and method the response brings back, from where the request went
@@ -109,7 +110,7 @@ extension Router {
     private mutating func provisional(
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, isReadable: Bool
     ) {
-        timers.cancel(&clients[handle].noAnswer)
+        bench.timers.cancel(&clients[handle].noAnswer)
         if clients[handle].cancelWanted { cancel(handle) }
         guard case .exchange(let owner) = clients[handle].owner, exchanges.contains(owner),
             exchanges[owner].server.isOpen
@@ -119,9 +120,9 @@ extension Router {
             return
         }
         if exchanges[owner].method == .invite, !clients[handle].cancelled {
-            // The ringing is bounded by timer C from now on, not by timer B.
-            timers.cancel(&clients[handle].retransmit)
-            timers.cancel(&clients[handle].end)
+            // The ringing is bounded by timer C from bench.now on, not by timer B.
+            bench.timers.cancel(&clients[handle].retransmit)
+            bench.timers.cancel(&clients[handle].end)
             if !exchanges[owner].cancelled { restartDeadline(owner) }
         }
         if isReadable, index.status > 100, !clients[handle].settled {
@@ -228,9 +229,9 @@ extension Router {
         guard held == 0 || Self.rank(status) < Self.rank(held) else { return }
         exchanges[owner].bestStatus = status
         let account = exchanges[owner].account
-        blocks.release(&exchanges[owner].best, of: account, &accounts)
+        bench.blocks.release(&exchanges[owner].best, of: account, &accounts)
         guard !isOurs else { return }
-        exchanges[owner].best = blocks.store(
+        exchanges[owner].best = bench.blocks.store(
             bytes, of: account, &accounts)
     }
 
@@ -296,9 +297,9 @@ extension Router {
 
     private mutating func passStored(_ owner: Handle) {
         let block = exchanges[owner].best
-        let copy = [UInt8](blocks.span(block))
+        let copy = [UInt8](bench.blocks.span(block))
         var index = MessageIndex()
-        guard (try? parser.parse(copy.span, into: &index)) != nil else { return }
+        guard (try? bench.parser.parse(copy.span, into: &index)) != nil else { return }
         noteEnd(owner, byCaller: false, copy.span, index)
         pass(owner, .none, copy.span, index)
     }
@@ -310,15 +311,15 @@ extension Router {
         let exchange = exchanges[owner]
         // What has failed has nothing more to say, however late a 2xx comes.
         guard exchange.identity.exists else { return }
-        writer.begin(
+        bench.writer.begin(
             isTrunk: exchange.isTrunk, dialog: exchange.dialog, to: exchange.flow.peer.ip)
-        writer.append("SIP/2.0 ")
-        writer.append(decimal: UInt64(index.status))
-        writer.append(" ")
-        writer.append(
+        bench.writer.append("SIP/2.0 ")
+        bench.writer.append(decimal: UInt64(index.status))
+        bench.writer.append(" ")
+        bench.writer.append(
             value: bytes.bytes(index.reason), exchange.direction == .inward ? .outward : .inward)
-        writer.endLine()
-        Self.answerIdentity(&writer, blocks, exchange, bytes.bytes(index.to.tag))
+        bench.writer.endLine()
+        Self.answerIdentity(&bench.writer, bench.blocks, exchange, bytes.bytes(index.to.tag))
         switch exchange.direction {
         case .inward:
             guard passOutward(exchange, bytes, index) else {
@@ -328,7 +329,7 @@ extension Router {
             noteMedia(of: exchange.asterisk)
         case .outward: passInward(exchange, client, bytes, index)
         }
-        if !writer.isWhole, index.status >= 200 {
+        if !bench.writer.isWhole, index.status >= 200 {
             passFails(owner, client, bytes, index)
         } else {
             give(index.status, owner)
@@ -341,19 +342,19 @@ extension Router {
     ) -> Bool {
         if index.status >= 300 {
             if index.status < 400, let contact = index.value(.contact) {
-                writer.append("Contact: ")
-                writer.append(leaving: bytes.bytes(contact), .party)
-                writer.endLine()
+                bench.writer.append("Contact: ")
+                bench.writer.append(leaving: bytes.bytes(contact), .party)
+                bench.writer.endLine()
             }
         } else if exchange.method.carriesContact {
-            writer.recordRoutes(bytes, index)
-            let account = Self.tokenAccount(&writer, accounts, exchange.account)
-            let good = writer.contact(
+            bench.writer.recordRoutes(bytes, index)
+            let account = Self.tokenAccount(&bench.writer, accounts, exchange.account)
+            let good = bench.writer.contact(
                 through: exchange.flow, bytes, index, asterisk: exchange.asterisk,
                 sequenceShift: exchange.sequenceShift, account: account)
             guard good else { return false }
         }
-        writer.rest(bytes, index, .outward)
+        bench.writer.rest(bytes, index, .outward)
         return true
     }
 
@@ -364,16 +365,16 @@ extension Router {
     ) {
         if index.status < 300, exchange.method.carriesContact, clients.contains(client) {
             // Of what came, the last stands next to whoever asked (RFC 3261 section 12.1.2).
-            writer.recordRoutes(bytes, index)
+            bench.writer.recordRoutes(bytes, index)
             Self.writeRecordRoute(
-                &writer, accounts, exchange, to: clients[client].flow)
+                &bench.writer, accounts, exchange, to: clients[client].flow)
         }
         if exchange.isTrunk, exchange.method == .register {
-            writer.registeredContacts(bytes, index, of: exchange.flow.peer)
+            bench.writer.registeredContacts(bytes, index, of: exchange.flow.peer)
         } else {
-            writer.phoneContact(bytes, index)
+            bench.writer.phoneContact(bytes, index)
         }
-        writer.rest(bytes, index, .inward)
+        bench.writer.rest(bytes, index, .inward)
     }
 
     private static func writeRecordRoute(

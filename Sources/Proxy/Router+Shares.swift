@@ -4,19 +4,6 @@ internal import Sys
 
 /// What one account may have of the tables that all share: an eighth of each, so that eight have to conspire.
 extension Router {
-    /// The sizes of blocks, in bytes, and how many there are.
-    ///
-    /// Six for each exchange there may be: its request, the lines that answers repeat, its answer, what its branches
-    /// sent; and one for each call. Most messages fit 2,048 bytes, those of phones with ICE and many codecs 4,096 or
-    /// 8,192; 65,536 are the longest one of a stream.
-    static let blockSizes = [
-        (512, 400_000), (1024, 400_000), (2048, 600_000), (4096, 20_000), (8192, 8000),
-        (65_536, 512),
-    ]
-
-    /// How many bytes of users and reasons are kept, of all exchanges together.
-    static let textBytes = 64 << 20
-
     /// Whether an account may have one more exchange.
     func hasExchangeShare(_ account: Int32) -> Bool {
         guard account >= 0 else { return true }
@@ -40,7 +27,7 @@ extension Router {
 
 extension BlockStore {
     /// Of so many sizes, the smallest ones, there are enough for whatever the other tables let in.
-    private static let plentiful = Router.blockSizes.count - AccountShare.sharedSizes
+    private static let plentiful = Bench.blockSizes.count - AccountShare.sharedSizes
 
     /// The place of a block among the sizes that are shared out, and how many blocks of that size there are; nil for
     /// one of the others.

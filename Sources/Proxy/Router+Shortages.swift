@@ -16,7 +16,7 @@ struct Shortages: ~Copyable {
     fileprivate static let span = Milliseconds.seconds(60)
     /// How often the tables are looked at.
     fileprivate static let interval = Milliseconds.seconds(1)
-    private static let kinds = Table.allCases.count + Router.blockSizes.count
+    private static let kinds = Table.allCases.count + Bench.blockSizes.count
 
     /// When the tables are next looked at.
     fileprivate(set) var nextLook = Milliseconds(0)
@@ -43,18 +43,20 @@ struct Shortages: ~Copyable {
 extension Router {
     /// Looks at every table.
     mutating func tellShortages() {
-        shortages.nextLook = now.monotonic + Shortages.interval
+        bench.shortages.nextLook = bench.now.monotonic + Shortages.interval
         for kind in 0..<Shortages.Table.allCases.count {
             guard let table = Shortages.Table(rawValue: kind),
-                let count = shortages.news(kind, refused(table), now.monotonic)
+                let count = bench.shortages.news(kind, refused(table), bench.now.monotonic)
             else { continue }
             shortageRecord(places(of: table), count, consequence(of: table))
         }
-        for number in Self.blockSizes.indices {
+        for number in Bench.blockSizes.indices {
             let kind = Shortages.Table.allCases.count + number
-            let total = blocks.refused(number)
-            guard let count = shortages.news(kind, total, now.monotonic) else { continue }
-            let (bytes, all) = Self.blockSizes[number]
+            let total = bench.blocks.refused(number)
+            guard let count = bench.shortages.news(kind, total, bench.now.monotonic) else {
+                continue
+            }
+            let (bytes, all) = Bench.blockSizes[number]
             shortageRecord(
                 "all \(all) places for messages of up to \(bytes) bytes are taken", count,
                 Self.refusal)
@@ -74,7 +76,7 @@ extension Router {
     }
 
     private mutating func shortageRecord(_ what: String, _ count: Int, _ consequence: String) {
-        audit.add(
+        bench.effects.journal.add(
             .degraded, .warning, "\(what): \(count) found none, \(consequence)",
             [(.reason, "table-full"), (.count, "\(count)")])
     }
@@ -86,8 +88,9 @@ extension Router {
         case .branches: clients.refused
         case .registrations: presences.refused
         case .names: accounts.refused
-        case .outbox: outbox.lost
-        case .calls, .bindings, .texts, .questions, .parked, .held, .share: shortages.total(table)
+        case .outbox: bench.effects.outbox.lost
+        case .calls, .bindings, .texts, .questions, .parked, .held, .share:
+            bench.shortages.total(table)
         }
     }
 
@@ -100,7 +103,7 @@ extension Router {
             case .calls: (Calls.capacity, "calls")
             case .bindings: (bindings.capacity, "bindings")
             case .names: (accounts.capacity, "names of accounts")
-            case .texts: (Self.textBytes, "bytes of dialled users and reasons")
+            case .texts: (Bench.textBytes, "bytes of dialled users and reasons")
             case .questions: (Self.mostQuestions, "questions to directory")
             case .parked: (Self.mostParked, "requests that wait for directory")
             case .held: (HeldAnswers.capacity, "answers to wrong passwords")

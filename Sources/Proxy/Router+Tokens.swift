@@ -18,7 +18,7 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int?
     ) -> AsteriskToken? {
         guard index.requestURI.user.length >= Self.shortestToken else { return nil }
-        let token = writer.tokens.asterisk(
+        let token = bench.writer.tokens.asterisk(
             bytes.bytes(index.requestURI.user), callID: bytes.bytes(index.callID),
             tag: bytes.bytes(index.to.tag))
         // Out of any dialog a trunk brings back what an Asterisk has registered there.
@@ -31,21 +31,21 @@ extension Router {
         _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ trunk: Int?
     ) -> AsteriskToken? {
         guard boundSince.count > 0,
-            let (old, mark) = writer.tokens.oldAsterisk(bytes.bytes(index.requestURI.user))
+            let (old, mark) = bench.writer.tokens.oldAsterisk(bytes.bytes(index.requestURI.user))
         else { return nil }
         var token = old
-        token.dialog = writer.tokens.dialog(
+        token.dialog = bench.writer.tokens.dialog(
             callID: bytes.bytes(index.callID), tag: bytes.bytes(index.from.tag))
         let name = UserPart(bytes.bytes(index.from.uri.user))
         let from = name.span
-        if let trunk, Self.mark(&writer, accounts, trunks[trunk].account) == mark {
-            token.account = Self.tokenAccount(&writer, accounts, trunks[trunk].account)
-        } else if writer.tokens.mark(from) == mark {
-            token.account = writer.tokens.account(from)
+        if let trunk, Self.mark(&bench.writer, accounts, trunks[trunk].account) == mark {
+            token.account = Self.tokenAccount(&bench.writer, accounts, trunks[trunk].account)
+        } else if bench.writer.tokens.mark(from) == mark {
+            token.account = bench.writer.tokens.account(from)
         } else if let call = calls.find(bytes, index),
-            Self.mark(&writer, accounts, calls[call].account) == mark
+            Self.mark(&bench.writer, accounts, calls[call].account) == mark
         {
-            token.account = Self.tokenAccount(&writer, accounts, calls[call].account)
+            token.account = Self.tokenAccount(&bench.writer, accounts, calls[call].account)
         }
         return token
     }
@@ -58,7 +58,7 @@ extension Router {
 
     /// Whether tokens of before tokens were bound to dialogs count still.
     private var areOldTokensGood: Bool {
-        boundSince.count > 0 && now.sinceEpoch - boundSince <= Self.oldTokens
+        boundSince.count > 0 && bench.now.sinceEpoch - boundSince <= Self.oldTokens
     }
 
     /// Whether a token may be used for a request: an old one ends a call or refreshes it, and brings no new
@@ -78,14 +78,14 @@ extension Router {
     ) -> RegistrationToken? {
         let user = bytes.bytes(index.requestURI.user)
         guard let trunk, index.to.tag.isEmpty, user.count >= Self.shortestToken else { return nil }
-        if let token = writer.tokens.registration(user) { return token }
+        if let token = bench.writer.tokens.registration(user) { return token }
         // The Asterisk may have registered before.
         let account = trunks[trunk].account
-        guard areOldTokensGood, let (old, mark) = writer.tokens.oldAsterisk(user),
-            Self.mark(&writer, accounts, account) == mark
+        guard areOldTokensGood, let (old, mark) = bench.writer.tokens.oldAsterisk(user),
+            Self.mark(&bench.writer, accounts, account) == mark
         else { return nil }
         return RegistrationToken(
-            asterisk: old.asterisk, account: Self.tokenAccount(&writer, accounts, account),
+            asterisk: old.asterisk, account: Self.tokenAccount(&bench.writer, accounts, account),
             user: old.user)
     }
 
@@ -132,11 +132,11 @@ extension Router {
         let user = bytes.bytes(route.uri.user)
         let callID = bytes.bytes(index.callID)
         let from = bytes.bytes(index.from.tag)
-        let token = writer.tokens.phone(user, callID: callID, from, bytes.bytes(index.to.tag))
-        guard token == nil, areOldTokensGood, var old = writer.tokens.oldPhone(user) else {
+        let token = bench.writer.tokens.phone(user, callID: callID, from, bytes.bytes(index.to.tag))
+        guard token == nil, areOldTokensGood, var old = bench.writer.tokens.oldPhone(user) else {
             return token
         }
-        old.dialog = writer.tokens.dialog(callID: callID, tag: from)
+        old.dialog = bench.writer.tokens.dialog(callID: callID, tag: from)
         return old
     }
 
@@ -144,7 +144,7 @@ extension Router {
 
     /// Whether a token's account is that of a row.
     mutating func isName(of account: Int32, _ named: TokenAccount) -> Bool {
-        Self.tokenAccount(&writer, accounts, account) == named
+        Self.tokenAccount(&bench.writer, accounts, account) == named
     }
 
     /// The account of a dialog's token, whoever From names; -1 when it cannot be told.
@@ -162,7 +162,7 @@ extension Router {
             account = calls[call].account
         } else if !token.account.isHash {
             account = number(ofToken: token.account.span)
-        } else if writer.tokens.account(from) == token.account {
+        } else if bench.writer.tokens.account(from) == token.account {
             account = number(ofToken: from)
         }
         return account >= 0 && trunk(of: account) == nil ? account : -1

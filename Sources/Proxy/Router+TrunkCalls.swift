@@ -36,7 +36,7 @@ extension Router {
         else { return }
         decided("passed on to the trunk \(trunks[number].settings.name)", 100, message)
         takeTarget(number, message.bytes, message.index, handle)
-        exchanges[handle].user = Self.store(&texts, scratch)
+        exchanges[handle].user = Self.store(&bench.texts, bench.scratch)
         guard beginCall(handle, .received, Dialled(.home), message.bytes, message.index) else {
             return
         }
@@ -55,24 +55,24 @@ extension Router {
         _ number: Int, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ handle: Handle
     ) {
         let uri = index.requestURI
-        scratch.removeAll()
+        bench.scratch.removeAll()
         let host = bytes.bytes(uri.host)
-        if let server = trunks[number].servers.first { writer.face(server.address.ip) }
-        guard !host.isEmpty, !writer.hosts.leaves(host, .target) else {
-            scratch.append(bytes.bytes(uri.whole))
+        if let server = trunks[number].servers.first { bench.writer.face(server.address.ip) }
+        guard !host.isEmpty, !bench.writer.hosts.leaves(host, .target) else {
+            bench.scratch.append(bytes.bytes(uri.whole))
             return
         }
         exchanges[handle].isReaddressed = true
-        scratch.append("sip:")
+        bench.scratch.append("sip:")
         if !uri.user.isEmpty {
-            scratch.append(bytes.bytes(uri.user))
-            scratch.append("@")
+            bench.scratch.append(bytes.bytes(uri.user))
+            bench.scratch.append("@")
         }
         let trunk = trunks[number]
         if trunk.settings.domain.isEmpty, let server = trunk.servers.first {
-            scratch.append(text: server.address.description)
+            bench.scratch.append(text: server.address.description)
         } else {
-            scratch.append(trunk.settings.domain.span)
+            bench.scratch.append(trunk.settings.domain.span)
         }
     }
 
@@ -87,7 +87,7 @@ extension Router {
         let servers = trunks[number].servers
         let tried = exchanges[handle].tried
         let left = servers.indices.filter { tried >> UInt64($0) & 1 == 0 }
-        let best = left.first { servers[$0].avoidedUntil <= now.monotonic } ?? left.first
+        let best = left.first { servers[$0].avoidedUntil <= bench.now.monotonic } ?? left.first
         guard let place = best, let flow = flow(to: servers[place].address) else { return nil }
         exchanges[handle].tried |= 1 << UInt64(place)
         return flow
@@ -109,8 +109,8 @@ extension Router {
             let number = trunk(of: exchanges[handle].account),
             let server = chooseServer(handle, number)
         else { return false }
-        scratch.removeAll()
-        Self.append(&scratch, texts, exchanges[handle].user)
+        bench.scratch.removeAll()
+        Self.append(&bench.scratch, bench.texts, exchanges[handle].user)
         return forwardKept(handle, server)
     }
 
@@ -136,7 +136,7 @@ extension Router {
             })
         else { return }
         trunks[number].servers[place].avoidedUntil =
-            answers ? Milliseconds(0) : now.monotonic + TrunkServer.avoidance
+            answers ? Milliseconds(0) : bench.now.monotonic + TrunkServer.avoidance
         let state: AsteriskState = answers ? .up : .down
         let old = trunks[number].servers[place].state
         guard old != state else { return }
@@ -145,8 +145,8 @@ extension Router {
         guard !answers || old == .down else { return }
         let address = trunks[number].servers[place].address
         let name = trunks[number].settings.name
-        if !answers { writer.wildcards.forget(toward: address.ip) }
-        audit.add(
+        if !answers { bench.writer.wildcards.forget(toward: address.ip) }
+        bench.effects.journal.add(
             answers ? .trunkUp : .trunkDown, answers ? .notice : .error,
             answers
                 ? "\(address) of the trunk \(name) answers again"
@@ -157,9 +157,9 @@ extension Router {
     /// A trunk asks for a password for a request that the Asterisk has addressed to us: its answer would be
     /// computed from that address, and be wrong.
     mutating func cannotAuthenticate(_ owner: Handle) {
-        guard audit.allowsRefusal(now.monotonic) else { return }
+        guard bench.effects.journal.allowsRefusal(bench.now.monotonic) else { return }
         let name = trunkName(exchanges[owner].account)
-        audit.add(
+        bench.effects.journal.add(
             .trunkRefused, .warning,
             "the trunk \(name) asks for a password, but Asterisk addresses the edge instead of it:"
                 + " give Asterisk the trunk's own host, and the edge as outbound proxy",

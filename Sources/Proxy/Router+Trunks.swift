@@ -12,7 +12,7 @@ extension Router {
         trunks = []
         for account in trunkAccounts { accounts[account].share.isTrunk = false }
         trunkAccounts = []
-        for settings in settings.trunks {
+        for settings in bench.settings.trunks {
             let name = Trunk.accountName(settings.name)
             guard let account = accounts.number(name.span),
                 let listener = listeners.first(where: {
@@ -50,7 +50,7 @@ extension Router {
         let isNew = isAccountName && !trunks[number].isAccountName
         trunks[number].isAccountName = isAccountName
         guard isNew else { return }
-        audit.add(
+        bench.effects.journal.add(
             .degraded, .warning,
             "the trunk \(name) has the name of an account: its callers that are not believed are sent on as"
                 + " anonymous; give the trunk another name under trunks",
@@ -92,10 +92,10 @@ extension Router {
         guard message.index.method == .invite else { return .pass }
         let room = checkRoom(trunk.account)
         guard case .pass = room else { return room }
-        guard let limit = settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
+        guard let limit = bench.settings.profiles.profile(ofTrunk: trunk.settings.name).calls,
             calls.gate[trunk.account].all >= limit
         else { return .pass }
-        return .refuse(.trunkFull, unless: settings.isObserving, ())
+        return .refuse(.trunkFull, unless: bench.settings.isObserving, ())
     }
 
     // MARK: From a trunk
@@ -161,7 +161,7 @@ extension Router {
         _ number: Int, _ message: borrowing Incoming
     ) -> Verdict<Void> {
         guard !message.isResumed, let rate = trunks[number].settings.rate,
-            !trunks[number].tokens.take(rate, now.monotonic), !settings.isObserving
+            !trunks[number].tokens.take(rate, bench.now.monotonic), !bench.settings.isObserving
         else { return .pass }
         return message.flow.transport.isStream ? .refuse(.trunkRate) : .silence(.trunkRate)
     }
@@ -196,7 +196,7 @@ extension Router {
         _ written: TrunkCaller, named name: Span<UInt8>, _ message: borrowing Incoming
     ) -> Verdict<TrunkCaller> {
         guard let account = accounts.number(name) else { return .pass(.trunk) }
-        if accounts.isStale(account, now.monotonic), !message.isResumed { ask(account) }
+        if accounts.isStale(account, bench.now.monotonic), !message.isResumed { ask(account) }
         switch accounts[account].state {
         case .asked:
             switch park(message, account) {

@@ -78,12 +78,15 @@ extension Router {
     ) {
         let client = clients[handle]
         let isTrunk = trunk(of: client.account) != nil
-        writer.begin(to: client.flow.peer.ip)
+        bench.writer.begin(to: client.flow.peer.ip)
         let isWritten = Self.writeFollowing(
-            &writer, blocks, parser, client, isTrunk, "ACK", 0, .none, random(), bytes, index)
+            &bench.writer, bench.blocks, bench.parser, client, isTrunk, "ACK", 0, .none,
+            bench.random(), bytes, index)
         guard isWritten else { return }
-        writer.endEmpty()
-        if writer.isWhole { outbox.append(writer.buffer, to: client.flow) }
+        bench.writer.endEmpty()
+        if bench.writer.isWhole {
+            bench.effects.outbox.append(bench.writer.buffer, to: client.flow)
+        }
     }
 
     /// Ends the dialog that a 2xx has begun and nobody is given.
@@ -91,17 +94,18 @@ extension Router {
         _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) {
         let client = clients[handle]
-        let bye = Client(owner: .nobody, method: .bye, flow: client.flow, cookie: random())
+        let bye = Client(owner: .nobody, method: .bye, flow: client.flow, cookie: bench.random())
         guard let place = clients.take(bye) else { return }
         let isTrunk = trunk(of: client.account) != nil
-        writer.begin(to: client.flow.peer.ip)
+        bench.writer.begin(to: client.flow.peer.ip)
         let isWritten = Self.writeFollowing(
-            &writer, blocks, parser, client, isTrunk, "BYE", 1, place, bye.cookie, bytes, index)
+            &bench.writer, bench.blocks, bench.parser, client, isTrunk, "BYE", 1, place, bye.cookie,
+            bytes, index)
         guard isWritten else {
             clients.release(place)
             return
         }
-        writer.endEmpty()
+        bench.writer.endEmpty()
         send(place)
     }
 

@@ -53,7 +53,7 @@ extension Router {
         guard let handle = client(ofBranch: bytes.bytes(via.branch)),
             clients[handle].sent.exists
         else { return false }
-        let sent = blocks.span(clients[handle].sent)
+        let sent = bench.blocks.span(clients[handle].sent)
         let uri = bytes.bytes(index.requestURI.whole)
         let start = Int(index.methodSlice.length) + 1
         guard sent.count > start + uri.count, sent[start + uri.count] == 0x20 else { return false }
@@ -120,10 +120,10 @@ extension Router {
         var values = FieldValues(name)
         while let option = values.next(message.bytes, message.index) {
             if name == .require, isOffered(message.bytes.bytes(option)) { continue }
-            writer.append(isFirst ? "Unsupported: " : ", ")
-            writer.append(value: message.bytes.bytes(option), .inward)
+            bench.writer.append(isFirst ? "Unsupported: " : ", ")
+            bench.writer.append(value: message.bytes.bytes(option), .inward)
             isFirst = false
         }
-        if !isFirst { writer.endLine() }
+        if !isFirst { bench.writer.endLine() }
     }
 }

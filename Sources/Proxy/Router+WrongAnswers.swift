@@ -13,16 +13,16 @@ extension Router {
     mutating func guardedReason(_ mark: UInt64, _ message: borrowing Incoming) -> Refusal? {
         let ip = message.flow.peer.ip
         let name = accountName(message.bytes, message.index)
-        guard !isTrusted(ip), !settings.isObserving,
+        guard !isTrusted(ip), !bench.settings.isObserving,
             message.sender.isStranger || !isRegistered(name.span, by: message)
         else { return nil }
-        if defence.isPairHeld(ip, mark, now.monotonic) { return .accountHeld }
+        if defence.isPairHeld(ip, mark, bench.now.monotonic) { return .accountHeld }
         // A copy costs the account nobody's look.
         let isOpen =
             message.isResumed
             || (message.sender.isRepetition
-                ? defence.guards.isOpen(mark, ip, now.monotonic)
-                : defence.guards.admits(mark, ip, now.monotonic))
+                ? defence.guards.isOpen(mark, ip, bench.now.monotonic)
+                : defence.guards.admits(mark, ip, bench.now.monotonic))
         return isOpen ? nil : .accountGuarded
     }
 
@@ -39,12 +39,13 @@ extension Router {
         let name = account.span
         let mark = NameTable.hash(name)
         if let why = neverBanned(ip), !isTrusted(ip), !isRegistered(name, by: message) {
-            let limit = settings.limit(.wrongPassword)
-            if defence.pairFailed(ip, mark, limit, hold: settings.ban, now.monotonic) {
+            let limit = bench.settings.limit(.wrongPassword)
+            if defence.pairFailed(ip, mark, limit, hold: bench.settings.ban, bench.now.monotonic) {
                 heldRecord(name, "from \(ip), \(why),", ip)
             }
         }
-        if refusal.isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, now.monotonic) {
+        if refusal.isLookedAt, !isTrusted(ip), defence.guards.failed(mark, ip, bench.now.monotonic)
+        {
             heldRecord(name, "for sources that it is not known from", ip)
         }
         let (flow, proof) = (message.flow, message.sender.proof)
@@ -58,15 +59,15 @@ extension Router {
     }
 
     private func isTrap(_ name: Span<UInt8>) -> Bool {
-        !settings.traps.isEmpty && settings.traps.contains([UInt8](name))
+        !bench.settings.traps.isEmpty && bench.settings.traps.contains([UInt8](name))
     }
 
     private mutating func heldRecord(
         _ name: Span<UInt8>, _ whom: String, _ ip: IPAddress
     ) {
         let account = name.text
-        let verb = settings.isObserving ? "would look" : "looks"
-        audit.add(
+        let verb = bench.settings.isObserving ? "would look" : "looks"
+        bench.effects.journal.add(
             .held, .warning,
             "passwords for \(account) \(whom) fail too often: nobody \(verb) at them for a while",
             [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
@@ -79,18 +80,18 @@ extension Router {
     ) -> Bool {
         if isUnavailable {
             beginReply(message, .serviceUnavailable)
-            writer.retryAfter()
+            bench.writer.retryAfter()
         } else {
             beginChallenge(message, stale: false)
         }
-        writer.endEmpty()
+        bench.writer.endEmpty()
         // To copies there are as many answers as to whatever proves nothing.
-        guard writer.isWhole,
+        guard bench.writer.isWhole,
             !message.sender.isRepetition || mayAnswer(message.flow, message.sender)
         else { return false }
-        let block = blocks.store(writer.buffer)
+        let block = bench.blocks.store(bench.writer.buffer)
         guard block.exists else {
-            outbox.append(writer.buffer, to: message.flow)
+            bench.effects.outbox.append(bench.writer.buffer, to: message.flow)
             return true
         }
         makeRoomForHeld()
@@ -103,22 +104,22 @@ extension Router {
     }
 
     private mutating func setHeldTimer() {
-        timers.cancel(&heldTimer)
+        bench.timers.cancel(&heldTimer)
         guard let due = held.due else { return }
-        heldTimer = timers.set(Handle.none.payload(.held), at: due)
+        heldTimer = bench.timers.set(Handle.none.payload(.held), at: due)
     }
 
     /// Lets the first answer leave before its time when all places are taken.
     private mutating func makeRoomForHeld() {
         guard !held.hasRoom, let first = held.next(Milliseconds(.max)) else { return }
-        shortages.count(.held)
+        bench.shortages.count(.held)
         sendHeld(first.block, first.flow)
     }
 
     /// Sends the answers that are due.
     mutating func sendHeld() {
         // The rest follows once the loop has taken these.
-        while !outbox.isHalfFull, let next = held.next(now.monotonic) {
+        while !bench.effects.outbox.isHalfFull, let next = held.next(bench.now.monotonic) {
             sendHeld(next.block, next.flow)
         }
         setHeldTimer()
@@ -126,7 +127,7 @@ extension Router {
 
     private mutating func sendHeld(_ block: Block, _ flow: Flow) {
         var block = block
-        outbox.append(block, of: blocks, to: flow)
-        blocks.release(&block)
+        bench.effects.outbox.append(block, of: bench.blocks, to: flow)
+        bench.blocks.release(&block)
     }
 }

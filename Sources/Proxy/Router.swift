@@ -8,20 +8,6 @@ internal import SIPTransactions
 internal import Synchronization
 package import Sys
 
-/// The two clocks, read once a turn of the loop.
-package struct Now: Sendable {
-    /// The clock that never jumps.
-    package var monotonic: Milliseconds
-    /// The time since 1970.
-    package var sinceEpoch: Milliseconds
-
-    /// The clocks' values.
-    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
-        self.monotonic = monotonic
-        self.sinceEpoch = sinceEpoch
-    }
-}
-
 /// How much of a router's tables is in use.
 package struct RouterLoad: Equatable, Sendable {
     /// Requests being passed on.
@@ -56,34 +42,19 @@ struct ParkedMessage {
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
 ///
 /// The loop hands in what came (`receive`, `answer`, `advance`, ...) and then takes what is to go out:
-/// `outbox`, `toDirectory`, `toBanner`, `audit`.
+/// `effects`.
 package struct Router: ~Copyable {
-    /// Messages to send.
-    package var outbox = Outbox()
-    /// Requests to directory, in order.
-    package var toDirectory = DirectoryQueue()
-    /// Requests to banner, in order.
-    package var toBanner: [RouterToBanner] = []
-    /// Records for the journal.
-    package var audit = Audit()
-
-    var settings: RouterSettings
+    /// The tools that owners are lent.
+    var bench: Bench
     let listeners: [Listener]
     /// The listener that requests to Asterisks go out by, but for those of trunks.
     let inside: UInt8
-    let parser = MessageParser()
-    var writer: MessageWriter
     /// When this installation began to bind tokens to dialogs, since 1970; 0 when it always has.
     let boundSince: Milliseconds
-    // A Request-URI fits, since a start line does.
-    var scratch = ByteBuffer(capacity: MessageParser.maximumLine)
     var hashes = HashEngine()
     var nonces: Nonces
     /// What the monotonic clock is behind the time since 1970 when this process began.
     private let clockOffset: Milliseconds
-    var now: Now
-    var timers: TimerWheel
-    var blocks = BlockStore(Router.blockSizes)
     var exchanges: Slots<Exchange>
     var clients: Slots<Client>
     var presences: Slots<Presence>
@@ -92,8 +63,6 @@ package struct Router: ~Copyable {
     var bindings = Bindings(capacity: 1_000_000)
     /// The REGISTER at hand.
     var request = RegisterRequest()
-    /// What exchanges and their branches remember of messages.
-    var texts = TextStore(capacity: Router.textBytes)
     var asterisks: [Asterisk] = []
     var nextAsterisk = 0
     /// Who calls without an account.
@@ -117,19 +86,13 @@ package struct Router: ~Copyable {
     var recent = Recent()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
-    /// Which tables were full.
-    var shortages = Shortages()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
     var registrationRecords = RegistrationRecords(capacity: 1_000_000)
     /// The calls under way, and who may make more.
     var calls = Calls()
-    /// How far the local time is ahead of UTC; the loop keeps it right.
-    package var utcOffset = Milliseconds(0)
     /// How many answers go to those who have proven nothing.
     var rates = AnswerRates(replies: 1, packets: 1)
     private var arrivals: UInt64 = 0
-    /// The networks whose connections are to be closed; the loop takes them.
-    package var closing: [Network] = []
     var parked: [Int32: [ParkedMessage]] = [:]
     var parkedCount = 0
     /// What a lookup under way is for: an account, and a realm other than ours when it is one.
@@ -148,14 +111,10 @@ package struct Router: ~Copyable {
     var liveConnections: Set<Flow> = []
     /// The bindings that came by each connection, perhaps before they moved to another one.
     var connectionBindings: [Flow: Set<Int32>] = [:]
-    /// The TCP connections by which phones have newly registered, until the process has taken them.
-    package var boundConnections: [Flow] = []
     /// How many requests are under way by each connection.
     var sentByConnection: [Flow: Int] = [:]
     /// The connections that have closed with requests under way, until those have ended.
     var lostConnections: Set<Flow> = []
-    /// Branches, tags, Call-IDs and cnonces of our own (RFC 3261 section 19.3).
-    private var randomness: RandomStream
     /// Keeps the router in memory, where it is lent out by its address: without, whoever only reads one
     /// property gets a copy of all of them (Swift 6.3; see `MessageIndex`).
     private let anchor = Atomic<UInt8>(0)
@@ -174,9 +133,10 @@ package struct Router: ~Copyable {
         settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: [UInt8], now: Now,
         timers capacity: Int = 8_000_000
     ) {
-        self.settings = settings
+        bench = Bench(
+            settings, listeners, key: Array(secret.prefix(32)), seed: seed, timers: capacity,
+            now: now)
         self.listeners = listeners
-        self.now = now
         clockOffset = now.sinceEpoch - now.monotonic
         let trunkEndpoints = settings.trunks.map(\.inside)
         inside =
@@ -184,11 +144,8 @@ package struct Router: ~Copyable {
                 $0.side == .inside && $0.endpoint.transport == .udp
                     && !trunkEndpoints.contains($0.endpoint)
             }?.index ?? 0
-        writer = MessageWriter(listeners: listeners, key: Array(secret.prefix(32)))
-        randomness = RandomStream(seed: seed)
-        nonces = Nonces(key: Array(secret[32..<64]), life: randomness.next(), began: now.sinceEpoch)
+        nonces = Nonces(key: Array(secret[32..<64]), life: bench.random(), began: now.sinceEpoch)
         boundSince = Milliseconds(Self.number(secret[64..<72]))
-        timers = TimerWheel(capacity: capacity, now: now.monotonic)
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
         exchanges = Slots(
             capacity: 100_000, empty: Exchange(flow: nowhere, method: .other, direction: .inward))
@@ -198,7 +155,7 @@ package struct Router: ~Copyable {
         // For a million accounts at four Asterisks.
         presences = Slots(capacity: 4_000_000, empty: Presence())
         adopt(settings)
-        _ = timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
+        _ = bench.timers.set(Handle.none.payload(.probe), at: now.monotonic + Milliseconds(50))
     }
 
     private static func number(_ bytes: ArraySlice<UInt8>) -> Int64 {
@@ -207,17 +164,17 @@ package struct Router: ~Copyable {
 
     /// Uses other settings from now on; registrations at Asterisks that stay go on.
     package mutating func adopt(_ wanted: RouterSettings) {
-        settings = wanted
+        bench.settings = wanted
         followAddresses()
-        rates = AnswerRates(replies: settings.replies, packets: settings.packets)
-        if settings.algorithms.contains(.sha256) { keepSHA256() }
+        rates = AnswerRates(replies: bench.settings.replies, packets: bench.settings.packets)
+        if bench.settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks
-        asterisks = settings.asterisks.map { address in
+        asterisks = bench.settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)
         }
         adoptTrunks()
         let addresses = old.map(\.address)
-        guard addresses != settings.asterisks else { return }
+        guard addresses != bench.settings.asterisks else { return }
         for number in accounts.indices where accounts[number].presences >= 0 {
             renumberPresences(number, addresses)
         }
@@ -227,25 +184,34 @@ package struct Router: ~Copyable {
     package var load: RouterLoad {
         RouterLoad(
             exchanges: exchanges.count, clients: clients.count, presences: presences.count,
-            timers: timers.count, calls: calls.table.count, freeBlocks: blocks.free,
+            timers: bench.timers.count, calls: calls.table.count, freeBlocks: bench.blocks.free,
             parked: parkedCount,
             lookUps: lookUps.count, held: held.count)
     }
 
     /// How long the loop may sleep.
-    package var patience: Milliseconds? { timers.patience }
+    package var patience: Milliseconds? { bench.timers.patience }
 
     /// The time since 1970 as nonces have it: by a clock that is not set while the process lives.
-    var nonceTime: Milliseconds { now.monotonic + clockOffset }
+    var nonceTime: Milliseconds { bench.now.monotonic + clockOffset }
 
-    /// A number nobody outside can guess, whatever others he has seen.
-    mutating func random() -> UInt64 { randomness.next() }
+    /// What the core wants done; the loop takes it.
+    package var effects: Effects {
+        _read { yield bench.effects }
+        _modify { yield &bench.effects }
+    }
+
+    /// How far the local time is ahead of UTC; the loop keeps it right.
+    package var utcOffset: Milliseconds {
+        get { bench.utcOffset }
+        set { bench.utcOffset = newValue }
+    }
 
     // MARK: What comes in
 
     /// Takes one whole message that came by a flow.
     package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
-        self.now = now
+        self.bench.now = now
         arrivals &+= 1
         if flow.transport == .udp, isKeepAlive(bytes) {
             keepAlive(bytes, flow)
@@ -264,7 +230,7 @@ package struct Router: ~Copyable {
         case .inside: guard isAsterisk(message.flow.peer.ip) else { return }
         }
         do {
-            try parser.parse(message.bytes, into: &message.index)
+            try bench.parser.parse(message.bytes, into: &message.index)
         } catch {
             malformed(message, side, error)
             return
@@ -287,10 +253,10 @@ package struct Router: ~Copyable {
 
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
-        self.now = now
+        self.bench.now = now
         offence(reason == Self.idle ? .idleConnections : .malformed, flow, .connection)
-        guard audit.allowsRefusal(now.monotonic) else { return }
-        audit.add(
+        guard bench.effects.journal.allowsRefusal(now.monotonic) else { return }
+        bench.effects.journal.add(
             .refused, .notice,
             "closed a \(flow.transport.name) connection of \(flow.peer.ip): \(reason)",
             [
@@ -337,14 +303,14 @@ package struct Router: ~Copyable {
 
     /// Runs every timer that is due.
     package mutating func advance(_ now: Now) {
-        self.now = now
+        self.bench.now = now
         failLostBranches()
         tellResidents()
         if now.monotonic >= calls.nextSweep { sweepCalls() }
-        if now.monotonic >= shortages.nextLook { tellShortages() }
+        if now.monotonic >= bench.shortages.nextLook { tellShortages() }
         if now.monotonic >= registrationRecords.due { tellRegistrations() }
         // What is left comes with the next turn, when the loop has taken these messages.
-        while !outbox.isHalfFull, let payload = timers.next(now.monotonic) {
+        while !bench.effects.outbox.isHalfFull, let payload = bench.timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             let handle = Handle(payload: payload)
             switch kind {

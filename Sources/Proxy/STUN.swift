@@ -77,8 +77,8 @@ extension Router {
     /// longer than the question and its source is not proven.
     mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {
         guard bindings.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
-        scratch.removeAll()
-        STUN.writeAnswer(to: bytes, flow.peer, into: &scratch)
-        outbox.append(scratch, to: flow)
+        bench.scratch.removeAll()
+        STUN.writeAnswer(to: bytes, flow.peer, into: &bench.scratch)
+        bench.effects.outbox.append(bench.scratch, to: flow)
     }
 }

@@ -83,7 +83,7 @@ extension RouterProcess {
                     "\(role.name) broke the protocol of its link (\(error)): rempart restart \(role.name)",
                     [(.component, role.name)])
             }
-            if router.outbox.isHalfFull { handOut() }
+            if router.effects.outbox.isHalfFull { handOut() }
         }
     }
 
@@ -111,7 +111,7 @@ extension RouterProcess {
             try PlaintextParcel.forEach(in: bytes) {
                 (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in
                 try takePlaintext(head, payload)
-                if router.outbox.isHalfFull { handOut() }
+                if router.effects.outbox.isHalfFull { handOut() }
             }
         }
     }

@@ -193,7 +193,7 @@ extension RouterProcess {
                 peer.mayBeginWithin = false
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
                 settle(peer)
-                if router.outbox.isHalfFull { handOut() }
+                if router.effects.outbox.isHalfFull { handOut() }
             case .broken(let reason):
                 answer(&pings, of: peer)
                 if !peer.mayBeginWithin { router.brokenStream(peer.flow, reason, now) }

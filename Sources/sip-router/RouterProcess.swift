@@ -231,7 +231,7 @@ final class RouterProcess {
                 // Without a port (RFC 768) there is nobody to answer.
                 if flow.peer.port == 0 { continue }
                 Self.receive(&router, received, slot, flow, now)
-                if router.outbox.isHalfFull { handOut() }
+                if router.effects.outbox.isHalfFull { handOut() }
             }
             if count < 32 { return }
         }
@@ -249,21 +249,21 @@ final class RouterProcess {
     /// Hands out what the core wants done.
     func handOut() {
         // First of all, since every packet that comes before the kernel drops them costs a turn.
-        for message in router.toBanner {
+        for message in router.effects.toBanner {
             let frame = message.encoded()
             banner.gather(frame.span)
         }
-        router.toBanner.removeAll(keepingCapacity: true)
+        router.effects.toBanner.removeAll(keepingCapacity: true)
         banner.sendGathered()
         closeBanned()
-        for index in 0..<router.toDirectory.count {
-            Self.gather(router.toDirectory, index, to: directory)
+        for index in 0..<router.effects.toDirectory.count {
+            Self.gather(router.effects.toDirectory, index, to: directory)
         }
-        router.toDirectory.removeAll()
+        router.effects.toDirectory.removeAll()
         directory.sendGathered()
         keepBound()
-        Self.write(router.audit, to: journal, using: &recorded)
-        router.audit.removeAll()
+        Self.write(router.effects.journal, to: journal, using: &recorded)
+        router.effects.journal.removeAll()
         sendMessages()
         watchForRoom()
     }
@@ -282,38 +282,39 @@ final class RouterProcess {
 
     private func sendMessages() {
         var at = 0
-        let count = router.outbox.count
+        let count = router.effects.outbox.count
         while at < count {
-            let listener = Int(router.outbox.flow(at).listener)
-            guard router.outbox.flow(at).transport == .udp else {
+            let listener = Int(router.effects.outbox.flow(at).listener)
+            guard router.effects.outbox.flow(at).transport == .udp else {
                 at = sendStream(at)
                 continue
             }
             // A run of datagrams by the same socket goes in one call.
-            while at < count, !sending.isFull, router.outbox.flow(at).transport == .udp,
-                Int(router.outbox.flow(at).listener) == listener
+            while at < count, !sending.isFull, router.effects.outbox.flow(at).transport == .udp,
+                Int(router.effects.outbox.flow(at).listener) == listener
             {
-                let flow = router.outbox.flow(at)
+                let flow = router.effects.outbox.flow(at)
                 let own = flow.connection == 0 ? nil : router.source(of: flow)
-                Self.fill(&sending, router.outbox, at, from: own)
+                Self.fill(&sending, router.effects.outbox, at, from: own)
                 at += 1
             }
             if let socket = sockets[listener] { sending.send(socket.raw) }
         }
-        router.outbox.removeAll()
+        router.effects.outbox.removeAll()
         sendPlaintext()
     }
 
     /// Sends message `first` of the outbox to its stream, and those that follow it to the same one;
     /// returns the number of the next message.
     private func sendStream(_ first: Int) -> Int {
-        let flow = router.outbox.flow(first)
+        let flow = router.effects.outbox.flow(first)
         var next = first
         gathered.removeAll()
-        while next < router.outbox.count, router.outbox.flow(next) == flow,
-            next == first || gathered.count + router.outbox.message(next).count <= gathered.capacity
+        while next < router.effects.outbox.count, router.effects.outbox.flow(next) == flow,
+            next == first
+                || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
         {
-            Self.gather(&gathered, router.outbox, next)
+            Self.gather(&gathered, router.effects.outbox, next)
             next += 1
         }
         if let peer = peer(by: flow) { Self.send(gathered, to: peer, of: self) }

@@ -133,10 +133,10 @@ struct Edge: ~Copyable {
 
     private mutating func taken() -> [Sent] {
         // What the edge asks the Asterisk of its own accord is no answer to anything.
-        let sent = (0..<router.outbox.count).map { place in
-            Sent(flow: router.outbox.flow(place), bytes: [UInt8](router.outbox.message(place)))
+        let sent = (0..<router.effects.outbox.count).map { place in
+            Sent(flow: router.effects.outbox.flow(place), bytes: [UInt8](router.effects.outbox.message(place)))
         }
-        router.outbox.removeAll()
+        router.effects.outbox.removeAll()
         return sent
     }
 

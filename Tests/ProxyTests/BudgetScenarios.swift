@@ -251,7 +251,7 @@ private let lenient: [Setting] =
                 "MESSAGE", "sip:+43123@203.0.113.5", from: "<sip:bob@carrier.example>",
                 callID: "m\(number)")
             edge.router.receive(bytes.span, carrier.flow, edge.now)
-            edge.router.outbox.removeAll()
+            edge.router.effects.outbox.removeAll()
         }
         #expect(edge.router.load.exchanges == 70_000)
     }

@@ -89,7 +89,7 @@ struct ResidentScenarios {
                 phone(number), until: .seconds(3600), account: 1, edge.now.monotonic)
         }
         edge.router.bannerLinked(edge.now)
-        let first = edge.router.toBanner.count
+        let first = edge.router.effects.toBanner.count
         #expect(first == 16_384)
         edge.advance(.seconds(1))
         var told: Set<IPAddress> = []

@@ -200,8 +200,8 @@ extension Edge {
     func answers(_ bytes: [UInt8], _ flow: Flow) -> [[UInt8]] {
         router.receive(bytes.span, flow, now)
         var sent: [[UInt8]] = []
-        for index in 0..<router.outbox.count { sent.append(Array(router.outbox.message(index))) }
-        router.outbox.removeAll()
+        for index in 0..<router.effects.outbox.count { sent.append(Array(router.effects.outbox.message(index))) }
+        router.effects.outbox.removeAll()
         return sent
     }
 }

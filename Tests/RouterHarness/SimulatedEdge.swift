@@ -171,18 +171,18 @@ package final class SimulatedEdge {
             isBusy = false
             let asked = takeQuestions(&router)
             for question in asked { ask(question) }
-            bans += router.toBanner
-            router.toBanner = []
+            bans += router.effects.toBanner
+            router.effects.toBanner = []
             for record in takeRecords(&router) {
                 observeRecord?(record)
                 guard record["PRIORITY"] != "6" else { continue }
                 records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
             }
             var sent: [(Flow, [UInt8])] = []
-            for index in 0..<router.outbox.count {
-                sent.append((router.outbox.flow(index), Array(router.outbox.message(index))))
+            for index in 0..<router.effects.outbox.count {
+                sent.append((router.effects.outbox.flow(index), Array(router.effects.outbox.message(index))))
             }
-            router.outbox.removeAll()
+            router.effects.outbox.removeAll()
             for (flow, bytes) in sent {
                 isBusy = true
                 deliver(bytes, flow)
@@ -338,13 +338,13 @@ package func address(_ text: String) -> SocketAddress {
 /// What a router wants of directory, taken off its queue.
 package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
     var questions: [RouterToDirectory] = []
-    for index in 0..<router.toDirectory.count {
-        guard let question = question(router.toDirectory, index) else {
+    for index in 0..<router.effects.toDirectory.count {
+        guard let question = question(router.effects.toDirectory, index) else {
             preconditionFailure("directory cannot read what it is asked")
         }
         questions.append(question)
     }
-    router.toDirectory.removeAll()
+    router.effects.toDirectory.removeAll()
     return questions
 }
 
@@ -355,15 +355,15 @@ private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> Router
 /// The records that a router wants written, taken off it: each field by its name.
 package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
     var records: [[Substring: Substring]] = []
-    for index in 0..<router.audit.records.count {
+    for index in 0..<router.effects.journal.records.count {
         var record = ByteBuffer(capacity: 16_384)
-        router.audit.records.writeNative(index, process: "sip-router", into: &record)
+        router.effects.journal.records.writeNative(index, process: "sip-router", into: &record)
         let pairs = record.span.text.split(separator: "\n").map { line in
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (parts[0], parts[1])
         }
         records.append(Dictionary(uniqueKeysWithValues: pairs))
     }
-    router.audit.removeAll()
+    router.effects.journal.removeAll()
     return records
 }
