@@ -22,9 +22,10 @@ func process(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-/// A test target; its folder is Tests/`name`.
+/// A test target; its folder is Tests/Unit/`name`.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/Unit/\(name)", swiftSettings: strict)
 }
 
 /// The fuzzers, which do not link without `--sanitize=fuzzer`, hence only when they are asked for.
@@ -50,7 +51,7 @@ let soak: [Target] =
             swiftSettings: strict)
     ]
 
-/// What `scripts/core.sh` counts the instructions of.
+/// What `Benchmarks/core.sh` counts the instructions of.
 let core: [Target] =
     Context.environment["REMPART_CORE"] == nil
     ? []
@@ -92,7 +93,7 @@ let package = Package(
         .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         // Another's SIP parser, for the tests alone: named by its module map, so that building warns of nothing.
-        .systemLibrary(name: "COsip", path: "Tests/COsip"),
+        .systemLibrary(name: "COsip", path: "Tests/Support/COsip"),
 
         // Foundation: no product words.
         library("Sys", ["CLinux"]),
@@ -167,12 +168,12 @@ let package = Package(
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         .target(
-            name: "SmallDisk", dependencies: ["Sys"], path: "Tests/SmallDisk",
+            name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
         .target(
             name: "RouterHarness",
             dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
-            path: "Tests/RouterHarness", swiftSettings: strict),
+            path: "Tests/Support/RouterHarness", swiftSettings: strict),
         tests(
             "ProxyTests",
             [
@@ -182,7 +183,7 @@ let package = Package(
         .executableTarget(
             name: "supervised-child",
             dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
-            path: "Tests/SupervisedChild", swiftSettings: strict),
+            path: "Tests/Support/SupervisedChild", swiftSettings: strict),
         tests(
             "SupervisorTests",
             [
@@ -190,10 +191,10 @@ let package = Package(
                 "SmallDisk",
             ]),
         tests(
-            "RouterProcessTests",
+            "SIPRouterTests",
             ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),
         tests(
-            "TerminatorTests",
+            "TLSTerminatorTests",
             [
                 "tls-terminator", "Messages", "Journal", "Privsep", "Reactor", "Sys", "Wire",
                 "COpenSSL",

@@ -1,4 +1,4 @@
-# bench-edges.sh: the network, the accounts and the edges of bench.sh and allocations.sh, which source it.
+# edges.sh: the network, the accounts and the edges of bench.sh and allocations.sh, which source it.
 #
 # They set $bin, the folder of the binaries, and $tag, what the namespaces are named by; and they call
 # set_up first. Everything lies in $folder and ends with the shell.

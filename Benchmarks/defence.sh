@@ -2,7 +2,7 @@
 # Attacks the built edge with the attackers' own tools, a million datagrams in a customer's name, fail2ban beside it, and
 # ten thousand tries of each method and class of account, whose bytes and times are compared.
 #
-#   scripts/defence-bench.sh [pytest arguments]      about a quarter of an hour; the table goes to .build/defence.md too
+#   Benchmarks/defence.sh [pytest arguments]      about a quarter of an hour; the table goes to .build/defence.md too
 #
 # Environment: REMPART_BIN, the folder of the binaries; REMPART_ATTACK_DATAGRAMS, how long the floods are (1000000).
 set -euo pipefail

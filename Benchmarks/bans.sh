@@ -2,7 +2,7 @@
 # Measures the wall: from sip-router's order to the kernel's drop, many bans at once, a start with many
 # kept bans, and the commands that list and explain them. Needs root, for a network namespace.
 #
-#   scripts/bench-bans.sh [folder of the binaries]      default: .build/release
+#   Benchmarks/bans.sh [folder of the binaries]      default: .build/release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 binaries="$(realpath "${1:-.build/release}")"
@@ -20,4 +20,4 @@ ip netns add "$name"
 ip -n "$name" link set lo up
 ip -n "$name" route add local 198.18.0.0/15 dev lo
 ip -n "$name" route add local 100.64.0.0/10 dev lo
-BENCH_FOLDER="$folder" ip netns exec "$name" python3 scripts/bench-bans.py "$binaries" "$version"
+BENCH_FOLDER="$folder" ip netns exec "$name" python3 Benchmarks/bans.py "$binaries" "$version"

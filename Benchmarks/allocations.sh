@@ -1,7 +1,7 @@
 #!/bin/bash
-# Counts sip-router's allocations per unit of work in steady state, against Tests/Allocations/budget.tsv.
+# Counts sip-router's allocations per unit of work in steady state, against Tests/Budgets/allocations.tsv.
 #
-#   scripts/allocations.sh [--junitxml=FILE]      REMPART_BIN: the folder with the binaries (.build/release)
+#   Benchmarks/allocations.sh [--junitxml=FILE]      REMPART_BIN: the folder with the binaries (.build/release)
 #
 # Runs as root in network namespaces of its own, like bench.sh. Exits with 1 when a row is above its
 # budget, or so far below it that the budget is to be lowered.
@@ -12,8 +12,8 @@ report=
 [[ "${1:-}" != --junitxml=* ]] || report=${1#--junitxml=}
 real=$(realpath "${REMPART_BIN:-.build/release}")
 readonly real tag=alloc$$
-# shellcheck source=scripts/bench-edges.sh
-source scripts/bench-edges.sh
+# shellcheck source=Benchmarks/edges.sh
+source Benchmarks/edges.sh
 declare -A units=([options]=20000 [register]=10000 [wrong]=10000 [call]=4000)
 cases='' failures=0
 
@@ -25,8 +25,8 @@ make_programs() {
         cp "$real/$name" "$folder/bin"
     done
     cp "$real/sip-router" "$folder/bin/counted-router"
-    gcc -O2 -Wall -Werror -o "$folder/bin/sip-router" Tests/Allocations/launch.c
-    gcc -O2 -Wall -Werror -shared -fPIC -o "$folder/bin/count.so" Tests/Allocations/count.c
+    gcc -O2 -Wall -Werror -o "$folder/bin/sip-router" Tests/Budgets/launch.c
+    gcc -O2 -Wall -Werror -shared -fPIC -o "$folder/bin/count.so" Tests/Budgets/count.c
     head -c 8 /dev/zero >"$folder/bin/allocations"
     chmod 666 "$folder/bin/allocations"
 }
@@ -74,6 +74,6 @@ start_rempart
 drive register 1000
 while read -r row budget; do
     [[ $row == '#' ]] || check "$row" "$budget"
-done <Tests/Allocations/budget.tsv
+done <Tests/Budgets/allocations.tsv
 [ -z "$report" ] || echo "<testsuite name=\"allocations\">$cases</testsuite>" >"$report"
 [ "$failures" = 0 ]

@@ -8,7 +8,7 @@ import Wire
 
 /// A supervisor with stand-ins for its children, in a folder of its own, without root.
 ///
-/// The stand-ins are one program under every name; see Tests/SupervisedChild.
+/// The stand-ins are one program under every name; see Tests/Support/SupervisedChild.
 final class Daemon {
     let folder: String
     private(set) var pid: Int32 = 0

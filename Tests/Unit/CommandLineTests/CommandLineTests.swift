@@ -111,7 +111,7 @@ private let good = """
     @Test("the settings that are shipped and those of the README are right")
     func shipped() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let example = try Data(contentsOf: root.appendingPathComponent("etc/rempart.yaml"))
         #expect(SettingsFile(Array(example)).diagnostics == [])
         let readme = try Data(contentsOf: root.appendingPathComponent("README.md"))
@@ -123,7 +123,7 @@ private let good = """
     @Test("the Debian package has the product's version")
     func packageVersion() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let changelog = try Data(contentsOf: root.appendingPathComponent("debian/changelog"))
         #expect(
             String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))

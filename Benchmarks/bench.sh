@@ -2,7 +2,7 @@
 # bench.sh: what Rempart's work costs, what the same work costs Kamailio, and where it can be said,
 # what the kernel's share is: an echo that does nothing (the floor).
 #
-#     scripts/bench.sh [EDGE...] [ROW...]
+#     Benchmarks/bench.sh [EDGE...] [ROW...]
 #
 # EDGE is echo, kamailio or rempart; all when none is named. ROW, all when none is named:
 #     udp            OPTIONS, a registration, a wrong password, a whole call
@@ -31,8 +31,8 @@ readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle flo
 readonly works=(options register wrong call)
 declare -A units=([options]=100000 [register]=60000 [wrong]=60000 [call]=15000)
 declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
-# shellcheck source=scripts/bench-edges.sh
-source scripts/bench-edges.sh
+# shellcheck source=Benchmarks/edges.sh
+source Benchmarks/edges.sh
 
 edges=() rows=()
 for word in "$@"; do

@@ -1,4 +1,4 @@
-"""What bench-bans.sh runs inside a network namespace: the real banner, with this script as its supervisor and sip-router."""
+"""What bans.sh runs inside a network namespace: the real banner, with this script as its supervisor and sip-router."""
 
 import array
 import os

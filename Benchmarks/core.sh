@@ -2,7 +2,7 @@
 # Counts the instructions that a unit of work costs the core alone, by valgrind: the same figure each time,
 # whatever else the machine is doing.
 #
-#   scripts/core.sh [parse|options|challenge|register|call]...      all when none is named
+#   Benchmarks/core.sh [parse|options|challenge|register|call]...      all when none is named
 #
 # Only what the router does is counted, not the phones and Asterisks around it. With PROFILE=1 the functions
 # that cost the most are listed.

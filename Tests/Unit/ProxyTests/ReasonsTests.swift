@@ -17,7 +17,7 @@ import Testing
 
     private func sources(_ targets: String...) throws -> [String] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         return try targets.flatMap { target in
             let folder = root.appendingPathComponent("Sources/\(target)")
             return try FileManager.default.contentsOfDirectory(

@@ -2,7 +2,7 @@
 # What an attack costs the good ones: 100,000 addresses banned, 1,000 new sources a second that a detector catches,
 # 50,000 datagrams a second of senders that have proven nothing.
 #
-#     scripts/bench-load.sh [folder of the binaries]      default: .build/release; about four minutes, as root
+#     Benchmarks/load.sh [folder of the binaries]      default: .build/release; about four minutes, as root
 #
 # sip-router's CPU time per good call is that of calls under attack less that of the attack alone, by the calls.
 # Environment: ROUNDS, how often attack and calls under attack follow each other (2).
@@ -15,8 +15,8 @@ readonly agent="Yealink SIP-T46S 66.85.0.5, with all the words of a phone of tod
 # 4,096 of these addresses send, each twelve datagrams a second: below any limit of the kernel's.
 world=45.128.0.0/9
 readonly caught=46.0.0.0/10 banned=100000
-# shellcheck source=scripts/bench-edges.sh
-source scripts/bench-edges.sh
+# shellcheck source=Benchmarks/edges.sh
+source Benchmarks/edges.sh
 
 # Nanoseconds that a process with one thread has run (proc(5), sched/sched-stats).
 run_time() { cut -d' ' -f1 "/proc/$1/schedstat"; }
@@ -61,7 +61,7 @@ good_calls() {
 }
 
 attack() {
-    local paths=PYTHONPATH=Tests/Scenarios
+    local paths=PYTHONPATH=Tests/Lab
     in_ns clients env $paths timeout 60 python3 -m lab.attack_spoof ${outside%:*} $world \
         $((50000 * seconds)) 50000 mixed >"$folder/spoofed" &
     local first=$!

@@ -1,6 +1,6 @@
 """Datagrams in a customer's name, and fail2ban on the attackers' own attack.
 
-scripts/defence-bench.sh (`make attack`) sends a million of them and runs the rest too; without its REMPART_ATTACK=1 the
+Benchmarks/defence.sh (`make attack`) sends a million of them and runs the rest too; without its REMPART_ATTACK=1 the
 office's address is forged fifty thousand times, and the rest is left out.
 """
 
@@ -24,7 +24,7 @@ from lab.waiting import eventually
 from test_attackers import Battle, battle, found, ground, table  # noqa: F401  (fixtures)
 
 IS_LONG = "REMPART_ATTACK" in os.environ
-only_when_long = pytest.mark.skipif(not IS_LONG, reason="long: scripts/defence-bench.sh runs it")
+only_when_long = pytest.mark.skipif(not IS_LONG, reason="long: Benchmarks/defence.sh runs it")
 
 DATAGRAMS = int(os.environ.get("REMPART_ATTACK_DATAGRAMS", "1000000" if IS_LONG else "50000"))
 QUIET_DEEDS = 200 if IS_LONG else 20

@@ -15,7 +15,7 @@ struct CorpusFile: Sendable, CustomTestStringConvertible {
 /// The files that the tests run on.
 enum Corpus {
     /// The package's folder.
-    private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") {
+    private static let root = #filePath.split(separator: "/").dropLast(4).reduce("") {
         $0 + "/" + $1
     }
 
