@@ -1,10 +1,11 @@
 import Messages
 import Proxy
 import Registrar
+import SIP
 import Sys
 import Testing
 
-@Suite struct RegistrarUpdateTests {
+@Suite("RFC 3261 section 10.3: the registrar") struct RFC3261RegistrarTests {
     /// alice with two bindings of the same Call-ID.
     private func two(_ settings: [Setting] = []) throws -> (edge: Edge, alice: Phone) {
         let edge = Edge(settings)
@@ -90,29 +91,25 @@ import Testing
         #expect(alice.next()?.status == 401)
         #expect(edge.kept.isEmpty)
     }
-}
 
-@Suite struct OtherRequestTests {
-    @Test("no 408 is passed on for a request other than INVITE, whoever made it")
-    func timeout() throws {
+    @Test("the 200 to a REGISTER has the date and time of the edge")
+    func date() throws {
         let edge = Edge()
-        let alice = Phone(edge, "alice")
-        try alice.register()
-        let asterisk = Asterisk(edge)
-        let before = edge.router.load
-        for answers in [true, false] {
-            asterisk.send(
-                wire([
-                    "MESSAGE sip:alice@10.0.0.1 SIP/2.0", "Via: \(asterisk.via)",
-                    "From: <sip:300@10.0.0.10>;tag=1", "To: <sip:alice@10.0.0.1>",
-                    "Call-ID: m\(answers)", "CSeq: 1 MESSAGE",
-                ]))
-            let message = try alice.expect("MESSAGE")
-            if answers { alice.send(response(to: message, 408, tag: "t")) }
-            edge.advance(.seconds(40))
-            _ = alice.all()
-            #expect(asterisk.next() == nil)
-        }
-        #expect(edge.router.load.exchanges == 0 && edge.router.load.clients == before.clients)
+        let answer = try Phone(edge, "alice").register()
+        #expect(answer["Date"] == "Tue, 14 Nov 2023 22:13:20 GMT")
+    }
+
+    @Test(
+        "dates are right across months and leap years",
+        arguments: [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ])
+    func dates(_ seconds: Int64, _ expected: String) {
+        var writer = MessageWriter(listeners: Edge.listeners, key: Array(Edge.secret.prefix(32)))
+        writer.begin(to: IPAddress(v4: 0xC633_6407))
+        writer.date(.seconds(seconds))
+        #expect([UInt8](writer.buffer.span) == Array("Date: \(expected)\r\n".utf8))
     }
 }

@@ -5,20 +5,7 @@ import SIP
 import Sys
 import Testing
 
-/// A request of alice with header fields given.
-func plain(
-    _ phone: Phone, _ method: String, _ uri: String, to: String = "sip:bob@example.com",
-    forwards: Int = 70, callID: String = "v1", via: String? = nil, _ extra: [String] = []
-) -> [UInt8] {
-    wire(
-        [
-            "\(method) \(uri) SIP/2.0", "Via: \(via ?? phone.via)", "Max-Forwards: \(forwards)",
-            "From: <sip:alice@example.com>;tag=v", "To: <\(to)>", "Call-ID: \(callID)",
-            "CSeq: 7 \(method)", "User-Agent: \(String(repeating: "x", count: 100))",
-        ] + extra)
-}
-
-@Suite struct RequestValidityTests {
+@Suite("RFC 3261 sections 8.2.2 and 16.3: which requests are valid") struct RFC3261RequestTests {
     @Test(
         "what a request wants of every proxy or of the registrar and is not known is refused with 420 and named",
         arguments: [
@@ -63,14 +50,6 @@ func plain(
         #expect(scanner.next() == nil)
     }
 
-    @Test("a tel URI is a number dialled by whoever proves an account of a served domain")
-    func tel() throws {
-        let alice = Phone(Edge(), "alice")
-        try alice.ask("INVITE", "tel:+33123456;phone-context=example.com")
-        #expect(
-            try Asterisk(alice.edge).expect("INVITE").uri == "sip:+33123456@10.0.0.10:5060")
-    }
-
     @Test(
         "with Max-Forwards 0 what goes on is refused with 483, and an OPTIONS for the edge is answered",
         arguments: [
@@ -81,25 +60,6 @@ func plain(
         let alice = Phone(Edge(), "alice")
         alice.send(plain(alice, method, uri, forwards: 0))
         #expect(alice.next()?.status == status)
-    }
-
-    @Test("a request that comes back as it was sent is refused with 482; a changed one goes on")
-    func loop() throws {
-        let alice = Phone(Edge(), "alice")
-        try alice.register()
-        let asterisk = Asterisk(alice.edge)
-        try alice.ask("INVITE", "sip:alice@example.com")
-        let sent = try asterisk.expect("INVITE")
-        func back(_ uri: String) -> [UInt8] {
-            wire(
-                ["INVITE \(uri) SIP/2.0", "Via: \(asterisk.via)", "Via: \(sent["Via"])"]
-                    + ["From", "To", "Call-ID", "CSeq"].map { "\($0): \(sent[$0])" }
-                    + ["Max-Forwards: 60"])
-        }
-        asterisk.send(back(sent.uri))
-        #expect(try asterisk.expect(482).start == "SIP/2.0 482 Loop Detected")
-        asterisk.send(back("sip:alice@10.0.0.1:5060"))
-        #expect(try alice.expect("INVITE").uri == alice.contact)
     }
 
     @Test(
@@ -122,27 +82,14 @@ func plain(
         asterisk.answer(invite, 486)
         #expect(try alice.expect(486).status == 486)
     }
-}
 
-@Suite struct RegistrarStandardsTests {
-    @Test("the 200 to a REGISTER has the date and time of the edge")
-    func date() throws {
+    @Test("a 503 of ours says when to come again")
+    func retryAfter() throws {
         let edge = Edge()
-        let answer = try Phone(edge, "alice").register()
-        #expect(answer["Date"] == "Tue, 14 Nov 2023 22:13:20 GMT")
-    }
-
-    @Test(
-        "dates are right across months and leap years",
-        arguments: [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
-        ])
-    func dates(_ seconds: Int64, _ expected: String) {
-        var writer = MessageWriter(listeners: Edge.listeners, key: Array(Edge.secret.prefix(32)))
-        writer.begin(to: IPAddress(v4: 0xC633_6407))
-        writer.date(.seconds(seconds))
-        #expect([UInt8](writer.buffer.span) == Array("Date: \(expected)\r\n".utf8))
+        edge.helpful = []
+        edge.advance(.seconds(10))
+        let alice = Phone(edge, "alice")
+        try alice.ask("INVITE", "sip:100@example.com")
+        #expect(try alice.expect(503)["Retry-After"] == "30")
     }
 }
