@@ -151,6 +151,8 @@ let package = Package(
             path: "Benchmarks/loadgen", swiftSettings: strict),
 
         // Tests.
+        .target(name: "Checkout", path: "Tests/Support/Checkout", swiftSettings: strict),
+        tests("DocumentTests", ["Checkout"]),
         tests("SysTests", ["Sys"]),
         tests("WireTests", ["Wire", "Sys"]),
         tests("ReactorTests", ["Reactor", "Sys"]),
@@ -160,7 +162,7 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "rempart", "Settings", "Messages", "Sys",
+                "Checkout", "rempart", "Settings", "Messages", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("SIPTests", ["SIP", "Sys"]),
@@ -177,8 +179,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys",
-                "Messages",
+                "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
+                "Digest", "Sys", "Messages",
             ]),
         .executableTarget(
             name: "supervised-child",
@@ -187,8 +189,8 @@ let package = Package(
         tests(
             "SupervisorTests",
             [
-                "supervisor", "supervised-child", "Journal", "Messages", "Reactor", "Sys", "Wire",
-                "SmallDisk",
+                "Checkout", "supervisor", "supervised-child", "Journal", "Messages", "Reactor",
+                "Sys", "Wire", "SmallDisk",
             ]),
         tests(
             "SIPRouterTests",
@@ -214,8 +216,8 @@ let package = Package(
         tests(
             "CorpusTests",
             [
-                "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar", "Digest",
-                "Sys", "Messages", "Journal",
+                "Checkout", "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar",
+                "Digest", "Sys", "Messages", "Journal",
             ]),
     ] + fuzzers + soak + core
 )

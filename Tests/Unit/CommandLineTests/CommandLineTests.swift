@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkout
 import Foundation
 import Messages
 import Settings
@@ -110,23 +111,17 @@ private let good = """
 
     @Test("the settings that are shipped and those of the README are right")
     func shipped() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let example = try Data(contentsOf: root.appendingPathComponent("etc/rempart.yaml"))
-        #expect(SettingsFile(Array(example)).diagnostics == [])
-        let readme = try Data(contentsOf: root.appendingPathComponent("README.md"))
-        let blocks = String(decoding: readme, as: UTF8.self).components(separatedBy: "```")
+        let example = try Checkout.bytes(of: "etc/rempart.yaml")
+        #expect(SettingsFile(example).diagnostics == [])
+        let blocks = try Checkout.text(of: "README.md").components(separatedBy: "```")
         let block = try #require(blocks.first { $0.hasPrefix("yaml\n") })
         #expect(SettingsFile(Array(block.dropFirst("yaml\n".count).utf8)).diagnostics == [])
     }
 
     @Test("the Debian package has the product's version")
     func packageVersion() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let changelog = try Data(contentsOf: root.appendingPathComponent("debian/changelog"))
-        #expect(
-            String(decoding: changelog, as: UTF8.self).hasPrefix("rempart (\(productVersion)) "))
+        let changelog = try Checkout.text(of: "debian/changelog")
+        #expect(changelog.hasPrefix("rempart (\(productVersion)) "))
     }
 
     @Test(

@@ -1,5 +1,4 @@
-internal import Glibc
-internal import Sys
+internal import Checkout
 internal import Testing
 
 /// A file of the corpora.
@@ -14,40 +13,16 @@ struct CorpusFile: Sendable, CustomTestStringConvertible {
 
 /// The files that the tests run on.
 enum Corpus {
-    /// The package's folder.
-    private static let root = #filePath.split(separator: "/").dropLast(4).reduce("") {
-        $0 + "/" + $1
-    }
-
-    /// The bytes of a file below the package's folder.
+    /// The bytes of a file below the checkout.
     static func read(_ path: String) -> [UInt8] {
-        // The path is a string of ours, which lives through the call.
-        let file = Descriptor(owning: unsafe open("\(root)/\(path)", O_RDONLY | O_CLOEXEC))
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while case .moved(let count) = Stream.read(file.raw, into: &buffer, at: 0), count > 0 {
-            bytes += buffer[..<count]
+        do { return try Checkout.bytes(of: path) } catch {
+            preconditionFailure("\(path): \(error)")
         }
-        return bytes
     }
 
-    /// The names of the files in a folder below the package's, sorted.
+    /// The names of the files in a folder below the checkout, sorted.
     static func list(_ path: String) -> [String] {
-        // The entries belong to the open folder, and their names are copied before the next is read.
-        guard let folder = unsafe opendir("\(root)/\(path)") else {
-            preconditionFailure("no folder \(path)")
-        }
-        defer { unsafe closedir(folder) }
-        var names: [String] = []
-        while let entry = unsafe readdir(folder) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names.sorted()
+        Checkout.files(below: path).map { String($0.dropFirst(path.utf8.count + 1)) }
     }
 
     /// The message of a name such as "rfc4475/wsinv".

@@ -1,4 +1,4 @@
-import Foundation
+import Checkout
 import Messages
 import SIP
 import Testing
@@ -16,16 +16,8 @@ import Testing
     ]
 
     private func sources(_ targets: String...) throws -> [String] {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        return try targets.flatMap { target in
-            let folder = root.appendingPathComponent("Sources/\(target)")
-            return try FileManager.default.contentsOfDirectory(
-                at: folder, includingPropertiesForKeys: nil
-            ).filter { $0.pathExtension == "swift" }.map { file in
-                String(decoding: try Data(contentsOf: file), as: UTF8.self)
-            }
-        }
+        try targets.flatMap { Checkout.files(below: "Sources/\($0)") }
+            .filter { $0.hasSuffix(".swift") }.map { try Checkout.text(of: $0) }
     }
 
     @Test("the reasons of messages, calls, bans and handshakes are all in it")

@@ -1,3 +1,4 @@
+import Checkout
 import Glibc
 import Journal
 import Messages
@@ -6,32 +7,7 @@ import Testing
 
 @testable import supervisor
 
-/// The repository's folder systemd/.
-private let folder: String = {
-    let file = #filePath
-    let end = file.range(of: "/Tests/")?.lowerBound ?? file.endIndex
-    return file[..<end] + "/systemd"
-}()
-
-extension String {
-    /// Where a text begins and ends; the first place.
-    fileprivate func range(of text: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-            start = index(after: start)
-        }
-        return nil
-    }
-}
-
-private func read(_ name: String) throws -> String {
-    let raw = unsafe open("\(folder)/\(name)", O_RDONLY)
-    let file = Descriptor(owning: try SystemError.check(raw, name))
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    guard case .moved(let count) = Stream.read(file.raw, into: &buffer, at: 0) else { return "" }
-    return String(decoding: buffer[..<count], as: UTF8.self)
-}
+private func read(_ name: String) throws -> String { try Checkout.text(of: "systemd/\(name)") }
 
 @Suite struct SystemdTests {
     @Test("the journal catalogue explains every record, and no other")
