@@ -1,4 +1,4 @@
-# Thin names for scripts/; each script says at its head what it does.
+# Thin names for scripts/ and Benchmarks/; each script says at its head what it does.
 
 # Where `make run` finds your PBX and accounts, instead of a demonstration of its own.
 export PBX ACCOUNTS OUTSIDE
@@ -23,9 +23,9 @@ lint:
 format:
 	scripts/lint.sh --fix
 bench: build
-	scripts/bench.sh
+	Benchmarks/bench.sh
 attack: build
-	scripts/defence-bench.sh
+	Benchmarks/defence.sh
 fuzz:
 	scripts/fuzz.sh
 soak:

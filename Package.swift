@@ -22,9 +22,10 @@ func process(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-/// A test target; its folder is Tests/`name`.
+/// A test target; its folder is Tests/Unit/`name`.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/Unit/\(name)", swiftSettings: strict)
 }
 
 /// The fuzzers, which do not link without `--sanitize=fuzzer`, hence only when they are asked for.
@@ -50,7 +51,7 @@ let soak: [Target] =
             swiftSettings: strict)
     ]
 
-/// What `scripts/core.sh` counts the instructions of.
+/// What `Benchmarks/core.sh` counts the instructions of.
 let core: [Target] =
     Context.environment["REMPART_CORE"] == nil
     ? []
@@ -92,7 +93,7 @@ let package = Package(
         .systemLibrary(
             name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         // Another's SIP parser, for the tests alone: named by its module map, so that building warns of nothing.
-        .systemLibrary(name: "COsip", path: "Tests/COsip"),
+        .systemLibrary(name: "COsip", path: "Tests/Support/COsip"),
 
         // Foundation: no product words.
         library("Sys", ["CLinux"]),
@@ -150,6 +151,8 @@ let package = Package(
             path: "Benchmarks/loadgen", swiftSettings: strict),
 
         // Tests.
+        .target(name: "Checkout", path: "Tests/Support/Checkout", swiftSettings: strict),
+        tests("DocumentTests", ["Checkout"]),
         tests("SysTests", ["Sys"]),
         tests("WireTests", ["Wire", "Sys"]),
         tests("ReactorTests", ["Reactor", "Sys"]),
@@ -159,7 +162,7 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "rempart", "Settings", "Messages", "Sys",
+                "Checkout", "rempart", "Settings", "Messages", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("SIPTests", ["SIP", "Sys"]),
@@ -167,33 +170,33 @@ let package = Package(
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         .target(
-            name: "SmallDisk", dependencies: ["Sys"], path: "Tests/SmallDisk",
+            name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
         .target(
             name: "RouterHarness",
             dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
-            path: "Tests/RouterHarness", swiftSettings: strict),
+            path: "Tests/Support/RouterHarness", swiftSettings: strict),
         tests(
             "ProxyTests",
             [
-                "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys",
-                "Messages",
+                "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
+                "Digest", "Sys", "Messages",
             ]),
         .executableTarget(
             name: "supervised-child",
             dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
-            path: "Tests/SupervisedChild", swiftSettings: strict),
+            path: "Tests/Support/SupervisedChild", swiftSettings: strict),
         tests(
             "SupervisorTests",
             [
-                "supervisor", "supervised-child", "Journal", "Messages", "Reactor", "Sys", "Wire",
-                "SmallDisk",
+                "Checkout", "supervisor", "supervised-child", "Journal", "Messages", "Reactor",
+                "Sys", "Wire", "SmallDisk",
             ]),
         tests(
-            "RouterProcessTests",
+            "SIPRouterTests",
             ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),
         tests(
-            "TerminatorTests",
+            "TLSTerminatorTests",
             [
                 "tls-terminator", "Messages", "Journal", "Privsep", "Reactor", "Sys", "Wire",
                 "COpenSSL",
@@ -213,8 +216,8 @@ let package = Package(
         tests(
             "CorpusTests",
             [
-                "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar", "Digest",
-                "Sys", "Messages", "Journal",
+                "Checkout", "FuzzProperties", "RouterHarness", "COsip", "Proxy", "SIP", "Registrar",
+                "Digest", "Sys", "Messages", "Journal",
             ]),
     ] + fuzzers + soak + core
 )

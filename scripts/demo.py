@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "Tests/Scenarios"))
+sys.path.insert(0, str(CHECKOUT / "Tests/Lab"))
 
 from lab.accounts import PJSIP, Account, make_database  # noqa: E402
 from lab.asterisk import ECHO, PJSIP_22, Asterisk  # noqa: E402

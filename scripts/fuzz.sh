@@ -3,8 +3,8 @@
 #
 #   scripts/fuzz.sh [NAME...]      SECONDS_EACH=60: how long each one runs
 #
-# What breaks a property is written to Fuzz/corpus/NAME/crash-...; keep it there under a name that says
-# what it is: the tests then hold the property against it for ever. What merely reaches new code stays
+# What breaks a property is written to Fuzz/corpus/NAME, as crash-...; keep it there under a name that
+# says what it is: the tests then hold the property against it for ever. What merely reaches new code stays
 # outside the tree, in .build-fuzz/found/NAME, and is used by the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the container image and runs it before a phone, in namespaces of its own: Tests/Scenarios/image_checks.py.
+# Makes the container image and runs it before a phone, in namespaces of its own: Tests/Lab/image_checks.py.
 # Images and containers are kept in a store of its own, which is removed at the end.
 #
 #   scripts/image-test.sh [pytest arguments]      REMPART_BIN: the folder with the binaries (default: .build/release)

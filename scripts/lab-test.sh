@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the scenario tests: real phones and real Asterisks around the built binaries, in network namespaces of their own.
+# Runs the lab tests: real phones and real Asterisks around the built binaries, in network namespaces of their own.
 #
 #   scripts/lab-test.sh [pytest arguments]      REMPART_BIN: the folder with the binaries (default: .build/release)
 set -euo pipefail
@@ -14,5 +14,5 @@ fi
 
 "$here/scripts/install-packages.sh" test
 "$here/scripts/roots.sh"
-cd "$here/Tests/Scenarios"
+cd "$here/Tests/Lab"
 exec /usr/bin/python3 -m pytest -p no:cacheprovider -q "$@"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs everything there is to run: packages, lint, Swift tests, release build, linkage, allocations, scenarios.
+# Runs everything there is to run: packages, lint, Swift tests, release build, linkage, allocations, lab.
 #
 # Every step is run, also after one that failed, unless it cannot mean anything without it. The last line
 # is "N passed, N failed": the tests of all steps, and one failure for each step that failed as a whole.
@@ -48,8 +48,8 @@ for path in pathlib.Path(sys.argv[1]).glob("*.xml"):
             passed += 1
 steps = sys.argv[2:]
 # A step that ran no test at all has proven nothing, whatever its exit code.
-if "release build" not in steps and "scenarios" not in ran | set(steps):
-    steps.append("scenarios")
+if "release build" not in steps and "lab" not in ran | set(steps):
+    steps.append("lab")
 if "swift" not in ran and "swift test" not in steps:
     steps.append("swift test")
 failed += sum(1 for step in steps if step.split()[0] not in reported)
@@ -67,7 +67,7 @@ step "lint" scripts/lint.sh
 step "swift test" timeout 1200 swift test --xunit-output "$results/swift-.xml"
 if step "release build" scripts/build.sh; then
     step "linkage" scripts/linkage.sh
-    step "allocations" timeout 300 scripts/allocations.sh --junitxml="$results/allocations-.xml"
-    step "scenarios" timeout 2700 scripts/lab-test.sh --junitxml="$results/scenarios-.xml"
+    step "allocations" timeout 300 Benchmarks/allocations.sh --junitxml="$results/allocations-.xml"
+    step "lab" timeout 2700 scripts/lab-test.sh --junitxml="$results/lab-.xml"
 fi
 count

@@ -1,4 +1,4 @@
-// What a unit of work costs the core alone, without sockets; scripts/core.sh counts its instructions.
+// What a unit of work costs the core alone, without sockets; Benchmarks/core.sh counts its instructions.
 //
 //     core WORK COUNT      WORK is parse, options, challenge, register or call
 internal import Messages

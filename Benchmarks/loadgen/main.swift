@@ -1,4 +1,4 @@
-// loadgen: drives SIP through an edge and plays the PBX behind it, for scripts/bench.sh.
+// loadgen: drives SIP through an edge and plays the PBX behind it, for Benchmarks/bench.sh.
 //
 //     loadgen client WORK EDGE FIRST-SOURCE [NAME=VALUE...]
 //     loadgen handshakes EDGE FIRST-SOURCE [NAME=VALUE...]
