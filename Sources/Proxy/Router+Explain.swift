@@ -1,7 +1,6 @@
 package import Messages
-internal import Registrar
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What `rempart explain` says.
 extension Router {

@@ -2,25 +2,11 @@ internal import Digest
 internal import Journal
 package import Messages
 internal import Reactor
-package import Registrar
+internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Synchronization
 package import Sys
-
-/// The two clocks, read once a turn of the loop.
-package struct Now: Sendable {
-    /// The clock that never jumps.
-    package var monotonic: Milliseconds
-    /// The time since 1970.
-    package var sinceEpoch: Milliseconds
-
-    /// The clocks' values.
-    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
-        self.monotonic = monotonic
-        self.sinceEpoch = sinceEpoch
-    }
-}
 
 /// How much of a router's tables is in use.
 package struct RouterLoad: Equatable, Sendable {
