@@ -21,8 +21,8 @@ trap 'rm -rf "$folder"' EXIT
 strip -g -o "$folder/core" .build-core/release/core
 
 # The router's entries, by their mangled names.
-entries=('$s5Proxy6RouterV7receiveyys4SpanVys5UInt8VG_9Registrar4FlowVAA3NowVtF'
-    '$s5Proxy6RouterV7advanceyyAA3NowVF' '*5Proxy6RouterV4take*')
+entries=('$s5Proxy6RouterV7receiveyys4SpanVys5UInt8VG_8Messages4FlowV3Sys3NowVtF'
+    '$s5Proxy6RouterV7advanceyy3Sys3NowVF' '*5Proxy6RouterV4take*')
 
 # instructions WORK COUNT: how many so many units take.
 instructions() {

@@ -3,7 +3,6 @@
 //     core WORK COUNT      WORK is parse, options, challenge, register or call
 internal import Messages
 internal import Proxy
-internal import Registrar
 internal import RouterHarness
 internal import SIP
 internal import Sys

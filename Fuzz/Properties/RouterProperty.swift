@@ -1,6 +1,5 @@
 internal import Messages
 internal import Proxy
-internal import Registrar
 internal import RouterHarness
 internal import Sys
 

@@ -1,6 +1,5 @@
 package import Digest
 package import Messages
-internal import Registrar
 internal import SIP
 package import Sys
 

@@ -1,6 +1,5 @@
 package import Journal
 internal import Messages
-internal import Registrar
 package import Sys
 
 /// The records that wait to be written; refusals are bounded, since whoever floods us makes them.

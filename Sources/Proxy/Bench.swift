@@ -1,7 +1,7 @@
 internal import Digest
 package import Messages
 internal import Reactor
-package import Registrar
+internal import Registrar
 internal import SIP
 package import Sys
 

@@ -1,3 +1,4 @@
+internal import Messages
 internal import SIP
 
 /// Which country an international number belongs to, by the longest prefix (ITU-T E.164; within +1 the area

@@ -1,7 +1,6 @@
 package import Digest
 package import Messages
 package import Reactor
-package import Registrar
 package import SIP
 package import SIPTransactions
 package import Sys

@@ -1,4 +1,4 @@
-internal import Registrar
+internal import Messages
 internal import Sys
 
 /// Answers to wrong credentials, which all leave the same span after their request came: so an attacker

@@ -1,4 +1,4 @@
-internal import Registrar
+internal import Messages
 internal import SIP
 internal import Sys
 

@@ -1,6 +1,5 @@
 internal import Digest
 internal import Messages
-internal import Registrar
 package import SIP
 internal import Sys
 

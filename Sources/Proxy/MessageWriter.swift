@@ -1,6 +1,5 @@
 package import Digest
 package import Messages
-package import Registrar
 package import SIP
 package import Sys
 

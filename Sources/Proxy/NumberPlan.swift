@@ -1,5 +1,4 @@
-internal import Messages
-internal import Registrar
+package import Messages
 internal import SIP
 internal import Sys
 

@@ -1,4 +1,4 @@
-package import Registrar
+package import Messages
 package import Sys
 
 /// The messages that the core wants sent, until the loop takes them.

@@ -2,7 +2,6 @@ internal import Digest
 internal import Journal
 internal import Messages
 internal import Reactor
-internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Sys

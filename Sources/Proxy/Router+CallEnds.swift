@@ -1,6 +1,5 @@
 internal import Journal
 package import Messages
-internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Sys

@@ -1,6 +1,5 @@
 internal import Journal
 internal import Messages
-internal import Registrar
 internal import SIP
 internal import Sys
 

@@ -1,6 +1,5 @@
 internal import Messages
 internal import Reactor
-internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Sys

@@ -1,7 +1,6 @@
 internal import Digest
 internal import Journal
 internal import Messages
-internal import Registrar
 internal import SIP
 internal import Sys
 

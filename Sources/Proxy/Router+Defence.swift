@@ -1,7 +1,7 @@
 internal import Digest
 internal import Journal
 package import Messages
-package import Registrar
+internal import Registrar
 internal import SIP
 package import Sys
 

@@ -1,5 +1,4 @@
 package import Messages
-internal import Registrar
 internal import SIP
 internal import Sys
 

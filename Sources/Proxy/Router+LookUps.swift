@@ -1,6 +1,5 @@
 package import Messages
 internal import Reactor
-internal import Registrar
 internal import SIP
 internal import Sys
 

@@ -1,6 +1,6 @@
 package import Messages
 internal import Reactor
-package import Registrar
+internal import Registrar
 internal import SIP
 package import Sys
 

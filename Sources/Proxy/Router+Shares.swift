@@ -1,4 +1,3 @@
-internal import Registrar
 internal import SIP
 internal import Sys
 

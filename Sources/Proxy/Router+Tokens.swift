@@ -1,6 +1,5 @@
 internal import Digest
 internal import Messages
-internal import Registrar
 internal import SIP
 internal import Sys
 

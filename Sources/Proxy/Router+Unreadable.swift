@@ -1,5 +1,4 @@
 internal import Messages
-internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Sys

@@ -1,5 +1,4 @@
-internal import Messages
-package import Registrar
+package import Messages
 package import Sys
 
 /// Endpoints at wildcard addresses: which address of this machine a peer asks, and by which we ask others.

@@ -1,7 +1,6 @@
 internal import Journal
 internal import Messages
 internal import Reactor
-internal import Registrar
 internal import SIP
 internal import Sys
 

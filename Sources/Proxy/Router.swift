@@ -2,7 +2,7 @@ internal import Digest
 internal import Journal
 package import Messages
 internal import Reactor
-package import Registrar
+internal import Registrar
 internal import SIP
 internal import SIPTransactions
 internal import Synchronization

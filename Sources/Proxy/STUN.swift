@@ -1,3 +1,4 @@
+internal import Messages
 internal import Registrar
 internal import SIP
 package import Sys

@@ -1,6 +1,5 @@
 package import Digest
-internal import Messages
-package import Registrar
+package import Messages
 internal import SIP
 package import Sys
 

@@ -1,5 +1,4 @@
 internal import Messages
-internal import Registrar
 internal import Sys
 
 /// The addresses of this machine at which wildcard endpoints are reached.

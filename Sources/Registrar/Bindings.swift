@@ -1,4 +1,4 @@
-internal import Messages
+package import Messages
 package import Reactor
 package import Sys
 

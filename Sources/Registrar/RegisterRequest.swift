@@ -1,4 +1,4 @@
-internal import Messages
+package import Messages
 package import Sys
 
 /// One Contact that a REGISTER asks to bind, or to unbind when `expires` is 0.

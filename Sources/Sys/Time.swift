@@ -31,6 +31,21 @@ package struct Milliseconds: BitwiseCopyable, Comparable, Hashable, Sendable {
     }
 }
 
+/// The two clocks, read once a turn of the loop.
+package struct Now: Sendable {
+    /// The clock that never jumps.
+    package var monotonic: Milliseconds
+    /// The time since 1970.
+    package var sinceEpoch: Milliseconds
+
+    /// The clocks' values.
+    @inlinable
+    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
+        self.monotonic = monotonic
+        self.sinceEpoch = sinceEpoch
+    }
+}
+
 /// The kernel's clocks.
 ///
 /// Cores never read them: the loop reads once a wake-up and passes the value in.

@@ -1,6 +1,5 @@
 internal import Messages
 internal import Proxy
-internal import Registrar
 internal import Sys
 
 /// What the defence asks of the loop.

@@ -2,7 +2,6 @@ internal import Messages
 internal import Privsep
 internal import Proxy
 internal import Reactor
-internal import Registrar
 internal import Sys
 
 /// The TCP connections of registered phones, which outlive this process: the supervisor keeps a descriptor of

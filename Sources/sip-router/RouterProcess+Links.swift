@@ -3,7 +3,6 @@ internal import Messages
 internal import Privsep
 internal import Proxy
 internal import Reactor
-internal import Registrar
 internal import SIP
 internal import Sys
 internal import Wire

@@ -1,5 +1,5 @@
+internal import Messages
 internal import Proxy
-internal import Registrar
 internal import SIP
 internal import Sys
 

@@ -1,6 +1,5 @@
 internal import Messages
 internal import Proxy
-internal import Registrar
 internal import Sys
 
 /// How many connections of each source have not authenticated, over TCP and TLS together.

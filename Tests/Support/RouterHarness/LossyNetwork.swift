@@ -1,6 +1,5 @@
 internal import Messages
 package import Proxy
-internal import Registrar
 internal import Sys
 
 /// A network that loses, doubles, delays and so reorders, between the edge and everybody.

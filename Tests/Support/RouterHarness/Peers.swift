@@ -1,7 +1,6 @@
 package import Digest
 package import Messages
 internal import Proxy
-package import Registrar
 internal import Sys
 
 /// A user agent that is told what to do.

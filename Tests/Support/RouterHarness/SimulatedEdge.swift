@@ -2,7 +2,7 @@ package import Digest
 internal import Journal
 package import Messages
 package import Proxy
-package import Registrar
+internal import Registrar
 internal import SIP
 package import Sys
 

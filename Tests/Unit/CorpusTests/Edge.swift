@@ -2,7 +2,6 @@ internal import Digest
 internal import Journal
 internal import Messages
 internal import Proxy
-internal import Registrar
 internal import RouterHarness
 internal import SIP
 internal import Sys

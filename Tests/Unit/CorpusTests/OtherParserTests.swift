@@ -1,6 +1,5 @@
 internal import FuzzProperties
 internal import Messages
-internal import Registrar
 internal import RouterHarness
 internal import SIP
 internal import Sys

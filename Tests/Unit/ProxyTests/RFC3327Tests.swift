@@ -1,6 +1,5 @@
 import Messages
 import Proxy
-import Registrar
 import SIP
 import Sys
 import Testing

@@ -1,7 +1,6 @@
 import Digest
 import Messages
 import Proxy
-import Registrar
 import Sys
 import Testing
 

@@ -1,6 +1,5 @@
 import Messages
 import Proxy
-import Registrar
 import Sys
 import Testing
 

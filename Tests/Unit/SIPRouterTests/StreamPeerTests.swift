@@ -1,5 +1,4 @@
 import Messages
-import Registrar
 import Sys
 import Testing
 

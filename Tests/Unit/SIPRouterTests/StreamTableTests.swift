@@ -1,6 +1,5 @@
 import Messages
 import Reactor
-import Registrar
 import Sys
 import Testing
 

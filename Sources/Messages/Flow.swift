@@ -1,4 +1,3 @@
-package import Messages
 package import Sys
 
 /// The way to a peer: the socket it came by and where it is (RFC 5626 section 3.3).

@@ -1,26 +1,33 @@
-internal import Sys
-
 /// A table of values with handles: an index, and a generation by which a stale handle is recognised.
 ///
 /// It grows up to its capacity and never beyond; a full table hands out nothing, and the caller refuses
 /// new work.
 package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     /// How many there may be.
+    @inlinable
     package var capacity: Int { elements.capacity }
 
-    private var elements: ReservedArray<Element>
-    private var generations: ReservedArray<UInt32>
-    private var free: [UInt32] = []
-    private let empty: Element
+    @usableFromInline
+    var elements: ReservedArray<Element>
+    @usableFromInline
+    var generations: ReservedArray<UInt32>
+    @usableFromInline
+    var free: [UInt32] = []
+    @usableFromInline
+    let empty: Element
     /// How many are in use.
-    package private(set) var count = 0
+    @usableFromInline
+    package internal(set) var count = 0
     /// How many found no place, since the beginning.
-    package private(set) var refused = 0
+    @usableFromInline
+    package internal(set) var refused = 0
 
     /// How many places there are, those that are free included.
+    @inlinable
     package var places: Int { elements.count }
 
     /// A table of at most `capacity`; unused places hold `empty`.
+    @inlinable
     package init(capacity: Int, empty: Element) {
         elements = ReservedArray(capacity: capacity)
         generations = ReservedArray(capacity: capacity)
@@ -28,6 +35,7 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Takes a place; nil when all are taken.
+    @inlinable
     package mutating func take(_ element: Element) -> Handle? {
         if let index = free.popLast() {
             elements[Int(index)] = element
@@ -43,6 +51,7 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Gives a place back; its handle is stale from then on.
+    @inlinable
     package mutating func release(_ handle: Handle) {
         guard contains(handle) else { return }
         elements[Int(handle.index)] = empty
@@ -54,18 +63,21 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     /// Whether the handle is of a place in use.
     ///
     /// A place that is free has a generation that no handle has.
+    @inlinable
     package func contains(_ handle: Handle) -> Bool {
         Int(handle.index) < generations.count
             && generations[Int(handle.index)] == handle.generation
     }
 
     /// The handle that `index` has now; nil past the end.
+    @inlinable
     package func handle(at index: UInt32) -> Handle? {
         guard Int(index) < generations.count else { return nil }
         return Handle(index: index, generation: generations[Int(index)])
     }
 
     /// The value of a handle, which must be of a place in use.
+    @inlinable
     package subscript(handle: Handle) -> Element {
         _read { yield elements[Int(handle.index)] }
         _modify { yield &elements[Int(handle.index)] }
@@ -80,49 +92,24 @@ package struct Handle: BitwiseCopyable, Hashable, Sendable {
     package var generation: UInt32
 
     /// No place.
-    package static let none = Handle(index: .max, generation: 0)
+    @inlinable
+    package static var none: Handle { Handle(index: .max, generation: 0) }
 
     /// Whether it names a place.
+    @inlinable
     package var exists: Bool { index != .max }
 
-    /// The handle with a kind in the highest byte.
-    package func payload(_ kind: TimerKind) -> UInt64 {
-        UInt64(kind.rawValue) << 56 | UInt64(generation) << 32 | UInt64(index)
-    }
-
     /// A handle of its parts.
+    @inlinable
     package init(index: UInt32, generation: UInt32) {
         self.index = index
         self.generation = generation
     }
 
     /// The handle of a timer's payload.
+    @inlinable
     package init(payload: UInt64) {
         index = UInt32(truncatingIfNeeded: payload)
         generation = UInt32(truncatingIfNeeded: payload >> 32) & 0xFF_FFFF
     }
-}
-
-/// What a timer of the router is for.
-package enum TimerKind: UInt8, Sendable {
-    /// Timer H, I, J or L of an exchange's server side.
-    case serverEnd = 1
-    /// Timer G.
-    case serverRetransmit
-    /// Timer C, or the deadline of another forwarded request.
-    case exchange
-    /// Timer A or E.
-    case clientRetransmit
-    /// Timer B, D, F, K or M.
-    case clientEnd
-    /// An Asterisk has not answered an INVITE at all: try the next.
-    case noAnswer
-    /// A binding runs out.
-    case binding
-    /// An account is to be registered again at an Asterisk.
-    case presence
-    /// The Asterisks are to be asked whether they answer.
-    case probe
-    /// Answers to wrong credentials are due.
-    case held
 }
