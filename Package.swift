@@ -22,6 +22,31 @@ func process(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// What every room of the core may use.
+let roomsGround: [Target.Dependency] = [
+    "Sys", "SIP", "SIPTransactions", "Dialling", "SIPWriting", "Digest", "Reactor", "Messages",
+    "Journal",
+]
+
+/// The rooms of the core, which are folders of Sources/Proxy.
+let rooms = [
+    "ProxyBench",
+]
+
+/// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
+func room(_ folder: String, _ below: [Target.Dependency]) -> Target {
+    let name = folder == "Bench" ? "ProxyBench" : folder
+    return .target(
+        name: name, dependencies: roomsGround + (folder == "Bench" ? [] : ["ProxyBench"]) + below,
+        path: "Sources/Proxy/\(folder)", swiftSettings: strict)
+}
+
+/// The front door of the core, which leads to every room.
+let frontDoor: Target = .target(
+    name: "Proxy", dependencies: roomsGround + rooms.map { .byName(name: $0) } + ["Registrar"],
+    path: "Sources/Proxy", exclude: rooms.map { $0 == "ProxyBench" ? "Bench" : $0 },
+    swiftSettings: strict)
+
 /// A test target; its folder is Tests/Unit/`name`.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
@@ -110,12 +135,11 @@ let package = Package(
         library("Digest", ["Sys", "SIP", "CCrypto"]),
         library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
         library("Registrar", ["Sys", "SIP", "Reactor", "Messages"]),
-        library(
-            "Proxy",
-            [
-                "Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages",
-                "Journal",
-            ]),
+        library("Dialling", ["Sys", "SIP", "Messages"]),
+        library("SIPWriting", ["Sys", "SIP", "Digest", "Messages"]),
+        // The core: a room for each owner, which sees those below it and no other.
+        room("Bench", []),
+        frontDoor,
 
         // Processes.
         process(
@@ -180,7 +204,7 @@ let package = Package(
             "ProxyTests",
             [
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
-                "Digest", "Sys", "Messages",
+                "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
             ]),
         .executableTarget(
             name: "supervised-child",
@@ -211,7 +235,7 @@ let package = Package(
             name: "FuzzProperties",
             dependencies: [
                 "Sys", "SIP", "SIPTransactions", "Digest", "Messages", "Wire", "Settings",
-                "Registrar", "Proxy", "RouterHarness",
+                "Registrar", "SIPWriting", "Proxy", "RouterHarness",
             ], path: "Fuzz/Properties", swiftSettings: strict),
         tests(
             "CorpusTests",

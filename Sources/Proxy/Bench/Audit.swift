@@ -1,5 +1,5 @@
 package import Journal
-internal import Messages
+package import Messages
 package import Sys
 
 /// The records that wait to be written; refusals are bounded, since whoever floods us makes them.
@@ -17,7 +17,7 @@ package struct Audit: ~Copyable {
     package init() {}
 
     /// Whether the loop should take what waits before more is added.
-    var isHalfFull: Bool { records.count >= Self.mostRecords / 2 }
+    package var isHalfFull: Bool { records.count >= Self.mostRecords / 2 }
 
     /// Adds a record; not for what happens many times a second.
     package mutating func add(
@@ -55,7 +55,7 @@ package struct Audit: ~Copyable {
 
 extension RecordBatch {
     /// Adds the fields of where a message came from.
-    mutating func source(_ flow: Flow) {
+    package mutating func source(_ flow: Flow) {
         field(.address)
         append(flow.peer.ip)
         field(.port)

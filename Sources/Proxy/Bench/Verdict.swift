@@ -1,7 +1,9 @@
-internal import Messages
+package import Dialling
+package import Messages
+internal import Sys
 
 /// What a check says of a message; `Router.carryOut` alone does what follows from it.
-enum Verdict<Pass> {
+package enum Verdict<Pass> {
     /// It may go on.
     case pass(Pass)
     /// It may go on, since the defence only observes: that it would be refused is recorded.
@@ -20,23 +22,23 @@ enum Verdict<Pass> {
     case later
 
     /// A refusal, or while the defence only observes what lets the message go on.
-    static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass) -> Verdict {
+    package static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass) -> Verdict {
         isObserving ? .observed(pass, refusal) : .refuse(refusal)
     }
 }
 
 extension Verdict where Pass == Void {
     /// It may go on.
-    static var pass: Verdict { .pass(()) }
+    package static var pass: Verdict { .pass(()) }
 
     /// A refusal when a condition holds.
-    static func refuse(_ refusal: Refusal, if isRefused: Bool) -> Verdict {
+    package static func refuse(_ refusal: Refusal, if isRefused: Bool) -> Verdict {
         isRefused ? .refuse(refusal) : .pass
     }
 }
 
 /// Why a message is asked for credentials.
-enum Challenge {
+package enum Challenge: Sendable {
     /// It has none.
     case first
     /// Its nonce is none of ours.
@@ -47,22 +49,22 @@ enum Challenge {
     case used
 
     /// Whether the credentials may be right but for their nonce (RFC 7616 section 3.3).
-    var isStale: Bool { self == .stale || self == .used }
+    package var isStale: Bool { self == .stale || self == .used }
 }
 
 /// A call that an account may not make.
-struct RefusedCall {
+package struct RefusedCall {
     /// Why; nil for the retransmission of a request that was refused, which is recorded once.
-    var refusal: CallRefusal?
+    package var refusal: Refusal?
     /// Whose.
-    var account: Int32
+    package var account: Int32
     /// To whom.
-    var number: [UInt8]
+    package var number: [UInt8]
     /// How many refused calls bar the account by now; nil when they do not.
-    var barring: UInt32?
+    package var barring: UInt32?
 
     /// A call that a guard has judged; nil when it passed.
-    init?(_ verdict: CallVerdict, of account: Int32, to number: Span<UInt8>) {
+    package init?(_ verdict: CallVerdict, of account: Int32, to number: Span<UInt8>) {
         switch verdict {
         case .pass: return nil
         case .again: refusal = nil
@@ -70,6 +72,6 @@ struct RefusedCall {
         case .trip(let reason, let count): (refusal, barring) = (reason, count)
         }
         self.account = account
-        self.number = [UInt8](number)
+        self.number = [UInt8](copying: number)
     }
 }

@@ -1,5 +1,5 @@
 package import Messages
-internal import SIP
+package import SIP
 package import Sys
 
 /// A class of sources, what they may do, and how they are answered.
@@ -29,7 +29,7 @@ package struct Profile: Equatable, Sendable {
     package init(_ name: String) { self.name = name }
 
     /// Whether a method and a transport may be used.
-    func allows(_ method: Method, _ transport: Transport) -> Bool {
+    package func allows(_ method: Method, _ transport: Transport) -> Bool {
         // ACK and CANCEL belong to the INVITE that was allowed.
         let isAllowed =
             method == .ack || method == .cancel || methods >> UInt32(method.rawValue) & 1 == 1
@@ -37,7 +37,7 @@ package struct Profile: Equatable, Sendable {
     }
 
     /// Takes one line of the settings.
-    mutating func take(_ rule: ProfileRule) {
+    package mutating func take(_ rule: ProfileRule) {
         switch rule {
         case .network(let network): networks.append(network)
         case .country(let code): countries.append(Country(code))
@@ -68,7 +68,7 @@ package struct Profiles: Equatable, Sendable {
     package private(set) var areWritten = false
 
     /// Takes one line of a profile.
-    mutating func take(_ name: String, _ rule: ProfileRule) {
+    package mutating func take(_ name: String, _ rule: ProfileRule) {
         areWritten = true
         let place =
             all.firstIndex { $0.name == name }
@@ -94,7 +94,7 @@ package struct Profiles: Equatable, Sendable {
     }
 
     /// The profile of a trunk: the one that lists it, else the one of all others.
-    func profile(ofTrunk name: String) -> Profile { all[number(ofTrunk: name)] }
+    package func profile(ofTrunk name: String) -> Profile { all[number(ofTrunk: name)] }
 
     private func number(ofTrunk name: String) -> Int {
         all.firstIndex { $0.trunks.contains(name) } ?? all.count - 2

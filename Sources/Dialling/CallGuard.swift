@@ -1,53 +1,16 @@
-internal import Messages
-internal import Sys
-
-/// Why a call is refused.
-enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
-    /// The account is barred until an administrator releases it.
-    case barred = 1
-    /// The number is one of `calls.never`.
-    case never
-    /// The account makes too many calls at a time.
-    case atOnce
-    /// It has made too many in a minute.
-    case perMinute
-    /// The number is of a country that is not among `calls.allowed`.
-    case country
-    /// The number is abroad, and the hour none of `calls.hours`.
-    case hours
-    /// The number is abroad, and the account was seen in a new country.
-    case newCountry
-    /// The account has too many calls abroad.
-    case abroadAtOnce
-    /// It has made too many calls abroad in a minute.
-    case abroadPerMinute
-
-    /// The reason code.
-    var code: String {
-        switch self {
-        case .barred: "account-barred"
-        case .never: "number-never"
-        case .atOnce: "calls-at-once"
-        case .perMinute: "calls-per-minute"
-        case .country: "country-not-allowed"
-        case .hours: "off-hours"
-        case .newCountry: "new-country"
-        case .abroadAtOnce: "abroad-at-once"
-        case .abroadPerMinute: "abroad-per-minute"
-        }
-    }
-}
+package import Messages
+package import Sys
 
 /// What is remembered of an account's calls.
-struct Caller: BitwiseCopyable, Sendable {
+package struct Caller: BitwiseCopyable, Sendable {
     /// The first of its calls, by its place in the table; -1 for none.
-    var first: Int32 = -1
+    package var first: Int32 = -1
     /// How many calls it has, whoever made them.
-    var all: UInt32 = 0
+    package var all: UInt32 = 0
     /// How many of them it makes.
-    var made: UInt32 = 0
+    package var made: UInt32 = 0
     /// How many of them are abroad.
-    var abroad: UInt32 = 0
+    package var abroad: UInt32 = 0
     /// How many calls abroad go on at Asterisk after a transfer, as far as that can be guessed.
     fileprivate var kept: UInt32 = 0
     fileprivate var keptUntil = Milliseconds(0)
@@ -55,11 +18,11 @@ struct Caller: BitwiseCopyable, Sendable {
     fileprivate var tokensAbroad = TokenBucket()
     /// The last request that was refused, and why: over UDP it comes again.
     fileprivate var refused: UInt64 = 0
-    fileprivate var refusal = CallRefusal.barred
+    fileprivate var refusal = Refusal.accountBarred
     /// Whether it is barred from calling.
-    var isBarred = false
+    package var isBarred = false
     /// Until when it calls nobody abroad, since 1970.
-    var heldUntil = Milliseconds(0)
+    package var heldUntil = Milliseconds(0)
     /// The countries it was seen in, the oldest first.
     fileprivate(set) var countries = InlineArray<8, Country>(repeating: .unknown)
     /// How many those are.
@@ -70,49 +33,57 @@ struct Caller: BitwiseCopyable, Sendable {
 }
 
 /// The moment and the terms by which a call is judged.
-struct CallTerms {
+package struct CallTerms {
     /// The rules.
-    var rules: CallRules
+    package var rules: CallRules
     /// How many calls may be made at a time; 0: any.
-    var atOnce: UInt32
+    package var atOnce: UInt32
     /// The moment.
-    var now: Now
+    package var now: Now
     /// The local time, counted as since 1970.
-    var local: Milliseconds
+    package var local: Milliseconds
+
+    /// The terms of their parts.
+    package init(rules: CallRules, atOnce: UInt32, now: Now, local: Milliseconds) {
+        self.rules = rules
+        self.atOnce = atOnce
+        self.now = now
+        self.local = local
+    }
 }
 
 /// What becomes of a call.
-enum CallVerdict: Equatable {
+package enum CallVerdict: Equatable {
     /// It may be made.
     case pass
     /// It may not.
-    case refuse(CallRefusal)
+    case refuse(Refusal)
     /// It may not, and it was one too many: so many were refused within the limit's window.
-    case trip(CallRefusal, UInt32)
+    case trip(Refusal, UInt32)
     /// The same request was refused before.
-    case again(CallRefusal)
+    case again(Refusal)
 }
 
 /// Says which calls an account may make: a value without sockets or clocks of its own.
 ///
 /// Counts and rates are lost with the process; what bars an account, and where it was seen, is kept by directory.
-struct CallGuard: ~Copyable {
+package struct CallGuard: ~Copyable {
     /// How long a call abroad that was transferred counts: the account's phone is not in it any more, so
     /// nobody tells us of its end.
-    static let transferred = Milliseconds.seconds(900)
+    package static let transferred = Milliseconds.seconds(900)
 
     private var callers: ReservedArray<Caller>
     private var never = RefusedNumbers(places: 2048)
     private var abroad = RefusedNumbers(places: 2048)
 
     /// A guard of at most so many accounts.
-    init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
+    package init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
 
     /// How many accounts there may be something known of.
-    var count: Int { callers.count }
+    package var count: Int{ callers.count }
 
     /// What is known of an account, by its number of at least 0.
-    subscript(account: Int32) -> Caller {
+    package subscript(account: Int32) -> Caller {
         get { Int(account) < callers.count ? callers[Int(account)] : Caller() }
         set {
             while callers.count <= Int(account) {
@@ -123,7 +94,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// Judges a call that an account is about to make; `request` tells it from others.
-    mutating func judge(
+    package mutating func judge(
         _ account: Int32, _ dialled: Dialled, request: UInt64, _ terms: CallTerms
     ) -> CallVerdict {
         guard dialled.kind != .emergency else { return .pass }
@@ -136,9 +107,9 @@ struct CallGuard: ~Copyable {
         let now = terms.now.monotonic
         var reached: UInt32?
         switch (refusal, dialled.kind) {
-        case (.never, _):
+        case (.numberNever, _):
             reached = never.add(account, dialled.mark, terms.rules.tripNever, now)
-        case (.barred, _): break
+        case (.accountBarred, _): break
         case (_, .abroad):
             reached = abroad.add(account, dialled.mark, terms.rules.tripAbroad, now)
         default: break
@@ -148,15 +119,15 @@ struct CallGuard: ~Copyable {
 
     private static func refusal(
         _ caller: inout Caller, _ dialled: Dialled, _ terms: CallTerms
-    ) -> CallRefusal? {
+    ) -> Refusal? {
         let rules = terms.rules
         let now = terms.now.monotonic
-        if caller.isBarred { return .barred }
-        if dialled.kind == .never { return .never }
-        if terms.atOnce > 0, caller.made >= terms.atOnce { return .atOnce }
+        if caller.isBarred { return .accountBarred }
+        if dialled.kind == .never { return .numberNever }
+        if terms.atOnce > 0, caller.made >= terms.atOnce { return .callsAtOnce }
         if dialled.kind == .abroad {
             if !rules.plan.allows(dialled.country) { return .country }
-            if !rules.isOpen(terms.local) { return .hours }
+            if !rules.isOpen(terms.local) { return .offHours }
             if caller.heldUntil > terms.now.sinceEpoch { return .newCountry }
             let abroad = caller.abroadNow(now)
             if rules.abroadAtOnce > 0, abroad >= rules.abroadAtOnce { return .abroadAtOnce }
@@ -164,14 +135,14 @@ struct CallGuard: ~Copyable {
                 return .abroadPerMinute
             }
         }
-        if let rate = rules.rate, !caller.tokens.take(rate, now) { return .perMinute }
+        if let rate = rules.rate, !caller.tokens.take(rate, now) { return .callsPerMinute }
         return nil
     }
 
     // MARK: Transfers
 
     /// A call abroad goes on at Asterisk without the account's phone.
-    mutating func keep(_ account: Int32, _ now: Milliseconds) {
+    package mutating func keep(_ account: Int32, _ now: Milliseconds) {
         if self[account].keptUntil <= now { self[account].kept = 0 }
         self[account].kept += 1
         self[account].keptUntil = now + Self.transferred
@@ -180,7 +151,7 @@ struct CallGuard: ~Copyable {
     // MARK: Countries
 
     /// What it means that an account is seen in a country.
-    enum Sight: Equatable {
+    package enum Sight: Equatable {
         /// Nothing new.
         case known
         /// The first country it was seen in.
@@ -190,7 +161,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// An account is in a country; one that is new holds its calls abroad for a span.
-    mutating func see(
+    package mutating func see(
         _ account: Int32, in country: Country, hold: Milliseconds, _ now: Now
     ) -> Sight {
         guard country != .unknown else { return .known }
@@ -217,7 +188,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// Takes what was kept of an account.
-    mutating func restore(_ account: Int32, _ standing: AccountStanding) {
+    package mutating func restore(_ account: Int32, _ standing: AccountStanding) {
         var caller = self[account]
         caller.isBarred = standing.barredSince.count > 0
         caller.heldUntil = standing.heldUntil
@@ -231,7 +202,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// The countries that an account was seen in, as they are kept.
-    func countries(_ account: Int32) -> String {
+    package func countries(_ account: Int32) -> String {
         let caller = self[account]
         return (0..<caller.countryCount).map { caller.countries[$0].code }.joined()
     }

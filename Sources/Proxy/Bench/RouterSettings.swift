@@ -1,5 +1,7 @@
+package import Dialling
 package import Digest
 package import Messages
+internal import SIPWriting
 package import Sys
 
 /// The settings that the router core reads, gathered from the supervisor's frames.
@@ -50,7 +52,7 @@ package struct RouterSettings: Sendable {
     package var trunks: [TrunkSettings] = []
 
     /// The limit of a detector.
-    func limit(_ detector: Detector) -> Limit {
+    package func limit(_ detector: Detector) -> Limit {
         detector == .wrongPassword
             ? Limit(failures, in: window) : limits[detector] ?? detector.standard
     }

@@ -1,9 +1,9 @@
-internal import Messages
-internal import SIP
-internal import Sys
+package import Messages
+package import SIP
+package import Sys
 
 /// What a sender has shown of itself while its message is looked at.
-enum Proof {
+package enum Proof: BitwiseCopyable, Sendable {
     /// Nothing: the sender's address may be forged.
     case none
     /// It has brought back a nonce that was sent to its address.
@@ -15,50 +15,50 @@ enum Proof {
 }
 
 /// What is known of a message's sender beside its flow; a message that waits for directory keeps it.
-struct Sender: BitwiseCopyable {
+package struct Sender: BitwiseCopyable {
     /// What it has proven.
-    var proof = Proof.connection
+    package var proof = Proof.connection
     /// Whether no phone has registered by the flow.
-    var isStranger = false
+    package var isStranger = false
     /// How many bytes the message has, which bounds the answer to it; the greatest number when nothing does.
-    var replyLimit = Int.max
+    package var replyLimit = Int.max
     /// Whether its credentials answer a nonce of ours for its own Request-URI, which is looked at once.
-    var isAnswered = false
+    package var isAnswered = false
     /// Whether the message came before, in every byte: its credentials prove nothing then, and it changes nothing.
-    var isRepetition = false
+    package var isRepetition = false
     /// Whether a try of a name has been taken for it.
-    var isCharged = false
+    package var isCharged = false
 
     /// Whether the sender has proven nothing, and is not one of `defence.allow`.
-    var isUnproven: Bool { proof == .none && replyLimit < .max }
+    package var isUnproven: Bool { proof == .none && replyLimit < .max }
 
     /// The sender has brought back a nonce of ours: it receives what is sent to its address.
-    mutating func hasAnsweredNonce() {
+    package mutating func hasAnsweredNonce() {
         if proof == .none { proof = .nonce }
         replyLimit = .max
     }
 }
 
 /// The message at hand: made where it comes in, lent down, and gone at the end.
-struct Incoming: ~Copyable, ~Escapable {
+package struct Incoming: ~Copyable, ~Escapable {
     /// The message.
-    let bytes: Span<UInt8>
+    package let bytes: Span<UInt8>
     /// Where its parts lie; of one that cannot be read as far as that is known.
-    var index = MessageIndex()
+    package var index = MessageIndex()
     /// The way that it came by.
-    let flow: Flow
+    package let flow: Flow
     /// When it came, on the monotonic clock: earlier than now when it has waited.
-    let moment: Milliseconds
+    package let moment: Milliseconds
     /// Its number among all that came.
-    let number: UInt64
+    package let number: UInt64
     /// Whether it has waited for directory.
-    let isResumed: Bool
+    package let isResumed: Bool
     /// What is known of its sender.
-    var sender: Sender
+    package var sender: Sender
 
     /// A message that is not parsed yet.
     @_lifetime(copy bytes)
-    init(
+    package init(
         _ bytes: Span<UInt8>, _ flow: Flow, moment: Milliseconds, number: UInt64,
         isResumed: Bool = false, sender: Sender = Sender()
     ) {
