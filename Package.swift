@@ -30,7 +30,7 @@ let roomsGround: [Target.Dependency] = [
 
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
-    "ProxyBench",
+    "ProxyBench", "AccountCache", "Authentication",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -139,6 +139,8 @@ let package = Package(
         library("SIPWriting", ["Sys", "SIP", "Digest", "Messages"]),
         // The core: a room for each owner, which sees those below it and no other.
         room("Bench", []),
+        room("AccountCache", []),
+        room("Authentication", ["AccountCache"]),
         frontDoor,
 
         // Processes.

@@ -41,6 +41,9 @@ package struct TokenAccount: BitwiseCopyable, Equatable, Sendable {
 /// phone can choose; whoever begins a dialog chooses Call-ID and tag. That of the way to a phone, which only an
 /// Asterisk brings, is bound to the tag of who began the dialog, since no other is known when it is made.
 package struct Tokens: ~Copyable {
+    /// The shortest token, in bytes, which is longer than any number that is dialled.
+    package static let shortest = 27
+
     /// The kinds of tokens that are bound to nothing.
     private enum Kind: UInt8 {
         case oldAsterisk = 1

@@ -29,6 +29,10 @@ package struct Bench: ~Copyable {
     package var utcOffset = Milliseconds(0)
     /// What the administrator has set.
     package var settings: RouterSettings
+    /// Our sockets, by their numbers.
+    package let listeners: [Listener]
+    /// The listener that requests to Asterisks go out by, but for those of trunks.
+    package let inside: UInt8
     /// All timers of the core.
     package var timers: TimerWheel
     /// How much each party has of the tables that all share.
@@ -70,6 +74,13 @@ package struct Bench: ~Copyable {
     ) {
         self.now = now
         self.settings = settings
+        self.listeners = listeners
+        let trunkEndpoints = settings.trunks.map(\.inside)
+        inside =
+            listeners.first {
+                $0.side == .inside && $0.endpoint.transport == .udp
+                    && !trunkEndpoints.contains($0.endpoint)
+            }?.index ?? 0
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
         writer = MessageWriter(listeners: listeners, key: key)
         randomness = RandomStream(seed: seed)

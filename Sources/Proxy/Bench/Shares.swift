@@ -7,7 +7,7 @@ package struct Shares: ~Copyable {
     package static let parts = 8
 
     /// What a party has.
-    private struct Share: BitwiseCopyable {
+    struct Share: BitwiseCopyable {
         /// Requests that are passed on for it.
         var contexts: UInt32 = 0
         /// What those were split into.

@@ -2,12 +2,12 @@ package import Sys
 
 /// What a timer of the router is for.
 package enum TimerKind: UInt8, Sendable {
-    /// Timer H, I, J or L of an exchange's server side.
+    /// Timer H, I, J or L of a response context's server side.
     case serverEnd = 1
     /// Timer G.
     case serverRetransmit
     /// Timer C, or the deadline of another forwarded request.
-    case exchange
+    case context
     /// Timer A or E.
     case clientRetransmit
     /// Timer B, D, F, K or M.
@@ -17,11 +17,11 @@ package enum TimerKind: UInt8, Sendable {
     /// A binding runs out.
     case binding
     /// An account is to be registered again at an Asterisk.
-    case presence
+    case registration
     /// The Asterisks are to be asked whether they answer.
     case probe
     /// Answers to wrong credentials are due.
-    case held
+    case delayed
 }
 
 extension Handle {

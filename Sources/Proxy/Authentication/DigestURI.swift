@@ -1,16 +1,20 @@
-internal import Messages
+internal import Digest
+internal import ProxyBench
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Whether credentials were made for the request that they stand in.
-extension Router {
+extension DigestHeader {
     /// Whether a digest's `uri` names what the Request-URI names (RFC 7616 section 3.4.6): this is the first hop,
     /// and nobody has rewritten it on the way.
     ///
     /// The user is compared as it means, without parameters and escapes; a token of ours in its bytes. The host is a served
     /// domain or an address of ours, whichever. Ports and parameters are not compared: phones write them into one
     /// and not into the other. A REGISTER names no user there; whose bindings it changes stands in To.
-    func isFor(_ uri: Slice, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Bool {
+    func isFor(
+        _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, _ bench: borrowing Bench
+    ) -> Bool {
         guard let named = try? URI(uri, in: bytes) else { return false }
         let asked = index.requestURI
         let users = (bytes.bytes(named.user), bytes.bytes(asked.user))
@@ -21,20 +25,13 @@ extension Router {
         guard asked.scheme != .other else {
             return bytes.bytes(named.whole).equalsCaseless(bytes.bytes(asked.whole))
         }
-        guard named.scheme == .sip || named.scheme == .sips, isOurHost(named, bytes) else {
+        guard named.scheme == .sip || named.scheme == .sips, bench.isOurHost(named, bytes) else {
             return false
         }
         if index.method == .register { return true }
         let meant = users.0.extracting(0..<users.0.lengthOfUser)
         let dialled = users.1.extracting(0..<users.1.lengthOfUser)
-        return dialled.count >= Self.shortestToken
+        return dialled.count >= Tokens.shortest
             ? meant.equals(dialled) : meant.equalsUnescaped(dialled)
-    }
-
-    /// Whether a URI's host is a served domain, or the address of an outside endpoint.
-    private func isOurHost(_ uri: URI, _ bytes: Span<UInt8>) -> Bool {
-        if isServedHost(bytes.bytes(uri.host)) { return true }
-        guard let ip = uri.ip(in: bytes) else { return false }
-        return isOutside(ip)
     }
 }

@@ -1,22 +1,21 @@
 internal import Messages
+internal import ProxyBench
 internal import Sys
 
 /// Answers to wrong credentials, which all leave the same span after their request came: so an attacker
 /// cannot tell from the time whether a name was looked up, known, or left unlooked at.
-struct HeldAnswers: ~Copyable {
+struct DelayedAnswers: ~Copyable {
     /// How long after its request an answer leaves; longer than directory takes for a good database.
     static let span = Milliseconds(48)
-    /// How many may wait; for another one the first leaves early.
-    static let capacity = 8192
 
-    private struct Held {
+    private struct Delayed {
         var block: Block
         var flow: Flow
         var due: Milliseconds
         var arrival: UInt64
     }
 
-    private var ring: [Held] = []
+    private var ring: [Delayed] = []
     private var head = 0
     /// How many wait.
     private(set) var count = 0
@@ -25,15 +24,15 @@ struct HeldAnswers: ~Copyable {
     var due: Milliseconds? { count == 0 ? nil : ring[head].due }
 
     /// Whether another one fits.
-    var hasRoom: Bool { count < Self.capacity }
+    var hasRoom: Bool { count < Capacity.delayed }
 
-    /// Keeps an answer until it is due.
+    /// Delays an answer until it is due.
     ///
     /// The span is always the same, so it stands last; but for an answer that had to wait for directory,
     /// which goes before those whose requests came later, by `arrival`: nor shall it be the last of its tick.
     mutating func add(_ block: Block, to flow: Flow, due: Milliseconds, arrival: UInt64) {
-        let held = Held(block: block, flow: flow, due: due, arrival: arrival)
-        if count == ring.count { grow(held) }
+        let delayed = Delayed(block: block, flow: flow, due: due, arrival: arrival)
+        if count == ring.count { grow(delayed) }
         var place = count
         while place > 0 {
             let before = ring[(head + place - 1) % ring.count]
@@ -41,12 +40,12 @@ struct HeldAnswers: ~Copyable {
             ring[(head + place) % ring.count] = before
             place -= 1
         }
-        ring[(head + place) % ring.count] = held
+        ring[(head + place) % ring.count] = delayed
         count += 1
     }
 
-    private mutating func grow(_ filler: Held) {
-        var larger: [Held] = []
+    private mutating func grow(_ filler: Delayed) {
+        var larger: [Delayed] = []
         for index in 0..<count { larger.append(ring[(head + index) % ring.count]) }
         let size = max(ring.count * 2, 64)
         while larger.count < size { larger.append(filler) }
@@ -54,12 +53,12 @@ struct HeldAnswers: ~Copyable {
         head = 0
     }
 
-    /// Takes the next one that is due.
+    /// Gives back the next one that is due.
     mutating func next(_ now: Milliseconds) -> (block: Block, flow: Flow)? {
         guard count > 0, ring[head].due <= now else { return nil }
-        let held = ring[head]
+        let delayed = ring[head]
         head = (head + 1) % ring.count
         count -= 1
-        return (held.block, held.flow)
+        return (delayed.block, delayed.flow)
     }
 }

@@ -1,0 +1,269 @@
+internal import Digest
+internal import Messages
+internal import ProxyBench
+internal import SIP
+internal import Sys
+
+/// What is known of an account's credentials.
+package enum AccountState: UInt8, BitwiseCopyable, Sendable {
+    /// directory has not been asked, or what it said is too old.
+    case unasked
+    /// directory has been asked.
+    case asked
+    /// It stands.
+    case found
+    /// There is none.
+    case unknown
+    /// The database could not be asked.
+    case unavailable
+}
+
+/// An account as the cache holds it; its texts are asked of `Accounts`.
+struct AccountEntry: BitwiseCopyable, Sendable {
+    /// When directory answered, in seconds of the monotonic clock.
+    var answered: UInt32 = 0
+    /// How many rows of other tables are the account's, which then stays.
+    var uses: UInt32 = 0
+    /// The name, then the digest user name and the user part of To, as far as they differ from it.
+    var text = Text.none
+    var nameLength: UInt8 = 0
+    var authUserLength: UInt8 = 0
+    /// HA1 by SHA-256, which few need.
+    var sha256 = Text.none
+    /// The length of its access list, which stands behind the texts.
+    var accessLength: UInt16 = 0
+    var md5 = InlineArray<16, UInt8>(repeating: 0)
+    var hasMD5 = false
+    var hasOwnAuthUser = false
+    var hasOwnAOR = false
+    /// After how many changes of the database, counted round, directory answered.
+    var generation: UInt8 = 0
+    /// What is known.
+    var state = AccountState.unasked
+    /// Whether something is remembered of it by its place, which then stays its own.
+    var isPinned = false
+    /// Whether phones may register it.
+    var mayRegister = false
+}
+
+/// The names of accounts that the core has heard of, with what directory said, for a while.
+struct Accounts: ~Copyable {
+    /// How long an answer is used.
+    static let freshness = Milliseconds.seconds(60)
+    /// The longest name, in bytes.
+    static let longestName = Bounds.longestName
+    /// The longest digest user name, and user part of To, in bytes.
+    private static let longestUser = 255
+
+    private var entries: ReservedArray<AccountEntry>
+    private var texts: TextStore
+    private var names = NameTable()
+    private var free: [Int32] = []
+    private var generation: UInt8 = 0
+    /// Whether HA1s by SHA-256 are kept: only who was offered SHA-256 answers by it.
+    var keepsSHA256 = false
+    /// Whether directory could not ask the database when it last tried.
+    private(set) var areUnavailable = false
+
+    /// Whether there is no room for another name.
+    var isFull: Bool { free.isEmpty && entries.count == entries.capacity }
+
+    /// No accounts, and room for so many.
+    init(capacity: Int) {
+        entries = ReservedArray(capacity: capacity)
+        let longest = Self.longestName + 2 * Self.longestUser + AccessList.longest
+        texts = TextStore(capacity: (capacity + 1) * longest)
+    }
+
+    /// How many places have been used; some are free again.
+    var count: Int { entries.count }
+
+    /// What is known of an account.
+    func state(_ account: AccountID) -> AccountState { entries[account.index].state }
+
+    /// Whether phones may register an account.
+    func mayRegister(_ account: AccountID) -> Bool { entries[account.index].mayRegister }
+
+    /// Directory is asked about an account, or could not be.
+    mutating func setState(_ account: AccountID, _ state: AccountState) {
+        entries[account.index].state = state
+    }
+
+    // MARK: Staying
+
+    /// A row of another table is an account's: it stays until that is given back.
+    mutating func retain(_ account: AccountID) { entries[account.index].uses += 1 }
+
+    /// A row of another table is an account's no more.
+    mutating func release(_ account: AccountID) {
+        entries[account.index].uses -= 1
+        forgetIfIdle(account)
+    }
+
+    /// Something is remembered of an account by its place, for good.
+    mutating func pin(_ account: AccountID) { entries[account.index].isPinned = true }
+
+    // MARK: Texts
+
+    /// An account's name.
+    @_lifetime(borrow self)
+    func name(_ account: AccountID) -> Span<UInt8> {
+        let entry = entries[account.index]
+        return texts.span(entry.text, 0, Int(entry.nameLength))
+    }
+
+    /// An account's digest user name.
+    @_lifetime(borrow self)
+    func authUser(_ account: AccountID) -> Span<UInt8> {
+        let entry = entries[account.index]
+        guard entry.hasOwnAuthUser else { return name(account) }
+        return texts.span(entry.text, Int(entry.nameLength), Int(entry.authUserLength))
+    }
+
+    /// The user part of To in a REGISTER at Asterisk.
+    @_lifetime(borrow self)
+    func aor(_ account: AccountID) -> Span<UInt8> {
+        let entry = entries[account.index]
+        guard entry.hasOwnAOR else { return name(account) }
+        let start = Int(entry.nameLength) + Int(entry.authUserLength)
+        let end = Int(entry.text.length) - Int(entry.accessLength)
+        return texts.span(entry.text, start, end - start)
+    }
+
+    /// From where an account may be used, as the bytes of an `AccessList`.
+    @_lifetime(borrow self)
+    func access(_ account: AccountID) -> Span<UInt8> {
+        let entry = entries[account.index]
+        let length = Int(entry.accessLength)
+        return texts.span(entry.text, Int(entry.text.length) - length, length)
+    }
+
+    /// An account's HA1 for our realm, of length 0 when there is none.
+    func ha1(_ account: AccountID, _ algorithm: DigestAlgorithm) -> HashValue {
+        let entry = entries[account.index]
+        switch algorithm {
+        case .md5: return entry.hasMD5 ? HashValue(entry.md5.span) : HashValue()
+        case .sha256: return HashValue(texts.span(entry.sha256))
+        }
+    }
+
+    // MARK: Names
+
+    /// The account of a name; nil when it was not heard of.
+    func find(_ name: Span<UInt8>) -> AccountID? {
+        names.find(NameTable.hash(name)) { self.name(AccountID($0)).equals(name) }
+            .map { AccountID($0) }
+    }
+
+    /// The account of a name, which takes a place now if need be; nil when there is no room.
+    mutating func account(of name: Span<UInt8>) -> AccountID? {
+        if let account = find(name) { return account }
+        guard name.count <= Self.longestName, !isFull, let text = texts.store(name) else {
+            return nil
+        }
+        var entry = AccountEntry()
+        entry.text = text
+        entry.nameLength = UInt8(name.count)
+        let place: Int32
+        if let reused = free.popLast() {
+            entries[Int(reused)] = entry
+            place = reused
+        } else {
+            guard entries.append(entry) else {
+                texts.release(&entry.text)
+                return nil
+            }
+            place = Int32(entries.count - 1)
+        }
+        names.add(place, NameTable.hash(name))
+        return AccountID(place)
+    }
+
+    /// Forgets an account that nothing is known of: a name that was only tried.
+    mutating func forgetIfIdle(_ account: AccountID) {
+        let entry = entries[account.index]
+        guard entry.uses == 0, !entry.isPinned, entry.state != .found, entry.state != .asked,
+            entry.nameLength > 0
+        else { return }
+        names.remove(account.place, NameTable.hash(name(account)))
+        texts.release(&entries[account.index].text)
+        texts.release(&entries[account.index].sha256)
+        entries[account.index] = AccountEntry()
+        free.append(account.place)
+    }
+
+    // MARK: What directory said
+
+    /// Whether directory has to be asked before the account is used.
+    func isStale(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        let entry = entries[account.index]
+        switch entry.state {
+        case .unasked, .unknown, .unavailable: return true
+        case .asked: return false
+        case .found:
+            let age = UInt32(truncatingIfNeeded: now.seconds) &- entry.answered
+            return entry.generation != generation || Int64(age) > Self.freshness.seconds
+        }
+    }
+
+    /// Everything answered before now is stale.
+    mutating func forgetAnswers() { generation &+= 1 }
+
+    /// Takes directory's answer.
+    mutating func receive(_ answer: AccountAnswer, for account: AccountID, _ now: Milliseconds) {
+        entries[account.index].answered = UInt32(truncatingIfNeeded: now.seconds)
+        entries[account.index].generation = generation
+        areUnavailable = answer == .unavailable
+        switch answer {
+        case .found(let found):
+            guard store(found, of: account) else {
+                entries[account.index].state = .unavailable
+                return
+            }
+            entries[account.index].state = .found
+            entries[account.index].mayRegister = found.mayRegister
+        case .unknown: entries[account.index].state = .unknown
+        case .unavailable:
+            // What was known serves on while the database cannot be asked.
+            if entries[account.index].state != .found { entries[account.index].state = .unavailable }
+        }
+    }
+
+    /// Stores the names that an account has beside its own, its list and its hashes; false when there is no room.
+    private mutating func store(_ found: Account, of account: AccountID) -> Bool {
+        let name = Array(copying: name(account))
+        let authUser = Array(found.authUser.utf8.prefix(Self.longestUser))
+        let aor = Array(found.aor.utf8.prefix(Self.longestUser))
+        let none: [UInt8] = []
+        let ownAuthUser = authUser == name ? none : authUser
+        let ownAOR = aor == name ? none : aor
+        let access = found.access.bytes
+        guard let text = texts.store(name.span, ownAuthUser.span, ownAOR.span, access.span) else {
+            return false
+        }
+        let place = account.index
+        texts.release(&entries[place].text)
+        entries[place].text = text
+        entries[place].authUserLength = UInt8(ownAuthUser.count)
+        entries[place].hasOwnAuthUser = authUser != name
+        entries[place].hasOwnAOR = aor != name
+        entries[place].accessLength = UInt16(access.count)
+        return storeHashes(found, of: account)
+    }
+
+    private mutating func storeHashes(_ found: Account, of account: AccountID) -> Bool {
+        let place = account.index
+        let md5 = found.ha1MD5
+        entries[place].hasMD5 = md5.count == 16
+        if md5.count == 16 { for index in 0..<16 { entries[place].md5[index] = md5[index] } }
+        texts.release(&entries[place].sha256)
+        guard keepsSHA256, found.ha1SHA256.count == 32 else { return true }
+        guard let hash = texts.store(found.ha1SHA256.span) else { return false }
+        entries[place].sha256 = hash
+        return true
+    }
+}
+
+extension AccountID {
+    fileprivate var index: Int { Int(place) }
+}
