@@ -423,18 +423,18 @@ package struct ClientTransactions: ~Copyable {
     /// Acknowledges the 2xx of an INVITE that is not passed on, and ends the call that it would have begun; inside a
     /// dialog it is acknowledged alone: both ends know of the call, and the failure leaves it as it was.
     package mutating func refuseSuccess(
-        _ handle: Handle, _ message: borrowing Incoming, endsCall: Bool,
+        _ handle: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex, endsCall: Bool,
         _ accounts: inout AccountCache, _ connections: inout Connections, _ bench: inout Bench
     ) {
         table[handle].isUnreadable = true
-        acknowledgeSuccess(handle, message.bytes, message.index, &bench)
+        acknowledgeSuccess(handle, bytes, index, &bench)
         guard endsCall else { return }
         let invite = table[handle]
         guard let bye = begin(.nobody, .bye, invite.flow, &accounts, &bench) else { return }
         bench.writer.begin(to: invite.flow.peer.ip)
         let isWritten = Self.writeFollowing(
             &bench.writer, bench.blocks, bench.parser, invite, "BYE", 1, bye, table[bye].cookie,
-            message.bytes, message.index)
+            bytes, index)
         guard isWritten else {
             end(bye, &accounts, &connections, &bench)
             return

@@ -1,0 +1,74 @@
+package import AccountCache
+package import Admission
+package import AsteriskPool
+package import Authentication
+package import Connections
+package import LocationService
+package import ProxyBench
+package import SIPWriting
+package import Sys
+package import Transactions
+package import Trunks
+
+/// The owners that the proxy core stands on, lent together; each keeps what it owns to itself.
+package struct Ground: ~Copyable {
+    /// Who is looked at, who is counted, who is shut out.
+    package var admission: Admission
+    /// The accounts that the core has heard of.
+    package var accounts: AccountCache
+    /// Who a request comes from.
+    package var authentication: Authentication
+    /// The connections that stand.
+    package var connections: Connections
+    /// Where the phones of accounts are.
+    package var location: LocationService
+    /// Who calls, and is called, without an account.
+    package var trunks: Trunks
+    /// What we have sent and is not over.
+    package var transactions: ClientTransactions
+    /// The Asterisks, and who is registered there.
+    package var asterisks: AsteriskPool
+
+    /// The owners, with nothing in them yet.
+    package init(_ authentication: consuming Authentication) {
+        self.authentication = authentication
+        admission = Admission()
+        accounts = AccountCache()
+        connections = Connections()
+        location = LocationService()
+        trunks = Trunks()
+        transactions = ClientTransactions()
+        asterisks = AsteriskPool()
+    }
+
+    /// The name by which tokens and records know a party; empty for nobody.
+    package func name(of party: Party) -> TokenText {
+        switch party {
+        case .nobody: TokenText(Span())
+        case .account(let account): TokenText(accounts.name(account))
+        case .trunk(let trunk): TokenText(trunks.tokenName(trunk).span)
+        }
+    }
+
+    /// The listener that requests of a party go to Asterisks by.
+    package func insideListener(_ party: Party, _ bench: borrowing Bench) -> UInt8 {
+        party.trunk.map { trunks.inside($0) } ?? bench.inside
+    }
+
+    /// Sends what is in the writer as a request whose response nobody waits for.
+    package mutating func sendAlone(_ handle: Handle, _ bench: inout Bench) {
+        transactions.sendAlone(handle, &accounts, &connections, &bench)
+    }
+
+    /// Takes a place for a request of our own, whose response nobody waits for.
+    package mutating func beginAlone(
+        _ method: Method, _ flow: Flow, _ bench: inout Bench
+    ) -> Handle? {
+        transactions.begin(.nobody, method, flow, &accounts, &bench)
+    }
+
+    /// Frees everything that a transaction holds.
+    mutating func end(_ handle: Handle, _ bench: inout Bench) {
+        transactions.end(handle, &accounts, &connections, &bench)
+    }
+}
