@@ -30,7 +30,7 @@ let roomsGround: [Target.Dependency] = [
 
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
-    "ProxyBench", "AccountCache", "Authentication",
+    "ProxyBench", "AccountCache", "Admission", "Authentication",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -140,6 +140,7 @@ let package = Package(
         // The core: a room for each owner, which sees those below it and no other.
         room("Bench", []),
         room("AccountCache", []),
+        room("Admission", []),
         room("Authentication", ["AccountCache"]),
         frontDoor,
 

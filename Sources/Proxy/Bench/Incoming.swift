@@ -16,6 +16,8 @@ package enum Proof: BitwiseCopyable, Sendable {
 
 /// What is known of a message's sender beside its flow; a message that waits for directory keeps it.
 package struct Sender: BitwiseCopyable {
+    /// Who it is by the settings.
+    package var standing = Standing()
     /// What it has proven.
     package var proof = Proof.connection
     /// Whether no phone has registered by the flow.

@@ -1,3 +1,5 @@
+internal import Messages
+internal import ProxyBench
 internal import Sys
 
 /// Token buckets by key, in a table of fixed size.

@@ -1,5 +1,5 @@
 internal import Messages
-internal import Registrar
+internal import ProxyBench
 internal import Sys
 
 /// The country of a source, as banner has said it.

@@ -1,3 +1,5 @@
+internal import Messages
+internal import ProxyBench
 internal import SIP
 internal import Sys
 

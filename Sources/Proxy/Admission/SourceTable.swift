@@ -1,4 +1,5 @@
 internal import Messages
+internal import ProxyBench
 internal import Sys
 
 /// How many of something there were since a moment.
@@ -74,6 +75,11 @@ struct SourceTable: ~Copyable {
         sources[victim].firstSeen = now
         sources[victim].lastSeen = now
         return victim
+    }
+
+    /// Forgets what a source has done.
+    mutating func forgive(_ place: Int) {
+        sources[place].counts = InlineArray(repeating: WindowCount())
     }
 
     /// Counts one more of something; the count within the limit's window.
