@@ -149,6 +149,9 @@ let package = Package(
         .executableTarget(
             name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto", "COpenSSL"],
             path: "Benchmarks/loadgen", swiftSettings: strict),
+        .executableTarget(
+            name: "bans", dependencies: ["Sys", "Wire", "Reactor", "Messages"],
+            path: "Benchmarks/bans", swiftSettings: strict),
 
         // Tests.
         .target(name: "Checkout", path: "Tests/Support/Checkout", swiftSettings: strict),
