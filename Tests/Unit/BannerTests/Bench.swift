@@ -198,3 +198,16 @@ final class Bench {
         return found
     }
 }
+
+/// An address of a test's own text.
+func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+
+/// A network of a test's own text.
+func net(_ text: String) throws -> Network { try #require(Network(text)) }
+
+/// A ban from the moment 0 to another, in seconds.
+func row(_ text: String, until: Int64, level: UInt32 = 1) throws -> BanRow {
+    BanRow(
+        source: try net(text), reason: "x", since: .seconds(0), until: .seconds(until),
+        firstSeen: .seconds(0), lastSeen: .seconds(0), count: 1, level: level)
+}

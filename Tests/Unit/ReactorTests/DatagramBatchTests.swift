@@ -3,7 +3,7 @@ import Sys
 import Testing
 
 /// Datagrams of sockets at 0.0.0.0 and [::].
-@Suite struct WildcardTests {
+@Suite struct DatagramBatchTests {
     static let addresses = [
         IPAddress(v4: 0x7F00_0001), IPAddress(v4: 0x7F01_0203), IPAddress(high: 0, low: 1),
     ]

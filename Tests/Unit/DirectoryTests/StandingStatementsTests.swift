@@ -5,7 +5,7 @@ internal import Testing
 @testable internal import directory
 
 @Suite("Standings")
-struct StandingTests {
+struct StandingStatementsTests {
     private let bar = AccountStanding(
         account: "1001", countries: "FRRO", barredSince: .seconds(9), reason: "number-never",
         evidence: "5 refused calls \u{e9}")

@@ -3,7 +3,7 @@ import Sys
 import Testing
 
 /// A log that nobody reads: journald's socket, whose other end stands still.
-@Suite struct WaitingTests {
+@Suite struct WaitingRecordsTests {
     private struct Log {
         let journal: Journal
         let writing: Descriptor

@@ -6,7 +6,7 @@ import Testing
 @testable import tls_terminator
 
 @Suite("Identity")
-struct IdentityTests {
+struct IdentityFilesTests {
     private let now = Clock.sinceEpoch
 
     private func refusal(_ certificate: [UInt8], _ key: [UInt8]) -> CertificateRefusal? {

@@ -3,7 +3,7 @@ import Journal
 import Sys
 import Testing
 
-@Suite struct JSONTests {
+@Suite struct RecordBatchTests {
     // 2026-11-28T22:44:00.123Z
     private static let moment = Milliseconds(1_795_905_840_123)
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import supervisor
 
-@Suite struct ContainerTests {
+@Suite struct ContainerNeedsTests {
     private static let there = IPAddress(v4: 0xC000_0201)
     private static let absent = IPAddress(v4: 0xC000_0202)
     /// CHOWN, DAC_READ_SEARCH, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN.
