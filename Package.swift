@@ -173,6 +173,9 @@ let package = Package(
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
         .target(
+            name: "TemporaryFolder", dependencies: ["Sys"], path: "Tests/Support/TemporaryFolder",
+            swiftSettings: strict),
+        .target(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
         .target(
@@ -206,10 +209,16 @@ let package = Package(
             ]),
         tests(
             "DirectoryTests",
-            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
+            [
+                "directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep",
+                "SmallDisk", "TemporaryFolder",
+            ]),
         tests(
             "BannerTests",
-            ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
+            [
+                "banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk",
+                "TemporaryFolder",
+            ]),
         .target(
             name: "FuzzProperties",
             dependencies: [

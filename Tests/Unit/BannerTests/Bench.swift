@@ -1,30 +1,12 @@
-internal import Foundation
 internal import Journal
 internal import Messages
 internal import Privsep
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 internal import Wire
 
 @testable internal import banner
-
-/// A folder that is gone with its owner.
-final class TemporaryFolder {
-    let path: String
-
-    /// A folder in another one.
-    init(in parent: String = "/tmp") throws {
-        path = "\(parent)/rempart-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: false)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    var descriptor: Descriptor {
-        Descriptor(owning: unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-    }
-}
 
 /// A firewall that only remembers; it can be told to fail.
 final class RecordingFirewall: Firewall {

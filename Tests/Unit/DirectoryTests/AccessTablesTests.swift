@@ -1,5 +1,6 @@
 internal import Messages
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory

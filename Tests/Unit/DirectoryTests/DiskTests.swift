@@ -3,6 +3,7 @@ internal import Journal
 internal import Messages
 internal import SmallDisk
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory

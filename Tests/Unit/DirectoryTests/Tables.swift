@@ -1,39 +1,14 @@
-internal import Foundation
+internal import TemporaryFolder
 
 @testable internal import directory
 
-/// A folder that is gone with its owner.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = "/tmp/rempart-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: false)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
+extension TemporaryFolder {
     /// Makes or changes a database with SQL of the test; its path.
     @discardableResult
     func database(_ name: String, _ sql: String) throws -> String {
         let file = "\(path)/\(name)"
         try SQLiteDatabase(path: file, .writing, busyTimeout: 1000).execute(sql)
         return file
-    }
-
-    /// Writes a file of plain bytes.
-    func write(_ name: String, _ bytes: [UInt8]) throws {
-        try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-    }
-
-    /// The bytes of a file.
-    func read(_ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")))
-    }
-
-    func exists(_ name: String) -> Bool {
-        FileManager.default.fileExists(atPath: "\(path)/\(name)")
     }
 }
 
