@@ -58,6 +58,7 @@ import Testing
             ("all of Tests/Scenarios/lab", "file or folder", "Tests/Scenarios/lab"),
             ("[it](Tests/RAEDME.md#rows)", "file", "Tests/RAEDME.md"),
             ("by `Frame.sendAll`", "declaration", "Frame.sendAll"),
+            ("as `Setting.readers.coutn`", "declaration", "Setting.readers.coutn"),
             ("by `Fraem.send(_:)`", "declaration", "Fraem.send"),
             ("a `StreamFraemr` of bytes", "declaration", "StreamFraemr"),
             ("then `seqpacketPiar()` makes it", "declaration", "seqpacketPiar"),
@@ -78,12 +79,12 @@ import Testing
         "what is there is found",
         arguments: [
             "`Sources/Sys/Frame.swift`, `Sys/Frame.swift`, Frame.swift, `Sources/Messages/Reason*.swift`",
-            "`Frame.send(_:passing:on:)`, `send` in `Sys/Frame.swift`, `seqpacketPair()`",
-            "`SysTests`, `Fuzz/corpus/NAME`, [lint](scripts/lint.sh), `make test`",
+            "`Frame.send(_:passing:on:)`, `send` in `Sys/Frame.swift`, `seqpacketPair()`, `Setting.readers.count`, `Frame.NAME`",
+            "`SysTests`, `Fuzz/corpus/NAME`, [lint](../scripts/./lint.sh), `make test`",
             "/usr/include/x.h, <linux/filter.h>, `$folder/it.sh`, `calls.outside-line`, `N passed`",
         ])
     func present(_ line: String) {
-        var check = NameCheck("it.md")
+        var check = NameCheck("docs/it.md")
         check.read(document: line)
         #expect(check.faults.isEmpty, "\(check.faults)")
     }

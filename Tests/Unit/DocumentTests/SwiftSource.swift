@@ -215,7 +215,10 @@ struct SwiftSource {
             while index < tokens.count, tokens[index] != .mark(UInt8(ascii: ",")) || depth > 0 {
                 switch tokens[index] {
                 case .mark(UInt8(ascii: "(")), .mark(UInt8(ascii: "[")): depth += 1
-                case .mark(UInt8(ascii: ")")), .mark(UInt8(ascii: "]")): depth -= 1
+                case .mark(UInt8(ascii: ")")), .mark(UInt8(ascii: "]")):
+                    depth -= 1
+                    // The end of what stands in parentheses, or of the parameters around it.
+                    if depth < 0 { return }
                 case .word(let word) where Self.ends.contains(word): return
                 case .mark(UInt8(ascii: "{")), .mark(UInt8(ascii: "}")): return
                 default: break
