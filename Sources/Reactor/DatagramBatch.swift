@@ -27,7 +27,7 @@ package struct DatagramBatch: ~Copyable {
 
     /// Receives what waits, at most a slot each, and returns how many came.
     ///
-    /// With `isWildcard` the socket tells of each which address of this machine was asked (`Socket.tellAsked`).
+    /// With `isWildcard` the socket tells of each which address of this machine was asked (`Socket.reportDestination`).
     package mutating func receive(_ raw: Int32, isWildcard: Bool = false) -> Int {
         max(Int(unsafe clinux_batch_receive(batch, raw, isWildcard ? 1 : 0)), 0)
     }

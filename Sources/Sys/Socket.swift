@@ -53,8 +53,8 @@ package enum Socket {
         return addresses.prefix(max(Int(count), 0)).map { SocketAddress($0).ip }
     }
 
-    /// Has a socket of datagrams at a wildcard address tell which address of this machine each was sent to.
-    package static func tellAsked(_ raw: Int32, isV4: Bool) throws(SystemError) {
+    /// Has the kernel report, with each datagram at a wildcard address, which address of this machine it was sent to.
+    package static func reportDestination(_ raw: Int32, isV4: Bool) throws(SystemError) {
         let result = clinux_tell_asked(raw, isV4 ? 1 : 0)
         _ = try SystemError.check(result, isV4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO")
     }

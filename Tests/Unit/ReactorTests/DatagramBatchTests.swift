@@ -11,7 +11,7 @@ import Testing
     private func wildcard(_ isV4: Bool) throws -> (socket: Descriptor, port: UInt16) {
         let every = isV4 ? IPAddress(v4: 0) : IPAddress(high: 0, low: 0)
         let socket = try Socket.bound(.datagram, to: SocketAddress(every, port: 0))
-        try Socket.tellAsked(socket.raw, isV4: isV4)
+        try Socket.reportDestination(socket.raw, isV4: isV4)
         return (socket, try Socket.localAddress(socket.raw).port)
     }
 
