@@ -88,14 +88,14 @@ package struct PlaintextParcel {
     /// Hands over each message of a frame in order.
     package static func forEach(
         in frame: Span<UInt8>,
-        _ take: (PlaintextHeader, Span<UInt8>) throws(WireError) -> Void
+        _ receive: (PlaintextHeader, Span<UInt8>) throws(WireError) -> Void
     ) throws(WireError) {
         var at = 0
         repeat {
             let head = try PlaintextHeader(first: frame.extracting(at..<frame.count))
             let start = at + PlaintextHeader.length
             at = start + Int(head.payload)
-            try take(head, frame.extracting(start..<at))
+            try receive(head, frame.extracting(start..<at))
         } while at < frame.count
     }
 }

@@ -232,7 +232,7 @@ package enum ChildMessage: Equatable, Sendable {
     /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
     /// A phone is registered by this connection, whose descriptor comes with it: keep it for the next sip-router.
-    case keep(KeptConnection)
+    case retain(KeptConnection)
     /// A kept connection is over.
     case letGo(ConnectionHandle)
     /// All that is wrong with the child now, in place of what it told before; the first `Condition.most`.
@@ -250,7 +250,7 @@ package enum ChildMessage: Equatable, Sendable {
     private static let refusalLimit = 1600
 
     /// Whether a descriptor may come with the message.
-    package var carriesDescriptor: Bool { if case .keep = self { true } else { false } }
+    package var carriesDescriptor: Bool { if case .retain = self { true } else { false } }
 
     /// The message's frame.
     package func encoded() -> [UInt8] {
@@ -274,7 +274,7 @@ package enum ChildMessage: Equatable, Sendable {
             var writer = WireWriter(kind: 11)
             writer.u8(role.rawValue)
             return writer.bytes
-        case .keep(let connection):
+        case .retain(let connection):
             var writer = WireWriter(kind: 9)
             connection.write(to: &writer)
             return writer.bytes
@@ -312,7 +312,7 @@ package enum ChildMessage: Equatable, Sendable {
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
         case 11: self = .lostLink(try reader.choice("role"))
-        case 9: self = .keep(try KeptConnection(from: &reader))
+        case 9: self = .retain(try KeptConnection(from: &reader))
         case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
         case 20: self = .inUse(try reader.u32())
         case 7:

@@ -104,8 +104,8 @@ package struct Acceptance: ~Copyable {
         restsUntil ?? lastShortage.map { $0 + Self.calm }
     }
 
-    /// What is to be told, once.
-    package mutating func takeNews() -> News? {
+    /// The news that has not been reported yet; each is returned once.
+    package mutating func dequeueNews() -> News? {
         defer { news = nil }
         return news
     }

@@ -219,9 +219,9 @@ struct CertificateFiles {
             paths: paths, group: group, seen: seen, copied: newest.stamps, isDue: isDue)
     }
 
-    /// Takes what a look has found; the words for files that cannot be read, if they are news.
-    mutating func take(
-        _ answer: CertificateLook.Answer, at now: Milliseconds
+    /// Applies what a look has found; the words for files that cannot be read, if they are news.
+    mutating func apply(
+        _ answer: CertificateLook.Finding, at now: Milliseconds
     ) -> [(setting: String, why: String)] {
         if answer.stamps != seen { refusals = 0 }
         seen = answer.stamps

@@ -22,7 +22,7 @@ enum ChildState: CaseIterable {
     /// There is no process; it is started again after a while.
     case waiting
     /// There is no process: it cannot use its settings, and waits for others.
-    case held
+    case unusable
     /// There is no process, and there will be none.
     case ended
 }
@@ -64,7 +64,7 @@ enum ChildAction: Equatable {
     /// Nothing now: its process is started again after this span.
     case wait(Milliseconds)
     /// Nothing now: its process is started again after a reload, at the latest after this span.
-    case hold(Milliseconds)
+    case waitForSettings(Milliseconds)
     /// It serves, with the newest settings.
     case serve
     /// Keep its status line.
@@ -140,7 +140,7 @@ struct ChildLife {
     /// Whether a process is there.
     var isAlive: Bool {
         switch state {
-        case .waiting, .held, .ended: false
+        case .waiting, .unusable, .ended: false
         default: true
         }
     }
@@ -170,7 +170,7 @@ struct ChildLife {
         case .restarting: whenRestarting(event, now)
         case .killed: whenKilled(event, now)
         case .stopping: whenStopping(event)
-        case .waiting, .held: whenAway(event, now)
+        case .waiting, .unusable: whenAway(event, now)
         case .ended: .none
         }
     }
@@ -191,7 +191,7 @@ struct ChildLife {
         case .ready:
             hasServed = true
             servingSince = now
-            return answered(now)
+            return serveOrReload(now)
         case .watchdog: return .none
         case .status: return .note
         case .hello: return kill("said hello twice", now)
@@ -216,7 +216,7 @@ struct ChildLife {
 
     private mutating func whenReloading(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
-        case .ready: return answered(now)
+        case .ready: return serveOrReload(now)
         case .refused: return enter(.ready, until: now + heartbeatLimit, .keepOld)
         case .watchdog: return beat(now)
         case .status: return .note
@@ -341,7 +341,7 @@ struct ChildLife {
     }
 
     /// It is ready; the newest settings follow when they came while it was not.
-    private mutating func answered(_ now: Milliseconds) -> ChildAction {
+    private mutating func serveOrReload(_ now: Milliseconds) -> ChildAction {
         let reloadFollows = reloadIsDue
         let next: ChildState = reloadFollows ? .reloading : .ready
         let action: ChildAction = reloadFollows ? .sendReload : .serve
@@ -351,7 +351,7 @@ struct ChildLife {
 
     private mutating func after(_ code: Int32, _ now: Milliseconds) -> ChildAction {
         if code == Self.unusableSettings {
-            return enter(.held, until: now + Self.longestWait, .hold(Self.longestWait))
+            return enter(.unusable, until: now + Self.longestWait, .waitForSettings(Self.longestWait))
         }
         if hasServed {
             if now - servingSince >= Self.deathWindow { failures = 0 }

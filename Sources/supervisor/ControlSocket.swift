@@ -26,7 +26,7 @@ final class ControlSocket {
         }
 
         /// Sends an answer, which is small enough for the socket's own buffer.
-        func answer(_ replies: [ControlReply]) {
+        func reply(_ replies: [ControlReply]) {
             for reply in replies {
                 let frame = reply.encoded()
                 guard (try? Frame.send(frame.span, on: descriptor.raw)) == true else { return }
@@ -61,11 +61,11 @@ final class ControlSocket {
         }
         self.path = path
         _ = unsafe chmod(path, 0o660)
-        _ = keepSpare()
+        _ = reserveSpare()
     }
 
     /// Takes the spare descriptor back when a caller has had it and is gone; whether it has.
-    func keepSpare() -> Bool {
+    func reserveSpare() -> Bool {
         guard spare == nil else { return false }
         let raw = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         if raw >= 0 { spare = Descriptor(owning: raw) }

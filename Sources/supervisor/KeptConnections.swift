@@ -11,11 +11,11 @@ struct KeptConnections {
     /// How many descriptors are left to everything else: starts, links, files and callers.
     private static let reserve: Int32 = 64
 
-    /// Keeps a connection; why not, when what was sent is none of a phone.
+    /// Stores a connection; the reason why not, when what was sent is none of a phone.
     ///
     /// One that has ended meanwhile, one whose descriptor was lost on its way, and one beyond the most that are
     /// kept, or that there are descriptors for, are let go of.
-    mutating func keep(
+    mutating func store(
         _ connection: KeptConnection, _ socket: Descriptor?, of listeners: [Listener]
     ) -> String? {
         guard let socket, let peer = try? Socket.peerAddress(socket.raw) else { return nil }

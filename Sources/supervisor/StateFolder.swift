@@ -32,7 +32,7 @@ struct StateFolder {
             secretTrouble =
                 newer + "; calls that stand at a restart cannot be hung up through Rempart any more"
         } else if found.isNew {
-            try keepSecretAtStart()
+            try writeSecretAtStart()
         }
         for role in Self.keepers {
             folders[role] = try folder("\(path)/\(role.name)", of: users[role])
@@ -173,8 +173,8 @@ struct StateFolder {
         (0..<8).map { UInt8(truncatingIfNeeded: moment.count >> Int64(56 - 8 * $0)) }
     }
 
-    private mutating func keepSecretAtStart() throws(StartFailure) {
-        let code = writeSecret()
+    private mutating func writeSecretAtStart() throws(StartFailure) {
+        let code = replaceSecretFile()
         guard code != 0 else { return }
         guard Self.isFull(code) else {
             throw Self.failure("\(path)/secret cannot be written", code)
@@ -185,9 +185,9 @@ struct StateFolder {
             + " through Rempart any more"
     }
 
-    /// Tries again to keep the secret; whether it is kept now.
-    mutating func keepSecret() -> Bool {
-        if secretTrouble != nil, !isNewerThere, writeSecret() == 0 { secretTrouble = nil }
+    /// Tries again to write the secret; whether its file holds it now.
+    mutating func writeSecret() -> Bool {
+        if secretTrouble != nil, !isNewerThere, replaceSecretFile() == 0 { secretTrouble = nil }
         return secretTrouble == nil
     }
 
@@ -196,7 +196,7 @@ struct StateFolder {
 
     /// Writes the secret beside its place and moves it there, so that it is whole, or what was there stays; the
     /// error's number, or 0.
-    private func writeSecret() -> Int32 {
+    private func replaceSecretFile() -> Int32 {
         let draft = "\(path)/secret.new"
         _ = unsafe unlink(draft)
         let raw = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)

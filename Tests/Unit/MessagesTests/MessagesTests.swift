@@ -141,7 +141,7 @@ private let standing = AccountStanding(
     func childFrames() throws {
         let messages: [ChildMessage] = [
             .hello(.router), .ready, .watchdog, .status("serving"), .stopping, .refused("no"),
-            .keep(
+            .retain(
                 KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)
             ),
             .letGo(ConnectionHandle(.tcp, place: 7)),

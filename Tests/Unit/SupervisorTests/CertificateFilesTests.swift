@@ -52,7 +52,7 @@ import Testing
             var poller = try Poller(capacity: 1)
             try poller.add(look.raw, Token(kind: 0), .read)
             #expect(poller.wait(.seconds(20)) == 1)
-            let answers = try #require(look.answers())
+            let answers = try #require(look.findings())
             _ = files.take(answers[0], at: now)
         }
 
