@@ -59,7 +59,7 @@ package struct Nonces: ~Copyable {
         var seconds = InlineArray<4, UInt16>(repeating: 0)
 
         /// Sets a count as used; false when it was.
-        mutating func take(_ count: UInt32) -> Bool {
+        mutating func use(_ count: UInt32) -> Bool {
             if count > highest {
                 let step = count - highest
                 window = step >= 64 ? 1 : window << UInt64(step) | 1
@@ -170,7 +170,7 @@ package struct Nonces: ~Copyable {
         if found == nil, Self.made(head) <= forgotten { return .stale }
         let place = found ?? free(first, now)
         if found == nil { used[place] = Use(head: head) }
-        guard used[place].take(count) else { return .used }
+        guard used[place].use(count) else { return .used }
         let next = Int(used[place].next)
         used[place].messages[next] = message
         used[place].seconds[next] = UInt16(truncatingIfNeeded: now.seconds)

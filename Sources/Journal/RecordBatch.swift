@@ -172,7 +172,7 @@ package struct RecordBatch: ~Copyable {
         output.append("]: ")
         if head.priority.rawValue <= Priority.error.rawValue { output.append("error: ") }
         Journal.clean(sentence, into: &output)
-        for number in parts(of: index).dropFirst() where !sentence.holds(text(parts[number])) {
+        for number in parts(of: index).dropFirst() where !sentence.contains(text(parts[number])) {
             output.append(" ")
             Self.writeShortName(of: parts[number].field, into: &output)
             output.append("=")
@@ -223,7 +223,7 @@ package struct RecordBatch: ~Copyable {
 
 extension Span<UInt8> {
     /// Whether other bytes stand somewhere in these, which none always do.
-    fileprivate func holds(_ other: Span<UInt8>) -> Bool {
+    fileprivate func contains(_ other: Span<UInt8>) -> Bool {
         guard !other.isEmpty else { return true }
         var start = 0
         while start + other.count <= count {
