@@ -94,7 +94,7 @@ final class AccountDatabase {
     var source: String { settings.path ?? (settings.url.isEmpty ? "no database" : settings.url) }
 
     /// What has happened since the last call.
-    func takeEvents() -> [AccountEvent] {
+    func drainEvents() -> [AccountEvent] {
         defer { events = [] }
         return events
     }

@@ -87,14 +87,14 @@ final class BindingStore {
     }
 
     /// What has gone wrong since the last call, for the administrator.
-    func takeTroubles() -> [String] {
+    func drainTroubles() -> [String] {
         defer { troubles = [] }
         return troubles
     }
 
-    /// Keeps a binding, in place of the one with the same account and key; one that ends later than any
+    /// Stores a binding, in place of the one with the same account and key; one that ends later than any
     /// binding may, by the clock of now (since 1970), is not kept.
-    func keep(_ record: BindingRecord, now: Milliseconds) {
+    func store(_ record: BindingRecord, now: Milliseconds) {
         guard record.isTimely(now) else {
             if !saidUntimely {
                 troubles.append(
@@ -112,8 +112,8 @@ final class BindingStore {
         change(Key(account: account, key: key), nil)
     }
 
-    /// Keeps what is held against an account, in place of what was; a bar is on disk at once.
-    func keep(_ standing: AccountStanding, now: Milliseconds) {
+    /// Stores the standing of an account, in place of the one before; a bar is on disk at once.
+    func store(_ standing: AccountStanding, now: Milliseconds) {
         guard pendingStandings.count < Self.pendingLimit else { return }
         pendingStandings[standing.account] = standing.held(within: now)
         if standing.barredSince.count > 0 { commit(now: now) }
@@ -149,12 +149,12 @@ final class BindingStore {
         try database.execute("BEGIN IMMEDIATE")
         for (key, record) in pending {
             if let record {
-                try statements.keep(record)
+                try statements.store(record)
             } else {
                 try statements.forget(account: key.account, key: key.key)
             }
         }
-        for standing in pendingStandings.values { try statements.standings.keep(standing) }
+        for standing in pendingStandings.values { try statements.standings.store(standing) }
         try statements.expire.run([.integer(now.count)])
         try database.execute("COMMIT")
         pending.removeAll(keepingCapacity: true)
@@ -399,16 +399,16 @@ extension BindingStore {
         try file.execute("BEGIN IMMEDIATE")
         do {
             for (key, record) in own.bindings where before.bindings[key] != record {
-                try kept.keep(record)
+                try kept.store(record)
             }
             for key in before.bindings.keys where own.bindings[key] == nil {
                 try kept.forget(account: key.account, key: key.key)
             }
             for (account, standing) in own.standings where before.standings[account] != standing {
-                try kept.standings.keep(standing)
+                try kept.standings.store(standing)
             }
             for account in before.standings.keys where own.standings[account] == nil {
-                try kept.standings.keep(AccountStanding(account: account))
+                try kept.standings.store(AccountStanding(account: account))
             }
             try file.execute("COMMIT")
         } catch {

@@ -36,7 +36,7 @@ struct StandingStatements {
     }
 
     /// Writes what is held against an account, or forgets it when that is nothing.
-    func keep(_ standing: AccountStanding) throws(SQLiteError) {
+    func store(_ standing: AccountStanding) throws(SQLiteError) {
         guard !standing.isEmpty else {
             try delete.run([.text(standing.account)])
             return

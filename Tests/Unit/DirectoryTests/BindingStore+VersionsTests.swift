@@ -20,9 +20,9 @@ struct VersionsTests {
         Set(store.page(after: 0, limit: 100, now: .seconds(now)).records.map(\.account))
     }
 
-    private func keep(_ account: String) {
+    private func store(_ account: String) {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding(account), now: .seconds(0))
+        store.store(binding(account), now: .seconds(0))
         store.close(now: .seconds(0))
     }
 
@@ -49,16 +49,16 @@ struct VersionsTests {
         let store = BindingStore(folder: folder.path)
         #expect(store.isNewer && store.fault?.contains("Rempart 9.9.9") == true)
         #expect(accounts(store).isEmpty)
-        store.keep(binding("1002"), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
         for second in 0..<130 { store.commit(now: .seconds(Int64(second))) }
         #expect(accounts(store, now: 130) == ["1002"] && store.isNewer)
         store.close(now: .seconds(130))
-        return store.takeTroubles()
+        return store.drainTroubles()
     }
 
     @Test("a newer file is told, left as it is to the byte, and served without")
     func newer() throws {
-        keep("1001")
+        store("1001")
         try mark(2)
         let before = try state()
         let troubles = try workBesideIt()
@@ -72,7 +72,7 @@ struct VersionsTests {
     func newerWithWAL() throws {
         let elsewhere = try TemporaryFolder()
         let store = BindingStore(folder: elsewhere.path)
-        store.keep(binding("1001"), now: .seconds(0))
+        store.store(binding("1001"), now: .seconds(0))
         store.commit(now: .seconds(0))
         try store.database.execute("PRAGMA user_version=2; UPDATE writer SET version='9.9.9'")
         for name in names where elsewhere.exists(name) {
@@ -86,7 +86,7 @@ struct VersionsTests {
 
     @Test("downgrade, upgrade, downgrade: each version finds what it has kept")
     func thereAndBack() throws {
-        keep("1001")
+        store("1001")
         for _ in 0..<2 {
             try mark(2)
             _ = try workBesideIt()
@@ -98,7 +98,7 @@ struct VersionsTests {
     @Test(
         "once the file is moved away, all that came since is kept in a new one, without a restart")
     func movedAway() throws {
-        keep("1001")
+        store("1001")
         try mark(2)
         try moveAway()
         #expect(accounts(BindingStore(folder: folder.path)) == ["1002"])
@@ -106,7 +106,7 @@ struct VersionsTests {
 
     private func moveAway() throws {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1002"), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
         store.commit(now: .seconds(0))
         try FileManager.default.moveItem(
             atPath: "\(folder.path)/bindings.sqlite", toPath: "\(folder.path)/away")
@@ -116,7 +116,7 @@ struct VersionsTests {
 
     @Test("the condition says what to do, and asks for no room on the disk")
     func condition() throws {
-        keep("1001")
+        store("1001")
         try mark(2)
         let service = DirectoryService(
             [], stateFolder: folder.path, Journal(process: "directory", socket: nil))
@@ -127,10 +127,10 @@ struct VersionsTests {
 
     @Test("a file of before files named their writer keeps its bindings", arguments: [0, 1])
     func unsigned(_ format: Int) throws {
-        keep("1001")
+        store("1001")
         try folder.database("bindings.sqlite", "DROP TABLE writer; PRAGMA user_version=\(format)")
         let store = BindingStore(folder: folder.path)
-        #expect(accounts(store) == ["1001"] && store.takeTroubles().isEmpty)
+        #expect(accounts(store) == ["1001"] && store.drainTroubles().isEmpty)
         let writer = try store.database.prepare("SELECT version FROM writer").first([]) {
             $0.text(0)
         }
@@ -140,16 +140,16 @@ struct VersionsTests {
     @Test("a copy for a backup is one file with every change, and takes an earlier one's place")
     func copy() throws {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001"), now: .seconds(0))
+        store.store(binding("1001"), now: .seconds(0))
         try store.layCopy(now: .seconds(0))
-        store.keep(binding("1002"), now: .seconds(0))
-        store.keep(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
+        store.store(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
         try store.layCopy(now: .seconds(0))
         let elsewhere = try TemporaryFolder()
         try elsewhere.write("bindings.sqlite", try folder.read("bindings.backup"))
         #expect(!folder.exists("bindings.backup-wal") && !folder.exists("bindings.backup-journal"))
         let copy = BindingStore(folder: elsewhere.path)
-        #expect(accounts(copy) == ["1001", "1002"] && copy.takeTroubles().isEmpty)
+        #expect(accounts(copy) == ["1001", "1002"] && copy.drainTroubles().isEmpty)
         #expect(copy.barred(now: .seconds(0)).map(\.account) == ["1009"])
     }
 
@@ -174,10 +174,10 @@ struct VersionsTests {
 
     @Test("beside a newer file the copy has what is in memory")
     func copyBesideNewer() throws {
-        keep("1001")
+        store("1001")
         try mark(2)
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1002"), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
         try store.layCopy(now: .seconds(0))
         let elsewhere = try TemporaryFolder()
         try elsewhere.write("bindings.sqlite", try folder.read("bindings.backup"))

@@ -27,7 +27,7 @@ struct StandingStatementsTests {
         let folder = try TemporaryFolder()
         do {
             let store = BindingStore(folder: folder.path)
-            store.keep(bar, now: .seconds(10))
+            store.store(bar, now: .seconds(10))
         }
         #expect(BindingStore(folder: folder.path).barred(now: .seconds(11)) == [bar])
     }
@@ -37,13 +37,13 @@ struct StandingStatementsTests {
         let folder = try TemporaryFolder()
         let store = BindingStore(folder: folder.path)
         let all = (1...5).map { AccountStanding(account: "100\($0)", countries: "FR") }
-        for standing in all { store.keep(standing, now: .seconds(0)) }
-        store.keep(AccountStanding(account: "1003"), now: .seconds(0))
+        for standing in all { store.store(standing, now: .seconds(0)) }
+        store.store(AccountStanding(account: "1003"), now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(Set(others(store).map(\.account)) == ["1001", "1002", "1004", "1005"])
-        store.keep(bar, now: .seconds(0))
+        store.store(bar, now: .seconds(0))
         #expect(Set(others(store).map(\.account)) == ["1002", "1004", "1005"])
-        store.keep(AccountStanding(account: "1001", countries: "FRRO"), now: .seconds(0))
+        store.store(AccountStanding(account: "1001", countries: "FRRO"), now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(store.barred(now: .seconds(0)).isEmpty && others(store).count == 4)
     }
