@@ -103,10 +103,10 @@ struct BanList {
     /// Lifts the ban of a source and forgets what was held against it; what it was, if any.
     mutating func lift(_ source: Network) -> BanRow? {
         past[source] = nil
-        return takeOut(source)
+        return remove(source)
     }
 
-    private mutating func takeOut(_ source: Network) -> BanRow? {
+    private mutating func remove(_ source: Network) -> BanRow? {
         guard let place = places.removeValue(forKey: source) else { return nil }
         let row = slots[place]
         slots[place] = nil
@@ -136,7 +136,7 @@ struct BanList {
         var ended: [BanRow] = []
         for source in due.flatMap({ endings.removeValue(forKey: $0) ?? [] }) {
             guard let row = ban(of: source), row.until <= now else { continue }
-            _ = takeOut(source)
+            _ = remove(source)
             remember(row)
             ended.append(row)
         }

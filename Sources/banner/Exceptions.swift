@@ -41,8 +41,8 @@ struct Exceptions {
     /// Nobody but the host itself.
     init() {}
 
-    /// Takes what the settings say; `machine` are the addresses of this machine, at which wildcard endpoints are.
-    mutating func take(_ settings: [Setting], machine: [IPAddress] = []) {
+    /// Reads the settings; `machine` are the addresses of this machine, at which wildcard endpoints are.
+    mutating func read(_ settings: [Setting], machine: [IPAddress] = []) {
         self.settings = settings.compactMap {
             if case .allow(let network) = $0 { network } else { nil }
         }

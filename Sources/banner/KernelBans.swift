@@ -217,7 +217,7 @@ struct KernelBans {
         if failure == nil { failure = fill(bans, exceptions, now: now) }
         generation = firewall.generation()
         fingerprint = firewall.fingerprint()
-        tell(failure)
+        report(failure)
     }
 
     /// Fills the sets; why the kernel does not have the bans, if it has not.
@@ -307,7 +307,7 @@ struct KernelBans {
         return steps
     }
 
-    private mutating func tell(_ failure: String?) {
+    private mutating func report(_ failure: String?) {
         if let failure, failure != whyNot {
             journal.write(
                 .degraded, .warning,
