@@ -31,13 +31,17 @@ Line = tuple[int, str]
 def prose(path: Path) -> Iterator[Line]:
     """The lines of a document that are prose; an empty one ends a paragraph."""
     in_code = is_off = False
+    is_indented = is_blank = False
     for number, line in enumerate(path.read_text().splitlines(), 1):
         text = line.strip()
         if path.suffix == ".md":
+            is_indented = line.startswith("    ") and (is_blank or is_indented)
+            is_blank = not text
             if text.startswith("<!-- prose:"):
                 is_off = "off" in text
             in_code ^= text.startswith("```")
-            is_prose = not (in_code or is_off or text.startswith(("```", "|", "#", "<!--")) or line.startswith("     "))
+            is_other = text.startswith(("```", "|", "#", "<!--"))
+            is_prose = not (in_code or is_indented or is_off or is_other)
         else:
             comment = re.match(r"\s*[#;]\s?(.*)", line)
             text = comment[1].strip() if comment else text if path.suffix == ".catalog" else ""
