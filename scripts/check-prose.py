@@ -19,8 +19,10 @@ DOCUMENTS = ("*.md", "*.yaml", "*.conf", "*.catalog", "*.service", "*.socket")
 NOT_OURS = ("Tests/Corpus/", "Fuzz/corpus/")
 MOST_WORDS = 25
 MOST_COLUMNS = 100
-# "Whoever calls", "Who calls is ...": nobody is named who acts. A question may begin so.
-NOBODY = re.compile(r"\b(whoever|whomever|he who|those who)\b|^Who\b[^?]*$", re.IGNORECASE)
+# "Whoever calls", "Who calls is ...", "to who has": nobody is named who acts. A question may begin with "who".
+NOBODY = re.compile(
+    r"\b(whoever|whomever|(he|those|to|for|by|from|of|with|than) who|he|him|his)\b|^Who\b[^?]*$", re.IGNORECASE
+)
 BULLET = re.compile(r"([*-]|\d+\.)\s+")
 # A line of settings, of a unit or of a catalogue's head in a comment.
 SETTING = re.compile(r"--|#|\S+[:=](\s|\S*$)|\[\w+\]|u\s")
