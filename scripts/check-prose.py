@@ -64,7 +64,7 @@ def sentences(lines: Iterator[Line]) -> Iterator[Line]:
         begin, is_span = 0, False
         for index, (_, word) in enumerate(paragraph):
             is_span ^= word.count("`") % 2 == 1
-            is_end = not is_span and re.search(r"[.!?][\"')\]]*$", word)
+            is_end = not is_span and re.search(r"[.!?][\"')\]*]*$", word)
             if is_end or index == len(paragraph) - 1:
                 said = " ".join(word for _, word in paragraph[begin : index + 1])
                 yield paragraph[begin][0], said
