@@ -23,7 +23,7 @@ MOST_COLUMNS = 100
 NOBODY = re.compile(
     r"\b(whoever|whomever|(he|those|to|for|by|from|of|with|than) who|he|him|his)\b|^Who\b[^?]*$", re.IGNORECASE
 )
-BULLET = re.compile(r"([*-]|\d+\.)\s+")
+BULLET = re.compile(r"^([*-]|\d+\.)\s+")
 # A line of settings, of a unit or of a catalogue's head in a comment.
 SETTING = re.compile(r"--|#|\S+[:=](\s|\S*$)|\[\w+\]|u\s")
 
