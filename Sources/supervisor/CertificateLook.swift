@@ -4,8 +4,8 @@ internal import Sys
 
 /// One look at the files of all certificates, by a thread of its own.
 ///
-/// A file system that is gone (a network's, or one of a program) lets whoever looks wait for as long as it
-/// likes, and the supervisor's loop must not. While one look goes on there is no other.
+/// A file system that is gone (a network's, or one of a program) does not answer for as long as it
+/// likes. The supervisor's loop must not wait for it. While one look goes on there is no other.
 final class CertificateLook {
     /// What is known of a certificate's files before the look.
     struct Question {

@@ -9,7 +9,7 @@ final class ControlSocket {
     final class Caller {
         /// The connection.
         let descriptor: Descriptor
-        /// Who connected.
+        /// The process that connected.
         let asker: Asker
         /// Where it stands among the callers.
         let token: Token
@@ -43,7 +43,7 @@ final class ControlSocket {
     private let path: String
     private var callers: [Caller?] = Array(repeating: nil, count: capacity)
     private var generation: UInt32 = 0
-    /// Given up for a caller when there is no descriptor for him, so that somebody can always ask.
+    /// Given up for a caller when there is no descriptor for it, so that somebody can always ask.
     private var spare: Descriptor?
 
     /// Listens at a path, in place of a socket that a dead daemon has left there.

@@ -8,13 +8,13 @@ internal import Sys
 /// When one child refuses, those that took the new settings are given the old ones back, so that
 /// all go by the same.
 struct Reload {
-    /// Who waits for its end on the control socket.
+    /// The caller that waits for its end on the control socket.
     var caller: ControlSocket.Caller?
-    /// Who asked for it, as far as that is known.
+    /// The asker, as far as it is known.
     var asker: Asker?
     /// A SIGHUP came meanwhile: another reload follows.
     var isFollowed = false
-    /// Who sent that.
+    /// The sender of that signal.
     var follower: Asker?
     /// The settings of before, once the new ones are in force.
     var previous: Configuration?
@@ -219,13 +219,14 @@ extension Supervisor {
         if let finished, finished.isFollowed { reloadOnSignal(finished.follower) }
     }
 
-    /// What who asked for a reload hears of its end.
+    /// The answer to a reload's caller at its end.
     private static func replies(
         _ why: String?, unused: [String], stillAway: [String]
     ) -> [ControlReply] {
         if let why { return [.failed("the old settings stay in force: \(why)")] }
         guard unused.isEmpty else {
-            // Who renews a certificate must learn that it is not the one that phones see.
+            // An administrator who renews a certificate must learn that it is not the one that
+            // phones see.
             let but = (unused + stillAway).joined(separator: "; ")
             return [.failed("the new settings are in force, but \(but)")]
         }

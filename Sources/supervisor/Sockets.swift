@@ -45,7 +45,7 @@ struct Sockets {
 
     /// At a wildcard address an answer has to leave from the address that was asked.
     ///
-    /// The option stays with the socket, whoever receives by it.
+    /// The option stays with the socket, whichever process receives by it.
     private static func reportDestination(
         _ socket: Descriptor, _ endpoint: Endpoint
     ) throws(StartFailure) {

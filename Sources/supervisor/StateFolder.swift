@@ -4,11 +4,13 @@ internal import Sys
 
 /// The folder that outlives the daemon: the secret, and a folder for each child that keeps state.
 ///
-/// A disk that is full, or read-only, keeps the daemon from nothing: what is there is used, and what
-/// could not be written is in `troubles`.
+/// A disk that is full, or read-only, stops nothing. What is there is used, and what could not be
+/// written is in `troubles`.
 struct StateFolder {
-    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed; then the moment at which
-    /// tokens began to be bound to dialogs, in milliseconds since 1970: 0 when none is older.
+    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed.
+    ///
+    /// Then comes the moment at which tokens began to be bound to dialogs, in milliseconds since
+    /// 1970: 0 when none is older.
     let secret: [UInt8]
     /// Why the secret is not on the disk as it is used, nil when it is.
     private(set) var secretTrouble: String?
@@ -113,7 +115,7 @@ struct StateFolder {
         folderTroubles.append("\(what): \(SystemError("", code: code).reason)")
     }
 
-    /// O_PATH, which the C library shows only to those who ask for its own extensions.
+    /// O_PATH, which the C library shows only to programs that ask for its own extensions.
     private static let pathOnly: Int32 = 0o10000000
 
     // MARK: The secret
@@ -181,7 +183,7 @@ struct StateFolder {
         }
         secretTrouble =
             "\(path)/secret cannot be written: \(SystemError("", code: code).reason); make room: it is"
-            + " tried again each minute, and calls that stand at a restart before cannot be hung up"
+            + " tried again each minute. After a restart before that, calls that stand now cannot be hung up"
             + " through Rempart any more"
     }
 

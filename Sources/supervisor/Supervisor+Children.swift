@@ -16,7 +16,7 @@ extension Supervisor {
 
     private func perform(_ action: ChildAction, on child: Child) {
         switch action {
-        case .none, .note: break
+        case .none, .storeStatus: break
         case .start: start(child)
         case .wait(let span):
             journal.write(
@@ -29,14 +29,15 @@ extension Supervisor {
                 "\(child.role.name) cannot use its settings: correct them and reload "
                     + "(it is tried again in \(span.seconds) s)",
                 [(.component, child.role.name), (.seconds, String(span.seconds))])
-            replyToRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
+            replyToRestart(
+                of: child, "\(child.role.name) cannot use its settings: see its messages")
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
         case .keepOld:
             if child.role == .terminator { certificatesRefused() }
             replyToRestart(of: child, nil)
             refusedReload(child, child.refusal ?? "")
-        case .tellStop: send([.stop], to: child)
+        case .sendStop: send([.stop], to: child)
         case .kill(let why):
             journal.write(
                 .childKilled, .error, "\(child.role.name) \(why) and is killed",

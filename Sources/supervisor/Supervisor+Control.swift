@@ -97,7 +97,7 @@ extension Supervisor {
         for child in children where child.role == role { handle(.restart, of: child) }
     }
 
-    /// Tells those who wait for a child's restart how it went; `why` is nil when it went well.
+    /// Replies to the callers that wait for a child's restart; `why` is nil when it went well.
     func replyToRestart(of child: Child, _ why: String?) {
         for caller in restartCallers.removeValue(forKey: child.role) ?? [] {
             caller.reply([why.map { .failed($0) } ?? .done])

@@ -342,8 +342,8 @@ final class Supervisor {
 
     /// Tells systemd what has changed in this turn of the loop.
     ///
-    /// Only a sip-router that hangs in the kernel is worth the end of the whole: where another component does
-    /// so, for a disk that is gone, the next daemon's would as well.
+    /// Only a sip-router that hangs in the kernel is worth the end of the whole. Where another
+    /// component does so, for a disk that is gone, the next daemon's would as well.
     private func report() {
         guard exitCode == nil else { return }
         notify.status(statusLine)

@@ -53,7 +53,7 @@ import Testing
             try poller.add(look.raw, Token(kind: 0), .read)
             #expect(poller.wait(.seconds(20)) == 1)
             let answers = try #require(look.findings())
-            _ = files.take(answers[0], at: now)
+            _ = files.apply(answers[0], at: now)
         }
 
         /// Whether the files are copied again at a moment from now.

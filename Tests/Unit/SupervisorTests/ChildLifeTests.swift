@@ -42,10 +42,10 @@ private func outline(_ action: ChildAction) -> String {
     case .wait(let span): "wait \(span.seconds)"
     case .waitForSettings: "hold"
     case .serve: "serve"
-    case .note: "note"
+    case .storeStatus: "note"
     case .sendReload: "send"
     case .keepOld: "keep"
-    case .tellStop: "tell"
+    case .sendStop: "tell"
     case .kill: "kill"
     case .gone: "gone"
     }
@@ -137,8 +137,10 @@ private func outline(_ action: ChildAction) -> String {
         (
             .unusable,
             [
-                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable),
-                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable), ("start", .greeting),
+                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable),
+                ("-", .unusable),
+                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable),
+                ("start", .greeting),
                 ("start", .greeting), ("start", .greeting), ("gone", .ended),
             ]
         ),
