@@ -1,4 +1,4 @@
-// Bans begun and ended, whoever wants them.
+// Bans begun and ended, by order of sip-router or of an administrator.
 internal import Journal
 internal import Messages
 internal import Sys

@@ -9,8 +9,8 @@ internal import Wire
 /// banner's part of the service loop.
 ///
 /// Within a turn of the loop changes only gather; its end puts them into the kernel by one
-/// transaction. Only then sip-router and callers are told, and records and the bans' file, which
-/// may wait, are written piece by piece as the loop has time.
+/// transaction. Only then sip-router and callers are told. Records and the bans' file, which may
+/// wait, are written piece by piece as the loop has time.
 final class BannerService: Service {
     let router = PeerLink()
     let journal: Journal
@@ -113,7 +113,7 @@ final class BannerService: Service {
         kernel.admit(countries.ranges)
     }
 
-    /// A record takes some microseconds of whoever waits for the loop meanwhile.
+    /// A record costs some microseconds, for which the loop's other work waits.
     private static let recordsAtOnce = 64
     private static let growth: [Milliseconds] = [
         .seconds(3600), .seconds(86_400), .seconds(7 * 86_400),
@@ -325,7 +325,7 @@ final class BannerService: Service {
         if bansInMinute == Self.bansPerMinute + 1 {
             degraded(
                 "more than \(Self.bansPerMinute) sources were to be banned within a minute, which"
-                    + " looks like forged addresses; the rest of the minute bans nobody, the limits"
+                    + " looks like forged addresses. The rest of the minute bans nobody; the limits"
                     + " of defence.packets and defence.connections hold")
         }
         return bansInMinute <= Self.bansPerMinute
@@ -376,7 +376,7 @@ final class BannerService: Service {
             isUnread = false
             return degraded(
                 "the bans' file still cannot be read (\(error)): it was renamed to \(BanStore.aside)"
-                    + " and a new one begun; to use it, stop rempart and rename it to bans")
+                    + " and a new one begun. To use it, stop rempart and rename it to bans")
         }
         isUnread = false
         join(since, allowed)

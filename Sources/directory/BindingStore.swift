@@ -7,8 +7,8 @@ internal import Sys
 /// The bindings, and what is held against accounts, in a SQLite file of directory's own.
 ///
 /// Changes are gathered and committed together by `commit`, once a second. The journal is a WAL
-/// without fsync per commit: what was committed survives the death of any process, and a power
-/// failure loses at most the last commits, never the file.
+/// without fsync per commit. What was committed survives the death of any process. A power failure
+/// loses at most the last commits, never the file.
 final class BindingStore {
     private struct Key: Hashable {
         let account: String
@@ -69,9 +69,10 @@ final class BindingStore {
     /// How much is kept in memory meanwhile, in pages of 4 KiB.
     private static let mostPages = 65_536
 
-    /// Opens the bindings in a folder, nil for none at all; never fails: a file that is no sound
-    /// database is set aside, and without a file that can be written what it holds is read, and changes are
-    /// kept in memory until it can.
+    /// Opens the bindings in a folder, nil for none at all; never fails.
+    ///
+    /// A file that is no sound database is set aside. Of a file that cannot be written what it has
+    /// is read, and changes stay in memory until it can.
     init(folder: String?) {
         self.folder = folder
         (database, statements) = Self.memory()
@@ -92,8 +93,9 @@ final class BindingStore {
         return troubles
     }
 
-    /// Stores a binding, in place of the one with the same account and key; one that ends later than any
-    /// binding may, by the clock of now (since 1970), is not kept.
+    /// Stores a binding, in place of the one with the same account and key.
+    ///
+    /// One that ends later than any binding may, by the clock of now (since 1970), is not stored.
     func store(_ record: BindingRecord, now: Milliseconds) {
         guard record.isTimely(now) else {
             if !saidUntimely {
@@ -346,9 +348,9 @@ extension BindingStore {
     }
 
     private static let remedy =
-        "; changes are kept in memory only: a restart of directory forgets them; \(Role.directory.user)"
-        + " must be able to write its folder in the state folder, which must have room; it is tried again"
-        + " each minute, and then all is written"
+        "; changes are in memory only, and a restart of directory forgets them. See that"
+        + " \(Role.directory.user) may write its folder in the state folder, and that there is room. It is"
+        + " tried again each minute, and then all is written"
 
     /// Goes on in memory with what the file holds; false when that cannot be.
     private func leaveFile(_ why: SQLiteError, _ now: Milliseconds) -> Bool {

@@ -155,8 +155,8 @@ final class DirectoryService: Service {
                 journal.write(
                     .degraded, .warning,
                     "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
-                        + " in or cannot be read; write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, keep named lists in the table acls, look at"
+                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
+                        + " 10.0.0.0/255.0.0.0, put named lists into the table acls, and look at"
                         + " accounts.acl-order")
             case .changed:
                 if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
