@@ -67,9 +67,8 @@ struct BackupWriter {
     private static func refuseUse(_ places: KeptPlaces) throws(BackupFault) {
         guard Files.isLocked("\(places.state)/\(StateFile.bindings.path)") else { return }
         throw BackupFault(
-            "a running Rempart uses \(places.state), and did not answer in"
-                + " \(places.daemon.runtime): name its runtime folder with --runtime, or try again if it"
-                + " was started just now")
+            "a running Rempart uses \(places.state), and did not answer in \(places.daemon.runtime): name its"
+                + " runtime folder with --runtime. If it was started just now, try again")
     }
 
     /// Tells when what directory has copied is not what its file holds, as beside a file of a newer version.

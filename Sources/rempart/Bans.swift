@@ -127,7 +127,7 @@ struct Ban: ParsableCommand {
     var span: String?
     @Option(
         help: ArgumentHelp(
-            "Why, for whoever reads the list; at most 100 characters.", valueName: "text"))
+            "Why, for the readers of the list; at most 100 characters.", valueName: "text"))
     var reason = "by hand"
     @OptionGroup var daemon: DaemonOptions
 

@@ -78,7 +78,7 @@ struct ControlClient {
         }
     }
 
-    /// Who enforces the bans, which is the first row of their list; the rest is not waited for.
+    /// What enforces the bans, which is the first row of their list; the rest is not waited for.
     func enforcement() throws(ControlError) -> ControlReply? {
         var first: ControlReply?
         try exchange(.bans) { frame throws(WireError) in
