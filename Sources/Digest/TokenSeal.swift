@@ -4,12 +4,14 @@ package import Sys
 /// Makes and opens opaque tokens: encrypted, authenticated, of letters that may stand in a SIP URI's
 /// user part and in a host name.
 ///
-/// The construction is that of SIV (RFC 5297): a MAC over the plaintext, cut to 10 bytes, is the
-/// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal tokens,
-/// which retransmissions want, and no number has to be kept from being used twice over restarts.
+/// The construction is that of SIV (RFC 5297). A MAC over the plaintext, cut to 10 bytes, is the
+/// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal
+/// tokens, which retransmissions want, and no number has to be kept from being used twice over
+/// restarts.
 ///
-/// The MAC of a bound token is S2V, whose associated data are the Call-ID and a tag of the dialog; they make
-/// the token no longer. That of one that is bound to nothing is the CMAC of the plaintext, under another key.
+/// The MAC of a bound token is S2V, whose associated data are the Call-ID and a tag of the dialog.
+/// They make the token no longer. That of one that is bound to nothing is the CMAC of the
+/// plaintext, under another key.
 @safe
 package struct TokenSeal: ~Copyable {
     /// The longest plaintext, in bytes.
@@ -171,8 +173,9 @@ package struct TokenSeal: ~Copyable {
         return true
     }
 
-    /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer, and returns what it is
-    /// bound to, and whether to the first tag; nil when it is none of ours.
+    /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer.
+    ///
+    /// Returns what it is bound to, and whether to the first tag; nil when it is none of ours.
     ///
     /// An empty second tag is not tried.
     package mutating func open(

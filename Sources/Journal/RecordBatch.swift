@@ -183,9 +183,10 @@ package struct RecordBatch: ~Copyable {
 
     /// Writes record `index` as a line of JSON, one object of at most 4,096 bytes.
     ///
-    /// Its members are `time` (RFC 3339, of `moment`), `priority` (a number, as syslog's), `message_id`, `process`
-    /// and `message`. The fields follow under their names in small letters, without REMPART_, as texts of at most
-    /// 256 bytes; those for which there is no room are left out.
+    /// Its members are `time` (RFC 3339, of `moment`), `priority` (a number, as syslog's),
+    /// `message_id`, `process` and `message`. The fields follow under their names in small letters,
+    /// without REMPART_, as texts of at most 256 bytes. Those for which there is no room are left
+    /// out.
     package func writeJSON(
         _ index: Int, process: String, at moment: Milliseconds, into output: inout ByteBuffer
     ) {

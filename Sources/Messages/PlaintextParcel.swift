@@ -1,8 +1,9 @@
 internal import Sys
 package import Wire
 
-/// Messages between sip-router and tls-terminator, one after the other in one frame: what a turn of a
-/// loop has for the other side costs one system call, and wakes it once.
+/// Messages between sip-router and tls-terminator, one after the other in one frame.
+///
+/// What a turn of a loop has for the other side costs one system call, and wakes it once.
 ///
 /// Its memory is allocated once. Bytes of one connection that are added one after the other become
 /// one message, and so one TLS record.

@@ -94,8 +94,10 @@ package struct BindingRecord: Equatable, Sendable {
     package var listener: UInt8
     /// The phone's address as seen from here; its port is not 0.
     package var address: SocketAddress
-    /// The TLS or TCP connection's handle, never 0; of UDP at a wildcard endpoint the mark (`OwnMark`) of the address
-    /// that the phone asks, else 0.
+    /// The TLS or TCP connection's handle, never 0.
+    ///
+    /// Of UDP at a wildcard endpoint it is the mark (`OwnMark`) of the address that the phone asks,
+    /// else 0.
     package var connection: UInt64
 
     /// A record of its columns.

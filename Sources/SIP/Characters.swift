@@ -190,8 +190,9 @@ extension Span<UInt8> {
     /// The place of the first control character (below 0x20, or 0x7F) from `start`; `count` when there is
     /// none.
     ///
-    /// Eight bytes at a time: in `word - n * 0x0101...` a byte's top bit is borrowed from just where a
-    /// byte is below n, exactly so for the lowest such byte, which is the first on a little-endian machine.
+    /// Eight bytes at a time: in `word - n * 0x0101...` a byte's top bit is borrowed from just
+    /// where a byte is below n. It is exactly so for the lowest such byte, which is the first on a
+    /// little-endian machine.
     package func firstControl(from start: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let blanks = ones &* 0x20

@@ -87,7 +87,7 @@ package enum Socket {
     /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
     package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
 
-    /// Ends a connection both ways, whoever else holds its descriptor.
+    /// Ends a connection both ways, also for other processes that hold its descriptor.
     package static func end(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_RDWR)) }
 
     /// The address a socket is bound to.

@@ -70,7 +70,9 @@ package struct TextStore: ~Copyable {
     ) -> Text? {
         let length = first.count + second.count + third.count + fourth.count
         guard length > 0 else { return Text.none }
-        guard length <= Self.longest, let place = allocate(Self.size(of: length)) else { return nil }
+        guard length <= Self.longest, let place = allocate(Self.size(of: length)) else {
+            return nil
+        }
         var at = Int(place) * Self.granule
         copy(first, to: &at)
         copy(second, to: &at)
