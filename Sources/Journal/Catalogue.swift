@@ -90,7 +90,7 @@ package enum Record: String, CaseIterable, Sendable {
 extension Record {
     /// The fields that every record of the kind has: systemd/rempart.catalog prints no others.
     ///
-    /// What writes records is held to it in debug builds (`RecordBatch.end`), the catalogue by a test.
+    /// A debug build checks it where records are written (`RecordBatch.end`), a test in the catalogue.
     package var required: [Field] {
         switch self {
         case .daemonReady, .daemonStopping, .daemonFailed, .degraded, .certificateLoaded,

@@ -1,7 +1,7 @@
 package import Sys
 internal import Wire
 
-/// Which address of a request a rule is held against.
+/// Which address of a request a rule is compared with.
 package enum AccessTarget: UInt8, Sendable {
     /// Where the request really comes from (`permit`, `deny`, `acl`).
     case source
@@ -15,7 +15,7 @@ package struct AccessRule: Equatable, Sendable {
     package var permits: Bool
     /// What it is about; a rule says nothing of addresses outside, nor of the other family.
     package var network: Network
-    /// Which address it is held against.
+    /// Which address it is compared with.
     package var target: AccessTarget
     /// The number of its list, 0 to 15: the row's own list is 0, named ones follow.
     package var list: UInt8

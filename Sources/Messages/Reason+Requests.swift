@@ -32,7 +32,7 @@ extension Reason {
         Reason(
             .request, "unknown-method", "The method is none that is served (501).", wrongSoftware),
         Reason(
-            .request, "sips-in-clear", "A sips: URI was asked for by a way without TLS (416).",
+            .request, "sips-in-clear", "A sips: URI was asked for over a transport without TLS (416).",
             "Have the phone use TLS, or sip: URIs."),
         Reason(
             .request, "scheme", "The URI asked for is neither sip: nor tel: (416).", wrongSoftware),
@@ -49,7 +49,7 @@ extension Reason {
         Reason(
             .request, "loop", "The request has been here before (482).",
             "Look where Asterisk or a forwarding sends it."),
-        Reason(.request, "merged", "The request came twice by two ways (482)."),
+        Reason(.request, "merged", "The request came twice by two paths (482)."),
         Reason(.request, "extension", "An extension is required that is not supported (420)."),
         Reason(
             .request, "several-contacts", "A request that begins a dialog has several Contacts."),
@@ -142,7 +142,7 @@ extension Reason {
             .password, "account-held",
             "Five wrong passwords were given for this account from this address; it is not looked at"
                 + " there for a while.",
-            "Correct the phone; the ways by which the account is registered go on."),
+            "Correct the phone; the flows by which the account is registered go on."),
         Reason(
             .password, "account-guarded",
             "The account's password is being guessed from many addresses; few tries are looked at.",

@@ -11,7 +11,7 @@ package enum RouterToDirectory: Equatable, Sendable {
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
-    /// Keep what is held against an account, in place of what was kept of it; empty: forget it.
+    /// Store the standing of an account, in place of the one before; empty: forget it.
     case keep(AccountStanding)
 }
 

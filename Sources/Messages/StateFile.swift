@@ -8,7 +8,7 @@
 package enum StateFile: CaseIterable, Sendable {
     /// The keys of the tokens in standing calls.
     case secret
-    /// The phones' bindings, and what is held against accounts.
+    /// The phones' bindings, and the standings of accounts.
     case bindings
     /// The bans, and the networks that were allowed by hand.
     case bans

@@ -206,7 +206,7 @@ final class AccountDatabase {
             events.append(.changed)
             complainedOf = []
         } catch {
-            // A lock held a moment too long is no news here: the next look-up or tick finds out.
+            // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
             if !error.isLocked { fail(explain(error), now) }
         }
     }

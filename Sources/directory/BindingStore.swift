@@ -4,7 +4,7 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The bindings, and what is held against accounts, in a SQLite file of directory's own.
+/// The bindings, and the standings of accounts, in a SQLite file of directory's own.
 ///
 /// Changes are gathered and committed together by `commit`, once a second. The journal is a WAL
 /// without fsync per commit. What was committed survives the death of any process. A power failure
@@ -189,7 +189,7 @@ final class BindingStore {
         return (records, rows == limit ? last : nil)
     }
 
-    /// What is held against the barred accounts.
+    /// The standings of the barred accounts.
     func barred(now: Milliseconds) -> [AccountStanding] {
         commit(now: now)
         do {

@@ -33,8 +33,8 @@ struct Backup: ParsableCommand {
         abstract: "Write settings and state into one file.",
         discussion: """
             The file has all of the settings' folder, private keys there among it, and the bindings, bans and token \
-            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it by ways that \
-            nobody reads. What the settings name elsewhere is not in it, and is named: the account database is \
+            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it only \
+            where nobody else reads it. What the settings name elsewhere is not in it, and is named: the account database is \
             Asterisk's, certificates of certbot are certbot's. Nor are your additions below /etc/systemd and \
             /etc/sysusers.d.
 
