@@ -33,10 +33,10 @@ struct Backup: ParsableCommand {
         abstract: "Write settings and state into one file.",
         discussion: """
             The file has all of the settings' folder, private keys there among it, and the bindings, bans and token \
-            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it only \
-            where nobody else reads it. What the settings name elsewhere is not in it, and is named: the account database is \
-            Asterisk's, certificates of certbot are certbot's. Nor are your additions below /etc/systemd and \
-            /etc/sysusers.d.
+            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it only where \
+            nobody else reads it. What the settings name elsewhere is not in it, and is named: the account \
+            database is Asterisk's, certificates of certbot are certbot's. Nor are your additions below \
+            /etc/systemd and /etc/sysusers.d.
 
             It may be made while Rempart runs, and then has what was so within the last second. It is a tar archive. \
             The command names what cannot be in it: sockets and pipes, files with a second name, and state of a \
