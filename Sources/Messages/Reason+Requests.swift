@@ -32,7 +32,8 @@ extension Reason {
         Reason(
             .request, "unknown-method", "The method is none that is served (501).", wrongSoftware),
         Reason(
-            .request, "sips-in-clear", "A sips: URI was asked for over a transport without TLS (416).",
+            .request, "sips-in-clear",
+            "A sips: URI was asked for over a transport without TLS (416).",
             "Have the phone use TLS, or sip: URIs."),
         Reason(
             .request, "scheme", "The URI asked for is neither sip: nor tel: (416).", wrongSoftware),
