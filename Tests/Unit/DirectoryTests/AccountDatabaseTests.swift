@@ -180,7 +180,7 @@ struct AccountDatabaseTests {
             return
         }
         #expect(why.contains("is in WAL mode and no program has it open"))
-        #expect(why.contains("start Asterisk") && why.contains("PRAGMA journal_mode=DELETE"))
+        #expect(why.contains("Start Asterisk") && why.contains("PRAGMA journal_mode=DELETE"))
         try disk.permitWriting(true)
         var writer: SQLiteDatabase? = try SQLiteDatabase(path: path, .writing, busyTimeout: 1000)
         if writerComes {
