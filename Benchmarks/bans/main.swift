@@ -42,20 +42,23 @@ func folder(in parent: String, _ name: String) -> String {
     return path
 }
 
-/// Leaves so many bans in a folder, written by banner itself.
+/// Leaves so many bans in a folder, written by banner itself: a process of it takes 20,000 in a minute.
 func keep(_ binaries: String, _ state: String, _ count: Int) {
-    guard count > 0 else { return }
-    let banner = Banner(binaries, state: state)
-    for frame in parcels((0..<count).lazy.map(distant)) { banner.send(frame) }
-    let limit = ContinuousClock.now + .seconds(60)
-    while banner.told < count {
-        guard ContinuousClock.now < limit else {
-            fail("\(banner.told) of \(count) bans after 60 s")
+    for first in stride(from: 0, to: count, by: 20_000) {
+        let next = min(first + 20_000, count)
+        let banner = Banner(binaries, state: state)
+        for frame in parcels((first..<next).lazy.map(distant)) { banner.send(frame) }
+        let limit = ContinuousClock.now + .seconds(60)
+        // It also tells of those that are kept already.
+        while banner.told < next {
+            guard ContinuousClock.now < limit else {
+                fail("\(banner.told) of \(next) bans after 60 s")
+            }
+            banner.drain()
+            usleep(1000)
         }
-        banner.drain()
-        usleep(1000)
+        banner.stop()
     }
-    banner.stop()
 }
 
 /// From an order to the drop of its source, of each of so many, sorted.
@@ -93,9 +96,9 @@ func command(_ banner: Banner, _ binaries: String, _ runtime: String, _ words: [
             let began = ContinuousClock.now
             let asker = Process(
                 ["\(binaries)/rempart"] + words + ["--runtime", runtime], output: nothing)
-            let (request, caller) = try accepted(listener)
-            banner.pass(request, of: caller)
-            caller.close()
+            try answer(listener, banner)
+            // It asks sip-router as well.
+            if words[0] == "why" { try answer(listener, banner) }
             // What is done already is refused, as fast as it is done.
             guard [0, 1].contains(asker.wait()) else { fail("rempart \(words) has failed") }
             spans.append(began.duration(to: .now))
@@ -104,6 +107,14 @@ func command(_ banner: Banner, _ binaries: String, _ runtime: String, _ words: [
         }
     }
     return spans.sorted()[2]
+}
+
+/// Has the next caller of the control socket answered: by banner, or as a sip-router that knows nothing.
+func answer(_ listener: Descriptor, _ banner: Banner) throws {
+    let (request, caller) = try accepted(listener)
+    if request.answeredBy == .banner { return banner.pass(request, of: caller) }
+    let done = ControlReply.done.encoded()
+    guard try Frame.send(done.span, on: caller.raw) else { fail("a command takes no answer") }
 }
 
 /// The caller that comes to the control socket, and what it asks.
