@@ -176,6 +176,9 @@ let package = Package(
         .executableTarget(
             name: "loadgen", dependencies: ["Sys", "CLinux", "CCrypto", "COpenSSL"],
             path: "Benchmarks/loadgen", swiftSettings: strict),
+        .executableTarget(
+            name: "bans", dependencies: ["Sys", "Wire", "Reactor", "Messages"],
+            path: "Benchmarks/bans", swiftSettings: strict),
 
         // Tests.
         .target(name: "Checkout", path: "Tests/Support/Checkout", swiftSettings: strict),
@@ -196,6 +199,9 @@ let package = Package(
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
+        .target(
+            name: "TemporaryFolder", dependencies: ["Sys"], path: "Tests/Support/TemporaryFolder",
+            swiftSettings: strict),
         .target(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
@@ -230,10 +236,16 @@ let package = Package(
             ]),
         tests(
             "DirectoryTests",
-            ["directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
+            [
+                "directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep",
+                "SmallDisk", "TemporaryFolder",
+            ]),
         tests(
             "BannerTests",
-            ["banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk"]),
+            [
+                "banner", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep", "SmallDisk",
+                "TemporaryFolder",
+            ]),
         .target(
             name: "FuzzProperties",
             dependencies: [

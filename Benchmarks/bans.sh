@@ -8,7 +8,6 @@ cd "$(dirname "$0")/.."
 binaries="$(realpath "${1:-.build/release}")"
 name="rempart-bans-$$"
 folder="$(mktemp -d)"
-version="$(sed -n 's/.*messagesVersion: UInt8 = \([0-9]*\).*/\1/p' Sources/Messages/Role.swift)"
 
 clean_up() {
     ip netns del "$name" 2>/dev/null || true
@@ -20,4 +19,4 @@ ip netns add "$name"
 ip -n "$name" link set lo up
 ip -n "$name" route add local 198.18.0.0/15 dev lo
 ip -n "$name" route add local 100.64.0.0/10 dev lo
-BENCH_FOLDER="$folder" ip netns exec "$name" python3 Benchmarks/bans.py "$binaries" "$version"
+ip netns exec "$name" "$binaries/bans" measure "$binaries" "$folder"

@@ -58,7 +58,7 @@ for unit in systemd/*.service systemd/*.socket; do
 done
 lay 0644 systemd/sysusers.d/rempart.conf "$root/usr/lib/sysusers.d/rempart.conf"
 lay 0644 systemd/rempart.catalog "$root/usr/lib/systemd/catalog/rempart.catalog"
-for document in README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE docs/container.md; do
+for document in README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE docs/*.md; do
     lay 0644 "$document" "$documents/$document"
 done
 for example in etc/asterisk/*.conf; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks the form of all sources: formatting, length of files, syntax of scripts.
+# Checks the form of all sources: formatting, length of files, syntax of scripts, prose of documents.
 #
 #   scripts/lint.sh [--fix]      --fix: formats instead of complaining
 set -euo pipefail
@@ -16,6 +16,7 @@ fi
 
 failed=0
 swift format lint --strict --parallel "${swift_files[@]}" || failed=1
+scripts/check-prose.py || failed=1
 for file in "${all_files[@]}"; do
     [[ -e "$file" ]] || continue
     lines=$(wc -l <"$file")

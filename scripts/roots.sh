@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the private roots that the scenarios and the demonstration stand on, once, in a cache outside the repository:
+# Makes the private roots that the lab and the demonstration stand on, once, in a cache outside the repository:
 # Debian's own Asterisk 16 (bullseye) and 22 (sid), a Debian 12 that boots (systemd), a bare one (newcomer), the
 # smallest Debian 12 and 13 that apt can install a package on, and the one that the container image is made of (image).
 #

@@ -28,7 +28,7 @@ package struct DigestHeader: Sendable {
         var seen: UInt32 = 0
         var list = Parameters(.from(value.start + 7, to: value.end), separator: UInt8(ascii: ","))
         while let parameter = list.next(in: message) {
-            guard let bit = take(message.bytes(parameter.name), parameter.value, message) else {
+            guard let bit = read(message.bytes(parameter.name), parameter.value, message) else {
                 continue
             }
             guard seen & 1 << bit == 0 else { return nil }
@@ -37,8 +37,8 @@ package struct DigestHeader: Sendable {
         guard !list.isOpen else { return nil }
     }
 
-    /// Takes one part; the number of the part, or nil for an unknown one.
-    private mutating func take(
+    /// Reads one part; the number of the part, or nil for an unknown one.
+    private mutating func read(
         _ name: Span<UInt8>, _ quoted: Slice, _ message: Span<UInt8>
     ) -> UInt32? {
         let value = Self.unquoted(quoted, message)

@@ -17,15 +17,19 @@ package enum NonceVerdict: Equatable, Sendable {
 
 /// Makes nonces without remembering them, and remembers what was used (RFC 7616 section 3.4).
 ///
-/// A nonce is 18 bytes: the millisecond it was made in (40 bits), a number of the process that made it (12) and one
-/// that makes it unlike any other of that millisecond (12), and a keyed hash over these, the source's IP address and
-/// the transport, cut to 10 bytes. The port is left out, since a NAT may change it between challenge and answer.
+/// A nonce is 18 bytes:
+/// - the millisecond it was made in (40 bits);
+/// - a number of the process that made it (12 bits);
+/// - a number that makes it unlike any other of that millisecond (12 bits);
+/// - a keyed hash over these, the source's IP address and the transport, cut to 10 bytes. The port
+/// is left out, since a NAT may change it between challenge and answer.
 ///
-/// Milliseconds are those of a clock that never jumps within the life of a process, or a jump would make every nonce
-/// stale, or one that was used new.
+/// Milliseconds are those of a clock that never jumps within the life of a process. A jump would
+/// make every nonce stale, or a used one new.
 ///
-/// Nothing that was used is ever taken for new: neither when the process was started anew, nor when a place had to
-/// be given to another nonce. What cannot be known any more is stale, and asked for again.
+/// Nothing that was used is ever taken for new. This holds when the process was started anew, and
+/// when a place had to be given to another nonce. What cannot be known any more is stale, and asked
+/// for again.
 package struct Nonces: ~Copyable {
     /// How long a nonce is good for.
     package static let lifetime = Milliseconds.seconds(120)
@@ -59,7 +63,7 @@ package struct Nonces: ~Copyable {
         var seconds = InlineArray<4, UInt16>(repeating: 0)
 
         /// Sets a count as used; false when it was.
-        mutating func take(_ count: UInt32) -> Bool {
+        mutating func use(_ count: UInt32) -> Bool {
             if count > highest {
                 let step = count - highest
                 window = step >= 64 ? 1 : window << UInt64(step) | 1
@@ -73,8 +77,9 @@ package struct Nonces: ~Copyable {
         }
     }
 
-    /// Nonces of a key of 32 bytes, by a process that begins now and draws `life` for itself; `places` used ones are
-    /// remembered, a power of two of at least 4.
+    /// Nonces of a key of 32 bytes, by a process that begins now and draws `life` for itself.
+    ///
+    /// `places` used ones are remembered, a power of two of at least 4.
     package init(key: [UInt8], life: UInt64, began now: Milliseconds, places: Int = 1 << 20) {
         mac = KeyedHash(key: key)
         used = ReservedArray(zeros: places)
@@ -123,8 +128,8 @@ package struct Nonces: ~Copyable {
 
     /// Looks at a nonce that came back with a count, and marks the count as used.
     ///
-    /// A keyed hash of every byte of the message tells its own repetition from another message with the same count:
-    /// the last four messages of a nonce are remembered. A nonce takes a place
+    /// A keyed hash of every byte of the message tells its own repetition from another message with
+    /// the same count. The last four messages of a nonce are remembered. A nonce takes a place
     /// whatever the rest of its message turns out to be.
     package mutating func check(
         _ text: Span<UInt8>, count: UInt32, message: Span<UInt8>, _ now: Milliseconds,
@@ -170,7 +175,7 @@ package struct Nonces: ~Copyable {
         if found == nil, Self.made(head) <= forgotten { return .stale }
         let place = found ?? free(first, now)
         if found == nil { used[place] = Use(head: head) }
-        guard used[place].take(count) else { return .used }
+        guard used[place].use(count) else { return .used }
         let next = Int(used[place].next)
         used[place].messages[next] = message
         used[place].seconds[next] = UInt16(truncatingIfNeeded: now.seconds)

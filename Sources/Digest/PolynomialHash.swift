@@ -1,8 +1,11 @@
-/// A keyed hash of long messages in a few instructions a word (Carter and Wegman, 1979): the value of the polynomial
-/// whose coefficients are the words of the message, at a secret point modulo 2^61 - 1.
+/// A keyed hash of long messages in a few instructions a word (Carter and Wegman, 1979).
 ///
-/// Two messages of n words have the same value with a probability of at most n / 2^61, for whoever knows neither the
-/// point nor a value. It is no MAC: values are compared in secret, and never leave the process.
+/// It is the value of the polynomial whose coefficients are the words of the message, at a secret
+/// point modulo 2^61 - 1.
+///
+/// An attacker who knows neither the point nor a value makes two messages of n words collide with a
+/// probability of at most n / 2^61. It is no MAC: values are compared in secret, and never leave
+/// the process.
 package struct PolynomialHash: Sendable {
     private static let prime: UInt64 = (1 << 61) - 1
     /// How many bytes a word has, so that each is below the prime.

@@ -1,8 +1,10 @@
 internal import CCrypto
 internal import Sys
 
-/// Numbers that nobody can guess, however many of them he has seen: AES-256 in counter mode by libcrypto over a
-/// seed, with a new key for each refill (fast key erasure), so that no earlier number follows from a later state.
+/// Numbers that nobody can guess, even after seeing many of them.
+///
+/// It is AES-256 in counter mode by libcrypto over a seed, with a new key for each refill (fast key
+/// erasure). So no earlier number follows from a later state.
 ///
 /// The same seed gives the same numbers, which lets a test play a whole run again. 4,064 bytes are made at a time;
 /// nothing is allocated after the beginning.

@@ -4,12 +4,14 @@ package import Sys
 /// Makes and opens opaque tokens: encrypted, authenticated, of letters that may stand in a SIP URI's
 /// user part and in a host name.
 ///
-/// The construction is that of SIV (RFC 5297): a MAC over the plaintext, cut to 10 bytes, is the
-/// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal tokens,
-/// which retransmissions want, and no number has to be kept from being used twice over restarts.
+/// The construction is that of SIV (RFC 5297). A MAC over the plaintext, cut to 10 bytes, is the
+/// initial vector of AES-128 in counter mode and the tag at once. Equal plaintexts give equal
+/// tokens, which retransmissions want, and no number has to be kept from being used twice over
+/// restarts.
 ///
-/// The MAC of a bound token is S2V, whose associated data are the Call-ID and a tag of the dialog; they make
-/// the token no longer. That of one that is bound to nothing is the CMAC of the plaintext, under another key.
+/// The MAC of a bound token is S2V, whose associated data are the Call-ID and a tag of the dialog.
+/// They make the token no longer. That of one that is bound to nothing is the CMAC of the
+/// plaintext, under another key.
 @safe
 package struct TokenSeal: ~Copyable {
     /// The longest plaintext, in bytes.
@@ -157,7 +159,7 @@ package struct TokenSeal: ~Copyable {
         return difference == 0
     }
 
-    private static func take(_ decrypted: borrowing Decrypted, into buffer: inout ByteBuffer) {
+    private static func copy(_ decrypted: borrowing Decrypted, into buffer: inout ByteBuffer) {
         buffer.removeAll()
         buffer.append(decrypted.plaintext)
     }
@@ -167,12 +169,13 @@ package struct TokenSeal: ~Copyable {
         _ token: Span<UInt8>, of dialog: StringVector? = nil, into buffer: inout ByteBuffer
     ) -> Bool {
         guard let decrypted = decrypt(token), isOurs(decrypted, dialog) else { return false }
-        Self.take(decrypted, into: &buffer)
+        Self.copy(decrypted, into: &buffer)
         return true
     }
 
-    /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer, and returns what it is
-    /// bound to, and whether to the first tag; nil when it is none of ours.
+    /// Opens a token that is bound to a Call-ID and to one of two tags into the buffer.
+    ///
+    /// Returns what it is bound to, and whether to the first tag; nil when it is none of ours.
     ///
     /// An empty second tag is not tried.
     package mutating func open(
@@ -187,7 +190,7 @@ package struct TokenSeal: ~Copyable {
             dialog = self.dialog(callID: callID, tag: second)
             guard isOurs(decrypted, dialog) else { return nil }
         }
-        Self.take(decrypted, into: &buffer)
+        Self.copy(decrypted, into: &buffer)
         return (dialog, isFirst)
     }
 }
@@ -221,17 +224,17 @@ package enum Base64URL {
     /// Writes the text of the bytes.
     package static func append(_ bytes: Span<UInt8>, to buffer: inout ByteBuffer) {
         var bits: UInt32 = 0
-        var held = 0
+        var pending = 0
         for index in bytes.indices {
             bits = bits << 8 | UInt32(bytes[index])
-            held += 8
-            while held >= 6 {
-                held -= 6
-                buffer.append(letter(UInt8(bits >> UInt32(held) & 63)))
+            pending += 8
+            while pending >= 6 {
+                pending -= 6
+                buffer.append(letter(UInt8(bits >> UInt32(pending) & 63)))
             }
             bits &= 63
         }
-        if held > 0 { buffer.append(letter(UInt8(bits << UInt32(6 - held) & 63))) }
+        if pending > 0 { buffer.append(letter(UInt8(bits << UInt32(6 - pending) & 63))) }
     }
 
     /// Decodes the text and returns how many bytes it gave; nil for another text, or one too long.
@@ -239,21 +242,21 @@ package enum Base64URL {
         -> Int?
     {
         var bits: UInt32 = 0
-        var held = 0
+        var pending = 0
         var count = 0
         for index in text.indices {
             guard let value = value(text[index]) else { return nil }
             bits = bits << 6 | UInt32(value)
-            held += 6
-            if held >= 8 {
-                held -= 8
+            pending += 6
+            if pending >= 8 {
+                pending -= 8
                 guard count < 176 else { return nil }
-                data[count] = UInt8(truncatingIfNeeded: bits >> UInt32(held))
+                data[count] = UInt8(truncatingIfNeeded: bits >> UInt32(pending))
                 count += 1
-                bits &= (1 << UInt32(held)) - 1
+                bits &= (1 << UInt32(pending)) - 1
             }
         }
         // Left-over bits must be zero, or one token could be written in several ways.
-        return bits == 0 && held < 6 ? count : nil
+        return bits == 0 && pending < 6 ? count : nil
     }
 }

@@ -90,7 +90,7 @@ package enum Record: String, CaseIterable, Sendable {
 extension Record {
     /// The fields that every record of the kind has: systemd/rempart.catalog prints no others.
     ///
-    /// What writes records is held to it in debug builds (`RecordBatch.end`), the catalogue by a test.
+    /// A debug build checks it where records are written (`RecordBatch.end`), a test in the catalogue.
     package var required: [Field] {
         switch self {
         case .daemonReady, .daemonStopping, .daemonFailed, .degraded, .certificateLoaded,
@@ -176,13 +176,13 @@ package enum Field: String, Sendable {
     case number = "REMPART_NUMBER"
     /// outward: an account calls; inward: it is called.
     case direction = "REMPART_DIRECTION"
-    /// Who ended a call: phone, asterisk, trunk, administrator, limit, or edge.
+    /// The party that ended a call: phone, asterisk, trunk, administrator, limit, or edge.
     case endedBy = "REMPART_ENDED_BY"
     /// Why a call ended, as who ended it says: SIP or Q.850, and the code (RFC 3326).
     case cause = "REMPART_CAUSE"
     /// The user who asked for a change.
     case uid = "REMPART_UID"
-    /// The user who had logged in when he asked, whoever he was by then.
+    /// The user who had logged in, from before sudo or su.
     case loginUID = "REMPART_LOGIN_UID"
     /// What was asked for, as the command line has it.
     case command = "REMPART_COMMAND"

@@ -3,10 +3,10 @@ package import Sys
 
 /// Writes records to journald by its native protocol, or as lines, readable or of JSON; it never waits.
 ///
-/// DIAGNOSTICS: a record that journald does not take because its socket is gone goes to standard error. What
-/// there is no room for waits, in at most 64 KiB, and goes out with the next record or at the next `flush`,
-/// which is called in each turn of a process's loop.
-/// What has no room there is lost, the least important first, and one record tells how many they were.
+/// DIAGNOSTICS: a record that journald does not take because its socket is gone goes to standard
+/// error. What there is no room for waits, in at most 64 KiB. It goes out with the next record or
+/// at the next `flush`, which each turn of a process's loop calls. What has no room there is lost,
+/// the least important first, and one record tells how many they were.
 package final class Journal {
     private let process: String
     private var socket: Int32?
@@ -37,8 +37,10 @@ package final class Journal {
     /// Writes to journald's socket from now on; it must stay open as long as the journal is used.
     package func use(_ socket: Int32) { self.socket = socket }
 
-    /// Writes JSON, one object a line, to a descriptor of the kind of `StandardError.copy` from now on; it must stay
-    /// open as long as the journal is used.
+    /// Writes JSON, one object a line, to a descriptor of the kind of `StandardError.copy` from now
+    /// on.
+    ///
+    /// The descriptor must stay open as long as the journal is used.
     package func use(json descriptor: Int32) { json = descriptor }
 
     /// Whether records wait for room.
@@ -167,8 +169,10 @@ package final class Journal {
         return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? .wouldBlock : .failed(errno)
     }
 
-    /// Writes a text with what a terminal would act on, and bytes that are no UTF-8, made visible, of at most
-    /// 1,024 bytes: nothing that came from the network moves a cursor, begins a new line or turns text round.
+    /// Writes a text of at most 1,024 bytes, with what a terminal would act on, and bytes that are
+    /// no UTF-8, made visible.
+    ///
+    /// Nothing that came from the network moves a cursor, begins a new line or turns text round.
     ///
     /// `quoted` is for the inside of a string of JSON (RFC 8259 section 7); `length` is the most bytes.
     package static func clean(

@@ -172,7 +172,7 @@ package struct RecordBatch: ~Copyable {
         output.append("]: ")
         if head.priority.rawValue <= Priority.error.rawValue { output.append("error: ") }
         Journal.clean(sentence, into: &output)
-        for number in parts(of: index).dropFirst() where !sentence.holds(text(parts[number])) {
+        for number in parts(of: index).dropFirst() where !sentence.contains(text(parts[number])) {
             output.append(" ")
             Self.writeShortName(of: parts[number].field, into: &output)
             output.append("=")
@@ -183,9 +183,10 @@ package struct RecordBatch: ~Copyable {
 
     /// Writes record `index` as a line of JSON, one object of at most 4,096 bytes.
     ///
-    /// Its members are `time` (RFC 3339, of `moment`), `priority` (a number, as syslog's), `message_id`, `process`
-    /// and `message`. The fields follow under their names in small letters, without REMPART_, as texts of at most
-    /// 256 bytes; those for which there is no room are left out.
+    /// Its members are `time` (RFC 3339, of `moment`), `priority` (a number, as syslog's),
+    /// `message_id`, `process` and `message`. The fields follow under their names in small letters,
+    /// without REMPART_, as texts of at most 256 bytes. Those for which there is no room are left
+    /// out.
     package func writeJSON(
         _ index: Int, process: String, at moment: Milliseconds, into output: inout ByteBuffer
     ) {
@@ -223,7 +224,7 @@ package struct RecordBatch: ~Copyable {
 
 extension Span<UInt8> {
     /// Whether other bytes stand somewhere in these, which none always do.
-    fileprivate func holds(_ other: Span<UInt8>) -> Bool {
+    fileprivate func contains(_ other: Span<UInt8>) -> Bool {
         guard !other.isEmpty else { return true }
         var start = 0
         while start + other.count <= count {

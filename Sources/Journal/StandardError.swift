@@ -1,17 +1,17 @@
 internal import Glibc
 package import Sys
 
-/// Standard error, written to without ever waiting for who reads it.
+/// Standard error, written to without ever waiting for its reader.
 package enum StandardError {
     /// Its number.
     package static let descriptor: Int32 = 2
 
     /// Opens what standard error leads to anew, without waiting, for this process and those that it starts.
     ///
-    /// O_NONBLOCK belongs to the open file that a process shares with whoever started it (fcntl(2)), so a
-    /// pipe or terminal is opened once more (proc(5), /proc/pid/fd). Where that is not permitted, a pipe is
-    /// made not to wait for everybody. A file never makes its writer wait, and a socket is sent to with
-    /// MSG_DONTWAIT.
+    /// O_NONBLOCK belongs to the open file, which a process shares with its parent (fcntl(2)). So a
+    /// pipe or terminal is opened once more (proc(5), /proc/pid/fd). Where that is not permitted, a
+    /// pipe is made not to wait for everybody. A file never makes its writer wait, and a socket is
+    /// sent to with MSG_DONTWAIT.
     package static func stopWaiting() {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { return }

@@ -1,7 +1,7 @@
 package import Sys
 internal import Wire
 
-/// Which address of a request a rule is held against.
+/// Which address of a request a rule is compared with.
 package enum AccessTarget: UInt8, Sendable {
     /// Where the request really comes from (`permit`, `deny`, `acl`).
     case source
@@ -15,7 +15,7 @@ package struct AccessRule: Equatable, Sendable {
     package var permits: Bool
     /// What it is about; a rule says nothing of addresses outside, nor of the other family.
     package var network: Network
-    /// Which address it is held against.
+    /// Which address it is compared with.
     package var target: AccessTarget
     /// The number of its list, 0 to 15: the row's own list is 0, named ones follow.
     package var list: UInt8
@@ -31,8 +31,10 @@ package struct AccessRule: Equatable, Sendable {
     }
 }
 
-/// From where an account may be used, as Asterisk's tables say it: within a list the last rule that fits
-/// decides and an address that none fits may pass (`ast_apply_ha`), and every list has to let it pass.
+/// From where an account may be used, as Asterisk's tables say it.
+///
+/// Within a list the last rule that fits decides, and an address that none fits may pass
+/// (`ast_apply_ha`). Every list has to let it pass.
 ///
 /// It is kept as the bytes that cross the link: of a rule its head, its prefix, and 4 or 16 bytes of address.
 package struct AccessList: Equatable, Sendable {
@@ -42,7 +44,7 @@ package struct AccessList: Equatable, Sendable {
     package static let longest = most * 18
     /// How many lists there may be.
     package static let mostLists = 16
-    /// Lets nobody in, whatever his address.
+    /// Lets nobody in, from no address.
     package static let nobody = AccessList([
         AccessRule(false, Network(IPAddress(v4: 0), prefix: 0)),
         AccessRule(false, Network(IPAddress(high: 0, low: 0), prefix: 0)),

@@ -1,7 +1,7 @@
 package import Sys
 internal import Wire
 
-/// What is held against an account, and where it was seen; kept by directory over restarts.
+/// What stands against an account, and where it was seen; directory stores it over restarts.
 package struct AccountStanding: Equatable, Sendable {
     /// How many countries are kept of an account.
     package static let mostCountries = 8
@@ -21,7 +21,7 @@ package struct AccountStanding: Equatable, Sendable {
     /// What was seen, in words; empty without.
     package var evidence: String
 
-    /// The standing of an account against which nothing is held, but for what is named.
+    /// The standing of an account against which nothing stands, but for what is named.
     package init(
         account: String, countries: String = "", heldUntil: Milliseconds = Milliseconds(0),
         barredSince: Milliseconds = Milliseconds(0), reason: String = "", evidence: String = ""
@@ -34,7 +34,7 @@ package struct AccountStanding: Equatable, Sendable {
         self.evidence = evidence
     }
 
-    /// The same, held no longer from now on (since 1970) than an account can be.
+    /// The same, with a country hold no longer from now on (since 1970) than one can be.
     package func held(within now: Milliseconds) -> AccountStanding {
         var standing = self
         standing.heldUntil = min(heldUntil, now + Bounds.longestHold)

@@ -1,10 +1,10 @@
 package import Sys
 internal import Wire
 
-/// The ranges that numbers between processes lie in, alike for who writes them and who reads them.
+/// The ranges that numbers between processes lie in, alike for writer and reader.
 ///
-/// A reader refuses what lies outside; a writer cuts it, so that an honest process never writes such a
-/// number. Who has a clock holds moments to the spans below too.
+/// A reader refuses what lies outside; a writer cuts it, so that an honest process never writes
+/// such a number. A process that has a clock checks moments against the spans below too.
 package enum Bounds {
     /// The last moment that any message names, the beginning of the year 2200; far from where sums of
     /// moments overflow, here and in the kernel.

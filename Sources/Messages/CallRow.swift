@@ -1,7 +1,7 @@
 package import Sys
 internal import Wire
 
-/// Who made a call.
+/// The side that made a call.
 package enum CallDirection: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// The account's phone.
     case made = 1
@@ -24,7 +24,8 @@ package enum CallDirection: UInt8, BitwiseCopyable, CaseIterable, Sendable {
 package struct CallRow: Equatable, Sendable {
     /// The account's name.
     package var account: String
-    /// Who made it, as the account sees it; what a trunk calls is `received`, as the house sees it.
+    /// The side that made it, as the account sees it; what a trunk calls is `received`, as the
+    /// house sees it.
     package var direction: CallDirection
     /// The dialled number, or the other one's name.
     package var peer: String
@@ -38,7 +39,7 @@ package struct CallRow: Equatable, Sendable {
     package var asterisk: SocketAddress
     /// The phone's address; that of the Asterisk while it is not known who answers.
     package var phone: SocketAddress
-    /// The Call-ID as whoever made the call wrote it.
+    /// The Call-ID as the caller's side wrote it.
     package var callID: String
 
     /// A row of its columns.

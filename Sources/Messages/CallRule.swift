@@ -32,8 +32,10 @@ package enum CallRule: Equatable, Sendable {
     case home(String)
     /// A country abroad that may be called, two letters; every one when none is named.
     case allowed(String)
-    /// What is never called: a country (two letters), an international number's first digits after a +,
-    /// or the first digits of a number as it is dialled; at most 16 bytes.
+    /// What is never called, of at most 16 bytes.
+    ///
+    /// It is a country (two letters), an international number's first digits after a +, or the
+    /// first digits of a number as it is dialled.
     case never(String)
     /// What an international number begins with when it is dialled: + or digits, at most 8 bytes.
     case prefix(String)
@@ -51,8 +53,10 @@ package enum CallRule: Equatable, Sendable {
     /// How many refused numbers abroad bar an account.
     case tripAbroad(Limit)
 
-    /// What is never called unless the settings say otherwise: satellite and other networks of no country,
-    /// and numbers that cost a premium everywhere (ITU-T E.164's list of assigned country codes).
+    /// What is never called unless the settings say otherwise.
+    ///
+    /// These are satellite and other networks of no country, and numbers that cost a premium
+    /// everywhere (ITU-T E.164's list of assigned country codes).
     package static let standardNever = [
         "+870", "+878", "+881", "+882", "+883", "+888", "+979", "+1900",
     ]

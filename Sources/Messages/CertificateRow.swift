@@ -77,8 +77,10 @@ package struct CertificatePaths: Equatable, Sendable {
         }
     }
 
-    /// For each of these the place in an earlier list whose pair it goes on with while its own cannot be used:
-    /// that of the same certificate, else its own place if that one's path is gone.
+    /// For each of these the place in an earlier list whose pair it goes on with while its own
+    /// cannot be used.
+    ///
+    /// It is that of the same certificate, else its own place if that one's path is gone.
     package static func predecessors(
         of new: [CertificatePaths], in old: [CertificatePaths]
     ) -> [Int?] {

@@ -7,8 +7,9 @@ internal import Sys
 /// keeper's table. So neither a later connection nor a process that was started anew gives a handle again.
 /// A handle is never 0, which is none, and never `UInt64.max`.
 ///
-/// It stays with the descriptor for as long as the connection stands, and is believed only together with the
-/// peer's address and port and the listener: what a router kept of another peer is not this one's.
+/// It stays with the descriptor for as long as the connection stands. It is believed only together
+/// with the peer's address and port and the listener: what a router knows of another peer is not
+/// this one's.
 package struct ConnectionHandle: BitwiseCopyable, Hashable, Sendable {
     /// How many places a keeper's table may have.
     package static let places = 65_536

@@ -199,7 +199,7 @@ package enum ControlReply: Equatable, Sendable {
     case finding(name: String, value: String)
     /// A call that is under way.
     case call(CallRow)
-    /// An account that is barred from calling, or held.
+    /// An account that is barred from calling, or has a country hold.
     case standing(AccountStanding)
     /// A server of a trunk.
     case trunk(TrunkRow)

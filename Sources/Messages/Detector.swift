@@ -2,8 +2,9 @@ package import Sys
 
 /// What counts an offence of a source; the number in the frames.
 ///
-/// Every detector has a limit (so many in such a time) that the settings may change, and a least time
-/// that a ban founded on it lasts. Only what a source did after it had proven its address is counted.
+/// Every detector has a limit, so many in such a time, that the settings may change. It has a least
+/// time that a ban founded on it lasts. Only what a source did after it had proven its address is
+/// counted.
 package enum Detector: UInt8, CaseIterable, Sendable {
     /// Wrong answers to our own nonces, in a short time.
     case wrongPassword = 1

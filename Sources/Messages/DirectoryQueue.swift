@@ -64,8 +64,9 @@ package struct BindingColumns: ~Escapable {
     }
 }
 
-/// Messages to directory that wait for the end of a turn, already as they are sent: a binding is written
-/// from where its texts lie, and nothing is allocated for it.
+/// Messages to directory that wait for the end of a turn, already as they are sent.
+///
+/// A binding is written from where its texts lie, and nothing is allocated for it.
 package struct DirectoryQueue: ~Copyable {
     private var writer = WireWriter(kind: 0)
     private var bytes: [UInt8] = []

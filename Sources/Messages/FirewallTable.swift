@@ -11,8 +11,10 @@ package enum FirewallTable {
 
     /// The name for a runtime folder, by its absolute path without links.
     ///
-    /// `rempart-NAME`, after the folder's name; a folder that is not in /run, or whose name nft(8) would
-    /// not take, has a number after it, which tells it from others that would be called the same.
+    /// `rempart-NAME`, after the folder's name.
+    ///
+    /// A folder that is not in /run, or whose name nft(8) would not take, has a number after it.
+    /// The number tells it from others that would be called the same.
     package static func name(ofRuntime path: String) -> String {
         guard path != standardFolder else { return standard }
         let last = path.split(separator: "/").last.map(String.init) ?? ""

@@ -8,8 +8,10 @@ package struct Flow: BitwiseCopyable, Hashable, Sendable {
     package var transport: Transport
     /// The number of our listener.
     package var listener: UInt8
-    /// The connection's handle (`ConnectionHandle`); of UDP at a wildcard endpoint the mark (`OwnMark`) of the address
-    /// of this machine that the peer asks, from which answers leave, else 0.
+    /// The connection's handle (`ConnectionHandle`).
+    ///
+    /// Of UDP at a wildcard endpoint it is the mark (`OwnMark`) of this machine's address that the
+    /// peer asks, and from which answers leave. Else it is 0.
     package var connection: UInt64
 
     /// A flow of its parts.

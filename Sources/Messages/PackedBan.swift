@@ -1,7 +1,7 @@
 package import Sys
 package import Wire
 
-/// A ban as it lies in the frame of a `ControlReply.ban`, for who lists 100,000 of them.
+/// A ban as it lies in the frame of a `ControlReply.ban`, to list 100,000 of them.
 package struct PackedBan: ~Escapable {
     /// The columns of `BanRow`, texts in UTF-8 that was not looked at.
     package let source: Network

@@ -35,9 +35,9 @@ package struct Parcel {
 
     /// Hands over each message of a frame in order: those of a parcel, or the one that the frame is.
     package static func forEach(
-        in frame: Span<UInt8>, _ take: (Span<UInt8>) throws(WireError) -> Void
+        in frame: Span<UInt8>, _ receive: (Span<UInt8>) throws(WireError) -> Void
     ) throws(WireError) {
-        guard frame.count > 0, frame[0] == mark else { return try take(frame) }
+        guard frame.count > 0, frame[0] == mark else { return try receive(frame) }
         guard frame.count > 1 else { throw .truncated }
         guard frame.count <= limit else { throw .tooLong("parcel") }
         var at = 1
@@ -45,7 +45,7 @@ package struct Parcel {
             guard at + 2 <= frame.count else { throw .truncated }
             let end = at + 2 + (Int(frame[at]) << 8 | Int(frame[at + 1]))
             guard end <= frame.count else { throw .truncated }
-            try take(frame.extracting(at + 2..<end))
+            try receive(frame.extracting(at + 2..<end))
             at = end
         }
     }

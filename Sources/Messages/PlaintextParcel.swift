@@ -1,8 +1,9 @@
 internal import Sys
 package import Wire
 
-/// Messages between sip-router and tls-terminator, one after the other in one frame: what a turn of a
-/// loop has for the other side costs one system call, and wakes it once.
+/// Messages between sip-router and tls-terminator, one after the other in one frame.
+///
+/// What a turn of a loop has for the other side costs one system call, and wakes it once.
 ///
 /// Its memory is allocated once. Bytes of one connection that are added one after the other become
 /// one message, and so one TLS record.
@@ -88,14 +89,14 @@ package struct PlaintextParcel {
     /// Hands over each message of a frame in order.
     package static func forEach(
         in frame: Span<UInt8>,
-        _ take: (PlaintextHeader, Span<UInt8>) throws(WireError) -> Void
+        _ receive: (PlaintextHeader, Span<UInt8>) throws(WireError) -> Void
     ) throws(WireError) {
         var at = 0
         repeat {
             let head = try PlaintextHeader(first: frame.extracting(at..<frame.count))
             let start = at + PlaintextHeader.length
             at = start + Int(head.payload)
-            try take(head, frame.extracting(start..<at))
+            try receive(head, frame.extracting(start..<at))
         } while at < frame.count
     }
 }

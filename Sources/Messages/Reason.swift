@@ -96,7 +96,7 @@ package struct Reason: Sendable {
                 "`rempart unban` of an address in it lifts the ban; `rempart allow` keeps it away."),
             Reason(
                 .ban, "by hand",
-                "An administrator banned the address and named no reason of his own.",
+                "An administrator banned the address and named no reason.",
                 "`rempart unban ADDRESS` lifts it."),
         ]
 

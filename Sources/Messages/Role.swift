@@ -44,14 +44,16 @@ package enum Role: UInt8, CaseIterable, Sendable {
         self = role
     }
 
-    /// Who has a direct link with whom, beside each one's with the supervisor.
+    /// Which processes have a direct link with each other, beside each one's with the supervisor.
     package static let links: [(Role, Role)] = [
         (.router, .terminator), (.router, .directory), (.router, .banner),
     ]
 }
 
-/// The version of every message below; raise it whenever a kind or field changes, so that binaries of
-/// two builds refuse each other at the first frame.
+/// The version of every message below.
+///
+/// Raise it whenever a kind or field changes, so that binaries of two builds refuse each other at
+/// the first frame.
 package let messagesVersion: UInt8 = 8
 
 extension WireWriter {

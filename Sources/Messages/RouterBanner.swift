@@ -17,7 +17,7 @@ package enum RouterToBanner: Equatable, Sendable {
 
 /// Why sip-router wants a source banned.
 package struct BanOrder: Equatable, Sendable {
-    /// Who did it; IPv6 is banned by its /64.
+    /// The source that did it; IPv6 is banned by its /64.
     package var address: IPAddress
     /// The reason code, at most 64 bytes.
     package var reason: String
@@ -53,8 +53,10 @@ package struct BanOrder: Equatable, Sendable {
 
 /// What banner tells sip-router, which drops such sources itself too.
 package enum BannerToRouter: Equatable, Sendable {
-    /// The source is banned until a moment since 1970: an IPv4 address, an IPv6 /64, or, when
-    /// several of its neighbours are, a whole /24 or /48.
+    /// The source is banned until a moment since 1970.
+    ///
+    /// It is an IPv4 address or an IPv6 /64; when several of its neighbours are banned, a whole /24
+    /// or /48.
     case banned(Network, until: Milliseconds)
     /// The source is not banned any more.
     case unbanned(Network)

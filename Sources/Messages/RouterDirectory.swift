@@ -11,7 +11,7 @@ package enum RouterToDirectory: Equatable, Sendable {
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
-    /// Keep what is held against an account, in place of what was kept of it; empty: forget it.
+    /// Store the standing of an account, in place of the one before; empty: forget it.
     case keep(AccountStanding)
 }
 
@@ -94,8 +94,10 @@ package struct BindingRecord: Equatable, Sendable {
     package var listener: UInt8
     /// The phone's address as seen from here; its port is not 0.
     package var address: SocketAddress
-    /// The TLS or TCP connection's handle, never 0; of UDP at a wildcard endpoint the mark (`OwnMark`) of the address
-    /// that the phone asks, else 0.
+    /// The TLS or TCP connection's handle, never 0.
+    ///
+    /// Of UDP at a wildcard endpoint it is the mark (`OwnMark`) of the address that the phone asks,
+    /// else 0.
     package var connection: UInt64
 
     /// A record of its columns.

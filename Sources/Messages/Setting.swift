@@ -123,8 +123,10 @@ package enum Setting: Equatable, Sendable {
     case geoip(String)
     /// A file of networks that are shut out, its path at most 4,096 bytes (`defence.blocklists`).
     case blockList(String)
-    /// How long the next ban of a source lasts, 1 s to 365 d, one for each ban after the first;
-    /// the last holds for all that follow (`defence.growth`).
+    /// How long the next ban of a source lasts, 1 s to 365 d, one for each ban after the first
+    /// (`defence.growth`).
+    ///
+    /// The last holds for all that follow.
     case growth(Milliseconds)
     /// How many datagrams a second a stranger may send, 0 to 1,000,000; 0: any (`defence.packets`).
     case packets(UInt32)

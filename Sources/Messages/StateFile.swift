@@ -1,13 +1,14 @@
 /// A file that outlives the daemon, below the state folder; its format has a number that only grows.
 ///
-/// Whoever finds a file of a newer format than it knows leaves it alone and goes on without it. Each file tells its
-/// format in its first bytes: `bindings.sqlite` as SQLite's user_version, `bans` in its head line `rempart bans N`. A
-/// newer `secret` begins with the line `rempart secret N`; without one it is of format 1. After the number of such a
-/// line stands the version of the Rempart that has written it. A database has it in the table `writer`.
+/// A process that finds a file of a newer format than it knows leaves it alone and goes on without
+/// it. Each file tells its format in its first bytes: `bindings.sqlite` as SQLite's user_version,
+/// `bans` in its head line `rempart bans N`. A newer `secret` begins with the line
+/// `rempart secret N`; without one it is of format 1. After the number of such a line stands the
+/// version of the Rempart that has written it. A database has it in the table `writer`.
 package enum StateFile: CaseIterable, Sendable {
     /// The keys of the tokens in standing calls.
     case secret
-    /// The phones' bindings, and what is held against accounts.
+    /// The phones' bindings, and the standings of accounts.
     case bindings
     /// The bans, and the networks that were allowed by hand.
     case bans

@@ -21,10 +21,13 @@ package enum RecordForm: UInt8, CaseIterable, Sendable {
 
 /// What the supervisor tells a child.
 ///
-/// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`, `table`,
-/// `connection`), then `begin`. After that, at any time: a new `peer`; `reload`, a new start set without
-/// journal, listeners, connections and peers, `begin`; `renew`, a certificate's two files, `begin`; `client`;
-/// `stop`.
+/// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`,
+/// `table`, `connection`), then `begin`. After that come, at any time:
+/// - a new `peer`;
+/// - `reload`, a new start set without journal, listeners, connections and peers, `begin`;
+/// - `renew`, a certificate's two files, `begin`;
+/// - `client`;
+/// - `stop`.
 package enum SupervisorMessage {
     /// The first frame: the version spoken, and who the child is.
     case hello(Role)
@@ -40,8 +43,10 @@ package enum SupervisorMessage {
     case peer(Role, Descriptor)
     /// An open file comes with it; of a certificate's also its place in the settings, from 0 on.
     case file(FileKind, Descriptor, place: UInt8 = 0)
-    /// 72 bytes that outlive every process: the token key and the nonce key, of 32 each, and the moment at which
-    /// tokens began to be bound to dialogs, in milliseconds since 1970; to sip-router.
+    /// 72 bytes that outlive every process; to sip-router.
+    ///
+    /// They are the token key and the nonce key, of 32 each. Then comes the moment at which tokens
+    /// began to be bound to dialogs, in milliseconds since 1970.
     case secret([UInt8])
     /// The name of the firewall's table, as `FirewallTable` makes it; to banner.
     case table(String)
@@ -231,8 +236,9 @@ package enum ChildMessage: Equatable, Sendable {
     case stopping
     /// The new settings cannot be used and the old ones stay; why, at most 1,600 bytes.
     case refused(String)
-    /// A phone is registered by this connection, whose descriptor comes with it: keep it for the next sip-router.
-    case keep(KeptConnection)
+    /// A phone is registered by this connection, whose descriptor comes with it: the supervisor
+    /// retains it for the next sip-router.
+    case retain(KeptConnection)
     /// A kept connection is over.
     case letGo(ConnectionHandle)
     /// All that is wrong with the child now, in place of what it told before; the first `Condition.most`.
@@ -242,15 +248,17 @@ package enum ChildMessage: Equatable, Sendable {
     case unused(String)
     /// The end of a new link to a peer was lost on its way, for want of descriptors: another one is wanted.
     case lostLink(Role)
-    /// Which certificates are served by the pair that was handed over last, a bit for each place, the lowest for
-    /// the first; the answer of tls-terminator to each set of files.
+    /// Which certificates are served by the pair that was handed over last; the answer of
+    /// tls-terminator to each set of files.
+    ///
+    /// It has a bit for each place, the lowest for the first.
     case inUse(UInt32)
 
     private static let statusLimit = 800
     private static let refusalLimit = 1600
 
     /// Whether a descriptor may come with the message.
-    package var carriesDescriptor: Bool { if case .keep = self { true } else { false } }
+    package var carriesDescriptor: Bool { if case .retain = self { true } else { false } }
 
     /// The message's frame.
     package func encoded() -> [UInt8] {
@@ -274,7 +282,7 @@ package enum ChildMessage: Equatable, Sendable {
             var writer = WireWriter(kind: 11)
             writer.u8(role.rawValue)
             return writer.bytes
-        case .keep(let connection):
+        case .retain(let connection):
             var writer = WireWriter(kind: 9)
             connection.write(to: &writer)
             return writer.bytes
@@ -312,7 +320,7 @@ package enum ChildMessage: Equatable, Sendable {
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
         case 11: self = .lostLink(try reader.choice("role"))
-        case 9: self = .keep(try KeptConnection(from: &reader))
+        case 9: self = .retain(try KeptConnection(from: &reader))
         case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
         case 20: self = .inUse(try reader.u32())
         case 7:

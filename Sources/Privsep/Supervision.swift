@@ -271,7 +271,7 @@ package final class Supervision {
 
     /// Has the supervisor keep a connection for the next process.
     package func keep(_ connection: KeptConnection, _ socket: Descriptor) {
-        tell(.keep(connection), passing: socket)
+        tell(.retain(connection), passing: socket)
     }
 
     /// Says that a kept connection is over.

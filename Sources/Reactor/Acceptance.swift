@@ -2,9 +2,9 @@ package import Sys
 
 /// The listening sockets of a process, which rest while it is short of descriptors.
 ///
-/// A connection that cannot be accepted stays in the kernel's queue, so the poller would report its listener again
-/// at once, for as long as the shortage lasts. And some descriptors are left to everything else: a caller of the
-/// control socket, a new link, a file of a reload.
+/// A connection that cannot be accepted stays in the kernel's queue. So the poller would report its
+/// listener again at once, for as long as the shortage lasts. And some descriptors are left to
+/// everything else: a caller of the control socket, a new link, a file of a reload.
 package struct Acceptance: ~Copyable {
     /// How many descriptors are usually left to everything else.
     package static let reserve: Int32 = 32
@@ -80,7 +80,8 @@ package struct Acceptance: ~Copyable {
         restsUntil = nil
         for listener in listeners {
             guard (try? poller.add(listener.raw, listener.token, .read)) == nil else { continue }
-            // Who cannot be watched is as short of memory as who cannot be accepted.
+            // A connection that cannot be watched tells of the same want of memory as one that
+            // cannot be accepted.
             for other in listeners { poller.remove(other.raw) }
             restsUntil = now + Self.rest
             return
@@ -104,8 +105,8 @@ package struct Acceptance: ~Copyable {
         restsUntil ?? lastShortage.map { $0 + Self.calm }
     }
 
-    /// What is to be told, once.
-    package mutating func takeNews() -> News? {
+    /// The news that has not been reported yet; each is returned once.
+    package mutating func dequeueNews() -> News? {
         defer { news = nil }
         return news
     }

@@ -27,7 +27,8 @@ package struct DatagramBatch: ~Copyable {
 
     /// Receives what waits, at most a slot each, and returns how many came.
     ///
-    /// With `isWildcard` the socket tells of each which address of this machine was asked (`Socket.tellAsked`).
+    /// With `isWildcard` the socket reports of each which address of this machine was asked
+    /// (`Socket.reportDestination`).
     package mutating func receive(_ raw: Int32, isWildcard: Bool = false) -> Int {
         max(Int(unsafe clinux_batch_receive(batch, raw, isWildcard ? 1 : 0)), 0)
     }
@@ -56,8 +57,9 @@ package struct DatagramBatch: ~Copyable {
         return SocketAddress(address)
     }
 
-    /// The address of this machine that the datagram of a slot was sent to; nil when the socket does not tell,
-    /// and of one to many hosts.
+    /// The address of this machine that the datagram of a slot was sent to.
+    ///
+    /// It is nil when the socket does not report it, and for a datagram to many hosts.
     package func asked(_ slot: Int) -> IPAddress? {
         var address = clinux_address()
         guard unsafe clinux_batch_asked(batch, UInt32(slot), &address) == 1 else { return nil }
@@ -69,8 +71,8 @@ package struct DatagramBatch: ~Copyable {
 
     /// Fills the next slot with a datagram; one that is too long is left out.
     ///
-    /// It leaves from `own`, an address of this machine of the destination's family; nil leaves the choice to the
-    /// kernel, as does one that the machine has lost.
+    /// It leaves from `own`, an address of this machine of the destination's family. nil leaves the
+    /// choice to the kernel, as does one that the machine has lost.
     package mutating func add(
         _ datagram: Span<UInt8>, to destination: SocketAddress, from own: IPAddress? = nil
     ) {

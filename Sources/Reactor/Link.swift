@@ -3,7 +3,7 @@ package import Sys
 /// One end of a SOCK_SEQPACKET pair between two processes.
 ///
 /// Frames keep their order. What the socket has no room for waits in a queue of at most
-/// `queueLimit` bytes; beyond it `send` reports that the peer does not keep up.
+/// `queueLimit` bytes. Beyond it `send` reports that the peer does not keep up.
 package final class Link {
     /// The socket.
     package let descriptor: Descriptor

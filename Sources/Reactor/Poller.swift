@@ -50,7 +50,7 @@ package struct Event: Sendable {
     package let readable: Bool
     /// Writable.
     package let writable: Bool
-    /// Failed, or closed on both sides; reported also to who waits for nothing.
+    /// Failed, or closed on both sides; reported also where nothing is waited for.
     package let hungUp: Bool
 }
 

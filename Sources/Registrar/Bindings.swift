@@ -155,7 +155,7 @@ package struct Bindings: ~Copyable {
     }
 
     /// Keeps a binding's texts; false when there is no room.
-    mutating func keep(_ kept: BindingTexts, of binding: inout Binding) -> Bool {
+    mutating func store(_ kept: BindingTexts, of binding: inout Binding) -> Bool {
         guard
             let text = texts.store(kept.contact, kept.instance, kept.callID, kept.userAgent)
         else { return false }
@@ -176,7 +176,7 @@ package struct Bindings: ~Copyable {
         _ binding: Binding, _ texts: BindingTexts, head: inout Int32
     ) -> Int32? {
         var binding = binding
-        guard keep(texts, of: &binding) else { return nil }
+        guard store(texts, of: &binding) else { return nil }
         guard let index = add(binding, head: &head) else {
             discard(&binding)
             return nil

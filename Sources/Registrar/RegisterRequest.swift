@@ -167,14 +167,14 @@ extension Bindings {
     ) throws(RegisterRefusal) {
         forgetRemoved()
         var at = head
-        var held = 0
+        var live = 0
         var dead = 0
         while let binding = self[at] {
             let named = request.position(binding.key)
             let touched = request.all || named != nil
             // What the request itself ends takes no room from what it adds.
             let ends = named.map { request.contacts[$0].expires.count == 0 } ?? false
-            if !ends { held += 1 }
+            if !ends { live += 1 }
             if !binding.reachable, !touched { dead += 1 }
             if touched, request.sequence < binding.sequence,
                 callID(binding).isEqual(to: request.callID)
@@ -193,14 +193,14 @@ extension Bindings {
                 added += 1
             }
         }
-        guard added == 0 || held + added - dead <= limit else { throw .tooMany }
+        guard added == 0 || live + added - dead <= limit else { throw .tooMany }
         guard count + added <= capacity, prepare(&request, account, now) else { throw .full }
         if request.all {
             while head >= 0 { remove(head, head: &head) }
         }
-        while held + added > limit, let index = unreachable(request, head) {
+        while live + added > limit, let index = unreachable(request, head) {
             remove(index, head: &head)
-            held -= 1
+            live -= 1
         }
         for position in request.contacts.indices {
             let contact = request.contacts[position]
@@ -219,7 +219,7 @@ extension Bindings {
             var binding = Binding(
                 account: account, key: contact.key, sequence: request.sequence,
                 expires: now + contact.expires, q: contact.q, flow: request.flow)
-            guard keep(request.texts(of: contact), of: &binding) else {
+            guard store(request.texts(of: contact), of: &binding) else {
                 for earlier in 0..<position {
                     if var stored = request.contacts[earlier].binding { discard(&stored) }
                 }

@@ -8,7 +8,7 @@ package enum Characters {
     /// These are letters, digits and -.!%*_+`'~
     @inlinable
     package static func isToken(_ byte: UInt8) -> Bool {
-        holds(byte, 0x03FF_6CA2_0000_0000, 0x47FF_FFFF_87FF_FFFE)
+        contains(byte, 0x03FF_6CA2_0000_0000, 0x47FF_FFFF_87FF_FFFE)
     }
 
     /// Whether the byte may stand anywhere in a URI (RFC 3986 section 2).
@@ -16,7 +16,7 @@ package enum Characters {
     /// These are printable ASCII without what ends a quoted string or a name-addr, which is "<>\
     @inlinable
     package static func isURI(_ byte: UInt8) -> Bool {
-        holds(byte, 0xAFFF_FFFA_0000_0000, 0x7FFF_FFFF_EFFF_FFFF)
+        contains(byte, 0xAFFF_FFFA_0000_0000, 0x7FFF_FFFF_EFFF_FFFF)
     }
 
     /// Whether the byte may stand unescaped in the user part of a SIP URI.
@@ -24,14 +24,14 @@ package enum Characters {
     /// These are letters, digits and -_.!~*'()&=+$,;?/%#
     @inlinable
     package static func isUser(_ byte: UInt8) -> Bool {
-        holds(byte, 0xABFF_FFFA_0000_0000, 0x47FF_FFFE_87FF_FFFE)
+        contains(byte, 0xABFF_FFFA_0000_0000, 0x47FF_FFFE_87FF_FFFE)
     }
 
     /// Whether the byte may stand in a parameter of a SIP URI, its name or its value.
     ///
     /// These are letters, digits and -_.!~*'()[]/:&+$%
     static func isParameter(_ byte: UInt8) -> Bool {
-        holds(byte, 0x07FF_EFF2_0000_0000, 0x47FF_FFFE_AFFF_FFFE)
+        contains(byte, 0x07FF_EFF2_0000_0000, 0x47FF_FFFE_AFFF_FFFE)
     }
 
     /// Whether the byte may stand in a host that is a name or an IPv4 address.
@@ -39,7 +39,7 @@ package enum Characters {
     /// These are letters, digits and -._
     @inlinable
     package static func isHost(_ byte: UInt8) -> Bool {
-        holds(byte, 0x03FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
+        contains(byte, 0x03FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
     }
 
     /// Whether the byte may stand in what is dialled, whatever the dialplan.
@@ -47,21 +47,21 @@ package enum Characters {
     /// These are letters, digits and -_.+*#
     @inlinable
     package static func isDialable(_ byte: UInt8) -> Bool {
-        holds(byte, 0x03FF_6C08_0000_0000, 0x07FF_FFFE_87FF_FFFE)
+        contains(byte, 0x03FF_6C08_0000_0000, 0x07FF_FFFE_87FF_FFFE)
     }
 
     /// Whether the bit of a byte is set in a class: bytes below 64 in `low`, below 128 in `high`.
     ///
     /// A bit test, where a `switch` over single characters becomes a jump that is hard to predict.
     @inlinable
-    package static func holds(_ byte: UInt8, _ low: UInt64, _ high: UInt64) -> Bool {
+    package static func contains(_ byte: UInt8, _ low: UInt64, _ high: UInt64) -> Bool {
         byte < 0x80 && (byte < 0x40 ? low : high) >> UInt64(byte & 63) & 1 == 1
     }
 
     /// Whether the byte, one of -.(), only makes a telephone number legible (RFC 3966 section 3).
     @inlinable
     package static func isVisualSeparator(_ byte: UInt8) -> Bool {
-        holds(byte, 0x0000_6300_0000_0000, 0)
+        contains(byte, 0x0000_6300_0000_0000, 0)
     }
 
     /// The byte in lower case, for ASCII letters.
@@ -190,8 +190,9 @@ extension Span<UInt8> {
     /// The place of the first control character (below 0x20, or 0x7F) from `start`; `count` when there is
     /// none.
     ///
-    /// Eight bytes at a time: in `word - n * 0x0101...` a byte's top bit is borrowed from just where a
-    /// byte is below n, exactly so for the lowest such byte, which is the first on a little-endian machine.
+    /// Eight bytes at a time: in `word - n * 0x0101...` a byte's top bit is borrowed from just
+    /// where a byte is below n. It is exactly so for the lowest such byte, which is the first on a
+    /// little-endian machine.
     package func firstControl(from start: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let blanks = ones &* 0x20

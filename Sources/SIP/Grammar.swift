@@ -70,8 +70,11 @@ extension Span<UInt8> {
         return count > 0
     }
 
-    /// Whether the bytes of a host are a name that a dot may follow: no label of it is empty, and the last one
-    /// begins with a letter, as no part of an address does (hostname in RFC 3261 section 25.1).
+    /// Whether the bytes of a host are a name that a dot may follow (hostname in RFC 3261 section
+    /// 25.1).
+    ///
+    /// No label of it is empty, and the last one begins with a letter, as no part of an address
+    /// does.
     var isDomainName: Bool {
         var isLabelStart = true
         var isAlpha = false
@@ -88,8 +91,9 @@ extension Span<UInt8> {
         return isAlpha && !isLabelStart
     }
 
-    /// Whether the bytes are the parameters of a SIP URI (uri-parameter in RFC 3261 section 25.1): each has one
-    /// equals sign at most, and a name before it.
+    /// Whether the bytes are the parameters of a SIP URI (uri-parameter in RFC 3261 section 25.1).
+    ///
+    /// Each has one equals sign at most, and a name before it.
     var areURIParameters: Bool {
         var isNamed = false
         var hasValue = false

@@ -35,8 +35,10 @@ package struct MessageIndex: ~Copyable {
     private(set) var carried = 0
     /// How many Vias there are, several in one field counted each.
     package internal(set) var hops = 0
-    /// Keeps the index in memory: a struct that the compiler may hold in registers it copies whole to read
-    /// one element of an array in it (Swift 6.3).
+    /// Keeps the index in memory.
+    ///
+    /// The compiler (Swift 6.3) copies a struct that it may hold in registers whole, to read one
+    /// element of an array in it.
     private let anchor = Atomic<UInt8>(0)
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))

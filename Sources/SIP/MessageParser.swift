@@ -24,9 +24,9 @@ package struct MessageParser: Sendable {
     /// Indexes the message that fills `message`, or begins it: bytes after Content-Length are not of it
     /// (RFC 3261 section 18.3).
     ///
-    /// A malformed field is left out of the index and the others are indexed all the same, so that the
-    /// refusal can be answered whatever their order. A Request-URI, From or To that cannot be read stays empty
-    /// there; the fields From and To are repeated in the answer as they came.
+    /// A malformed field is left out of the index, and the others are indexed all the same. So the
+    /// refusal can be answered whatever their order. A Request-URI, From or To that cannot be read
+    /// stays empty there; the fields From and To are repeated in the answer as they came.
     package func parse(
         _ message: Span<UInt8>, into index: inout MessageIndex
     ) throws(ParseError) {
@@ -60,8 +60,9 @@ package struct MessageParser: Sendable {
         try finish(message, bodyStart: at + 2, &index)
     }
 
-    /// The place of the CRLF that ends the line, folded lines taken as one, and what is wrong with a control
-    /// character before it, half a line end among them.
+    /// The place of the CRLF that ends the line, folded lines taken as one.
+    ///
+    /// With it comes what is wrong with a control character before it, half a line end among them.
     private static func line(
         _ message: Span<UInt8>, from start: Int, folds: Bool
     ) throws(ParseError) -> (end: Int, fault: ParseError?) {
@@ -172,8 +173,10 @@ package struct MessageParser: Sendable {
         return found
     }
 
-    /// Every Via is looked at, not the topmost alone: an answer repeats each in a line of its own, so that
-    /// a line of commas would make it many times as long as the request.
+    /// Every Via is looked at, not the topmost alone.
+    ///
+    /// An answer repeats each in a line of its own. A line of commas would make it many times as
+    /// long as the request.
     private func parseVias(
         _ value: Slice, _ message: Span<UInt8>, _ index: inout MessageIndex
     ) throws(ParseError) {

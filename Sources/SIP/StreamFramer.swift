@@ -26,8 +26,9 @@ package struct StreamFramer: Sendable {
     private var searched = 0
     /// How long the message at the head is, once its header is whole.
     private var total: Int?
-    /// How many bytes of headers have been read so far, those that were read again counted again: the work that
-    /// a stream costs, beside at most four bytes for each look at its head.
+    /// How many bytes of headers have been read so far, those that were read again counted again.
+    ///
+    /// It is the work that a stream costs, beside at most four bytes for each look at its head.
     package private(set) var looked = 0
 
     /// An empty stream.
@@ -72,8 +73,10 @@ package struct StreamFramer: Sendable {
         return isWhole(total)
     }
 
-    /// Whether the first line at the head of the stream begins a message of a known method (RFC 3261 sections 7.1
-    /// and 7.2); nil while the line is not whole.
+    /// Whether the first line at the head of the stream begins a message of a known method (RFC
+    /// 3261 sections 7.1 and 7.2).
+    ///
+    /// It is nil while the line is not whole.
     package var beginsMessage: Bool? {
         let rest = bytes.span.extracting(start..<bytes.count)
         guard let end = rest.first(UInt8(ascii: "\r")), end > 0 else { return nil }

@@ -52,7 +52,7 @@ package struct InviteClient: BitwiseCopyable, Sendable {
     package mutating func handle(_ event: ClientEvent) -> ClientAction {
         switch (state, event) {
         case (.calling, .response(let status)), (.proceeding, .response(let status)):
-            return take(status)
+            return receive(status)
         case (.calling, .retransmit):
             // Timer A doubles without a bound (section 17.1.1.2); timer B ends it.
             interval = Milliseconds(interval.count * 2)
@@ -72,7 +72,7 @@ package struct InviteClient: BitwiseCopyable, Sendable {
         }
     }
 
-    private mutating func take(_ status: UInt16) -> ClientAction {
+    private mutating func receive(_ status: UInt16) -> ClientAction {
         if status < 200 {
             state = .proceeding
             return .provisional

@@ -51,7 +51,7 @@ package struct InviteServer: BitwiseCopyable, Sendable {
     package mutating func handle(_ event: ServerEvent) -> ServerAction {
         switch (state, event) {
         case (.proceeding, .requestAgain): return .resend
-        case (.proceeding, .send(let status)): return answer(status)
+        case (.proceeding, .send(let status)): return respond(status)
         // RFC 6026: further 2xx of forked branches and retransmitted ones pass in Accepted.
         case (.accepted, .send(let status)): return status / 100 == 2 ? .pass : .none
         case (.completed, .requestAgain): return .resend
@@ -72,7 +72,7 @@ package struct InviteServer: BitwiseCopyable, Sendable {
         }
     }
 
-    private mutating func answer(_ status: UInt16) -> ServerAction {
+    private mutating func respond(_ status: UInt16) -> ServerAction {
         if status < 200 { return .pass }
         if status < 300 {
             state = .accepted

@@ -91,7 +91,7 @@ package struct BlockStore: ~Copyable {
     }
 
     /// A block of a size, or nil when all are used.
-    private mutating func take(_ number: Int) -> Int32? {
+    private mutating func allocate(_ number: Int) -> Int32? {
         var index = sizes[number].free
         if index >= 0 {
             // In bounds: a block is longer than a number.
@@ -108,7 +108,7 @@ package struct BlockStore: ~Copyable {
     /// Keeps a copy of the bytes; `Block.none` when the store is full or they are too long.
     package mutating func store(_ bytes: Span<UInt8>) -> Block {
         for number in 0..<sizes.count where bytes.count <= sizes[number].size {
-            guard let index = take(number) else { continue }
+            guard let index = allocate(number) else { continue }
             // In bounds: the block is at least as long as the bytes, by its size.
             unsafe bytes.withUnsafeBytes { source in
                 guard let from = source.baseAddress else { return }

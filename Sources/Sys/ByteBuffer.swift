@@ -1,7 +1,7 @@
 /// Bytes being written, in memory of a fixed size that is allocated once.
 ///
-/// What does not fit is not written, and `overflowed` says so: the writer of a message checks once,
-/// at its end, instead of at every piece.
+/// What does not fit is not written, and `overflowed` says so. So the writer of a message checks
+/// once, at its end, instead of at every piece.
 @safe
 package struct ByteBuffer: ~Copyable {
     @usableFromInline

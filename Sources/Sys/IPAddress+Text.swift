@@ -247,8 +247,8 @@ package struct Network: Hashable, Sendable, CustomStringConvertible {
     @inlinable
     package func hash(into hasher: inout Hasher) {
         hasher.combine(address.low)
-        // A prefix and its address are bound together as the key of one table: a sum tells them apart
-        // as well as a third word would.
+        // A prefix and its address are the key of one table. A sum tells them apart as well as a
+        // third word would.
         hasher.combine(address.high &+ UInt64(prefix))
     }
 

@@ -1,5 +1,7 @@
-/// Finds a number by a name of bytes: open addressing, keyed per process by the standard library's
-/// seeded SipHash, so that nobody outside can make names collide.
+/// Finds a number by a name of bytes.
+///
+/// It has open addressing, keyed per process by the standard library's seeded SipHash, so that
+/// nobody outside can make names collide.
 package struct NameTable: ~Copyable {
     /// The number in the lower half, the lower half of its name's hash in the upper one.
     private var slots: [UInt64]

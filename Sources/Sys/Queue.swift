@@ -1,7 +1,7 @@
 /// What waits for its turn, in order.
 ///
-/// What was taken from the front is let go of once it is the greater part, so that taking costs what is taken,
-/// however much waits behind it.
+/// What was removed from the front is freed once it is the greater part. So a removal costs what is
+/// removed, however much waits behind it.
 package struct Queue<Element> {
     @usableFromInline
     var elements: [Element] = []

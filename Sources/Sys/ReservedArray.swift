@@ -2,8 +2,8 @@ internal import Glibc
 
 /// An array of a fixed capacity, whose memory is reserved at once and becomes resident only as it is used.
 ///
-/// It grows without moving what it holds: no copy of a large table stops the loop, and no second copy of it
-/// stays in the allocator.
+/// It grows without moving what it holds. No copy of a large table stops the loop, and no second
+/// copy of it stays in the allocator.
 @safe
 package struct ReservedArray<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline

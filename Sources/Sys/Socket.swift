@@ -53,8 +53,8 @@ package enum Socket {
         return addresses.prefix(max(Int(count), 0)).map { SocketAddress($0).ip }
     }
 
-    /// Has a socket of datagrams at a wildcard address tell which address of this machine each was sent to.
-    package static func tellAsked(_ raw: Int32, isV4: Bool) throws(SystemError) {
+    /// Has the kernel report, with each datagram at a wildcard address, which address of this machine it was sent to.
+    package static func reportDestination(_ raw: Int32, isV4: Bool) throws(SystemError) {
         let result = clinux_tell_asked(raw, isV4 ? 1 : 0)
         _ = try SystemError.check(result, isV4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO")
     }
@@ -87,7 +87,7 @@ package enum Socket {
     /// Ends the sending side of a connection (FIN); what the peer still sends can be read.
     package static func endWriting(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
 
-    /// Ends a connection both ways, whoever else holds its descriptor.
+    /// Ends a connection both ways, also for other processes that hold its descriptor.
     package static func end(_ raw: Int32) { _ = Glibc.shutdown(raw, Int32(SHUT_RDWR)) }
 
     /// The address a socket is bound to.

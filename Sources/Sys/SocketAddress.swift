@@ -1,6 +1,6 @@
 package import CLinux
 
-/// An IPv4 or IPv6 address, comparable in two machine words; IPv4 is held mapped (::ffff:a.b.c.d).
+/// An IPv4 or IPv6 address, comparable in two machine words; IPv4 is stored mapped (::ffff:a.b.c.d).
 package struct IPAddress: BitwiseCopyable, Hashable, Sendable {
     /// The first eight bytes in network order.
     package var high: UInt64

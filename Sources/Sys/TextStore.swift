@@ -49,7 +49,7 @@ package struct TextStore: ~Copyable {
         return number
     }
 
-    private mutating func take(_ number: Int) -> UInt32? {
+    private mutating func allocate(_ number: Int) -> UInt32? {
         let piece = free[number]
         guard piece == .max else {
             // In bounds: a free piece is one that was handed out, of at least a granule.
@@ -70,7 +70,9 @@ package struct TextStore: ~Copyable {
     ) -> Text? {
         let length = first.count + second.count + third.count + fourth.count
         guard length > 0 else { return Text.none }
-        guard length <= Self.longest, let place = take(Self.size(of: length)) else { return nil }
+        guard length <= Self.longest, let place = allocate(Self.size(of: length)) else {
+            return nil
+        }
         var at = Int(place) * Self.granule
         copy(first, to: &at)
         copy(second, to: &at)

@@ -32,8 +32,10 @@ extension Span<UInt8> {
 }
 
 extension Unicode.Scalar {
-    /// Whether a terminal would act on it instead of showing it: C0 and C1 controls, line and
-    /// paragraph separators, and the marks that reverse the direction of text.
+    /// Whether a terminal would act on it instead of showing it.
+    ///
+    /// These are C0 and C1 controls, line and paragraph separators, and the marks that reverse the
+    /// direction of text.
     package var isTerminalControl: Bool {
         switch value {
         case 0x00...0x1F, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true

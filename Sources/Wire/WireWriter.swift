@@ -63,8 +63,9 @@ package struct WireWriter {
         text(Array(value.utf8).span, cutTo: limit)
     }
 
-    /// Writes a text that others chose, cut to at most `limit` bytes between two of its characters; a byte
-    /// that is no UTF-8 becomes a question mark.
+    /// Writes a text that others chose, cut to at most `limit` bytes between two of its characters.
+    ///
+    /// A byte that is no UTF-8 becomes a question mark.
     package mutating func text(_ value: Span<UInt8>, cutTo limit: Int) {
         let head = bytes.count
         u16(0)

@@ -9,7 +9,7 @@ struct BanList {
     /// The rows in the order in which the bans began, and gaps where some have ended.
     private var slots: [BanRow?] = []
     private var places: [Network: Int] = [:]
-    /// Bans that have ended, for those who come back.
+    /// Bans that have ended, for sources that come back.
     private var past: [Network: BanRow] = [:]
     /// Which bans end in a second, told by its number; a ban that was prolonged stands in both.
     private var endings: [Int64: [Network]] = [:]
@@ -20,7 +20,7 @@ struct BanList {
     static let capacity = 120_000
     /// How many neighbourhoods can be banned at a time.
     static let rollUpCapacity = 1_000
-    /// How long a ban that has ended is held against its source: 30 days.
+    /// How long a ban that has ended counts against its source: 30 days.
     static let memory = Milliseconds.seconds(30 * 86_400)
 
     /// Nobody is banned.
@@ -29,7 +29,7 @@ struct BanList {
     /// Every ban, the earliest first.
     var rows: some Sequence<BanRow> { slots.lazy.compactMap(\.self) }
 
-    /// Those that have ended and are still held against their sources.
+    /// Those that have ended and still count against their sources.
     var ended: some Sequence<BanRow> { past.values }
 
     /// How many sources are banned.
@@ -81,8 +81,10 @@ struct BanList {
         slots.reserveCapacity(min(count, Self.capacity))
     }
 
-    /// Takes up a row as it was kept, in place of the source's old one: in force, or held against its
-    /// source when it has ended within the time that bans are remembered.
+    /// Takes up a row as it was stored, in place of the source's old one.
+    ///
+    /// It is in force, or counts against its source when it has ended within the time that bans are
+    /// remembered.
     mutating func restore(_ row: BanRow, now: Milliseconds) {
         if row.until > now, hasRoom(for: row.source) { return insert(row) }
         _ = lift(row.source)
@@ -100,13 +102,13 @@ struct BanList {
 
     private static func second(after moment: Milliseconds) -> Int64 { (moment.count + 999) / 1000 }
 
-    /// Lifts the ban of a source and forgets what was held against it; what it was, if any.
+    /// Lifts the ban of a source and forgets what counted against it; the ban, if any.
     mutating func lift(_ source: Network) -> BanRow? {
         past[source] = nil
-        return takeOut(source)
+        return remove(source)
     }
 
-    private mutating func takeOut(_ source: Network) -> BanRow? {
+    private mutating func remove(_ source: Network) -> BanRow? {
         guard let place = places.removeValue(forKey: source) else { return nil }
         let row = slots[place]
         slots[place] = nil
@@ -136,7 +138,7 @@ struct BanList {
         var ended: [BanRow] = []
         for source in due.flatMap({ endings.removeValue(forKey: $0) ?? [] }) {
             guard let row = ban(of: source), row.until <= now else { continue }
-            _ = takeOut(source)
+            _ = remove(source)
             remember(row)
             ended.append(row)
         }

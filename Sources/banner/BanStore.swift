@@ -21,9 +21,12 @@ enum BanStoreError: Error, CustomStringConvertible {
 
 /// The file `bans` in banner's own folder: a head line, then one change a line, the later one holds.
 ///
-/// A line is one of these, with tabs between the columns; moments are milliseconds since 1970:
-/// `+` and the columns of a ban; `-` and a source whose ban was lifted; `allow` or `disallow` and a
-/// network. Changes are added at the end; once most lines are out of date the file is written anew and
+/// A line is one of these, with tabs between the columns:
+/// - `+` and the columns of a ban, moments in milliseconds since 1970;
+/// - `-` and a source whose ban was lifted;
+/// - `allow` or `disallow` and a network.
+///
+/// Changes are added at the end. Once most lines are out of date, the file is written anew and
 /// renamed into place.
 final class BanStore {
     /// One line of the file.
@@ -111,7 +114,7 @@ final class BanStore {
 
     /// Adds changes at the end.
     ///
-    /// The disk is not waited for, since bans would wait meanwhile: they outlive the process and a
+    /// The disk is not waited for, since bans would wait meanwhile. They outlive the process and a
     /// reboot, but a power cut may cost those of the last half minute.
     func append(_ changes: [Change]) throws(SystemError) {
         guard let file else { throw SystemError("append bans", code: EBADF) }

@@ -70,12 +70,12 @@ extension BannerService {
 
     private func clear() {
         let count = bans.count
-        for row in bans.rows { keep(.lifted(row.source)) }
-        for row in bans.ended { keep(.lifted(row.source)) }
+        for row in bans.rows { store(.lifted(row.source)) }
+        for row in bans.ended { store(.lifted(row.source)) }
         bans.clear()
         neighbours = Neighbours()
         kernel.touchAll()
-        tell(.cleared)
+        send(.cleared)
         record(.cleared(count))
     }
 
@@ -92,7 +92,7 @@ extension BannerService {
                             + " settings")
             ]
         }
-        keep(.allowed(network, isAllowed))
+        store(.allowed(network, isAllowed))
         kernel.allow(AddressRanges(exceptions.networks))
         if isAllowed { liftExcepted("allowed by hand") }
         return [.done]

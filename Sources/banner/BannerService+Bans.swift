@@ -1,4 +1,4 @@
-// Bans begun and ended, whoever wants them.
+// Bans begun and ended, by order of sip-router or of an administrator.
 internal import Journal
 internal import Messages
 internal import Sys
@@ -15,7 +15,7 @@ enum BanOutcome: Equatable {
 
 extension BannerService {
     /// Carries out an order of sip-router.
-    func take(_ order: BanOrder) {
+    func carryOut(_ order: BanOrder) {
         let source = Network.source(of: order.address)
         let now = clock()
         let old = bans.ban(of: source)
@@ -34,7 +34,7 @@ extension BannerService {
         switch begin(row, byHand: false, because: isNews ? Self.line(order.reason) : nil) {
         case .banned:
             if old == nil { rollUp(from: source) }
-        case .excepted: tell(.unbanned(source))
+        case .excepted: send(.unbanned(source))
         case .full: break
         }
     }
@@ -83,8 +83,8 @@ extension BannerService {
         sayFull(false)
         bans.insert(row)
         kernel.touch(row.source)
-        keep(.ban(row))
-        if mode == .enforce { tell(.banned(row.source, until: row.until)) }
+        store(.ban(row))
+        if mode == .enforce { send(.banned(row.source, until: row.until)) }
         if let reason {
             var told = row
             told.reason = reason
@@ -116,10 +116,10 @@ extension BannerService {
     func ended(_ row: BanRow, _ reason: String, isForgotten: Bool) {
         kernel.touch(row.source)
         if isForgotten {
-            keep(.lifted(row.source))
+            store(.lifted(row.source))
             neighbours.remove(row.source)
         }
-        if mode == .enforce { tell(.unbanned(row.source)) }
+        if mode == .enforce { send(.unbanned(row.source)) }
         record(.ended(row.source, reason))
     }
 

@@ -9,8 +9,8 @@ internal import Wire
 /// banner's part of the service loop.
 ///
 /// Within a turn of the loop changes only gather; its end puts them into the kernel by one
-/// transaction. Only then sip-router and callers are told, and records and the bans' file, which
-/// may wait, are written piece by piece as the loop has time.
+/// transaction. Only then sip-router and callers are told. Records and the bans' file, which may
+/// wait, are written piece by piece as the loop has time.
 final class BannerService: Service {
     let router = PeerLink()
     let journal: Journal
@@ -102,7 +102,7 @@ final class BannerService: Service {
         }
         spans = [first] + (growth.isEmpty ? Self.growth : growth)
         mode = plan.mode
-        exceptions.take(settings, machine: machine)
+        exceptions.read(settings, machine: machine)
         kernel.follow(plan)
         kernel.allow(AddressRanges(exceptions.networks))
         blockLists.follow(settings)
@@ -113,7 +113,7 @@ final class BannerService: Service {
         kernel.admit(countries.ranges)
     }
 
-    /// A record takes some microseconds of whoever waits for the loop meanwhile.
+    /// A record costs some microseconds, for which the loop's other work waits.
     private static let recordsAtOnce = 64
     private static let growth: [Milliseconds] = [
         .seconds(3600), .seconds(86_400), .seconds(7 * 86_400),
@@ -124,7 +124,7 @@ final class BannerService: Service {
             return degraded("bans are not kept: no state folder was handed over")
         }
         do {
-            try takeKept(store)
+            try restoreBans(store)
         } catch {
             isUnread = true
             storeFault = Self.unreadWords(error)
@@ -146,7 +146,7 @@ final class BannerService: Service {
             "\(error); let \(Role.banner.user) read the file bans in its folder of the state folder"
     }
 
-    private func takeKept(_ store: BanStore) throws(BanStoreError) {
+    private func restoreBans(_ store: BanStore) throws(BanStoreError) {
         let now = clock()
         let broken = try store.load(expect: { bans.reserve($0) }) { restore($0, now) }
         count(now)
@@ -175,30 +175,30 @@ final class BannerService: Service {
 
     func receive(_ frame: Span<UInt8>) throws(WireError) {
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
-            try take(try RouterToBanner(decoding: bytes))
+            try carryOut(try RouterToBanner(decoding: bytes))
         }
     }
 
-    private func take(_ message: RouterToBanner) throws(WireError) {
+    private func carryOut(_ message: RouterToBanner) throws(WireError) {
         guard isGreeted != (message == .hello) else { throw .notPermitted }
         switch message {
         case .hello:
             isGreeted = true
-            tellEverything()
-        case .ban(let order): take(order)
+            sendAll()
+        case .ban(let order): carryOut(order)
         case .protect(let address, let until):
             if !exceptions.protect(address, until: until, now: clock()) { sayCrowded() }
             kernel.touchProtection(.source(of: address))
         case .locate(let address):
-            tell(.located(address, country: countries.country(of: address)))
+            send(.located(address, country: countries.country(of: address)))
         }
     }
 
-    private func tellEverything() {
+    private func sendAll() {
         if mode == .enforce {
-            for row in bans.rows { tell(.banned(row.source, until: row.until)) }
+            for row in bans.rows { send(.banned(row.source, until: row.until)) }
         }
-        tell(.all)
+        send(.all)
     }
 
     func reload(_ set: StartSet) -> String? {
@@ -207,8 +207,8 @@ final class BannerService: Service {
         liftExcepted("allowed")
         kernel.retry()
         if mode != before {
-            tell(.cleared)
-            if mode == .enforce { tellEverything() }
+            send(.cleared)
+            if mode == .enforce { sendAll() }
         }
         return nil
     }
@@ -290,8 +290,8 @@ final class BannerService: Service {
         if removesTable { kernel.remove() }
     }
 
-    /// Tells sip-router, once it has said hello.
-    func tell(_ message: BannerToRouter) {
+    /// Sends sip-router a message, once it has said hello.
+    func send(_ message: BannerToRouter) {
         guard isGreeted else { return }
         let frame = message.encoded()
         router.gather(frame.span)
@@ -303,8 +303,8 @@ final class BannerService: Service {
     /// Records that something is weaker than it should be.
     func degraded(_ message: String) { journal.write(.degraded, .warning, message) }
 
-    /// Remembers to keep a change; while the disk fails, everything is written once it does not.
-    func keep(_ change: BanStore.Change) {
+    /// Remembers a change that is to be written to the file; while the disk fails, everything is written once it does not.
+    func store(_ change: BanStore.Change) {
         if storeFault == nil { unsaved.append(change) }
     }
 
@@ -325,7 +325,7 @@ final class BannerService: Service {
         if bansInMinute == Self.bansPerMinute + 1 {
             degraded(
                 "more than \(Self.bansPerMinute) sources were to be banned within a minute, which"
-                    + " looks like forged addresses; the rest of the minute bans nobody, the limits"
+                    + " looks like forged addresses. The rest of the minute bans nobody; the limits"
                     + " of defence.packets and defence.connections hold")
         }
         return bansInMinute <= Self.bansPerMinute
@@ -366,7 +366,7 @@ final class BannerService: Service {
         let allowed = exceptions.byHand
         bans.clear()
         do throws(BanStoreError) {
-            try takeKept(store)
+            try restoreBans(store)
         } catch {
             bans = since
             // What this process or the machine lacks for now says nothing about the file.
@@ -376,7 +376,7 @@ final class BannerService: Service {
             isUnread = false
             return degraded(
                 "the bans' file still cannot be read (\(error)): it was renamed to \(BanStore.aside)"
-                    + " and a new one begun; to use it, stop rempart and rename it to bans")
+                    + " and a new one begun. To use it, stop rempart and rename it to bans")
         }
         isUnread = false
         join(since, allowed)
@@ -394,7 +394,7 @@ final class BannerService: Service {
         kernel.allow(AddressRanges(exceptions.networks))
         liftExcepted("allowed")
         kernel.touchAll()
-        tellEverything()
+        sendAll()
     }
 
     /// Keeps the changes, at most once a second; while the disk fails, tries it each minute.

@@ -143,8 +143,10 @@ struct BlockLists {
         return AddressRanges(specialUse + [network]) != specialRanges
     }
 
-    /// Where nobody on the Internet is, as far as it is so wide: multicast and class E (RFC 6890), and what
-    /// is no global unicast of IPv6 (RFC 4291, 2.4).
+    /// Where nobody on the Internet is, as far as it is so wide.
+    ///
+    /// That is multicast and class E (RFC 6890), and what is no global unicast of IPv6 (RFC 4291,
+    /// 2.4).
     private static let specialUse = ["224.0.0.0/3", "::/3", "4000::/2", "8000::/1"].compactMap {
         Network($0)
     }

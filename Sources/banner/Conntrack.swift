@@ -5,7 +5,7 @@ internal import Sys
 
 /// Ends flows in the kernel's table of connections.
 ///
-/// A banned source's packets are dropped before conntrack; without its flows, what is still on its
+/// A banned source's packets are dropped before conntrack. Without its flows, what is still on its
 /// way to it through an address translation or a stateful firewall ends too. A kernel without
 /// conntrack answers with an error, and then there is nothing to end.
 struct Conntrack {

@@ -91,7 +91,7 @@ struct Countries {
         for index in files.indices {
             let isOther = files[index].hasChanged()
             guard files[index].isThere else { continue }
-            if isOther || isDue { changed = take(files[index], now) || changed }
+            if isOther || isDue { changed = load(files[index], now) || changed }
             return changed
         }
         if isOff, !saidMissing {
@@ -105,7 +105,7 @@ struct Countries {
         return changed
     }
 
-    private mutating func take(_ file: WatchedFile, _ now: Milliseconds) -> Bool {
+    private mutating func load(_ file: WatchedFile, _ now: Milliseconds) -> Bool {
         nextTry = nil
         do {
             let fresh = try CountryDatabase(path: try kept(file, now))
@@ -119,7 +119,7 @@ struct Countries {
             }
             networks = known
             database = fresh
-            settle()
+            replaceCopy()
             fault = ""
             journal.write(
                 .listLoaded, .info,
@@ -181,7 +181,7 @@ struct Countries {
         if let folder { _ = unsafe unlinkat(folder.raw, Self.fresh, 0) }
     }
 
-    private func settle() {
+    private func replaceCopy() {
         guard let folder else { return }
         _ = unsafe renameat(folder.raw, Self.fresh, folder.raw, Self.copy)
     }

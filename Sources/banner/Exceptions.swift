@@ -1,4 +1,4 @@
-// Who is not to be banned: networks that are allowed, sources with live registrations.
+// What is not to be banned: networks that are allowed, sources with live registrations.
 internal import Messages
 internal import Sys
 
@@ -41,15 +41,15 @@ struct Exceptions {
     /// Nobody but the host itself.
     init() {}
 
-    /// Takes what the settings say; `machine` are the addresses of this machine, at which wildcard endpoints are.
-    mutating func take(_ settings: [Setting], machine: [IPAddress] = []) {
+    /// Reads the settings; `machine` are the addresses of this machine, at which wildcard endpoints are.
+    mutating func read(_ settings: [Setting], machine: [IPAddress] = []) {
         self.settings = settings.compactMap {
             if case .allow(let network) = $0 { network } else { nil }
         }
         asterisks = settings.compactMap {
             if case .asterisk(let server) = $0 { server.ip } else { nil }
         }
-        // Of the loopback are those who try the edge on one machine.
+        // An edge that is tried on one machine has its endpoints at the loopback.
         own = settings.flatMap { setting -> [IPAddress] in
             guard case .outside(let endpoint, let advertised) = setting else { return [] }
             let bound =

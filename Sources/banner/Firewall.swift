@@ -1,4 +1,4 @@
-// What banner asks of the kernel's firewall, whoever carries it out.
+// What banner asks of the kernel's firewall, or of a test's.
 internal import Messages
 internal import Sys
 
@@ -78,8 +78,10 @@ protocol Firewall: AnyObject {
     /// The number of the ruleset, which each transaction of anybody raises by one; nil when unknown.
     func generation() -> UInt32?
 
-    /// What the table is made of, chains, rules, sets and our endpoints, as one number that only a
-    /// change changes; nil when there is no such table.
+    /// What the table is made of, as one number that only a change changes; nil when there is no
+    /// such table.
+    ///
+    /// That is its chains, rules, sets and our endpoints.
     func fingerprint() -> Int?
 
     /// The elements of a set of ranges as `AddressRange.digest` tells them; nil when there is no such
@@ -94,8 +96,10 @@ protocol Firewall: AnyObject {
 }
 
 extension Firewall {
-    /// Carries steps out as one transaction, or, when the kernel refuses that, in ever smaller ones, so
-    /// that no more is left out than the single elements which it refuses to add.
+    /// Carries steps out as one transaction.
+    ///
+    /// When the kernel refuses that, it goes on in ever smaller ones. So no more is left out than
+    /// the single elements which the kernel refuses to add.
     ///
     /// It fails when another step is refused, or more than `most` elements are.
     func changeInParts(_ steps: [ElementChange], leavingOut most: Int) -> Outcome {

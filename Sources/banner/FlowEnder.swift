@@ -6,8 +6,8 @@ internal import Sys
 
 /// Ends the flows that conntrack knows of banned sources, in a thread that lives while there are any.
 ///
-/// To find them the kernel walks its whole table of connections, which takes 20 ms of a table of
-/// 262,144 buckets even when it is nearly empty: an order of sip-router must not wait for that. The
+/// To find them the kernel walks its whole table of connections. A table of 262,144 buckets takes
+/// it 20 ms even when it is nearly empty. An order of sip-router must not wait for that. The
 /// source's own packets are dropped before conntrack all the while.
 final class FlowEnder: Sendable {
     private struct State {

@@ -1,4 +1,4 @@
-// The kernel's table held in step with the list of bans.
+// The kernel's table, in step with the list of bans.
 internal import Journal
 internal import Messages
 internal import Sys
@@ -146,8 +146,8 @@ struct KernelBans {
     ) {
         let set = KernelSet.bans(source)
         let row = bans.ban(of: source)
-        // The kernel may keep the old timeout of an element that is added again, and refuses to delete
-        // one that is not there: hence add, delete, add.
+        // The kernel may leave an element that is added again its old timeout. It refuses to delete
+        // one that is not there. Hence add, delete, add.
         if told[source] != nil {
             steps.append(.add(set, source.address, .seconds(60)))
             steps.append(.delete(set, source.address))
@@ -217,13 +217,13 @@ struct KernelBans {
         if failure == nil { failure = fill(bans, exceptions, now: now) }
         generation = firewall.generation()
         fingerprint = firewall.fingerprint()
-        tell(failure)
+        report(failure)
     }
 
     /// Fills the sets; why the kernel does not have the bans, if it has not.
     ///
-    /// It is one transaction, unless the kernel refuses that: then the bans come first, whatever is wrong
-    /// with a protection, and an element that the kernel does not take is left out.
+    /// It is one transaction, unless the kernel refuses that. Then the bans come first, whatever is
+    /// wrong with a protection, and an element that the kernel refuses is left out.
     private mutating func fill(
         _ bans: BanList, _ exceptions: Exceptions, now: Milliseconds
     ) -> String? {
@@ -307,7 +307,7 @@ struct KernelBans {
         return steps
     }
 
-    private mutating func tell(_ failure: String?) {
+    private mutating func report(_ failure: String?) {
         if let failure, failure != whyNot {
             journal.write(
                 .degraded, .warning,
@@ -328,8 +328,8 @@ struct KernelBans {
         if firewall.fingerprint() == fingerprint, hasEveryRange, hasEveryBan(now: now) { return }
         journal.write(
             .degraded, .warning,
-            "the firewall's table inet \(firewall.table) was changed by somebody else; it is put right: keep"
-                + " rules of your own in a table of your own, such as inet filter")
+            "the firewall's table inet \(firewall.table) was changed by somebody else and is put right."
+                + " Keep your rules in a table of your own, such as inet filter")
         rebuild(bans, exceptions, anew: true, now: now)
     }
 

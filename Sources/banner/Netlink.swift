@@ -151,8 +151,8 @@ enum Netlink {
 
 /// A netlink socket of the kernel's netfilter.
 ///
-/// The kernel carries a request out within the call that sends it, so all its answers but those of a
-/// dump are there when the call is back: nothing here waits.
+/// The kernel carries a request out within the call that sends it. So all its answers but those of
+/// a dump are there when the call is back, and nothing here waits.
 final class NetlinkSocket {
     private let socket: Descriptor
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)

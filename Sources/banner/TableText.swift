@@ -30,8 +30,10 @@ struct TableText {
     /// Takes the table away, whether it is there or not.
     var removal: String { "add table \(table)\ndelete table \(table)\n" }
 
-    /// Makes the table by a plan, in one transaction; elements of a table that is there stay, but
-    /// for our endpoints and what was counted of strangers.
+    /// Makes the table by a plan, in one transaction.
+    ///
+    /// Elements of a table that is there stay, but for our endpoints and what was counted of
+    /// strangers.
     ///
     /// Priority -300 (raw) comes before conntrack (-200), so that a ban also ends flows that a
     /// firewall accepts as established (nft(8), "CHAINS").
@@ -104,7 +106,7 @@ struct TableText {
         }.joined(separator: "\n")
     }
 
-    /// Whether UDP packets of an address are dropped at the outside endpoints, whoever it is else.
+    /// Whether UDP packets of an address are dropped at the outside endpoints, whatever else it is.
     static func isOwn(_ address: IPAddress, _ plan: TablePlan) -> Bool {
         // Of the loopback no network brings a packet, and who tries the edge on one machine lives there.
         plan.own.contains(address) && !address.isLoopback

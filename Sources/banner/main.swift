@@ -1,10 +1,13 @@
 // banner: bans sources in its own nftables table, and keeps the bans.
 //
-// DIAGNOSTICS: records `banned` and `unbanned` for each source, `listLoaded` when a block list or the
-// country database was taken up, `degraded` when the kernel does not enforce the bans (why, and again
-// when it does), when somebody else changed the table, when a list or database cannot be used, when
-// bans cannot be kept or are too many, or when sip-router breaks the protocol. Exits with 0 when told to
-// stop (or by SIGTERM), with 111 when the supervisor is gone.
+// DIAGNOSTICS: records `banned` and `unbanned` for each source, and `listLoaded` when a block list
+// or the country database was read. Records `degraded`
+// - when the kernel does not enforce the bans (why, and again when it does);
+// - when somebody else changed the table;
+// - when a list or database cannot be used;
+// - when bans cannot be stored or are too many;
+// - when sip-router breaks the protocol.
+// Exits with 0 when told to stop (or by SIGTERM), with 111 when the supervisor is gone.
 internal import Messages
 internal import Privsep
 

@@ -12,8 +12,8 @@ struct AccessRules: Equatable {
 
 /// The columns with access lists of one table, and the named lists.
 ///
-/// A rule that cannot be read, or a list that is not there, lets nobody in, as an unknown list does in
-/// Asterisk: the administrator wanted somebody kept out.
+/// A rule that cannot be read, or a list that is not there, lets nobody in, as an unknown list does
+/// in Asterisk. The administrator wanted somebody to stay out.
 struct AccessTables {
     /// The columns to read, in the order in which their rules apply.
     let names: [String]
@@ -95,8 +95,9 @@ struct AccessTables {
         return isSound && !result.isEmpty ? result : nil
     }
 
-    /// Leaves out what is written for Asterisk alone, to which every phone comes from the edge: permits of
-    /// the edge itself, and the whole of a list that permits nobody else.
+    /// Leaves out what is written for Asterisk alone, to which every phone comes from the edge.
+    ///
+    /// That is permits of the edge itself, and the whole of a list that permits nobody else.
     private func withoutOwn(_ all: [AccessRule]) -> [AccessRule] {
         func isOwn(_ rule: AccessRule) -> Bool {
             rule.permits && rule.network.isOneAddress && rules.own.contains(rule.network.address)

@@ -58,8 +58,8 @@ enum AccountEvent: Equatable {
 
 /// The account database, opened read-only and opened again when it must be.
 ///
-/// No call waits longer than `busyTimeout`, and after one that did, the next tries come from `tick`
-/// alone, so that a locked database costs the loop at most that much a second.
+/// No call waits longer than `busyTimeout`. After one that did, the next tries come from `tick`
+/// alone. So a locked database costs the loop at most that much a second.
 final class AccountDatabase {
     private struct Connection {
         let tables: AccountTables
@@ -79,8 +79,10 @@ final class AccountDatabase {
     /// The accounts whose lists have been complained of since the rows last changed.
     private var complainedOf: Set<String> = []
 
-    /// How long a statement waits for another program's lock, in milliseconds: Asterisk writes to the same
-    /// file, and on a slow disk each of its commits holds the lock for some hundred.
+    /// How long a statement waits for another program's lock, in milliseconds.
+    ///
+    /// Asterisk writes to the same file, and on a slow disk each of its commits has the lock for
+    /// some hundred.
     static let busyTimeout: Int32 = 500
     /// How many accounts are complained of at most, until rows change.
     private static let mostComplaints = 100
@@ -94,7 +96,7 @@ final class AccountDatabase {
     var source: String { settings.path ?? (settings.url.isEmpty ? "no database" : settings.url) }
 
     /// What has happened since the last call.
-    func takeEvents() -> [AccountEvent] {
+    func drainEvents() -> [AccountEvent] {
         defer { events = [] }
         return events
     }
@@ -156,7 +158,7 @@ final class AccountDatabase {
             guard let stamp = FileStamp(path), unsafe access(path, R_OK) == 0 else {
                 return fail(DatabaseRights.unreadable(path, errno), now)
             }
-            // To open a FIFO would wait for who writes to it.
+            // To open a FIFO would wait for its writer.
             guard stamp.isRegular else {
                 return fail(
                     "\(path) is no regular file: name Asterisk's SQLite file in accounts.database",
@@ -204,7 +206,7 @@ final class AccountDatabase {
             events.append(.changed)
             complainedOf = []
         } catch {
-            // A lock held a moment too long is no news here: the next look-up or tick finds out.
+            // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
             if !error.isLocked { fail(explain(error), now) }
         }
     }
@@ -247,10 +249,9 @@ final class AccountDatabase {
         case SQLITE_CANTOPEN where DatabaseRights.lacksWriter(path),
             SQLITE_READONLY where DatabaseRights.lacksWriter(path):
             return
-                "\(path) is in WAL mode and no program has it open, so that \(path)-shm is missing, "
-                + "which a reader cannot make: start Asterisk, or leave that mode with "
-                + "sqlite3 \(path) 'PRAGMA journal_mode=DELETE'; it is opened within "
-                + "\(Self.longestBackOff.seconds) s then"
+                "\(path) is in WAL mode and no program has it open, so that a reader lacks \(path)-shm. "
+                + "Start Asterisk, or leave that mode with sqlite3 \(path) 'PRAGMA "
+                + "journal_mode=DELETE'. It is opened within \(Self.longestBackOff.seconds) s then"
         case SQLITE_CANTOPEN: return DatabaseRights.unreadable(path, EACCES)
         default: return "\(path) cannot be read: \(error)"
         }

@@ -65,7 +65,7 @@ struct BindingStatements {
     }
 
     /// Writes a binding, in place of the one with the same account and key.
-    func keep(_ record: BindingRecord) throws(SQLiteError) {
+    func store(_ record: BindingRecord) throws(SQLiteError) {
         try upsert.run([
             .text(record.account), .integer(Int64(bitPattern: record.key)),
             .text(record.contact), .text(record.instance), .text(record.callID),

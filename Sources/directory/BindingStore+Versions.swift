@@ -4,8 +4,10 @@ internal import Messages
 internal import Sys
 
 extension BindingStore {
-    /// Throws when a file is of a newer version: it is looked at without being written to, since opening it to
-    /// write would already replay its WAL and remove it.
+    /// Throws when a file is of a newer version.
+    ///
+    /// It is looked at without being written to: to open it to write would already replay its WAL
+    /// and remove it.
     static func refuseNewer(_ path: String) throws(SQLiteError) {
         guard unsafe access(path, F_OK) == 0, let found = try? newer(path) else { return }
         throw .newer(StateFile.bindings.refusal(of: found.format, writer: found.writer))
@@ -24,10 +26,11 @@ extension BindingStore {
         return (format, writer ?? "")
     }
 
-    /// Writes all that is kept to a file of its own in the folder, in place of an earlier copy; its changes since the
-    /// last commit too.
+    /// Writes all that is stored, uncommitted changes too, to a file of its own in the folder, in
+    /// place of an earlier copy.
     ///
-    /// Who has asked for it opens it within `copyLife`, and removes it where that is permitted.
+    /// The process that has asked for it opens it within `copyLife`, and removes it where that is
+    /// permitted.
     func layCopy(now: Milliseconds) throws(SQLiteError) {
         guard let folder else {
             throw SQLiteError(code: 0, description: "no state folder was handed over")

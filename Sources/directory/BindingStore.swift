@@ -4,11 +4,11 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The bindings, and what is held against accounts, in a SQLite file of directory's own.
+/// The bindings, and the standings of accounts, in a SQLite file of directory's own.
 ///
 /// Changes are gathered and committed together by `commit`, once a second. The journal is a WAL
-/// without fsync per commit: what was committed survives the death of any process, and a power
-/// failure loses at most the last commits, never the file.
+/// without fsync per commit. What was committed survives the death of any process. A power failure
+/// loses at most the last commits, never the file.
 final class BindingStore {
     private struct Key: Hashable {
         let account: String
@@ -69,9 +69,10 @@ final class BindingStore {
     /// How much is kept in memory meanwhile, in pages of 4 KiB.
     private static let mostPages = 65_536
 
-    /// Opens the bindings in a folder, nil for none at all; never fails: a file that is no sound
-    /// database is set aside, and without a file that can be written what it holds is read, and changes are
-    /// kept in memory until it can.
+    /// Opens the bindings in a folder, nil for none at all; never fails.
+    ///
+    /// A file that is no sound database is set aside. Of a file that cannot be written what it has
+    /// is read, and changes stay in memory until it can.
     init(folder: String?) {
         self.folder = folder
         (database, statements) = Self.memory()
@@ -87,14 +88,15 @@ final class BindingStore {
     }
 
     /// What has gone wrong since the last call, for the administrator.
-    func takeTroubles() -> [String] {
+    func drainTroubles() -> [String] {
         defer { troubles = [] }
         return troubles
     }
 
-    /// Keeps a binding, in place of the one with the same account and key; one that ends later than any
-    /// binding may, by the clock of now (since 1970), is not kept.
-    func keep(_ record: BindingRecord, now: Milliseconds) {
+    /// Stores a binding, in place of the one with the same account and key.
+    ///
+    /// One that ends later than any binding may, by the clock of now (since 1970), is not stored.
+    func store(_ record: BindingRecord, now: Milliseconds) {
         guard record.isTimely(now) else {
             if !saidUntimely {
                 troubles.append(
@@ -112,8 +114,8 @@ final class BindingStore {
         change(Key(account: account, key: key), nil)
     }
 
-    /// Keeps what is held against an account, in place of what was; a bar is on disk at once.
-    func keep(_ standing: AccountStanding, now: Milliseconds) {
+    /// Stores the standing of an account, in place of the one before; a bar is on disk at once.
+    func store(_ standing: AccountStanding, now: Milliseconds) {
         guard pendingStandings.count < Self.pendingLimit else { return }
         pendingStandings[standing.account] = standing.held(within: now)
         if standing.barredSince.count > 0 { commit(now: now) }
@@ -149,12 +151,12 @@ final class BindingStore {
         try database.execute("BEGIN IMMEDIATE")
         for (key, record) in pending {
             if let record {
-                try statements.keep(record)
+                try statements.store(record)
             } else {
                 try statements.forget(account: key.account, key: key.key)
             }
         }
-        for standing in pendingStandings.values { try statements.standings.keep(standing) }
+        for standing in pendingStandings.values { try statements.standings.store(standing) }
         try statements.expire.run([.integer(now.count)])
         try database.execute("COMMIT")
         pending.removeAll(keepingCapacity: true)
@@ -187,7 +189,7 @@ final class BindingStore {
         return (records, rows == limit ? last : nil)
     }
 
-    /// What is held against the barred accounts.
+    /// The standings of the barred accounts.
     func barred(now: Milliseconds) -> [AccountStanding] {
         commit(now: now)
         do {
@@ -346,9 +348,9 @@ extension BindingStore {
     }
 
     private static let remedy =
-        "; changes are kept in memory only: a restart of directory forgets them; \(Role.directory.user)"
-        + " must be able to write its folder in the state folder, which must have room; it is tried again"
-        + " each minute, and then all is written"
+        "; changes are in memory only, and a restart of directory forgets them. See that"
+        + " \(Role.directory.user) may write its folder in the state folder, and that there is room. It is"
+        + " tried again each minute, and then all is written"
 
     /// Goes on in memory with what the file holds; false when that cannot be.
     private func leaveFile(_ why: SQLiteError, _ now: Milliseconds) -> Bool {
@@ -399,16 +401,16 @@ extension BindingStore {
         try file.execute("BEGIN IMMEDIATE")
         do {
             for (key, record) in own.bindings where before.bindings[key] != record {
-                try kept.keep(record)
+                try kept.store(record)
             }
             for key in before.bindings.keys where own.bindings[key] == nil {
                 try kept.forget(account: key.account, key: key.key)
             }
             for (account, standing) in own.standings where before.standings[account] != standing {
-                try kept.standings.keep(standing)
+                try kept.standings.store(standing)
             }
             for account in before.standings.keys where own.standings[account] == nil {
-                try kept.standings.keep(AccountStanding(account: account))
+                try kept.standings.store(AccountStanding(account: account))
             }
             try file.execute("COMMIT")
         } catch {

@@ -49,7 +49,7 @@ struct ChanSipTables {
         }
         let isDynamic =
             row?.host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(row?.dynamic)
-        return credentials.answer(
+        return credentials.account(
             realm: query.realm, aor: query.account,
             mayRegister: isDynamic && row?.type != "user",
             access: try access.list(row?.access ?? []))

@@ -41,7 +41,7 @@ struct Credentials: Equatable {
     }
 
     /// The answer for an account with these credentials.
-    func answer(
+    func account(
         realm: String, aor: String, mayRegister: Bool, access: AccessList
     ) -> AccountAnswer {
         let hashes = hashes(realm: realm)

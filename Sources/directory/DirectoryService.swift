@@ -12,8 +12,8 @@ final class DirectoryService: Service {
     private let bindings: BindingStore
     private var accounts: AccountDatabase
     private var isGreeted = false
-    /// Where the telling of what is kept goes on, nil when all is told.
-    private var telling: Telling?
+    /// Where the sending of what is kept goes on, nil when all is told.
+    private var sending: Telling?
 
     /// What is told next: first what is kept of accounts, then bindings, each after a row.
     private enum Telling {
@@ -35,29 +35,29 @@ final class DirectoryService: Service {
 
     func linked() {
         isGreeted = false
-        telling = nil
+        sending = nil
     }
 
     func receive(_ frame: Span<UInt8>) throws(WireError) {
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
-            try take(try RouterToDirectory(decoding: bytes))
+            try carryOut(try RouterToDirectory(decoding: bytes))
         }
     }
 
-    private func take(_ message: RouterToDirectory) throws(WireError) {
+    private func carryOut(_ message: RouterToDirectory) throws(WireError) {
         guard isGreeted != (message == .hello) else { throw .notPermitted }
         switch message {
         case .hello:
             isGreeted = true
             // Before any account is answered for: a barred one calls nobody.
-            for standing in bindings.barred(now: Clock.sinceEpoch) { tell(standing) }
-            telling = .standings(0)
+            for standing in bindings.barred(now: Clock.sinceEpoch) { send(standing) }
+            sending = .standings(0)
         case .lookUp(let id, let account, let realm):
             let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
             router.send(DirectoryToRouter.account(id: id, answer).encoded())
-        case .bind(let record): bindings.keep(record, now: Clock.sinceEpoch)
+        case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
-        case .keep(let standing): bindings.keep(standing, now: Clock.sinceEpoch)
+        case .keep(let standing): bindings.store(standing, now: Clock.sinceEpoch)
         }
     }
 
@@ -104,7 +104,7 @@ final class DirectoryService: Service {
     }
 
     func endOfTurn() {
-        tellKept()
+        sendKept()
         report()
     }
 
@@ -113,35 +113,35 @@ final class DirectoryService: Service {
         report()
     }
 
-    private func tell(_ standing: AccountStanding) {
+    private func send(_ standing: AccountStanding) {
         router.send(DirectoryToRouter.standing(standing).encoded())
     }
 
     /// Tells what is kept for as long as the link has room; the rest follows when it has again.
-    private func tellKept() {
-        while let next = telling, router.link != nil, !router.isWaiting {
+    private func sendKept() {
+        while let next = sending, router.link != nil, !router.isWaiting {
             switch next {
-            case .standings(let cursor): tellStandings(after: cursor)
-            case .bindings(let cursor): tellBindings(after: cursor)
+            case .standings(let cursor): sendStandings(after: cursor)
+            case .bindings(let cursor): sendBindings(after: cursor)
             }
         }
     }
 
-    private func tellStandings(after cursor: Int64) {
+    private func sendStandings(after cursor: Int64) {
         let page = bindings.standings(after: cursor, limit: Self.pageLength)
-        for standing in page.standings { tell(standing) }
-        telling = page.next.map { .standings($0) } ?? .bindings(0)
+        for standing in page.standings { send(standing) }
+        sending = page.next.map { .standings($0) } ?? .bindings(0)
     }
 
-    private func tellBindings(after cursor: Int64) {
+    private func sendBindings(after cursor: Int64) {
         let page = bindings.page(after: cursor, limit: Self.pageLength, now: Clock.sinceEpoch)
         for record in page.records { router.send(DirectoryToRouter.binding(record).encoded()) }
-        telling = page.next.map { .bindings($0) }
+        sending = page.next.map { .bindings($0) }
         if page.next == nil { router.send(DirectoryToRouter.bindings.encoded()) }
     }
 
     private func report() {
-        for event in accounts.takeEvents() {
+        for event in accounts.drainEvents() {
             switch event {
             case .up(let layout):
                 journal.write(
@@ -155,13 +155,13 @@ final class DirectoryService: Service {
                 journal.write(
                     .degraded, .warning,
                     "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
-                        + " in or cannot be read; write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, keep named lists in the table acls, look at"
+                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
+                        + " 10.0.0.0/255.0.0.0, put named lists into the table acls, and look at"
                         + " accounts.acl-order")
             case .changed:
                 if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
             }
         }
-        for trouble in bindings.takeTroubles() { journal.write(.degraded, .warning, trouble) }
+        for trouble in bindings.drainTroubles() { journal.write(.degraded, .warning, trouble) }
     }
 }

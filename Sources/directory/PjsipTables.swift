@@ -56,7 +56,7 @@ struct PjsipTables {
         }
         let credentials = try credentials(found?.auths ?? [], query)
         let aor = try address(found?.aors ?? [], preferring: ids, query)
-        return credentials.answer(
+        return credentials.account(
             realm: query.realm, aor: aor?.id ?? query.account,
             mayRegister: aor?.mayRegister ?? false,
             access: try access.list(found?.access ?? []))

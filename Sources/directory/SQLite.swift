@@ -64,8 +64,8 @@ final class SQLiteDatabase {
         }
         unsafe self.handle = unsafe handle
         _ = unsafe sqlite3_busy_timeout(handle, busyTimeout)
-        // A database is input: its views and triggers may call nothing that acts, a broken cell is an
-        // error, and nothing goes to a temporary folder.
+        // A database is input. Its views and triggers may call nothing that acts, a broken cell is
+        // an error, and nothing goes to a temporary folder.
         try execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON")
         try execute("PRAGMA temp_store=MEMORY")
     }

@@ -1,4 +1,4 @@
-// The table of what is held against accounts, and its statements.
+// The table of accounts' standings, and its statements.
 internal import Messages
 internal import Sys
 
@@ -35,8 +35,8 @@ struct StandingStatements {
                 + "ORDER BY rowid LIMIT ?2")
     }
 
-    /// Writes what is held against an account, or forgets it when that is nothing.
-    func keep(_ standing: AccountStanding) throws(SQLiteError) {
+    /// Writes the standing of an account, or forgets it when that is nothing.
+    func store(_ standing: AccountStanding) throws(SQLiteError) {
         guard !standing.isEmpty else {
             try delete.run([.text(standing.account)])
             return
@@ -48,7 +48,7 @@ struct StandingStatements {
         ])
     }
 
-    /// What is held against the barred accounts.
+    /// The standings of the barred accounts.
     func allBarred() throws(SQLiteError) -> [AccountStanding] {
         var standings: [AccountStanding] = []
         try barred.forEach([]) { row in

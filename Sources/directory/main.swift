@@ -1,9 +1,9 @@
 // directory: reads the accounts from Asterisk's own database and keeps the phones' bindings.
 //
 // DIAGNOSTICS: records `databaseUp` and `databaseDown` (which file, table, column or right is
-// missing), `degraded` when bindings cannot be kept, when their file was set aside, or when sip-router
-// breaks the protocol. A database that cannot be read ends nothing: it is tried again. Exits with 0
-// when told to stop, with 111 when the supervisor is gone.
+// missing). Records `degraded` when bindings cannot be stored, when their file was set aside, or
+// when sip-router breaks the protocol. A database that cannot be read ends nothing: it is tried
+// again. Exits with 0 when told to stop, with 111 when the supervisor is gone.
 internal import Glibc
 internal import Messages
 internal import Privsep
@@ -11,8 +11,8 @@ internal import Sys
 
 /// The path of an open folder.
 ///
-/// SQLite opens the files beside its own (the WAL) by name, which a descriptor alone does not serve;
-/// and a process that is not dumpable may not go through its own /proc/self/fd any more.
+/// SQLite opens the files beside its own (the WAL) by name, which a descriptor alone does not
+/// serve. A process that is not dumpable may not go through its own /proc/self/fd any more.
 func path(of folder: Descriptor) -> String? {
     guard let resolved = unsafe realpath("/proc/self/fd/\(folder.raw)", nil) else { return nil }
     defer { unsafe free(resolved) }

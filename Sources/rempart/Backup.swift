@@ -33,14 +33,14 @@ struct Backup: ParsableCommand {
         abstract: "Write settings and state into one file.",
         discussion: """
             The file has all of the settings' folder, private keys there among it, and the bindings, bans and token \
-            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it by ways that \
-            nobody reads. What the settings name elsewhere is not in it, and is told: the account database is \
-            Asterisk's, certificates of certbot are certbot's. Nor are your additions below /etc/systemd and \
-            /etc/sysusers.d.
+            keys. So it has secrets: only its owner may read it (mode 0600). Keep it so, and carry it only where \
+            nobody else reads it. What the settings name elsewhere is not in it, and is named: the account \
+            database is Asterisk's, certificates of certbot are certbot's. Nor are your additions below \
+            /etc/systemd and /etc/sysusers.d.
 
-            It may be made while Rempart runs, and then has what was so within the last second. What cannot be in it \
-            is told: sockets and pipes, files with a second name, names and links that are too long or no UTF-8, \
-            state of a newer version. It is a tar archive.
+            It may be made while Rempart runs, and then has what was so within the last second. It is a tar archive. \
+            The command names what cannot be in it: sockets and pipes, files with a second name, and state of a \
+            newer version. Nor can names and links that are too long or no UTF-8.
             """)
 
     @Argument(help: "The file to write; there must be none of that name.", completion: .file())
@@ -105,8 +105,9 @@ enum BackupForm {
             && number.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
-    /// The files of the state that may be in it, with whose they are; a WAL lies beside the bindings of a Rempart that
-    /// was killed.
+    /// The files of the state that may be in it, with their owners.
+    ///
+    /// A WAL lies beside the bindings of a Rempart that was killed.
     static let stateFiles: [(path: String, file: StateFile)] =
         StateFile.allCases.map { ($0.path, $0) } + [(StateFile.bindings.path + "-wal", .bindings)]
 

@@ -23,7 +23,7 @@ struct BackupWriter {
         let output = try BackupFault.mapping { () throws(SystemError) in try Files.make(path) }
         var writer = BackupWriter(output: output, path: path)
         do throws(BackupFault) {
-            if copied { try writer.tellOfMemory(places) }
+            if copied { try writer.warnOfMemory(places) }
             try writer.writeAll(places, isRunning: copied)
             if !copied { try refuseUse(places) }
         } catch {
@@ -67,13 +67,12 @@ struct BackupWriter {
     private static func refuseUse(_ places: KeptPlaces) throws(BackupFault) {
         guard Files.isLocked("\(places.state)/\(StateFile.bindings.path)") else { return }
         throw BackupFault(
-            "a running Rempart uses \(places.state), and did not answer in"
-                + " \(places.daemon.runtime): name its runtime folder with --runtime, or try again if it"
-                + " was started just now")
+            "a running Rempart uses \(places.state), and did not answer in \(places.daemon.runtime): name its"
+                + " runtime folder with --runtime. If it was started just now, try again")
     }
 
     /// Tells when what directory has copied is not what its file holds, as beside a file of a newer version.
-    private mutating func tellOfMemory(_ places: KeptPlaces) throws(BackupFault) {
+    private mutating func warnOfMemory(_ places: KeptPlaces) throws(BackupFault) {
         let rows: [ControlReply]
         do throws(ControlError) {
             rows = try ControlClient(runtime: places.daemon.runtime).ask(.status)
@@ -114,7 +113,7 @@ struct BackupWriter {
                 "there is no folder \(folder): name that of the settings with --settings-folder")
         }
         try addTree(folder, as: BackupForm.settings, status, within: Files.resolved(folder))
-        tellOfOthers(folder)
+        warnOfOthers(folder)
     }
 
     private mutating func addTree(
@@ -149,21 +148,21 @@ struct BackupWriter {
             case .folder: try addTree(place, as: member, status, within: settings)
             case .link:
                 try append(header)
-                tellOfTarget(place, within: settings)
+                warnOfTarget(place, within: settings)
             case .file: try addFile(place, as: member)
             }
         }
     }
 
     /// Names what a link leads to, which the backup lacks, as the files of certbot.
-    private mutating func tellOfTarget(_ link: String, within settings: String) {
+    private mutating func warnOfTarget(_ link: String, within settings: String) {
         let target = Files.resolved(link)
         guard !Files.isWithin(target, settings) else { return }
         told.append("not in it: \(target), to which \(link) leads")
     }
 
     /// Names what the settings use and the backup lacks.
-    private mutating func tellOfOthers(_ folder: String) {
+    private mutating func warnOfOthers(_ folder: String) {
         guard let bytes = try? readFile("\(folder)/rempart.yaml", limit: SettingsFile.maximumLength)
         else { return }
         for value in SettingsFile(bytes).values {
@@ -212,7 +211,7 @@ struct BackupWriter {
     ) throws(BackupFault) {
         // Before it is opened, which a socket refuses, and after: it may be another one by then.
         let before = FileStatus(place)
-        guard before?.isFile != false || before?.isLink == true else { return tellOfKind(place) }
+        guard before?.isFile != false || before?.isLink == true else { return warnOfKind(place) }
         let source: Descriptor
         let status: FileStatus
         do throws(SystemError) {
@@ -221,7 +220,7 @@ struct BackupWriter {
         } catch {
             throw BackupFault(error)
         }
-        guard status.isPlain else { return tellOfKind(place) }
+        guard status.isPlain else { return warnOfKind(place) }
         var length = status.length
         if let file {
             let found = BackupForm.format(of: file, try Self.bytes(of: source, 0, 256, place))
@@ -244,7 +243,7 @@ struct BackupWriter {
         try append(Self.padding(length))
     }
 
-    private mutating func tellOfKind(_ place: String) {
+    private mutating func warnOfKind(_ place: String) {
         told.append("not in it: \(place), which is no plain file, or has a second name")
     }
 

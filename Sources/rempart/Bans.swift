@@ -55,13 +55,13 @@ struct BanList {
     }
 
     /// Hands over what is still to be printed, part by part.
-    func rest(_ take: ([UInt8]) -> Void) {
+    func rest(_ write: ([UInt8]) -> Void) {
         if isJSON {
-            take(objects + (isEmpty ? "[]\n" : "]\n").utf8)
+            write(objects + (isEmpty ? "[]\n" : "]\n").utf8)
         } else if table.isEmpty {
-            take(Array("No address is banned.\n".utf8))
+            write(Array("No address is banned.\n".utf8))
         } else {
-            table.forEachPart(take)
+            table.forEachPart(write)
         }
     }
 
@@ -127,7 +127,7 @@ struct Ban: ParsableCommand {
     var span: String?
     @Option(
         help: ArgumentHelp(
-            "Why, for whoever reads the list; at most 100 characters.", valueName: "text"))
+            "Why, for the readers of the list; at most 100 characters.", valueName: "text"))
     var reason = "by hand"
     @OptionGroup var daemon: DaemonOptions
 

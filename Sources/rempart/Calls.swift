@@ -68,7 +68,7 @@ struct Calls: ParsableCommand {
 /// `rempart release`: lets an account call again.
 struct Release: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let an account call again that was barred, or held for a new country.",
+        abstract: "Let an account call again that was barred, or has a country hold.",
         discussion: "Change its password first: somebody else may have it.")
 
     @Argument(help: "The account's name.")

@@ -50,7 +50,7 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
 
 /// Asks the daemon over its control socket: one request a connection, rows until the end.
 struct ControlClient {
-    /// How long a whole answer may take.
+    /// How long a whole answer may receive.
     static let patience = Milliseconds.seconds(10)
 
     private let path: String
@@ -70,15 +70,15 @@ struct ControlClient {
     }
 
     /// Hands over each ban in force, where it lies in its frame.
-    func list(_ take: (borrowing PackedBan) -> Void) throws(ControlError) {
+    func list(_ receive: (borrowing PackedBan) -> Void) throws(ControlError) {
         try exchange(.bans) { frame throws(WireError) in
             guard PackedBan.isBan(frame) else { return try ControlReply(decoding: frame) }
-            take(try PackedBan(frame))
+            receive(try PackedBan(frame))
             return nil
         }
     }
 
-    /// Who enforces the bans, which is the first row of their list; the rest is not waited for.
+    /// What enforces the bans, which is the first row of their list; the rest is not waited for.
     func enforcement() throws(ControlError) -> ControlReply? {
         var first: ControlReply?
         try exchange(.bans) { frame throws(WireError) in
@@ -88,9 +88,9 @@ struct ControlClient {
         return first
     }
 
-    /// Asks, and hands over the frame of each row until `take` returns the end.
+    /// Asks, and hands over the frame of each row until `receive` returns the end.
     private func exchange(
-        _ request: ControlRequest, _ take: (Span<UInt8>) throws(WireError) -> ControlReply?
+        _ request: ControlRequest, _ receive: (Span<UInt8>) throws(WireError) -> ControlReply?
     ) throws(ControlError) {
         let deadline = Clock.monotonic + Self.patience
         let socket = try connected()
@@ -103,7 +103,7 @@ struct ControlClient {
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while true {
             try waitReadable(socket.raw, until: deadline)
-            switch try next(socket.raw, &buffer, take) {
+            switch try next(socket.raw, &buffer, receive) {
             case .done: return
             case .failed(let why): throw .refused(why)
             default: break
@@ -127,7 +127,7 @@ struct ControlClient {
     /// Hands over the rows of the next frame; the end of the answer when it is among them.
     private func next(
         _ raw: Int32, _ buffer: inout [UInt8],
-        _ take: (Span<UInt8>) throws(WireError) -> ControlReply?
+        _ receive: (Span<UInt8>) throws(WireError) -> ControlReply?
     ) throws(ControlError) -> ControlReply? {
         let received: Frame.Received
         do throws(SystemError) {
@@ -140,7 +140,7 @@ struct ControlClient {
             var end: ControlReply?
             try Parcel.forEach(in: buffer.span.extracting(0..<length)) { row throws(WireError) in
                 guard end == nil else { return }
-                switch try take(row) {
+                switch try receive(row) {
                 case .done: end = .done
                 case .failed(let why): end = .failed(why)
                 default: break

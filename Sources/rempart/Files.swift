@@ -129,7 +129,9 @@ enum Files {
         }
     }
 
-    /// Removes a folder with all in it, as far as that goes; whoever may write in it cannot lead it elsewhere.
+    /// Removes a folder with all in it, as far as that goes.
+    ///
+    /// A user who may write in it cannot lead it elsewhere.
     static func removeTree(_ path: String) { remove(Array(path.utf8) + [0], in: AT_FDCWD) }
 
     private static func remove(_ name: [UInt8], in folder: Int32) {

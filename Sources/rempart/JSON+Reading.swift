@@ -32,7 +32,7 @@ extension JSON {
             }
         }
 
-        private mutating func take(_ text: String) -> Bool {
+        private mutating func consume(_ text: String) -> Bool {
             skipBlank()
             guard rest.starts(with: text.unicodeScalars) else { return false }
             rest.removeFirst(text.unicodeScalars.count)
@@ -41,10 +41,10 @@ extension JSON {
 
         mutating func value(depth: Int) -> JSON? {
             guard depth < Self.deepest else { return nil }
-            if take("{") { return object(depth) }
-            if take("[") { return array(depth) }
-            if take("true") { return .bool(true) }
-            if take("false") { return .bool(false) }
+            if consume("{") { return object(depth) }
+            if consume("[") { return array(depth) }
+            if consume("true") { return .bool(true) }
+            if consume("false") { return .bool(false) }
             if let text = string() { return .string(text) }
             let digits = rest.prefix { $0 == "-" || $0.properties.numericType == .decimal }
             rest.removeFirst(digits.count)
@@ -53,28 +53,28 @@ extension JSON {
 
         private mutating func object(_ depth: Int) -> JSON? {
             var members: [Member] = []
-            if take("}") { return .object([]) }
+            if consume("}") { return .object([]) }
             repeat {
-                guard let name = string(), take(":"), let value = value(depth: depth + 1) else {
+                guard let name = string(), consume(":"), let value = value(depth: depth + 1) else {
                     return nil
                 }
                 members.append(Member(name, value))
-            } while take(",")
-            return take("}") ? .object(members) : nil
+            } while consume(",")
+            return consume("}") ? .object(members) : nil
         }
 
         private mutating func array(_ depth: Int) -> JSON? {
             var items: [JSON] = []
-            if take("]") { return .array([]) }
+            if consume("]") { return .array([]) }
             repeat {
                 guard let value = value(depth: depth + 1) else { return nil }
                 items.append(value)
-            } while take(",")
-            return take("]") ? .array(items) : nil
+            } while consume(",")
+            return consume("]") ? .array(items) : nil
         }
 
         private mutating func string() -> String? {
-            guard take("\"") else { return nil }
+            guard consume("\"") else { return nil }
             var text = String.UnicodeScalarView()
             while let next = rest.popFirst() {
                 switch next {

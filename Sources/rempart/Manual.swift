@@ -3,7 +3,8 @@ internal import Messages
 internal import Settings
 internal import Sys
 
-/// `rempart manual`: a man page, for whoever installs or packages; made from what `--help` and `rempart settings` show.
+/// `rempart manual`: a man page, for installers and packages; made from what `--help` and
+/// `rempart settings` show.
 struct Manual: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a man page as roff.", shouldDisplay: false)
@@ -86,9 +87,10 @@ extension Manual {
         page.item(
             "1",
             [
-                "Not done; standard error says why and what to do: settings are wrong, the daemon is not running, does"
-                    + " not answer within \(ControlClient.patience.seconds) s, or refuses. With `status --check`:"
-                    + " something is degraded. `run`: another try may do (a port is taken, a disk is full)."
+                "Not done; standard error says why and what to do. Settings are wrong, or the daemon is not running,"
+                    + " does not answer within \(ControlClient.patience.seconds) s, or refuses. With"
+                    + " `status --check`: something is degraded. `run`: another try may do (a port is taken, a"
+                    + " disk is full)."
             ])
         page.item("2", ["`status --check`: no phone is served."])
         page.item("3", ["`status --check`: the daemon could not be asked."])
@@ -129,8 +131,8 @@ extension Manual {
         page.heading("DESCRIPTION")
         page.paragraphs(
             """
-            The file is YAML, and read strictly: an unknown key, a value out of its range, or a key that stands twice \
-            is an error, and the edge does not start with it. `rempart check` shows every fault with its place.
+            The file is YAML, and read strictly. An unknown key, a value out of its range, and a key that stands \
+            twice are errors, and the edge does not start with one. `rempart check` shows every fault with its place.
 
             `systemctl reload rempart` takes up a changed file. A wrong one changes nothing, and the reload fails. A \
             key of a group is written below the group's name: `accounts.database` is `database` below `accounts`. \

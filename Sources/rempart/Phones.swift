@@ -8,7 +8,7 @@ struct Phones: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the registered phones.",
         discussion: """
-            A phone that came by TCP or TLS cannot be called once its connection is over: it is not reachable \
+            A phone that came by TCP or TLS cannot be called once its connection is over. It is not reachable \
             until it has connected and registered again.
             """)
 

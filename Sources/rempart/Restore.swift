@@ -100,7 +100,8 @@ struct Restoring {
         }
     }
 
-    /// Who is to own a member here: of the state whose it is, of the settings who owned it there.
+    /// The owner of a member here: of the state the component's user, of the settings the owner
+    /// there.
     private static func owner(of header: TarHeader) throws(BackupFault) -> (uid_t, gid_t) {
         let rest = header.path.dropFirst(BackupForm.state.count + 1)
         if header.path == BackupForm.state { return (0, 0) }
@@ -156,8 +157,9 @@ struct Restoring {
                     try Self.give(place, to: try Self.owner(of: header))
                 }
             }
-            // Last: a folder that nobody may write to takes no files. The deepest first: nobody else comes by while
-            // those above are the caller's alone, and could put a link in the place of what is next.
+            // Last: a folder that nobody may write to takes no files. The deepest first. While
+            // those above are the caller's alone, nobody else comes by and could put a link in the
+            // place of what is next.
             for (path, header) in laid.reversed() {
                 try BackupFault.mapping { () throws(SystemError) in try Files.sync(path) }
                 _ = unsafe chmod(path, header.mode)

@@ -24,8 +24,10 @@ struct ShowSettings: ParsableCommand {
         }
     }
 
-    /// Reads a settings text from standard input and writes its frames, each after its length in two
-    /// bytes, to standard output: what the supervisor runs, so that it parses no text itself.
+    /// Reads a settings text from standard input and writes its frames, each after its length in
+    /// two bytes, to standard output.
+    ///
+    /// The supervisor runs it, so that it parses no text itself.
     private func writeFrames() throws {
         let bytes: [UInt8]
         do throws(SystemError) {

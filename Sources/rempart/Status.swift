@@ -8,9 +8,9 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the state of the edge, of the Asterisks behind it, and of the trunks.",
         discussion: """
-            What is wrong stands first, the worst before all. With --check one line is printed, and the \
-            exit code is 0 when all is good, 1 when something is degraded, 2 when no phone is served, 3 \
-            when the daemon could not be asked.
+            What is wrong stands first, the worst before all. With --check one line is printed. Its exit \
+            code is 0 when all is good, 1 when something is degraded, and 2 when no phone is served. It is 3 when \
+            the daemon does not answer.
             """)
 
     @OptionGroup var daemon: DaemonOptions

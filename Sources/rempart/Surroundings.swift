@@ -161,7 +161,7 @@ struct Surroundings {
         guard kinds.contains("private"), !kinds.contains(nil) else { return [] }
         return [
             "all \(every.isV4 ? "IPv4" : "IPv6") addresses of this machine are private: only phones of your own"
-                + " networks reach it; behind NAT add ` as ` and the address that the Internet sees"
+                + " networks reach it. Behind NAT add ` as ` and the address that the Internet sees"
         ]
     }
 

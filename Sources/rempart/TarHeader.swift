@@ -2,8 +2,9 @@ internal import Sys
 
 /// One member of an archive in the format `ustar` (POSIX.1-1988), which every tar reads.
 ///
-/// Written here and not by tar(1): a backup is read before anything of it is laid anywhere, each name and type is held
-/// to what a backup may have, and the container image has no programs.
+/// Written here and not by tar(1). A backup is read before anything of it is laid anywhere, and
+/// each name and type is checked against what a backup may have. The container image has no
+/// programs.
 struct TarHeader: Equatable {
     /// What a member is.
     enum Kind: Equatable {

@@ -250,7 +250,7 @@ extension RouterProcess {
     }
 
     func sayShortage() {
-        journal.write(acceptance.takeNews(), of: .router, accepting: "TCP connections")
+        journal.write(acceptance.dequeueNews(), of: .router, accepting: "TCP connections")
     }
 
     /// Ends connections that keep a message or themselves open too long.

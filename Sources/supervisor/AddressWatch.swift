@@ -1,8 +1,10 @@
 internal import Messages
 internal import Sys
 
-/// Which addresses of the settings are on this machine: a socket is bound to an address that is not there
-/// yet, or that has gone, and serves once it is there.
+/// Which addresses of the settings are on this machine.
+///
+/// A socket is bound to an address that is not there yet, or that has gone, and serves once it is
+/// there.
 struct AddressWatch {
     /// An address and whether the machine has it.
     private struct Place {

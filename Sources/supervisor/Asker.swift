@@ -4,25 +4,26 @@ internal import Sys
 
 /// Somebody who asks for a change: a caller of the control socket, or the sender of a signal.
 struct Asker: Equatable {
-    /// The user he is now.
+    /// The user that the process has now.
     let uid: UInt32
-    /// His process.
+    /// The process.
     let pid: Int32
-    /// The user who had logged in, whoever he has become by sudo since; nil for a service, and when it cannot be read.
+    /// The user who had logged in, from before sudo; nil for a service, and when it cannot be read.
     let loginUID: UInt32?
 
     /// What `/proc/PID/loginuid` says of a process that nobody's login has begun.
     private static let noLogin = UInt32.max
 
-    /// Who stands at the other end of a connection that was accepted just now; nil when the kernel does not say.
+    /// The caller at the other end of a connection that was accepted just now; nil when the kernel
+    /// does not say.
     init?(caller connection: Descriptor) {
         guard let peer = try? Socket.peerCredentials(connection.raw) else { return nil }
         let found = Self.loginUID(of: peer.pid, uid: peer.uid)
-        // Only while he holds his end his number is surely his own.
+        // Only while the caller has its end open, its number is surely its own.
         self.init(uid: peer.uid, pid: peer.pid, loginUID: Self.isHeld(connection) ? found : nil)
     }
 
-    /// Who has sent a signal; nil when it was the kernel, as for a key of the terminal.
+    /// The sender of a signal; nil when it was the kernel, as for a key of the terminal.
     init?(sender pid: Int32, uid: UInt32) {
         guard pid > 0 else { return nil }
         self.init(uid: uid, pid: pid, loginUID: Self.loginUID(of: pid, uid: uid))
@@ -35,10 +36,10 @@ struct Asker: Equatable {
         self.loginUID = loginUID
     }
 
-    /// How a sentence names him.
+    /// How a sentence names the asker.
     var name: String { "uid \(uid)" + (loginUID.map { " (login uid \($0))" } ?? "") }
 
-    /// The fields that tell who he is.
+    /// The fields that name the asker.
     var fields: [(Field, String)] {
         [(.uid, "\(uid)")] + (loginUID.map { [(.loginUID, "\($0)")] } ?? [])
     }

@@ -96,8 +96,8 @@ struct CertificateCopy {
 /// | unused | the files change, or its time has come | no | |
 /// | givenUp | the files change | no | |
 ///
-/// A copy is fresh when it is whole, and unused when it is not. A start set offers it where there is no pair of
-/// before, and a reload offers it as long as it is neither unused nor given up.
+/// A copy is fresh when it is whole, and unused when it is not. A start set offers it where there
+/// is no pair of before. A reload offers it as long as it is neither unused nor given up.
 enum CopyState: Equatable {
     /// tls-terminator is to try it; so many running ones have ended while they did.
     case fresh(ended: Int)
@@ -105,8 +105,8 @@ enum CopyState: Equatable {
     case offered(ended: Int)
     /// tls-terminator serves with it.
     case used
-    /// It is not used; from this moment on the files are copied again though they have not changed, since who
-    /// wrote them may have been in the midst of it.
+    /// It is not used. From this moment on the files are copied again though they have not changed,
+    /// since their writer may have been in the midst of it.
     case unused(retry: Milliseconds)
     /// Every tls-terminator that was to try it has ended.
     case givenUp
@@ -219,9 +219,9 @@ struct CertificateFiles {
             paths: paths, group: group, seen: seen, copied: newest.stamps, isDue: isDue)
     }
 
-    /// Takes what a look has found; the words for files that cannot be read, if they are news.
-    mutating func take(
-        _ answer: CertificateLook.Answer, at now: Milliseconds
+    /// Applies what a look has found; the words for files that cannot be read, if they are news.
+    mutating func apply(
+        _ answer: CertificateLook.Finding, at now: Milliseconds
     ) -> [(setting: String, why: String)] {
         if answer.stamps != seen { refusals = 0 }
         seen = answer.stamps

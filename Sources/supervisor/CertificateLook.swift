@@ -4,8 +4,8 @@ internal import Sys
 
 /// One look at the files of all certificates, by a thread of its own.
 ///
-/// A file system that is gone (a network's, or one of a program) lets whoever looks wait for as long as it
-/// likes, and the supervisor's loop must not. While one look goes on there is no other.
+/// A file system that is gone (a network's, or one of a program) does not answer for as long as it
+/// likes. The supervisor's loop must not wait for it. While one look goes on there is no other.
 final class CertificateLook {
     /// What is known of a certificate's files before the look.
     struct Question {
@@ -20,7 +20,7 @@ final class CertificateLook {
     }
 
     /// What was found.
-    struct Answer {
+    struct Finding {
         let stamps: [FileStamp?]
         /// The files, if they have changed and are at rest, or were due.
         let copy: CertificateCopy?
@@ -31,7 +31,7 @@ final class CertificateLook {
     private final class Job: @unchecked Sendable {
         let questions: [Question]
         let done: Descriptor
-        var answers: [Answer] = []
+        var findings: [Finding] = []
 
         init(_ questions: [Question], done: Descriptor) {
             self.questions = questions
@@ -39,11 +39,11 @@ final class CertificateLook {
         }
 
         func run() {
-            answers = questions.map { question in
+            findings = questions.map { question in
                 let stamps = CertificateCopy.stamps(of: question.paths)
                 let isChanged = stamps != question.copied && stamps == question.seen
-                guard isChanged || question.isDue else { return Answer(stamps: stamps, copy: nil) }
-                return Answer(
+                guard isChanged || question.isDue else { return Finding(stamps: stamps, copy: nil) }
+                return Finding(
                     stamps: stamps, copy: CertificateCopy(question.paths, question.group))
             }
             done.close()
@@ -90,9 +90,9 @@ final class CertificateLook {
     }
 
     /// What was found; nil while it goes on.
-    func answers() -> [Answer]? {
+    func findings() -> [Finding]? {
         var byte: [UInt8] = [0]
         if case .wouldBlock = Stream.read(reading.raw, into: &byte, at: 0) { return nil }
-        return job.answers
+        return job.findings
     }
 }

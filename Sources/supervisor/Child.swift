@@ -83,7 +83,7 @@ final class Child {
             case .greeting, .starting: .starting
             case .ready, .reloading: .ready
             case .leaving, .restarting, .killed, .stopping: .stopping
-            case .waiting, .held, .ended: .waiting
+            case .waiting, .unusable, .ended: .waiting
             }
         return .component(role, pid: pid, state, restarts: restarts, refusal ?? statusLine)
     }
@@ -93,13 +93,13 @@ final class Child {
 struct PendingLinks {
     private var ends: [Role: [Role: Descriptor]] = [:]
 
-    /// The end of the link from `role` to `peer` that was kept, if any.
-    mutating func take(_ role: Role, to peer: Role) -> Descriptor? {
+    /// Removes the stored end of the link from `role` to `peer`; nil when there is none.
+    mutating func remove(_ role: Role, to peer: Role) -> Descriptor? {
         ends[role]?.removeValue(forKey: peer)
     }
 
-    /// Keeps the end of the link from `role` to `peer` until `role` starts.
-    mutating func keep(_ end: Descriptor, for role: Role, to peer: Role) {
+    /// Stores the end of the link from `role` to `peer` until `role` starts.
+    mutating func store(_ end: Descriptor, for role: Role, to peer: Role) {
         ends[role, default: [:]][peer] = end
     }
 

@@ -22,7 +22,7 @@ enum ChildState: CaseIterable {
     /// There is no process; it is started again after a while.
     case waiting
     /// There is no process: it cannot use its settings, and waits for others.
-    case held
+    case unusable
     /// There is no process, and there will be none.
     case ended
 }
@@ -64,17 +64,17 @@ enum ChildAction: Equatable {
     /// Nothing now: its process is started again after this span.
     case wait(Milliseconds)
     /// Nothing now: its process is started again after a reload, at the latest after this span.
-    case hold(Milliseconds)
+    case waitForSettings(Milliseconds)
     /// It serves, with the newest settings.
     case serve
-    /// Keep its status line.
-    case note
+    /// Store its status line.
+    case storeStatus
     /// Send it the newest settings.
     case sendReload
     /// It keeps its old settings.
     case keepOld
-    /// Tell it to end.
-    case tellStop
+    /// Send it the order to end.
+    case sendStop
     /// Send it SIGKILL; why.
     case kill(String)
     /// It is gone for good.
@@ -140,7 +140,7 @@ struct ChildLife {
     /// Whether a process is there.
     var isAlive: Bool {
         switch state {
-        case .waiting, .held, .ended: false
+        case .waiting, .unusable, .ended: false
         default: true
         }
     }
@@ -170,7 +170,7 @@ struct ChildLife {
         case .restarting: whenRestarting(event, now)
         case .killed: whenKilled(event, now)
         case .stopping: whenStopping(event)
-        case .waiting, .held: whenAway(event, now)
+        case .waiting, .unusable: whenAway(event, now)
         case .ended: .none
         }
     }
@@ -191,9 +191,9 @@ struct ChildLife {
         case .ready:
             hasServed = true
             servingSince = now
-            return answered(now)
+            return serveOrReload(now)
         case .watchdog: return .none
-        case .status: return .note
+        case .status: return .storeStatus
         case .hello: return kill("said hello twice", now)
         case .refused: return kill("refused a reload that nobody asked for", now)
         case .deadline: return kill("was not ready within 60 s", now)
@@ -205,7 +205,7 @@ struct ChildLife {
     private mutating func whenReady(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
         case .watchdog: return beat(now)
-        case .status: return .note
+        case .status: return .storeStatus
         case .hello: return kill("said hello twice", now)
         case .ready, .refused: return kill("answered a reload that nobody asked for", now)
         case .deadline: return miss(now)
@@ -216,10 +216,10 @@ struct ChildLife {
 
     private mutating func whenReloading(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
-        case .ready: return answered(now)
+        case .ready: return serveOrReload(now)
         case .refused: return enter(.ready, until: now + heartbeatLimit, .keepOld)
         case .watchdog: return beat(now)
-        case .status: return .note
+        case .status: return .storeStatus
         case .hello: return kill("said hello twice", now)
         case .deadline: return miss(now)
         case .reload: return rememberReload()
@@ -233,8 +233,8 @@ struct ChildLife {
         case .leaving: return enter(.leaving, until: now + Self.stopLimit, .none)
         case .broken(let how): return kill(how, now)
         case .exited(let code): return after(code, now)
-        case .restart: return enter(.restarting, until: now + Self.stopLimit, .tellStop)
-        case .stop: return enter(.stopping, until: now + Self.stopLimit, .tellStop)
+        case .restart: return enter(.restarting, until: now + Self.stopLimit, .sendStop)
+        case .stop: return enter(.stopping, until: now + Self.stopLimit, .sendStop)
         case .hello, .ready, .watchdog, .status, .refused, .deadline, .reload: return .none
         }
     }
@@ -244,7 +244,7 @@ struct ChildLife {
         case .exited(let code): return after(code, now)
         case .deadline: return kill("said that it ends, and did not", now)
         case .restart: return enter(.restarting, until: deadline, .none)
-        case .stop: return enter(.stopping, until: now + Self.stopLimit, .tellStop)
+        case .stop: return enter(.stopping, until: now + Self.stopLimit, .sendStop)
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload:
             return .none
         }
@@ -311,8 +311,9 @@ struct ChildLife {
         enter(.killed, until: now + Self.killLimit, .kill(why))
     }
 
-    /// SIGKILL at once: a stopped process does not act on a signal that it might handle, and no component
-    /// leaves a core behind that another signal would be good for.
+    /// SIGKILL at once: a stopped process does not act on a signal that it might handle.
+    ///
+    /// No component leaves a core behind that another signal would be good for.
     private mutating func miss(_ now: Milliseconds) -> ChildAction {
         let limit = patience
         let seconds =
@@ -341,7 +342,7 @@ struct ChildLife {
     }
 
     /// It is ready; the newest settings follow when they came while it was not.
-    private mutating func answered(_ now: Milliseconds) -> ChildAction {
+    private mutating func serveOrReload(_ now: Milliseconds) -> ChildAction {
         let reloadFollows = reloadIsDue
         let next: ChildState = reloadFollows ? .reloading : .ready
         let action: ChildAction = reloadFollows ? .sendReload : .serve
@@ -351,7 +352,8 @@ struct ChildLife {
 
     private mutating func after(_ code: Int32, _ now: Milliseconds) -> ChildAction {
         if code == Self.unusableSettings {
-            return enter(.held, until: now + Self.longestWait, .hold(Self.longestWait))
+            return enter(
+                .unusable, until: now + Self.longestWait, .waitForSettings(Self.longestWait))
         }
         if hasServed {
             if now - servingSince >= Self.deathWindow { failures = 0 }

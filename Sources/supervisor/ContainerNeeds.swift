@@ -6,8 +6,8 @@ internal import Sys
 
 /// What a container must have been given (`--container`).
 ///
-/// Outside of containers the edge serves with what there is. A container is made anew by one command, and without
-/// these it serves nobody or bans nobody, while whoever manages it takes it for healthy.
+/// Outside of containers the edge serves with what there is. A container is made anew by one
+/// command. Without these it serves nobody or bans nobody, while its manager takes it for healthy.
 enum ContainerNeeds {
     /// The capabilities without which no component starts as its own user, reads its files, or enforces bans.
     private static let capabilities: [(number: Int32, name: String)] = [
@@ -39,7 +39,7 @@ enum ContainerNeeds {
         guard !absent.isEmpty else { return nil }
         return failure(
             "no address of outside (\(absent.map(\.description).joined(separator: ", "))) is on an"
-                + " interface of this container: start it with --network host, or correct outside; where"
+                + " interface of this container: start it with --network host, or correct outside. Where"
                 + " ports are forwarded to it, say in outside what the Internet sees: ` as ADDRESS`"
         )
     }
@@ -69,7 +69,8 @@ enum ContainerNeeds {
 
     /// The outside addresses, when it is known that an interface has none of them.
     ///
-    /// A wildcard address is everywhere. Who has written what a NAT has for an endpoint knows of the network between.
+    /// A wildcard address is everywhere. An administrator who has written what a NAT has for an
+    /// endpoint knows of the network between.
     static func absentOutside(
         _ listeners: [Listener], isLocal: (SocketAddress) -> Bool?
     ) -> [IPAddress] {

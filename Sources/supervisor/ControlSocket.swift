@@ -9,7 +9,7 @@ final class ControlSocket {
     final class Caller {
         /// The connection.
         let descriptor: Descriptor
-        /// Who connected.
+        /// The process that connected.
         let asker: Asker
         /// Where it stands among the callers.
         let token: Token
@@ -26,7 +26,7 @@ final class ControlSocket {
         }
 
         /// Sends an answer, which is small enough for the socket's own buffer.
-        func answer(_ replies: [ControlReply]) {
+        func reply(_ replies: [ControlReply]) {
             for reply in replies {
                 let frame = reply.encoded()
                 guard (try? Frame.send(frame.span, on: descriptor.raw)) == true else { return }
@@ -43,7 +43,7 @@ final class ControlSocket {
     private let path: String
     private var callers: [Caller?] = Array(repeating: nil, count: capacity)
     private var generation: UInt32 = 0
-    /// Given up for a caller when there is no descriptor for him, so that somebody can always ask.
+    /// Given up for a caller when there is no descriptor for it, so that somebody can always ask.
     private var spare: Descriptor?
 
     /// Listens at a path, in place of a socket that a dead daemon has left there.
@@ -61,11 +61,11 @@ final class ControlSocket {
         }
         self.path = path
         _ = unsafe chmod(path, 0o660)
-        _ = keepSpare()
+        _ = reserveSpare()
     }
 
     /// Takes the spare descriptor back when a caller has had it and is gone; whether it has.
-    func keepSpare() -> Bool {
+    func reserveSpare() -> Bool {
         guard spare == nil else { return false }
         let raw = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         if raw >= 0 { spare = Descriptor(owning: raw) }

@@ -55,18 +55,18 @@ final class ErrorOutput {
         reading: for _ in 0..<16 {
             switch Stream.read(pipe.raw, into: &buffer, at: 0) {
             case .moved(let count):
-                for byte in buffer[..<count] { take(byte, &lines, now) }
+                for byte in buffer[..<count] { append(byte, &lines, now) }
             case .wouldBlock: break reading
             case .ended, .failed:
                 hasEnded = true
-                take(UInt8(ascii: "\n"), &lines, now)
+                append(UInt8(ascii: "\n"), &lines, now)
                 break reading
             }
         }
         return lines
     }
 
-    private func take(_ byte: UInt8, _ lines: inout [String], _ now: Milliseconds) {
+    private func append(_ byte: UInt8, _ lines: inout [String], _ now: Milliseconds) {
         guard byte == UInt8(ascii: "\n") else {
             if rest.count < Self.longestLine { rest.append(byte) }
             return

@@ -1,7 +1,7 @@
 internal import Messages
 internal import Sys
 
-/// The TCP connections of registered phones, held open over a restart of sip-router.
+/// The TCP connections of registered phones, kept open over a restart of sip-router.
 ///
 /// The supervisor never reads or writes them. sip-router ends one by shutdown(2), which holds for every
 /// descriptor, and then says that it is over.
@@ -11,11 +11,11 @@ struct KeptConnections {
     /// How many descriptors are left to everything else: starts, links, files and callers.
     private static let reserve: Int32 = 64
 
-    /// Keeps a connection; why not, when what was sent is none of a phone.
+    /// Stores a connection; the reason why not, when what was sent is none of a phone.
     ///
-    /// One that has ended meanwhile, one whose descriptor was lost on its way, and one beyond the most that are
-    /// kept, or that there are descriptors for, are let go of.
-    mutating func keep(
+    /// A connection is let go of that has ended meanwhile, or whose descriptor was lost on its way.
+    /// So is one beyond the most that are kept, or that there are descriptors for.
+    mutating func store(
         _ connection: KeptConnection, _ socket: Descriptor?, of listeners: [Listener]
     ) -> String? {
         guard let socket, let peer = try? Socket.peerAddress(socket.raw) else { return nil }

@@ -29,7 +29,7 @@ struct Notify {
     }
 
     /// Has systemd hold the sockets over a restart of the daemon (FileDescriptorStoreMax=).
-    func keep(_ sockets: [Descriptor]) {
+    func storeSockets(_ sockets: [Descriptor]) {
         let numbers = sockets.map(\.raw)
         // In bounds: the array's own storage and length.
         _ = unsafe numbers.withUnsafeBufferPointer { buffer in

@@ -8,13 +8,13 @@ internal import Sys
 /// When one child refuses, those that took the new settings are given the old ones back, so that
 /// all go by the same.
 struct Reload {
-    /// Who waits for its end on the control socket.
+    /// The caller that waits for its end on the control socket.
     var caller: ControlSocket.Caller?
-    /// Who asked for it, as far as that is known.
+    /// The asker, as far as it is known.
     var asker: Asker?
     /// A SIGHUP came meanwhile: another reload follows.
     var isFollowed = false
-    /// Who sent that.
+    /// The sender of that signal.
     var follower: Asker?
     /// The settings of before, once the new ones are in force.
     var previous: Configuration?
@@ -153,14 +153,14 @@ extension Supervisor {
     func tookReload(_ child: Child) {
         guard reload?.pending.remove(child.role) != nil else { return }
         reload?.taken.insert(child.role)
-        settleReload()
+        endReloadIfAllAnswered()
     }
 
     /// A child did not take the newest settings.
     func refusedReload(_ child: Child, _ why: String) {
         guard reload?.pending.remove(child.role) != nil else { return }
         reload?.refusals.append("\(child.role.name): \(why)")
-        settleReload()
+        endReloadIfAllAnswered()
     }
 
     /// A child ended before it served; one that was away when the reload began does not stop the others'.
@@ -170,7 +170,7 @@ extension Supervisor {
         }
         guard reload?.pending.remove(child.role) != nil else { return }
         reload?.stillAway.append("\(child.role.name) \(why)")
-        settleReload()
+        endReloadIfAllAnswered()
     }
 
     /// Children have not answered in time.
@@ -184,7 +184,7 @@ extension Supervisor {
         }
     }
 
-    private func settleReload() {
+    private func endReloadIfAllAnswered() {
         guard let settled = reload, settled.pending.isEmpty else { return }
         if settled.refusals.isEmpty { return finishReload(nil) }
         if !settled.isUndoing, let previous = settled.previous {
@@ -214,18 +214,19 @@ extension Supervisor {
                 .reloaded, but.isEmpty ? .notice : .warning,
                 "the settings were read again" + (but.isEmpty ? "" : ", but \(but)"), fields)
         }
-        finished?.caller?.answer(Self.answer(why, unused: unused, stillAway: stillAway))
+        finished?.caller?.reply(Self.replies(why, unused: unused, stillAway: stillAway))
         if isReady { notify.ready() }
         if let finished, finished.isFollowed { reloadOnSignal(finished.follower) }
     }
 
-    /// What who asked for a reload hears of its end.
-    private static func answer(
+    /// The answer to a reload's caller at its end.
+    private static func replies(
         _ why: String?, unused: [String], stillAway: [String]
     ) -> [ControlReply] {
         if let why { return [.failed("the old settings stay in force: \(why)")] }
         guard unused.isEmpty else {
-            // Who renews a certificate must learn that it is not the one that phones see.
+            // An administrator who renews a certificate must learn that it is not the one that
+            // phones see.
             let but = (unused + stillAway).joined(separator: "; ")
             return [.failed("the new settings are in force, but \(but)")]
         }

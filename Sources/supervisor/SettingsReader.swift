@@ -7,7 +7,7 @@ internal import Wire
 /// One run of `rempart settings --frames`, which reads the settings' text without privileges.
 ///
 /// The file is opened here and is its standard input; typed frames come back by a pipe, each after
-/// its length in two bytes. Faults in the text are told by the program itself, on standard error: with a
+/// its length in two bytes. The program itself writes faults in the text to standard error. With a
 /// journal, or JSON, they come by another pipe and become records.
 final class SettingsReader {
     /// How long it may take.

@@ -36,7 +36,7 @@ struct Sockets {
             let socket = if let adopted { adopted } else { try Self.bind(listener.endpoint) }
             if listener.endpoint.transport == .udp {
                 Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer)
-                try Self.tellAsked(socket, listener.endpoint)
+                try Self.reportDestination(socket, listener.endpoint)
             }
             bound.append((listener, socket))
         }
@@ -45,13 +45,13 @@ struct Sockets {
 
     /// At a wildcard address an answer has to leave from the address that was asked.
     ///
-    /// The option stays with the socket, whoever receives by it.
-    private static func tellAsked(
+    /// The option stays with the socket, whichever process receives by it.
+    private static func reportDestination(
         _ socket: Descriptor, _ endpoint: Endpoint
     ) throws(StartFailure) {
         guard endpoint.isWildcard else { return }
         do {
-            try Socket.tellAsked(socket.raw, isV4: endpoint.address.ip.isV4)
+            try Socket.reportDestination(socket.raw, isV4: endpoint.address.ip.isV4)
         } catch {
             throw StartFailure("\(endpoint) cannot tell which address is asked: \(error.reason)")
         }

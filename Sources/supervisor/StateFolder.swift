@@ -4,11 +4,13 @@ internal import Sys
 
 /// The folder that outlives the daemon: the secret, and a folder for each child that keeps state.
 ///
-/// A disk that is full, or read-only, keeps the daemon from nothing: what is there is used, and what
-/// could not be written is in `troubles`.
+/// A disk that is full, or read-only, stops nothing. What is there is used, and what could not be
+/// written is in `troubles`.
 struct StateFolder {
-    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed; then the moment at which
-    /// tokens began to be bound to dialogs, in milliseconds since 1970: 0 when none is older.
+    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed.
+    ///
+    /// Then comes the moment at which tokens began to be bound to dialogs, in milliseconds since
+    /// 1970: 0 when none is older.
     let secret: [UInt8]
     /// Why the secret is not on the disk as it is used, nil when it is.
     private(set) var secretTrouble: String?
@@ -32,7 +34,7 @@ struct StateFolder {
             secretTrouble =
                 newer + "; calls that stand at a restart cannot be hung up through Rempart any more"
         } else if found.isNew {
-            try keepSecretAtStart()
+            try writeSecretAtStart()
         }
         for role in Self.keepers {
             folders[role] = try folder("\(path)/\(role.name)", of: users[role])
@@ -113,7 +115,7 @@ struct StateFolder {
         folderTroubles.append("\(what): \(SystemError("", code: code).reason)")
     }
 
-    /// O_PATH, which the C library shows only to those who ask for its own extensions.
+    /// O_PATH, which the C library shows only to programs that ask for its own extensions.
     private static let pathOnly: Int32 = 0o10000000
 
     // MARK: The secret
@@ -173,21 +175,21 @@ struct StateFolder {
         (0..<8).map { UInt8(truncatingIfNeeded: moment.count >> Int64(56 - 8 * $0)) }
     }
 
-    private mutating func keepSecretAtStart() throws(StartFailure) {
-        let code = writeSecret()
+    private mutating func writeSecretAtStart() throws(StartFailure) {
+        let code = replaceSecretFile()
         guard code != 0 else { return }
         guard Self.isFull(code) else {
             throw Self.failure("\(path)/secret cannot be written", code)
         }
         secretTrouble =
             "\(path)/secret cannot be written: \(SystemError("", code: code).reason); make room: it is"
-            + " tried again each minute, and calls that stand at a restart before cannot be hung up"
+            + " tried again each minute. After a restart before that, calls that stand now cannot be hung up"
             + " through Rempart any more"
     }
 
-    /// Tries again to keep the secret; whether it is kept now.
-    mutating func keepSecret() -> Bool {
-        if secretTrouble != nil, !isNewerThere, writeSecret() == 0 { secretTrouble = nil }
+    /// Tries again to write the secret; whether its file holds it now.
+    mutating func writeSecret() -> Bool {
+        if secretTrouble != nil, !isNewerThere, replaceSecretFile() == 0 { secretTrouble = nil }
         return secretTrouble == nil
     }
 
@@ -196,7 +198,7 @@ struct StateFolder {
 
     /// Writes the secret beside its place and moves it there, so that it is whole, or what was there stays; the
     /// error's number, or 0.
-    private func writeSecret() -> Int32 {
+    private func replaceSecretFile() -> Int32 {
         let draft = "\(path)/secret.new"
         _ = unsafe unlink(draft)
         let raw = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)

@@ -27,7 +27,7 @@ struct CertificateWatch {
     mutating func began() { unanswered += 1 }
 
     /// tls-terminator has answered a set, or has refused the reload that it was part of; whether none is left.
-    mutating func answered() -> Bool {
+    mutating func removeAnswered() -> Bool {
         unanswered = max(unanswered - 1, 0)
         return unanswered == 0
     }
@@ -71,17 +71,17 @@ extension Supervisor {
         }
     }
 
-    /// Takes what a look has found.
-    func takeLook() {
-        guard let look = certificateWatch.look, let answers = look.answers() else { return }
+    /// Applies what a look has found.
+    func finishLook() {
+        guard let look = certificateWatch.look, let findings = look.findings() else { return }
         poller.remove(look.raw)
         certificateWatch.look = nil
         certificateWatch.next = now + CertificateWatch.interval
         guard look.generation == certificateWatch.generation else {
             return beginCertificateWatch()
         }
-        for (place, answer) in answers.enumerated() {
-            let news = configuration?.certificates[place].take(answer, at: now) ?? []
+        for (place, finding) in findings.enumerated() {
+            let news = configuration?.certificates[place].apply(finding, at: now) ?? []
             for (setting, why) in news {
                 journal.write(.certificateRefused, .error, why, [(.file, setting)])
             }
@@ -110,7 +110,7 @@ extension Supervisor {
 
     /// tls-terminator has said which of the pairs that it was given last it serves with.
     func useCertificates(_ places: UInt32) {
-        guard certificateWatch.answered() else { return }
+        guard certificateWatch.removeAnswered() else { return }
         for place in configuration?.certificates.indices ?? 0..<0 {
             let isUsed = places & 1 << UInt32(place) != 0
             configuration?.certificates[place].judged(isUsed: isUsed, at: now)
@@ -120,7 +120,7 @@ extension Supervisor {
 
     /// tls-terminator has refused a reload, and says nothing of the files that came with it.
     func certificatesRefused() {
-        guard certificateWatch.answered() else { return }
+        guard certificateWatch.removeAnswered() else { return }
         dismissCertificates()
     }
 

@@ -16,27 +16,28 @@ extension Supervisor {
 
     private func perform(_ action: ChildAction, on child: Child) {
         switch action {
-        case .none, .note: break
+        case .none, .storeStatus: break
         case .start: start(child)
         case .wait(let span):
             journal.write(
                 .degraded, .warning, "\(child.role.name) is started again in \(span.seconds) s",
                 [(.component, child.role.name), (.seconds, String(span.seconds))])
-            answerRestart(of: child, "\(child.role.name) does not start: see its messages")
-        case .hold(let span):
+            replyToRestart(of: child, "\(child.role.name) does not start: see its messages")
+        case .waitForSettings(let span):
             journal.write(
                 .degraded, .error,
                 "\(child.role.name) cannot use its settings: correct them and reload "
                     + "(it is tried again in \(span.seconds) s)",
                 [(.component, child.role.name), (.seconds, String(span.seconds))])
-            answerRestart(of: child, "\(child.role.name) cannot use its settings: see its messages")
+            replyToRestart(
+                of: child, "\(child.role.name) cannot use its settings: see its messages")
         case .serve: serving(child)
         case .sendReload: sendReload(to: child)
         case .keepOld:
             if child.role == .terminator { certificatesRefused() }
-            answerRestart(of: child, nil)
+            replyToRestart(of: child, nil)
             refusedReload(child, child.refusal ?? "")
-        case .tellStop: send([.stop], to: child)
+        case .sendStop: send([.stop], to: child)
         case .kill(let why):
             journal.write(
                 .childKilled, .error, "\(child.role.name) \(why) and is killed",
@@ -48,7 +49,7 @@ extension Supervisor {
 
     /// A child serves with the newest settings.
     private func serving(_ child: Child) {
-        answerRestart(of: child, nil)
+        replyToRestart(of: child, nil)
         child.refusal = nil
         tookReload(child)
     }
@@ -163,7 +164,7 @@ extension Supervisor {
 
     /// A child's end of a new link to a peer; the other end goes to the peer, now or when it starts.
     private func link(from role: Role, to peer: Role) throws(SystemError) -> Descriptor {
-        if let end = pendingLinks.take(role, to: peer) { return end }
+        if let end = pendingLinks.remove(role, to: peer) { return end }
         let (end, other) = try Socket.seqpacketPair()
         for socket in [end, other] { Socket.setBufferSizes(socket.raw, bytes: Self.linkBuffer) }
         if let child = children.first(where: { $0.role == peer }), child.life.isListening,
@@ -171,7 +172,7 @@ extension Supervisor {
         {
             send([.peer(role, other)], to: child)
         } else {
-            pendingLinks.keep(other, for: peer, to: role)
+            pendingLinks.store(other, for: peer, to: role)
         }
         return end
     }

@@ -3,7 +3,7 @@ internal import Journal
 internal import Messages
 internal import Sys
 
-/// Who asked for what: the one place where a changing command leaves its record.
+/// The one place where a changing command leaves its record, with its asker.
 ///
 /// A component answers what is handed on to it, and records what came of it itself.
 extension Supervisor {

@@ -75,7 +75,7 @@ extension Child {
     private var whereabouts: String {
         let end = lastEnd.isEmpty ? "" : " after \(lastEnd)"
         return switch life.state {
-        case .held: "cannot use its settings: see its messages, correct them and reload"
+        case .unusable: "cannot use its settings: see its messages, correct them and reload"
         case .waiting: "waits to be started again\(end)"
         case .killed where !life.isInHand: "hangs in the kernel and cannot be ended"
         case .greeting, .starting: "is starting\(end)"

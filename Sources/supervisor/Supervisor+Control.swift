@@ -25,13 +25,13 @@ extension Supervisor {
 
     /// Lets the control socket go on after a want of descriptors.
     func endShortage() {
-        if control?.keepSpare() == true { acceptance.freed(now, poller) }
+        if control?.reserveSpare() == true { acceptance.freed(now, poller) }
         acceptance.tick(now, poller)
         sayShortage()
     }
 
     private func sayShortage() {
-        switch acceptance.takeNews() {
+        switch acceptance.dequeueNews() {
         case .begun(let why):
             journal.write(.degraded, .error, "callers of the control socket wait: \(why)")
         case .over: journal.write(.degraded, .notice, "the control socket takes callers again")
@@ -62,22 +62,22 @@ extension Supervisor {
         forget(caller)
         do {
             let request = try ControlRequest(decoding: frame.span.extracting(0..<length))
-            answer(request, caller)
+            reply(to: request, caller)
         } catch {
-            caller.answer([
+            caller.reply([
                 .failed("the daemon does not know this request: is it of the same version?")
             ])
         }
     }
 
-    private func answer(_ request: ControlRequest, _ caller: ControlSocket.Caller) {
+    private func reply(to request: ControlRequest, _ caller: ControlSocket.Caller) {
         let refusal = refusal(of: request, to: caller.asker)
         record(request, of: caller.asker, refusal: refusal)
-        if let refusal { return caller.answer([.failed(refusal)]) }
+        if let refusal { return caller.reply([.failed(refusal)]) }
         switch request {
         case .status:
             let wrong = conditions.map { ControlReply.condition($0.role, $0.condition) }
-            caller.answer([ownRow] + children.map(\.row) + wrong + [.done])
+            caller.reply([ownRow] + children.map(\.row) + wrong + [.done])
         case .restart(let role): restart(role, caller)
         case .reload: reload(for: caller)
         default:
@@ -97,10 +97,10 @@ extension Supervisor {
         for child in children where child.role == role { handle(.restart, of: child) }
     }
 
-    /// Tells those who wait for a child's restart how it went; `why` is nil when it went well.
-    func answerRestart(of child: Child, _ why: String?) {
+    /// Replies to the callers that wait for a child's restart; `why` is nil when it went well.
+    func replyToRestart(of child: Child, _ why: String?) {
         for caller in restartCallers.removeValue(forKey: child.role) ?? [] {
-            caller.answer([why.map { .failed($0) } ?? .done])
+            caller.reply([why.map { .failed($0) } ?? .done])
         }
     }
 }

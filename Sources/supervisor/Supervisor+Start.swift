@@ -25,7 +25,7 @@ extension Supervisor {
         notify.forgetSockets()
         let sockets = try Sockets(new.listeners, taking: &inherited)
         self.sockets = sockets
-        notify.keep(sockets.bound.map(\.socket))
+        notify.storeSockets(sockets.bound.map(\.socket))
         try openState(users: users)
         configuration = new
         beginCertificateWatch()

@@ -17,7 +17,7 @@ extension Supervisor {
 
     /// Tries again to write what the disk had no room for.
     func retryState() {
-        guard state?.keepSecret() == true else {
+        guard state?.writeSecret() == true else {
             nextStateTry = now + Self.stateRetry
             return
         }

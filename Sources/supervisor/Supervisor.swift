@@ -184,18 +184,18 @@ final class Supervisor {
 
     private func dispatch(_ event: Event) {
         switch TokenKind(rawValue: event.token.kind) {
-        case .signals: takeSignals()
+        case .signals: readSignals()
         case .settings: readSettings()
         case .control: acceptCallers()
         case .caller: hear(event.token)
         case .child: serve(event)
         case .errors: readErrors(event.token)
-        case .look: takeLook()
+        case .look: finishLook()
         case nil: break
         }
     }
 
-    private func takeSignals() {
+    private func readSignals() {
         while let signal = signals.next() {
             let asker = Asker(sender: signal.sender, uid: signal.uid)
             switch signal.number {
@@ -307,9 +307,9 @@ final class Supervisor {
                 else { return .broken("does not use what nobody gave it") }
                 notUsed(by: child, Journal.clean(what))
                 return .status
-            case .keep, .letGo:
+            case .retain, .letGo:
                 guard child.role == .router else { return .broken("keeps connections") }
-                return keep(message, passed).map { .broken($0) }
+                return changeKept(message, passed).map { .broken($0) }
             case .inUse(let places):
                 guard child.role == .terminator, certificateWatch.unanswered > 0 else {
                     return .broken("tells of certificates that nobody gave it")
@@ -328,12 +328,12 @@ final class Supervisor {
         }
     }
 
-    /// Keeps a connection or lets it go; why it cannot be one of a phone.
-    private func keep(_ message: ChildMessage, _ passed: Descriptor?) -> String? {
+    /// Stores a connection or lets it go; the reason when it cannot be one of a phone.
+    private func changeKept(_ message: ChildMessage, _ passed: Descriptor?) -> String? {
         switch message {
-        case .keep(let connection):
+        case .retain(let connection):
             let listeners = sockets?.bound.map(\.listener) ?? []
-            return keptConnections.keep(connection, passed, of: listeners)
+            return keptConnections.store(connection, passed, of: listeners)
         case .letGo(let handle): keptConnections.letGo(handle)
         default: break
         }
@@ -342,8 +342,8 @@ final class Supervisor {
 
     /// Tells systemd what has changed in this turn of the loop.
     ///
-    /// Only a sip-router that hangs in the kernel is worth the end of the whole: where another component does
-    /// so, for a disk that is gone, the next daemon's would as well.
+    /// Only a sip-router that hangs in the kernel is worth the end of the whole. Where another
+    /// component does so, for a disk that is gone, the next daemon's would as well.
     private func report() {
         guard exitCode == nil else { return }
         notify.status(statusLine)

@@ -2,11 +2,14 @@
 // systemd and to `rempart`.
 //
 // DIAGNOSTICS: logs the start, end and killing of each child, reloads and what is weaker than it
-// should be. Exit codes: 0 ended by SIGTERM or SIGINT; 1 cannot start, and another try may do (a port
-// that is taken, a full disk); 78 cannot start before somebody has mended something (settings, users,
-// what a container was given);
-// both after one `daemonFailed` record that says what to do, and in a container after a pause; 2 the command line is wrong. A child's
-// fault or bad frame never ends it.
+// should be. A child's fault or bad frame never ends it. Exit codes:
+// - 0: ended by SIGTERM or SIGINT.
+// - 1: cannot start, and another try may do (a port that is taken, a full disk).
+// - 78: cannot start before somebody has mended something (settings, users, what a container was
+// given).
+// - 2: the command line is wrong.
+//
+// Before 1 and 78 goes one `daemonFailed` record that says what to do, and in a container a pause.
 internal import Glibc
 internal import Journal
 internal import Reactor

@@ -150,7 +150,7 @@ final class Terminator {
     }
 
     private func sayShortage() {
-        journal.write(acceptance.takeNews(), of: .terminator, accepting: "TLS connections")
+        journal.write(acceptance.dequeueNews(), of: .terminator, accepting: "TLS connections")
     }
 
     /// Begins the handshake of an accepted connection, or closes it when a limit forbids it.

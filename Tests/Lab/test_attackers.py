@@ -25,7 +25,7 @@ from lab.rempart import CHECKOUT
 from lab.waiting import eventually
 
 FOUND = re.compile(r"^\|\s*(?!SIP Device|Extension\b)\S.*\|.*\|?\s*$", re.MULTILINE)
-SCENARIOS = Path(__file__).parent / "sipp"
+SIPP = Path(__file__).parent / "sipp"
 HERD_NUMBERS = range(1011, 1031)
 
 
@@ -184,14 +184,14 @@ def test_a_flood_of_guesses_from_two_hundred_addresses_finds_nothing(battle: Bat
 
     def attack(ground: Ground, _: str) -> str:
         folder = battle.lab.new_folder("sipp")
-        # SIPp takes the credentials' parameters from a file or from the scenario as it stands, and from nothing else.
+        # SIPp takes the credentials' parameters from a file or from what it plays as it stands, and from nothing else.
         rows = [
             f"{source};1001;{EDGE_OUTSIDE};[authentication username=1001 password=wrong-{number}-{source}]\n"
             for number in range(7)
             for source in sources
         ]
         (folder / "sources.csv").write_text("SEQUENTIAL\n" + "".join(rows))
-        words = ["sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / "attack_guess.xml"), "-inf", "sources.csv"]
+        words = ["sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SIPP / "attack_guess.xml"), "-inf", "sources.csv"]
         words += ["-t", "ui", "-ip_field", "0", "-m", "1400", "-r", "200", "-l", "2000", "-nostdin", "-max_socket", "1000"]
         words += ["-default_behaviors", "none"]
         output = ground.run(*words, seconds=20, cwd=folder)

@@ -10,12 +10,12 @@ from lab.asterisk import ECHO
 from lab.namespaces import EDGE_OUTSIDE
 from lab.waiting import eventually
 
-SCENARIOS = Path(__file__).parent / "sipp"
+SIPP = Path(__file__).parent / "sipp"
 LIMIT_SECONDS = 60
 
 
-def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, rate: int, uri: str = "") -> str:
-    """Runs a scenario `count` times, over all accounts in turn; returns what sipp said, and fails with it.
+def run_sipp(lab: Lab, file: str, address: str, transport: str, count: int, rate: int, uri: str = "") -> str:
+    """Plays a file `count` times, over all accounts in turn; returns what sipp said, and fails with it.
 
     Its credentials are for `uri`, without which sipp takes the edge's address.
     """
@@ -26,7 +26,7 @@ def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, 
     ]
     (folder / "accounts.csv").write_text("\n".join(lines) + "\n")
     done = subprocess.run(
-        ["ip", "netns", "exec", lab.network.clients, "sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SCENARIOS / scenario)]
+        ["ip", "netns", "exec", lab.network.clients, "sipp", f"{EDGE_OUTSIDE}:5060", "-sf", str(SIPP / file)]
         + ["-inf", str(folder / "accounts.csv"), "-i", address, "-p", "5060", "-t", transport, "-mp", "20000"]
         + ["-m", str(count), "-r", str(rate), "-timeout", f"{LIMIT_SECONDS}s", "-timeout_error", "-nostdin"]
         + ["-trace_err", "-error_file", str(folder / "errors")]
@@ -45,7 +45,7 @@ def run_sipp(lab: Lab, scenario: str, address: str, transport: str, count: int, 
 
 
 def successful(said: str) -> int:
-    """The number of whole scenarios in sipp's last screen."""
+    """The number of plays that came to their end, in sipp's last screen."""
     return int(re.findall(r"Successful call\s*\|\s*\d+\s*\|\s*(\d+)", said)[-1])
 
 

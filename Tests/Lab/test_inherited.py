@@ -2,12 +2,10 @@
 
 import contextlib
 import select
-import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import ACCOUNTS, Lab, Site
-from lab.asterisk import ECHO
 from lab.clients import Client
 from lab.dialogs import invitation, refusal_acknowledged
 from lab.waiting import eventually

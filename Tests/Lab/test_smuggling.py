@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import ACCOUNTS, CHAN_SIP_16, Lab, Site
+from conftest import ACCOUNTS, CHAN_SIP_16, Lab
 from lab.asterisk import ECHO
 from lab.capture import Capture
 from lab.clients import Client

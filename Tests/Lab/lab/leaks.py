@@ -1,4 +1,4 @@
-"""What must never be seen outside: addresses of the inside, and what an Asterisk is. Every packet of every scenario is looked at.
+"""What must never be seen outside: addresses of the inside, and what an Asterisk is. Every packet of every test is looked at.
 
 Three things are excepted:
 

@@ -2,6 +2,7 @@ internal import Foundation
 internal import Messages
 internal import Privsep
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 internal import Wire
 

@@ -1,30 +1,12 @@
-internal import Foundation
 internal import Journal
 internal import Messages
 internal import Privsep
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 internal import Wire
 
 @testable internal import banner
-
-/// A folder that is gone with its owner.
-final class TemporaryFolder {
-    let path: String
-
-    /// A folder in another one.
-    init(in parent: String = "/tmp") throws {
-        path = "\(parent)/rempart-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: false)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    var descriptor: Descriptor {
-        Descriptor(owning: unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-    }
-}
 
 /// A firewall that only remembers; it can be told to fail.
 final class RecordingFirewall: Firewall {
@@ -197,4 +179,17 @@ final class Bench {
         for case .finding(let name, let value) in ask(.why(try ip(text))) { found[name] = value }
         return found
     }
+}
+
+/// An address of a test's own text.
+func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+
+/// A network of a test's own text.
+func net(_ text: String) throws -> Network { try #require(Network(text)) }
+
+/// A ban from the moment 0 to another, in seconds.
+func row(_ text: String, until: Int64, level: UInt32 = 1) throws -> BanRow {
+    BanRow(
+        source: try net(text), reason: "x", since: .seconds(0), until: .seconds(until),
+        firstSeen: .seconds(0), lastSeen: .seconds(0), count: 1, level: level)
 }

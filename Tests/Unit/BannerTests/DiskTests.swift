@@ -2,6 +2,7 @@ internal import Foundation
 internal import Messages
 internal import SmallDisk
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import banner

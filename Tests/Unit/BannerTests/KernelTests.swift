@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Messages
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import banner

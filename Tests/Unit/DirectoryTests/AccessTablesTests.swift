@@ -1,5 +1,6 @@
 internal import Messages
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory
@@ -205,17 +206,17 @@ struct AccessTablesTests {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
         let database = AccountDatabase(AccountSettings([.database("sqlite://\(path)")]))
         database.tick(.seconds(1))
-        _ = database.takeEvents()
+        _ = database.drainEvents()
         try folder.database(
             "accounts.sqlite",
             "ALTER TABLE sippeers ADD COLUMN deny; UPDATE sippeers SET deny = 'nonsense'")
         database.tick(.seconds(2))
-        #expect(database.takeEvents().contains(.changed))
+        #expect(database.drainEvents().contains(.changed))
         let answer = database.lookUp(account: "1001", realm: "r", now: .seconds(2))
         guard case .found(let account) = answer else { throw Missing() }
         #expect(account.access == .nobody)
         // Said once, with what to do.
         _ = database.lookUp(account: "1001", realm: "r", now: .seconds(2))
-        #expect(database.takeEvents() == [.nobody("1001")])
+        #expect(database.drainEvents() == [.nobody("1001")])
     }
 }

@@ -2,6 +2,7 @@ internal import Glibc
 internal import Messages
 internal import SmallDisk
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory
@@ -31,7 +32,7 @@ struct AccountDatabaseTests {
         let database = database()
         database.tick(.seconds(0))
         database.tick(.seconds(1))
-        #expect(database.takeEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -39,7 +40,7 @@ struct AccountDatabaseTests {
     func missingFile() throws {
         let database = database()
         for second in 0..<60 { database.tick(.seconds(Int64(second))) }
-        let events = database.takeEvents()
+        let events = database.drainEvents()
         guard events.count == 1, case .down(let why) = events[0] else {
             Issue.record("expected one event, got \(events)")
             return
@@ -50,7 +51,7 @@ struct AccountDatabaseTests {
             database.lookUp(account: "1001", realm: "asterisk", now: .seconds(60)) == .unavailable)
         try folder.database("accounts.sqlite", Tables.chanSip)
         for second in 60..<71 { database.tick(.seconds(Int64(second))) }
-        #expect(database.takeEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -59,7 +60,7 @@ struct AccountDatabaseTests {
         try folder.database("accounts.sqlite", "CREATE TABLE sippeers (name, type, secret)")
         let database = database()
         database.tick(.seconds(0))
-        guard case .down(let why)? = database.takeEvents().first else {
+        guard case .down(let why)? = database.drainEvents().first else {
             Issue.record("expected a complaint")
             return
         }
@@ -77,18 +78,18 @@ struct AccountDatabaseTests {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
         let database = database()
         database.tick(.seconds(0))
-        _ = database.takeEvents()
+        _ = database.drainEvents()
         let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
         try writer.execute("BEGIN EXCLUSIVE")
         #expect(!isFound(database, "1001"))
-        guard case .down(let why)? = database.takeEvents().first else {
+        guard case .down(let why)? = database.drainEvents().first else {
             Issue.record("expected a complaint")
             return
         }
         #expect(why.contains("locked"))
         try writer.execute("COMMIT")
         database.tick(.seconds(1))
-        #expect(database.takeEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -97,15 +98,15 @@ struct AccountDatabaseTests {
         try folder.database("accounts.sqlite", Tables.chanSip)
         let database = database()
         database.tick(.seconds(0))
-        _ = database.takeEvents()
+        _ = database.drainEvents()
         database.tick(.seconds(1))
-        #expect(database.takeEvents().isEmpty)
+        #expect(database.drainEvents().isEmpty)
         try folder.database(
             "accounts.sqlite",
             "INSERT INTO sippeers (name, type, host, secret) VALUES ('7', 'friend', 'dynamic', 'x')"
         )
         database.tick(.seconds(2))
-        #expect(database.takeEvents() == [.changed])
+        #expect(database.drainEvents() == [.changed])
         #expect(isFound(database, "7"))
     }
 
@@ -114,12 +115,12 @@ struct AccountDatabaseTests {
         try folder.database("accounts.sqlite", Tables.chanSip)
         let database = database()
         database.tick(.seconds(0))
-        _ = database.takeEvents()
+        _ = database.drainEvents()
         try folder.database("new.sqlite", Tables.pjsip)
         #expect(
             unsafe rename("\(folder.path)/new.sqlite", "\(folder.path)/accounts.sqlite") == 0)
         database.tick(.seconds(1))
-        #expect(database.takeEvents() == [.up("pjsip"), .changed])
+        #expect(database.drainEvents() == [.up("pjsip"), .changed])
         #expect(isFound(database, "2001"))
         #expect(!isFound(database, "1001"))
     }
@@ -133,7 +134,7 @@ struct AccountDatabaseTests {
             "new.sqlite", Tables.chanSip.replacing("'1001'", with: "'7007'"))
         let database = database()
         database.tick(.seconds(0))
-        _ = database.takeEvents()
+        _ = database.drainEvents()
         #expect(isFound(database, "1001") && !isFound(database, "7007"))
         var before = stat()
         #expect(unsafe stat(old, &before) == 0)
@@ -150,10 +151,10 @@ struct AccountDatabaseTests {
         }
         database.tick(.seconds(1))
         // Its layout is known and not told again.
-        #expect(database.takeEvents() == [.changed])
+        #expect(database.drainEvents() == [.changed])
         #expect(isFound(database, "7007") && !isFound(database, "1001"))
         database.tick(.seconds(2))
-        #expect(database.takeEvents().isEmpty)
+        #expect(database.drainEvents().isEmpty)
         #expect(unsafe unlink(new) == 0)
     }
 
@@ -173,13 +174,13 @@ struct AccountDatabaseTests {
         try disk.permitWriting(false)
         let database = AccountDatabase(AccountSettings([.database("sqlite://\(path)")]))
         for second in 0..<30 { database.tick(.seconds(Int64(second))) }
-        let events = database.takeEvents()
+        let events = database.drainEvents()
         guard events.count == 1, case .down(let why) = events[0] else {
             Issue.record("expected one event, got \(events)")
             return
         }
         #expect(why.contains("is in WAL mode and no program has it open"))
-        #expect(why.contains("start Asterisk") && why.contains("PRAGMA journal_mode=DELETE"))
+        #expect(why.contains("Start Asterisk") && why.contains("PRAGMA journal_mode=DELETE"))
         try disk.permitWriting(true)
         var writer: SQLiteDatabase? = try SQLiteDatabase(path: path, .writing, busyTimeout: 1000)
         if writerComes {
@@ -192,7 +193,7 @@ struct AccountDatabaseTests {
             try disk.permitWriting(false)
         }
         for second in 30..<41 { database.tick(.seconds(Int64(second))) }
-        #expect(database.takeEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
         #expect(isFound(database, "1001") && isFound(database, "8") == writerComes)
         #expect((writer != nil) == writerComes)
     }
@@ -233,7 +234,7 @@ struct AccountDatabaseTests {
             (text, "cannot be read"), (odbc, "sqlite:///path"), (none, "name no database"),
         ] {
             database.tick(.seconds(0))
-            guard case .down(let why)? = database.takeEvents().first else {
+            guard case .down(let why)? = database.drainEvents().first else {
                 Issue.record("expected a complaint")
                 return
             }

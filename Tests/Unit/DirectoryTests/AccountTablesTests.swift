@@ -1,4 +1,5 @@
 internal import Messages
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory

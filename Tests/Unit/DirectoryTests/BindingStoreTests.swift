@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Messages
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory
@@ -39,9 +40,9 @@ struct BindingStoreTests {
         let records = (1...5).map { binding("100\($0)", key: UInt64.max - UInt64($0)) }
         do {
             let store = BindingStore(folder: folder.path)
-            for record in records { store.keep(record, now: .seconds(0)) }
+            for record in records { store.store(record, now: .seconds(0)) }
             store.commit(now: .seconds(0))
-            #expect(store.takeTroubles().isEmpty)
+            #expect(store.drainTroubles().isEmpty)
         }
         let sorted = kept(BindingStore(folder: folder.path)).sorted { $0.account < $1.account }
         #expect(sorted == records)
@@ -54,7 +55,7 @@ struct BindingStoreTests {
             "1002", contact: "sip:1002@h;x=" + String(repeating: "p", count: 2035))
         for record in [short, long] {
             let store = BindingStore(folder: folder.path)
-            store.keep(record, now: .seconds(0))
+            store.store(record, now: .seconds(0))
             store.commit(now: .seconds(0))
         }
         let sorted = kept(BindingStore(folder: folder.path)).sorted { $0.account < $1.account }
@@ -64,11 +65,11 @@ struct BindingStoreTests {
     @Test("a refresh takes the place of the binding with the same account and key")
     func refresh() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001", key: 1), now: .seconds(0))
-        store.keep(binding("1001", key: 2), now: .seconds(0))
+        store.store(binding("1001", key: 1), now: .seconds(0))
+        store.store(binding("1001", key: 2), now: .seconds(0))
         store.commit(now: .seconds(0))
         let newer = binding("1001", key: 1, contact: "sip:new@198.18.0.6")
-        store.keep(newer, now: .seconds(0))
+        store.store(newer, now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(kept(store).sorted { $0.key < $1.key } == [newer, binding("1001", key: 2)])
     }
@@ -76,9 +77,9 @@ struct BindingStoreTests {
     @Test("an unbound binding is forgotten, committed or not")
     func forget() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001"), now: .seconds(0))
+        store.store(binding("1001"), now: .seconds(0))
         store.commit(now: .seconds(0))
-        store.keep(binding("1002"), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
         store.forget(account: "1001", key: 1)
         store.forget(account: "1002", key: 1)
         #expect(kept(store).isEmpty)
@@ -87,8 +88,8 @@ struct BindingStoreTests {
     @Test("a binding that has ended is not told any more")
     func expiry() {
         let store = BindingStore(folder: folder.path)
-        store.keep(binding("1001", expires: 100), now: .seconds(0))
-        store.keep(binding("1002", expires: 101), now: .seconds(0))
+        store.store(binding("1001", expires: 100), now: .seconds(0))
+        store.store(binding("1002", expires: 101), now: .seconds(0))
         #expect(kept(store, now: 100).map(\.account) == ["1002"])
     }
 
@@ -97,23 +98,23 @@ struct BindingStoreTests {
         try folder.write("bindings.sqlite", Array(repeating: 0x58, count: 8192))
         do {
             let store = BindingStore(folder: folder.path)
-            let troubles = store.takeTroubles()
+            let troubles = store.drainTroubles()
             #expect(troubles.count == 1)
             #expect(troubles.first?.contains("bindings.sqlite.corrupt") == true)
-            store.keep(binding("1001"), now: .seconds(0))
+            store.store(binding("1001"), now: .seconds(0))
             store.commit(now: .seconds(0))
         }
         #expect(folder.exists("bindings.sqlite.corrupt"))
         let again = BindingStore(folder: folder.path)
         #expect(kept(again).map(\.account) == ["1001"])
-        #expect(again.takeTroubles().isEmpty)
+        #expect(again.drainTroubles().isEmpty)
     }
 
     @Test("without a folder that can be written, bindings are kept in memory, and that is said")
     func memory() {
         let store = BindingStore(folder: "\(folder.path)/missing")
-        #expect(store.takeTroubles().contains { $0.contains("in memory only") })
-        store.keep(binding("1001"), now: .seconds(0))
+        #expect(store.drainTroubles().contains { $0.contains("in memory only") })
+        store.store(binding("1001"), now: .seconds(0))
         #expect(kept(store).map(\.account) == ["1001"])
     }
 
@@ -122,14 +123,14 @@ struct BindingStoreTests {
         let elsewhere = try TemporaryFolder()
         do {
             let store = BindingStore(folder: elsewhere.path)
-            for account in ["1001", "1002"] { store.keep(binding(account), now: .seconds(0)) }
+            for account in ["1001", "1002"] { store.store(binding(account), now: .seconds(0)) }
             store.commit(now: .seconds(0))
         }
         // As a killed process leaves them: the last commits are in the WAL.
         let killed = BindingStore(folder: elsewhere.path)
         killed.forget(account: "1002", key: 1)
-        killed.keep(binding("1003"), now: .seconds(0))
-        killed.keep(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
+        killed.store(binding("1003"), now: .seconds(0))
+        killed.store(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
         killed.commit(now: .seconds(0))
         let (file, wal) = ("bindings.sqlite", "bindings.sqlite-wal")
         try folder.write(file, elsewhere.read(file))
@@ -141,9 +142,9 @@ struct BindingStoreTests {
 
         let store = BindingStore(folder: folder.path)
         #expect(Set(kept(store).map(\.account)) == ["1001", "1002"])
-        #expect(store.takeTroubles().first?.contains("but not the last changes") == true)
+        #expect(store.drainTroubles().first?.contains("but not the last changes") == true)
         store.forget(account: "1001", key: 1)
-        store.keep(binding("1004"), now: .seconds(0))
+        store.store(binding("1004"), now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(unsafe rmdir(place) == 0)
         try folder.write(wal, changes)
@@ -156,18 +157,18 @@ struct BindingStoreTests {
     @Test("a binding that ends later than any may is not kept, which is said once")
     func untimely() {
         let store = BindingStore(folder: folder.path)
-        _ = store.takeTroubles()
+        _ = store.drainTroubles()
         let longest = Bounds.longestBinding + Bounds.clockStep
         let now = Milliseconds.seconds(1_000_000)
         var record = binding("1001")
         record.expires = now + longest
-        store.keep(record, now: now)
+        store.store(record, now: now)
         var late = binding("1002")
         late.expires = record.expires + Milliseconds(1)
-        store.keep(late, now: now)
-        store.keep(late, now: now)
+        store.store(late, now: now)
+        store.store(late, now: now)
         #expect(store.page(after: 0, limit: 9, now: now).records == [record])
-        #expect(store.takeTroubles().count == 1)
+        #expect(store.drainTroubles().count == 1)
     }
 
     @Test(
@@ -183,8 +184,8 @@ struct BindingStoreTests {
     func nonsensical(_ change: String) throws {
         do {
             let store = BindingStore(folder: folder.path)
-            store.keep(binding("1001"), now: .seconds(0))
-            store.keep(binding("1002", key: 2), now: .seconds(0))
+            store.store(binding("1001"), now: .seconds(0))
+            store.store(binding("1002", key: 2), now: .seconds(0))
             store.commit(now: .seconds(0))
         }
         do {

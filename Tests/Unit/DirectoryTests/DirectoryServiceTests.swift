@@ -3,6 +3,7 @@ internal import Journal
 internal import Messages
 internal import Privsep
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 internal import Wire
 

@@ -3,6 +3,7 @@ internal import Journal
 internal import Messages
 internal import SmallDisk
 internal import Sys
+internal import TemporaryFolder
 internal import Testing
 
 @testable internal import directory
@@ -35,23 +36,23 @@ struct DiskTests {
     private func next(now: Int64) -> (accounts: Set<String>, barred: [String], troubles: [String]) {
         let store = BindingStore(folder: folder)
         let barred = store.barred(now: .seconds(now)).map(\.account).sorted()
-        return (accounts(store, now: now), barred, store.takeTroubles())
+        return (accounts(store, now: now), barred, store.drainTroubles())
     }
 
     /// Two bindings and a barred account, as an earlier process left them.
-    private func keepSome() {
+    private func storeSome() {
         let store = BindingStore(folder: folder)
-        store.keep(binding("1001"), now: .seconds(0))
-        store.keep(binding("1002"), now: .seconds(0))
-        store.keep(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
+        store.store(binding("1001"), now: .seconds(0))
+        store.store(binding("1002"), now: .seconds(0))
+        store.store(AccountStanding(account: "1009", barredSince: .seconds(5)), now: .seconds(0))
         store.commit(now: .seconds(0))
     }
 
     /// More than the last pages of the file take.
     private func change(_ store: BindingStore) {
         store.forget(account: "1002", key: 1)
-        for number in 2000..<2300 { store.keep(binding("\(number)"), now: .seconds(0)) }
-        store.keep(AccountStanding(account: "1010", barredSince: .seconds(6)), now: .seconds(0))
+        for number in 2000..<2300 { store.store(binding("\(number)"), now: .seconds(0)) }
+        store.store(AccountStanding(account: "1010", barredSince: .seconds(6)), now: .seconds(0))
         store.commit(now: .seconds(0))
     }
 
@@ -60,7 +61,7 @@ struct DiskTests {
     @Test(
         "at the start what is kept is read, and all that has changed is written once there is room")
     func atStart() throws {
-        keepSome()
+        storeSome()
         try disk.fill()
         try startAndChange()
         let found = next(now: 361)
@@ -75,23 +76,23 @@ struct DiskTests {
         change(store)
         #expect(accounts(store) == changed)
         #expect(store.fault != nil)
-        let troubles = store.takeTroubles()
+        let troubles = store.drainTroubles()
         #expect(
             troubles.count == 1 && troubles[0].contains("tried again each minute"), "\(troubles)")
         for second in 1..<300 { store.commit(now: .seconds(Int64(second))) }
-        #expect(store.takeTroubles().isEmpty && accounts(store, now: 299) == changed)
+        #expect(store.drainTroubles().isEmpty && accounts(store, now: 299) == changed)
 
         disk.free()
         for second in 300..<361 { store.commit(now: .seconds(Int64(second))) }
         #expect(store.fault == nil)
-        #expect(store.takeTroubles().map { $0.contains("written again") } == [true])
+        #expect(store.drainTroubles().map { $0.contains("written again") } == [true])
     }
 
     @Test(
         "while running a full disk costs nothing that was kept, and nothing that came since once there is room"
     )
     func whileRunning() throws {
-        keepSome()
+        storeSome()
         try fillAndChange()
         #expect(next(now: 1).accounts == changed)
     }
@@ -119,8 +120,8 @@ struct DiskTests {
             // As a killed process leaves them: the last commits are in the WAL.
             let elsewhere = try TemporaryFolder()
             let store = BindingStore(folder: elsewhere.path)
-            store.keep(binding("1001"), now: .seconds(0))
-            store.keep(binding("1002"), now: .seconds(0))
+            store.store(binding("1001"), now: .seconds(0))
+            store.store(binding("1002"), now: .seconds(0))
             store.commit(now: .seconds(0))
             for name in ["bindings.sqlite", "bindings.sqlite-wal"] {
                 try FileManager.default.copyItem(
@@ -128,7 +129,7 @@ struct DiskTests {
             }
             #expect(elsewhere.exists("bindings.sqlite-wal"))
         } else {
-            keepSome()
+            storeSome()
         }
         try disk.permitWriting(false)
         try startAndReplace()
@@ -138,7 +139,7 @@ struct DiskTests {
     private func startAndReplace() throws {
         let store = BindingStore(folder: folder)
         #expect(accounts(store) == ["1001", "1002"] && store.fault != nil)
-        store.keep(binding("1003"), now: .seconds(0))
+        store.store(binding("1003"), now: .seconds(0))
         store.forget(account: "1001", key: 1)
         #expect(accounts(store) == ["1002", "1003"])
         try disk.permitWriting(true)
@@ -148,11 +149,11 @@ struct DiskTests {
 
     @Test("a folder that comes later gets what is in memory, and what was in it stays")
     func later() throws {
-        keepSome()
+        storeSome()
         let away = "\(disk.path)/away"
         #expect(unsafe rename(folder, away) == 0)
         let store = BindingStore(folder: folder)
-        store.keep(binding("1003"), now: .seconds(0))
+        store.store(binding("1003"), now: .seconds(0))
         store.commit(now: .seconds(0))
         #expect(unsafe rename(away, folder) == 0)
         store.commit(now: .seconds(61))
@@ -162,7 +163,7 @@ struct DiskTests {
 
     @Test("the supervisor is told for as long as bindings are in memory alone")
     func condition() throws {
-        keepSome()
+        storeSome()
         try disk.permitWriting(false)
         let service = DirectoryService(
             [], stateFolder: folder, Journal(process: "directory", socket: nil))

@@ -88,10 +88,19 @@ struct NameCheck {
     private mutating func checkLinks(_ line: String, _ number: Int) {
         let folder = document.split(separator: "/").dropLast().map { "\($0)/" }.joined()
         for link in line.matches(of: Self.link) {
-            let path = NSString(string: folder + link[1]).standardizingPath
+            let path = Self.resolved(folder + link[1])
             let isThere = known.files.contains(path) || known.folders.contains(path)
             look(isThere, link[1], "file", number)
         }
+    }
+
+    /// A path without parts that lead up again.
+    private static func resolved(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == "..", !parts.isEmpty { parts.removeLast() } else { parts.append(part) }
+        }
+        return parts.joined(separator: "/")
     }
 
     // MARK: Names in backticks
@@ -129,15 +138,22 @@ struct NameCheck {
         if parts.count > 1 {
             // With a small letter before the point it is a setting, unless it has capitals inside.
             guard first.isType || parts.contains(where: \.hasHump) else { return }
-            let member = parts.suffix(2).joined(separator: ".")
-            let isThere =
-                first.isType
-                ? known.members.contains(member) || Self.foreign.contains(name)
-                : parts.allSatisfy(isKnown)
-            look(isThere, name, "declaration", number)
+            let isThere = zip(parts, parts.dropFirst()).allSatisfy(isMember)
+            look(isThere || Self.foreign.contains(name), name, "declaration", number)
         } else {
             look(isKnown(last), name, "declaration", number)
         }
+    }
+
+    /// Whether a type has the member, or a value may have it.
+    ///
+    /// KEY and the like stand for any name.
+    private func isMember(_ owner: String, _ name: String) -> Bool {
+        if [owner, name].contains(where: { $0.count > 1 && $0.allSatisfy(\.isUppercase) }) {
+            return true
+        }
+        return owner.isType
+            ? known.members.contains("\(owner).\(name)") : isKnown(owner) && isKnown(name)
     }
 
     private func isKnown(_ word: String) -> Bool {

@@ -4,24 +4,25 @@ import Testing
 /// What documents and comments name is there: files, and what the sources declare.
 @Suite struct NameTests {
     /// Every document but the one that tells what has been.
-    private static let documents = Known.checkout.files.filter {
+    private static let documents: [String] = Known.checkout.files.filter {
         $0.hasSuffix(".md") && $0 != "CHANGELOG.md"
     }
 
-    private static let scripts = Known.checkout.files.filter { file in
+    private static let scripts: [String] = Known.checkout.files.filter { file in
         [".sh", ".py", "Makefile", ".ci/run"].contains(where: file.hasSuffix)
     }
 
     @Test("every file and declaration that a document names exists", arguments: documents)
-    func documents(_ document: String) throws {
+    func inDocument(_ document: String) throws {
         var check = NameCheck(document)
         check.read(document: try Checkout.text(of: document))
         for fault in check.faults { Issue.record("\(fault)") }
     }
 
     @Test("every file and declaration that a comment names exists")
-    func comments() {
+    func inComments() {
         for (file, names) in Known.checkout.sources.sorted(by: { $0.key < $1.key }) {
+            if !names.isWhole { Issue.record("\(file) cannot be read: its braces do not fit") }
             var check = NameCheck(file, own: names)
             check.readComments()
             for fault in check.faults { Issue.record("\(fault)") }
@@ -29,7 +30,7 @@ import Testing
     }
 
     @Test("every path of the checkout that a script names exists")
-    func paths() throws {
+    func inScripts() throws {
         for script in Self.scripts {
             var check = NameCheck(script)
             check.read(script: try Checkout.text(of: script))
@@ -57,6 +58,7 @@ import Testing
             ("all of Tests/Scenarios/lab", "file or folder", "Tests/Scenarios/lab"),
             ("[it](Tests/RAEDME.md#rows)", "file", "Tests/RAEDME.md"),
             ("by `Frame.sendAll`", "declaration", "Frame.sendAll"),
+            ("as `Setting.readers.coutn`", "declaration", "Setting.readers.coutn"),
             ("by `Fraem.send(_:)`", "declaration", "Fraem.send"),
             ("a `StreamFraemr` of bytes", "declaration", "StreamFraemr"),
             ("then `seqpacketPiar()` makes it", "declaration", "seqpacketPiar"),
@@ -77,12 +79,12 @@ import Testing
         "what is there is found",
         arguments: [
             "`Sources/Sys/Frame.swift`, `Sys/Frame.swift`, Frame.swift, `Sources/Messages/Reason*.swift`",
-            "`Frame.send(_:passing:on:)`, `send` in `Sys/Frame.swift`, `seqpacketPair()`",
-            "`SysTests`, `Fuzz/corpus/NAME`, [lint](scripts/lint.sh), `make test`",
+            "`Frame.send(_:passing:on:)`, `send` in `Sys/Frame.swift`, `seqpacketPair()`, `Setting.readers.count`, `Frame.NAME`",
+            "`SysTests`, `Fuzz/corpus/NAME`, [lint](../scripts/./lint.sh), `make test`",
             "/usr/include/x.h, <linux/filter.h>, `$folder/it.sh`, `calls.outside-line`, `N passed`",
         ])
     func present(_ line: String) {
-        var check = NameCheck("it.md")
+        var check = NameCheck("docs/it.md")
         check.read(document: line)
         #expect(check.faults.isEmpty, "\(check.faults)")
     }

@@ -18,6 +18,8 @@ struct Names {
     var textWords: Set<String> = []
     /// The comments, in order.
     var comments: [Comment] = []
+    /// Whether every brace has its other one; if not, the rest says nothing.
+    var isWhole = true
 }
 
 /// Reads the names of a Swift source without a compiler: its words, and which braces they stand in.
@@ -167,8 +169,7 @@ struct SwiftSource {
                 scopes.append(opening ?? .other)
                 opening = nil
             case .mark(UInt8(ascii: "}")):
-                precondition(!scopes.isEmpty, "a brace too many")
-                scopes.removeLast()
+                if scopes.popLast() == nil { names.isWhole = false }
             case .word(let word) where Self.types.contains(word):
                 guard let name = typeName(after: index) else { break }
                 if word != "extension" { declare(name, in: scopes) }
@@ -182,7 +183,7 @@ struct SwiftSource {
             default: break
             }
         }
-        precondition(scopes.isEmpty, "a brace is missing")
+        if !scopes.isEmpty { names.isWhole = false }
     }
 
     private func word(_ index: Int) -> String? {
@@ -214,7 +215,10 @@ struct SwiftSource {
             while index < tokens.count, tokens[index] != .mark(UInt8(ascii: ",")) || depth > 0 {
                 switch tokens[index] {
                 case .mark(UInt8(ascii: "(")), .mark(UInt8(ascii: "[")): depth += 1
-                case .mark(UInt8(ascii: ")")), .mark(UInt8(ascii: "]")): depth -= 1
+                case .mark(UInt8(ascii: ")")), .mark(UInt8(ascii: "]")):
+                    depth -= 1
+                    // The end of what stands in parentheses, or of the parameters around it.
+                    if depth < 0 { return }
                 case .word(let word) where Self.ends.contains(word): return
                 case .mark(UInt8(ascii: "{")), .mark(UInt8(ascii: "}")): return
                 default: break

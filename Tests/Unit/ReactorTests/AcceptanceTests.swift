@@ -53,7 +53,7 @@ import Testing
             let taken = stage.accept()
             let stillTold = stage.isTold()
             #expect(told && !taken && !stillTold)
-            let news = stage.acceptance.takeNews()
+            let news = stage.acceptance.dequeueNews()
             if round == 0, case .begun(let why) = news {
                 #expect(why.contains(fault == EMFILE ? "LimitNOFILE" : "; "))
             } else {
@@ -68,13 +68,13 @@ import Testing
         let taken = stage.accept()
         #expect(taken)
         stage.pass(.seconds(9))
-        let early = stage.acceptance.takeNews()
+        let early = stage.acceptance.dequeueNews()
         #expect(early == nil)
         stage.pass(.seconds(1))
-        let news = stage.acceptance.takeNews()
+        let news = stage.acceptance.dequeueNews()
         #expect(news == .over)
         stage.pass(.seconds(100))
-        let (more, due) = (stage.acceptance.takeNews(), stage.acceptance.due)
+        let (more, due) = (stage.acceptance.dequeueNews(), stage.acceptance.due)
         #expect(more == nil && due == nil)
     }
 

@@ -52,8 +52,8 @@ import Testing
             var poller = try Poller(capacity: 1)
             try poller.add(look.raw, Token(kind: 0), .read)
             #expect(poller.wait(.seconds(20)) == 1)
-            let answers = try #require(look.answers())
-            _ = files.take(answers[0], at: now)
+            let answers = try #require(look.findings())
+            _ = files.apply(answers[0], at: now)
         }
 
         /// Whether the files are copied again at a moment from now.

@@ -23,7 +23,7 @@ private func life(in state: ChildState) -> ChildLife {
     case .restarting: run(.deadline, .hello, .ready, .restart)
     case .killed: run(.deadline, .hello, .ready, .broken("x"))
     case .stopping: run(.deadline, .hello, .ready, .stop)
-    case .held: run(.deadline, .exited(100))
+    case .unusable: run(.deadline, .exited(100))
     case .ended: run(.stop)
     }
     return life
@@ -40,12 +40,12 @@ private func outline(_ action: ChildAction) -> String {
     case .none: "-"
     case .start: "start"
     case .wait(let span): "wait \(span.seconds)"
-    case .hold: "hold"
+    case .waitForSettings: "hold"
     case .serve: "serve"
-    case .note: "note"
+    case .storeStatus: "note"
     case .sendReload: "send"
     case .keepOld: "keep"
-    case .tellStop: "tell"
+    case .sendStop: "tell"
     case .kill: "kill"
     case .gone: "gone"
     }
@@ -59,7 +59,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("-", .starting), ("kill", .killed), ("kill", .killed), ("kill", .killed),
                 ("kill", .killed), ("-", .leaving), ("kill", .killed), ("wait 1", .waiting),
-                ("hold", .held), ("kill", .killed), ("-", .greeting), ("tell", .restarting),
+                ("hold", .unusable), ("kill", .killed), ("-", .greeting), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -68,7 +68,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("kill", .killed), ("serve", .ready), ("-", .starting), ("note", .starting),
                 ("kill", .killed), ("-", .leaving), ("kill", .killed), ("wait 1", .waiting),
-                ("hold", .held), ("kill", .killed), ("-", .starting), ("tell", .restarting),
+                ("hold", .unusable), ("kill", .killed), ("-", .starting), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -77,7 +77,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("kill", .killed), ("kill", .killed), ("-", .ready), ("note", .ready),
                 ("kill", .killed), ("-", .leaving), ("kill", .killed), ("start", .greeting),
-                ("hold", .held), ("kill", .killed), ("send", .reloading), ("tell", .restarting),
+                ("hold", .unusable), ("kill", .killed), ("send", .reloading), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -86,7 +86,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("kill", .killed), ("serve", .ready), ("-", .reloading), ("note", .reloading),
                 ("keep", .ready), ("-", .leaving), ("kill", .killed), ("start", .greeting),
-                ("hold", .held), ("kill", .killed), ("-", .reloading), ("tell", .restarting),
+                ("hold", .unusable), ("kill", .killed), ("-", .reloading), ("tell", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -95,7 +95,7 @@ private func outline(_ action: ChildAction) -> String {
             [
                 ("-", .leaving), ("-", .leaving), ("-", .leaving), ("-", .leaving),
                 ("-", .leaving), ("-", .leaving), ("-", .leaving), ("start", .greeting),
-                ("hold", .held), ("kill", .killed), ("-", .leaving), ("-", .restarting),
+                ("hold", .unusable), ("kill", .killed), ("-", .leaving), ("-", .restarting),
                 ("tell", .stopping),
             ]
         ),
@@ -112,7 +112,7 @@ private func outline(_ action: ChildAction) -> String {
             .killed,
             [
                 ("-", .killed), ("-", .killed), ("-", .killed), ("-", .killed), ("-", .killed),
-                ("-", .killed), ("-", .killed), ("start", .greeting), ("hold", .held),
+                ("-", .killed), ("-", .killed), ("start", .greeting), ("hold", .unusable),
                 ("-", .killed), ("-", .killed), ("-", .killed), ("-", .stopping),
             ]
         ),
@@ -135,10 +135,12 @@ private func outline(_ action: ChildAction) -> String {
             ]
         ),
         (
-            .held,
+            .unusable,
             [
-                ("-", .held), ("-", .held), ("-", .held), ("-", .held), ("-", .held),
-                ("-", .held), ("-", .held), ("-", .held), ("-", .held), ("start", .greeting),
+                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable),
+                ("-", .unusable),
+                ("-", .unusable), ("-", .unusable), ("-", .unusable), ("-", .unusable),
+                ("start", .greeting),
                 ("start", .greeting), ("start", .greeting), ("gone", .ended),
             ]
         ),
@@ -205,7 +207,7 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("a child that cannot use its settings is tried again after a reload, or after 60 s")
     func held() {
-        var life = life(in: .held)
+        var life = life(in: .unusable)
         #expect(life.deadline == second(60))
         #expect(life.handle(.reload, at: second(5)) == .start)
     }

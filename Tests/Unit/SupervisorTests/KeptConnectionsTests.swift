@@ -36,7 +36,7 @@ import Testing
         let (kept, socket, phone, listeners) = try connected()
         var connections = KeptConnections()
         let copy = Descriptor(owning: dup(socket.raw))
-        #expect(connections.keep(kept, copy, of: listeners) == nil)
+        #expect(connections.store(kept, copy, of: listeners) == nil)
         socket.close()
         #expect(isOpen(phone))
         #expect(connections.messages.count == 1)
@@ -50,7 +50,7 @@ import Testing
         let (kept, socket, phone, listeners) = try connected()
         var connections = KeptConnections()
         let copy = Descriptor(owning: dup(socket.raw))
-        #expect(connections.keep(kept, copy, of: listeners) == nil)
+        #expect(connections.store(kept, copy, of: listeners) == nil)
         Socket.end(socket.raw)
         let deadline = Clock.monotonic + .seconds(30)
         while isOpen(phone), Clock.monotonic < deadline {}
@@ -64,14 +64,14 @@ import Testing
         var peer = kept.peer
         peer.port ^= 1
         let other = KeptConnection(handle: kept.handle, listener: 1, peer: peer)
-        #expect(connections.keep(other, socket, of: listeners) != nil)
+        #expect(connections.store(other, socket, of: listeners) != nil)
         #expect(connections.messages.isEmpty)
         // A listener that there is not would end every later sip-router.
         let elsewhere = KeptConnection(handle: kept.handle, listener: 2, peer: kept.peer)
-        #expect(connections.keep(elsewhere, socket, of: listeners) != nil)
+        #expect(connections.store(elsewhere, socket, of: listeners) != nil)
         // What was lost on the way is nobody's fault.
-        #expect(connections.keep(kept, nil, of: listeners) == nil)
-        #expect(connections.keep(kept, socket, of: listeners) == nil)
-        #expect(connections.keep(kept, socket, of: listeners) != nil)
+        #expect(connections.store(kept, nil, of: listeners) == nil)
+        #expect(connections.store(kept, socket, of: listeners) == nil)
+        #expect(connections.store(kept, socket, of: listeners) != nil)
     }
 }

@@ -1,0 +1,101 @@
+import Messages
+import Sys
+import Testing
+
+@testable import rempart
+
+@Suite struct StatusTests {
+    private let rows: [ControlReply] = [
+        .component(.router, pid: 123, .ready, restarts: 2, "Serving"),
+        .component(.banner, pid: 0, .ready, restarts: 0, ""), .done,
+    ]
+
+    @Test("status has the fixed JSON shape")
+    func json() throws {
+        let server = try #require(SocketAddress("198.19.0.10:5060"))
+        var report = StatusReport(rows)
+        report.add([.asterisk(server, .up)])
+        let row = TrunkRow(name: "telco", server: server, state: .unknown, calls: 2)
+        report.add([.trunk(row)])
+        report.add([.kernelBans(true, ""), .finding(name: "warning", value: "Look!")])
+        let components =
+            #"[{"name":"sip-router","pid":123,"state":"ready","restarts":2,"status":"Serving"},"#
+            + #"{"name":"banner","pid":0,"state":"ready","restarts":0,"status":""}]"#
+        #expect(
+            report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
+                + components
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
+                + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
+                + #""certificates":[],"barred":[],"warnings":["Look!"],"health":"good","conditions":[]}"#
+        )
+        #expect(report.text.hasPrefix("Rempart \(productVersion): ready\n\nWarning: Look!\n"))
+        #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
+    }
+
+    @Test(
+        "the state is ready only when every component is",
+        arguments: [
+            (ComponentState.starting, "starting"), (.stopping, "stopping"), (.waiting, "waiting"),
+            (.ready, "ready"),
+        ])
+    func state(of component: ComponentState, name: String) {
+        let more = ControlReply.component(.directory, pid: 1, component, restarts: 0, "")
+        let report = StatusReport(rows + [more])
+        #expect(report.text.hasPrefix("Rempart \(productVersion): \(name)\n"))
+    }
+
+    @Test("what is worst stands first, then the rest, in text and JSON alike")
+    func conditions() {
+        let database = ControlReply.condition(.directory, Condition(.accounts, "no database"))
+        let address = ControlReply.condition(.supervisor, Condition(.address, "no address"))
+        let degraded = StatusReport(rows + [database, address])
+        #expect(degraded.summary == "degraded: no database (and 1 more)")
+        #expect(
+            degraded.text.hasPrefix(
+                "Rempart \(productVersion): degraded: no database (and 1 more)\n\nAlso: no address\n"
+            ))
+        #expect(
+            degraded.json.text.hasSuffix(
+                #""health":"degraded","conditions":["#
+                    + #"{"kind":"accounts","component":"directory","text":"no database"},"#
+                    + #"{"kind":"address","component":"supervisor","text":"no address"}]}"#))
+        let gone = ControlReply.condition(.router, Condition(.noSIP, "no phone is served"))
+        let outage = StatusReport(rows + [gone, database])
+        #expect(outage.summary == "no SIP: no phone is served (and 1 more)")
+        #expect(
+            [StatusReport(rows), degraded, outage].map(\.health.exitCode) == [0, 1, 2])
+    }
+
+    @Test("a daemon without components is not ready")
+    func none() {
+        #expect(StatusReport([]).text.hasPrefix("Rempart \(productVersion): starting\n"))
+    }
+
+    @Test("the text says who enforces the bans, and what could not be found out")
+    func bans() {
+        var report = StatusReport(rows)
+        report.add([.kernelBans(false, "not root")])
+        #expect(report.text.contains("by sip-router, not by the kernel (not root)"))
+        report.gaps = ["banner is not running, try again"]
+        #expect(report.text.contains("Not known: banner is not running, try again"))
+    }
+
+    @Test("status names the accounts that may not call, and how to release them")
+    func barred() {
+        let rows: [ControlReply] = [
+            .standing(
+                AccountStanding(
+                    account: "1001", countries: "FR", barredSince: .seconds(5),
+                    reason: "number-never", evidence: "5 refused calls")),
+            .standing(AccountStanding(account: "1002", countries: "FRRO", heldUntil: .seconds(9))),
+        ]
+        let report = StatusReport(rows)
+        #expect(report.text.contains("1001     anybody       number-never  5 refused calls"))
+        #expect(report.text.contains("1002     abroad        new-country"))
+        #expect(report.text.contains("`rempart release ACCOUNT`"))
+        #expect(
+            report.json.text.contains(
+                #""barred":[{"account":"1001","barred":true,"reason":"number-never","#
+                    + #""evidence":"5 refused calls","since":5,"heldUntil":0,"countries":"FR"}"#))
+    }
+}
