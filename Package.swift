@@ -30,7 +30,7 @@ let roomsGround: [Target.Dependency] = [
 
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
-    "ProxyBench", "AccountCache", "Authentication",
+    "ProxyBench", "Connections", "AccountCache", "Authentication", "LocationService",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -141,6 +141,8 @@ let package = Package(
         room("Bench", []),
         room("AccountCache", []),
         room("Authentication", ["AccountCache"]),
+        room("Connections", []),
+        room("LocationService", ["Registrar", "AccountCache", "Connections"]),
         frontDoor,
 
         // Processes.
