@@ -30,7 +30,8 @@ let roomsGround: [Target.Dependency] = [
 
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
-    "ProxyBench", "Connections", "AccountCache", "Authentication", "LocationService",
+    "ProxyBench", "Connections", "Trunks", "AccountCache", "Authentication", "LocationService",
+    "Transactions", "AsteriskPool",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -143,6 +144,9 @@ let package = Package(
         room("Authentication", ["AccountCache"]),
         room("Connections", []),
         room("LocationService", ["Registrar", "AccountCache", "Connections"]),
+        room("Trunks", []),
+        room("Transactions", ["AccountCache", "Connections"]),
+        room("AsteriskPool", ["AccountCache", "Authentication", "Connections", "Transactions"]),
         frontDoor,
 
         // Processes.
