@@ -187,7 +187,9 @@ package struct Trunks: ~Copyable {
     }
 
     /// Puts the Request-URI that a trunk gets into the bench's scratch: what the Asterisk wrote, but for our own
-    /// address and for hosts that only the inside knows. True when another host stands in it now.
+    /// address and for hosts that only the inside knows.
+    ///
+    /// True when another host stands in it now.
     package func writeTarget(
         _ trunk: TrunkID, _ message: borrowing Incoming, _ bench: inout Bench
     ) -> Bool {
