@@ -214,6 +214,13 @@ let package = Package(
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
                 "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
             ]),
+        tests("TrunksTests", ["Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
+        tests(
+            "AsteriskPoolTests",
+            [
+                "AsteriskPool", "Authentication", "Transactions", "AccountCache", "Connections",
+                "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Journal", "Sys",
+            ]),
         .executableTarget(
             name: "supervised-child",
             dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
