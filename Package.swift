@@ -214,7 +214,9 @@ let package = Package(
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
                 "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
             ]),
-        tests("TrunksTests", ["Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
+        tests(
+            "TrunksTests",
+            ["Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
         tests(
             "AsteriskPoolTests",
             [

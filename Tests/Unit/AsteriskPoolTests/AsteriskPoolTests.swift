@@ -9,18 +9,9 @@ import Testing
     private let first = "10.0.0.10:5060"
     private let second = "10.0.0.20:5060"
 
-    /// A pool of Asterisks that all answer.
-    private func allUp(_ asterisks: [String]) -> PoolBench {
-        let bench = PoolBench(asterisks)
-        bench.answering = Set(asterisks.map(address))
-        bench.advance(.seconds(3))
-        _ = bench.takeSentences()
-        return bench
-    }
-
     @Test("Asterisks that answer are chosen in turn, and none is tried twice")
     func turns() {
-        let bench = allUp([first, second, "10.0.0.30:5060"])
+        let bench = PoolBench(up: [first, second, "10.0.0.30:5060"])
         let chosen = (0..<4).map { _ in bench.choose() }
         #expect(chosen == [0, 1, 2, 0])
         #expect(bench.choose(tried: 0b010) == 2)
@@ -49,7 +40,7 @@ import Testing
 
     @Test("three unanswered questions put an Asterisk out of use, the first answer brings it back")
     func misses() {
-        let bench = allUp([first, second])
+        let bench = PoolBench(up: [first, second])
         bench.answering = [address(second)]
         bench.advance(.seconds(5))
         #expect(bench.up == 2 && bench.takeSentences().isEmpty)
@@ -70,9 +61,11 @@ import Testing
         #expect(bench.takeSentences() == ["Asterisk 10.0.0.10:5060 answers"])
     }
 
-    @Test("calls that an Asterisk leaves unanswered count as questions do, and an answer forgets them")
+    @Test(
+        "calls that an Asterisk leaves unanswered count as questions do, and an answer forgets them"
+    )
     func unansweredCalls() {
-        let bench = allUp([first])
+        let bench = PoolBench(up: [first])
         bench.missed(0)
         bench.missed(0)
         bench.advance(.seconds(3))
@@ -103,7 +96,7 @@ import Testing
 
     @Test("a reload keeps what is known of Asterisks that stay, under their new numbers")
     func reload() {
-        let bench = allUp([first, second])
+        let bench = PoolBench(up: [first, second])
         bench.answering = [address(second)]
         bench.advance(.seconds(9))
         bench.adopt([second, "10.0.0.30:5060", first])
@@ -123,5 +116,17 @@ import Testing
         #expect(bench.requestCount == 2)
         bench.adopt([second])
         #expect(bench.requestCount == 1)
+    }
+
+    @Test("the answer to a question of before a reload brings no other Asterisk up")
+    func reloadKeepsAnswers() throws {
+        let bench = PoolBench([first, second])
+        let asked = try #require(bench.take("OPTIONS").first { $0.to == address(first) })
+        bench.adopt([second, first])
+        bench.answer(asked, 200)
+        #expect(bench.rows.first == .asterisk(address(second), .unknown))
+        bench.answering = [address(first)]
+        bench.advance(.seconds(3))
+        #expect(bench.rows.last == .asterisk(address(first), .up) && bench.up == 1)
     }
 }

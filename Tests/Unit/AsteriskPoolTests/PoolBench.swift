@@ -56,6 +56,14 @@ final class PoolBench {
         probe()
     }
 
+    /// Asterisks that all answer what they are asked, and are known to.
+    convenience init(up asterisks: [String]) {
+        self.init(asterisks)
+        answering = Set(asterisks.map(address))
+        advance(.seconds(3))
+        _ = takeSentences()
+    }
+
     // MARK: Accounts
 
     /// The account of a name, of which directory has not been asked.
@@ -210,7 +218,8 @@ final class PoolBench {
         let new = (0..<bench.effects.outbox.count).map { index in
             Sent(
                 to: bench.effects.outbox.flow(index).peer,
-                lines: message(bench.effects.outbox, index).split(separator: "\r\n").map(String.init))
+                lines: message(bench.effects.outbox, index).split(separator: "\r\n").map(
+                    String.init))
         }
         bench.effects.outbox.removeAll()
         for request in new {

@@ -10,9 +10,10 @@ import Testing
     private let second = "10.0.0.20:5060"
     private let challenge = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"n1\",qop=\"auth\""
 
-    @Test("an account is registered while it has a binding: challenged, refreshed in time, and ended")
+    @Test(
+        "an account is registered while it has a binding: challenged, refreshed in time, and ended")
     func life() throws {
-        let bench = PoolBench([first])
+        let bench = PoolBench(up: [first])
         let alice = bench.bound("alice")
         bench.advance(Milliseconds(40))
         let plain = try #require(bench.take("REGISTER").first)
@@ -70,9 +71,10 @@ import Testing
         #expect(bench.take("REGISTER").count == 1 && bench.takeQuestions() == 0)
     }
 
-    @Test("two challenges are answered; the third is a refusal, told once and tried again ever later")
+    @Test(
+        "two challenges are answered; the third is a refusal, told once and tried again ever later")
     func challenges() throws {
-        let bench = PoolBench([first])
+        let bench = PoolBench(up: [first])
         _ = bench.bound("alice")
         let refusal =
             "Asterisk 10.0.0.10:5060 refuses to register alice with 401: is its account table the one of"
@@ -93,9 +95,7 @@ import Testing
 
     @Test("a registration that is not answered at all is sent again, given up, and tried anew")
     func silent() throws {
-        let bench = PoolBench([first])
-        bench.answering = [address(first)]
-        bench.advance(.seconds(3))
+        let bench = PoolBench(up: [first])
         _ = bench.bound("alice")
         bench.advance(.seconds(33))
         let sent = bench.take("REGISTER")
@@ -136,7 +136,8 @@ import Testing
         #expect(bench.registrationCount == 1)
     }
 
-    @Test("an Asterisk that comes up is told of every account, 500 a second; down it is told of none")
+    @Test(
+        "an Asterisk that comes up is told of every account, 500 a second; down it is told of none")
     func comesUp() {
         let bench = PoolBench([first])
         for _ in 0..<3 { bench.missed(0) }

@@ -37,7 +37,12 @@ final class TrunkBench {
     /// Other trunks are in the settings from now on.
     func reload(_ settings: [TrunkSettings]) {
         bench.settings.trunks = settings
-        bench.writer.configure(bench.settings)
+        var shown = WriterSettings()
+        shown.domains = bench.settings.domains
+        shown.asterisks = bench.settings.asterisks
+        shown.trunkSources = settings.flatMap(\.sources)
+        shown.trunkDomains = settings.map(\.domain)
+        bench.writer.configure(shown)
         trunks.adopt(bench)
     }
 
@@ -52,11 +57,12 @@ final class TrunkBench {
 
     func name(_ trunk: TrunkID) -> String { trunks.name(trunk) }
 
-    func tokenName(_ trunk: TrunkID) -> String { trunks.tokenName(trunk).text }
+    func tokenName(_ trunk: TrunkID) -> String { token(trunks, trunk) }
 
     /// The trunk that a token of the account of a name is of.
     func find(_ name: String) -> TrunkID? {
-        let account = bench.writer.tokens.account(Array(name.utf8).span)
+        let bytes = Array(name.utf8)
+        let account = bench.writer.tokens.account(bytes.span)
         return trunks.find(account, &bench)
     }
 
@@ -122,7 +128,8 @@ final class TrunkBench {
     /// The trunk that an Asterisk's request calls.
     func called(_ uri: String, listener: UInt8 = 1) -> TrunkID? {
         with(text(uri), Flow(.udp, listener: listener, peer: address("10.0.0.10:5060"))) {
-            trunks.calledTrunk($0)
+            message, _ in
+            trunks.calledTrunk(message)
         }
     }
 
@@ -138,8 +145,8 @@ final class TrunkBench {
         _ uri: String, _ routes: [String], _ trunk: TrunkID, _ transport: Transport = .udp
     ) -> SocketAddress {
         let way = Flow(transport, listener: 0, peer: address("192.0.2.10:5060"))
-        return with(text(uri, routes.map { "Route: \($0)" }), way) {
-            trunks.way(way, of: trunk, $0.bytes, $0.index)
+        return with(text(uri, routes.map { "Route: \($0)" }), way) { message, _ in
+            trunks.way(way, of: trunk, message.bytes, message.index)
         }.peer
     }
 
@@ -183,6 +190,10 @@ final class TrunkBench {
 func address(_ text: String) -> SocketAddress {
     guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
     return result
+}
+
+private func token(_ trunks: borrowing Trunks, _ trunk: TrunkID) -> String {
+    trunks.tokenName(trunk).text
 }
 
 private func written(_ buffer: borrowing ByteBuffer) -> String { buffer.span.text }
