@@ -214,14 +214,17 @@ let package = Package(
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
                 "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
             ]),
+        .target(
+            name: "BenchHarness", dependencies: ["ProxyBench", "Journal", "SIP", "Sys"],
+            path: "Tests/Support/BenchHarness", swiftSettings: strict),
         tests(
             "TrunksTests",
-            ["Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
+            ["BenchHarness", "Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Sys"]),
         tests(
             "AsteriskPoolTests",
             [
-                "AsteriskPool", "Authentication", "Transactions", "AccountCache", "Connections",
-                "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Journal", "Sys",
+                "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
+                "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
         .executableTarget(
             name: "supervised-child",

@@ -1,4 +1,5 @@
 import AsteriskPool
+import BenchHarness
 import Messages
 import ProxyBench
 import Sys

@@ -1,8 +1,8 @@
 import AccountCache
 import AsteriskPool
 import Authentication
+import BenchHarness
 import Connections
-import Journal
 import Messages
 import ProxyBench
 import Reactor
@@ -49,9 +49,9 @@ final class PoolBench {
     init(_ asterisks: [String]) {
         let now = Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000))
         bench = Bench(
-            RouterSettings([.domain("example.com")]), Self.listeners, key: bytes(32),
-            seed: bytes(32), timers: 10_000, now: now)
-        authentication = Authentication(key: bytes(32), life: 1, now: now)
+            RouterSettings([.domain("example.com")]), Self.listeners, key: key(32),
+            seed: key(32), timers: 10_000, now: now)
+        authentication = Authentication(key: key(32), life: 1, now: now)
         adopt(asterisks)
         probe()
     }
@@ -95,7 +95,7 @@ final class PoolBench {
     /// directory answers what it was last asked: the account is one.
     func found(_ account: AccountID) {
         let found = Account(
-            ha1MD5: bytes(16), ha1SHA256: [], authUser: "auth-user", aor: "the-aor",
+            ha1MD5: key(16), ha1SHA256: [], authUser: "auth-user", aor: "the-aor",
             mayRegister: true)
         for id in lastQuestions() { _ = accounts.receive(id, .found(found), bench) }
         pool.refresh(account, &bench)
@@ -232,25 +232,8 @@ final class PoolBench {
     }
 
     /// What the journal was told since the last look.
-    func takeSentences() -> [String] {
-        defer { bench.effects.journal.removeAll() }
-        return (0..<bench.effects.journal.records.count).compactMap { index in
-            var line = ByteBuffer(capacity: 4096)
-            bench.effects.journal.records.writeNative(index, process: "sip-router", into: &line)
-            let fields = line.span.text.split(separator: "\n")
-            return fields.first { $0.hasPrefix("MESSAGE=") }.map { String($0.dropFirst(8)) }
-        }
-    }
+    func takeSentences() -> [String] { bench.effects.journal.takeSentences() }
 }
-
-/// The address of a text.
-func address(_ text: String) -> SocketAddress {
-    guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
-    return result
-}
-
-/// So many bytes.
-private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8($0 * 7 + 3) } }
 
 private func message(_ outbox: borrowing Outbox, _ index: Int) -> String {
     outbox.message(index).text

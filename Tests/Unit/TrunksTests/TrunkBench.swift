@@ -1,4 +1,4 @@
-import Journal
+import BenchHarness
 import Messages
 import ProxyBench
 import SIP
@@ -28,7 +28,7 @@ final class TrunkBench {
     init(_ settings: [TrunkSettings], isObserving: Bool = false) {
         bench = Bench(
             RouterSettings([.domain("example.com"), .asterisk(address("10.0.0.10:5060"))]),
-            Self.listeners, key: bytes(32), seed: bytes(32), timers: 10,
+            Self.listeners, key: key(32), seed: key(32), timers: 10,
             now: Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000)))
         bench.settings.isObserving = isObserving
         reload(settings)
@@ -175,21 +175,7 @@ final class TrunkBench {
     }
 
     /// What the journal was told since the last look.
-    func takeSentences() -> [String] {
-        defer { bench.effects.journal.removeAll() }
-        return (0..<bench.effects.journal.records.count).compactMap { index in
-            var line = ByteBuffer(capacity: 4096)
-            bench.effects.journal.records.writeNative(index, process: "sip-router", into: &line)
-            let fields = line.span.text.split(separator: "\n")
-            return fields.first { $0.hasPrefix("MESSAGE=") }.map { String($0.dropFirst(8)) }
-        }
-    }
-}
-
-/// The address of a text.
-func address(_ text: String) -> SocketAddress {
-    guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
-    return result
+    func takeSentences() -> [String] { bench.effects.journal.takeSentences() }
 }
 
 private func token(_ trunks: borrowing Trunks, _ trunk: TrunkID) -> String {
@@ -197,6 +183,3 @@ private func token(_ trunks: borrowing Trunks, _ trunk: TrunkID) -> String {
 }
 
 private func written(_ buffer: borrowing ByteBuffer) -> String { buffer.span.text }
-
-/// So many bytes.
-private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8($0 * 7 + 3) } }

@@ -1,3 +1,4 @@
+import BenchHarness
 import Messages
 import ProxyBench
 import SIP
