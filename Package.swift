@@ -30,7 +30,8 @@ let roomsGround: [Target.Dependency] = [
 
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
-    "ProxyBench", "AccountCache", "Admission", "Authentication",
+    "ProxyBench", "Connections", "Trunks", "AccountCache", "Admission", "Authentication",
+    "LocationService", "Transactions", "AsteriskPool", "ProxyCore",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -142,6 +143,11 @@ let package = Package(
         room("AccountCache", []),
         room("Admission", []),
         room("Authentication", ["AccountCache"]),
+        room("Connections", []),
+        room("LocationService", ["Registrar", "AccountCache", "Connections"]),
+        room("Trunks", []),
+        room("Transactions", ["AccountCache", "Connections"]),
+        room("AsteriskPool", ["AccountCache", "Authentication", "Connections", "Transactions"]),
         frontDoor,
 
         // Processes.
@@ -214,6 +220,18 @@ let package = Package(
             [
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
                 "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
+            ]),
+        .target(
+            name: "BenchHarness", dependencies: ["ProxyBench", "Journal", "SIP", "Sys"],
+            path: "Tests/Support/BenchHarness", swiftSettings: strict),
+        tests(
+            "TrunksTests",
+            ["BenchHarness", "Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Sys"]),
+        tests(
+            "AsteriskPoolTests",
+            [
+                "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
+                "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
         .executableTarget(
             name: "supervised-child",

@@ -5,6 +5,7 @@ package import ProxyBench
 internal import Reactor
 package import SIP
 package import SIPTransactions
+internal import SIPWriting
 package import Sys
 
 /// Who waits for the response to a request that we have sent.

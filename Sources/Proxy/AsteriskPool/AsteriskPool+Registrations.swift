@@ -1,0 +1,274 @@
+package import AccountCache
+package import Authentication
+package import Connections
+internal import Journal
+internal import Messages
+package import ProxyBench
+internal import Reactor
+package import SIP
+package import Sys
+package import Transactions
+
+/// The accounts' registrations at the Asterisks, each of which lives as long as the account has a binding.
+extension AsteriskPool {
+    /// How many challenges in a row are answered before they count as a refusal.
+    private static let mostChallenges = 2
+    /// When what could not be asked is asked again.
+    private static let shortWait = Milliseconds.seconds(5)
+
+    // MARK: Coming and going
+
+    /// Sees to it that an account, which has a binding, is registered at every Asterisk.
+    package mutating func appear(
+        _ account: AccountID, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        registrations.setBound(account, true)
+        var at = registrations.first(of: account)
+        while let handle = at {
+            at = registrations.next(after: handle)
+            guard registrations[handle].isLeaving else { continue }
+            registrations[handle].isLeaving = false
+            schedule(handle, after: Milliseconds(0), &bench)
+        }
+        for number in asterisks.indices where registrations.find(account, at: number) == nil {
+            let registration = UpstreamRegistration(
+                account, asterisk: number, cookie: bench.random())
+            guard let handle = registrations.add(registration, &accounts) else {
+                bench.shortages.count(.registrations)
+                return
+            }
+            schedule(handle, after: Milliseconds(0), &bench)
+        }
+    }
+
+    /// Ends the registrations of an account that has no binding any more.
+    package mutating func leave(_ account: AccountID, _ bench: inout Bench) {
+        registrations.setBound(account, false)
+        var at = registrations.first(of: account)
+        while let handle = at {
+            at = registrations.next(after: handle)
+            registrations[handle].isLeaving = true
+            schedule(handle, after: Milliseconds(0), &bench)
+        }
+    }
+
+    /// An account's credentials have come: what waited for them goes on.
+    package mutating func refresh(_ account: AccountID, _ bench: inout Bench) {
+        var at = registrations.first(of: account)
+        while let handle = at {
+            at = registrations.next(after: handle)
+            guard registrations[handle].state == .waiting else { continue }
+            schedule(handle, after: Milliseconds(0), &bench)
+        }
+    }
+
+    /// Follows a change of the list of Asterisks; `numbers` are the new ones by the old ones, nil for those that went.
+    mutating func renumber(
+        _ numbers: [Int?], _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        for place in accounts.places {
+            let account = AccountID(place)
+            var at = registrations.first(of: account)
+            guard at != nil else { continue }
+            while let handle = at {
+                at = registrations.next(after: handle)
+                if let number = numbers[registrations[handle].asterisk] {
+                    registrations[handle].asterisk = number
+                } else {
+                    remove(handle, &accounts, &bench)
+                }
+            }
+            if registrations.isBound(account) { appear(account, &accounts, &bench) }
+        }
+    }
+
+    /// An Asterisk is up: it may have been started anew and know nobody, so all are registered again, 500 a second.
+    mutating func registerAll(_ number: Int, _ places: Range<Int32>, _ bench: inout Bench) {
+        var count: Int64 = 0
+        for place in places {
+            guard let handle = registrations.find(AccountID(place), at: number) else { continue }
+            schedule(handle, after: Milliseconds(count * 2), &bench)
+            count += 1
+        }
+    }
+
+    private mutating func schedule(
+        _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
+    ) {
+        guard registrations.contains(handle) else { return }
+        bench.timers.cancel(&registrations[handle].timer)
+        registrations[handle].challenges = 0
+        registrations[handle].timer = bench.setTimer(
+            handle.payload(.registration), after: span)
+    }
+
+    private mutating func remove(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        bench.timers.cancel(&registrations[handle].timer)
+        registrations.remove(handle, &accounts)
+    }
+
+    /// Ends a registration; one that is to come back is begun anew as a whole.
+    private mutating func end(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        let account = registrations[handle].account
+        remove(handle, &accounts, &bench)
+        if registrations.first(of: account) == nil, registrations.isBound(account) {
+            appear(account, &accounts, &bench)
+        }
+    }
+
+    // MARK: Asking
+
+    /// A registration's timer has fired.
+    package mutating func registrationDue(
+        _ handle: Handle, _ accounts: inout AccountCache, _ transactions: inout ClientTransactions,
+        _ connections: inout Connections, _ bench: inout Bench
+    ) {
+        guard registrations.contains(handle) else { return }
+        registrations[handle].timer = .none
+        let registration = registrations[handle]
+        // To an Asterisk that is down nothing is sent; coming up, it brings everybody back.
+        guard !isDown(registration.asterisk) else {
+            if registration.isLeaving { end(handle, &accounts, &bench) }
+            return
+        }
+        let state = accounts.state(registration.account)
+        guard state == .found else {
+            // After a restart the bindings come before the credentials.
+            registrations[handle].state = .waiting
+            if state != .asked { accounts.ask(registration.account, &bench) }
+            schedule(handle, after: Self.shortWait, &bench)
+            return
+        }
+        send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
+    }
+
+    private mutating func send(
+        _ handle: Handle, answering answer: ChallengeAnswer?, _ accounts: inout AccountCache,
+        _ transactions: inout ClientTransactions, _ connections: inout Connections,
+        _ bench: inout Bench
+    ) {
+        registrations[handle].sequence += 1
+        registrations[handle].state = .trying
+        let way = bench.way(
+            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+        guard
+            let request = transactions.begin(
+                .registration(handle), .register, way, &accounts, &bench)
+        else {
+            schedule(handle, after: Self.shortWait, &bench)
+            return
+        }
+        registrations[handle].request = request
+        registrations[handle].isEnding = registrations[handle].isLeaving
+        writeRegister(
+            registrations[handle], way, transactions[request].cookie, answer, accounts, &bench)
+        if case .failed = transactions.send(request, &accounts, &connections, &bench) {
+            registrationFailed(handle, request, &accounts, &bench)
+            transactions.end(request, &accounts, &connections, &bench)
+        }
+    }
+
+    // MARK: What came of it
+
+    /// A registration's request, a transaction that the caller finishes, has its final response.
+    package mutating func registrationAnswered(
+        _ handle: Handle, _ request: Handle, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex,
+        _ accounts: inout AccountCache, _ authentication: inout Authentication,
+        _ transactions: inout ClientTransactions, _ connections: inout Connections,
+        _ bench: inout Bench
+    ) {
+        guard isLast(request, of: handle) else { return }
+        switch index.status {
+        case 200..<300: succeeded(handle, Self.granted(bytes, index), &accounts, &bench)
+        case 401 where registrations[handle].challenges < Self.mostChallenges,
+            407 where registrations[handle].challenges < Self.mostChallenges:
+            let registration = registrations[handle]
+            let outcome = authentication.answerChallenge(
+                bytes, index, registration.account, "REGISTER", uri(registration.asterisk),
+                &accounts, &bench)
+            switch outcome {
+            case .answer(let answer):
+                registrations[handle].challenges += 1
+                send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
+            case .asked: schedule(handle, after: .seconds(1), &bench)
+            case .impossible: refused(handle, index.status, &accounts, &bench)
+            }
+        default: refused(handle, index.status, &accounts, &bench)
+        }
+    }
+
+    /// Whether a request is the last one of a registration that stands.
+    private func isLast(_ request: Handle, of handle: Handle) -> Bool {
+        registrations.contains(handle) && registrations[handle].request == request
+    }
+
+    private mutating func succeeded(
+        _ handle: Handle, _ seconds: Int64, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        registrations[handle].succeed()
+        let registration = registrations[handle]
+        // The account may have come or gone since this was asked; its timer then asks for the rest.
+        guard registration.isEnding == registration.isLeaving else { return }
+        guard !registration.isLeaving else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        registrations[handle].state = .registered
+        schedule(handle, after: Milliseconds(seconds * 750), &bench)
+    }
+
+    /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
+    private static func granted(_ bytes: Span<UInt8>, _ index: borrowing MessageIndex) -> Int64 {
+        var seconds = index.expires.map { Int64($0) } ?? Int64(expires)
+        if let value = index.value(.contact) {
+            var list = ValueList(value)
+            if let first = list.next(in: bytes), let contact = try? NameAddress(first, in: bytes),
+                let own = contact.parameter("expires", in: bytes),
+                let number = bytes.bytes(own).decimal()
+            {
+                seconds = Int64(number)
+            }
+        }
+        return min(max(seconds, 20), Int64(expires))
+    }
+
+    private mutating func refused(
+        _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        let registration = registrations[handle]
+        if registration.failures == 0 {
+            let name = accounts.name(registration.account).text
+            let address = asterisks[registration.asterisk].address
+            bench.effects.journal.add(
+                .asteriskRefused, .warning,
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.database?",
+                [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
+        }
+        failed(handle, &accounts, &bench)
+    }
+
+    /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.
+    package mutating func registrationFailed(
+        _ handle: Handle, _ request: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        if isLast(request, of: handle) { failed(handle, &accounts, &bench) }
+    }
+
+    /// A registration is tried again, ever later, up to every 5 minutes.
+    private mutating func failed(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        registrations[handle].state = .waiting
+        registrations[handle].fail()
+        guard !registrations[handle].isLeaving else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        let step = min(registrations[handle].failures, 6)
+        schedule(handle, after: .seconds(Int64(5 << step)), &bench)
+    }
+}

@@ -1,0 +1,87 @@
+internal import AccountCache
+internal import Authentication
+internal import Messages
+internal import ProxyBench
+internal import SIPWriting
+internal import Sys
+
+/// A request of our own to an Asterisk.
+struct OwnRequest {
+    /// Its method.
+    let method: StaticString
+    /// The way to the Asterisk.
+    let way: Flow
+    /// Its transaction, and the number in that's branch.
+    let transaction: Handle
+    let cookie: UInt64
+    /// The number in CSeq.
+    var sequence: UInt32 = 1
+    /// What Call-ID and From tag are made of.
+    let callID: UInt64
+    /// The hosts of From and To.
+    let from: SocketAddress
+    let to: SocketAddress
+}
+
+/// The requests of our own to Asterisks.
+extension AsteriskPool {
+    /// How long a registration is asked for, in seconds.
+    static let expires: UInt64 = 3600
+
+    /// Writes the question whether an Asterisk is there.
+    func writeProbe(_ way: Flow, _ transaction: Handle, _ cookie: UInt64, _ bench: inout Bench) {
+        let request = OwnRequest(
+            method: "OPTIONS", way: way, transaction: transaction, cookie: cookie,
+            callID: bench.random(), from: bench.writer.shown(way), to: way.peer)
+        bench.writer.begin(to: way.peer.ip)
+        Self.write(request, user: Span(), aor: Span(), &bench.writer)
+        bench.writer.endEmpty()
+    }
+
+    /// Writes the REGISTER of a registration, with the answer to a challenge if there was one.
+    func writeRegister(
+        _ registration: UpstreamRegistration, _ way: Flow, _ cookie: UInt64,
+        _ answer: ChallengeAnswer?, _ accounts: borrowing AccountCache, _ bench: inout Bench
+    ) {
+        let host = SocketAddress(way.peer.ip, port: 0)
+        let request = OwnRequest(
+            method: "REGISTER", way: way, transaction: registration.request, cookie: cookie,
+            sequence: registration.sequence, callID: registration.cookie, from: host, to: host)
+        bench.writer.begin(to: way.peer.ip)
+        Self.write(
+            request, user: accounts.name(registration.account),
+            aor: accounts.aor(registration.account), &bench.writer)
+        bench.writer.append("Expires: ")
+        bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
+        bench.writer.endLine()
+        if let answer { bench.writer.append(answer.header.span) }
+        bench.writer.endEmpty()
+    }
+
+    /// Writes what every one has; `user` and `aor` are the users of From and To.
+    private static func write(
+        _ request: OwnRequest, user: Span<UInt8>, aor: Span<UInt8>, _ writer: inout MessageWriter
+    ) {
+        writer.append(request.method)
+        writer.append(" ")
+        writer.append(uriOf: request.way.peer, user: Span())
+        writer.append(" SIP/2.0\r\n")
+        writer.via(request.way, request.transaction, request.cookie)
+        writer.maxForwards(70)
+        writer.append("From: <")
+        writer.append(uriOf: request.from, user: user)
+        writer.append(">;tag=")
+        writer.append(hex: request.callID, digits: 16)
+        writer.append("\r\nTo: <")
+        writer.append(uriOf: request.to, user: aor)
+        writer.append(">\r\nCall-ID: ")
+        writer.append(hex: request.callID, digits: 16)
+        writer.append("\r\nCSeq: ")
+        writer.append(decimal: UInt64(request.sequence))
+        writer.append(" ")
+        writer.append(request.method)
+        writer.append("\r\n")
+        writer.ownContact(request.way, user: user)
+        writer.append("User-Agent: Rempart\r\n")
+    }
+}

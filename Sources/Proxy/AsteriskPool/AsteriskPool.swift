@@ -1,0 +1,197 @@
+package import AccountCache
+package import Connections
+internal import Journal
+package import Messages
+package import ProxyBench
+internal import SIP
+internal import SIPWriting
+package import Sys
+package import Transactions
+
+/// An Asterisk as the pool sees it.
+struct Asterisk: Sendable {
+    /// Its address.
+    let address: SocketAddress
+    /// Whether it answers.
+    var state = AsteriskState.unknown
+    /// How many questions in a row it left unanswered.
+    var missed = 0
+    /// The question under way.
+    var probe = Handle.none
+    /// When it last told a phone to send media to an inside address; nil when it never did.
+    var insideMediaSeen: Milliseconds?
+    /// When that was last recorded.
+    var insideMediaTold: Milliseconds?
+}
+
+/// The Asterisks: which is up, which is next, and the edge as a user agent toward them, which registers each account
+/// that has a binding, answers their challenges, and asks whether they are there.
+///
+/// Requests of its own are transactions of `TransactionUser.registration` and `.probe`; what comes of them is told by
+/// `registrationAnswered`, `registrationFailed` and `probeAnswered`.
+package struct AsteriskPool: ~Copyable {
+    /// How often each Asterisk is asked whether it answers.
+    package static let probeInterval = Milliseconds.seconds(2)
+    /// How many unanswered questions in a row put an Asterisk out of use.
+    static let missesToDown = 3
+
+    /// The Asterisks, by their numbers.
+    var asterisks: [Asterisk] = []
+    /// The number of the one that is next in turn.
+    private var turn = 0
+    /// The accounts' registrations there.
+    var registrations = UpstreamRegistrations()
+
+    /// No Asterisks.
+    package init() {}
+
+    /// How many there are.
+    package var count: Int { asterisks.count }
+
+    /// How many registrations at them there are.
+    package var registrationCount: Int { registrations.count }
+
+    /// Uses other Asterisks from now on, at most 64; what is known of those that stay stands.
+    ///
+    /// Registrations at those that stay go on, at those that went they are let go of, at new ones they begin.
+    package mutating func adopt(
+        _ addresses: [SocketAddress], _ accounts: inout AccountCache,
+        _ transactions: inout ClientTransactions, _ connections: inout Connections,
+        _ bench: inout Bench
+    ) {
+        let old = asterisks
+        guard old.map(\.address) != addresses else { return }
+        asterisks = addresses.map { address in
+            old.first { $0.address == address } ?? Asterisk(address: address)
+        }
+        // Nobody would look at the answers of the others.
+        for gone in old where number(of: gone.address) == nil {
+            transactions.end(gone.probe, &accounts, &connections, &bench)
+        }
+        renumber(old.map { number(of: $0.address) }, &accounts, &bench)
+    }
+
+    // MARK: Which they are
+
+    /// Whether an address is one of an Asterisk.
+    package func isAsterisk(_ ip: IPAddress) -> Bool {
+        asterisks.contains { $0.address.ip == ip }
+    }
+
+    /// The number of the Asterisk at an address; nil when there is none.
+    package func number(of address: SocketAddress) -> Int? {
+        asterisks.firstIndex { $0.address == address }
+    }
+
+    /// Whether an Asterisk, by its number, is out of use.
+    package func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+
+    /// An Asterisk, by its number, as the URI that our own requests ask for.
+    func uri(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
+
+    // MARK: Which is next
+
+    /// Takes the next Asterisk in turn that is not among the tried ones, if need be one that was not heard yet; nil
+    /// when there is none.
+    ///
+    /// `tried` has a bit for the number of each one that was tried.
+    package mutating func choose(tried: UInt64) -> (number: Int, address: SocketAddress)? {
+        guard let chosen = next(.up, tried) ?? next(.unknown, tried) else { return nil }
+        turn = (chosen + 1) % asterisks.count
+        return (chosen, asterisks[chosen].address)
+    }
+
+    /// The number of the next Asterisk of a state that is not among the tried ones.
+    private func next(_ state: AsteriskState, _ tried: UInt64) -> Int? {
+        for step in 0..<asterisks.count {
+            let number = (turn + step) % asterisks.count
+            if asterisks[number].state == state, tried >> UInt64(number) & 1 == 0 { return number }
+        }
+        return nil
+    }
+
+    // MARK: Is it there?
+
+    /// Counts what was not answered since the last time, and asks again.
+    package mutating func probe(
+        _ accounts: inout AccountCache, _ transactions: inout ClientTransactions,
+        _ connections: inout Connections, _ bench: inout Bench
+    ) {
+        _ = bench.setTimer(Handle.none.payload(.probe), after: Self.probeInterval)
+        for number in asterisks.indices {
+            let last = asterisks[number].probe
+            if transactions.contains(last) {
+                transactions.end(last, &accounts, &connections, &bench)
+                missed(number, &bench)
+            }
+            let way = bench.way(bench.inside, to: asterisks[number].address)
+            guard
+                let handle = transactions.begin(
+                    .probe(number), .options, way, &accounts, &bench)
+            else { continue }
+            asterisks[number].probe = handle
+            writeProbe(way, handle, transactions[handle].cookie, &bench)
+            bench.sendWritten(to: way)
+        }
+    }
+
+    /// Counts an unanswered question; the third in a row puts the Asterisk out of use.
+    package mutating func missed(_ number: Int, _ bench: inout Bench) {
+        guard asterisks.indices.contains(number) else { return }
+        asterisks[number].missed += 1
+        guard asterisks[number].missed >= Self.missesToDown, asterisks[number].state != .down else {
+            return
+        }
+        asterisks[number].state = .down
+        let address = asterisks[number].address
+        bench.writer.wildcards.forget(toward: address.ip)
+        bench.effects.journal.add(
+            .asteriskDown, .error,
+            "Asterisk \(address) does not answer; it gets no calls until it does",
+            [(.asterisk, "\(address)")])
+    }
+
+    /// An Asterisk has answered a question, however it did; the transaction is over.
+    package mutating func probeAnswered(
+        _ number: Int, _ handle: Handle, _ accounts: inout AccountCache,
+        _ transactions: inout ClientTransactions, _ connections: inout Connections,
+        _ bench: inout Bench
+    ) {
+        transactions.end(handle, &accounts, &connections, &bench)
+        guard asterisks.indices.contains(number), asterisks[number].probe == handle else { return }
+        asterisks[number].missed = 0
+        guard asterisks[number].state != .up else { return }
+        asterisks[number].state = .up
+        let address = asterisks[number].address
+        bench.effects.journal.add(
+            .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
+        registerAll(number, accounts.places, &bench)
+    }
+
+    // MARK: For the administrator
+
+    /// Every Asterisk with its state, for `rempart status`.
+    package var rows: [ControlReply] { asterisks.map { .asterisk($0.address, $0.state) } }
+
+    /// How many Asterisks answer, of how many.
+    package var up: (up: Int, all: Int) { (asterisks.count { $0.state == .up }, asterisks.count) }
+
+    /// What is wrong now: Asterisks that do not answer.
+    package var conditions: [Condition] {
+        let down = asterisks.filter { $0.state == .down }.map(\.address.description)
+        guard !down.isEmpty else { return [] }
+        if down.count == asterisks.count {
+            return [Condition(.noAsterisk, "no Asterisk answers (\(Self.some(of: down)))")]
+        }
+        let answer =
+            down.count == 1
+            ? "one Asterisk does not answer" : "\(down.count) Asterisks do not answer"
+        return [Condition(.asterisk, "\(answer) (\(Self.some(of: down)))")]
+    }
+
+    /// The first of some addresses, with how many more there are.
+    private static func some(of addresses: [String]) -> String {
+        let more = addresses.count - 3
+        return addresses.prefix(3).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+    }
+}

@@ -1,0 +1,100 @@
+internal import AccountCache
+internal import ProxyBench
+internal import Sys
+
+/// The registrations at all Asterisks: a list for each account, which stays among the accounts while it has one.
+struct UpstreamRegistrations: ~Copyable {
+    private var table = Slots(
+        capacity: Capacity.registrations, empty: UpstreamRegistration(AccountID(0)))
+    /// By the accounts' places.
+    private var accounts = ReservedArray<UpstreamAccount>(zeros: Capacity.accounts)
+
+    /// How many there are.
+    var count: Int { table.count }
+
+    /// Whether a registration stands.
+    func contains(_ handle: Handle) -> Bool { table.contains(handle) }
+
+    /// A registration that stands.
+    subscript(handle: Handle) -> UpstreamRegistration {
+        _read { yield table[handle] }
+        _modify { yield &table[handle] }
+    }
+
+    // MARK: Accounts
+
+    /// Whether an account has a binding.
+    func isBound(_ account: AccountID) -> Bool { accounts[Int(account.place)].isBound }
+
+    /// An account has a binding, or has none any more.
+    mutating func setBound(_ account: AccountID, _ isBound: Bool) {
+        accounts[Int(account.place)].isBound = isBound
+    }
+
+    /// The first registration of an account; nil when it has none.
+    func first(of account: AccountID) -> Handle? { handle(accounts[Int(account.place)].first) }
+
+    /// The one that follows in an account's list; nil at its end.
+    func next(after handle: Handle) -> Handle? { self.handle(table[handle].next) }
+
+    private func handle(_ link: UInt32) -> Handle? { link == 0 ? nil : table.handle(at: link - 1) }
+
+    /// An account's registration at an Asterisk; nil when there is none.
+    func find(_ account: AccountID, at number: Int) -> Handle? {
+        var at = first(of: account)
+        while let handle = at {
+            if table[handle].asterisk == number { return handle }
+            at = next(after: handle)
+        }
+        return nil
+    }
+
+    // MARK: Lists
+
+    /// Adds a registration to its account's list; nil when there is no room.
+    mutating func add(
+        _ registration: UpstreamRegistration, _ cache: inout AccountCache
+    ) -> Handle? {
+        guard let handle = table.take(registration) else { return nil }
+        if first(of: registration.account) == nil { cache.retain(registration.account) }
+        append(handle)
+        return handle
+    }
+
+    /// Puts a registration at the end of its account's list.
+    private mutating func append(_ handle: Handle) {
+        let account = table[handle].account
+        table[handle].next = 0
+        var last: Handle?
+        var at = first(of: account)
+        while let other = at {
+            last = other
+            at = next(after: other)
+        }
+        if let last {
+            table[last].next = handle.index + 1
+        } else {
+            accounts[Int(account.place)].first = handle.index + 1
+        }
+    }
+
+    /// Takes a registration, whose timer is not set, out of its account's list.
+    mutating func remove(_ handle: Handle, _ cache: inout AccountCache) {
+        let account = table[handle].account
+        let next = table[handle].next
+        table.release(handle)
+        guard accounts[Int(account.place)].first != handle.index + 1 else {
+            accounts[Int(account.place)].first = next
+            if next == 0 { cache.release(account) }
+            return
+        }
+        var at = first(of: account)
+        while let other = at {
+            if table[other].next == handle.index + 1 {
+                table[other].next = next
+                return
+            }
+            at = self.next(after: other)
+        }
+    }
+}
