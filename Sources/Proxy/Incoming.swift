@@ -16,6 +16,8 @@ enum Proof {
 
 /// What is known of a message's sender beside its flow; a message that waits for directory keeps it.
 struct Sender: BitwiseCopyable {
+    /// Who it is by the settings.
+    var standing = Standing()
     /// What it has proven.
     var proof = Proof.connection
     /// Whether no phone has registered by the flow.

@@ -74,11 +74,11 @@ struct AccountGuards: ~Copyable {
         return false
     }
 
-    /// Whether a password for an account is to be looked at now: always, unless the account is
-    /// under guard and the source is a stranger to it.
+    /// Takes a look at a password for an account; false only when the account is under guard, and the source is a
+    /// stranger to it.
     ///
     /// `key` is a keyed hash of the name.
-    mutating func admits(_ key: UInt64, _ ip: IPAddress, _ now: Milliseconds) -> Bool {
+    mutating func takeLook(_ key: UInt64, _ ip: IPAddress, _ now: Milliseconds) -> Bool {
         isOpen(key, ip, now) || strangers.take(key, Self.strangerRate, now)
     }
 

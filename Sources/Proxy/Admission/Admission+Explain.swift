@@ -1,47 +1,55 @@
-package import Messages
+internal import Messages
 internal import SIP
 internal import Sys
 
 /// What `rempart explain` says.
-extension Router {
+extension Admission {
     /// How many decisions are told.
     private static let told = 20
 
-    /// What was decided about an address, or about a Call-ID.
-    package func explain(_ what: String) -> [ControlReply] {
-        guard let ip = IPAddress(what) else { return explain(callID: what) }
-        let (number, cause) = classify(ip)
-        var rows = [("profile", "\(bench.settings.profiles.all[number].name), \(Self.said(cause))")]
-        if isAsterisk(ip) {
-            rows.append(("standing", "an Asterisk: nothing is held against it"))
-        } else if trunk(at: ip) != nil {
-            rows.append(
-                ("standing", "a trunk: it needs no password, and nothing is held against it"))
-        } else if let network = bench.settings.allow.first(where: { $0.contains(ip) }) {
-            rows.append(("standing", "in \(network) of defence.allow: nothing is held against it"))
-        } else if defence.isListed(ip, bench.now.monotonic) {
-            rows.append(("standing", "banned: rempart why \(ip) tells for what"))
-        } else if defence.isHeld(ip, bench.now.monotonic) {
-            rows.append(("standing", "only its registered phones are answered for a while"))
-        } else {
-            rows.append(("standing", "answered"))
-        }
-        let known = known(ip)
+    /// What is known of an address, and what was decided about it of late.
+    func explain(
+        _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
+    ) -> [ControlReply] {
+        let (number, cause) = classify(ip, standing, bench)
+        var rows = [
+            ("profile", "\(bench.settings.profiles.all[number].name), \(Self.said(cause))"),
+            ("standing", said(ip, standing, bench)),
+        ]
+        let known = known(ip, bench)
         rows +=
             known.isEmpty
             ? [("proven", "nothing: it may be forged, so nothing is counted against it")] : known
-        rows += unusualAnswers(ip)
-        let moment = bench.now.sinceEpoch
+        rows += unusualAnswers(ip, bench)
         for decision in recent.find(Self.told, where: { $0.source == ip }) {
-            rows.append(Self.said(decision, moment))
+            rows.append(Self.said(decision, bench.now.sinceEpoch))
         }
         return rows.map { .finding(name: $0.0, value: $0.1) }
+    }
+
+    private func said(
+        _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
+    ) -> String {
+        if standing.isAsterisk { return "an Asterisk: nothing is held against it" }
+        if standing.trunk != nil {
+            return "a trunk: it needs no password, and nothing is held against it"
+        }
+        if let network = bench.settings.allow.first(where: { $0.contains(ip) }) {
+            return "in \(network) of defence.allow: nothing is held against it"
+        }
+        if isBanned(ip, bench) { return "banned: rempart why \(ip) tells for what" }
+        if sources.isHeld(ip, bench.now.monotonic) {
+            return "only its registered phones are answered for a while"
+        }
+        return "answered"
     }
 
     /// That requests in the name of an address were answered in short form or not at all, when that is so.
     ///
     /// The phones there may be unable to read the one, and hear nothing of the other.
-    private func unusualAnswers(_ ip: IPAddress) -> [(String, String)] {
+    private func unusualAnswers(
+        _ ip: IPAddress, _ bench: borrowing Bench
+    ) -> [(String, String)] {
         let found = recent.find(.max) {
             $0.source == ip
                 && ($0.reason == Refusal.shortAnswer.code
@@ -62,7 +70,8 @@ extension Router {
         ]
     }
 
-    private func explain(callID: String) -> [ControlReply] {
+    /// What was decided of late about the messages of a Call-ID.
+    func explain(callID: String, _ bench: borrowing Bench) -> [ControlReply] {
         let bytes = Array(callID.utf8)
         let hash = NameTable.hash(bytes.span)
         let found = recent.find(Self.told) { $0.callID == hash }
@@ -79,27 +88,29 @@ extension Router {
         }
     }
 
-    private func known(_ ip: IPAddress) -> [(String, String)] {
-        let source = ip.source
-        let place = defence.sources.find(source)
-        let resident = defence.residents.find(source)
-        guard place != nil || resident != nil else { return [] }
+    private func known(_ ip: IPAddress, _ bench: borrowing Bench) -> [(String, String)] {
+        let known = sources.find(ip)
+        let resident = sources.residents.find(ip.source)
+        guard known != nil || resident != nil else { return [] }
         var rows: [(String, String)] = []
-        if let place {
-            rows.append(("first seen", epoch(defence.sources[place].firstSeen)))
-            rows.append(("last seen", epoch(defence.sources[place].lastSeen)))
+        if let known {
+            rows.append(("first seen", Self.epoch(known.firstSeen, bench.now)))
+            rows.append(("last seen", Self.epoch(known.lastSeen, bench.now)))
         }
-        rows.append(("good accounts", "\(defence.accounts(of: ip))"))
-        if let resident, defence.residents[resident].until > bench.now.monotonic {
-            rows.append(("protected until", epoch(defence.residents[resident].until)))
+        rows.append(("good accounts", "\(sources.accounts(of: ip))"))
+        if let resident, sources.residents[resident].until > bench.now.monotonic {
+            let until = sources.residents[resident].until
+            rows.append(("protected until", Self.epoch(until, bench.now)))
         }
-        if let country = defence.whereabouts(of: ip)?.country, country != .unknown {
+        if let country = country(of: ip), country != .unknown {
             rows.append(("country", country.code))
         }
-        return rows + (place.map { counts(defence.sources[$0]) } ?? [])
+        return rows + (known.map { Self.counts($0, bench) } ?? [])
     }
 
-    private func counts(_ source: Source) -> [(String, String)] {
+    private static func counts(
+        _ source: Source, _ bench: borrowing Bench
+    ) -> [(String, String)] {
         var rows: [(String, String)] = []
         for detector in Detector.allCases {
             let entry = source.counts[Int(detector.rawValue)]
@@ -115,8 +126,9 @@ extension Router {
         return rows
     }
 
-    private func epoch(_ moment: Milliseconds) -> String {
-        "\((bench.now.sinceEpoch - (bench.now.monotonic - moment)).seconds)"
+    /// A moment of the monotonic clock, in seconds since 1970.
+    private static func epoch(_ moment: Milliseconds, _ now: Now) -> String {
+        "\((now.sinceEpoch - (now.monotonic - moment)).seconds)"
     }
 
     private static func said(_ cause: Profiles.Cause) -> String {
@@ -139,33 +151,5 @@ extension Router {
             "\(age) s ago",
             "\(method) from \(decision.source) over \(decision.transport.name): \(decision.reason), \(answer)"
         )
-    }
-
-    /// banner has been started anew: it is told again where phones are registered.
-    package mutating func bannerLinked(_ now: Now) {
-        self.bench.now = now
-        residentsTold = 0
-        nextTelling = now.monotonic
-        tellResidents()
-    }
-
-    /// How many residents banner is told of at once; the link to it has room for some hundred thousand.
-    private static let toldAtOnce = 16_384
-
-    /// Tells banner of the residents that it was not told of yet, some at a time.
-    mutating func tellResidents() {
-        guard residentsTold < defence.residents.places, bench.now.monotonic >= nextTelling else {
-            return
-        }
-        nextTelling = bench.now.monotonic + Milliseconds(100)
-        let places =
-            residentsTold..<min(residentsTold + Self.toldAtOnce, defence.residents.places)
-        residentsTold = places.upperBound
-        for place in places where defence.residents[place].until > bench.now.monotonic {
-            let resident = defence.residents[place]
-            let left = resident.announcedUntil - bench.now.monotonic
-            bench.effects.toBanner.append(
-                .protect(resident.address, until: bench.now.sinceEpoch + left))
-        }
     }
 }

@@ -2,39 +2,45 @@ internal import Messages
 internal import SIP
 internal import Sys
 
-/// What one account, one dialog, and whoever tries names may ask of everybody's tables, directory and Asterisks.
-extension Router {
+/// What one account, one dialog, and those who try names may ask of everybody's tables, directory and Asterisks.
+extension Admission {
     /// Takes a try of a name for the request at hand, once; false when its source, or all of them, have had theirs.
     ///
     /// A name that is not known yet is charged before it is looked up, and one that is known when its password is
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
-    mutating func takeTry(_ message: inout Incoming) -> Bool {
-        let ip = message.flow.peer.ip
-        if message.sender.isCharged || isTrusted(ip) || bench.settings.isObserving { return true }
-        message.sender.isCharged = budgets.takeTry(ip, bench.now.monotonic)
+    mutating func takeTry(_ message: inout Incoming, _ bench: borrowing Bench) -> Bool {
+        let sender = message.sender
+        if sender.isCharged || sender.standing.isTrusted || bench.settings.isObserving {
+            return true
+        }
+        message.sender.isCharged = requests.takeTry(message.flow.peer.ip, bench.now.monotonic)
         return message.sender.isCharged
     }
 
     /// The request at hand has named its account rightly.
-    mutating func returnTry(_ message: inout Incoming) {
+    mutating func returnTry(_ message: inout Incoming, _ bench: borrowing Bench) {
         guard message.sender.isCharged else { return }
         message.sender.isCharged = false
-        budgets.returnTry(message.flow.peer.ip, bench.now.monotonic)
+        requests.returnTry(message.flow.peer.ip, bench.now.monotonic)
     }
 
     /// Takes a request of an account that has authenticated, which may have had its part.
-    mutating func takeRequest(of account: Int32, _ method: Method) -> Verdict<Void> {
+    mutating func takeRequest(
+        of account: Int32, _ method: Method, _ bench: borrowing Bench
+    ) -> Verdict<Void> {
         let isOver =
             !RequestBudgets.isFree(method)
-            && !budgets.takeRequest(
+            && !requests.takeRequest(
                 of: account, perSecond: bench.settings.requests, bench.now.monotonic)
         return isOver ? .refuse(.accountRequests, unless: bench.settings.isObserving, ()) : .pass
     }
 
     /// Takes a request inside the dialog whose token it carries, which may have had its part.
-    mutating func takeDialogRequest(_ message: borrowing Incoming) -> Verdict<Void> {
+    mutating func takeDialogRequest(
+        _ message: borrowing Incoming, _ bench: borrowing Bench
+    ) -> Verdict<Void> {
         let token = message.bytes.bytes(message.index.requestURI.user)
-        let isOver = !budgets.takeRequest(in: token, message.index.method, bench.now.monotonic)
+        let isOver = !requests.takeRequest(in: token, message.index.method, bench.now.monotonic)
         return isOver ? .refuse(.dialogRequests, unless: bench.settings.isObserving, ()) : .pass
     }
 }

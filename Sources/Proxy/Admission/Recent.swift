@@ -26,11 +26,26 @@ struct Recent: ~Copyable {
 
     private var decisions = [Decision](repeating: Decision(), count: Self.places)
     private var next = 0
+    private var dropped = TokenBucket()
+    private var short = TokenBucket()
+    private var unanswered = TokenBucket()
+
+    /// How many decisions of a kind that comes in floods are kept, so that a flood leaves the others known.
+    private static let samples = Rate(perSecond: 20, burst: 200)
 
     /// Keeps a decision in place of the oldest one.
     mutating func add(_ decision: Decision) {
         decisions[next] = decision
         next = (next + 1) % Self.places
+    }
+
+    /// Takes a decision of a kind that comes in floods; false when there were many of late.
+    mutating func takeSample(of refusal: Refusal, _ now: Milliseconds) -> Bool {
+        switch refusal {
+        case .shortAnswer: short.take(Self.samples, now)
+        case .answersUsedUp: unanswered.take(Self.samples, now)
+        default: dropped.take(Self.samples, now)
+        }
     }
 
     /// The decisions that match, the latest first, at most so many.

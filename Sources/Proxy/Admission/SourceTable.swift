@@ -76,6 +76,11 @@ struct SourceTable: ~Copyable {
         return victim
     }
 
+    /// Forgets what a source has done.
+    mutating func forgive(_ place: Int) {
+        sources[place].counts = InlineArray(repeating: WindowCount())
+    }
+
     /// Counts one more of something; the count within the limit's window.
     ///
     /// With a `mark` (a keyed hash) it counts only what was not counted in the window before: 64 bits

@@ -9,7 +9,7 @@ struct AnswerRates: Sendable {
     var each: Rate?
     /// To all strangers together.
     var strangers: Rate
-    /// To all ways together that phones have registered by, as many to the other ways of their addresses, and as many
+    /// To all flows together that phones have registered by, as many to the other flows of their addresses, and as many
     /// to the addresses of trunks.
     var residents: Rate
 
@@ -80,18 +80,18 @@ struct FairBudget: Sendable {
     }
 }
 
-/// The answers that go to who has proven nothing: strangers, registered ways, residents and trunks each have their own.
+/// The answers that go to who has proven nothing: strangers, registered flows, residents and trunks each have their own.
 struct AnswerBudgets: ~Copyable {
     private static let hashed = 4096
     private var long = Buckets(places: 65_536)
     private var each = Buckets(places: 65_536)
     private var strangers = FairBudget()
     private var residents = FairBudget()
-    private var ways = FairBudget()
+    private var flows = FairBudget()
     private var trunks = FairBudget()
     /// A place for each /16 of IPv4, so that no flood of other networks takes it, and as many for the /32 of IPv6.
     private var networks = [BudgetPart](repeating: BudgetPart(), count: 2 << 16)
-    private var wayParts = [BudgetPart](repeating: BudgetPart(), count: 1 << 16)
+    private var flowParts = [BudgetPart](repeating: BudgetPart(), count: 1 << 16)
     private var trunkParts = [BudgetPart](repeating: BudgetPart(), count: Self.hashed)
 
     /// Whether a stranger's address has a long answer left.
@@ -117,9 +117,9 @@ struct AnswerBudgets: ~Copyable {
         residents.take(&part, rates.residents, now)
     }
 
-    /// Takes an answer to a way that a phone has registered by; `key` is its keyed hash.
-    mutating func takeWay(_ key: UInt64, _ rates: AnswerRates, _ now: Milliseconds) -> Bool {
-        ways.take(&wayParts[Int(key & 0xFFFF)], rates.residents, now)
+    /// Takes an answer to a flow that a phone has registered by; `key` is its keyed hash.
+    mutating func takeFlow(_ key: UInt64, _ rates: AnswerRates, _ now: Milliseconds) -> Bool {
+        flows.take(&flowParts[Int(key & 0xFFFF)], rates.residents, now)
     }
 
     /// Takes an answer to a trunk's address; `key` is its keyed hash.

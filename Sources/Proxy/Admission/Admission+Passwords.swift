@@ -1,0 +1,83 @@
+internal import Journal
+internal import Messages
+internal import SIP
+internal import Sys
+
+/// Which passwords are looked at, and what follows from wrong and right ones.
+extension Admission {
+    /// Why a password is not looked at; nil when it is, as it always is by the flows that its account is registered by.
+    ///
+    /// `mark` is the keyed hash of the account's name; `isOwnFlow` is whether the account is registered by the message's
+    /// flow. What has waited for directory was let in before, and had its look at an account under guard.
+    mutating func guardedReason(
+        _ mark: UInt64, _ message: borrowing Incoming, isOwnFlow: Bool, _ bench: borrowing Bench
+    ) -> Refusal? {
+        let ip = message.flow.peer.ip
+        let now = bench.now.monotonic
+        guard !message.sender.standing.isTrusted, !bench.settings.isObserving, !isOwnFlow else {
+            return nil
+        }
+        if pairs.isHeld(ip, mark, now) { return .accountHeld }
+        // A copy costs the account nobody's look.
+        let isOpen =
+            message.isResumed
+            || (message.sender.isRepetition
+                ? guards.isOpen(mark, ip, now) : guards.takeLook(mark, ip, now))
+        return isOpen ? nil : .accountGuarded
+    }
+
+    /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
+    ///
+    /// `name` is the account's; `isOwnFlow` is whether it is registered by the message's flow.
+    mutating func countWrongPassword(
+        _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
+        _ bench: inout Bench
+    ) {
+        let ip = message.flow.peer.ip
+        let now = bench.now.monotonic
+        let mark = NameTable.hash(name)
+        let isTrusted = message.sender.standing.isTrusted
+        if !isTrusted, !isOwnFlow, let why = neverBanned(ip, bench) {
+            let limit = bench.settings.limit(.wrongPassword)
+            if pairs.failed(ip, mark, limit, hold: bench.settings.ban, now) {
+                heldRecord(name, "from \(ip), \(why),", ip, &bench)
+            }
+        }
+        if refusal.isLookedAt, !isTrusted, guards.failed(mark, ip, now) {
+            heldRecord(name, "for sources that it is not known from", ip, &bench)
+        }
+        if refusal == .unknownAccount, isTrap(name, bench) {
+            offence(.honeyAccount, message, name: name, &bench)
+        }
+        offence(.namesSwept, message, name: name, mark: mark, &bench)
+        for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
+            offence(detector, message, name: name, &bench)
+        }
+    }
+
+    private func isTrap(_ name: Span<UInt8>, _ bench: borrowing Bench) -> Bool {
+        !bench.settings.traps.isEmpty && bench.settings.traps.contains([UInt8](name))
+    }
+
+    private func heldRecord(
+        _ name: Span<UInt8>, _ whom: String, _ ip: IPAddress, _ bench: inout Bench
+    ) {
+        let account = name.text
+        let verb = bench.settings.isObserving ? "would look" : "looks"
+        bench.effects.journal.add(
+            .held, .warning,
+            "passwords for \(account) \(whom) fail too often: nobody \(verb) at them for a while",
+            [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
+    }
+
+    /// A good password of an account came from the source of a message; `mark` is the keyed hash of the account's name.
+    ///
+    /// Calls that had to be challenged were a phone's own then.
+    mutating func succeeded(
+        _ mark: UInt64, _ message: borrowing Incoming, _ bench: borrowing Bench
+    ) {
+        let ip = message.flow.peer.ip
+        guards.succeeded(mark, ip, bench.now.monotonic)
+        sources.absolve(ip, mark, bench.now.monotonic)
+    }
+}
