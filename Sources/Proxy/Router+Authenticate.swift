@@ -31,7 +31,9 @@ extension Router {
         let mark = NameTable.hash(name.span)
         if let reason = admission.guardedReason(
             mark, message, isOwnFlow: isRegistered(name.span, by: message), bench)
-        { return .refuse(reason) }
+        {
+            return .refuse(reason)
+        }
         guard name.isName, let account = accounts.number(name.span) else {
             return .refuse(.unknownAccount)
         }

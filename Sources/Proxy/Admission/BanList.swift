@@ -63,7 +63,9 @@ struct BanList: ~Copyable {
         bannedNetworks = [:]
     }
 
-    /// Whether a source is banned now. Ended bans stay on the list until banner tells of their end, or it is full.
+    /// Whether a source is banned now.
+    ///
+    /// Ended bans stay on the list until banner says that they have ended, or the list is full.
     func isBanned(_ ip: IPAddress, _ now: Milliseconds) -> Bool {
         if !banned.isEmpty, let until = banned[ip.source], until > now { return true }
         // Roll-ups alone are wider than a source, and they are of these two widths.

@@ -12,7 +12,7 @@ import Testing
 
     // MARK: Passwords
 
-    @Test("an account that everybody guesses at is guarded against strangers, not where it is known")
+    @Test("an account that all guess at is guarded against strangers, not where it is known")
     func guarded() {
         let stage = AdmissionStage()
         let home = Caller("203.0.113.77:5060", .tcp)
@@ -146,7 +146,7 @@ import Testing
 
     // MARK: Answers
 
-    @Test("an answer to a sender who has proven nothing is at most three times as long as its request")
+    @Test("without proof an answer is at most three times as long as its request")
     func length() {
         let stage = AdmissionStage()
         let bytes = request("OPTIONS")
