@@ -3,6 +3,7 @@ package import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
+internal import Synchronization
 package import Sys
 
 /// The two clocks, read once a turn of the loop.
@@ -61,6 +62,9 @@ struct Bench: ~Copyable {
     var effects = Effects()
     /// Branches, tags, Call-IDs and cnonces of our own (RFC 3261 section 19.3).
     private var randomness: RandomStream
+    /// Keeps the tools in memory, where they are lent by their address: without, each question to an owner that changes
+    /// itself copies all of them (Swift 6.3; as `Router.anchor`).
+    private let anchor = Atomic<UInt8>(0)
 
     /// How many bytes of users and reasons are kept, of all response contexts together.
     static let textBytes = 64 << 20
