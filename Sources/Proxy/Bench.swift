@@ -6,20 +6,6 @@ internal import SIP
 internal import Synchronization
 package import Sys
 
-/// The two clocks, read once a turn of the loop.
-package struct Now: Sendable {
-    /// The clock that never jumps.
-    package var monotonic: Milliseconds
-    /// The time since 1970.
-    package var sinceEpoch: Milliseconds
-
-    /// The clocks' values.
-    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
-        self.monotonic = monotonic
-        self.sinceEpoch = sinceEpoch
-    }
-}
-
 /// What the core wants done, until the loop takes it.
 package struct Effects: ~Copyable {
     /// Messages to send.

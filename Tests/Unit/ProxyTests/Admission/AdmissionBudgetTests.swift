@@ -99,7 +99,8 @@ import Testing
             var message = stage.message(bytes.span, caller)
             let isTaken = stage.admission.takeTry(&message, stage.bench)
             // The same message is charged once.
-            #expect(stage.admission.takeTry(&message, stage.bench) == isTaken)
+            let isTakenAgain = stage.admission.takeTry(&message, stage.bench)
+            #expect(isTakenAgain == isTaken)
             if isRight { stage.admission.returnTry(&message, stage.bench) }
             return isTaken
         }
@@ -157,9 +158,8 @@ import Testing
         #expect(!stage.answers(stranger, to: bytes, length: bound + 1))
         #expect(stage.answers(proven, to: bytes, length: 60_000))
         #expect(stage.answers(Caller("192.0.2.66:5060", .tcp), to: bytes, length: 60_000))
-        let message = stage.message(bytes.span, stranger)
-        #expect(stage.admission.fits(bound, message))
-        #expect(!stage.admission.fits(bound + 1, message))
+        #expect(stage.fits(bound, stranger, to: bytes))
+        #expect(!stage.fits(bound + 1, stranger, to: bytes))
     }
 
     /// How many of so many answers a caller gets.

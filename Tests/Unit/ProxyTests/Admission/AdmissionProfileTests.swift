@@ -70,17 +70,13 @@ import Testing
         let stage = AdmissionStage([
             .profile("world", .answer(.refuse)), .profile("world", .failures(2)),
         ])
-        let bytes = request("INVITE")
-        let message = stage.message(bytes.span, stranger)
-        #expect(stage.admission.firstAnswer(message, stage.bench) == .refuse)
+        #expect(stage.firstAnswer(stranger) == .refuse)
         let guesser = Caller("192.0.2.66:5060", .tcp)
         stage.guess("alice", guesser)
         #expect(stage.bans.isEmpty)
         stage.guess("alice", guesser)
         #expect(stage.bans.first?.count == 2)
-        let plain = AdmissionStage()
-        let other = plain.message(bytes.span, stranger)
-        #expect(plain.admission.firstAnswer(other, plain.bench) == .challenge)
+        #expect(AdmissionStage().firstAnswer(stranger) == .challenge)
     }
 
     // MARK: banner
@@ -110,8 +106,8 @@ import Testing
     func countries() {
         let stage = AdmissionStage()
         let ip = stranger.ip
-        #expect(stage.admission.country(of: ip) == nil)
-        #expect(!stage.admission.isUnlocated(ip))
+        #expect(stage.country(of: ip) == nil)
+        #expect(!stage.isUnlocated(ip))
         stage.admission.askWhere(ip, &stage.bench)
         #expect(stage.bench.effects.toBanner.isEmpty)
         stage.reside(ip)
@@ -119,11 +115,11 @@ import Testing
         #expect(stage.bench.effects.toBanner == [.protect(ip, until: until), .locate(ip)])
         stage.admission.askWhere(ip, &stage.bench)
         #expect(stage.bench.effects.toBanner.count == 2)
-        #expect(stage.admission.country(of: ip) == .unknown && stage.admission.isUnlocated(ip))
+        #expect(stage.country(of: ip) == .unknown && stage.isUnlocated(ip))
         let located = stage.admission.receive(.located(ip, country: "NO"), &stage.bench)
         #expect(located == ip)
-        #expect(stage.admission.country(of: ip) == Country("NO"))
-        #expect(!stage.admission.isUnlocated(ip))
+        #expect(stage.country(of: ip) == Country("NO"))
+        #expect(!stage.isUnlocated(ip))
     }
 
     @Test("a banner that was started anew hears of every resident")

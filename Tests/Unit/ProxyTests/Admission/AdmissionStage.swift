@@ -143,6 +143,28 @@ final class AdmissionStage {
         return admission.takeAnswer(to: message, length: length, isCompact: isCompact, bench)
     }
 
+    /// What is answered first to a caller.
+    func firstAnswer(_ caller: Caller) -> ProfileAnswer {
+        let bytes = request("INVITE")
+        let message = message(bytes.span, caller)
+        return admission.firstAnswer(message, bench)
+    }
+
+    /// Whether an answer of such a length fits a caller's request.
+    func fits(_ length: Int, _ caller: Caller, to bytes: [UInt8]) -> Bool {
+        let message = message(bytes.span, caller)
+        return admission.fits(length, message)
+    }
+
+    /// Why an address is never banned.
+    func neverBanned(_ ip: IPAddress) -> String? { admission.neverBanned(ip, bench) }
+
+    /// The country of an address.
+    func country(of ip: IPAddress) -> Country? { admission.country(of: ip) }
+
+    /// Whether nobody has said yet where an address is.
+    func isUnlocated(_ ip: IPAddress) -> Bool { admission.isUnlocated(ip) }
+
     /// The ban orders so far.
     var bans: [BanOrder] {
         bench.effects.toBanner.compactMap { if case .ban(let order) = $0 { order } else { nil } }
