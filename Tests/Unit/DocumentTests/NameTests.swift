@@ -4,7 +4,7 @@ import Testing
 /// What documents and comments name is there: files, and what the sources declare.
 @Suite struct NameTests {
     /// Every document but the one that tells what has been.
-    private static let documents = Known.checkout.files.filter {
+    private static let named = Known.checkout.files.filter {
         $0.hasSuffix(".md") && $0 != "CHANGELOG.md"
     }
 
@@ -12,7 +12,7 @@ import Testing
         [".sh", ".py", "Makefile", ".ci/run"].contains(where: file.hasSuffix)
     }
 
-    @Test("every file and declaration that a document names exists", arguments: documents)
+    @Test("every file and declaration that a document names exists", arguments: named)
     func documents(_ document: String) throws {
         var check = NameCheck(document)
         check.read(document: try Checkout.text(of: document))
@@ -39,7 +39,7 @@ import Testing
 
     @Test("a word that is known to be another's is named somewhere")
     func foreign() throws {
-        let documents = try Self.documents.map { try Checkout.text(of: $0) }
+        let documents = try Self.named.map { try Checkout.text(of: $0) }
         let comments = Known.checkout.sources.values.flatMap { $0.comments.map(\.text) }
         for word in NameCheck.foreign {
             #expect(
