@@ -29,7 +29,11 @@ extension Router {
         }
         let name = accountName(message.bytes, message.index)
         let mark = NameTable.hash(name.span)
-        if let reason = guardedReason(mark, message) { return .refuse(reason) }
+        if let reason = admission.guardedReason(
+            mark, message, isOwnFlow: isRegistered(name.span, by: message), bench)
+        {
+            return .refuse(reason)
+        }
         guard name.isName, let account = accounts.number(name.span) else {
             return .refuse(.unknownAccount)
         }
@@ -44,7 +48,7 @@ extension Router {
         let isProven = verify(message.bytes, message.index, header, algorithm, account)
         // Who may not come from there is told no more than who does not know the password.
         if AccessList.admits(accounts.access(account), .source, message.flow.peer.ip), isProven {
-            returnTry(&message)
+            admission.returnTry(&message, bench)
             return message.sender.isRepetition ? .pass(account) : proven(account, mark, message)
         }
         let isFound = accounts[account].state == .found
@@ -59,10 +63,9 @@ extension Router {
     private mutating func proven(
         _ account: Int32, _ mark: UInt64, _ message: borrowing Incoming
     ) -> Verdict<Int32> {
-        defence.guards.succeeded(mark, message.flow.peer.ip, bench.now.monotonic)
-        defence.absolve(message.flow.peer.ip, mark, bench.now.monotonic)
+        admission.succeeded(mark, message, bench)
         if message.flow.transport.isStream { authenticatedConnections.insert(message.flow) }
-        switch takeRequest(of: account, message.index.method) {
+        switch admission.takeRequest(of: account, message.index.method, bench) {
         case .refuse(let refusal): return .refuse(refusal)
         case .observed(_, let refusal): return .observed(account, refusal)
         default: return .pass(account)
@@ -75,7 +78,7 @@ extension Router {
         guard state != .found, !message.isResumed else { return nil }
         // Its original has been looked up; a copy costs directory nothing.
         if message.sender.isRepetition { return state == .asked ? nil : .repeated }
-        return takeTry(&message) ? nil : .lookUps
+        return admission.takeTry(&message, bench) ? nil : .lookUps
     }
 
     /// Where the account's name stands: To for a REGISTER, whose To is the address-of-record, else From.
@@ -196,14 +199,14 @@ extension Router {
     mutating func challenge(_ message: borrowing Incoming, _ challenge: Challenge) {
         switch challenge {
         case .first:
-            countKnock(message)
-            guard !defence.isBanned(message.flow.peer.ip, bench.now.monotonic) else { return }
-        case .used: offence(.nonceReplay, message.flow, message.sender.proof)
+            admission.countKnock(message, &bench)
+            guard !admission.isBanned(message.flow.peer.ip, bench) else { return }
+        case .used: admission.offence(.nonceReplay, message, &bench)
         case .foreign, .stale: break
         }
-        switch firstAnswer(message.flow) {
+        switch admission.firstAnswer(message, bench) {
         case .challenge:
-            if message.sender.isStranger { offence(.flood, message.flow, message.sender.proof) }
+            if message.sender.isStranger { admission.offence(.flood, message, &bench) }
             beginChallenge(message, stale: challenge.isStale)
             endReply(message)
         case .refuse: refuse(message, .profile)

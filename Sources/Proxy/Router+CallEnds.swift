@@ -2,7 +2,7 @@ internal import Journal
 package import Messages
 internal import SIP
 internal import SIPTransactions
-internal import Sys
+package import Sys
 
 /// Ending calls, barring accounts and releasing them.
 extension Router {

@@ -28,7 +28,7 @@ extension Router {
         call.isFromPhone = direction == .made
         call.isAbroad = dialled.kind == .abroad
         call.mark = dialled.mark
-        call.isUnlocated = call.isAbroad && isUnlocated(exchange.flow.peer.ip)
+        call.isUnlocated = call.isAbroad && admission.isUnlocated(exchange.flow.peer.ip)
         let contact = Self.contact(bytes, index)
         let peer = peer(of: exchange, isFromPhone: call.isFromPhone, bytes, index)
         addPieces(

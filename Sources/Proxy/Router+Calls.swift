@@ -68,7 +68,7 @@ extension Router {
 
     private func callsAtOnce(_ ip: IPAddress) -> UInt32 {
         guard bench.settings.profiles.areWritten else { return bench.settings.calls.atOnce }
-        return bench.settings.profiles.all[classify(ip).profile].calls
+        return admission.profile(of: ip, standing(of: ip), bench).calls
             ?? bench.settings.calls.atOnce
     }
 
@@ -76,7 +76,7 @@ extension Router {
     mutating func recordRefusedCall(_ call: RefusedCall, _ message: borrowing Incoming) {
         guard let refusal = call.refusal else { return }
         let isObserving = bench.settings.isObserving
-        decided(refusal.code, isObserving ? 0 : 403, message)
+        admission.decided(refusal.code, isObserving ? 0 : 403, message, bench)
         if bench.effects.journal.allowsRefusal(bench.now.monotonic) {
             let name = accounts.name(call.account).text
             let dialled = call.number.span.text
@@ -252,9 +252,9 @@ extension Router {
 
     /// An account is seen at an address: a country in which it never was holds its calls abroad.
     mutating func notice(_ account: Int32, at ip: IPAddress) {
-        guard let country = defence.whereabouts(of: ip)?.country else { return }
+        guard let country = admission.country(of: ip) else { return }
         guard country != .unknown else {
-            if defence.ask(ip) { bench.effects.toBanner.append(.locate(ip)) }
+            admission.askWhere(ip, &bench)
             return
         }
         let span = bench.settings.calls.newCountry
@@ -289,11 +289,5 @@ extension Router {
                 end(call, .newCountry)
             }
         }
-    }
-
-    /// Whether nobody has said yet in which country an address is.
-    func isUnlocated(_ ip: IPAddress) -> Bool {
-        guard let whereabouts = defence.whereabouts(of: ip) else { return false }
-        return whereabouts.isAsked && !whereabouts.isLocated
     }
 }

@@ -54,7 +54,8 @@ extension Router {
             let length = Int(exchanges[handle].answer.length)
             guard
                 length == 0
-                    || mayAnswer(message.flow, message.sender, length: length, isCompact: false)
+                    || admission.takeAnswer(
+                        to: message, length: length, isCompact: false, bench)
             else { break }
             perform(exchanges[handle].server.handle(.requestAgain), handle)
         }

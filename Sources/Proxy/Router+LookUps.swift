@@ -1,7 +1,7 @@
 package import Messages
 internal import Reactor
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What directory is asked, and who waits for its answer.
 extension Router {

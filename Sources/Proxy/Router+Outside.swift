@@ -7,16 +7,16 @@ extension Router {
     mutating func outsideRequest(_ message: inout Incoming) {
         let key = exchangeKey(message.bytes, message.index)
         if let handle = exchange(of: key, message.flow), absorb(handle, message) { return }
-        guard carryOut(checkProfile(message), &message) != nil,
-            carryOut(checkWriter(message), &message) != nil
+        guard carryOut(admission.checkProfile(message, bench), &message) != nil,
+            carryOut(admission.checkWriter(message, bench), &message) != nil
         else { return }
-        let trunk = sendingTrunk(message.flow)
+        let trunk = sendingTrunk(message)
         let token = dialogToken(message.bytes, message.index, trunk)
         let registration =
             token == nil ? registrationToken(message.bytes, message.index, trunk) : nil
         let isToken = token != nil || registration != nil
         if !isToken, isLikeToken(message.bytes, message.index) {
-            countForgedToken(message)
+            admission.countForgedToken(message, &bench)
             guard carryOut(checkToken(message, trunk), &message) != nil else { return }
         }
         let isFromTrunk = trunk != nil && message.index.method != .register
@@ -156,7 +156,9 @@ extension Router {
                 drop(message, .ackFromElsewhere)
                 return
             }
-            guard carryOut(takeDialogRequest(message), &message) != nil else { return }
+            guard carryOut(admission.takeDialogRequest(message, bench), &message) != nil else {
+                return
+            }
             heard(found)
             forwardACK(message.bytes, message.index, token, trunk)
             return
@@ -175,7 +177,9 @@ extension Router {
                 return
             }
         }
-        guard carryOut(takeDialogRequest(message), &message) != nil else { return }
+        guard carryOut(admission.takeDialogRequest(message, bench), &message) != nil else {
+            return
+        }
         guard hasReadableBody(message) else {
             refuse(message, .sessionDescription)
             return
@@ -217,7 +221,7 @@ extension Router {
         let decision =
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
-        decided(decision, 100, message)
+        admission.decided(decision, 100, message, bench)
         guard keepUser(user.span, handle),
             beginCall(handle, .made, dialled, message.bytes, message.index),
             let asterisk = chooseAsterisk(handle)

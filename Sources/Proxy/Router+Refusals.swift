@@ -36,7 +36,7 @@ extension Router {
         let isSent = message.index.method != .ack && answer(message, refusal)
         record(message, refusal, isSent ? refusal.status?.rawValue ?? 0 : 0)
         if let detector = refusal.evidence {
-            offence(detector, message.flow, message.sender.proof)
+            admission.offence(detector, message, &bench)
         }
     }
 
@@ -44,7 +44,7 @@ extension Router {
     mutating func drop(_ message: borrowing Incoming, _ refusal: Refusal) {
         record(message, refusal, 0)
         if let detector = refusal.evidence {
-            offence(detector, message.flow, message.sender.proof)
+            admission.offence(detector, message, &bench)
         }
     }
 
@@ -61,7 +61,8 @@ extension Router {
             recordRefusedCall(call, message)
             return false
         case .refuse(let refusal):
-            refuseRecord(refusal.code, refusal.status?.rawValue ?? 0, message)
+            admission.recordRefusal(
+                refusal.code, refusal.status?.rawValue ?? 0, message, &bench)
             return false
         default: return true
         }
@@ -88,9 +89,9 @@ extension Router {
         _ message: borrowing Incoming, _ refusal: Refusal, _ status: UInt16
     ) {
         if refusal == .tableFull || refusal == .waitingRoomFull {
-            decided(refusal.code, status, message)
+            admission.decided(refusal.code, status, message, bench)
         } else {
-            refuseRecord(refusal.code, status, message)
+            admission.recordRefusal(refusal.code, status, message, &bench)
         }
     }
 
@@ -107,12 +108,15 @@ extension Router {
         }
         let isUnavailable =
             refusal == .waitingRoomFull || isNobodyAsked
-            || !message.sender.isRepetition && !takeTry(&message)
+            || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
-            countWrongPassword(message, refusal)
+            let name = accountName(message.bytes, message.index)
+            let isOwnFlow = isRegistered(name.span, by: message)
+            admission.countWrongPassword(
+                message, refusal, of: name.span, isOwnFlow: isOwnFlow, &bench)
         }
         let isSent =
-            !defence.isBanned(message.flow.peer.ip, bench.now.monotonic)
+            !admission.isBanned(message.flow.peer.ip, bench)
             && answerLater(message, isUnavailable: isUnavailable)
         let challenge: UInt16 = message.index.method == .register ? 401 : 407
         record(message, refusal, isSent ? isUnavailable ? 503 : challenge : 0)
@@ -123,62 +127,5 @@ extension Router {
     private func isNobodyAsked(_ length: Int) -> Bool {
         accounts.areUnavailable || accounts.isFull || lookUps.count >= Self.mostQuestions
             || parkedCount >= Self.mostParked || !bench.blocks.hasRoom(length)
-    }
-
-    // MARK: Recording
-
-    /// Keeps what was decided about a message, for `rempart explain`.
-    mutating func decided(_ reason: String, _ status: UInt16, _ message: borrowing Incoming) {
-        keepDecision(
-            reason, status, NameTable.hash(message.bytes.bytes(message.index.callID)),
-            message.index.isRequest ? message.index.method : message.index.sequenceMethod,
-            message.flow)
-    }
-
-    mutating func keepDecision(
-        _ reason: String, _ status: UInt16, _ callID: UInt64, _ method: Method, _ flow: Flow
-    ) {
-        recent.add(
-            Recent.Decision(
-                moment: bench.now.sinceEpoch, source: flow.peer.ip, callID: callID, method: method,
-                transport: flow.transport, reason: reason, status: status))
-    }
-
-    /// Records that a message was refused; `status` is 0 when no answer was sent.
-    mutating func refuseRecord(
-        _ reason: String, _ status: UInt16, _ message: borrowing Incoming
-    ) {
-        decided(reason, status, message)
-        guard bench.effects.journal.allowsRefusal(bench.now.monotonic) else { return }
-        let method = message.bytes.bytes(message.index.methodSlice)
-        bench.effects.journal.records.begin(.refused, .notice)
-        bench.effects.journal.records.append("refused ")
-        if method.isEmpty {
-            bench.effects.journal.records.append("a message")
-        } else {
-            bench.effects.journal.records.append(method)
-        }
-        bench.effects.journal.records.append(" from ")
-        bench.effects.journal.records.append(message.flow.peer.ip)
-        bench.effects.journal.records.append(": ")
-        bench.effects.journal.records.append(text: reason)
-        bench.effects.journal.records.source(message.flow)
-        bench.effects.journal.records.field(.reason)
-        bench.effects.journal.records.append(text: reason)
-        if status > 0 {
-            bench.effects.journal.records.field(.status)
-            bench.effects.journal.records.append(decimal: UInt64(status))
-        }
-        bench.effects.journal.records.field(.method)
-        bench.effects.journal.records.append(method)
-        bench.effects.journal.records.field(.account)
-        bench.effects.journal.records.append(message.bytes.bytes(message.index.from.uri.user))
-        bench.effects.journal.records.field(.callID)
-        bench.effects.journal.records.append(message.bytes.bytes(message.index.callID))
-        if let agent = message.index.value(.userAgent) {
-            bench.effects.journal.records.field(.userAgent)
-            bench.effects.journal.records.append(message.bytes.bytes(agent))
-        }
-        bench.effects.journal.records.end()
     }
 }

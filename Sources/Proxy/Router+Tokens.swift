@@ -98,12 +98,6 @@ extension Router {
         return true
     }
 
-    /// Counts what looks like a token and is none of ours for its dialog, once.
-    mutating func countForgedToken(_ message: borrowing Incoming) {
-        guard message.sender.isStranger, !message.isResumed else { return }
-        offence(.forgedToken, message.flow, message.sender.proof)
-    }
-
     /// Whether a request with what looks like a token, and is none, may be for somebody here all the same.
     ///
     /// What a stranger has sent by UDP to nobody here gets no answer.

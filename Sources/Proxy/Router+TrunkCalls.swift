@@ -33,7 +33,8 @@ extension Router {
             let handle = carryOut(
                 open(message, .outward, of: trunks[number].account), &message)
         else { return }
-        decided("passed on to the trunk \(trunks[number].settings.name)", 100, message)
+        admission.decided(
+            "passed on to the trunk \(trunks[number].settings.name)", 100, message, bench)
         takeTarget(number, message.bytes, message.index, handle)
         exchanges[handle].user = Self.store(&bench.texts, bench.scratch)
         guard beginCall(handle, .received, Dialled(.home), message.bytes, message.index) else {

@@ -100,10 +100,10 @@ extension Router {
     // MARK: From a trunk
 
     /// The number of the trunk that a message comes from; it keeps its connection open between its calls.
-    mutating func sendingTrunk(_ flow: Flow) -> Int? {
-        let number = trunk(at: flow.peer.ip)
-        if number != nil, flow.transport.isStream {
-            authenticatedConnections.insert(flow)
+    mutating func sendingTrunk(_ message: borrowing Incoming) -> Int? {
+        let number = message.sender.standing.trunk
+        if number != nil, message.flow.transport.isStream {
+            authenticatedConnections.insert(message.flow)
         }
         return number
     }
@@ -144,7 +144,7 @@ extension Router {
         }
         guard let handle = carryOut(openUnmerged(message, of: account), &message) else { return }
         if caller == .trunk, trunks[number].isAccountName { caller = .anonymous }
-        decided("passed on to an Asterisk, as of a trunk", 100, message)
+        admission.decided("passed on to an Asterisk, as of a trunk", 100, message, bench)
         exchanges[handle].caller = caller
         let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
         guard token.map({ keepUser($0.user.span, handle) }) ?? keepUser(user.span, handle),

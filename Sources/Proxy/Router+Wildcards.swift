@@ -41,8 +41,7 @@ extension Router {
     mutating func followAddresses() {
         bench.settings.serveFaces(of: bench.writer.own)
         bench.writer.configure(bench.settings)
-        insideSources = sourcesOfInside()
-        ownSources = sourcesOfOutside()
+        admission.follow(listeners, bench)
     }
 
     /// Takes over from which address of ours the kernel's way to somebody whom we ask begins.
@@ -97,13 +96,5 @@ extension Router {
     func isOutside(_ ip: IPAddress) -> Bool {
         bench.writer.own.isNamedOutside(ip)
             || bench.writer.own.isAtEvery(isV4: ip.isV4) && bench.writer.wildcards.contains(ip)
-    }
-
-    /// The sources of these addresses: an IPv6 one stands for its /64, as banner has it.
-    ///
-    /// Those of the loopback are excepted: who tries the edge on one machine has no others.
-    private func sourcesOfOutside() -> Set<IPAddress> {
-        let asked = bench.writer.wildcards.all.filter { bench.writer.own.isAtEvery(isV4: $0.isV4) }
-        return Set((bench.writer.own.namedOutside + asked).filter { !$0.isLoopback }.map(\.source))
     }
 }

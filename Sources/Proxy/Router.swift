@@ -71,27 +71,13 @@ package struct Router: ~Copyable {
     var trunkSources = AddressRanges()
     /// The rows of `accounts` that stand for them, by their numbers.
     var trunkAccounts: [Int32] = []
-    var defence = Defence()
-    var budgets = RequestBudgets()
-    /// In whose name no datagram comes from outside.
-    var insideSources = AddressRanges()
-    /// The sources that our addresses outside are in, which are never banned.
-    var ownSources: Set<IPAddress> = []
-    var droppedTokens = TokenBucket()
-    var shortTokens = TokenBucket()
-    var unansweredTokens = TokenBucket()
-    /// How many places of residents a banner that was started anew has been told of, and when the next follow.
-    var residentsTold = Int.max
-    var nextTelling = Milliseconds(0)
-    var recent = Recent()
+    var admission = Admission()
     var held = HeldAnswers()
     var heldTimer = TimerHandle.none
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
     var registrationRecords = RegistrationRecords(capacity: 1_000_000)
     /// The calls under way, and who may make more.
     var calls = Calls()
-    /// How many answers go to those who have proven nothing.
-    var rates = AnswerRates(replies: 1, packets: 1)
     private var arrivals: UInt64 = 0
     var parked: [Int32: [ParkedMessage]] = [:]
     var parkedCount = 0
@@ -166,13 +152,13 @@ package struct Router: ~Copyable {
     package mutating func adopt(_ wanted: RouterSettings) {
         bench.settings = wanted
         followAddresses()
-        rates = AnswerRates(replies: bench.settings.replies, packets: bench.settings.packets)
         if bench.settings.algorithms.contains(.sha256) { keepSHA256() }
         let old = asterisks
         asterisks = bench.settings.asterisks.map { address in
             old.first { $0.address == address } ?? Asterisk(address)
         }
         adoptTrunks()
+        admission.adopt(trunks: trunks.map(\.settings.name), bench)
         let addresses = old.map(\.address)
         guard addresses != bench.settings.asterisks else { return }
         for number in accounts.indices where accounts[number].presences >= 0 {
@@ -225,9 +211,15 @@ package struct Router: ~Copyable {
         let side = listeners[Int(message.flow.listener)].side
         switch side {
         case .outside:
-            guard let sender = admit(message) else { return }
+            message.sender.standing = standing(of: message.flow.peer.ip)
+            let isRegistered = isRegistered(message.flow)
+            guard let sender = admission.admit(message, isRegistered: isRegistered, bench) else {
+                return
+            }
             message.sender = sender
-        case .inside: guard isAsterisk(message.flow.peer.ip) else { return }
+        case .inside:
+            guard isAsterisk(message.flow.peer.ip) else { return }
+            message.sender.standing.isAsterisk = true
         }
         do {
             try bench.parser.parse(message.bytes, into: &message.index)
@@ -254,7 +246,7 @@ package struct Router: ~Copyable {
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
         self.bench.now = now
-        offence(reason == Self.idle ? .idleConnections : .malformed, flow, .connection)
+        offence(reason == Self.idle ? .idleConnections : .malformed, byConnection: flow)
         guard bench.effects.journal.allowsRefusal(now.monotonic) else { return }
         bench.effects.journal.add(
             .refused, .notice,
@@ -276,9 +268,9 @@ package struct Router: ~Copyable {
         let isSent =
             isAnswerable(message.index) && (side == .inside || isToUs(message))
             && reply(message, .badRequest)
-        refuseRecord(error.code, isSent ? 400 : 0, message)
+        admission.recordRefusal(error.code, isSent ? 400 : 0, message, &bench)
         if takesUnreadable(message) { return }
-        if side == .outside { offence(.malformed, message.flow, message.sender.proof) }
+        if side == .outside { admission.offence(.malformed, message, &bench) }
     }
 
     /// Whether everything is there that an answer repeats.
@@ -293,7 +285,7 @@ package struct Router: ~Copyable {
         _ message: borrowing Incoming
     ) -> Bool {
         message.flow.transport.isStream || !message.sender.isStranger
-            || trunk(at: message.flow.peer.ip) != nil
+            || message.sender.standing.trunk != nil
             || isForUs(message.bytes, message.index)
             || message.index.requestURI.whole.isEmpty && namesServed(message.bytes, message.index)
             || dialogToken(message.bytes, message.index, nil) != nil
@@ -305,7 +297,7 @@ package struct Router: ~Copyable {
     package mutating func advance(_ now: Now) {
         self.bench.now = now
         failLostBranches()
-        tellResidents()
+        admission.announceResidents(&bench)
         if now.monotonic >= calls.nextSweep { sweepCalls() }
         if now.monotonic >= bench.shortages.nextLook { tellShortages() }
         if now.monotonic >= registrationRecords.due { tellRegistrations() }

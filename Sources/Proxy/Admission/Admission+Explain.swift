@@ -1,7 +1,6 @@
-package import Messages
-package import ProxyBench
+internal import Messages
 internal import SIP
-package import Sys
+internal import Sys
 
 /// What `rempart explain` says.
 extension Admission {
@@ -9,7 +8,7 @@ extension Admission {
     private static let told = 20
 
     /// What is known of an address, and what was decided about it of late.
-    package func explain(
+    func explain(
         _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
     ) -> [ControlReply] {
         let (number, cause) = classify(ip, standing, bench)
@@ -72,7 +71,7 @@ extension Admission {
     }
 
     /// What was decided of late about the messages of a Call-ID.
-    package func explain(callID: String, _ bench: borrowing Bench) -> [ControlReply] {
+    func explain(callID: String, _ bench: borrowing Bench) -> [ControlReply] {
         let bytes = Array(callID.utf8)
         let hash = NameTable.hash(bytes.span)
         let found = recent.find(Self.told) { $0.callID == hash }

@@ -1,15 +1,14 @@
 internal import Journal
-package import Messages
-package import ProxyBench
+internal import Messages
 internal import SIP
-package import Sys
+internal import Sys
 
 /// What sources do that phones do not, and what follows at the limit.
 extension Admission {
     // MARK: Requests
 
     /// Whether a request has the marks of a scanner, which gets no answer.
-    package func checkWriter(
+    func checkWriter(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         guard message.sender.isStranger, !message.sender.standing.isTrusted,
@@ -19,7 +18,7 @@ extension Admission {
     }
 
     /// Counts a call that names no password: phones do that too, once, and then authenticate.
-    package mutating func countKnock(_ message: borrowing Incoming, _ bench: inout Bench) {
+    mutating func countKnock(_ message: borrowing Incoming, _ bench: inout Bench) {
         let sender = message.sender
         guard message.index.method == .invite, sender.isStranger, !sender.standing.isTrusted,
             // What can be forged is bounded by the answers it gets. And who has authenticated before may
@@ -33,7 +32,7 @@ extension Admission {
     }
 
     /// Counts what looks like a token and is none of ours for its dialog, once.
-    package mutating func countForgedToken(_ message: borrowing Incoming, _ bench: inout Bench) {
+    mutating func countForgedToken(_ message: borrowing Incoming, _ bench: inout Bench) {
         guard message.sender.isStranger, !message.isResumed else { return }
         offence(.forgedToken, message, &bench)
     }
@@ -41,7 +40,7 @@ extension Admission {
     // MARK: Counting
 
     /// Counts an offence against the sender of a message.
-    package mutating func offence(
+    mutating func offence(
         _ detector: Detector, _ message: borrowing Incoming, name: Span<UInt8> = Span(),
         mark: UInt64? = nil, _ bench: inout Bench
     ) {
@@ -54,7 +53,7 @@ extension Admission {
     /// evidence tells of. At the limit the source is banned. One that phones are registered from, or that has an
     /// address of ours, is not: the flows by which none has registered get no answer for a while, and its phones notice
     /// nothing.
-    package mutating func offence(
+    mutating func offence(
         _ detector: Detector, _ ip: IPAddress, _ sender: Sender, name: Span<UInt8> = Span(),
         mark: UInt64? = nil, _ bench: inout Bench
     ) {
@@ -118,7 +117,7 @@ extension Admission {
     // MARK: banner
 
     /// Takes over what banner says; the source whose country has become known, when it says that.
-    package mutating func receive(_ message: BannerToRouter, _ bench: inout Bench) -> IPAddress? {
+    mutating func receive(_ message: BannerToRouter, _ bench: inout Bench) -> IPAddress? {
         let now = bench.now.monotonic
         switch message {
         case .banned(let network, let until):

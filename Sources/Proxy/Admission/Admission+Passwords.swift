@@ -1,6 +1,5 @@
 internal import Journal
-package import Messages
-package import ProxyBench
+internal import Messages
 internal import SIP
 internal import Sys
 
@@ -10,7 +9,7 @@ extension Admission {
     ///
     /// `mark` is the keyed hash of the account's name; `isOwnFlow` is whether the account is registered by the message's
     /// flow. What has waited for directory was let in before, and had its look at an account under guard.
-    package mutating func guardedReason(
+    mutating func guardedReason(
         _ mark: UInt64, _ message: borrowing Incoming, isOwnFlow: Bool, _ bench: borrowing Bench
     ) -> Refusal? {
         let ip = message.flow.peer.ip
@@ -30,7 +29,7 @@ extension Admission {
     /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
     ///
     /// `name` is the account's; `isOwnFlow` is whether it is registered by the message's flow.
-    package mutating func countWrongPassword(
+    mutating func countWrongPassword(
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
         _ bench: inout Bench
     ) {
@@ -74,7 +73,7 @@ extension Admission {
     /// A good password of an account came from the source of a message; `mark` is the keyed hash of the account's name.
     ///
     /// Calls that had to be challenged were a phone's own then.
-    package mutating func succeeded(
+    mutating func succeeded(
         _ mark: UInt64, _ message: borrowing Incoming, _ bench: borrowing Bench
     ) {
         let ip = message.flow.peer.ip

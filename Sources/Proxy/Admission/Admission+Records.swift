@@ -1,13 +1,12 @@
 internal import Journal
-package import Messages
-package import ProxyBench
+internal import Messages
 internal import SIP
 internal import Sys
 
 /// What was decided about messages, for the journal and for `rempart explain`.
 extension Admission {
     /// Remembers what was decided about a message; `status` is 0 when no answer was sent.
-    package mutating func decided(
+    mutating func decided(
         _ reason: String, _ status: UInt16, _ message: borrowing Incoming,
         _ bench: borrowing Bench
     ) {
@@ -21,7 +20,7 @@ extension Admission {
     }
 
     /// Remembers that an answer was short or none, unless there were many of late.
-    package mutating func sampled(
+    mutating func sampled(
         _ refusal: Refusal, _ status: UInt16, _ message: borrowing Incoming,
         _ bench: borrowing Bench
     ) {
@@ -30,7 +29,7 @@ extension Admission {
     }
 
     /// Remembers that a message was dropped without a look at it, unless there were many of late.
-    package mutating func dropped(_ refusal: Refusal, _ flow: Flow, _ bench: borrowing Bench) {
+    mutating func dropped(_ refusal: Refusal, _ flow: Flow, _ bench: borrowing Bench) {
         guard recent.takeSample(of: refusal, bench.now.monotonic) else { return }
         recent.add(
             Recent.Decision(
@@ -39,7 +38,7 @@ extension Admission {
     }
 
     /// Records that a message was refused; `status` is 0 when no answer was sent.
-    package mutating func recordRefusal(
+    mutating func recordRefusal(
         _ reason: String, _ status: UInt16, _ message: borrowing Incoming, _ bench: inout Bench
     ) {
         decided(reason, status, message, bench)

@@ -1,5 +1,4 @@
 internal import Messages
-package import ProxyBench
 internal import SIP
 internal import Sys
 
@@ -9,7 +8,7 @@ extension Admission {
     ///
     /// A name that is not known yet is charged before it is looked up, and one that is known when its password is
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
-    package mutating func takeTry(_ message: inout Incoming, _ bench: borrowing Bench) -> Bool {
+    mutating func takeTry(_ message: inout Incoming, _ bench: borrowing Bench) -> Bool {
         let sender = message.sender
         if sender.isCharged || sender.standing.isTrusted || bench.settings.isObserving {
             return true
@@ -19,14 +18,14 @@ extension Admission {
     }
 
     /// The request at hand has named its account rightly.
-    package mutating func returnTry(_ message: inout Incoming, _ bench: borrowing Bench) {
+    mutating func returnTry(_ message: inout Incoming, _ bench: borrowing Bench) {
         guard message.sender.isCharged else { return }
         message.sender.isCharged = false
         requests.returnTry(message.flow.peer.ip, bench.now.monotonic)
     }
 
     /// Takes a request of an account that has authenticated, which may have had its part.
-    package mutating func takeRequest(
+    mutating func takeRequest(
         of account: Int32, _ method: Method, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         let isOver =
@@ -37,7 +36,7 @@ extension Admission {
     }
 
     /// Takes a request inside the dialog whose token it carries, which may have had its part.
-    package mutating func takeDialogRequest(
+    mutating func takeDialogRequest(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         let token = message.bytes.bytes(message.index.requestURI.user)

@@ -1,6 +1,5 @@
-package import Messages
-package import ProxyBench
-package import Sys
+internal import Messages
+internal import Sys
 
 /// Where phones are registered, and in which country a source is.
 extension Admission {
@@ -8,7 +7,7 @@ extension Admission {
     /// then, and banner hears of it.
     ///
     /// `account` is the keyed hash of the account's name.
-    package mutating func reside(
+    mutating func reside(
         _ ip: IPAddress, until: Milliseconds, account: UInt64, _ bench: inout Bench
     ) {
         let now = bench.now.monotonic
@@ -23,15 +22,15 @@ extension Admission {
     // MARK: Countries
 
     /// The country of a source, unknown while banner has not said it; nil when nothing is kept of the source.
-    package func country(of ip: IPAddress) -> Country? { sources.whereabouts(of: ip)?.country }
+    func country(of ip: IPAddress) -> Country? { sources.whereabouts(of: ip)?.country }
 
     /// Asks banner where a source is, unless it has been asked.
-    package mutating func askWhere(_ ip: IPAddress, _ bench: inout Bench) {
+    mutating func askWhere(_ ip: IPAddress, _ bench: inout Bench) {
         if sources.ask(ip) { bench.effects.toBanner.append(.locate(ip)) }
     }
 
     /// Whether nobody has said yet in which country a source is.
-    package func isUnlocated(_ ip: IPAddress) -> Bool {
+    func isUnlocated(_ ip: IPAddress) -> Bool {
         guard let whereabouts = sources.whereabouts(of: ip) else { return false }
         return whereabouts.isAsked && !whereabouts.isLocated
     }
@@ -39,7 +38,7 @@ extension Admission {
     // MARK: A banner that was started anew
 
     /// banner has been started anew: where phones are registered is announced to it again.
-    package mutating func bannerLinked(_ bench: inout Bench) {
+    mutating func bannerLinked(_ bench: inout Bench) {
         announced = 0
         nextAnnouncement = bench.now.monotonic
         announceResidents(&bench)
@@ -49,7 +48,7 @@ extension Admission {
     private static let announcedAtOnce = 16_384
 
     /// Announces to banner the residents that it has not heard of yet, some at a time.
-    package mutating func announceResidents(_ bench: inout Bench) {
+    mutating func announceResidents(_ bench: inout Bench) {
         let now = bench.now.monotonic
         guard announced < sources.residents.places, now >= nextAnnouncement else { return }
         nextAnnouncement = now + Milliseconds(100)

@@ -1,31 +1,29 @@
-internal import SIPWriting
-package import Messages
-package import ProxyBench
+internal import Messages
 internal import SIP
 internal import Synchronization
-package import Sys
+internal import Sys
 
 /// Who is looked at, who is counted, and who is shut out: offences in, ban orders out.
 ///
 /// Evidence is proven or it is none: what a source does counts against it only after it has brought back a nonce that
 /// was sent to its address, or by a connection. What may be forged costs the source tokens of a bucket and nothing
 /// else.
-package struct Admission: ~Copyable {
+struct Admission: ~Copyable {
     /// Who is shut out.
-    package var bans = BanList()
+    var bans = BanList()
     /// What is known of sources, and which of them are held.
-    package var sources = KnownSources()
+    var sources = KnownSources()
     /// Which accounts are guessed at from everywhere.
-    package var guards = AccountGuards(places: 16_384)
+    var guards = AccountGuards(places: 16_384)
     /// Wrong passwords by source and account, of sources that are never banned.
-    package var pairs = PasswordPairs(places: 8192)
+    var pairs = PasswordPairs(places: 8192)
     /// The answers to those who have proven nothing, and how many these are.
-    package var answers = AnswerBudgets()
-    package var rates = AnswerRates(replies: 1, packets: 1)
+    var answers = AnswerBudgets()
+    var rates = AnswerRates(replies: 1, packets: 1)
     /// What accounts, dialogs and those who try names may ask for.
-    package var requests = RequestBudgets()
+    var requests = RequestBudgets()
     /// What was decided of late.
-    package var recent = Recent()
+    var recent = Recent()
     /// In whose name no datagram comes from outside.
     private var insideSources = AddressRanges()
     /// Our addresses outside, and the sources that they are in, which are never banned.
@@ -34,18 +32,18 @@ package struct Admission: ~Copyable {
     /// The names of the trunks, at their numbers.
     private var trunkNames: [String] = []
     /// How many places of residents a banner that was started anew has heard of, and when the next follow.
-    package var announced = Int.max
-    package var nextAnnouncement = Milliseconds(0)
+    var announced = Int.max
+    var nextAnnouncement = Milliseconds(0)
     /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
     private let anchor = Atomic<UInt8>(0)
 
     /// Nobody is known, nobody shut out.
-    package init() {}
+    init() {}
 
     // MARK: Settings
 
     /// Uses the settings of the bench from now on; `trunks` are the names of the trunks in use, at their numbers.
-    package mutating func adopt(trunks: [String], _ bench: borrowing Bench) {
+    mutating func adopt(trunks: [String], _ bench: borrowing Bench) {
         trunkNames = trunks
         rates = AnswerRates(replies: bench.settings.replies, packets: bench.settings.packets)
     }
@@ -54,7 +52,7 @@ package struct Admission: ~Copyable {
     ///
     /// Those of the loopback are excepted everywhere: the kernel lets none in from outside, and who tries the edge on
     /// one machine has no others.
-    package mutating func follow(_ listeners: [Listener], _ bench: borrowing Bench) {
+    mutating func follow(_ listeners: [Listener], _ bench: borrowing Bench) {
         let asked = bench.writer.wildcards.all
         let inside =
             listeners.map(\.endpoint.address.ip) + asked + bench.settings.asterisks.map(\.ip)
@@ -68,14 +66,14 @@ package struct Admission: ~Copyable {
     }
 
     /// The name of a source's trunk.
-    package func trunkName(_ standing: Standing) -> String? { standing.trunk.map { trunkNames[$0] } }
+    func trunkName(_ standing: Standing) -> String? { standing.trunk.map { trunkNames[$0] } }
 
     // MARK: Messages
 
     /// The sender of a message from outside that is looked at, with what it has proven so far; nil for one that is not.
     ///
     /// `isRegistered` is whether a phone has registered by the flow.
-    package mutating func admit(
+    mutating func admit(
         _ message: borrowing Incoming, isRegistered: Bool, _ bench: borrowing Bench
     ) -> Sender? {
         let flow = message.flow
@@ -99,13 +97,13 @@ package struct Admission: ~Copyable {
     }
 
     /// Whether a source is shut out now.
-    package func isBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> Bool {
+    func isBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> Bool {
         bans.isBanned(ip, bench.now.monotonic)
     }
 
     /// Why a source loses single flows and accounts instead of everything; nil when it does not: phones are registered
     /// there, or it has an address of ours outside, in which phones behind the same NAT may come.
-    package func neverBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> String? {
+    func neverBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> String? {
         if sources.isResident(ip, bench.now.monotonic) { return "where phones are registered" }
         guard ownSources.contains(ip.source) else { return nil }
         return ownAddresses.contains(ip)
@@ -117,12 +115,12 @@ package struct Admission: ~Copyable {
     /// How many connections a source may have by which nobody has authenticated.
     ///
     /// An office behind one address may have more: its phones come back all at once after a power cut.
-    package func openingsAllowed(
+    func openingsAllowed(
         _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
     ) -> Int {
         standing.isTrusted || bench.settings.isObserving ? .max : 20 + 4 * sources.accounts(of: ip)
     }
 
     /// Whether an account has authenticated from a source.
-    package func hasAuthenticated(_ ip: IPAddress) -> Bool { sources.hasAuthenticated(ip) }
+    func hasAuthenticated(_ ip: IPAddress) -> Bool { sources.hasAuthenticated(ip) }
 }

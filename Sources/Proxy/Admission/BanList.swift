@@ -1,5 +1,4 @@
 internal import Messages
-internal import ProxyBench
 internal import Sys
 
 /// Who is shut out: sources, and neighbourhoods of them.

@@ -1,5 +1,4 @@
 internal import Messages
-internal import ProxyBench
 internal import Sys
 
 /// What is known of sources that have proven their address, and which of them are held.

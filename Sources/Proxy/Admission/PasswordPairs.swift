@@ -1,5 +1,4 @@
 internal import Messages
-internal import ProxyBench
 internal import Sys
 
 /// Wrong passwords by source and account, of sources that are never banned, in a table of fixed size.

@@ -1,5 +1,4 @@
 internal import Messages
-internal import ProxyBench
 internal import Sys
 
 /// The country of a source, as banner has said it.

@@ -14,35 +14,35 @@ struct BanTableTests {
 
     @Test("the list has a bound, and bans that have ended make room for others")
     func bound() {
-        var defence = Defence()
-        for number in 0..<Defence.mostBans {
-            defence.ban(source(number), until: .seconds(60), .seconds(1))
+        var bans = BanList()
+        for number in 0..<BanList.mostBans {
+            bans.ban(source(number), until: .seconds(60), .seconds(1))
         }
-        defence.ban(phone, until: .seconds(60), .seconds(20))
-        let isAddedBeforeThereIsRoom = defence.isListed(phone, .seconds(20))
+        bans.ban(phone, until: .seconds(60), .seconds(20))
+        let isAddedBeforeThereIsRoom = bans.isBanned(phone, .seconds(20))
         #expect(!isAddedBeforeThereIsRoom)
-        defence.ban(source(0), until: .seconds(90), .seconds(20))
-        let isProlonged = defence.isListed(source(0), .seconds(61))
+        bans.ban(source(0), until: .seconds(90), .seconds(20))
+        let isProlonged = bans.isBanned(source(0), .seconds(61))
         #expect(isProlonged)
-        defence.ban(phone, until: .seconds(90), .seconds(61))
-        let isAdded = defence.isListed(phone, .seconds(61))
+        bans.ban(phone, until: .seconds(90), .seconds(61))
+        let isAdded = bans.isBanned(phone, .seconds(61))
         #expect(isAdded)
-        let isKept = defence.isListed(source(0), .seconds(61))
+        let isKept = bans.isBanned(source(0), .seconds(61))
         #expect(isKept)
     }
 
     @Test("neighbourhoods are on the list as far as there is room, and ended ones make some")
     func neighbourhoods() {
-        var defence = Defence()
+        var bans = BanList()
         func ban(_ number: Int, _ now: Milliseconds) -> Bool {
             let ip = IPAddress(v4: 0x0A00_0000 + UInt32(number) << 8)
-            defence.ban(.neighbourhood(of: ip), until: now + .seconds(60), now)
-            return defence.isListed(ip, now)
+            bans.ban(.neighbourhood(of: ip), until: now + .seconds(60), now)
+            return bans.isBanned(ip, now)
         }
-        for number in 0..<Defence.mostNetworks { #expect(ban(number, .seconds(1))) }
-        #expect(!ban(Defence.mostNetworks, .seconds(1)))
+        for number in 0..<BanList.mostNetworks { #expect(ban(number, .seconds(1))) }
+        #expect(!ban(BanList.mostNetworks, .seconds(1)))
         #expect(ban(0, .seconds(2)))
-        #expect(ban(Defence.mostNetworks, .seconds(61)))
+        #expect(ban(BanList.mostNetworks, .seconds(61)))
     }
 
     @Test("a ban of banner's lasts no longer than any may, whatever moment it names")
@@ -50,9 +50,9 @@ struct BanTableTests {
         let edge = Edge()
         edge.router.take(.banned(.source(of: phone), until: Bounds.lastMoment), edge.now)
         let end = edge.now.monotonic + Bounds.longestBan
-        let isListed = edge.router.defence.isListed(phone, end - Milliseconds(1))
+        let isListed = edge.router.admission.bans.isBanned(phone, end - Milliseconds(1))
         #expect(isListed)
-        let isListedAfter = edge.router.defence.isListed(phone, end)
+        let isListedAfter = edge.router.admission.bans.isBanned(phone, end)
         #expect(!isListedAfter)
     }
 
@@ -73,17 +73,18 @@ struct BanTableTests {
         "who is registered where is known on after all bans were lifted, and what was held is not"
     )
     func liftedTogether() {
-        var defence = Defence()
-        let now = Milliseconds.seconds(1)
-        _ = defence.reside(phone, until: .seconds(600), account: 1, now)
-        defence.hold(phone, until: .seconds(60), .seconds(1))
-        defence.ban(source(1), until: .seconds(60), now)
-        defence.unbanAll()
-        let isResident = defence.isResident(phone, now)
+        let edge = Edge()
+        let now = edge.now.monotonic
+        let later = now + .seconds(600)
+        _ = edge.router.admission.sources.reside(phone, until: later, account: 1, now)
+        edge.router.admission.sources.hold(phone, until: later, now)
+        edge.router.admission.bans.ban(source(1), until: later, now)
+        edge.router.take(.cleared, edge.now)
+        let isResident = edge.router.admission.sources.isResident(phone, now)
         #expect(isResident)
-        let isHeld = defence.isHeld(phone, now)
+        let isHeld = edge.router.admission.sources.isHeld(phone, now)
         #expect(!isHeld)
-        let isListed = defence.isListed(source(1), now)
+        let isListed = edge.router.admission.bans.isBanned(source(1), now)
         #expect(!isListed)
     }
 }

@@ -36,7 +36,7 @@ import Testing
                 found.insert(match.output.1)
             }
             let calls =
-                /\b(?:refuse|refuseForNow|refuseLater|refuseRecord|refusedForNow|dropped|decided|keepDecision|unproven|wrong)\(([^()]|\([^()]*\))*?"([a-z-]+)"/
+                /\b(?:refuse|refuseForNow|refuseLater|recordRefusal|refusedForNow|dropped|decided|sampled|unproven|wrong)\(([^()]|\([^()]*\))*?"([a-z-]+)"/
             for match in text.matches(of: calls) { found.insert(match.output.2) }
         }
         #expect(found.count > 60)

@@ -19,43 +19,43 @@ struct ResidentScenarios {
 
     @Test("a hundred thousand addresses with phones are all known, whatever else comes")
     func many() {
-        var defence = Defence()
+        var sources = KnownSources()
         for number in 0..<Self.count {
-            _ = defence.reside(
+            _ = sources.reside(
                 phone(number), until: .seconds(3600), account: UInt64(number), .seconds(1))
         }
         for number in 0..<Self.count {
-            _ = defence.offence(
+            _ = sources.offence(
                 .wrongPassword, guilty(number), Limit(5, in: .seconds(30)), mark: nil, .seconds(2))
         }
         var known = 0
-        for number in 0..<Self.count where defence.isResident(phone(number), .seconds(3)) {
-            known += defence.accounts(of: phone(number))
+        for number in 0..<Self.count where sources.isResident(phone(number), .seconds(3)) {
+            known += sources.accounts(of: phone(number))
         }
         #expect(known == Self.count)
         // The whole /64 is one source, and nobody else is.
         let neighbour = IPAddress(high: phone(1).high, low: 9)
-        let isNeighbour = defence.isResident(neighbour, .seconds(3))
-        let isGuilty = defence.isResident(guilty(5), .seconds(3))
+        let isNeighbour = sources.isResident(neighbour, .seconds(3))
+        let isGuilty = sources.isResident(guilty(5), .seconds(3))
         #expect(isNeighbour && !isGuilty)
     }
 
     @Test("addresses whose registrations have ended make room for others")
     func reused() {
-        var defence = Defence()
+        var sources = KnownSources()
         for number in 0..<1000 {
-            _ = defence.reside(phone(number), until: .seconds(60), account: 1, .seconds(1))
+            _ = sources.reside(phone(number), until: .seconds(60), account: 1, .seconds(1))
         }
-        let hasEnded = !defence.isResident(phone(3), .seconds(61))
-        let isRemembered = defence.hasAuthenticated(phone(3))
+        let hasEnded = !sources.isResident(phone(3), .seconds(61))
+        let isRemembered = sources.hasAuthenticated(phone(3))
         #expect(hasEnded && isRemembered)
         for number in 1000..<2000 {
-            _ = defence.reside(phone(number), until: .seconds(9000), account: 1, .seconds(8000))
+            _ = sources.reside(phone(number), until: .seconds(9000), account: 1, .seconds(8000))
         }
-        let places = defence.residents.places
+        let places = sources.residents.places
         #expect(places == 1000)
         var known = 0
-        for number in 0..<2000 where defence.isResident(phone(number), .seconds(8001)) {
+        for number in 0..<2000 where sources.isResident(phone(number), .seconds(8001)) {
             known += 1
         }
         #expect(known == 1000)
@@ -85,7 +85,7 @@ struct ResidentScenarios {
     func told() {
         let edge = Edge()
         for number in 0..<40_000 {
-            _ = edge.router.defence.reside(
+            _ = edge.router.admission.sources.reside(
                 phone(number), until: .seconds(3600), account: 1, edge.now.monotonic)
         }
         edge.router.bannerLinked(edge.now)
@@ -99,15 +99,15 @@ struct ResidentScenarios {
 
     @Test("what a resident is held for outlasts a flood of other guilty sources")
     func held() {
-        var defence = Defence()
-        _ = defence.reside(phone(0), until: .seconds(600), account: 1, .seconds(1))
-        defence.hold(phone(0), until: .seconds(300), .seconds(1))
+        var sources = KnownSources()
+        _ = sources.reside(phone(0), until: .seconds(600), account: 1, .seconds(1))
+        sources.hold(phone(0), until: .seconds(300), .seconds(1))
         for number in 0..<Self.count {
-            _ = defence.offence(
+            _ = sources.offence(
                 .malformed, guilty(number), Limit(5, in: .seconds(30)), mark: nil, .seconds(2))
         }
-        let isHeld = defence.isHeld(phone(0), .seconds(299))
-        let isHeldLater = defence.isHeld(phone(0), .seconds(300))
+        let isHeld = sources.isHeld(phone(0), .seconds(299))
+        let isHeldLater = sources.isHeld(phone(0), .seconds(300))
         #expect(isHeld && !isHeldLater)
     }
 }
