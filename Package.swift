@@ -140,14 +140,20 @@ let package = Package(
         library("SIPWriting", ["Sys", "SIP", "Digest", "Messages"]),
         // The core: a room for each owner, which sees those below it and no other.
         room("Bench", []),
+        room("Connections", []),
+        room("Trunks", []),
         room("AccountCache", []),
         room("Admission", []),
         room("Authentication", ["AccountCache"]),
-        room("Connections", []),
         room("LocationService", ["Registrar", "AccountCache", "Connections"]),
-        room("Trunks", []),
         room("Transactions", ["AccountCache", "Connections"]),
         room("AsteriskPool", ["AccountCache", "Authentication", "Connections", "Transactions"]),
+        room(
+            "ProxyCore",
+            [
+                "AccountCache", "Admission", "AsteriskPool", "Authentication", "Connections",
+                "LocationService", "Transactions", "Trunks",
+            ]),
         frontDoor,
 
         // Processes.

@@ -1,6 +1,8 @@
-internal import Messages
+internal import SIPWriting
+package import Messages
+package import ProxyBench
 internal import SIP
-internal import Sys
+package import Sys
 
 /// How a source is answered: by its profile, and within budgets while it has proven nothing.
 extension Admission {
@@ -10,7 +12,7 @@ extension Admission {
     private static let growth = 3
 
     /// Whether the sender of a message has an answer in long form left: a stranger has them only at a rate.
-    func mayBeLong(_ message: borrowing Incoming, _ bench: borrowing Bench) -> Bool {
+    package func mayBeLong(_ message: borrowing Incoming, _ bench: borrowing Bench) -> Bool {
         guard message.sender.isUnproven, !bench.settings.isObserving else { return true }
         let ip = message.flow.peer.ip
         let standing = message.sender.standing
@@ -20,12 +22,12 @@ extension Admission {
     }
 
     /// Whether an answer of such a length in bytes may go to the sender of a message.
-    func fits(_ length: Int, _ message: borrowing Incoming) -> Bool {
+    package func fits(_ length: Int, _ message: borrowing Incoming) -> Bool {
         !message.sender.isUnproven || length <= Self.growth * message.sender.replyLimit
     }
 
     /// Takes the answer in the writer of those that the sender of a message has left; false when it may not go out.
-    mutating func takeAnswer(to message: borrowing Incoming, _ bench: borrowing Bench) -> Bool {
+    package mutating func takeAnswer(to message: borrowing Incoming, _ bench: borrowing Bench) -> Bool {
         takeAnswer(
             to: message, length: bench.writer.buffer.count, isCompact: bench.writer.isCompact,
             bench)
@@ -36,7 +38,7 @@ extension Admission {
     /// A sender who has proven its address is always answered. To any other an answer is at most three times as long as
     /// what was asked. Residents and trunks have budgets of their own, which strangers cannot empty. So have the very
     /// flows that phones have registered by: who forges other ports of their address does not touch those.
-    mutating func takeAnswer(
+    package mutating func takeAnswer(
         to message: borrowing Incoming, length: Int, isCompact: Bool, _ bench: borrowing Bench
     ) -> Bool {
         let sender = message.sender
@@ -81,14 +83,14 @@ extension Admission {
     }
 
     /// The profile that a source falls into.
-    func profile(
+    package func profile(
         of ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
     ) -> Profile {
         bench.settings.profiles.all[classify(ip, standing, bench).profile]
     }
 
     /// Whether a request may go on under its source's profile.
-    func checkProfile(
+    package func checkProfile(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         guard bench.settings.profiles.areWritten else { return .pass }
@@ -99,7 +101,7 @@ extension Admission {
     }
 
     /// What is answered to the sender of a message before it has authenticated.
-    func firstAnswer(
+    package func firstAnswer(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> ProfileAnswer {
         guard bench.settings.profiles.areWritten else { return .challenge }

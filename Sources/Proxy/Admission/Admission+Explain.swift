@@ -1,6 +1,7 @@
-internal import Messages
+package import Messages
+package import ProxyBench
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What `rempart explain` says.
 extension Admission {
@@ -8,7 +9,7 @@ extension Admission {
     private static let told = 20
 
     /// What is known of an address, and what was decided about it of late.
-    func explain(
+    package func explain(
         _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
     ) -> [ControlReply] {
         let (number, cause) = classify(ip, standing, bench)
@@ -71,7 +72,7 @@ extension Admission {
     }
 
     /// What was decided of late about the messages of a Call-ID.
-    func explain(callID: String, _ bench: borrowing Bench) -> [ControlReply] {
+    package func explain(callID: String, _ bench: borrowing Bench) -> [ControlReply] {
         let bytes = Array(callID.utf8)
         let hash = NameTable.hash(bytes.span)
         let found = recent.find(Self.told) { $0.callID == hash }

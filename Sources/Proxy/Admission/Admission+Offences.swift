@@ -1,14 +1,15 @@
 internal import Journal
-internal import Messages
+package import Messages
+package import ProxyBench
 internal import SIP
-internal import Sys
+package import Sys
 
 /// What sources do that phones do not, and what follows at the limit.
 extension Admission {
     // MARK: Requests
 
     /// Whether a request has the marks of a scanner, which gets no answer.
-    func checkWriter(
+    package func checkWriter(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         guard message.sender.isStranger, !message.sender.standing.isTrusted,
@@ -18,7 +19,7 @@ extension Admission {
     }
 
     /// Counts a call that names no password: phones do that too, once, and then authenticate.
-    mutating func countKnock(_ message: borrowing Incoming, _ bench: inout Bench) {
+    package mutating func countKnock(_ message: borrowing Incoming, _ bench: inout Bench) {
         let sender = message.sender
         guard message.index.method == .invite, sender.isStranger, !sender.standing.isTrusted,
             // What can be forged is bounded by the answers it gets. And who has authenticated before may
@@ -32,7 +33,7 @@ extension Admission {
     }
 
     /// Counts what looks like a token and is none of ours for its dialog, once.
-    mutating func countForgedToken(_ message: borrowing Incoming, _ bench: inout Bench) {
+    package mutating func countForgedToken(_ message: borrowing Incoming, _ bench: inout Bench) {
         guard message.sender.isStranger, !message.isResumed else { return }
         offence(.forgedToken, message, &bench)
     }
@@ -40,7 +41,7 @@ extension Admission {
     // MARK: Counting
 
     /// Counts an offence against the sender of a message.
-    mutating func offence(
+    package mutating func offence(
         _ detector: Detector, _ message: borrowing Incoming, name: Span<UInt8> = Span(),
         mark: UInt64? = nil, _ bench: inout Bench
     ) {
@@ -53,7 +54,7 @@ extension Admission {
     /// evidence tells of. At the limit the source is banned. One that phones are registered from, or that has an
     /// address of ours, is not: the flows by which none has registered get no answer for a while, and its phones notice
     /// nothing.
-    mutating func offence(
+    package mutating func offence(
         _ detector: Detector, _ ip: IPAddress, _ sender: Sender, name: Span<UInt8> = Span(),
         mark: UInt64? = nil, _ bench: inout Bench
     ) {
@@ -117,7 +118,7 @@ extension Admission {
     // MARK: banner
 
     /// Takes over what banner says; the source whose country has become known, when it says that.
-    mutating func receive(_ message: BannerToRouter, _ bench: inout Bench) -> IPAddress? {
+    package mutating func receive(_ message: BannerToRouter, _ bench: inout Bench) -> IPAddress? {
         let now = bench.now.monotonic
         switch message {
         case .banned(let network, let until):

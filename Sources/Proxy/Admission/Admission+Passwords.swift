@@ -1,5 +1,6 @@
 internal import Journal
-internal import Messages
+package import Messages
+package import ProxyBench
 internal import SIP
 internal import Sys
 
@@ -9,7 +10,7 @@ extension Admission {
     ///
     /// `mark` is the keyed hash of the account's name; `isOwnFlow` is whether the account is registered by the message's
     /// flow. What has waited for directory was let in before, and had its look at an account under guard.
-    mutating func guardedReason(
+    package mutating func guardedReason(
         _ mark: UInt64, _ message: borrowing Incoming, isOwnFlow: Bool, _ bench: borrowing Bench
     ) -> Refusal? {
         let ip = message.flow.peer.ip
@@ -29,7 +30,7 @@ extension Admission {
     /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
     ///
     /// `name` is the account's; `isOwnFlow` is whether it is registered by the message's flow.
-    mutating func countWrongPassword(
+    package mutating func countWrongPassword(
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
         _ bench: inout Bench
     ) {
@@ -56,7 +57,7 @@ extension Admission {
     }
 
     private func isTrap(_ name: Span<UInt8>, _ bench: borrowing Bench) -> Bool {
-        !bench.settings.traps.isEmpty && bench.settings.traps.contains([UInt8](name))
+        !bench.settings.traps.isEmpty && bench.settings.traps.contains([UInt8](copying: name))
     }
 
     private func heldRecord(
@@ -73,7 +74,7 @@ extension Admission {
     /// A good password of an account came from the source of a message; `mark` is the keyed hash of the account's name.
     ///
     /// Calls that had to be challenged were a phone's own then.
-    mutating func succeeded(
+    package mutating func succeeded(
         _ mark: UInt64, _ message: borrowing Incoming, _ bench: borrowing Bench
     ) {
         let ip = message.flow.peer.ip

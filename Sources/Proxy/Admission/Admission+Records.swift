@@ -1,12 +1,13 @@
 internal import Journal
-internal import Messages
+package import Messages
+package import ProxyBench
 internal import SIP
 internal import Sys
 
 /// What was decided about messages, for the journal and for `rempart explain`.
 extension Admission {
     /// Remembers what was decided about a message; `status` is 0 when no answer was sent.
-    mutating func decided(
+    package mutating func decided(
         _ reason: String, _ status: UInt16, _ message: borrowing Incoming,
         _ bench: borrowing Bench
     ) {
@@ -20,7 +21,7 @@ extension Admission {
     }
 
     /// Remembers that an answer was short or none, unless there were many of late.
-    mutating func sampled(
+    package mutating func sampled(
         _ refusal: Refusal, _ status: UInt16, _ message: borrowing Incoming,
         _ bench: borrowing Bench
     ) {
@@ -38,7 +39,7 @@ extension Admission {
     }
 
     /// Records that a message was refused; `status` is 0 when no answer was sent.
-    mutating func recordRefusal(
+    package mutating func recordRefusal(
         _ reason: String, _ status: UInt16, _ message: borrowing Incoming, _ bench: inout Bench
     ) {
         decided(reason, status, message, bench)

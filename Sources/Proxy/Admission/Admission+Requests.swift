@@ -1,5 +1,6 @@
 internal import Messages
-internal import SIP
+package import ProxyBench
+package import SIP
 internal import Sys
 
 /// What one account, one dialog, and those who try names may ask of everybody's tables, directory and Asterisks.
@@ -8,7 +9,7 @@ extension Admission {
     ///
     /// A name that is not known yet is charged before it is looked up, and one that is known when its password is
     /// wrong: so nothing that is answered tells which it was. A right password gets its try back.
-    mutating func takeTry(_ message: inout Incoming, _ bench: borrowing Bench) -> Bool {
+    package mutating func takeTry(_ message: inout Incoming, _ bench: borrowing Bench) -> Bool {
         let sender = message.sender
         if sender.isCharged || sender.standing.isTrusted || bench.settings.isObserving {
             return true
@@ -18,25 +19,25 @@ extension Admission {
     }
 
     /// The request at hand has named its account rightly.
-    mutating func returnTry(_ message: inout Incoming, _ bench: borrowing Bench) {
+    package mutating func returnTry(_ message: inout Incoming, _ bench: borrowing Bench) {
         guard message.sender.isCharged else { return }
         message.sender.isCharged = false
         requests.returnTry(message.flow.peer.ip, bench.now.monotonic)
     }
 
     /// Takes a request of an account that has authenticated, which may have had its part.
-    mutating func takeRequest(
-        of account: Int32, _ method: Method, _ bench: borrowing Bench
+    package mutating func takeRequest(
+        of account: AccountID, _ method: Method, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         let isOver =
             !RequestBudgets.isFree(method)
             && !requests.takeRequest(
-                of: account, perSecond: bench.settings.requests, bench.now.monotonic)
+                of: account.place, perSecond: bench.settings.requests, bench.now.monotonic)
         return isOver ? .refuse(.accountRequests, unless: bench.settings.isObserving, ()) : .pass
     }
 
     /// Takes a request inside the dialog whose token it carries, which may have had its part.
-    mutating func takeDialogRequest(
+    package mutating func takeDialogRequest(
         _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
         let token = message.bytes.bytes(message.index.requestURI.user)

@@ -1,5 +1,6 @@
-internal import Messages
-internal import Sys
+package import Messages
+package import ProxyBench
+package import Sys
 
 /// Where phones are registered, and in which country a source is.
 extension Admission {
@@ -7,7 +8,7 @@ extension Admission {
     /// then, and banner hears of it.
     ///
     /// `account` is the keyed hash of the account's name.
-    mutating func reside(
+    package mutating func reside(
         _ ip: IPAddress, until: Milliseconds, account: UInt64, _ bench: inout Bench
     ) {
         let now = bench.now.monotonic
@@ -22,15 +23,15 @@ extension Admission {
     // MARK: Countries
 
     /// The country of a source, unknown while banner has not said it; nil when nothing is kept of the source.
-    func country(of ip: IPAddress) -> Country? { sources.whereabouts(of: ip)?.country }
+    package func country(of ip: IPAddress) -> Country? { sources.whereabouts(of: ip)?.country }
 
     /// Asks banner where a source is, unless it has been asked.
-    mutating func askWhere(_ ip: IPAddress, _ bench: inout Bench) {
+    package mutating func askWhere(_ ip: IPAddress, _ bench: inout Bench) {
         if sources.ask(ip) { bench.effects.toBanner.append(.locate(ip)) }
     }
 
     /// Whether nobody has said yet in which country a source is.
-    func isUnlocated(_ ip: IPAddress) -> Bool {
+    package func isUnlocated(_ ip: IPAddress) -> Bool {
         guard let whereabouts = sources.whereabouts(of: ip) else { return false }
         return whereabouts.isAsked && !whereabouts.isLocated
     }
@@ -38,7 +39,7 @@ extension Admission {
     // MARK: A banner that was started anew
 
     /// banner has been started anew: where phones are registered is announced to it again.
-    mutating func bannerLinked(_ bench: inout Bench) {
+    package mutating func bannerLinked(_ bench: inout Bench) {
         announced = 0
         nextAnnouncement = bench.now.monotonic
         announceResidents(&bench)
@@ -48,7 +49,7 @@ extension Admission {
     private static let announcedAtOnce = 16_384
 
     /// Announces to banner the residents that it has not heard of yet, some at a time.
-    mutating func announceResidents(_ bench: inout Bench) {
+    package mutating func announceResidents(_ bench: inout Bench) {
         let now = bench.now.monotonic
         guard announced < sources.residents.places, now >= nextAnnouncement else { return }
         nextAnnouncement = now + Milliseconds(100)

@@ -1,14 +1,16 @@
-internal import Messages
+internal import SIPWriting
+package import Messages
+package import ProxyBench
 internal import SIP
 internal import Synchronization
-internal import Sys
+package import Sys
 
 /// Who is looked at, who is counted, and who is shut out: offences in, ban orders out.
 ///
 /// Evidence is proven or it is none: what a source does counts against it only after it has brought back a nonce that
 /// was sent to its address, or by a connection. What may be forged costs the source tokens of a bucket and nothing
 /// else.
-struct Admission: ~Copyable {
+package struct Admission: ~Copyable {
     /// Who is shut out.
     var bans = BanList()
     /// What is known of sources, and which of them are held.
@@ -29,8 +31,8 @@ struct Admission: ~Copyable {
     /// Our addresses outside, and the sources that they are in, which are never banned.
     private var ownAddresses: Set<IPAddress> = []
     private var ownSources: Set<IPAddress> = []
-    /// The names of the trunks, at their numbers.
-    private var trunkNames: [String] = []
+    /// The names of the trunks.
+    private var trunkNames: [TrunkID: String] = [:]
     /// How many places of residents a banner that was started anew has heard of, and when the next follow.
     var announced = Int.max
     var nextAnnouncement = Milliseconds(0)
@@ -38,12 +40,12 @@ struct Admission: ~Copyable {
     private let anchor = Atomic<UInt8>(0)
 
     /// Nobody is known, nobody shut out.
-    init() {}
+    package init() {}
 
     // MARK: Settings
 
-    /// Uses the settings of the bench from now on; `trunks` are the names of the trunks in use, at their numbers.
-    mutating func adopt(trunks: [String], _ bench: borrowing Bench) {
+    /// Uses the settings of the bench from now on; `trunks` are the names of the trunks in use.
+    package mutating func adopt(trunks: [TrunkID: String], _ bench: borrowing Bench) {
         trunkNames = trunks
         rates = AnswerRates(replies: bench.settings.replies, packets: bench.settings.packets)
     }
@@ -52,7 +54,7 @@ struct Admission: ~Copyable {
     ///
     /// Those of the loopback are excepted everywhere: the kernel lets none in from outside, and who tries the edge on
     /// one machine has no others.
-    mutating func follow(_ listeners: [Listener], _ bench: borrowing Bench) {
+    package mutating func follow(_ listeners: [Listener], _ bench: borrowing Bench) {
         let asked = bench.writer.wildcards.all
         let inside =
             listeners.map(\.endpoint.address.ip) + asked + bench.settings.asterisks.map(\.ip)
@@ -66,14 +68,14 @@ struct Admission: ~Copyable {
     }
 
     /// The name of a source's trunk.
-    func trunkName(_ standing: Standing) -> String? { standing.trunk.map { trunkNames[$0] } }
+    package func trunkName(_ standing: Standing) -> String? { standing.trunk.flatMap { trunkNames[$0] } }
 
     // MARK: Messages
 
     /// The sender of a message from outside that is looked at, with what it has proven so far; nil for one that is not.
     ///
     /// `isRegistered` is whether a phone has registered by the flow.
-    mutating func admit(
+    package mutating func admit(
         _ message: borrowing Incoming, isRegistered: Bool, _ bench: borrowing Bench
     ) -> Sender? {
         let flow = message.flow
@@ -97,7 +99,7 @@ struct Admission: ~Copyable {
     }
 
     /// Whether a source is shut out now.
-    func isBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> Bool {
+    package func isBanned(_ ip: IPAddress, _ bench: borrowing Bench) -> Bool {
         bans.isBanned(ip, bench.now.monotonic)
     }
 
@@ -115,12 +117,12 @@ struct Admission: ~Copyable {
     /// How many connections a source may have by which nobody has authenticated.
     ///
     /// An office behind one address may have more: its phones come back all at once after a power cut.
-    func openingsAllowed(
+    package func openingsAllowed(
         _ ip: IPAddress, _ standing: Standing, _ bench: borrowing Bench
     ) -> Int {
         standing.isTrusted || bench.settings.isObserving ? .max : 20 + 4 * sources.accounts(of: ip)
     }
 
     /// Whether an account has authenticated from a source.
-    func hasAuthenticated(_ ip: IPAddress) -> Bool { sources.hasAuthenticated(ip) }
+    package func hasAuthenticated(_ ip: IPAddress) -> Bool { sources.hasAuthenticated(ip) }
 }

@@ -1,5 +1,5 @@
 package import SIP
-package import Sys
+internal import Sys
 
 /// Why a call ended, in the numbers of SIP or of ISDN (RFC 3326 section 2).
 package struct EndCause: BitwiseCopyable, Sendable {

@@ -1,10 +1,12 @@
+internal import AsteriskPool
+internal import Journal
 internal import Authentication
 internal import Digest
 package import Messages
 package import ProxyBench
 internal import Reactor
-package import SIP
-package import SIPTransactions
+internal import SIP
+internal import SIPTransactions
 package import SIPWriting
 package import Sys
 internal import Transactions

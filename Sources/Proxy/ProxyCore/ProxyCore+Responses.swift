@@ -1,12 +1,13 @@
+internal import Trunks
 internal import Journal
 internal import Messages
 package import ProxyBench
 internal import Reactor
 package import SIP
-package import SIPTransactions
+internal import SIPTransactions
 internal import SIPWriting
 package import Sys
-package import Transactions
+internal import Transactions
 
 /// What the final response of a branch has come to.
 package enum BranchOutcome: Sendable {

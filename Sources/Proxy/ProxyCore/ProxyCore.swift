@@ -1,8 +1,8 @@
-package import AccountCache
+internal import AccountCache
 package import Messages
 package import ProxyBench
 internal import Reactor
-package import SIP
+internal import SIP
 package import SIPTransactions
 package import SIPWriting
 package import Sys
