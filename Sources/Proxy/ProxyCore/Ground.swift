@@ -4,7 +4,9 @@ package import AsteriskPool
 package import Authentication
 package import Connections
 package import LocationService
+package import Messages
 package import ProxyBench
+package import SIP
 package import SIPWriting
 package import Sys
 package import Transactions
@@ -46,13 +48,13 @@ package struct Ground: ~Copyable {
         switch party {
         case .nobody: TokenText(Span())
         case .account(let account): TokenText(accounts.name(account))
-        case .trunk(let trunk): TokenText(trunks.tokenName(trunk).span)
+        case .trunk(let trunk): TokenText(trunks.tokenName(trunk))
         }
     }
 
     /// The listener that requests of a party go to Asterisks by.
     package func insideListener(_ party: Party, _ bench: borrowing Bench) -> UInt8 {
-        party.trunk.map { trunks.inside($0) } ?? bench.inside
+        party.trunk.map { trunks.inside($0, bench) } ?? bench.inside
     }
 
     /// Sends what is in the writer as a request whose response nobody waits for.

@@ -1,6 +1,8 @@
+internal import Trunks
+package import LocationService
 internal import AsteriskPool
 internal import Journal
-internal import Authentication
+package import Authentication
 internal import Digest
 package import Messages
 package import ProxyBench
@@ -248,11 +250,11 @@ extension ProxyCore {
             contexts[handle].open -= 1
             return false
         }
-        ground.asterisks.noteMedia(of: contexts[handle].flow.peer, &bench)
+        ground.asterisks.recordInsideMedia(contexts[handle].flow.peer, &bench)
         let party = contexts[handle].party
         send(branch, &ground, &bench)
         if let trunk = party.trunk, contexts.contains(handle),
-            ground.trunks.hasOtherServer(trunk, tried: contexts[handle].tried)
+            ground.trunks.hasOtherServer(tried: contexts[handle].tried, trunk)
         {
             watch(handle, branch, &ground, &bench)
         }
@@ -309,10 +311,10 @@ extension ProxyCore {
         // Counted as a branch itself: a phone without room ends nothing while others follow.
         contexts[handle].open += 1
         for position in 0..<targets.count {
-            guard
-                let flow = ground.location.writeContact(
-                    of: targets.places[position], into: &bench.scratch)
-            else { continue }
+            let place = targets[position]
+            guard let flow = ground.location.flow(place) else { continue }
+            bench.scratch.removeAll()
+            ground.location.writeContact(place, into: &bench.scratch)
             _ = forwardOutward(handle, flow, message, &ground, &bench)
         }
         contexts[handle].open -= 1
@@ -365,7 +367,7 @@ extension ProxyCore {
         bench.writer.identity(
             message.bytes, message.index, .outward, sequence: message.index.sequence, owner: owner)
         bench.writer.rest(message.bytes, message.index, .outward)
-        ground.asterisks.noteMedia(of: message.flow.peer, &bench)
+        ground.asterisks.recordInsideMedia(message.flow.peer, &bench)
         bench.sendWritten(to: way)
     }
 
@@ -377,12 +379,12 @@ extension ProxyCore {
         _ ground: inout Ground, _ bench: inout Bench
     ) {
         let tried = contexts[handle].tried
-        guard let server = ground.trunks.chooseServer(trunk, tried: tried, bench) else {
+        guard let server = ground.trunks.chooseServer(tried: tried, trunk, bench) else {
             finish(handle, .serviceUnavailable, &ground, &bench)
             return
         }
         contexts[handle].tried |= 1 << UInt64(server.place)
-        if !forwardOutward(handle, server.flow, message, &ground, &bench) {
+        if !forwardOutward(handle, server.way, message, &ground, &bench) {
             finish(handle, .serverInternalError, &ground, &bench)
         }
     }
@@ -394,12 +396,12 @@ extension ProxyCore {
         let context = contexts[handle]
         // A Request-URI too long to be kept is tried once.
         guard context.user.length > 0, let trunk = context.party.trunk,
-            let server = ground.trunks.chooseServer(trunk, tried: context.tried, bench)
+            let server = ground.trunks.chooseServer(tried: context.tried, trunk, bench)
         else { return false }
         contexts[handle].tried |= 1 << UInt64(server.place)
         bench.scratch.removeAll()
         Self.append(&bench.scratch, bench.texts, context.user)
-        return forwardKept(handle, server.flow, &ground, &bench)
+        return forwardKept(handle, server.way, &ground, &bench)
     }
 
     private static func append(
@@ -432,10 +434,12 @@ extension ProxyCore {
         guard context.direction == .outward, !context.inDialog, !context.isCancelled,
             !ground.transactions[branch].isCancelled, context.server.isOpen,
             let account = context.party.account,
-            let other = ground.location.olderFlow(
-                of: account, after: ground.transactions[branch].flow),
-            let flow = ground.location.writeContact(of: other, into: &bench.scratch)
+            let other = ground.location.target(
+                account, before: ground.transactions[branch].flow),
+            let flow = ground.location.flow(other)
         else { return false }
+        bench.scratch.removeAll()
+        ground.location.writeContact(other, into: &bench.scratch)
         return forwardKept(handle, flow, &ground, &bench)
     }
 }

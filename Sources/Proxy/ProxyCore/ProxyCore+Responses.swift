@@ -1,3 +1,4 @@
+internal import AsteriskPool
 internal import Trunks
 internal import Journal
 internal import Messages
@@ -40,7 +41,7 @@ extension ProxyCore {
         }
         if contexts[owner].method == .invite, !ground.transactions[branch].isCancelled {
             ground.transactions.ringing(branch, &bench)
-            if !contexts[owner].isCancelled { restartDeadline(owner, &bench) }
+            if !contexts[owner].isCancelled { restartDeadline(owner, Timers.c, &bench) }
         }
         if isReadable, message.index.status > 100, !ground.transactions[branch].isReported {
             pass(owner, branch, message.bytes, message.index, &ground, &bench)
@@ -193,7 +194,10 @@ extension ProxyCore {
         ground.transactions.giveUp(branch, &bench)
         contexts[owner].open -= 1
         if contexts[owner].direction == .inward {
-            ground.asterisks.missed(ground.transactions[branch].flow.peer, &bench)
+            let peer = ground.transactions[branch].flow.peer
+            if let number = ground.asterisks.number(of: peer) {
+                ground.asterisks.missed(number, &bench)
+            }
         }
         // The next one's branch may have ended at once, for want of room.
         conclude(owner, &ground, &bench)
@@ -208,7 +212,7 @@ extension ProxyCore {
             let trunk = contexts[owner].party.trunk
         else { return }
         ground.trunks.serverAnswered(
-            ground.transactions[branch].flow.peer, trunk, isAnswered: answers, &bench)
+            ground.transactions[branch].flow.peer, trunk, answers, &bench)
     }
 
     /// Ends a request with the best failure once every branch has ended.
@@ -269,7 +273,7 @@ extension ProxyCore {
         switch context.direction {
         case .inward:
             isGood = Self.writeOutward(context, bytes, index, name, &bench)
-            if isGood { ground.asterisks.noteMedia(of: context.asterisk, &bench) }
+            if isGood { ground.asterisks.recordInsideMedia(context.asterisk, &bench) }
         case .outward:
             let flow =
                 ground.transactions.contains(branch) ? ground.transactions[branch].flow : nil

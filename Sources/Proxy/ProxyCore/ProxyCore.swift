@@ -1,4 +1,5 @@
 internal import AccountCache
+package import Digest
 package import Messages
 package import ProxyBench
 internal import Reactor
@@ -415,7 +416,7 @@ package struct ProxyCore: ~Copyable {
 
     /// Sets timer C anew (RFC 3261 section 16.7 item 2).
     mutating func restartDeadline(
-        _ handle: Handle, _ span: Milliseconds = Timers.c, _ bench: inout Bench
+        _ handle: Handle, _ span: Milliseconds, _ bench: inout Bench
     ) {
         bench.timers.cancel(&contexts[handle].deadline)
         contexts[handle].deadline = bench.setTimer(handle.payload(.context), after: span)
