@@ -31,7 +31,7 @@ let roomsGround: [Target.Dependency] = [
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
     "ProxyBench", "Connections", "Trunks", "AccountCache", "Admission", "Authentication",
-    "LocationService", "Transactions", "AsteriskPool", "ProxyCore",
+    "LocationService", "Transactions", "AsteriskPool", "ProxyCore", "Calls",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -153,6 +153,12 @@ let package = Package(
             [
                 "AccountCache", "Admission", "AsteriskPool", "Authentication", "Connections",
                 "LocationService", "Transactions", "Trunks",
+            ]),
+        room(
+            "Calls",
+            [
+                "AccountCache", "Admission", "AsteriskPool", "Authentication", "ProxyCore",
+                "Transactions", "Trunks",
             ]),
         frontDoor,
 

@@ -20,4 +20,6 @@ package enum Capacity {
     package static let parkedOfAccount = 16
     /// Answers to wrong passwords that wait for their time.
     package static let delayed = 8192
+    /// Trunks that a process hears of, those of settings before a reload too.
+    package static let trunks = 16_384
 }

@@ -52,26 +52,26 @@ package enum Challenge: Sendable {
     package var isStale: Bool { self == .stale || self == .used }
 }
 
-/// A call that an account may not make.
+/// A call that an account or a trunk may not make.
 package struct RefusedCall {
     /// Why; nil for the retransmission of a request that was refused, which is recorded once.
     package var refusal: Refusal?
     /// Whose.
-    package var account: Int32
+    package var party: Party
     /// To whom.
     package var number: [UInt8]
     /// How many refused calls bar the account by now; nil when they do not.
     package var barring: UInt32?
 
     /// A call that a guard has judged; nil when it passed.
-    package init?(_ verdict: CallVerdict, of account: Int32, to number: Span<UInt8>) {
+    package init?(_ verdict: CallVerdict, of party: Party, to number: Span<UInt8>) {
         switch verdict {
         case .pass: return nil
         case .again: refusal = nil
         case .refuse(let reason): refusal = reason
         case .trip(let reason, let count): (refusal, barring) = (reason, count)
         }
-        self.account = account
+        self.party = party
         self.number = [UInt8](copying: number)
     }
 }

@@ -52,6 +52,50 @@ package struct Ground: ~Copyable {
         }
     }
 
+    /// Whether a token's account is a party.
+    package func isNamed(_ account: TokenAccount, _ party: Party, _ bench: inout Bench) -> Bool {
+        switch party {
+        case .nobody: false
+        case .account(let known): bench.writer.tokens.account(accounts.name(known)) == account
+        case .trunk(let trunk): trunks.isNamed(account, trunk, &bench)
+        }
+    }
+
+    /// The party of a name out of a token, which was an account's or a trunk's when the token was made.
+    package mutating func party(of token: TokenAccount, _ bench: inout Bench) -> Party {
+        if let trunk = trunks.find(token, &bench) { return .trunk(trunk) }
+        guard !token.isHash else { return .nobody }
+        return account(named: token.span, &bench).map { .account($0) } ?? .nobody
+    }
+
+    /// The account of a name out of a token, which nobody forgets from then on; nil when it can be none.
+    package mutating func account(named name: Span<UInt8>, _ bench: inout Bench) -> AccountID? {
+        if let known = accounts.find(name) { return known }
+        guard !name.isEmpty, !Trunks.isTokenName(name),
+            let account = accounts.account(of: name, &bench)
+        else { return nil }
+        accounts.pin(account)
+        return account
+    }
+
+    /// The way itself while it is open, else another one to the same party: that of an account's latest binding that
+    /// can be reached, or to a trunk's first server.
+    package func openWay(_ way: Flow, _ party: Party, _ bench: borrowing Bench) -> Flow? {
+        if !way.transport.isStream || connections.isLive(way) { return way }
+        switch party {
+        case .nobody: return nil
+        case .account(let account): return location.latestFlow(account)
+        case .trunk(let trunk): return trunks.openWay(to: trunk, bench)
+        }
+    }
+
+    /// Who a source is by the settings.
+    package func standing(of ip: IPAddress, _ bench: borrowing Bench) -> Standing {
+        Standing(
+            isAsterisk: asterisks.isAsterisk(ip), trunk: trunks.trunk(at: ip),
+            isAllowed: bench.settings.allow.contains { $0.contains(ip) })
+    }
+
     /// The listener that requests of a party go to Asterisks by.
     package func insideListener(_ party: Party, _ bench: borrowing Bench) -> UInt8 {
         party.trunk.map { trunks.inside($0, bench) } ?? bench.inside

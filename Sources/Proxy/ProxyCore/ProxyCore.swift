@@ -335,7 +335,9 @@ package struct ProxyCore: ~Copyable {
         failures.append(
             FailedCall(
                 call: context.call, status: status, isCallee: context.isPassedOn,
-                cause: context.cause, isForwardingRefused: context.isForwardingRefused))
+                cause: context.cause,
+                isForwardingRefused: context.isForwardingRefused && context.bestStatus == 403
+                    && !context.isPassedOn))
     }
 
     /// Does what the server transaction wants done; the answer itself has been sent.

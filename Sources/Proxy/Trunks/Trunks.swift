@@ -56,7 +56,9 @@ package struct Trunks: ~Copyable {
             return place
         }
         let name = Trunk.prefix + Array(settings.name.utf8)
-        guard let tokenName = texts.store(name.span) else { return nil }
+        guard trunks.count < Capacity.trunks, let tokenName = texts.store(name.span) else {
+            return nil
+        }
         trunks.append(Trunk(settings: settings, tokenName: tokenName))
         return trunks.count - 1
     }
