@@ -11,6 +11,9 @@ package struct Caller: BitwiseCopyable, Sendable {
     package var made: UInt32 = 0
     /// How many of them are abroad.
     package var abroad: UInt32 = 0
+    /// Nothing is known.
+    package init() {}
+
     /// How many calls abroad go on at Asterisk after a transfer, as far as that can be guessed.
     fileprivate var kept: UInt32 = 0
     fileprivate var keptUntil = Milliseconds(0)

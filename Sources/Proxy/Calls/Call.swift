@@ -2,6 +2,7 @@ internal import Messages
 internal import ProxyBench
 internal import ProxyCore
 internal import SIP
+internal import SIPTransactions
 internal import Sys
 
 /// A call that is under way.

@@ -1,3 +1,4 @@
+internal import SIPWriting
 internal import Dialling
 internal import Messages
 internal import ProxyBench

@@ -27,7 +27,7 @@ extension Calls {
         }
         let inside = bench.way(ground.insideListener(call.party, bench), to: call.asterisk)
         sendBye(call, .inward, inside, &ground, &bench)
-        over(handle, end, core, &ground, &bench)
+        over(handle, end, core, ground, &bench)
     }
 
     /// Cancels the branches of a call that nobody has answered; a phone that answers all the same gets a BYE.
@@ -37,7 +37,7 @@ extension Calls {
     ) {
         let owner = table[handle].context
         guard core.isOpen(owner) else {
-            over(handle, end, core, &ground, &bench)
+            over(handle, end, core, ground, &bench)
             return
         }
         setEnd(handle, end)
@@ -136,7 +136,7 @@ extension Calls {
     /// other end has not heard of it.
     package mutating func hungUp(
         _ owner: Handle, _ call: Handle, _ message: borrowing Incoming, _ core: inout ProxyCore,
-        _ ground: inout Ground, _ bench: inout Bench
+        _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         guard table.contains(call), core.isOpen(owner) else { return }
         core.setCall(owner, call)
@@ -144,18 +144,20 @@ extension Calls {
         if core[owner].direction == .inward {
             sender = table[call].party.isTrunk ? .trunk : .phone
         }
-        over(call, sender, EndCause(message.bytes, message.index), core, &ground, &bench)
+        over(
+            call, sender, cause: EndCause(message.bytes, message.index), core, ground, &bench)
     }
 
     /// An Asterisk knows nothing of the dialog that a party's request was in: the call is over, or never was one
     /// (RFC 3261 section 12.2.1.2).
     mutating func dialogUnknown(
         _ party: Party, _ message: borrowing Incoming, _ core: borrowing ProxyCore,
-        _ ground: inout Ground, _ bench: inout Bench
+        _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         let found = find(message)
         guard found.exists, table[found].party == party else { return }
-        over(found, .asterisk, EndCause(status: message.index.status), core, &ground, &bench)
+        over(
+            found, .asterisk, cause: EndCause(status: message.index.status), core, ground, &bench)
     }
 
     // MARK: The command line

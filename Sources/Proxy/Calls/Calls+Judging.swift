@@ -1,7 +1,9 @@
+internal import Trunks
+internal import AccountCache
 internal import Admission
 package import Dialling
 internal import Journal
-package import Messages
+internal import Messages
 package import ProxyBench
 package import ProxyCore
 package import SIP

@@ -1,9 +1,10 @@
+internal import AccountCache
 internal import Admission
 package import Dialling
 package import Messages
 package import ProxyBench
 package import ProxyCore
-package import SIP
+internal import SIP
 package import SIPWriting
 package import Sys
 internal import Transactions

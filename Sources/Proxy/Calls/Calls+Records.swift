@@ -6,6 +6,7 @@ internal import SIP
 internal import SIPWriting
 internal import Sys
 internal import Transactions
+internal import Trunks
 
 /// What the journal says of a call: that it was answered, and how it ended.
 ///
@@ -66,8 +67,8 @@ extension Calls {
     ///
     /// Nothing is done for one that is not there.
     mutating func over(
-        _ handle: Handle, _ end: CallEnd, _ cause: EndCause = EndCause(), status: UInt16 = 0,
-        _ core: borrowing ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
+        _ handle: Handle, _ end: CallEnd, cause: EndCause = EndCause(),
+        status: UInt16 = 0, _ core: borrowing ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         guard table.contains(handle) else { return }
         let call = table[handle]
@@ -132,7 +133,7 @@ extension Calls {
         if isTrunk {
             records.field(.trunk)
             let name = facts.name.span
-            records.append(name.extracting(Trunk.prefix.count..<name.count))
+            records.append(name.extracting(Trunks.tokenPrefix.count..<name.count))
         } else if facts.party != .nobody {
             records.field(.account)
             records.append(facts.name.span)

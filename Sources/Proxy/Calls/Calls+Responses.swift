@@ -1,7 +1,11 @@
+internal import SIPWriting
+internal import Admission
+internal import Trunks
+internal import AccountCache
 internal import Authentication
 internal import Dialling
 internal import Journal
-package import Messages
+internal import Messages
 package import ProxyBench
 package import ProxyCore
 internal import SIP
@@ -20,7 +24,7 @@ extension Calls {
         guard core.contains(owner) else { return }
         let context = core[owner]
         if message.index.status == 481, context.inDialog, context.direction == .inward {
-            dialogUnknown(context.party, message, core, &ground, &bench)
+            dialogUnknown(context.party, message, core, ground, &bench)
         }
         switch core.ended(owner, branch, message, &ground, &bench) {
         case .handled: break

@@ -1,3 +1,5 @@
+internal import SIP
+internal import AccountCache
 internal import Admission
 internal import Dialling
 internal import Journal

@@ -1,8 +1,9 @@
+internal import AsteriskPool
 internal import Digest
-package import Messages
+internal import Messages
 package import ProxyBench
 package import ProxyCore
-package import SIP
+internal import SIP
 package import SIPWriting
 package import Sys
 internal import Trunks

@@ -1,9 +1,9 @@
-package import Dialling
-package import Messages
+internal import Dialling
+internal import Messages
 package import ProxyBench
 package import ProxyCore
-package import SIP
-package import SIPWriting
+internal import SIP
+internal import SIPWriting
 package import Sys
 
 /// The calls that are under way, and who may make more: what begins them, what is said in them, what ends them.
@@ -44,7 +44,7 @@ package struct Calls: ~Copyable {
 
     /// Forgets calls of which nothing was heard for long, and those whose INVITE has ended otherwise, twice a minute.
     package mutating func sweep(
-        _ core: inout ProxyCore, _ ground: inout Ground, _ bench: inout Bench
+        _ core: borrowing ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         let now = bench.now.monotonic
         guard now >= nextSweep else { return }
@@ -52,13 +52,13 @@ package struct Calls: ~Copyable {
         guard table.count > 0 else { return }
         for handle in table.handles {
             guard let end = table[handle].overdue(now, core) else { continue }
-            over(handle, end, core, &ground, &bench)
+            over(handle, end, core, ground, &bench)
         }
     }
 
     /// The calls that nobody has answered, which the proxy core has ended since this was last asked.
     package mutating func recordFailures(
-        _ core: inout ProxyCore, _ ground: inout Ground, _ bench: inout Bench
+        _ core: inout ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         while let failed = core.nextFailure() {
             guard table.contains(failed.call) else { continue }
@@ -70,7 +70,7 @@ package struct Calls: ~Copyable {
             let call = table[failed.call]
             let cause = call.cause.code > 0 ? call.cause : EndCause(status: failed.status)
             over(
-                failed.call, call.end ?? .unanswered, cause, status: failed.status, core, &ground,
+                failed.call, call.end ?? .unanswered, cause: cause, status: failed.status, core, ground,
                 &bench)
         }
     }

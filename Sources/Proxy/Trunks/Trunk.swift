@@ -18,10 +18,6 @@ struct TrunkServer: Sendable {
 
 /// A trunk that the settings name, or have named.
 struct Trunk: Sendable {
-    /// What stands before the name where tokens and messages name it: a colon would end a user part (RFC 3261
-    /// section 19.1.1), so nobody can ask for it or be taken for it.
-    static let prefix = Array("trunk:".utf8)
-
     /// What the settings say, or said last.
     var settings: TrunkSettings
     /// How tokens and the writer name it.

@@ -55,7 +55,7 @@ package struct Trunks: ~Copyable {
         if let place = trunks.firstIndex(where: { $0.settings.name == settings.name }) {
             return place
         }
-        let name = Trunk.prefix + Array(settings.name.utf8)
+        let name = Trunks.tokenPrefix + Array(settings.name.utf8)
         guard trunks.count < Capacity.trunks, let tokenName = texts.store(name.span) else {
             return nil
         }
@@ -67,6 +67,9 @@ package struct Trunks: ~Copyable {
 
     /// A trunk's name.
     package func name(_ trunk: TrunkID) -> String { trunks[trunk.index].settings.name }
+
+    /// What the name of a trunk begins with in tokens and in records.
+    package static let tokenPrefix = Array("trunk:".utf8)
 
     /// How tokens and the writer name a trunk: `trunk:` and its name.
     @_lifetime(borrow self)
@@ -89,7 +92,7 @@ package struct Trunks: ~Copyable {
 
     /// Whether a name is how tokens name some trunk, which no account has.
     package static func isTokenName(_ name: Span<UInt8>) -> Bool {
-        let prefix = Trunk.prefix
+        let prefix = Trunks.tokenPrefix
         return name.count > prefix.count
             && name.extracting(0..<prefix.count).equals(prefix.span)
     }
