@@ -1,5 +1,3 @@
-internal import Messages
-internal import Registrar
 internal import SIP
 package import Sys
 
@@ -53,20 +51,13 @@ package enum STUN {
         }
     }
 
-    private static func word(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
-        UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8
-            | UInt32(bytes[at + 3])
-    }
-}
-
-extension Router {
     /// Whether a datagram only keeps the way through a NAT open; such are dropped, neither counted nor recorded.
     ///
     /// RFC 5626 section 3.5.1 has none over UDP but STUN. Phones send up to four bytes of any kind, a few zeros,
     /// line ends or dots.
-    func isKeepAlive(_ bytes: Span<UInt8>) -> Bool {
+    package static func isKeepAlive(_ bytes: Span<UInt8>) -> Bool {
         guard bytes.count > 4 else { return true }
-        if STUN.mayBe(bytes) { return true }
+        if mayBe(bytes) { return true }
         guard bytes.count <= 64 else { return false }
         for place in bytes.indices where Characters.lower(bytes[place]) &- 0x61 < 26 {
             return false
@@ -74,12 +65,8 @@ extension Router {
         return true
     }
 
-    /// Tells a phone with a live binding where it is seen; everybody else hears nothing, since the answer is
-    /// longer than the question and its source is not proven.
-    mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {
-        guard bindings.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
-        bench.scratch.removeAll()
-        STUN.writeAnswer(to: bytes, flow.peer, into: &bench.scratch)
-        bench.effects.outbox.append(bench.scratch, to: flow)
+    private static func word(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
+        UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8
+            | UInt32(bytes[at + 3])
     }
 }

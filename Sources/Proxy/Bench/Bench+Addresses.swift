@@ -82,6 +82,29 @@ extension Bench {
     /// The side that a message comes from: that of the socket it came by.
     package func side(_ flow: Flow) -> Side { listeners[Int(flow.listener)].side }
 
+    /// An endpoint's other faces are served where one of them is.
+    package mutating func serveFaces() {
+        for domain in settings.domains {
+            guard let ip = IPAddress(host: domain.span) else { continue }
+            for face in writer.own.otherFaces(of: ip).map(\.host)
+            where !settings.domains.contains(face) {
+                settings.domains.append(face)
+            }
+        }
+    }
+
+    /// Has the writer write as the settings and the known addresses want it from now on.
+    package mutating func configureWriter() {
+        var wanted = WriterSettings()
+        wanted.domains = settings.domains
+        wanted.localNetworks = settings.localNetworks
+        wanted.asterisks = settings.asterisks
+        wanted.trunkSources = settings.trunks.flatMap(\.sources)
+        wanted.trunkDomains = settings.trunks.map(\.domain)
+        wanted.emergency = settings.calls.plan.firstEmergency
+        writer.configure(wanted)
+    }
+
     // MARK: Ways
 
     /// The way by which we ask an Asterisk or a trunk.

@@ -31,6 +31,9 @@ package struct Sender: BitwiseCopyable {
     /// Whether a try of a name has been taken for it.
     package var isCharged = false
 
+    /// A sender by a connection, of whom nothing else is known but who it is by the settings.
+    package init(standing: Standing = Standing()) { self.standing = standing }
+
     /// Whether the sender has proven nothing, and is not one of `defence.allow`.
     package var isUnproven: Bool { proof == .none && replyLimit < .max }
 

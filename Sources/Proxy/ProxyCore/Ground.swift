@@ -89,13 +89,6 @@ package struct Ground: ~Copyable {
         }
     }
 
-    /// Who a source is by the settings.
-    package func standing(of ip: IPAddress, _ bench: borrowing Bench) -> Standing {
-        Standing(
-            isAsterisk: asterisks.isAsterisk(ip), trunk: trunks.trunk(at: ip),
-            isAllowed: bench.settings.allow.contains { $0.contains(ip) })
-    }
-
     /// The listener that requests of a party go to Asterisks by.
     package func insideListener(_ party: Party, _ bench: borrowing Bench) -> UInt8 {
         party.trunk.map { trunks.inside($0, bench) } ?? bench.inside

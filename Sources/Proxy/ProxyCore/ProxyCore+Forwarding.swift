@@ -66,11 +66,18 @@ extension ProxyCore {
 
     // MARK: Inward
 
-    /// Takes an Asterisk that a request has not tried yet, the next in turn; nil when there is none, which ends a
-    /// request that has tried none.
+    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants unless
+    /// that is out of use; nil when there is none, which ends a request that has tried none.
     package mutating func chooseAsterisk(
-        _ handle: Handle, _ ground: inout Ground, _ bench: inout Bench
+        _ handle: Handle, first: SocketAddress? = nil, _ ground: inout Ground,
+        _ bench: inout Bench
     ) -> SocketAddress? {
+        if let first, let number = ground.asterisks.number(of: first),
+            !ground.asterisks.isDown(number)
+        {
+            contexts[handle].tried |= 1 << UInt64(number)
+            return first
+        }
         let tried = contexts[handle].tried
         guard let (number, address) = ground.asterisks.choose(tried: tried) else {
             if tried == 0 {
@@ -83,11 +90,6 @@ extension ProxyCore {
         contexts[handle].sequenceShift = 0
         contexts[handle].challenges = 0
         return address
-    }
-
-    /// A request goes to the Asterisk of this number, as its caller wants.
-    package mutating func setTried(_ handle: Handle, _ number: Int) {
-        contexts[handle].tried |= 1 << UInt64(number)
     }
 
     private func recordNoAsterisk(

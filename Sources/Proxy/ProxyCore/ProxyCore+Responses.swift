@@ -401,38 +401,4 @@ extension ProxyCore {
             restartDeadline(handle, Timers.giveUp, &bench)
         }
     }
-
-    // MARK: Loops
-
-    /// Whether one of the Vias has the branch of a request that is under way, and the Request-URI is still
-    /// the one that we sent it with.
-    ///
-    /// The branch's random number and the kept request take the place of a hash in the branch
-    /// (RFC 5393 section 4.2): nobody can forge them, and they cost nothing until such a Via comes.
-    package static func hasLooped(
-        _ message: borrowing Incoming, _ ground: borrowing Ground, _ bench: borrowing Bench
-    ) -> Bool {
-        if message.index.hops == 1 { return isSent(message, message.index.via, ground, bench) }
-        var values = FieldValues(.via)
-        while let value = values.next(message.bytes, message.index) {
-            if let via = try? Via(value, in: message.bytes), isSent(message, via, ground, bench) {
-                return true
-            }
-        }
-        return false
-    }
-
-    private static func isSent(
-        _ message: borrowing Incoming, _ via: Via, _ ground: borrowing Ground,
-        _ bench: borrowing Bench
-    ) -> Bool {
-        guard let handle = ground.transactions.find(branch: message.bytes.bytes(via.branch)),
-            ground.transactions[handle].sent.exists
-        else { return false }
-        let sent = bench.blocks.span(ground.transactions[handle].sent)
-        let uri = message.bytes.bytes(message.index.requestURI.whole)
-        let start = Int(message.index.methodSlice.length) + 1
-        guard sent.count > start + uri.count, sent[start + uri.count] == 0x20 else { return false }
-        return sent.extracting(start..<start + uri.count).equals(uri)
-    }
 }

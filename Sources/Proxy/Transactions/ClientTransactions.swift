@@ -340,6 +340,7 @@ package struct ClientTransactions: ~Copyable {
     /// The transactions whose connection has closed: one look through all of them a turn, however many connections
     /// that was.
     package func lost(_ flows: Set<Flow>) -> [Handle] {
+        guard !flows.isEmpty else { return [] }
         var lost: [Handle] = []
         for place in 0..<table.places {
             guard let handle = table.handle(at: UInt32(place)),

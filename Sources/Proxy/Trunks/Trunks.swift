@@ -68,7 +68,8 @@ package struct Trunks: ~Copyable {
     /// A trunk's name.
     package func name(_ trunk: TrunkID) -> String { trunks[trunk.index].settings.name }
 
-    /// What the name of a trunk begins with in tokens and in records.
+    /// What the name of a trunk begins with in tokens and in records: a colon would end a user part (RFC 3261
+    /// section 19.1.1), so nobody can ask for it or be taken for it.
     package static let tokenPrefix = Array("trunk:".utf8)
 
     /// How tokens and the writer name a trunk: `trunk:` and its name.

@@ -1,0 +1,435 @@
+internal import AccountCache
+internal import Admission
+internal import AsteriskPool
+internal import Connections
+internal import Dialling
+internal import LocationService
+internal import Messages
+internal import ProxyBench
+internal import ProxyCore
+internal import SIP
+internal import SIPWriting
+internal import Sys
+internal import Trunks
+
+/// Requests: each path is a list of the steps that a request goes through, and of the owners that take them.
+extension Router {
+    /// What a verdict lets pass; nil when the message goes no further, and then what follows from that is done.
+    private mutating func carryOut<Pass>(
+        _ verdict: Verdict<Pass>, _ message: inout Incoming
+    ) -> Pass? {
+        switch verdict {
+        case .pass(let pass): return pass
+        case .observed(let pass, let refusal):
+            ground.drop(message, refusal, &bench)
+            return pass
+        case .challenge(let challenge): ground.challenge(&message, challenge, &bench)
+        case .refuse(let refusal): ground.refuse(&message, refusal, &bench)
+        case .silence(let refusal): ground.drop(message, refusal, &bench)
+        case .refuseCall(let call):
+            calls.refused(call, message, &core, &ground, &bench)
+            ground.reply(message, .forbidden, &bench)
+        case .observedCall(let pass, let call):
+            calls.refused(call, message, &core, &ground, &bench)
+            return pass
+        case .later: break
+        }
+        return nil
+    }
+
+    /// Lets a response context have a request that belongs to it; false when it belongs to none.
+    private mutating func absorb(_ message: borrowing Incoming) -> Bool {
+        switch core.absorb(message, &ground, &bench) {
+        case .foreign: return false
+        case .absorbed: break
+        case .cancels(let handle):
+            ground.reply(message, .ok, &bench)
+            guard core.isOpen(handle), !core[handle].isCancelled else { break }
+            calls.cancelled(handle, message, core)
+            core.cancel(handle, message.reasons, &ground, &bench)
+        case .again(let handle, let length):
+            // Anybody can repeat what was seen on the way: for each sender there are only so many answers.
+            let isAnswered =
+                length == 0
+                || ground.admission.takeAnswer(to: message, length: length, isCompact: false, bench)
+            if isAnswered { core.answerAgain(handle, &ground, &bench) }
+        }
+        return true
+    }
+
+    // MARK: From outside
+
+    /// What a request from outside is for, by its sender and by what it brings back of what we have handed out.
+    private struct Aim {
+        /// The trunk that sends it.
+        var trunk: TrunkID?
+        /// The token of its dialog.
+        var dialog: AsteriskToken?
+        /// The Contact by which an Asterisk has registered at the trunk.
+        var registration: RegistrationToken?
+        /// Whether the edge itself is asked whether it is there.
+        var isForEdge = false
+    }
+
+    private mutating func aim(_ message: borrowing Incoming) -> Aim {
+        let trunk = message.sender.standing.trunk
+        var aim = Aim(trunk: trunk)
+        aim.dialog = calls.dialogToken(message, trunk, ground, &bench)
+        guard aim.dialog == nil else { return aim }
+        aim.registration = calls.registrationToken(message, trunk, ground, &bench)
+        aim.isForEdge =
+            message.index.method == .options
+            && (trunk != nil || message.index.requestURI.user.isEmpty)
+        return aim
+    }
+
+    mutating func requestFromOutside(_ message: inout Incoming) {
+        guard !absorb(message),
+            carryOut(ground.admission.checkProfile(message, bench), &message) != nil,
+            carryOut(ground.admission.checkWriter(message, bench), &message) != nil
+        else { return }
+        let aim = aim(message)
+        // A trunk keeps its connection open between its calls.
+        if aim.trunk != nil { ground.connections.authenticated(message.flow) }
+        if aim.dialog == nil, aim.registration == nil, message.isLikeToken {
+            ground.admission.countForgedToken(message, &bench)
+            guard carryOut(message.checkToken(bench), &message) != nil else { return }
+        }
+        let isFromTrunk = aim.trunk != nil && message.index.method != .register
+        guard aim.dialog != nil || isFromTrunk || bench.isForUs(message.bytes, message.index)
+        else {
+            _ = carryOut(message.foreign(bench), &message)
+            return
+        }
+        guard message.index.method != .cancel else {
+            ground.reply(message, .callDoesNotExist, &bench)
+            return
+        }
+        let endsHere =
+            aim.isForEdge || aim.dialog == nil && message.index.method == .register
+        guard carryOut(message.checkMethod(), &message) != nil,
+            carryOut(
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message) != nil
+        else { return }
+        follow(aim, &message)
+    }
+
+    private mutating func follow(_ aim: Aim, _ message: inout Incoming) {
+        if let token = aim.dialog {
+            requestInDialog(&message, token)
+            return
+        }
+        switch message.index.method {
+        case .ack: break
+        case .register: register(&message)
+        case .options where aim.isForEdge: ground.reply(message, .ok, &bench)
+        default:
+            if let trunk = aim.trunk {
+                requestOfTrunk(&message, trunk, aim.registration)
+            } else {
+                requestOfPhone(&message)
+            }
+        }
+    }
+
+    /// A request has waited for directory, and goes on where it asked: what was counted of it before is not counted
+    /// again. Meanwhile its source may have been banned, and the settings may have changed.
+    mutating func resume(_ parked: ParkedRequest) {
+        var block = parked.block
+        let copy = [UInt8](copying: bench.blocks.span(block))
+        bench.blocks.release(&block)
+        guard !ground.admission.isBanned(parked.flow.peer.ip, bench) else { return }
+        var message = Incoming(
+            copy.span, parked.flow, moment: parked.moment, number: parked.number,
+            isResumed: true, sender: parked.sender)
+        message.sender.standing = ground.standing(of: parked.flow.peer.ip, bench)
+        guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
+            !absorb(message)
+        else { return }
+        let aim = aim(message)
+        switch parked.step {
+        case .credentials: follow(aim, &message)
+        case .caller:
+            guard let trunk = aim.trunk else { return }
+            begin(&message, of: trunk, aim.registration)
+        }
+    }
+
+    private mutating func register(_ message: inout Incoming) {
+        guard bench.isServed(message.bytes, message.index.to.uri) else {
+            ground.refuse(&message, .foreignAddressOfRecord, &bench)
+            return
+        }
+        guard let account = carryOut(ground.authenticate(&message, &bench), &message) else {
+            return
+        }
+        do throws(Refusal) {
+            try ground.location.check(message, account, ground.accounts)
+            try ground.location.read(message, &bench)
+            // A repetition gets the bindings as they stand: they may have changed since, and no answer was kept.
+            if !message.sender.isRepetition {
+                follow(
+                    try ground.location.apply(
+                        account, &ground.accounts, &ground.connections, &bench))
+            }
+        } catch {
+            ground.refuse(&message, error, &bench)
+            return
+        }
+        ground.beginReply(message, .ok, &bench)
+        ground.location.writeAnswer(message, account, &bench)
+        ground.endReply(message, &bench)
+    }
+
+    /// A request that begins something: authenticated, judged, then to one of the Asterisks.
+    private mutating func requestOfPhone(_ message: inout Incoming) {
+        guard carryOut(message.checkBeginning(), &message) != nil,
+            let account = carryOut(ground.authenticate(&message, &bench), &message)
+        else { return }
+        let user = bench.dialledUser(message.bytes, message.index)
+        guard user.isDialable, message.isToCallable else {
+            ground.refuse(&message, .dialString, &bench)
+            return
+        }
+        guard
+            let dialled = carryOut(
+                calls.judge(request: message, of: account, to: user, &ground, &bench), &message),
+            let handle = carryOut(
+                core.open(
+                    message, .inward, of: .account(account), unmerged: true, &ground, &bench),
+                &message)
+        else { return }
+        let decision =
+            dialled.kind == .abroad
+            ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
+        ground.admission.decided(decision, 100, message, bench)
+        guard core.setUser(user.span, handle, &ground, &bench),
+            calls.begin(handle, .made, dialled, message, &core, &ground, &bench),
+            let asterisk = core.chooseAsterisk(handle, &ground, &bench)
+        else { return }
+        core.forward(handle, to: asterisk, message, &ground, &bench)
+    }
+
+    /// A request of a trunk that begins something: it needs no password, and goes to an Asterisk by the
+    /// trunk's own listener.
+    private mutating func requestOfTrunk(
+        _ message: inout Incoming, _ trunk: TrunkID, _ token: RegistrationToken?
+    ) {
+        let isOwn = token.map { ground.isNamed($0.account, .trunk(trunk), &bench) }
+        guard carryOut(message.checkOfTrunk(isCalled: isOwn), &message) != nil,
+            carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message) != nil,
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message) != nil
+        else { return }
+        begin(&message, of: trunk, token)
+    }
+
+    private mutating func begin(
+        _ message: inout Incoming, of trunk: TrunkID, _ token: RegistrationToken?
+    ) {
+        let party = Party.trunk(trunk)
+        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message) else {
+            return
+        }
+        if message.index.method == .refer {
+            let verdict = calls.judge(transfer: message, of: party, in: .none, &ground, &bench)
+            guard carryOut(verdict, &message) != nil else { return }
+        }
+        guard
+            let handle = carryOut(
+                core.open(message, .inward, of: party, unmerged: true, &ground, &bench), &message)
+        else { return }
+        ground.admission.decided("passed on to an Asterisk, as of a trunk", 100, message, bench)
+        core.setCaller(handle, caller)
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
+        let isStored =
+            token.map { core.setUser($0.user.span, handle, &ground, &bench) }
+            ?? core.setUser(user.span, handle, &ground, &bench)
+        guard isStored,
+            calls.begin(handle, .made, Dialled(.home), message, &core, &ground, &bench),
+            let asterisk = core.chooseAsterisk(handle, first: token?.asterisk, &ground, &bench)
+        else { return }
+        core.forward(handle, to: asterisk, message, &ground, &bench)
+    }
+
+    /// A request inside a dialog: the token says where it goes.
+    private mutating func requestInDialog(_ message: inout Incoming, _ token: AsteriskToken) {
+        let call = calls.find(message)
+        guard carryOut(calls.check(token, message, call, core, ground, &bench), &message) != nil
+        else { return }
+        var trunk = ground.trunks.trunk(at: message.flow.peer.ip)
+        if let from = trunk, !ground.isNamed(token.account, .trunk(from), &bench) { trunk = nil }
+        let isFromDialog =
+            trunk != nil || bench.writer.tokens.mark(message.flow.peer.ip) == token.source
+        let caller: TrunkCaller =
+            trunk == nil
+            ? .asWritten
+            : Trunks.writtenCaller(UserPart(message.bytes.bytes(message.index.from.uri.user)))
+        if message.index.method == .ack {
+            // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
+            guard isFromDialog else {
+                ground.drop(message, .ackFromElsewhere, &bench)
+                return
+            }
+            guard carryOut(ground.admission.takeDialogRequest(message, bench), &message) != nil
+            else { return }
+            calls.heard(call, bench)
+            let party = trunk.map { Party.trunk($0) } ?? .nobody
+            core.forwardACK(message, token, party, caller, ground, &bench)
+            return
+        }
+        let party =
+            trunk.map { Party.trunk($0) }
+            ?? calls.account(of: token, message, call, &ground, &bench)
+        // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
+        // travels in clear over UDP, and whoever reads it could end or turn the call.
+        // And a transfer begins a call: by UDP, where the dialog's address may be forged, it is asked for too.
+        let mustProve =
+            !isFromDialog
+            || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
+        if mustProve {
+            guard let proven = carryOut(ground.authenticate(&message, &bench), &message) else {
+                return
+            }
+            guard .account(proven) == party else {
+                ground.refuse(&message, .otherAccount, &bench)
+                return
+            }
+        }
+        guard carryOut(ground.admission.takeDialogRequest(message, bench), &message) != nil,
+            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message) != nil,
+            carryOut(calls.follow(message, token, party, call, &core, &ground, &bench), &message)
+                != nil,
+            let handle = carryOut(
+                core.open(message, .inward, of: party, in: token.dialog, &ground, &bench),
+                &message)
+        else { return }
+        core.setCaller(handle, caller)
+        guard core.setUser(token.user.span, handle, &ground, &bench) else { return }
+        core.setDialog(handle, sequenceShift: token.sequenceShift)
+        core.forward(handle, to: token.asterisk, message, &ground, &bench)
+        if message.index.method == .bye {
+            calls.hungUp(handle, call, message, &core, ground, &bench)
+        }
+    }
+
+    // MARK: From inside
+
+    mutating func requestFromInside(_ message: inout Incoming) {
+        guard !absorb(message) else { return }
+        guard message.index.method != .cancel else {
+            ground.reply(message, .callDoesNotExist, &bench)
+            return
+        }
+        let token = calls.routeToken(message, &bench)
+        let trunk = token == nil ? ground.trunks.calledTrunk(message) : nil
+        let endsHere = token == nil && trunk == nil && message.index.method == .options
+        guard
+            carryOut(
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message) != nil
+        else { return }
+        if let token {
+            requestInDialog(&message, token)
+        } else if let trunk {
+            requestToTrunk(&message, trunk)
+        } else {
+            switch message.index.method {
+            case .ack: break
+            case .register: ground.refuse(&message, .registerFromInside, &bench)
+            case .options: answerOptions(message)
+            default: requestToPhones(&message)
+            }
+        }
+    }
+
+    /// A request inside a dialog: the Route says which phone, by which way.
+    private mutating func requestInDialog(_ message: inout Incoming, _ token: PhoneToken) {
+        let party = ground.party(of: token.account, &bench)
+        guard let open = ground.openWay(token.flow, party, bench) else {
+            // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
+            ground.refuse(&message, .flowFailed, &bench)
+            return
+        }
+        let way =
+            party.trunk.map { ground.trunks.way(open, of: $0, message.bytes, message.index) }
+            ?? open
+        let call = calls.find(message)
+        guard message.index.method != .ack else {
+            calls.heard(call, bench)
+            core.forwardACK(
+                message, by: way, token.owner, isTrunk: party.isTrunk, &ground, &bench)
+            return
+        }
+        guard carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message) != nil
+        else { return }
+        calls.follow(inside: message, way, party, call, &core, &ground, &bench)
+        guard
+            let handle = carryOut(
+                core.open(message, .outward, of: party, in: token.dialog, &ground, &bench),
+                &message)
+        else { return }
+        core.setDialog(handle, sequenceShift: token.sequenceShift, owner: token.owner)
+        bench.scratch.removeAll()
+        bench.scratch.append(message.bytes.bytes(message.index.requestURI.whole))
+        if !core.forwardOutward(handle, way, message, &ground, &bench) {
+            core.finish(handle, .serverInternalError, &ground, &bench)
+        }
+        if message.index.method == .bye {
+            calls.hungUp(handle, call, message, &core, ground, &bench)
+        }
+    }
+
+    /// A request of an Asterisk that begins something at a trunk, registers there, or asks whether it is there.
+    private mutating func requestToTrunk(_ message: inout Incoming, _ trunk: TrunkID) {
+        guard message.index.method != .ack,
+            carryOut(.refuse(.noDialog, if: !message.index.to.tag.isEmpty), &message) != nil,
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message) != nil,
+            let handle = carryOut(
+                core.open(message, .outward, of: .trunk(trunk), &ground, &bench), &message)
+        else { return }
+        ground.admission.decided(
+            "passed on to the trunk \(ground.trunks.name(trunk))", 100, message, bench)
+        let isReaddressed = ground.trunks.writeTarget(trunk, message, &bench)
+        core.setTarget(handle, isReaddressed: isReaddressed, &bench)
+        if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
+            core.forwardToTrunk(handle, trunk, message, &ground, &bench)
+        }
+    }
+
+    /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
+    private mutating func answerOptions(_ message: borrowing Incoming) {
+        let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
+        let isThere =
+            user.isEmpty
+            || ground.accounts.find(user.span).map { ground.location.hasReachablePhone($0) }
+                ?? false
+        ground.reply(message, isThere ? .ok : .temporarilyUnavailable, &bench)
+    }
+
+    /// A request for `sip:account@edge`: to all of the account's phones at once.
+    private mutating func requestToPhones(_ message: inout Incoming) {
+        // An Asterisk may have escaped what we have registered.
+        let name = UserPart(message.bytes.bytes(message.index.requestURI.user))
+        let account = ground.accounts.find(name.span)
+        let targets = account.map { ground.location.targets($0) } ?? Targets()
+        guard let account, targets.count > 0 else {
+            ground.refuse(&message, .notRegistered, &bench)
+            return
+        }
+        let party = Party.account(account)
+        // RFC 5393 section 5.3.3.2: what the request may still be split into is divided among the phones.
+        let most = ProxyCore.defaultBreadth
+        let breadth = min(message.index.maxBreadth ?? most, most) / UInt8(targets.count)
+        guard carryOut(.refuse(.maxBreadth, if: breadth == 0), &message) != nil else { return }
+        if message.index.method == .invite {
+            guard carryOut(calls.checkRoom(party, &bench), &message) != nil else { return }
+        }
+        guard
+            let handle = carryOut(
+                core.open(message, .outward, of: party, &ground, &bench), &message)
+        else { return }
+        core.setBreadth(handle, breadth)
+        if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
+            core.fork(handle, to: targets, message, &ground, &bench)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+internal import AccountCache
+internal import Admission
+internal import AsteriskPool
+internal import Authentication
+internal import Calls
+internal import Connections
+internal import LocationService
+package import Messages
+package import ProxyBench
+internal import ProxyCore
+internal import Reactor
+internal import SIP
+internal import Synchronization
+package import Sys
+internal import Transactions
+internal import Trunks
+
+/// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
+///
+/// The front door of the core. It knows the order in which owners are asked, and decides nothing itself. The loop hands
+/// in what came (`receive`, `advance`, ...) and then takes what is to go out: `effects`.
+package struct Router: ~Copyable {
+    /// The tools that owners are lent.
+    var bench: Bench
+    /// The owners that the proxy core stands on.
+    var ground: Ground
+    /// The requests that are passed on.
+    var core = ProxyCore()
+    /// The calls under way, and who may make more.
+    var calls: Calls
+    private var arrivals: UInt64 = 0
+    /// Keeps the router in memory, where it is lent out by its address: without, each reader of one property gets a
+    /// copy of all of them (Swift 6.3; see `MessageIndex`).
+    private let anchor = Atomic<UInt8>(0)
+
+    /// A router for these sockets; `secret` is of 72 bytes and outlives the process: two keys of 32, and the
+    /// moment at which tokens began to be bound to dialogs, since 1970, of which 0 says that all of them are.
+    ///
+    /// `seed` is of 32 bytes, unpredictable and of this process alone; `timers` is how many can be set at once.
+    package init(
+        settings: RouterSettings, listeners: [Listener], secret: [UInt8], seed: [UInt8], now: Now,
+        timers capacity: Int = 8_000_000
+    ) {
+        bench = Bench(
+            settings, listeners, key: Array(secret.prefix(32)), seed: seed, timers: capacity,
+            now: now)
+        ground = Ground(
+            Authentication(key: Array(secret[32..<64]), life: bench.random(), now: now))
+        let bound: Int64 = secret[64..<72].reduce(0) { $0 << 8 | Int64($1) }
+        calls = Calls(boundSince: Milliseconds(bound))
+        adopt(settings)
+        _ = bench.setTimer(Handle.none.payload(.probe), after: Milliseconds(50))
+    }
+
+    /// Uses other settings from now on; registrations at Asterisks that stay go on.
+    package mutating func adopt(_ wanted: RouterSettings) {
+        bench.settings = wanted
+        ground.followAddresses(&bench)
+        if wanted.algorithms.contains(.sha256) { ground.accounts.useSHA256() }
+        ground.trunks.adopt(bench)
+        ground.askForTrunkNames(&bench)
+        ground.admission.adopt(trunks: ground.trunks.namesInUse, bench)
+        ground.asterisks.adopt(
+            bench.settings.asterisks, &ground.accounts, &ground.transactions, &ground.connections,
+            &bench)
+    }
+
+    // MARK: Messages
+
+    /// Takes one whole message that came by a flow.
+    package mutating func receive(_ bytes: Span<UInt8>, _ flow: Flow, _ now: Now) {
+        bench.now = now
+        arrivals &+= 1
+        if flow.transport == .udp, STUN.isKeepAlive(bytes) {
+            keepAlive(bytes, flow)
+            return
+        }
+        var message = Incoming(bytes, flow, moment: now.monotonic, number: arrivals)
+        receive(&message)
+        calls.recordFailures(&core, ground, &bench)
+    }
+
+    private mutating func receive(_ message: inout Incoming) {
+        let side = bench.side(message.flow)
+        let ip = message.flow.peer.ip
+        switch side {
+        case .outside:
+            message.sender.standing = ground.standing(of: ip, bench)
+            let isRegistered = ground.location.isRegistered(by: message.flow, ground.connections)
+            guard
+                let sender = ground.admission.admit(message, isRegistered: isRegistered, bench)
+            else { return }
+            message.sender = sender
+        case .inside:
+            guard ground.asterisks.isAsterisk(ip) else { return }
+            message.sender.standing.isAsterisk = true
+        }
+        do {
+            try bench.parser.parse(message.bytes, into: &message.index)
+        } catch {
+            malformed(message, side, error)
+            return
+        }
+        guard message.index.isRequest else {
+            respond(message, isWhole: true)
+            return
+        }
+        switch side {
+        case .outside: requestFromOutside(&message)
+        case .inside: requestFromInside(&message)
+        }
+    }
+
+    /// What cannot be read is answered with 400 when what an answer repeats is there, never more than once; an
+    /// answer counts as a failure of what it answers.
+    private mutating func malformed(
+        _ message: borrowing Incoming, _ side: Side, _ error: ParseError
+    ) {
+        let isSent =
+            message.isAnswerable && (side == .inside || isToUs(message))
+            && ground.reply(message, .badRequest, &bench)
+        ground.admission.recordRefusal(error.code, isSent ? 400 : 0, message, &bench)
+        let isResponse =
+            !message.index.isRequest && message.index.status >= 100 && message.index.has(.via)
+            && message.index.has(.cseq)
+        if isResponse, respond(message, isWhole: false) { return }
+        if side == .outside { ground.admission.offence(.malformed, message, &bench) }
+    }
+
+    /// Whether the sender knows who is here: it names a domain or a dialog, or comes by a connection, by a registered
+    /// flow or from a trunk.
+    private mutating func isToUs(_ message: borrowing Incoming) -> Bool {
+        message.flow.transport.isStream || !message.sender.isStranger
+            || message.sender.standing.trunk != nil
+            || bench.isForUs(message.bytes, message.index)
+            || message.index.requestURI.whole.isEmpty
+                && bench.namesServed(message.bytes, message.index)
+            || calls.dialogToken(message, nil, ground, &bench) != nil
+    }
+
+    /// Tells a phone with a live binding where it is seen; everybody else hears nothing, since the answer is
+    /// longer than the question and its source is not proven.
+    private mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {
+        guard ground.location.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
+        bench.scratch.removeAll()
+        STUN.writeAnswer(to: bytes, flow.peer, into: &bench.scratch)
+        bench.effects.outbox.append(bench.scratch, to: flow)
+    }
+
+    // MARK: Timers
+
+    /// Runs every timer that is due.
+    package mutating func advance(_ now: Now) {
+        bench.now = now
+        for branch in ground.transactions.lost(ground.connections.takeLost()) {
+            failed(branch, 430)
+        }
+        ground.admission.announceResidents(&bench)
+        calls.sweep(core, ground, &bench)
+        bench.reportShortages()
+        ground.location.reportRegistrations(&ground.accounts, &bench)
+        // What is left comes with the next turn, when the loop has taken these messages.
+        while !bench.effects.outbox.isHalfFull, let payload = bench.timers.next(now.monotonic) {
+            guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
+            fired(kind, Handle(payload: payload))
+        }
+        calls.recordFailures(&core, ground, &bench)
+    }
+
+    private mutating func fired(_ kind: TimerKind, _ handle: Handle) {
+        switch kind {
+        case .serverEnd: core.serverTimer(handle, .timeout, &ground, &bench)
+        case .serverRetransmit: core.serverTimer(handle, .retransmit, &ground, &bench)
+        case .context: core.deadline(handle, &ground, &bench)
+        case .clientRetransmit: clientTimer(handle, .retransmit)
+        case .clientEnd: clientTimer(handle, .timeout)
+        case .noAnswer: core.noAnswer(handle, &ground, &bench)
+        case .binding:
+            follow(
+                ground.location.expired(
+                    handle, &ground.accounts, &ground.connections, &bench))
+        case .registration:
+            ground.asterisks.registrationDue(
+                handle, &ground.accounts, &ground.transactions, &ground.connections, &bench)
+        case .probe:
+            ground.asterisks.probe(
+                &ground.accounts, &ground.transactions, &ground.connections, &bench)
+        case .delayed: ground.authentication.sendDelayed(&bench)
+        }
+    }
+}
+
+extension Incoming {
+    /// Whether everything is there that an answer repeats.
+    fileprivate var isAnswerable: Bool {
+        index.isRequest && index.method != .ack && index.has(.via) && !index.via.host.isEmpty
+            && index.has(.from) && index.has(.to) && index.has(.callID) && index.has(.cseq)
+    }
+}
