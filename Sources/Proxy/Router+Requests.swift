@@ -1,3 +1,4 @@
+internal import Calls
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool
@@ -343,7 +344,7 @@ extension Router {
 
     /// A request inside a dialog: the Route says which phone, by which way.
     private mutating func requestInDialog(_ message: inout Incoming, _ token: PhoneToken) {
-        let party = ground.party(of: token.account, &bench)
+        let party = ground.party(named: token.account.span, &bench)
         guard let open = ground.openWay(token.flow, party, bench) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
             ground.refuse(&message, .flowFailed, &bench)

@@ -1,3 +1,5 @@
+internal import SIPTransactions
+internal import Digest
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool

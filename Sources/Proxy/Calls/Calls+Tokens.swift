@@ -134,7 +134,7 @@ extension Calls {
         if call.exists {
             party = table[call].party
         } else if !token.account.isHash {
-            party = ground.party(of: token.account, &bench)
+            party = ground.party(named: token.account.span, &bench)
         } else {
             let name = UserPart(message.bytes.bytes(message.index.from.uri.user))
             if bench.writer.tokens.account(name.span) == token.account,

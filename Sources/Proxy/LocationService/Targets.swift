@@ -7,6 +7,9 @@ package struct Targets: BitwiseCopyable, Sendable {
     /// How many there are.
     package private(set) var count = 0
 
+    /// None.
+    package init() {}
+
     /// The place of a binding, by its number below `count`.
     package subscript(number: Int) -> Int32 { places[number] }
 

@@ -62,10 +62,9 @@ package struct Ground: ~Copyable {
     }
 
     /// The party of a name out of a token, which was an account's or a trunk's when the token was made.
-    package mutating func party(of token: TokenAccount, _ bench: inout Bench) -> Party {
-        if let trunk = trunks.find(token, &bench) { return .trunk(trunk) }
-        guard !token.isHash else { return .nobody }
-        return account(named: token.span, &bench).map { .account($0) } ?? .nobody
+    package mutating func party(named name: Span<UInt8>, _ bench: inout Bench) -> Party {
+        if let trunk = trunks.find(named: name) { return .trunk(trunk) }
+        return account(named: name, &bench).map { .account($0) } ?? .nobody
     }
 
     /// The account of a name out of a token, which nobody forgets from then on; nil when it can be none.

@@ -1,6 +1,7 @@
-package import Messages
+internal import Messages
 package import ProxyBench
-package import SIP
+internal import SIP
+internal import Digest
 internal import SIPWriting
 internal import Sys
 internal import Transactions

@@ -163,7 +163,7 @@ extension ProxyCore {
         }
         if case .context(let owner) = ground.transactions[branch].user, contexts.contains(owner) {
             contexts[owner].open -= 1
-            if status == 408 { noteServer(branch, answers: false, &ground, &bench) }
+            if status == 408 { recordServer(branch, answers: false, &ground, &bench) }
             moveOn(owner, branch, status, &ground, &bench)
         }
         ground.end(branch, &bench)
@@ -190,7 +190,7 @@ extension ProxyCore {
             mayMove(owner)
         else { return }
         guard tryNext(owner, &ground, &bench) else { return }
-        noteServer(branch, answers: false, &ground, &bench)
+        recordServer(branch, answers: false, &ground, &bench)
         ground.transactions.giveUp(branch, &bench)
         contexts[owner].open -= 1
         if contexts[owner].direction == .inward {
@@ -204,7 +204,7 @@ extension ProxyCore {
     }
 
     /// A server of a trunk has answered a request, or has not.
-    package func noteServer(
+    package func recordServer(
         _ branch: Handle, answers: Bool, _ ground: inout Ground, _ bench: inout Bench
     ) {
         guard case .context(let owner) = ground.transactions[branch].user,
@@ -333,8 +333,7 @@ extension ProxyCore {
     /// A branch has ended with an answer that cannot be read, which counts as 500; a call that it would have
     /// begun is acknowledged and ended.
     package mutating func unreadable(
-        _ owner: Handle, _ branch: Handle, _ message: borrowing Incoming, _ ground: inout Ground,
-        _ bench: inout Bench
+        _ owner: Handle, _ branch: Handle, _ ground: inout Ground, _ bench: inout Bench
     ) {
         guard contexts.contains(owner), ground.transactions.report(branch) else { return }
         contexts[owner].open -= 1

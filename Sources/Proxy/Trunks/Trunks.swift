@@ -85,10 +85,9 @@ package struct Trunks: ~Copyable {
         bench.writer.tokens.account(tokenName(trunk)) == account
     }
 
-    /// The trunk in use that a token's account is; nil when it is none.
-    package func find(_ account: TokenAccount, _ bench: inout Bench) -> TrunkID? {
-        for trunk in inUse where isNamed(account, trunk, &bench) { return trunk }
-        return nil
+    /// The trunk in use that tokens name so; nil when it is none.
+    package func find(named name: Span<UInt8>) -> TrunkID? {
+        inUse.first { tokenName($0).equals(name) }
     }
 
     /// Whether a name is how tokens name some trunk, which no account has.
@@ -96,6 +95,11 @@ package struct Trunks: ~Copyable {
         let prefix = Trunks.tokenPrefix
         return name.count > prefix.count
             && name.extracting(0..<prefix.count).equals(prefix.span)
+    }
+
+    /// The trunks in use, with their names.
+    package var namesInUse: [TrunkID: String] {
+        Dictionary(uniqueKeysWithValues: inUse.map { ($0, name($0)) })
     }
 
     /// The names of the trunks in use, which may be those of accounts.

@@ -1,0 +1,271 @@
+internal import Journal
+internal import Reactor
+internal import AccountCache
+internal import Admission
+internal import AsteriskPool
+internal import Authentication
+internal import Calls
+internal import Connections
+internal import LocationService
+package import Messages
+package import ProxyBench
+internal import ProxyCore
+internal import SIPWriting
+package import Sys
+internal import Transactions
+internal import Trunks
+
+/// How much of the core's tables is in use.
+package struct RouterLoad: Equatable, Sendable {
+    /// Requests that are passed on.
+    package var contexts: Int
+    /// Requests sent and not over.
+    package var transactions: Int
+    /// Upstream registrations.
+    package var registrations: Int
+    /// Timers set.
+    package var timers: Int
+    /// Calls under way.
+    package var calls: Int
+    /// Blocks for messages that are free.
+    package var freeBlocks: Int
+    /// Requests that wait for directory.
+    package var parked: Int
+    /// Questions to directory under way.
+    package var questions: Int
+    /// Answers to wrong passwords that wait for their time.
+    package var delayed: Int
+}
+
+/// What the loop hands in beside messages, and what the command line asks.
+extension Router {
+    /// What is in use now.
+    package var load: RouterLoad {
+        RouterLoad(
+            contexts: core.count, transactions: ground.transactions.count,
+            registrations: ground.asterisks.registrationCount, timers: bench.timers.count,
+            calls: calls.count, freeBlocks: bench.blocks.free,
+            parked: ground.accounts.parkedCount, questions: ground.accounts.questionCount,
+            delayed: ground.authentication.delayedCount)
+    }
+
+    /// How long the loop may sleep.
+    package var patience: Milliseconds? { bench.timers.patience }
+
+    /// What the core wants done; the loop takes it.
+    package var effects: Effects {
+        _read { yield bench.effects }
+        _modify { yield &bench.effects }
+    }
+
+    /// How far the local time is ahead of UTC; the loop keeps it right.
+    package var utcOffset: Milliseconds {
+        get { bench.utcOffset }
+        set { bench.utcOffset = newValue }
+    }
+
+    // MARK: Connections
+
+    /// A stream's connection stands: bindings that came by it can be reached.
+    ///
+    /// Those of the same handle and another peer or listener came by another connection. `own` is the address of
+    /// this machine that a connection to a wildcard endpoint has.
+    package mutating func opened(_ flow: Flow, at own: IPAddress? = nil) {
+        if let own {
+            ground.asked(own, by: flow, &bench)
+            bench.writer.wildcards.opened(flow, at: own)
+        }
+        ground.location.opened(flow, ground.connections.opened(flow))
+    }
+
+    /// A stream's connection is over.
+    package mutating func closed(_ flow: Flow) {
+        bench.writer.wildcards.closed(flow)
+        ground.location.closed(flow, ground.connections.closed(flow))
+    }
+
+    /// Whether an account has authenticated by a connection, or is registered by it.
+    package func hasAuthenticated(by flow: Flow) -> Bool {
+        ground.connections.hasAuthenticated(by: flow)
+    }
+
+    /// How many connections a source may have by which nobody has authenticated.
+    package func openingsAllowed(_ ip: IPAddress) -> Int {
+        ground.admission.openingsAllowed(ip, ground.standing(of: ip, bench), bench)
+    }
+
+    /// Whether the inside answers a peer at all: only the configured Asterisks.
+    package func answers(_ ip: IPAddress) -> Bool { ground.asterisks.isAsterisk(ip) }
+
+    /// A TLS handshake came to nothing.
+    package mutating func handshakeFailed(_ flow: Flow, _ now: Now) {
+        bench.now = now
+        ground.offence(.tlsFailures, byConnection: flow, &bench)
+    }
+
+    /// The reason code of a connection on which nothing is said.
+    package static let idle = "idle-connection"
+
+    /// A stream cannot be read any further and is closed; `reason` is the code.
+    package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
+        bench.now = now
+        ground.offence(
+            reason == Self.idle ? .idleConnections : .malformed, byConnection: flow, &bench)
+        guard bench.effects.journal.allowsRefusal(now.monotonic) else { return }
+        bench.effects.journal.add(
+            .refused, .notice,
+            "closed a \(flow.transport.name) connection of \(flow.peer.ip): \(reason)",
+            [
+                (.address, "\(flow.peer.ip)"), (.port, "\(flow.peer.port)"),
+                (.transport, flow.transport.name), (.reason, reason),
+            ])
+    }
+
+    // MARK: Addresses
+
+    /// Whether some endpoint is at a wildcard address.
+    package var hasWildcards: Bool { bench.listeners.contains { $0.endpoint.isWildcard } }
+
+    /// The Asterisks and the servers of trunks: whom we ask by ourselves.
+    package var callees: [SocketAddress] {
+        bench.settings.asterisks + bench.settings.trunks.flatMap(\.servers)
+    }
+
+    /// The flow of a datagram that came by a wildcard endpoint, sent to the address `own` of this machine.
+    package mutating func flow(
+        _ listener: UInt8, from peer: SocketAddress, at own: IPAddress?
+    ) -> Flow { ground.flow(listener, from: peer, at: own, &bench) }
+
+    /// The address that what goes by a flow of UDP leaves from; nil leaves the choice to the kernel.
+    ///
+    /// A mark may be older than the settings: what is bound to one address leaves from that.
+    package func source(of flow: Flow) -> IPAddress? {
+        guard bench.listeners[Int(flow.listener)].endpoint.isWildcard else { return nil }
+        return bench.writer.wildcards.asked(by: flow)
+    }
+
+    /// Takes over the addresses of this machine.
+    package mutating func learn(_ addresses: [IPAddress]) { ground.learn(addresses, &bench) }
+
+    /// Takes over from which address of ours the kernel's way to somebody whom we ask begins.
+    package mutating func leads(toward peer: IPAddress, from own: IPAddress) {
+        ground.leads(toward: peer, from: own, &bench)
+    }
+
+    // MARK: directory and banner
+
+    /// Takes what directory says.
+    package mutating func receive(_ message: DirectoryToRouter, _ now: Now) {
+        bench.now = now
+        switch message {
+        case .account(let id, let answer):
+            if let news = ground.accounts.receive(id, answer, bench) { follow(news) }
+        case .binding(let record):
+            follow(
+                ground.location.restore(record, &ground.accounts, &ground.connections, &bench))
+        case .bindings:
+            _ = ground.location.restored(ground.accounts, &bench)
+            calls.restored(ground, &bench)
+        case .standing(let standing): calls.restore(standing, &ground, &bench)
+        case .changed:
+            ground.accounts.forgetAnswers()
+            ground.askForTrunkNames(&bench)
+        }
+        calls.recordFailures(&core, ground, &bench)
+    }
+
+    private mutating func follow(_ news: AccountNews) {
+        let account = news.account
+        guard news.isOurRealm else {
+            ground.asterisks.refresh(account, &bench)
+            return
+        }
+        let isFound = ground.accounts.state(account) == .found
+        ground.trunks.learned(
+            ground.accounts.name(account),
+            isAccount: isFound && ground.accounts.mayRegister(account), &bench)
+        for parked in news.waiting { resume(parked) }
+        if ground.accounts.state(account) == .found {
+            ground.asterisks.refresh(account, &bench)
+        } else {
+            ground.accounts.forgetIfIdle(account)
+        }
+    }
+
+    /// A new link to directory stands: what was asked over the old one is asked again.
+    package mutating func directoryLinked(_ now: Now) {
+        bench.now = now
+        ground.accounts.relink(&bench)
+    }
+
+    /// Takes what banner says.
+    package mutating func receive(_ message: BannerToRouter, _ now: Now) {
+        bench.now = now
+        guard let ip = ground.admission.receive(message, &bench) else { return }
+        calls.located(ip, &core, &ground, &bench)
+        calls.recordFailures(&core, ground, &bench)
+    }
+
+    /// banner has been started anew: it hears again where phones are registered.
+    package mutating func bannerLinked(_ now: Now) {
+        bench.now = now
+        ground.admission.bannerLinked(&bench)
+    }
+
+    // MARK: The command line
+
+    /// What was decided about an address, or about a Call-ID, as `rempart explain` says it.
+    package func explain(_ what: String) -> [ControlReply] {
+        guard let ip = IPAddress(what) else {
+            return ground.admission.explain(callID: what, bench)
+        }
+        return ground.admission.explain(ip, ground.standing(of: ip, bench), bench)
+    }
+
+    /// Every live binding, for `rempart phones`.
+    package func phones() -> [ControlReply] { ground.location.phones(ground.accounts, bench) }
+
+    /// How many bindings there are.
+    package var phoneCount: Int { ground.location.count }
+
+    /// Every Asterisk with its state, for `rempart status`.
+    package func asteriskRows() -> [ControlReply] { ground.asterisks.rows }
+
+    /// How many Asterisks answer, of how many.
+    package var asterisksUp: (up: Int, all: Int) { ground.asterisks.up }
+
+    /// What is wrong now: Asterisks that do not answer.
+    package var conditions: [Condition] { ground.asterisks.conditions }
+
+    /// Where Asterisks send media that phones outside cannot reach, for `rempart status`.
+    package func insideMediaRows() -> [ControlReply] { ground.asterisks.insideMediaRows(bench) }
+
+    /// Every server of every trunk, for `rempart status`.
+    package func trunkRows() -> [ControlReply] {
+        var rows: [ControlReply] = []
+        for trunk in ground.trunks.inUse {
+            rows += ground.trunks.rows(trunk, calls: calls.count(of: .trunk(trunk)))
+        }
+        return rows
+    }
+
+    /// Every call that is under way, for `rempart calls`.
+    package func callRows() -> [ControlReply] { calls.rows(core, ground, bench) }
+
+    /// Ends the calls of a Call-ID; what to say when there is none.
+    package mutating func endCalls(_ callID: String, _ now: Now) -> ControlReply {
+        bench.now = now
+        let reply = calls.end(callID: callID, &core, &ground, &bench)
+        calls.recordFailures(&core, ground, &bench)
+        return reply
+    }
+
+    /// The accounts that are barred from calling, or from calling abroad, for `rempart status`.
+    package func standingRows() -> [ControlReply] { calls.standingRows(ground, bench) }
+
+    /// Lets an account call again, and abroad; what to say when nothing stood against it.
+    package mutating func release(_ name: String, _ now: Now) -> ControlReply {
+        bench.now = now
+        return calls.release(name, ground, &bench)
+    }
+}

@@ -1,0 +1,118 @@
+internal import AccountCache
+internal import Admission
+internal import AsteriskPool
+internal import Calls
+internal import Connections
+internal import LocationService
+internal import Messages
+internal import ProxyBench
+internal import ProxyCore
+internal import SIP
+internal import SIPTransactions
+internal import SIPWriting
+internal import Sys
+internal import Transactions
+
+/// Responses, and what follows from what owners give back.
+extension Router {
+    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed. False when it answers
+    /// nothing that we have sent.
+    @discardableResult
+    mutating func respond(_ message: borrowing Incoming, isWhole: Bool) -> Bool {
+        guard let branch = ground.transactions.find(message) else { return false }
+        if message.index.sequenceMethod != .cancel {
+            ground.answered(message.flow, asked: ground.transactions[branch].flow, &bench)
+            core.recordServer(branch, answers: true, &ground, &bench)
+        }
+        // A success without what it is about would be another one.
+        let isSuccess = message.index.status >= 200 && message.index.status < 300
+        let isReadable = isWhole && (!isSuccess || Body(message.bytes, message.index).isReadable)
+        let event = ground.transactions.receive(branch, message, isReadable: isReadable, &bench)
+        switch event {
+        case .none, .failed: break
+        case .provisional:
+            core.provisional(branch, message, isReadable: isReadable, &ground, &bench)
+        case .again:
+            if case .context(let owner) = ground.transactions[branch].user, core.contains(owner) {
+                core.pass(owner, branch, message.bytes, message.index, &ground, &bench)
+            }
+        case .final:
+            final(branch, message)
+            finish(branch, message)
+        case .unreadable:
+            unreadable(branch, message)
+            finish(branch, message)
+        }
+        return true
+    }
+
+    private mutating func finish(_ branch: Handle, _ message: borrowing Incoming) {
+        ground.transactions.finish(
+            branch, message.index.status, &ground.accounts, &ground.connections, &bench)
+    }
+
+    private mutating func final(_ branch: Handle, _ message: borrowing Incoming) {
+        switch ground.transactions[branch].user {
+        case .nobody: break
+        case .probe(let number): probeAnswered(number, branch)
+        case .registration(let registration):
+            ground.asterisks.registrationAnswered(
+                registration, branch, message.bytes, message.index, &ground.accounts,
+                &ground.authentication, &ground.transactions, &ground.connections, &bench)
+        case .context(let owner):
+            calls.responded(owner, branch, message, &core, &ground, &bench)
+        }
+    }
+
+    /// An answer cannot be passed on. Its user hears of it at once, and a phone that has answered does not hang in a call
+    /// of which nobody knows.
+    private mutating func unreadable(_ branch: Handle, _ message: borrowing Incoming) {
+        if message.index.status < 300, ground.transactions[branch].method == .invite {
+            core.refuseSuccess(branch, message.bytes, message.index, &ground, &bench)
+        }
+        switch ground.transactions[branch].user {
+        case .nobody: break
+        case .probe(let number): probeAnswered(number, branch)
+        case .registration(let registration):
+            ground.asterisks.registrationFailed(registration, branch, &ground.accounts, &bench)
+        case .context(let owner): core.unreadable(owner, branch, &ground, &bench)
+        }
+    }
+
+    private mutating func probeAnswered(_ number: Int, _ branch: Handle) {
+        ground.asterisks.probeAnswered(
+            number, branch, &ground.accounts, &ground.transactions, &ground.connections, &bench)
+    }
+
+    /// A timer of a request that we have sent has fired.
+    mutating func clientTimer(_ branch: Handle, _ event: ClientEvent) {
+        let outcome = ground.transactions.timer(
+            branch, event, &ground.accounts, &ground.connections, &bench)
+        if case .failed(let status) = outcome { failed(branch, status) }
+    }
+
+    /// A request that we have sent has come to nothing, which counts as this status.
+    mutating func failed(_ branch: Handle, _ status: UInt16) {
+        guard ground.transactions.contains(branch) else { return }
+        if case .registration(let registration) = ground.transactions[branch].user {
+            ground.asterisks.registrationFailed(registration, branch, &ground.accounts, &bench)
+        }
+        core.failed(branch, status, &ground, &bench)
+    }
+
+    /// What an account's phones have changed: at the Asterisks, and in who is a resident.
+    mutating func follow(_ change: RegistrationChange?) {
+        guard let change else { return }
+        if let residence = change.residence {
+            let ip = residence.flow.peer.ip
+            let name = NameTable.hash(ground.accounts.name(change.account))
+            ground.admission.reside(ip, until: residence.until, account: name, &bench)
+            calls.seen(change.account, at: ip, &ground, &bench)
+        }
+        if change.isRegistered {
+            ground.asterisks.appear(change.account, &ground.accounts, &bench)
+        } else {
+            ground.asterisks.leave(change.account, &bench)
+        }
+    }
+}
