@@ -180,10 +180,7 @@ extension Router {
             ground.asterisks.refresh(account, &bench)
             return
         }
-        let isFound = ground.accounts.state(account) == .found
-        ground.trunks.learned(
-            ground.accounts.name(account),
-            isAccount: isFound && ground.accounts.mayRegister(account), &bench)
+        ground.learnedName(of: account, &bench)
         for parked in news.waiting { resume(parked) }
         if ground.accounts.state(account) == .found {
             ground.asterisks.refresh(account, &bench)
@@ -210,6 +207,12 @@ extension Router {
     package mutating func bannerLinked(_ now: Now) {
         bench.now = now
         ground.admission.bannerLinked(&bench)
+    }
+
+    /// Tells the journal of all accounts whose changes it has not been told of, as far as the loop has room for the
+    /// records; whether there are more.
+    package mutating func reportRegistrations() -> Bool {
+        ground.location.reportRegistrations(all: true, &ground.accounts, &bench)
     }
 
     // MARK: The command line

@@ -1,3 +1,4 @@
+internal import ProxyBench
 internal import Journal
 internal import Messages
 internal import Privsep
@@ -101,10 +102,10 @@ extension RouterProcess {
         let frame = buffer
         let bytes = frame.span.extracting(0..<length)
         switch role {
-        case .directory: router.take(try DirectoryToRouter(decoding: bytes), now)
+        case .directory: router.receive(try DirectoryToRouter(decoding: bytes), now)
         case .banner:
             try Parcel.forEach(in: bytes) { (message: Span<UInt8>) throws(WireError) in
-                router.take(try BannerToRouter(decoding: message), now)
+                router.receive(try BannerToRouter(decoding: message), now)
             }
         default:
             try PlaintextParcel.forEach(in: bytes) {

@@ -1,3 +1,4 @@
+internal import ProxyBench
 internal import Messages
 internal import Privsep
 internal import Proxy

@@ -1,3 +1,4 @@
+internal import ProxyBench
 internal import Glibc
 internal import Journal
 internal import Messages
@@ -136,7 +137,7 @@ final class RouterProcess {
             now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
             for index in 0..<count {
                 guard try handle(poller.event(index)) else {
-                    while router.tellRegistrations(all: true) { handOut() }
+                    while router.reportRegistrations() { handOut() }
                     handOut()
                     endHalfWritten()
                     supervision.stopping()

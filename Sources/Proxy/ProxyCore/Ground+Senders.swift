@@ -129,11 +129,19 @@ extension Ground {
         }
     }
 
-    /// Takes over what a trunk's name means where accounts have the same.
+    /// Asks directory whether a trunk has the name of an account.
     package mutating func askForTrunkNames(_ bench: inout Bench) {
         for name in trunks.names {
             guard let account = accounts.account(of: name.span, &bench) else { continue }
             accounts.ask(account, &bench)
         }
+    }
+
+    /// Directory has answered about an account, which may have the name of a trunk.
+    package mutating func learnedName(of account: AccountID, _ bench: inout Bench) {
+        guard !trunks.inUse.isEmpty else { return }
+        let isAccount = accounts.state(account) == .found && accounts.mayRegister(account)
+        let name = TokenText(accounts.name(account))
+        trunks.learned(name.span, isAccount: isAccount, &bench)
     }
 }

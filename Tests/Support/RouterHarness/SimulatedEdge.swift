@@ -120,9 +120,9 @@ package final class SimulatedEdge {
             secret: SimulatedEdge.keys + moment, seed: [UInt8](repeating: 43, count: 32),
             now: now, timers: 60_000)
         for flow in flows { router.opened(flow) }
-        for standing in standings.values { router.take(.standing(standing), now) }
-        for record in kept.values { router.take(.binding(record), now) }
-        router.take(.bindings, now)
+        for standing in standings.values { router.receive(.standing(standing), now) }
+        for record in kept.values { router.receive(.binding(record), now) }
+        router.receive(.bindings, now)
         advance(Milliseconds(100))
     }
 
@@ -141,7 +141,7 @@ package final class SimulatedEdge {
 
     /// Answers to wrong passwords leave a little later than they could.
     private func answerLate() {
-        if router.load.held > 0 { advance(Milliseconds(80)) }
+        if router.load.delayed > 0 { advance(Milliseconds(80)) }
     }
 
     /// Lets time pass in steps as short as the wheel's tick.
@@ -219,7 +219,7 @@ package final class SimulatedEdge {
     package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
         guard let password = passwords[name] else {
-            router.take(.account(id: id, .unknown), now)
+            router.receive(.account(id: id, .unknown), now)
             return
         }
         let account = Account(
@@ -227,7 +227,7 @@ package final class SimulatedEdge {
             ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
             aor: name, mayRegister: !barred.contains(name),
             access: access[name] ?? AccessList())
-        router.take(.account(id: id, .found(account)), now)
+        router.receive(.account(id: id, .found(account)), now)
     }
 
     // MARK: Deliveries

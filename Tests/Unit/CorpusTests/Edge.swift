@@ -70,7 +70,7 @@ struct Edge: ~Copyable {
         }
         answerLookUps()
         // Answers to wrong passwords leave a little later than they could.
-        if router.load.held > 0 {
+        if router.load.delayed > 0 {
             now.monotonic = now.monotonic + Milliseconds(80)
             now.sinceEpoch = now.sinceEpoch + Milliseconds(80)
             router.advance(now)
@@ -126,7 +126,7 @@ struct Edge: ~Copyable {
             let answer = Account(
                 ha1MD5: Self.ha1(account, realm), ha1SHA256: [], authUser: account, aor: account,
                 mayRegister: true)
-            router.take(.account(id: id, .found(answer)), now)
+            router.receive(.account(id: id, .found(answer)), now)
         }
     }
 

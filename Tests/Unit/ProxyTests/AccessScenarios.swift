@@ -47,11 +47,11 @@ import Testing
         let alice = Phone(edge, "alice", at: "192.0.2.7:5060")
         #expect(try alice.register().status == 401)
         edge.access["alice"] = nil
-        edge.router.take(.changed, edge.now)
+        edge.router.receive(.changed, edge.now)
         #expect(try alice.register().status == 200)
         edge.access["alice"] = Self.office
         edge.advance(.seconds(1))
-        edge.router.take(.changed, edge.now)
+        edge.router.receive(.changed, edge.now)
         #expect(try alice.register().status == 200, "the password was right by the old answer")
         #expect(try alice.register().status == 401)
     }

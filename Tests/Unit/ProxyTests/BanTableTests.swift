@@ -48,7 +48,7 @@ struct BanTableTests {
     @Test("a ban of banner's lasts no longer than any may, whatever moment it names")
     func longBan() {
         let edge = Edge()
-        edge.router.take(.banned(.source(of: phone), until: Bounds.lastMoment), edge.now)
+        edge.router.receive(.banned(.source(of: phone), until: Bounds.lastMoment), edge.now)
         let end = edge.now.monotonic + Bounds.longestBan
         let isListed = edge.router.admission.bans.isBanned(phone, end - Milliseconds(1))
         #expect(isListed)
@@ -79,7 +79,7 @@ struct BanTableTests {
         _ = edge.router.admission.sources.reside(phone, until: later, account: 1, now)
         edge.router.admission.sources.hold(phone, until: later, now)
         edge.router.admission.bans.ban(source(1), until: later, now)
-        edge.router.take(.cleared, edge.now)
+        edge.router.receive(.cleared, edge.now)
         let isResident = edge.router.admission.sources.isResident(phone, now)
         #expect(isResident)
         let isHeld = edge.router.admission.sources.isHeld(phone, now)

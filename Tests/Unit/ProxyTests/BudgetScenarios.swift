@@ -197,7 +197,7 @@ private let lenient: [Setting] =
         try bob.ask("MESSAGE", "sip:100@example.com", callID: "b", body: body)
         #expect(bob.next() == nil)
         edge.advance(.seconds(70))
-        #expect(edge.router.load.exchanges == 0)
+        #expect(edge.router.load.contexts == 0)
     }
 
     @Test(
@@ -252,7 +252,7 @@ private let lenient: [Setting] =
             edge.router.receive(bytes.span, carrier.flow, edge.now)
             edge.router.effects.outbox.removeAll()
         }
-        #expect(edge.router.load.exchanges == 70_000)
+        #expect(edge.router.load.contexts == 70_000)
     }
 
     /// The challenge to a request of a phone, which answers as many as it may.

@@ -61,7 +61,7 @@ import Testing
         let guesser = guess(edge, from: "203.0.113.5", 9)
         #expect(!isAnswered(guesser))
         let source = Network(guesser.flow.peer.ip)
-        edge.router.take(isAlone ? .unbanned(source) : .cleared, edge.now)
+        edge.router.receive(isAlone ? .unbanned(source) : .cleared, edge.now)
         #expect(isAnswered(guesser))
     }
 

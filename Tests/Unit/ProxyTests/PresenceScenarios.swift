@@ -19,7 +19,7 @@ import Testing
         try alice.register(expires: 0)
         edge.advance(.seconds(1))
         for server in edge.helpful { #expect(edge.registered[server]?["alice"] == nil) }
-        #expect(edge.router.load.presences == 0)
+        #expect(edge.router.load.registrations == 0)
     }
 
     @Test(
@@ -112,6 +112,6 @@ import Testing
         edge.advance(.seconds(5))
         #expect(edge.registered[new]?["alice"] != nil)
         #expect(edge.registered[address("10.0.0.10:5060")]?["alice"]?["Expires"] == "3600")
-        #expect(edge.router.load.presences == 2)
+        #expect(edge.router.load.registrations == 2)
     }
 }

@@ -130,7 +130,7 @@ import Testing
         #expect(edge.router.load.parked == 1)
         edge.directorySpeaks()
         #expect(alice.next()?.status == 200)
-        #expect(edge.router.load.parked == 0 && edge.router.load.lookUps == 0)
+        #expect(edge.router.load.parked == 0 && edge.router.load.questions == 0)
     }
 
     @Test(

@@ -79,7 +79,7 @@ import Testing
         try alice.register()
         try alice.register(expires: 0)
         _ = journal.take()
-        let hasMore = edge.router.tellRegistrations(all: true)
+        let hasMore = edge.router.reportRegistrations()
         #expect(!hasMore)
         edge.drain()
         #expect(journal.take() == ["alice unregistered from 198.51.100.7 over udp"])
@@ -92,7 +92,7 @@ import Testing
         try alice.register()
         try alice.register(expires: 0)
         edge.passwords["alice"] = nil
-        edge.router.take(.changed, edge.now)
+        edge.router.receive(.changed, edge.now)
         // directory is asked for a stranger, says that there is none any more, and others come.
         let stranger = Phone(edge, "alice", at: "203.0.113.99:5060", password: "guessed")
         #expect(try stranger.register().status == 401)
