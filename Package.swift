@@ -210,6 +210,13 @@ let package = Package(
                 "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
                 "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
             ]),
+        tests("ConnectionsTests", ["Connections", "Messages", "Sys"]),
+        tests(
+            "LocationServiceTests",
+            [
+                "LocationService", "Connections", "AccountCache", "ProxyBench", "SIPWriting",
+                "SIP", "Reactor", "Messages", "Journal", "Sys",
+            ]),
         .executableTarget(
             name: "supervised-child",
             dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
