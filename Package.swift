@@ -245,6 +245,13 @@ let package = Package(
                 "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
                 "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
+        tests("ConnectionsTests", ["Connections", "Messages", "Sys"]),
+        tests(
+            "LocationServiceTests",
+            [
+                "LocationService", "Connections", "AccountCache", "ProxyBench", "SIPWriting",
+                "SIP", "Reactor", "Messages", "Journal", "Sys",
+            ]),
         .executableTarget(
             name: "supervised-child",
             dependencies: ["Sys", "Reactor", "Messages", "Privsep", "CSeccomp"],
