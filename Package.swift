@@ -27,6 +27,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// A test target of a library that the router is made of; its folder is Tests/Unit/`name`.
+func leafTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/Unit/\(name)", swiftSettings: strict)
+}
+
 /// The fuzzers, which do not link without `--sanitize=fuzzer`, hence only when they are asked for.
 let fuzzers: [Target] =
     Context.environment["REMPART_FUZZ"] == nil
@@ -109,11 +115,13 @@ let package = Package(
         library("Digest", ["Sys", "SIP", "CCrypto"]),
         library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
         library("Registrar", ["Sys", "SIP", "Reactor", "Messages"]),
+        library("Dialling", ["Sys", "SIP", "Messages"]),
+        library("SIPWriting", ["Sys", "SIP", "Digest", "Messages"]),
         library(
             "Proxy",
             [
-                "Sys", "SIP", "SIPTransactions", "Registrar", "Digest", "Reactor", "Messages",
-                "Journal",
+                "Sys", "SIP", "SIPTransactions", "Registrar", "Dialling", "SIPWriting", "Digest",
+                "Reactor", "Messages", "Journal",
             ]),
 
         // Processes.
@@ -166,6 +174,8 @@ let package = Package(
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
         tests("RegistrarTests", ["Registrar", "Messages", "SIP", "Sys", "Reactor"]),
+        leafTests("DiallingTests", ["Dialling", "Messages", "Sys"]),
+        leafTests("SIPWritingTests", ["SIPWriting", "Digest", "Messages", "SIP", "Sys"]),
         .target(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/SmallDisk",
             swiftSettings: strict),
@@ -176,8 +186,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar", "Digest", "Sys",
-                "Messages",
+                "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar", "Dialling",
+                "SIPWriting", "Digest", "Sys", "Messages",
             ]),
         .executableTarget(
             name: "supervised-child",
@@ -208,7 +218,7 @@ let package = Package(
             name: "FuzzProperties",
             dependencies: [
                 "Sys", "SIP", "SIPTransactions", "Digest", "Messages", "Wire", "Settings",
-                "Registrar", "Proxy", "RouterHarness",
+                "Registrar", "SIPWriting", "Proxy", "RouterHarness",
             ], path: "Fuzz/Properties", swiftSettings: strict),
         tests(
             "CorpusTests",

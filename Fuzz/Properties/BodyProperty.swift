@@ -1,6 +1,7 @@
 internal import Messages
 internal import Proxy
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// What the edge writes anew of bodies: what is changed, and only that.

@@ -1,6 +1,7 @@
 internal import Messages
 internal import Proxy
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Parsing a message, and writing it anew.

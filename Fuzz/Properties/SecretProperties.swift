@@ -1,5 +1,6 @@
 internal import Digest
 internal import Proxy
+internal import SIPWriting
 internal import Sys
 
 /// Tokens and nonces.

@@ -3,6 +3,7 @@ package import Messages
 package import Reactor
 package import SIP
 package import SIPTransactions
+package import SIPWriting
 package import Sys
 
 /// A request that is being passed on: its server side, and what its branches have come to

@@ -4,6 +4,7 @@ internal import Messages
 internal import Reactor
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// An answer to an Asterisk's challenge, as a header line.

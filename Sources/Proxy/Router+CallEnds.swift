@@ -1,7 +1,9 @@
+internal import Dialling
 internal import Journal
 package import Messages
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 package import Sys
 
 /// Ending calls, barring accounts and releasing them.

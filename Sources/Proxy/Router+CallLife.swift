@@ -1,6 +1,8 @@
+internal import Dialling
 internal import Messages
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// The table of calls, as messages pass.

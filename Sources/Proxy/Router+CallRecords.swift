@@ -1,6 +1,7 @@
 internal import Journal
 internal import Messages
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// What the journal says of a call: that it was answered, and how it ended.

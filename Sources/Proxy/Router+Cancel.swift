@@ -2,6 +2,7 @@ internal import Messages
 internal import Reactor
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// Ending INVITEs that were sent: CANCEL, and the ACK of a failure.

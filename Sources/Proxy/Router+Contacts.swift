@@ -1,6 +1,7 @@
 internal import Messages
 internal import Registrar
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// What a REGISTER says of Contacts, and what its answer lists of them.

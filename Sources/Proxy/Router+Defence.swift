@@ -3,6 +3,7 @@ internal import Journal
 package import Messages
 internal import Registrar
 internal import SIP
+internal import SIPWriting
 package import Sys
 
 /// What a source has shown of itself while its message is looked at.

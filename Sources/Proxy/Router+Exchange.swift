@@ -3,6 +3,7 @@ internal import Messages
 internal import Reactor
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// The server side of a request that is passed on.

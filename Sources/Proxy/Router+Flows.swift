@@ -1,6 +1,7 @@
 internal import Messages
 internal import Registrar
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// Ways to phones that fail while a request is under way (RFC 3261 section 16.9, RFC 5626 section 5.3.1).

@@ -5,6 +5,7 @@ internal import Reactor
 internal import Registrar
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// Passing requests on.

@@ -1,6 +1,8 @@
+internal import Dialling
 internal import Messages
 internal import Registrar
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Requests from the Asterisks.

@@ -1,5 +1,6 @@
 internal import Journal
 package import Messages
+internal import SIPWriting
 internal import Sys
 
 /// Where Asterisks send the media of phones: the one thing of the inside that leaves, since the edge carries no media.

@@ -1,5 +1,7 @@
+internal import Dialling
 internal import Messages
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Requests from the Internet.

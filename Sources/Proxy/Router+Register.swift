@@ -2,6 +2,7 @@ package import Messages
 internal import Reactor
 internal import Registrar
 internal import SIP
+internal import SIPWriting
 package import Sys
 
 /// The registrar (RFC 3261 section 10.3).

@@ -1,5 +1,6 @@
 internal import Messages
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Answers without a transaction.

@@ -3,6 +3,7 @@ internal import Messages
 internal import Reactor
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// Responses: to the branches of exchanges, to our own registrations and questions.

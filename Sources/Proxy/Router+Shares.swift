@@ -1,3 +1,4 @@
+internal import Dialling
 internal import SIP
 internal import Sys
 

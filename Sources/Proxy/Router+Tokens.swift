@@ -1,6 +1,7 @@
 internal import Digest
 internal import Messages
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// The tokens that requests bring back, and whose they are.

@@ -1,7 +1,9 @@
+internal import Dialling
 internal import Journal
 package import Messages
 internal import Reactor
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// What the Asterisks send to trunks.

@@ -1,6 +1,8 @@
+internal import Dialling
 internal import Journal
 internal import Messages
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Trunks: who they are, and what comes from them.

@@ -1,6 +1,7 @@
 internal import Messages
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// Answers to our own requests that cannot be passed on. Whoever waits for one hears of it at once, and a phone that

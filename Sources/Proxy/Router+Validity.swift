@@ -1,6 +1,7 @@
 internal import Messages
 internal import SIP
 internal import SIPTransactions
+internal import SIPWriting
 internal import Sys
 
 /// The checks that a request passes before anything is done for it (RFC 3261 section 16.3).

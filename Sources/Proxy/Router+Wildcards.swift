@@ -1,4 +1,5 @@
 package import Messages
+internal import SIPWriting
 package import Sys
 
 /// Endpoints at wildcard addresses: which address of this machine a peer asks, and by which we ask others.

@@ -2,6 +2,7 @@ internal import Journal
 internal import Messages
 internal import Reactor
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// Answers to credentials that prove nothing: alike and at the same time, whatever is wrong with them.

@@ -1,3 +1,4 @@
+package import Dialling
 package import Digest
 package import Messages
 package import Sys

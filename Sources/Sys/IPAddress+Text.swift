@@ -255,3 +255,15 @@ package struct Network: Hashable, Sendable, CustomStringConvertible {
     /// "192.0.2.0/24".
     package var description: String { "\(address)/\(prefix)" }
 }
+
+extension IPAddress {
+    /// The address that a host is, an IPv6 address in its brackets; nil when it is a name.
+    package init?(host: Span<UInt8>) {
+        let isBracketed = host.count > 2 && host[0] == UInt8(ascii: "[")
+        let text = isBracketed ? host.extracting(1..<host.count - 1) : host
+        self.init(parsing: text)
+    }
+
+    /// The address as a host of a URI.
+    package var host: [UInt8] { Array((isV4 ? "\(self)" : "[\(self)]").utf8) }
+}

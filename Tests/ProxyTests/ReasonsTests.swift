@@ -1,3 +1,4 @@
+import Dialling
 import Foundation
 import Messages
 import SIP
@@ -39,7 +40,7 @@ import Testing
     @Test("every word of the router and of its connections that can be a reason is in it")
     func ofLiterals() throws {
         var found: Set<Substring> = []
-        for text in try sources("Proxy", "sip-router", "tls-terminator") {
+        for text in try sources("Proxy", "Dialling", "SIPWriting", "sip-router", "tls-terminator") {
             for match in text.matches(of: /"([a-z][a-z0-9]*(?:-[a-z0-9]+)+)"/) {
                 found.insert(match.output.1)
             }
@@ -67,7 +68,9 @@ import Testing
 
     @Test("none is in it that nothing writes, or twice for the same thing, or without a meaning")
     func noOthers() throws {
-        let text = try sources("Proxy", "sip-router", "tls-terminator", "banner").joined()
+        let text = try sources(
+            "Proxy", "Dialling", "SIPWriting", "sip-router", "tls-terminator", "banner"
+        ).joined()
         let types =
             ParseError.allCases.map(\.code) + Detector.allCases.map(\.code)
             + HandshakeFailure.allCases.map(\.code)

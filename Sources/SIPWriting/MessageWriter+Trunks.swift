@@ -1,11 +1,11 @@
 internal import Messages
-internal import SIP
-internal import Sys
+package import SIP
+package import Sys
 
 /// What goes to and comes from trunks as it does between any two proxies.
 extension MessageWriter {
     /// Writes the Routes of an Asterisk's request to a trunk, but for the topmost, which leads to us.
-    mutating func routes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
+    package mutating func routes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard isTrunk else { return }
         var isFirst = true
         var values = FieldValues(.route)
@@ -16,7 +16,7 @@ extension MessageWriter {
     }
 
     /// Writes the Record-Routes of a trunk's proxies, in their order, without ours.
-    mutating func recordRoutes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
+    package mutating func recordRoutes(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         guard isTrunk else { return }
         var values = FieldValues(.recordRoute)
         while let value = values.next(message, index) {
@@ -31,7 +31,7 @@ extension MessageWriter {
     }
 
     /// Writes those Contacts of a trunk's answer to a REGISTER that are this Asterisk's, as it knows them.
-    mutating func registeredContacts(
+    package mutating func registeredContacts(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, of asterisk: SocketAddress
     ) {
         var values = FieldValues(.contact)
@@ -62,7 +62,9 @@ extension MessageWriter {
         if caller == .anonymous {
             append("anonymous")
         } else {
-            append(trunk.extracting(min(Trunk.prefix.utf8.count, trunk.count)..<trunk.count))
+            // The colon ends what stands before the name in that of the row.
+            let start = trunk.first(UInt8(ascii: ":")).map { $0 + 1 } ?? 0
+            append(trunk.extracting(start..<trunk.count))
         }
         append("@")
         if from.uri.host.isEmpty { appendDomain() } else { append(message.bytes(from.uri.host)) }

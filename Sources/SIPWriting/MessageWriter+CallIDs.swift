@@ -99,7 +99,7 @@ extension Span where Element == UInt8 {
     /// A Call-ID up to its host, which alone differs between the sides; all of one without a host.
     ///
     /// The host is what follows the first `@`, or what begins with an address before that.
-    var upToHost: Span<UInt8> {
+    package var upToHost: Span<UInt8> {
         @_lifetime(copy self)
         get {
             var at = 0

@@ -1,8 +1,8 @@
-internal import Messages
-internal import Sys
+package import Messages
+package import Sys
 
 /// Why a call is refused.
-enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
+package enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// The account is barred until an administrator releases it.
     case barred = 1
     /// The number is one of `calls.never`.
@@ -23,7 +23,7 @@ enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     case abroadPerMinute
 
     /// The reason code.
-    var code: String {
+    package var code: String {
         switch self {
         case .barred: "account-barred"
         case .never: "number-never"
@@ -39,15 +39,15 @@ enum CallRefusal: UInt8, BitwiseCopyable, CaseIterable, Sendable {
 }
 
 /// What is remembered of an account's calls.
-struct Caller: BitwiseCopyable, Sendable {
+package struct Caller: BitwiseCopyable, Sendable {
     /// The first of its calls, by its place in the table; -1 for none.
-    var first: Int32 = -1
+    package var first: Int32 = -1
     /// How many calls it has, whoever made them.
-    var all: UInt32 = 0
+    package var all: UInt32 = 0
     /// How many of them it makes.
-    var made: UInt32 = 0
+    package var made: UInt32 = 0
     /// How many of them are abroad.
-    var abroad: UInt32 = 0
+    package var abroad: UInt32 = 0
     /// How many calls abroad go on at Asterisk after a transfer, as far as that can be guessed.
     fileprivate var kept: UInt32 = 0
     fileprivate var keptUntil = Milliseconds(0)
@@ -57,9 +57,9 @@ struct Caller: BitwiseCopyable, Sendable {
     fileprivate var refused: UInt64 = 0
     fileprivate var refusal = CallRefusal.barred
     /// Whether it is barred from calling.
-    var isBarred = false
+    package var isBarred = false
     /// Until when it calls nobody abroad, since 1970.
-    var heldUntil = Milliseconds(0)
+    package var heldUntil = Milliseconds(0)
     /// The countries it was seen in, the oldest first.
     fileprivate(set) var countries = InlineArray<8, Country>(repeating: .unknown)
     /// How many those are.
@@ -70,19 +70,27 @@ struct Caller: BitwiseCopyable, Sendable {
 }
 
 /// The moment and the terms by which a call is judged.
-struct CallTerms {
+package struct CallTerms {
     /// The rules.
-    var rules: CallRules
+    package var rules: CallRules
     /// How many calls may be made at a time; 0: any.
-    var atOnce: UInt32
+    package var atOnce: UInt32
     /// The moment.
-    var now: Now
+    package var now: Now
     /// The local time, counted as since 1970.
-    var local: Milliseconds
+    package var local: Milliseconds
+
+    /// The terms of their parts.
+    package init(rules: CallRules, atOnce: UInt32, now: Now, local: Milliseconds) {
+        self.rules = rules
+        self.atOnce = atOnce
+        self.now = now
+        self.local = local
+    }
 }
 
 /// What becomes of a call.
-enum CallVerdict: Equatable {
+package enum CallVerdict: Equatable {
     /// It may be made.
     case pass
     /// It may not.
@@ -96,23 +104,23 @@ enum CallVerdict: Equatable {
 /// Says which calls an account may make: a value without sockets or clocks of its own.
 ///
 /// Counts and rates are lost with the process; what bars an account, and where it was seen, is kept by directory.
-struct CallGuard: ~Copyable {
+package struct CallGuard: ~Copyable {
     /// How long a call abroad that was transferred counts: the account's phone is not in it any more, so
     /// nobody tells us of its end.
-    static let transferred = Milliseconds.seconds(900)
+    package static let transferred = Milliseconds.seconds(900)
 
     private var callers: ReservedArray<Caller>
     private var never = RefusedNumbers(places: 2048)
     private var abroad = RefusedNumbers(places: 2048)
 
     /// A guard of at most so many accounts.
-    init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
+    package init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
 
     /// How many accounts there may be something known of.
-    var count: Int { callers.count }
+    package var count: Int { callers.count }
 
     /// What is known of an account, by its number of at least 0.
-    subscript(account: Int32) -> Caller {
+    package subscript(account: Int32) -> Caller {
         get { Int(account) < callers.count ? callers[Int(account)] : Caller() }
         set {
             while callers.count <= Int(account) {
@@ -123,7 +131,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// Judges a call that an account is about to make; `request` tells it from others.
-    mutating func judge(
+    package mutating func judge(
         _ account: Int32, _ dialled: Dialled, request: UInt64, _ terms: CallTerms
     ) -> CallVerdict {
         guard dialled.kind != .emergency else { return .pass }
@@ -171,7 +179,7 @@ struct CallGuard: ~Copyable {
     // MARK: Transfers
 
     /// A call abroad goes on at Asterisk without the account's phone.
-    mutating func keep(_ account: Int32, _ now: Milliseconds) {
+    package mutating func keep(_ account: Int32, _ now: Milliseconds) {
         if self[account].keptUntil <= now { self[account].kept = 0 }
         self[account].kept += 1
         self[account].keptUntil = now + Self.transferred
@@ -180,7 +188,7 @@ struct CallGuard: ~Copyable {
     // MARK: Countries
 
     /// What it means that an account is seen in a country.
-    enum Sight: Equatable {
+    package enum Sight: Equatable {
         /// Nothing new.
         case known
         /// The first country it was seen in.
@@ -190,7 +198,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// An account is in a country; one that is new holds its calls abroad for a span.
-    mutating func see(
+    package mutating func see(
         _ account: Int32, in country: Country, hold: Milliseconds, _ now: Now
     ) -> Sight {
         guard country != .unknown else { return .known }
@@ -217,7 +225,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// Takes what was kept of an account.
-    mutating func restore(_ account: Int32, _ standing: AccountStanding) {
+    package mutating func restore(_ account: Int32, _ standing: AccountStanding) {
         var caller = self[account]
         caller.isBarred = standing.barredSince.count > 0
         caller.heldUntil = standing.heldUntil
@@ -231,7 +239,7 @@ struct CallGuard: ~Copyable {
     }
 
     /// The countries that an account was seen in, as they are kept.
-    func countries(_ account: Int32) -> String {
+    package func countries(_ account: Int32) -> String {
         let caller = self[account]
         return (0..<caller.countryCount).map { caller.countries[$0].code }.joined()
     }

@@ -3,7 +3,7 @@ internal import SIP
 internal import Sys
 
 /// How much of a host that an Asterisk has written leaves.
-enum HostRule: BitwiseCopyable {
+package enum HostRule: BitwiseCopyable {
     /// All but the addresses of the inside: for texts of which nobody knows what they mean.
     case text
     /// All but what only the inside knows: for where a call is to go, which may be anywhere, and for trunks, to
@@ -15,7 +15,7 @@ enum HostRule: BitwiseCopyable {
 }
 
 /// The hosts that may leave; the first served domain stands for all others.
-struct OutsideHosts: Sendable {
+package struct OutsideHosts: Sendable {
     /// From where the peer reaches us for whom they are judged.
     var nearness = Nearness.far
     /// The inside addresses, which never leave.
@@ -37,7 +37,7 @@ struct OutsideHosts: Sendable {
     /// The hosts of these settings and sockets, and of the addresses that these have; `asked` are those of inside
     /// endpoints at wildcard addresses.
     init(
-        _ settings: RouterSettings, _ listeners: [Listener], _ own: OwnAddresses,
+        _ settings: WriterSettings, _ listeners: [Listener], _ own: OwnAddresses,
         inside asked: [IPAddress]
     ) {
         self.own = own
@@ -53,8 +53,8 @@ struct OutsideHosts: Sendable {
         for listener in listeners where listener.side == .inside && !listener.endpoint.isWildcard {
             inside.append(listener.endpoint.address.ip)
         }
-        trunks = AddressRanges(settings.trunks.flatMap(\.sources))
-        trunkDomains = settings.trunks.map(\.domain)
+        trunks = AddressRanges(settings.trunkSources)
+        trunkDomains = settings.trunkDomains
     }
 
     /// The first served domain; when that is an address of ours, the one that this peer is shown.
@@ -82,7 +82,7 @@ struct OutsideHosts: Sendable {
     }
 
     /// Whether a host, an IPv6 address with its brackets, leaves as it is.
-    func leaves(_ host: Span<UInt8>, _ rule: HostRule) -> Bool {
+    package func leaves(_ host: Span<UInt8>, _ rule: HostRule) -> Bool {
         let address = IPAddress(host: host)
         if let address, isOtherFace(address) { return false }
         if Self.names(host, among: domains) { return true }

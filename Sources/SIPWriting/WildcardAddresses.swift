@@ -1,12 +1,12 @@
-internal import Messages
-internal import Sys
+package import Messages
+package import Sys
 
 /// The addresses of this machine at which wildcard endpoints are reached.
 ///
 /// An answer leaves from the address that was asked, and so does what is sent to a phone later. A flow of UDP says
 /// which one that is by a mark (`OwnMark`). What a mark stands for is looked up here; without a wildcard endpoint
 /// nothing is in it.
-struct WildcardAddresses: Sendable {
+package struct WildcardAddresses: Sendable {
     /// How many addresses are known at most; the kernel chooses among further ones.
     static let most = 256
 
@@ -27,13 +27,13 @@ struct WildcardAddresses: Sendable {
     init() {}
 
     /// All addresses that are known.
-    var all: [IPAddress] { known.map(\.ip) }
+    package var all: [IPAddress] { known.map(\.ip) }
 
     /// Whether an address is known.
-    func contains(_ ip: IPAddress) -> Bool { mark(ifKnown: ip) != nil }
+    package func contains(_ ip: IPAddress) -> Bool { mark(ifKnown: ip) != nil }
 
     /// The mark of an address that is known.
-    func mark(ifKnown ip: IPAddress) -> UInt64? {
+    package func mark(ifKnown ip: IPAddress) -> UInt64? {
         let mark = OwnMark.of(ip)
         return address(of: mark) == ip ? mark : nil
     }
@@ -54,22 +54,22 @@ struct WildcardAddresses: Sendable {
     }
 
     /// Adds an address to those of the inside; false when it is there.
-    mutating func addInside(_ ip: IPAddress) -> Bool {
+    package mutating func addInside(_ ip: IPAddress) -> Bool {
         guard inside.count < Self.most, !inside.contains(ip) else { return false }
         inside.append(ip)
         return true
     }
 
     /// A connection of a wildcard endpoint stands.
-    mutating func opened(_ flow: Flow, at ip: IPAddress) { connections[flow] = ip }
+    package mutating func opened(_ flow: Flow, at ip: IPAddress) { connections[flow] = ip }
 
     /// A connection is over.
-    mutating func closed(_ flow: Flow) {
+    package mutating func closed(_ flow: Flow) {
         if !connections.isEmpty { connections[flow] = nil }
     }
 
     /// The address of ours that the peer of a flow asks; nil when it is not known.
-    func asked(by flow: Flow) -> IPAddress? {
+    package func asked(by flow: Flow) -> IPAddress? {
         guard flow.transport.isStream else {
             return flow.connection == 0 ? nil : address(of: flow.connection)
         }
@@ -77,11 +77,11 @@ struct WildcardAddresses: Sendable {
     }
 
     /// The mark of our address toward somebody whom we ask; 0 when it is not known.
-    func way(toward ip: IPAddress) -> UInt64 { ways[ip] ?? 0 }
+    package func way(toward ip: IPAddress) -> UInt64 { ways[ip] ?? 0 }
 
     /// Somebody whom we ask is reached from the address of a mark.
-    mutating func leads(toward ip: IPAddress, from mark: UInt64) { ways[ip] = mark }
+    package mutating func leads(toward ip: IPAddress, from mark: UInt64) { ways[ip] = mark }
 
     /// Somebody whom we ask does not answer: the kernel chooses the way to him anew.
-    mutating func forget(toward ip: IPAddress) { ways[ip] = nil }
+    package mutating func forget(toward ip: IPAddress) { ways[ip] = nil }
 }

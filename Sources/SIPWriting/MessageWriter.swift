@@ -22,11 +22,11 @@ package struct MessageWriter: ~Copyable {
     /// The sockets, by their numbers.
     private var listeners: [Listener]
     /// What we say of ourselves.
-    private(set) var own: OwnAddresses
+    package private(set) var own: OwnAddresses
     /// The addresses of this machine at which wildcard endpoints are reached.
-    var wildcards = WildcardAddresses()
+    package var wildcards = WildcardAddresses()
     /// The hosts that may leave.
-    private(set) var hosts = OutsideHosts()
+    package private(set) var hosts = OutsideHosts()
     /// Where a body is written before its length is known.
     var bodyBuffer = ByteBuffer(capacity: 65_536)
     /// Whether a session description of the message that leaves says that media is to go to an inside address.
@@ -36,7 +36,7 @@ package struct MessageWriter: ~Copyable {
 
     /// Whether lines are as short as they may be (RFC 3261 section 7.3.3), for an answer to a request that has
     /// proven nothing.
-    private(set) var isCompact = false
+    package private(set) var isCompact = false
 
     /// Whether the message is from or for a trunk, whose claims of trust, credentials and routes go on.
     private(set) var isTrunk = false
@@ -45,7 +45,7 @@ package struct MessageWriter: ~Copyable {
     private(set) var dialog = StringVector()
 
     /// Where the last `answerIdentity` had place for a tag of ours; 0 when To came with one.
-    private(set) var tagPlace = 0
+    package private(set) var tagPlace = 0
 
     /// A writer for these sockets; `key` is of 32 bytes.
     package init(listeners: [Listener], key: [UInt8]) {
@@ -55,15 +55,15 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Takes over the settings that show in messages.
-    package mutating func configure(_ settings: RouterSettings) {
+    package mutating func configure(_ settings: WriterSettings) {
         own.follow(settings)
         hosts = OutsideHosts(settings, listeners, own, inside: wildcards.inside)
-        emergency = settings.calls.plan.firstEmergency
+        emergency = settings.emergency
     }
 
     /// Takes over an address of this machine, which shows in messages once `configure` is called; false when it was
     /// known or there is no room.
-    mutating func learn(_ ip: IPAddress) -> Bool {
+    package mutating func learn(_ ip: IPAddress) -> Bool {
         guard wildcards.add(ip) else { return false }
         own.learn(ip)
         return true
@@ -73,7 +73,7 @@ package struct MessageWriter: ~Copyable {
     package var isWhole: Bool { !buffer.overflowed }
 
     /// Judges hosts from now on for a peer outside, until a message begins.
-    mutating func face(_ peer: IPAddress) { hosts.nearness = own.nearness(peer) }
+    package mutating func face(_ peer: IPAddress) { hosts.nearness = own.nearness(peer) }
 
     /// Begins a message to a peer, by whose address is judged what it is shown; tokens in it are bound to the dialog.
     package mutating func begin(
@@ -143,7 +143,7 @@ package struct MessageWriter: ~Copyable {
     /// of tokens, this is the one source.
     ///
     /// Where that is a wildcard address, it is the one that was asked, or the wildcard when that is not known.
-    func shown(_ flow: Flow) -> SocketAddress {
+    package func shown(_ flow: Flow) -> SocketAddress {
         var address = own.shown(flow.listener, to: flow.peer.ip)
         if address.ip.isUnspecified, let asked = wildcards.asked(by: flow) { address.ip = asked }
         return address
@@ -261,7 +261,7 @@ package struct MessageWriter: ~Copyable {
 
     /// Writes From, To, Call-ID and CSeq of a request as they go on; `caller` stands in From of a request of
     /// the trunk whose row has the name `trunk`, and `owner` has made the Call-ID of one that leaves.
-    mutating func identity(
+    package mutating func identity(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
         sequence: UInt32, caller: TrunkCaller = .asWritten, trunk: Span<UInt8> = Span(),
         owner: DialogOwner = .unknown
@@ -305,7 +305,7 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Writes To's tag, unless it is empty.
-    mutating func tag(_ tag: Span<UInt8>) {
+    package mutating func tag(_ tag: Span<UInt8>) {
         guard !tag.isEmpty else { return }
         buffer.append(";tag=")
         buffer.append(isCompact ? tag.extracting(0..<min(tag.count, 8)) : tag)

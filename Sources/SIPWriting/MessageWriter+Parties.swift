@@ -1,4 +1,4 @@
-internal import SIP
+package import SIP
 
 /// What a phone wrote of itself and of whom it calls, as an Asterisk of any age reads it in one way.
 extension MessageWriter {
@@ -8,7 +8,8 @@ extension MessageWriter {
     /// The URI loses its parameters, headers and password, and a display name that hides something is left out:
     /// chan_sip of Asterisk 1.4 looks for the first bracket and the first tag, wherever they stand, and when it
     /// is pedantic it undoes escapes before that. The phone never sees this: its answers repeat what it wrote.
-    mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>) {
+    package mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>)
+    {
         begin(name, name)
         displayName(party, message)
         append("<")
@@ -197,7 +198,7 @@ extension MessageWriter {
 
 extension Span where Element == UInt8 {
     /// Whether a URI names an emergency service, or one of its kinds (RFC 5031 section 4.2); case does not matter.
-    var isEmergencyService: Bool {
+    package var isEmergencyService: Bool {
         let length = 15
         guard count >= length, extracting(0..<length).isCaseless("urn:service:sos") else {
             return false

@@ -1,16 +1,17 @@
-internal import SIP
-internal import Sys
+package import SIP
+package import Sys
 
 /// The dialog that the Replaces in a Refer-To names (RFC 3891 section 4), as it is written without escapes.
-struct ReferredDialog {
+package struct ReferredDialog {
     /// Its Call-ID.
-    private(set) var callID = Slice.empty
-    /// Its tags.
-    private(set) var toTag = Slice.empty
-    private(set) var fromTag = Slice.empty
+    package private(set) var callID = Slice.empty
+    /// The tag of whom the Replaces is for.
+    package private(set) var toTag = Slice.empty
+    /// The other one.
+    package private(set) var fromTag = Slice.empty
 
     /// The value of Replaces among a URI's headers, escaped as it came; nil when there is none.
-    static func replaces(_ uri: URI, in message: Span<UInt8>) -> Slice? {
+    package static func replaces(_ uri: URI, in message: Span<UInt8>) -> Slice? {
         var list = Parameters(uri.headers, separator: UInt8(ascii: "&"))
         while let field = list.next(in: message) {
             if message.bytes(field.name).isCaseless("replaces") { return field.value }
@@ -19,7 +20,7 @@ struct ReferredDialog {
     }
 
     /// Reads a value of Replaces, which is written without escapes into the empty buffer that the parts lie in.
-    init(_ value: Slice, in message: Span<UInt8>, _ buffer: inout ByteBuffer) {
+    package init(_ value: Slice, in message: Span<UInt8>, _ buffer: inout ByteBuffer) {
         let bytes = message.bytes(value)
         var place = 0
         while place < bytes.count {

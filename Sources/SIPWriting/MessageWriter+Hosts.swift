@@ -23,7 +23,7 @@ extension MessageWriter {
     }
 
     /// Writes From or To of a request that leaves; of a dialog that began outside they are what stands there.
-    mutating func party(_ name: StaticString, _ value: Span<UInt8>, _ owner: DialogOwner) {
+    package mutating func party(_ name: StaticString, _ value: Span<UInt8>, _ owner: DialogOwner) {
         begin(name, name)
         append(leaving: value, owner == .inside ? .party : .text)
         endLine()
@@ -59,7 +59,9 @@ extension MessageWriter {
     ///
     /// These are inside addresses anywhere, and in SIP URIs what the rule keeps here. In markup a Call-ID that is
     /// an attribute leaves as one.
-    mutating func append(leaving value: Span<UInt8>, _ rule: HostRule, isMarkup: Bool = false) {
+    package mutating func append(
+        leaving value: Span<UInt8>, _ rule: HostRule, isMarkup: Bool = false
+    ) {
         let rule = isTrunk && rule == .party ? .target : rule
         var start = 0
         var at = 0

@@ -24,7 +24,7 @@ package struct Dialled: BitwiseCopyable, Sendable {
     package var mark: UInt64 = 0
 
     /// A number of a kind.
-    init(_ kind: Kind) { self.kind = kind }
+    package init(_ kind: Kind) { self.kind = kind }
 }
 
 /// How dialled numbers are read: what leads abroad, and what that may cost.
@@ -101,7 +101,7 @@ package struct NumberPlan: Sendable {
     }
 
     /// The number that an emergency service is called by which a phone names by its URN, as it is dialled.
-    var firstEmergency: [UInt8] { emergency.first ?? [] }
+    package var firstEmergency: [UInt8] { emergency.first ?? [] }
 
     /// Whether numbers of a country may be called at all.
     func allows(_ country: Country) -> Bool { allowed.isEmpty || allowed.contains(country) }
@@ -115,7 +115,7 @@ package struct NumberPlan: Sendable {
     ///
     /// What a dialplan may strip is stripped: separators, and the service code before a number (`*31#`). Where
     /// that leaves several readings the worst counts.
-    func read(_ user: Span<UInt8>) -> Dialled {
+    package func read(_ user: Span<UInt8>) -> Dialled {
         var digits = InlineArray<40, UInt8>(repeating: 0)
         guard let count = Self.normalise(user, into: &digits), count > 0 else {
             return Dialled(.home)

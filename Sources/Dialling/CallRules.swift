@@ -1,26 +1,26 @@
 package import Messages
-internal import Sys
+package import Sys
 
 /// What accounts may call, and how much: the group `calls` of the settings.
 package struct CallRules: Sendable {
     /// How dialled numbers are read.
     package private(set) var plan: NumberPlan
     /// How many calls an account may make at a time; 0: any.
-    private(set) var atOnce: UInt32 = 32
+    package private(set) var atOnce: UInt32 = 32
     /// How often it may make one; nil: as it likes.
-    private(set) var rate: Rate? = Rate(perMinute: 60)
+    package private(set) var rate: Rate? = Rate(perMinute: 60)
     /// How many calls abroad it may have at a time; 0: any.
-    private(set) var abroadAtOnce: UInt32 = 2
+    package private(set) var abroadAtOnce: UInt32 = 2
     /// How often it may make one.
-    private(set) var abroadRate: Rate? = Rate(perMinute: 4)
+    package private(set) var abroadRate: Rate? = Rate(perMinute: 4)
     /// When calls abroad may be made; at any time when empty.
     private var hours: [OpenHours] = []
     /// For how long an account that was seen in a new country calls nobody abroad.
-    private(set) var newCountry = Milliseconds.seconds(86_400)
+    package private(set) var newCountry = Milliseconds.seconds(86_400)
     /// How many refused numbers of those that are never called bar an account.
-    private(set) var tripNever = Limit(5, in: .seconds(600))
+    package private(set) var tripNever = Limit(5, in: .seconds(600))
     /// How many refused numbers abroad do.
-    private(set) var tripAbroad = Limit(10, in: .seconds(600))
+    package private(set) var tripAbroad = Limit(10, in: .seconds(600))
 
     /// The rules of these settings; what they leave out keeps its default.
     package init(_ rules: [CallRule]) {
@@ -42,7 +42,7 @@ package struct CallRules: Sendable {
     }
 
     /// Whether calls abroad may be made at a moment of the local time, counted as since 1970.
-    func isOpen(_ local: Milliseconds) -> Bool {
+    package func isOpen(_ local: Milliseconds) -> Bool {
         guard !hours.isEmpty else { return true }
         let day = local.seconds / 86_400
         // The first of January 1970 was a Thursday; Monday is 0.

@@ -1,7 +1,7 @@
-internal import SIP
+package import SIP
 
 /// What the body of a message is, as far as the edge reads it.
-struct Body {
+package struct Body {
     /// The kinds of bodies that the edge tells apart, by Content-Type.
     enum Kind: BitwiseCopyable {
         /// A session description.
@@ -29,10 +29,10 @@ struct Body {
     /// It as a session description, if it is one.
     private(set) var session: SessionDescription?
     /// Whether it is, or every session description in it is, one that an Asterisk and a phone read alike.
-    private(set) var isReadable = true
+    package private(set) var isReadable = true
 
     /// The body of a message.
-    init(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
+    package init(_ message: Span<UInt8>, _ index: borrowing MessageIndex) {
         place = index.body
         guard !place.isEmpty, let type = index.value(.contentType) else { return }
         judge(type, message, depth: 0)

@@ -1,5 +1,5 @@
 internal import Messages
-internal import Sys
+package import Sys
 
 /// From where a peer reaches us.
 enum Nearness: BitwiseCopyable {
@@ -10,7 +10,7 @@ enum Nearness: BitwiseCopyable {
 }
 
 /// The addresses of our sockets, as they are bound and as peers are shown them.
-struct OwnAddresses: Sendable {
+package struct OwnAddresses: Sendable {
     /// An address of ours at which an outside socket behind NAT is reached.
     private struct Face {
         let bound: IPAddress
@@ -27,7 +27,7 @@ struct OwnAddresses: Sendable {
     /// The faces of those behind NAT, by the addresses of this machine that are known.
     private var askedFaces: [Face] = []
     /// The addresses that the settings name outside, as bound and as shown.
-    let namedOutside: [IPAddress]
+    package let namedOutside: [IPAddress]
     private var local = AddressRanges()
 
     /// Those of all sockets, each at its number.
@@ -52,7 +52,7 @@ struct OwnAddresses: Sendable {
     }
 
     /// Takes over which networks have no NAT between them and us.
-    mutating func follow(_ settings: RouterSettings) {
+    mutating func follow(_ settings: WriterSettings) {
         local = AddressRanges(settings.localNetworks)
     }
 
@@ -79,13 +79,13 @@ struct OwnAddresses: Sendable {
     }
 
     /// Whether an address is one that the settings name outside, as bound or as shown.
-    func isNamedOutside(_ ip: IPAddress) -> Bool { namedOutside.contains(ip) }
+    package func isNamedOutside(_ ip: IPAddress) -> Bool { namedOutside.contains(ip) }
 
     /// Whether outside endpoints are at every address of this machine of its family.
-    func isAtEvery(isV4: Bool) -> Bool { wildcards.contains { $0.isV4 == isV4 } }
+    package func isAtEvery(isV4: Bool) -> Bool { wildcards.contains { $0.isV4 == isV4 } }
 
     /// Whether an address with its port is that of a socket of ours, as bound or as shown.
-    func contains(_ address: SocketAddress) -> Bool {
+    package func contains(_ address: SocketAddress) -> Bool {
         bound.contains(address) || advertised.contains(address)
     }
 
@@ -120,34 +120,10 @@ struct OwnAddresses: Sendable {
     }
 
     /// The addresses by which others reach what this one stands for.
-    func otherFaces(of ip: IPAddress) -> [IPAddress] {
+    package func otherFaces(of ip: IPAddress) -> [IPAddress] {
         (faces + askedFaces).compactMap {
             if $0.bound == ip { return $0.advertised }
             return $0.advertised == ip ? $0.bound : nil
         }
     }
-}
-
-extension RouterSettings {
-    /// Takes an address of ours that is a served domain as one by its other faces too.
-    mutating func serveFaces(of own: OwnAddresses) {
-        for domain in domains {
-            guard let ip = IPAddress(host: domain.span) else { continue }
-            for face in own.otherFaces(of: ip).map(\.host) where !domains.contains(face) {
-                domains.append(face)
-            }
-        }
-    }
-}
-
-extension IPAddress {
-    /// The address that a host is, an IPv6 address in its brackets; nil when it is a name.
-    init?(host: Span<UInt8>) {
-        let isBracketed = host.count > 2 && host[0] == UInt8(ascii: "[")
-        let text = isBracketed ? host.extracting(1..<host.count - 1) : host
-        self.init(parsing: text)
-    }
-
-    /// The address as a host of a URI.
-    var host: [UInt8] { Array((isV4 ? "\(self)" : "[\(self)]").utf8) }
 }
