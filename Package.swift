@@ -227,11 +227,16 @@ let package = Package(
             name: "RouterHarness",
             dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
             path: "Tests/Support/RouterHarness", swiftSettings: strict),
+        tests("DiallingTests", ["Dialling", "Messages", "Sys"]),
+        tests("SIPWritingTests", ["SIPWriting", "Digest", "Messages", "SIP", "Sys"]),
+        tests(
+            "AdmissionTests",
+            ["Admission", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
         tests(
             "ProxyTests",
             [
-                "Checkout", "RouterHarness", "Proxy", "SIP", "SIPTransactions", "Registrar",
-                "Dialling", "SIPWriting", "Digest", "Sys", "Messages",
+                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "SIP", "SIPTransactions",
+                "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
             ]),
         .target(
             name: "BenchHarness", dependencies: ["ProxyBench", "Journal", "SIP", "Sys"],

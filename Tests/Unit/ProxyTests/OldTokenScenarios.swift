@@ -2,6 +2,7 @@ import Digest
 import Messages
 import Proxy
 import SIP
+import SIPWriting
 import Sys
 import Testing
 

@@ -1,6 +1,7 @@
 import Messages
 import Proxy
 import SIP
+import SIPWriting
 import Sys
 import Testing
 

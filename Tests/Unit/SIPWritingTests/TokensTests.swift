@@ -1,11 +1,19 @@
 import Digest
 import Messages
-import Proxy
 import SIP
+import SIPWriting
 import Sys
 import Testing
 
-@Suite final class TokenTests {
+/// A user part is too long for a token.
+private struct FitsNoToken: Error {}
+
+private func address(_ text: String) -> SocketAddress {
+    guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
+    return result
+}
+
+@Suite final class TokensTests {
     private var tokens = Tokens(key: [UInt8](repeating: 7, count: 32))
     private let callID = Array("a84b4c76e66710@198.51.100.7".utf8)
     private let caller = Array("1928301774".utf8)
@@ -27,7 +35,7 @@ import Testing
         let good = tokens.write(
             asterisk: address(place), sequenceShift: shift, account: name, source: 5,
             user: Array(user.utf8).span, of: dialog, into: &buffer)
-        guard good else { throw Missing("the user part fits no token", #line) }
+        guard good else { throw FitsNoToken() }
         return Array(buffer.span.text.utf8)
     }
 
@@ -130,7 +138,7 @@ import Testing
 
     @Test("a Contact's user part that fits no token is told")
     func tooLong() {
-        #expect(throws: Missing.self) {
+        #expect(throws: FitsNoToken.self) {
             try toAsterisk(user: String(repeating: "u", count: 160))
         }
     }

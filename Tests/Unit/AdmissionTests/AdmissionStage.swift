@@ -3,7 +3,8 @@ import RouterHarness
 import SIP
 import Sys
 
-@testable import Proxy
+@testable import Admission
+import ProxyBench
 
 /// Who sends a message, as the owners beside Admission say it.
 struct Caller {

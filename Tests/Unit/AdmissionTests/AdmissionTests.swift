@@ -3,7 +3,8 @@ import SIP
 import Sys
 import Testing
 
-@testable import Proxy
+@testable import Admission
+import ProxyBench
 
 @Suite("Admission: who is looked at, counted and shut out") struct AdmissionTests {
     private let stranger = Caller("192.0.2.66:5060")
