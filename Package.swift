@@ -224,6 +224,16 @@ let package = Package(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
         .target(
+            name: "ServiceHarness",
+            dependencies: ["Privsep", "Messages", "Journal", "Reactor", "Wire", "Sys"],
+            path: "Tests/Support/ServiceHarness", swiftSettings: strict),
+        tests(
+            "PrivsepTests",
+            [
+                "ServiceHarness", "supervised-child", "Privsep", "Messages", "Reactor", "Wire",
+                "Sys",
+            ]),
+        .target(
             name: "RouterHarness",
             dependencies: ["Proxy", "SIP", "Registrar", "Digest", "Sys", "Messages", "Journal"],
             path: "Tests/Support/RouterHarness", swiftSettings: strict),
@@ -269,12 +279,15 @@ let package = Package(
             ]),
         tests(
             "SIPRouterTests",
-            ["sip-router", "Messages", "Registrar", "Reactor", "Sys", "Wire"]),
+            [
+                "sip-router", "ServiceHarness", "RouterHarness", "Privsep", "Proxy", "Messages",
+                "Registrar", "Reactor", "Sys", "Wire",
+            ]),
         tests(
             "TLSTerminatorTests",
             [
-                "tls-terminator", "Messages", "Journal", "Privsep", "Reactor", "Sys", "Wire",
-                "COpenSSL",
+                "tls-terminator", "ServiceHarness", "Messages", "Journal", "Privsep", "Reactor",
+                "Sys", "Wire", "COpenSSL",
             ]),
         tests(
             "DirectoryTests",

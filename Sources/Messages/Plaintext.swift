@@ -30,6 +30,9 @@ package struct PlaintextHeader: Equatable, Sendable {
 }
 
 /// What a message between sip-router and tls-terminator carries.
+///
+/// Neither side asks the other to hold a connection back. tls-terminator reads no client while the link is full;
+/// a client that lets more wait than a bound is closed, by tls-terminator alone.
 package enum PlaintextKind: UInt8, Sendable {
     /// Both ways, the first message: no connection, payload the version (1 byte). After the router's,
     /// the terminator opens every standing connection anew.
@@ -42,10 +45,6 @@ package enum PlaintextKind: UInt8, Sendable {
     case closed = 4
     /// Terminator: a handshake failed or ran out of time. Payload: peer address (22), reason (1).
     case handshakeFailed = 5
-    /// Router: no more of this connection's bytes for now. No payload.
-    case pause = 6
-    /// Router: its bytes again. No payload.
-    case resume = 7
 }
 
 extension PlaintextKind {
@@ -53,7 +52,7 @@ extension PlaintextKind {
     var connections: Range<UInt64> {
         switch self {
         case .hello, .handshakeFailed: 0..<1
-        case .opened, .data, .closed, .pause, .resume: 1..<UInt64.max
+        case .opened, .data, .closed: 1..<UInt64.max
         }
     }
 
@@ -64,7 +63,7 @@ extension PlaintextKind {
         case .opened: 45...45
         case .handshakeFailed: 23...23
         case .data: 1...PlaintextHeader.maximumPayload
-        case .closed, .pause, .resume: 0...0
+        case .closed: 0...0
         }
     }
 }

@@ -38,8 +38,8 @@ package struct PlaintextParcel {
         get { storage.span.extracting(0..<count) }
     }
 
-    /// Whether a frame of this length was the last of its turn: its sender had room left in it.
-    package static func isLast(length: Int) -> Bool { length < limit - longestMessage }
+    /// A shorter frame, in bytes, was the last of its turn: its sender had room left in it.
+    package static var leastFull: Int { limit - longestMessage }
 
     /// Adds the message whose payload, of at most 16,384 bytes, lies at `payloadStart`.
     package mutating func seal(_ kind: PlaintextKind, connection: UInt64, payload: Int) {

@@ -1,20 +1,36 @@
-internal import Messages
+package import Messages
 package import Reactor
 package import Sys
 
 /// A child's link to its peer, which may be gone for a while and come back as a new one.
 package final class PeerLink {
+    /// Whose link it is.
+    package let role: Role
+    /// How many frames of the peer a turn of the loop takes, so that all others are heard.
+    let framesPerTurn: Int
+    /// A shorter frame, in bytes, is the last one that the peer had to send in its turn.
+    let leastFull: Int
     /// The link that stands, or nil while the peer is gone.
     package private(set) var link: Link?
+    /// Counts the links there have been, so that an event of an older one is recognised.
+    private(set) var generation: UInt32 = 0
+    /// What the loop has the poller watch the link for.
+    var interest: Interest = .read
     private var parcel = Parcel()
 
     /// A link that does not stand yet.
-    package init() {}
+    package init(_ role: Role, framesPerTurn: Int = 256, leastFull: Int = 0) {
+        self.role = role
+        self.framesPerTurn = framesPerTurn
+        self.leastFull = leastFull
+    }
 
     /// Takes a new link in place of the old one.
     package func attach(_ descriptor: Descriptor) {
         close()
         link = Link(descriptor)
+        generation += 1
+        interest = .read
     }
 
     /// Lets go of the link until the supervisor hands over a new one.

@@ -1,140 +1,134 @@
 internal import Glibc
 internal import Journal
 package import Messages
-internal import Reactor
-internal import Sys
-package import Wire
+package import Reactor
+package import Sys
+internal import Wire
 
-/// What a child does whose only peer is sip-router; `ServiceLoop` calls it.
-package protocol Service: AnyObject {
-    /// Where the service writes its frames to sip-router; the loop attaches and flushes it.
-    var router: PeerLink { get }
-
-    /// A new link to sip-router stands; its first frame must be the hello.
-    func linked()
-
-    /// Takes one frame of sip-router; the error closes the link.
-    func receive(_ frame: Span<UInt8>) throws(WireError)
-
-    /// Takes the settings and files of a reload; returns why it cannot, else nil.
-    func reload(_ set: StartSet) -> String?
-
-    /// The rows that answer a caller of the control socket, the last one `done` or `failed`.
-    ///
-    /// They are asked for after the end of the turn, as the caller takes them.
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply>
-
-    /// Does what is due, once a second; returns the status line.
-    func second() -> String
-
-    /// All that is wrong now; asked for after each `second()`.
-    var conditions: [Condition] { get }
-
-    /// Carries out what the events of one turn of the loop have gathered.
-    func endOfTurn()
-
-    /// Does a piece of what may wait, for at most a millisecond; whether there is more of it.
-    func whenSpare() -> Bool
-
-    /// Makes durable what is not yet: the process is about to end.
-    func stop()
-}
-
-/// The event loop of a `Service`: supervisor, sip-router, callers, one tick a second.
+/// The event loop of every child: supervisor, peers, callers, one tick a second, and the service's own descriptors.
 ///
-/// DIAGNOSTICS: records `degraded` when sip-router breaks the protocol of the link, which is then
-/// closed. Ends the process with 0 when told to stop (or by SIGTERM), with 111 when the supervisor is
-/// gone or breaks the protocol, with 100 when what was handed over cannot be used.
-package final class ServiceLoop<S: Service> {
+/// A turn takes what came, lets the service work once a second and at its end, and then asks to be told
+/// when links that are full have room.
+///
+/// DIAGNOSTICS: records `degraded` when a peer breaks the protocol of its link, which is then closed. Ends
+/// the process with 0 when told to stop (or by SIGTERM), with 111 when the supervisor is gone or breaks the
+/// protocol, with 100 when what was handed over cannot be used.
+package final class ServiceLoop {
     private enum Kind {
         static var supervisor: UInt8 { 1 }
-        static var router: UInt8 { 2 }
+        static var signal: UInt8 { 2 }
         static var caller: UInt8 { 3 }
-        static var signal: UInt8 { 4 }
+        static var peer: UInt8 { 4 }
     }
 
-    private let supervision: Supervision
-    private let service: S
+    /// The kinds of token that are the service's own begin here.
+    package static let firstOwnKind: UInt8 = 16
+
+    /// The child's end of its link to the supervisor.
+    package let supervision: Supervision
+    /// What the child waits for; a service adds its own descriptors with tokens of its own kinds.
+    package var poller: Poller
+    /// The moment of the last wake-up.
+    package private(set) var now: Milliseconds
+    /// The same moment since 1970.
+    package private(set) var sinceEpoch = Clock.sinceEpoch
+    private let clock: () -> Milliseconds
     private let signals: Signals
-    private var poller: Poller
+    private var peers: [PeerLink] = []
     private var answers = ControlAnswers(tokenKind: Kind.caller)
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-    private var generation: UInt32 = 0
-    private var wantsRoom = false
     private var hasMore = false
     private var asked: [(request: ControlRequest, caller: Descriptor)] = []
-    private var nextSecond = Clock.monotonic
+    private var nextSecond: Milliseconds
     private var status = ""
-
-    /// How many frames of sip-router one turn takes, so that the supervisor is always heard.
-    private static var framesPerTurn: Int { 256 }
 
     /// Runs a child from its start set to its end: `make` initialises the service and confines the
     /// process.
-    package static func run(
-        role: Role, _ make: (Supervision, StartSet) throws(ChildFailure) -> S
+    package static func run<S: Service>(
+        role: Role, _ make: (ServiceLoop, StartSet) throws(ChildFailure) -> S
     ) -> Never {
         let supervision = Supervision(role: role)
-        do {
+        do throws(ChildFailure) {
             let set = try supervision.receiveStartSet()
-            let service = try make(supervision, set)
-            try serve(supervision, service, router: set.peers[.router])
+            let loop = try ServiceLoop(supervision)
+            let service = try make(loop, set)
+            loop.begin(service, set.peers)
+            supervision.ready()
+            try loop.serve(service)
             exit(0)
         } catch {
             supervision.fail(error)
         }
     }
 
-    private static func serve(
-        _ supervision: Supervision, _ service: S, router: Descriptor?
+    /// A loop of a child whose start set has come; `clock` is monotonic.
+    package init(
+        _ supervision: Supervision, clock: @escaping () -> Milliseconds = { Clock.monotonic }
     ) throws(ChildFailure) {
+        self.supervision = supervision
+        self.clock = clock
+        now = clock()
+        nextSecond = now
+        // A peer, a client or a standard error that is gone is an error of the write, not the end; OpenSSL
+        // writes without MSG_NOSIGNAL.
+        _ = signal(SIGPIPE, SIG_IGN)
         do {
-            let loop = try ServiceLoop(supervision, service, router: router)
-            supervision.ready()
-            try loop.untilStopped()
-        } catch let failure as ChildFailure {
-            throw failure
+            // SIGINT and SIGHUP of a terminal are the supervisor's to act on.
+            signals = try Signals([SIGTERM, SIGINT, SIGHUP])
+            poller = try Poller(capacity: 256)
+            try poller.add(supervision.raw, Token(kind: Kind.supervisor), .read)
+            try poller.add(signals.raw, Token(kind: Kind.signal), .read)
         } catch {
             throw .supervisor("\(error)")
         }
     }
 
-    private init(
-        _ supervision: Supervision, _ service: S, router: Descriptor?
-    ) throws(SystemError) {
-        self.supervision = supervision
-        self.service = service
-        // SIGINT and SIGHUP of a terminal are the supervisor's to act on; SIGPIPE is blocked so that a
-        // closed standard error is an error of write(2).
-        signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
-        poller = try Poller()
-        try poller.add(supervision.raw, Token(kind: Kind.supervisor), .read)
-        try poller.add(signals.raw, Token(kind: Kind.signal), .read)
-        if let router { attach(router) }
-    }
-
-    private func untilStopped() throws(ChildFailure) {
-        defer { service.stop() }
-        while true {
-            let longest = hasMore ? Milliseconds(0) : nextSecond - Clock.monotonic
-            let count = poller.wait(supervision.journal.patience(longest))
-            for index in 0..<count {
-                guard try handle(poller.event(index)) else {
-                    supervision.stopping()
-                    return
-                }
-            }
-            if Clock.monotonic >= nextSecond { second() }
-            service.endOfTurn()
-            answerCallers()
-            hasMore = service.whenSpare()
-            supervision.journal.flush()
-            watchForRoom()
+    /// Attaches the peers of the start set.
+    package func begin(_ service: some Service, _ sockets: [Role: Descriptor]) {
+        peers = service.peers
+        for link in peers {
+            if let socket = sockets[link.role] { attach(link, socket, service) }
         }
     }
 
-    private func second() {
-        nextSecond = Clock.monotonic + .seconds(1)
+    /// Takes turns until told to stop.
+    package func serve(_ service: some Service) throws(ChildFailure) {
+        try untilStopped(service)
+        supervision.stopping()
+    }
+
+    private func untilStopped(_ service: some Service) throws(ChildFailure) {
+        defer { service.stop() }
+        while try turn(service) {}
+    }
+
+    /// Waits for what comes, for at most `longest`, and handles it; false when the process shall end.
+    package func turn(
+        _ service: some Service, longest: Milliseconds = .seconds(1)
+    ) throws(ChildFailure) -> Bool {
+        let count = poller.wait(supervision.journal.patience(patience(service, longest)))
+        now = clock()
+        sinceEpoch = Clock.sinceEpoch
+        for index in 0..<count {
+            guard try handle(poller.event(index), service) else { return false }
+        }
+        if now >= nextSecond { second(service) }
+        service.endOfTurn()
+        answerCallers(service)
+        hasMore = service.whenSpare()
+        supervision.journal.flush()
+        for link in peers { watchForRoom(link) }
+        return true
+    }
+
+    private func patience(_ service: some Service, _ longest: Milliseconds) -> Milliseconds {
+        if hasMore { return Milliseconds(0) }
+        let untilSecond = min(nextSecond - clock(), longest)
+        return service.patience.map { min($0, untilSecond) } ?? untilSecond
+    }
+
+    private func second(_ service: some Service) {
+        nextSecond = now + .seconds(1)
         let line = service.second()
         if line != status { supervision.status(line) }
         status = line
@@ -143,23 +137,21 @@ package final class ServiceLoop<S: Service> {
     }
 
     /// Handles one event; false when the process shall end.
-    private func handle(_ event: Event) throws(ChildFailure) -> Bool {
+    private func handle(_ event: Event, _ service: some Service) throws(ChildFailure) -> Bool {
         switch event.token.kind {
-        case Kind.supervisor: return try takeNotices()
+        case Kind.supervisor: return try takeNotices(service)
         case Kind.signal:
             while let signal = signals.next() {
                 if signal.number == SIGTERM { return false }
             }
         case Kind.caller: answers.flush(event.token)
-        case Kind.router where event.token.generation == generation & 0xFF_FFFF:
-            if event.writable { service.router.flush() }
-            if event.readable { takeFrames() }
-        default: break
+        case Kind.peer: peerIsReady(event, service)
+        default: service.handle(event)
         }
         return true
     }
 
-    private func takeNotices() throws(ChildFailure) -> Bool {
+    private func takeNotices(_ service: some Service) throws(ChildFailure) -> Bool {
         while let notice = try supervision.next() {
             switch notice {
             case .reload(let set):
@@ -168,11 +160,16 @@ package final class ServiceLoop<S: Service> {
                 } else {
                     supervision.ready()
                 }
-            case .peer(.router, let socket): attach(socket)
-            case .peer(let role, _):
-                throw .supervisor("a link to \(role.name) does not belong here")
+            case .peer(let role, let socket):
+                guard let link = peers.first(where: { $0.role == role }) else {
+                    throw .supervisor("a link to \(role.name) does not belong here")
+                }
+                attach(link, socket, service)
             case .client(let request, let socket): asked.append((request, socket))
-            case .renew: throw .supervisor("certificates do not belong here")
+            case .renew(let place, let files):
+                guard service.renew(place, files) else {
+                    throw .supervisor("certificates do not belong here")
+                }
             case .stop: return false
             }
         }
@@ -180,7 +177,8 @@ package final class ServiceLoop<S: Service> {
     }
 
     /// Carries out what callers ask, and lets them know when it has come to be.
-    private func answerCallers() {
+    private func answerCallers(_ service: some Service) {
+        guard !asked.isEmpty else { return }
         for (request, caller) in asked {
             let rows = service.answer(request)
             service.endOfTurn()
@@ -189,48 +187,64 @@ package final class ServiceLoop<S: Service> {
         asked.removeAll()
     }
 
-    private func attach(_ socket: Descriptor) {
-        generation += 1
-        wantsRoom = false
-        let token = Token(kind: Kind.router, generation: generation)
-        guard (try? poller.add(socket.raw, token, .read)) != nil else { return }
-        service.router.attach(socket)
-        service.linked()
+    // MARK: Peers
+
+    private func token(_ link: PeerLink) -> Token {
+        Token(kind: Kind.peer, index: UInt32(link.role.rawValue), generation: link.generation)
     }
 
-    private func takeFrames() {
-        for _ in 0..<Self.framesPerTurn {
-            guard let link = service.router.link else { return }
+    private func attach(_ link: PeerLink, _ socket: Descriptor, _ service: some Service) {
+        link.attach(socket)
+        guard (try? poller.add(socket.raw, token(link), .read)) != nil else { return link.close() }
+        service.linked(link.role)
+    }
+
+    private func peerIsReady(_ event: Event, _ service: some Service) {
+        for link in peers where token(link) == event.token {
+            if event.writable { link.flush() }
+            if event.readable { takeFrames(link, service) }
+        }
+    }
+
+    private func takeFrames(_ link: PeerLink, _ service: some Service) {
+        for _ in 0..<link.framesPerTurn {
+            guard let standing = link.link else { return }
             do {
-                switch try link.receive(into: &buffer) {
+                switch try standing.receive(into: &buffer) {
                 case .nothing: return
-                case .ended: return service.router.close()
-                case .frame(let length, nil): try take(length)
+                case .ended: return link.close()
+                case .frame(let length, nil):
+                    try take(length, link.role, service)
+                    // If there is more after all, the poller says so again.
+                    if length < link.leastFull { return }
                 case .frame, .cut: throw WireError.descriptor
                 }
             } catch {
-                service.router.close()
+                link.close()
                 supervision.journal.write(
                     .degraded, .error,
-                    "sip-router broke the protocol of its link (\(error)); the link is closed until "
-                        + "a restart: rempart restart sip-router",
-                    [(.component, Role.router.name)])
+                    "\(link.role.name) broke the protocol of its link (\(error)); the link is closed "
+                        + "until a restart: rempart restart \(link.role.name)",
+                    [(.component, link.role.name)])
             }
         }
     }
 
     // `frame` holds the same storage, uncopied: a span of a stored property may not be lent to a call
     // that throws.
-    private func take(_ length: Int) throws(WireError) {
+    private func take(
+        _ length: Int, _ role: Role, _ service: some Service
+    ) throws(WireError) {
         let frame = buffer
-        try service.receive(frame.span.extracting(0..<length))
+        try service.receive(frame.span.extracting(0..<length), from: role)
     }
 
-    private func watchForRoom() {
-        guard let link = service.router.link, link.isWaiting != wantsRoom else { return }
-        let token = Token(kind: Kind.router, generation: generation)
-        let interest: Interest = link.isWaiting ? [.read, .write] : .read
-        guard (try? poller.modify(link.descriptor.raw, token, interest)) != nil else { return }
-        wantsRoom = link.isWaiting
+    private func watchForRoom(_ link: PeerLink) {
+        guard let standing = link.link else { return }
+        let wanted: Interest = standing.isWaiting ? [.read, .write] : .read
+        guard wanted != link.interest,
+            (try? poller.modify(standing.descriptor.raw, token(link), wanted)) != nil
+        else { return }
+        link.interest = wanted
     }
 }

@@ -88,10 +88,12 @@ package final class Supervision {
     /// The descriptor number a child finds its link at.
     package static let descriptor: Int32 = 3
 
-    /// Takes over descriptor 3 and says hello.
-    package init(role: Role) {
+    /// Takes over its end of the link, which the supervisor leaves as descriptor 3, and says hello.
+    package init(
+        role: Role, link end: Descriptor = Descriptor(owning: Supervision.descriptor)
+    ) {
         self.role = role
-        link = Link(Descriptor(owning: Self.descriptor))
+        link = Link(end)
         journal = Journal(process: role.name, socket: nil)
         tell(.hello(role))
     }

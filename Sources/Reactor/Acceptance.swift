@@ -34,9 +34,6 @@ package struct Acceptance: ~Copyable {
     /// Whether descriptors lack, or did a moment ago.
     package var isShort: Bool { lastShortage != nil }
 
-    /// Whether the listeners rest.
-    package var isResting: Bool { restsUntil != nil }
-
     /// Watches a listener from now on.
     package mutating func watch(
         _ raw: Int32, _ token: Token, _ poller: borrowing Poller

@@ -7,9 +7,6 @@ package struct TimerHandle: BitwiseCopyable, Equatable, Sendable {
 
     /// No timer.
     package static let none = TimerHandle(index: -1, generation: 0)
-
-    /// Whether it names a timer that was set.
-    package var isSet: Bool { index >= 0 }
 }
 
 /// All timers of a process, in one hashed wheel: setting and cancelling are O(1).

@@ -18,8 +18,6 @@ package enum Errno {
     package static let noBuffers = ENOBUFS
     /// The message does not fit (EMSGSIZE).
     package static let tooLong = EMSGSIZE
-    /// The address and port are taken (EADDRINUSE).
-    package static let addressInUse = EADDRINUSE
     /// The other end is closed (EPIPE).
     package static let pipe = EPIPE
     /// The other end reset the connection (ECONNRESET).

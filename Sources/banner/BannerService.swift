@@ -12,7 +12,8 @@ internal import Wire
 /// transaction. Only then sip-router and callers are told. Records and the bans' file, which may
 /// wait, are written piece by piece as the loop has time.
 final class BannerService: Service {
-    let router = PeerLink()
+    let router = PeerLink(.router)
+    var peers: [PeerLink] { [router] }
     let journal: Journal
     let clock: () -> Milliseconds
     private let uptime: () -> Milliseconds
@@ -171,9 +172,9 @@ final class BannerService: Service {
         }
     }
 
-    func linked() { isGreeted = false }
+    func linked(_ peer: Role) { isGreeted = false }
 
-    func receive(_ frame: Span<UInt8>) throws(WireError) {
+    func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
             try carryOut(try RouterToBanner(decoding: bytes))
         }

@@ -11,9 +11,10 @@
 internal import Messages
 internal import Privsep
 
-ServiceLoop<BannerService>.run(role: .banner) { (supervision, set) throws(ChildFailure) in
+ServiceLoop.run(role: .banner) { (loop, set) throws(ChildFailure) in
+    let journal = loop.supervision.journal
     let service = BannerService(
-        set.settings, folder: set.files[.state], Nftables(table: set.table), supervision.journal)
+        set.settings, folder: set.files[.state], Nftables(table: set.table), journal)
     let lists = set.settings.compactMap { setting in
         if case .blockList(let path) = setting { WatchedFile.folder(of: path) } else { nil }
     }
@@ -21,6 +22,6 @@ ServiceLoop<BannerService>.run(role: .banner) { (supervision, set) throws(ChildF
     let read = (lists + Countries.folders(set.settings)).map(Confinement.Path.reading)
     try Confinement.apply(
         role: .banner, paths: read + (set.files[.state].map { [.writing($0)] } ?? []),
-        journal: supervision.journal)
+        journal: journal)
     return service
 }

@@ -7,7 +7,8 @@ internal import Wire
 
 /// directory's part of the service loop.
 final class DirectoryService: Service {
-    let router = PeerLink()
+    let router = PeerLink(.router)
+    var peers: [PeerLink] { [router] }
     private let journal: Journal
     private let bindings: BindingStore
     private var accounts: AccountDatabase
@@ -33,12 +34,12 @@ final class DirectoryService: Service {
         report()
     }
 
-    func linked() {
+    func linked(_ peer: Role) {
         isGreeted = false
         sending = nil
     }
 
-    func receive(_ frame: Span<UInt8>) throws(WireError) {
+    func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
             try carryOut(try RouterToDirectory(decoding: bytes))
         }
@@ -84,8 +85,6 @@ final class DirectoryService: Service {
         }
         return AnyIterator(CollectionOfOne(reply).makeIterator())
     }
-
-    func whenSpare() -> Bool { false }
 
     func second() -> String {
         accounts.tick(Clock.monotonic)

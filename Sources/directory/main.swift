@@ -19,13 +19,14 @@ func path(of folder: Descriptor) -> String? {
     return unsafe String(cString: resolved)
 }
 
-ServiceLoop<DirectoryService>.run(role: .directory) { (supervision, set) throws(ChildFailure) in
+ServiceLoop.run(role: .directory) { (loop, set) throws(ChildFailure) in
+    let journal = loop.supervision.journal
     let folder = set.files[.state].flatMap(path(of:))
     let service = DirectoryService(
-        set.settings, stateFolder: folder, supervision.journal)
+        set.settings, stateFolder: folder, journal)
     // The database's path may change on a reload, and Landlock cannot be widened afterwards.
     try Confinement.apply(
         role: .directory, paths: [.reading("/")] + (folder.map { [.writing($0)] } ?? []),
-        journal: supervision.journal)
+        journal: journal)
     return service
 }

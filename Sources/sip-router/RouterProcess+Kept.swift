@@ -10,11 +10,11 @@ internal import Sys
 extension RouterProcess {
     /// Takes over the connections that an earlier sip-router had accepted.
     func adopt(_ connections: [(connection: KeptConnection, socket: Descriptor)]) {
-        let adopted = streams.adopt(connections, now: now.monotonic)
+        let adopted = streams.adopt(connections, now: loop.now)
         let places = Set(adopted.map(\.flow.connection))
         for (connection, socket) in connections where !places.contains(connection.handle.raw) {
             Socket.end(socket.raw)
-            supervision.letGo(connection.handle)
+            loop.supervision.letGo(connection.handle)
         }
         for peer in adopted {
             peer.isKept = true
@@ -22,7 +22,7 @@ extension RouterProcess {
             peer.mayBeginWithin = true
             guard let socket = peer.socket,
                 Descriptor.areSpare(Acceptance.reserve, beside: socket.raw),
-                (try? poller.add(socket.raw, streams.token(of: peer), .read)) != nil
+                (try? loop.poller.add(socket.raw, streams.token(of: peer), .read)) != nil
             else {
                 end(peer)
                 continue
@@ -37,7 +37,7 @@ extension RouterProcess {
         for flow in router.effects.boundConnections {
             guard let peer = streams[flow], let socket = peer.socket, !peer.isKept else { continue }
             peer.isKept = true
-            supervision.keep(
+            loop.supervision.keep(
                 KeptConnection(
                     handle: ConnectionHandle(raw: flow.connection), listener: flow.listener,
                     peer: flow.peer), socket)
@@ -54,6 +54,6 @@ extension RouterProcess {
     /// Ends a connection that the supervisor keeps, here and there.
     func letGo(_ peer: StreamPeer) {
         if let socket = peer.socket { Socket.end(socket.raw) }
-        supervision.letGo(ConnectionHandle(raw: peer.flow.connection))
+        loop.supervision.letGo(ConnectionHandle(raw: peer.flow.connection))
     }
 }

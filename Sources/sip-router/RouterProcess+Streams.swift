@@ -6,110 +6,7 @@ internal import Reactor
 internal import SIP
 internal import Sys
 
-/// The TCP connections, by index and generation.
-struct StreamTable {
-    /// How many there may be.
-    static let capacity = 20_000
-    /// How many one source may have, an IPv4 address or an IPv6 /64; an office behind one address has a few hundred
-    /// phones at most.
-    static let perSource = 512
-
-    private var peers: [StreamPeer?] = []
-    private var generations: [UInt32] = []
-    private var free: [Int] = []
-    private var sources: [IPAddress: Int] = [:]
-
-    /// The peers that stand.
-    var all: [StreamPeer] { peers.compactMap { $0 } }
-
-    /// The peer of an event, nil for one that is over.
-    subscript(token: Token) -> StreamPeer? {
-        let index = Int(token.index)
-        guard index < peers.count, generations[index] == token.generation else {
-            return nil
-        }
-        return peers[index]
-    }
-
-    /// The peer of a flow, nil for one that is over or was never here.
-    subscript(flow: Flow) -> StreamPeer? {
-        let index = ConnectionHandle(raw: flow.connection).place
-        guard index < peers.count, let peer = peers[index], peer.flow == flow else { return nil }
-        return peer
-    }
-
-    /// Takes a connection and returns its peer and token; nil when there are too many.
-    mutating func add(
-        _ socket: Descriptor, listener: UInt8, peer address: SocketAddress, now: Milliseconds
-    ) -> (peer: StreamPeer, token: Token)? {
-        guard sources[address.ip.source, default: 0] < Self.perSource,
-            !free.isEmpty || peers.count < Self.capacity
-        else { return nil }
-        let index = free.popLast() ?? peers.count
-        if index == peers.count { addPlace() }
-        let handle = ConnectionHandle(.tcp, place: UInt16(index))
-        let flow = Flow(.tcp, listener: listener, peer: address, connection: handle.raw)
-        let peer = StreamPeer(flow, socket: socket, now: now)
-        put(peer, at: index)
-        return (peer, token(of: peer))
-    }
-
-    /// Takes over connections that an earlier process had accepted, each at its handle's place, before there is
-    /// any other.
-    mutating func adopt(
-        _ connections: [(connection: KeptConnection, socket: Descriptor)], now: Milliseconds
-    ) -> [StreamPeer] {
-        var adopted: [StreamPeer] = []
-        for (kept, socket) in connections.sorted(by: {
-            $0.connection.handle.place < $1.connection.handle.place
-        }) {
-            let place = kept.handle.place
-            guard place >= peers.count, place < Self.capacity else { continue }
-            while peers.count < place {
-                free.append(peers.count)
-                addPlace()
-            }
-            addPlace()
-            let flow = Flow(
-                .tcp, listener: kept.listener, peer: kept.peer, connection: kept.handle.raw)
-            let peer = StreamPeer(flow, socket: socket, now: now)
-            put(peer, at: place)
-            adopted.append(peer)
-        }
-        return adopted
-    }
-
-    private mutating func addPlace() {
-        peers.append(nil)
-        generations.append(0)
-    }
-
-    private mutating func put(_ peer: StreamPeer, at place: Int) {
-        peers[place] = peer
-        sources[peer.flow.peer.ip.source, default: 0] += 1
-    }
-
-    /// The token that a peer is watched with.
-    func token(of peer: StreamPeer) -> Token {
-        let index = ConnectionHandle(raw: peer.flow.connection).place
-        return Token(
-            kind: RouterProcess.Watched.stream.rawValue, index: UInt32(index),
-            generation: generations[index])
-    }
-
-    /// Lets go of a peer.
-    mutating func remove(_ peer: StreamPeer) {
-        let index = ConnectionHandle(raw: peer.flow.connection).place
-        guard index < peers.count, peers[index] === peer else { return }
-        peers[index] = nil
-        generations[index] = (generations[index] + 1) & 0xFF_FFFF
-        free.append(index)
-        let source = peer.flow.peer.ip.source
-        let left = sources[source, default: 1] - 1
-        sources[source] = left == 0 ? nil : left
-    }
-}
-
+/// The connections of TCP and TLS, and what comes and goes by them.
 extension RouterProcess {
     /// How long a message may take from its first byte to its last.
     private static var messageTime: Milliseconds { .seconds(5) }
@@ -123,7 +20,7 @@ extension RouterProcess {
         for _ in 0..<64 {
             guard
                 let accepted = acceptance.accept(
-                    listener.raw, now.monotonic, poller, Socket.accept)
+                    listener.raw, loop.now, loop.poller, Socket.accept)
             else { return sayShortage() }
             // Nothing can be said of a peer without a port, neither to it nor to another process.
             guard accepted.peer.port > 0 else { continue }
@@ -133,9 +30,9 @@ extension RouterProcess {
             guard isWanted,
                 let (peer, token) = streams.add(
                     accepted.connection, listener: UInt8(number), peer: accepted.peer,
-                    now: now.monotonic)
+                    now: loop.now)
             else { continue }
-            guard (try? poller.add(accepted.connection.raw, token, .read)) != nil else {
+            guard (try? loop.poller.add(accepted.connection.raw, token, .read)) != nil else {
                 streams.remove(peer)
                 continue
             }
@@ -153,7 +50,7 @@ extension RouterProcess {
         guard let peer = streams[event.token], let socket = peer.socket else { return }
         if event.writable {
             guard peer.flush() else { return end(peer) }
-            if !peer.isWaiting { try? poller.modify(socket.raw, event.token, .read) }
+            if !peer.isWaiting { try? loop.poller.modify(socket.raw, event.token, .read) }
         }
         guard event.readable else { return }
         switch Stream.read(socket.raw, into: &buffer, at: 0) {
@@ -174,7 +71,7 @@ extension RouterProcess {
             if peer.mayBeginWithin, peer.framer.beginsMessage == false { return end(peer) }
             switch peer.framer.next() {
             case .incomplete:
-                peer.began = peer.framer.isPartial ? peer.began ?? now.monotonic : nil
+                peer.began = peer.framer.isPartial ? peer.began ?? loop.now : nil
                 answer(&pings, of: peer)
                 return
             case .ping(let length):
@@ -188,7 +85,7 @@ extension RouterProcess {
                 let start = peer.framer.head
                 peer.framer.consume(length)
                 peer.began = nil
-                peer.lastHeard = now.monotonic
+                peer.lastHeard = loop.now
                 peer.hasSpoken = true
                 peer.mayBeginWithin = false
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
@@ -216,7 +113,7 @@ extension RouterProcess {
         guard pings > 0 else { return }
         defer { pings = 0 }
         // Keep-alives keep nobody alive who has not said who he is.
-        if !peer.isUnproven { peer.lastHeard = now.monotonic }
+        if !peer.isUnproven { peer.lastHeard = loop.now }
         gathered.removeAll()
         for _ in 0..<pings { gathered.append("\r\n") }
         Self.send(gathered, to: peer, of: self)
@@ -225,12 +122,12 @@ extension RouterProcess {
     /// Writes to a TCP connection, or adds to what goes to tls-terminator.
     func send(_ bytes: Span<UInt8>, to peer: StreamPeer) {
         guard let socket = peer.socket else {
-            sendTLS(bytes, to: peer)
+            terminator.send(bytes, to: peer.flow.connection)
             return
         }
         guard peer.write(bytes) else { return end(peer) }
         if peer.isWaiting {
-            try? poller.modify(socket.raw, streams.token(of: peer), [.read, .write])
+            try? loop.poller.modify(socket.raw, streams.token(of: peer), [.read, .write])
         }
     }
 
@@ -241,12 +138,12 @@ extension RouterProcess {
         forget(peer)
         if peer.socket == nil {
             guard tlsPeers.removeValue(forKey: peer.flow.connection) != nil else { return }
-            tellTerminator(.closed, connection: peer.flow.connection)
+            terminator.send(.closed, connection: peer.flow.connection)
         } else {
             streams.remove(peer)
             if peer.isKept { letGo(peer) }
             peer.socket?.close()
-            acceptance.freed(now.monotonic, poller)
+            acceptance.freed(loop.now, loop.poller)
         }
     }
 
@@ -258,8 +155,8 @@ extension RouterProcess {
     func sweepStreams() {
         for peer in streams.all + tlsPeers.values {
             settle(peer)
-            let isLate = peer.began.map { now.monotonic - $0 > Self.messageTime } ?? false
-            let silence = now.monotonic - peer.lastHeard
+            let isLate = peer.began.map { loop.now - $0 > Self.messageTime } ?? false
+            let silence = loop.now - peer.lastHeard
             let isMute = peer.isUnproven && silence > Self.silenceTime
             guard isLate || isMute || silence > Self.idleTime else { continue }
             // Who has asked for something and then left it at that has offended nobody.

@@ -1,71 +1,58 @@
 internal import ProxyBench
-internal import Glibc
 internal import Journal
 internal import Messages
 internal import Privsep
 internal import Proxy
 internal import Reactor
+internal import Registrar
 internal import SIP
 internal import Sys
-internal import Wire
 
-/// The sockets, links and timers of sip-router around its core.
+/// The sockets, links and timers of sip-router around its core; `ServiceLoop` drives it.
 ///
 /// One turn of the loop takes what came, lets the core work, and then hands out what it wants done: first
 /// to directory, so that a binding is on its way to disk before its phone is told, then to the network.
-final class RouterProcess {
-    /// What a token of the poller stands for.
-    enum Watched: UInt8 {
-        case supervisor = 1
-        case answers
-        case signal
-        case datagrams
-        case listener
-        case stream
-        case terminator
-        case directory
-        case banner
+final class RouterProcess: Service {
+    /// What its own tokens of the poller stand for.
+    enum Watched {
+        static let datagrams = ServiceLoop.firstOwnKind
+        static let listener = ServiceLoop.firstOwnKind + 1
+        static let stream = ServiceLoop.firstOwnKind + 2
     }
 
     /// How many batches of datagrams of one socket a turn takes.
     private static let batchesPerTurn = 4
 
-    let supervision: Supervision
+    let loop: ServiceLoop
     let journal: Journal
-    var poller: Poller
     var router: Router
-    private var signals: Signals
-    private var answers = ControlAnswers(tokenKind: Watched.answers.rawValue)
     /// The bound sockets by the listeners' numbers; nil for those of tls-terminator.
     let sockets: [Descriptor?]
     let listeners: [Listener]
     private var received = DatagramBatch(slots: 32)
     private var sending = DatagramBatch(slots: 32)
-    let directory = PeerLink()
-    let banner = PeerLink()
-    let terminator = PeerLink()
-    /// What goes to tls-terminator in this turn.
-    var plaintext = PlaintextParcel()
+    let directory = PeerLink(.directory)
+    let banner = PeerLink(.banner)
+    let terminator = PlaintextLink(.terminator, framesPerTurn: 256)
     /// The record being written.
     private var recorded = ByteBuffer(capacity: 16_384)
     /// Messages to one TCP connection, to be written together.
     var gathered = ByteBuffer(capacity: 2 * 65_536)
-    /// Counts the links there have been, so that an event of an older one is recognised.
-    var generations: [Role: UInt32] = [:]
     var streams = StreamTable()
     /// The TCP listeners' rest while there is no descriptor for a connection.
     var acceptance = Acceptance()
     var tlsPeers: [UInt64: StreamPeer] = [:]
     var unproven = UnprovenConnections()
-    let started = Clock.monotonic
+    let started: Milliseconds
     var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-    var now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
-    private var nextSecond = Clock.monotonic
-    private var status = ""
 
-    init(_ supervision: Supervision, _ start: StartSet) throws(ChildFailure) {
-        self.supervision = supervision
-        journal = supervision.journal
+    /// The moment of the turn.
+    var now: Now { Now(monotonic: loop.now, sinceEpoch: loop.sinceEpoch) }
+
+    init(_ loop: ServiceLoop, _ start: StartSet) throws(ChildFailure) {
+        self.loop = loop
+        journal = loop.supervision.journal
+        started = loop.now
         listeners = Listener.numbered(start.settings)
         guard start.secret.count == SupervisorMessage.secretLength else {
             throw .setup("the supervisor handed over no secret")
@@ -81,21 +68,17 @@ final class RouterProcess {
         self.sockets = sockets
         router = Router(
             settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
-            seed: Random.bytes(32), now: now)
+            seed: Random.bytes(32),
+            now: Now(monotonic: loop.now, sinceEpoch: loop.sinceEpoch))
         // Before the confinement: the time zone's file is read once.
         router.utcOffset = Clock.utcOffset
         do {
-            signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGPIPE])
-            poller = try Poller(capacity: 256)
             try watch()
         } catch {
             throw .setup("\(error)")
         }
         learnAddresses()
         adopt(start.connections)
-        for role in [Role.directory, .banner, .terminator] {
-            if let socket = start.peers[role] { attach(role, socket) }
-        }
     }
 
     /// Learns which addresses this machine has, where endpoints are at wildcard addresses.
@@ -110,80 +93,37 @@ final class RouterProcess {
     }
 
     private func watch() throws(SystemError) {
-        try poller.add(supervision.raw, Token(kind: Watched.supervisor.rawValue), .read)
-        try poller.add(signals.raw, Token(kind: Watched.signal.rawValue), .read)
         for (number, socket) in sockets.enumerated() {
             guard let socket else { continue }
             let isDatagram = listeners[number].endpoint.transport == .udp
-            let kind = isDatagram ? Watched.datagrams : .listener
-            let token = Token(kind: kind.rawValue, index: UInt32(number))
+            let kind = isDatagram ? Watched.datagrams : Watched.listener
+            let token = Token(kind: kind, index: UInt32(number))
             guard isDatagram else {
-                try acceptance.watch(socket.raw, token, poller)
+                try acceptance.watch(socket.raw, token, loop.poller)
                 continue
             }
-            try poller.add(socket.raw, token, .read)
+            try loop.poller.add(socket.raw, token, .read)
             Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
         }
     }
 
-    // MARK: The loop
+    // MARK: The loop's calls
 
-    /// Serves until told to stop.
-    func serve() throws(ChildFailure) {
-        while true {
-            let untilSecond = nextSecond - Clock.monotonic
-            let longest = router.patience.map { min($0, untilSecond) } ?? untilSecond
-            let count = poller.wait(journal.patience(longest))
-            now = Now(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
-            for index in 0..<count {
-                guard try handle(poller.event(index)) else {
-                    while router.reportRegistrations() { handOut() }
-                    handOut()
-                    endHalfWritten()
-                    supervision.stopping()
-                    return
-                }
-            }
-            router.advance(now)
-            if now.monotonic >= nextSecond { second() }
-            handOut()
-            journal.flush()
+    func handle(_ event: Event) {
+        switch event.token.kind {
+        case Watched.datagrams: receiveDatagrams(Int(event.token.index))
+        case Watched.listener: accept(Int(event.token.index))
+        default: streamIsReady(event)
         }
     }
 
-    private func handle(_ event: Event) throws(ChildFailure) -> Bool {
-        switch Watched(rawValue: event.token.kind) {
-        case .supervisor: return try takeNotices()
-        case .answers: answers.flush(event.token)
-        case .signal:
-            while let signal = signals.next() {
-                if signal.number == SIGTERM { return false }
-            }
-        case .datagrams: receiveDatagrams(Int(event.token.index))
-        case .listener: accept(Int(event.token.index))
-        case .stream: streamIsReady(event)
-        case .terminator: linkIsReady(.terminator, event)
-        case .directory: linkIsReady(.directory, event)
-        case .banner: linkIsReady(.banner, event)
-        case nil: break
-        }
-        return true
+    func reload(_ set: StartSet) -> String? {
+        router.adopt(RouterSettings(set.settings))
+        return nil
     }
 
-    private func takeNotices() throws(ChildFailure) -> Bool {
-        while let notice = try supervision.next() {
-            switch notice {
-            case .reload(let set):
-                router.adopt(RouterSettings(set.settings))
-                supervision.ready()
-            case .peer(let role, let socket): attach(role, socket)
-            case .client(let request, let socket):
-                answers.answer(rows(request), to: socket, poller)
-            case .renew: throw .supervisor("certificates do not belong here")
-            case .stop: return false
-            }
-        }
-        return true
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        AnyIterator(rows(request).makeIterator())
     }
 
     private func rows(_ request: ControlRequest) -> [ControlReply] {
@@ -200,19 +140,30 @@ final class RouterProcess {
         }
     }
 
-    private func second() {
-        nextSecond = now.monotonic + .seconds(1)
+    func second() -> String {
         router.utcOffset = Clock.utcOffset
         sweepStreams()
-        acceptance.tick(now.monotonic, poller)
+        acceptance.tick(loop.now, loop.poller)
         sayShortage()
         let up = router.asterisksUp
-        let line = "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
-        if line != status { supervision.status(line) }
-        status = line
-        supervision.report(
-            router.conditions + acceptance.conditions(accepting: "TCP connections"))
-        supervision.heartbeat()
+        return "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
+    }
+
+    var conditions: [Condition] {
+        router.conditions + acceptance.conditions(accepting: "TCP connections")
+    }
+
+    var patience: Milliseconds? { router.patience }
+
+    func endOfTurn() {
+        router.advance(now)
+        handOut()
+    }
+
+    func stop() {
+        while router.reportRegistrations() { handOut() }
+        handOut()
+        endHalfWritten()
     }
 
     // MARK: Datagrams
@@ -220,6 +171,7 @@ final class RouterProcess {
     private func receiveDatagrams(_ number: Int) {
         guard let socket = sockets[number] else { return }
         let isWildcard = listeners[number].endpoint.isWildcard
+        let now = now
         for _ in 0..<Self.batchesPerTurn {
             let count = received.receive(socket.raw, isWildcard: isWildcard)
             for slot in 0..<count where !received.isCut(slot) {
@@ -265,7 +217,6 @@ final class RouterProcess {
         Self.write(router.effects.journal, to: journal, using: &recorded)
         router.effects.journal.removeAll()
         sendMessages()
-        watchForRoom()
     }
 
     private static func write(
@@ -301,7 +252,7 @@ final class RouterProcess {
             if let socket = sockets[listener] { sending.send(socket.raw) }
         }
         router.effects.outbox.removeAll()
-        sendPlaintext()
+        terminator.flush()
     }
 
     /// Sends message `first` of the outbox to its stream, and those that follow it to the same one;
@@ -311,8 +262,7 @@ final class RouterProcess {
         var next = first
         gathered.removeAll()
         while next < router.effects.outbox.count, router.effects.outbox.flow(next) == flow,
-            next == first
-                || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
+            next == first || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
         {
             Self.gather(&gathered, router.effects.outbox, next)
             next += 1

@@ -1,4 +1,5 @@
 internal import Messages
+internal import Privsep
 internal import Proxy
 internal import Sys
 
@@ -27,7 +28,7 @@ extension RouterProcess {
 
     /// Whether a source may have one connection more that has not authenticated.
     func mayOpen(_ ip: IPAddress) -> Bool {
-        now.monotonic - started < Self.grace
+        loop.now - started < Self.grace
             || unproven.count(of: ip) < router.openingsAllowed(ip)
     }
 

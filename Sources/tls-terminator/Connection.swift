@@ -29,8 +29,6 @@ final class Connection {
 
     /// The part of its life.
     var phase = ConnectionPhase.handshaking
-    /// Whether the router has asked for no more of its bytes.
-    var isPaused = false
     /// Whether it had something to read while nobody could take it.
     var isParked = false
     /// Whether the session waits for the socket to take more, whatever it does.
@@ -59,7 +57,7 @@ final class Connection {
         if wantsWrite { wanted.insert(.write) }
         switch phase {
         case .handshaking, .closing: wanted.insert(.read)
-        case .open: if !isPaused && !isParked { wanted.insert(.read) }
+        case .open: if !isParked { wanted.insert(.read) }
         }
         return wanted
     }

@@ -64,7 +64,7 @@ struct ConnectionTable: ~Copyable {
     /// What the poller watches the connection of a handle with.
     func token(of handle: ConnectionHandle) -> Token {
         Token(
-            kind: Terminator.Watched.connection.rawValue, index: UInt32(handle.place),
+            kind: Terminator.Watched.connection, index: UInt32(handle.place),
             generation: slots[handle.place].generation)
     }
 

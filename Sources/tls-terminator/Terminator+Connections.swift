@@ -1,6 +1,7 @@
 // What happens on a client's connection.
 
 internal import Messages
+internal import Privsep
 internal import Reactor
 internal import Sys
 
@@ -31,7 +32,7 @@ extension Terminator {
         let wanted = connection.wanted
         guard wanted != connection.interest, table[handle] === connection else { return }
         let token = table.token(of: handle)
-        guard (try? poller.modify(connection.socket.raw, token, wanted)) != nil else {
+        guard (try? loop.poller.modify(connection.socket.raw, token, wanted)) != nil else {
             return finish(connection, handle)
         }
         connection.interest = wanted
@@ -58,7 +59,7 @@ extension Terminator {
         _ reason: String
     ) {
         records.failed(connection.peer, failure, reason)
-        if let router, router.isGreeted {
+        if isGreeted {
             let payload = HandshakeFailedPayload(peer: connection.peer, reason: failure)
             router.send(.handshakeFailed, connection: 0, payload.encoded())
         }
@@ -68,8 +69,8 @@ extension Terminator {
     /// Reads records and passes them on, as long as the router takes them.
     func read(_ connection: Connection, _ handle: ConnectionHandle) {
         for _ in 0..<Self.recordShare {
-            guard !connection.isPaused, !connection.isParked else { return }
-            guard let router, canRouterTake else { return park(connection, handle) }
+            guard !connection.isParked else { return }
+            guard canRouterTake else { return park(connection, handle) }
             switch router.read(connection.session, of: handle.raw) {
             case .moved:
                 // The poller tells of what is still in the socket.
@@ -110,7 +111,7 @@ extension Terminator {
 
     /// Ends a connection that is over on the client's side, and tells the router.
     func finish(_ connection: Connection, _ handle: ConnectionHandle) {
-        if connection.phase == .open, let router, router.isGreeted {
+        if connection.phase == .open, isGreeted {
             router.send(.closed, connection: handle.raw)
         }
         drop(connection, handle)
@@ -124,6 +125,19 @@ extension Terminator {
         table.remove(handle)
         // Now, not with the last reference: a closed socket leaves the poller.
         connection.socket.close()
-        acceptance.freed(now, poller)
+        acceptance.freed(loop.now, loop.poller)
+    }
+}
+
+extension PlaintextLink {
+    /// Reads a record of a session into the parcel, uncopied.
+    fileprivate func read(_ session: TLSSession, of connection: UInt64) -> TLSProgress {
+        makeRoom()
+        let progress = session.read(
+            into: &parcel.storage, at: parcel.payloadStart, limit: PlaintextHeader.maximumPayload)
+        if case .moved(let count) = progress {
+            parcel.seal(.data, connection: connection, payload: count)
+        }
+        return progress
     }
 }

@@ -1,61 +1,41 @@
 // What sip-router says, and what happens when it comes and goes.
 
-internal import Journal
 internal import Messages
-internal import Reactor
+internal import Privsep
 internal import Sys
+internal import Wire
 
 extension Terminator {
-    /// Takes a link to a router in place of an older one; its connections follow after its hello.
-    func attach(_ descriptor: Descriptor) {
-        detach()
-        let link = RouterLink(descriptor)
-        routerGeneration += 1
-        let token = Token(kind: Watched.router.rawValue, generation: routerGeneration)
-        guard (try? poller.add(link.raw, token, .read)) != nil else { return }
-        router = link
+    var peers: [PeerLink] { [router.peer] }
+
+    /// A router comes in place of an older one; the connections follow after its hello.
+    func linked(_ peer: Role) {
+        isGreeted = false
+        router.linked()
     }
 
-    /// Lets go of the router; connections stay, unread.
-    private func detach() {
-        guard let router else { return }
-        poller.remove(router.raw)
-        self.router = nil
-        // A pause was the old router's wish; without one at all, reading is parked anyway.
-        for handle in table.handles {
-            guard let connection = table[handle] else { continue }
-            connection.isPaused = false
-            if connection.session.hasPending { park(connection, handle) }
-            rewatch(connection, handle)
+    /// Whether there is a router that takes plaintext now; no client is read until there is.
+    var canRouterTake: Bool {
+        isGreeted && router.peer.link != nil && !router.peer.isWaiting
+    }
+
+    func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
+        try PlaintextParcel.forEach(in: frame) {
+            (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in
+            try take(head, payload)
         }
     }
 
-    /// Whether there is a router that takes plaintext now.
-    var canRouterTake: Bool {
-        guard let router else { return false }
-        return router.isGreeted && !router.hasEnded && !router.isFull
-    }
-
-    /// Goes on with the router's link.
-    func routerIsReady(_ event: Event) {
-        guard event.token.generation == routerGeneration & 0xFF_FFFF, let router else { return }
-        if event.writable { router.flush() }
-        guard event.readable else { return }
-        while true {
-            switch router.next() {
-            case .nothing: return
-            case .ended: return detach()
-            case .greeted: announceAll()
-            case .frame(let kind, let handle, let length):
-                take(kind, handle, length, from: router)
-            case .broken(let why):
-                journal.write(
-                    .degraded, .error,
-                    "sip-router broke the protocol of its link (\(why)); TLS connections wait for "
-                        + "a new one: rempart restart sip-router",
-                    [(.component, Role.router.name)])
-                return detach()
-            }
+    private func take(_ head: PlaintextHeader, _ payload: Span<UInt8>) throws(WireError) {
+        let handle = ConnectionHandle(raw: head.connection)
+        switch (head.kind, isGreeted) {
+        case (.hello, false):
+            guard payload[0] == messagesVersion else { throw .version(payload[0]) }
+            isGreeted = true
+            announceAll()
+        case (.data, true): write(payload, to: handle)
+        case (.closed, true): close(handle)
+        default: throw .notPermitted
         }
     }
 
@@ -69,55 +49,37 @@ extension Terminator {
 
     /// Tells the router of a connection whose handshake is done.
     func announce(_ connection: Connection, _ handle: ConnectionHandle) {
-        guard let router, router.isGreeted else { return }
+        guard isGreeted else { return }
         let payload = OpenedPayload(
             listener: connection.listener, peer: connection.peer, own: connection.own)
         router.send(.opened, connection: handle.raw, payload.encoded())
     }
 
-    private func take(
-        _ kind: PlaintextKind, _ handle: ConnectionHandle, _ length: Int, from router: RouterLink
-    ) {
-        // A frame may cross the end of its connection; then there is nobody to give it to.
-        guard let connection = table[handle], connection.phase == .open else { return }
-        switch kind {
-        case .data:
-            let written = router.withPayload(length) { payload in
-                connection.write(payload, limit: limits.outgoing)
-            }
-            if written != .done { finish(connection, handle) }
-        case .closed: close(connection, handle)
-        case .pause: connection.isPaused = true
-        case .resume:
-            connection.isPaused = false
-            if connection.session.hasPending { read(connection, handle) }
-        case .hello, .opened, .handshakeFailed: break
+    /// The open connection of a message, which may have crossed the connection's end.
+    private func open(_ handle: ConnectionHandle) -> Connection? {
+        guard let connection = table[handle], connection.phase == .open else { return nil }
+        return connection
+    }
+
+    private func write(_ payload: Span<UInt8>, to handle: ConnectionHandle) {
+        guard let connection = open(handle) else { return }
+        if connection.write(payload, limit: limits.outgoing) != .done {
+            finish(connection, handle)
         }
         rewatch(connection, handle)
     }
 
     /// Ends a connection in good order, as the router wants it.
-    private func close(_ connection: Connection, _ handle: ConnectionHandle) {
+    private func close(_ handle: ConnectionHandle) {
+        guard let connection = open(handle) else { return }
         connection.phase = .closing
-        closingDeadlines.append(handle, at: now + limits.closingTime)
+        closingDeadlines.append(handle, at: loop.now + limits.closingTime)
         connection.shut()
+        rewatch(connection, handle)
     }
 
-    /// At the end of a turn: reads the clients that waited, sends the router what there is for it, and
-    /// watches it for room when it is full.
-    func settleRouter() {
-        unpark()
-        guard let router else { return }
-        router.flush()
-        if router.hasEnded { return detach() }
-        let wanted: Interest = router.isFull ? [.read, .write] : .read
-        guard wanted != router.interest else { return }
-        let token = Token(kind: Watched.router.rawValue, generation: routerGeneration)
-        guard (try? poller.modify(router.raw, token, wanted)) != nil else { return detach() }
-        router.interest = wanted
-    }
-
-    private func unpark() {
+    /// Reads the clients that waited, now that the router takes their bytes.
+    func unpark() {
         guard !parked.isEmpty, canRouterTake else { return }
         let waiting = parked
         parked.removeAll(keepingCapacity: true)

@@ -8,7 +8,8 @@ internal import Sys
 
 extension Terminator {
     /// A terminator of a start set; without a certificate and key that can be used it refuses connections.
-    convenience init(_ start: StartSet, _ journal: Journal) throws(ChildFailure) {
+    convenience init(_ loop: ServiceLoop, _ start: StartSet) throws(ChildFailure) {
+        let journal = loop.supervision.journal
         let listeners = start.listeners.filter { $0.listener.endpoint.transport == .tls }
         var certificates = Certificates()
         if !listeners.isEmpty {
@@ -25,12 +26,11 @@ extension Terminator {
                     + "limit of open files (LimitNOFILE=) to \(wanted + Self.otherFiles)")
         }
         do {
-            try self.init(listeners: listeners, certificates: certificates, journal: journal)
+            try self.init(loop, listeners: listeners, certificates: certificates)
         } catch {
             throw .supervisor("\(error)")
         }
         lookAtDates()
-        if let peer = start.peers[.router] { attach(peer) }
     }
 
     /// What is wrong now, beside what the supervisor says of files that it could not open.
@@ -48,46 +48,8 @@ extension Terminator {
         return Int(min(UInt(wanted), limit > others ? limit - others : 1))
     }
 
-    /// Serves until the supervisor says stop or is gone.
-    func serve(_ supervision: Supervision) throws(ChildFailure) {
-        do {
-            try poller.add(supervision.raw, Token(kind: Watched.supervisor.rawValue), .read)
-        } catch {
-            throw .supervisor("\(error)")
-        }
-        var beat = Clock.monotonic
-        var said = ""
-        while true {
-            if now >= beat {
-                beat = now + .seconds(1)
-                supervision.report(conditions)
-                supervision.heartbeat()
-                if status != said {
-                    said = status
-                    supervision.status(said)
-                }
-            }
-            journal.flush()
-            let longest = max(beat - Clock.monotonic, Milliseconds(0))
-            guard turn(longest: journal.patience(longest)) else { continue }
-            while let notice = try supervision.next() {
-                switch notice {
-                case .reload(let set): reload(set, supervision)
-                case .peer(.router, let descriptor): attach(descriptor)
-                case .renew(let place, let files):
-                    renew(place, files)
-                    tellUse(supervision)
-                case .client(let request, let caller): answer(request, caller)
-                case .peer: break
-                case .stop:
-                    supervision.stopping()
-                    return stop()
-                }
-            }
-        }
-    }
-
-    private var status: String {
+    /// The line in `rempart status`.
+    var status: String {
         guard !isIdle else { return "no tls:// endpoint, idle" }
         guard let served = certificates.served else {
             return "no certificate that can be used: connections are closed"
@@ -97,10 +59,10 @@ extension Terminator {
             + "certificate \(served.first.subject) until \(served.first.notAfter)\(others)"
     }
 
-    private func reload(_ set: StartSet, _ supervision: Supervision) {
-        if let unused = take(set) { supervision.unused(unused) }
-        tellUse(supervision)
-        supervision.ready()
+    func reload(_ set: StartSet) -> String? {
+        if let unused = take(set) { loop.supervision.unused(unused) }
+        tellUse()
+        return nil
     }
 
     /// Takes the files of a reload; why they are not used, if so.
@@ -114,23 +76,24 @@ extension Terminator {
         return unused.isEmpty ? nil : unused.joined(separator: "; ")
     }
 
-    /// Takes the files of a certificate that was renewed; those that cannot be used change nothing.
-    func renew(_ place: Int, _ files: [FileKind: Descriptor]) {
-        guard !isIdle else { return }
-        certificates.renew(place, files, at: Clock.sinceEpoch, journal)
-        lookAtDates()
+    func renew(_ place: Int, _ files: [FileKind: Descriptor]) -> Bool {
+        if !isIdle {
+            certificates.renew(place, files, at: Clock.sinceEpoch, journal)
+            lookAtDates()
+        }
+        tellUse()
+        return true
     }
 
     /// Tells which certificates are served by the newest files, and what is wrong with the others.
-    func tellUse(_ supervision: Supervision) {
-        supervision.report(conditions)
-        supervision.inUse(certificates.inUse)
+    func tellUse() {
+        loop.supervision.report(conditions)
+        loop.supervision.inUse(certificates.inUse)
     }
 
-    private func answer(_ request: ControlRequest, _ caller: Descriptor) {
-        var rows: [ControlReply] = []
-        if request == .certificates { rows = certificates.rows(at: Clock.sinceEpoch) }
-        answers.answer(rows + [.done], to: caller, poller)
+    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+        let rows = request == .certificates ? certificates.rows(at: Clock.sinceEpoch) : []
+        return AnyIterator((rows + [.done]).makeIterator())
     }
 
     /// Takes leave of every client and of the router.
@@ -140,6 +103,6 @@ extension Terminator {
             if connection.phase == .open { connection.shut() }
             finish(connection, handle)
         }
-        router?.flush()
+        router.flush()
     }
 }

@@ -1,6 +1,5 @@
-// The terminator's state, and one turn of its event loop.
+// The terminator's state, what it accepts, and what is due in the course of time.
 
-internal import Glibc
 internal import Journal
 internal import Messages
 internal import Privsep
@@ -9,44 +8,36 @@ internal import Sys
 
 /// Accepts TLS connections and passes their plaintext to sip-router and back.
 ///
-/// It is driven by `turn`; the clock is passed in, so that a test can let time pass.
-final class Terminator {
-    /// What a token of the poller stands for.
-    enum Watched: UInt8 {
-        case supervisor = 1
-        case router = 2
-        case listener = 3
-        case connection = 4
-        case caller = 5
+/// It is driven by `ServiceLoop`; the clocks are passed in, so that a test can let time pass.
+final class Terminator: Service {
+    /// What its own tokens of the poller stand for.
+    enum Watched {
+        static let listener = ServiceLoop.firstOwnKind
+        static let connection = ServiceLoop.firstOwnKind + 1
     }
 
+    let loop: ServiceLoop
     let limits: Limits
     let records: HandshakeRecords
     let journal: Journal
-    private let clock: () -> Milliseconds
     private let wallClock: () -> Milliseconds
     private let listeners: [(listener: Listener, socket: Descriptor)]
 
-    var poller: Poller
     var table: ConnectionTable
     var sources = SourceCounts()
     var handshakeDeadlines = DeadlineQueue()
     var closingDeadlines = DeadlineQueue()
     /// What handshakes are made with.
     var certificates: Certificates
-    /// The answers to callers of the control socket.
-    var answers = ControlAnswers(tokenKind: Watched.caller.rawValue)
-    var router: RouterLink?
-    /// Counts the routers there have been, so that an event of an older one is recognised.
-    var routerGeneration: UInt32 = 0
+    /// A few frames a turn: each may be 64 KiB to be encrypted.
+    let router = PlaintextLink(.router, framesPerTurn: 8)
+    /// Whether the hello of the router that is linked has come.
+    var isGreeted = false
     /// Connections that had bytes when the router could not take them.
     var parked: [ConnectionHandle] = []
     /// Where the bytes of connections that are over go.
     var buffer = [UInt8](repeating: 0, count: 16_384)
-    /// The moment of the last wake-up.
-    var now: Milliseconds
     var acceptance = Acceptance()
-    private var nextTick: Milliseconds
     private var ticketsRenewed: Milliseconds
 
     /// How often the keys of session tickets are replaced.
@@ -58,84 +49,68 @@ final class Terminator {
 
     /// A terminator of bound sockets; without any it idles.
     init(
-        listeners: [(listener: Listener, socket: Descriptor)], certificates: Certificates,
-        journal: Journal, limits: Limits = Limits(),
-        clock: @escaping () -> Milliseconds = { Clock.monotonic },
+        _ loop: ServiceLoop, listeners: [(listener: Listener, socket: Descriptor)],
+        certificates: Certificates, limits: Limits = Limits(),
         wallClock: @escaping () -> Milliseconds = { Clock.sinceEpoch }
     ) throws(SystemError) {
+        self.loop = loop
         self.listeners = listeners
         self.certificates = certificates
-        self.journal = journal
+        journal = loop.supervision.journal
         self.limits = limits
-        self.clock = clock
         self.wallClock = wallClock
         records = HandshakeRecords(journal: journal, perSecond: limits.recordsPerSecond)
-        // OpenSSL writes without MSG_NOSIGNAL: a client that is gone must be an error, not the end.
-        _ = signal(SIGPIPE, SIG_IGN)
-        poller = try Poller(capacity: 256)
         table = ConnectionTable(capacity: limits.connections)
-        now = clock()
-        nextTick = now + .seconds(1)
-        ticketsRenewed = now
+        ticketsRenewed = loop.now
         try watchListeners()
     }
 
     private func watchListeners() throws(SystemError) {
         for (index, each) in listeners.enumerated() {
-            let token = Token(kind: Watched.listener.rawValue, index: UInt32(index))
-            try acceptance.watch(each.socket.raw, token, poller)
+            let token = Token(kind: Watched.listener, index: UInt32(index))
+            try acceptance.watch(each.socket.raw, token, loop.poller)
         }
     }
 
     /// Whether there is anything to accept.
     var isIdle: Bool { listeners.isEmpty }
 
-    /// Waits for events, at most `longest`, and handles them; true when the supervisor has spoken.
-    func turn(longest: Milliseconds) -> Bool {
-        let count = poller.wait(patience(longest))
-        now = clock()
-        var hasSupervisorSpoken = false
-        for index in 0..<count {
-            let event = poller.event(index)
-            switch Watched(rawValue: event.token.kind) {
-            case .supervisor: hasSupervisorSpoken = true
-            case .router: routerIsReady(event)
-            case .listener: accept(Int(event.token.index))
-            case .connection: connectionIsReady(event)
-            case .caller: answers.flush(event.token)
-            case nil: break
-            }
+    func handle(_ event: Event) {
+        switch event.token.kind {
+        case Watched.listener: accept(Int(event.token.index))
+        default: connectionIsReady(event)
         }
-        expire()
-        tick()
-        settleRouter()
-        return hasSupervisorSpoken
     }
 
-    /// How long to wait: to the next deadline, at most `longest`.
-    private func patience(_ longest: Milliseconds) -> Milliseconds {
+    func endOfTurn() {
+        expire()
+        unpark()
+        router.flush()
+    }
+
+    /// How long to the next deadline.
+    var patience: Milliseconds? {
         // A client had more than its share, and its bytes are here already.
         if !parked.isEmpty, canRouterTake { return Milliseconds(0) }
-        let deadlines = [handshakeDeadlines.next, closingDeadlines.next].compactMap { $0 }
-        guard let next = deadlines.min() else { return longest }
-        return min(longest, max(next - clock(), Milliseconds(0)))
+        guard let next = [handshakeDeadlines.next, closingDeadlines.next].compactMap(\.self).min()
+        else { return nil }
+        return max(next - loop.now, Milliseconds(0))
     }
 
-    private func tick() {
-        guard now >= nextTick else { return }
-        nextTick = now + .seconds(1)
+    func second() -> String {
         records.tick()
-        acceptance.tick(now, poller)
+        acceptance.tick(loop.now, loop.poller)
         sayShortage()
-        if now - ticketsRenewed >= Self.ticketKeyLife {
-            ticketsRenewed = now
+        if loop.now - ticketsRenewed >= Self.ticketKeyLife {
+            ticketsRenewed = loop.now
             certificates.served?.renewTicketKeys()
         }
         lookAtDates()
+        return status
     }
 
     /// Looks whether a certificate in use is near its end.
-    func lookAtDates() { certificates.look(uptime: now, now: wallClock(), journal) }
+    func lookAtDates() { certificates.look(uptime: loop.now, now: wallClock(), journal) }
 
     // MARK: Accepting
 
@@ -143,7 +118,8 @@ final class Terminator {
         let (listener, socket) = listeners[index]
         for _ in 0..<Self.share {
             guard
-                let (accepted, peer) = acceptance.accept(socket.raw, now, poller, Socket.accept)
+                let (accepted, peer) = acceptance.accept(
+                    socket.raw, loop.now, loop.poller, Socket.accept)
             else { return sayShortage() }
             begin(accepted, peer, listener)
         }
@@ -167,11 +143,11 @@ final class Terminator {
         let connection = Connection(
             socket: socket, session: session, peer: peer, listener: listener)
         guard let handle = table.insert(connection) else { return undo(peer) }
-        guard (try? poller.add(socket.raw, table.token(of: handle), .read)) != nil else {
+        guard (try? loop.poller.add(socket.raw, table.token(of: handle), .read)) != nil else {
             table.remove(handle)
             return undo(peer)
         }
-        handshakeDeadlines.append(handle, at: now + limits.handshakeTime)
+        handshakeDeadlines.append(handle, at: loop.now + limits.handshakeTime)
     }
 
     private func undo(_ peer: SocketAddress) {
@@ -183,11 +159,11 @@ final class Terminator {
     // MARK: Time
 
     private func expire() {
-        while let handle = handshakeDeadlines.popDue(now) {
+        while let handle = handshakeDeadlines.popDue(loop.now) {
             guard let connection = table[handle], connection.phase == .handshaking else { continue }
             failHandshake(connection, handle, .timeout, "not done in time")
         }
-        while let handle = closingDeadlines.popDue(now) {
+        while let handle = closingDeadlines.popDue(loop.now) {
             guard let connection = table[handle], connection.phase == .closing else { continue }
             drop(connection, handle)
         }

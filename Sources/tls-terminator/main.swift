@@ -15,15 +15,10 @@ internal import Messages
 internal import Privsep
 internal import Sys
 
-let supervision = Supervision(role: .terminator)
-do throws(ChildFailure) {
-    let start = try supervision.receiveStartSet()
-    let terminator = try Terminator(start, supervision.journal)
+ServiceLoop.run(role: .terminator) { (loop, start) throws(ChildFailure) in
+    let terminator = try Terminator(loop, start)
     // Everything is open and loaded, nothing has been read from a client.
-    try Confinement.apply(role: .terminator, journal: supervision.journal)
-    terminator.tellUse(supervision)
-    supervision.ready()
-    try terminator.serve(supervision)
-} catch {
-    supervision.fail(error)
+    try Confinement.apply(role: .terminator, journal: loop.supervision.journal)
+    terminator.tellUse()
+    return terminator
 }

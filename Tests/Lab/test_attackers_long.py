@@ -20,6 +20,7 @@ from lab.attack_herd import OFFICE
 from lab.attack_table import Table, row_of
 from lab.attack_watch import Watch
 from lab.namespaces import EDGE_OUTSIDE, command
+from lab.rempart import resident_mib
 from lab.waiting import eventually
 from test_attackers import Battle, battle, found, ground, table  # noqa: F401  (fixtures)
 
@@ -36,11 +37,6 @@ HERE = Path(__file__).parent
 def processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mib(pid: int) -> float:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 def spoof(ground: Ground, network: str, count: int, kind: str) -> dict:

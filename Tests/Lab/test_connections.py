@@ -2,16 +2,18 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import Lab, Site
 from lab.clients import Client
 from lab.namespaces import EDGE_OUTSIDE, entered
 from lab.phones import PORTS
+from lab.rempart import resident_mib
 from lab.waiting import eventually
 
-CROWDED, QUIET, OFFICE = "198.18.2.31", "198.18.2.32", "198.18.2.33"
+CROWDED, QUIET, OFFICE, DEAF = "198.18.2.31", "198.18.2.32", "198.18.2.33", "198.18.2.34"
 ALLOWED = 20
 
 
@@ -80,3 +82,48 @@ def test_a_connection_ends_that_has_asked_but_not_authenticated_and_a_phones_sta
         answer = phone.receive()
         assert answer
         assert answer.status == 200
+
+
+def ask_without_reading(client: Client, meanwhile: Callable[[], None]) -> int:
+    """Asks for long answers until the connection is ended; how many bytes of answers it has asked for by then."""
+    asked = 0
+    while asked < 64 << 20:
+        request = client.request("OPTIONS", "1003", uri=f"sip:{client.domain}")
+        # An answer repeats the Via.
+        request.via += f";pad={'x' * 4000}"
+        try:
+            client.send(request.encoded())
+        except (OSError, ssl.SSLError):
+            return asked
+        asked += 4000
+        if asked % 400_000 == 0:
+            meanwhile()
+    pytest.fail("a phone that reads nothing is never ended")
+
+
+def test_a_tls_phone_that_does_not_read_is_ended_and_costs_neither_memory_nor_others(site: Site, lab: Lab) -> None:
+    with lab.client(OFFICE, "tls") as secret, lab.client(OFFICE, "tcp") as open_phone:
+        assert secret.register(lab.accounts["1004"]) == 200
+        assert open_phone.register(lab.accounts["1005"]) == 200
+
+        def others_are_served() -> None:
+            for phone in (secret, open_phone):
+                answer = phone.answer_to(phone.request("OPTIONS", "1004", uri=f"sip:{phone.domain}"))
+                assert answer
+                assert answer.status == 200
+
+        def fall_silent() -> int:
+            with lab.client(DEAF, "tls") as deaf:
+                assert deaf.register(lab.accounts["1003"]) == 200
+                return ask_without_reading(deaf, others_are_served)
+
+        pids = [site.edge.component(name)["pid"] for name in ("tls-terminator", "sip-router")]
+        # The first one brings what any traffic needs for good.
+        fall_silent()
+        before = [resident_mib(pid) for pid in pids]
+        asked = sum(fall_silent() for _ in range(8))
+        grown = [resident_mib(pid) - had for pid, had in zip(pids, before, strict=True)]
+        assert max(grown) < 4 < asked / (1 << 20), f"{grown} MiB for answers of {asked} bytes"
+        assert site.edge.bans() == []
+        others_are_served()
+    assert pids == [site.edge.component(name)["pid"] for name in ("tls-terminator", "sip-router")]

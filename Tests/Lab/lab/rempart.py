@@ -34,6 +34,12 @@ def copy_binaries(folder: Path) -> Path:
     return target
 
 
+def resident_mib(pid: int) -> float:
+    """How much memory a process has at hand."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
 def make_users() -> None:
     """The system users the children drop to, as an installation makes them."""
     command(str(CHECKOUT / "scripts/make-users.sh"))

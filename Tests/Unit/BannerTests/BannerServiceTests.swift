@@ -83,7 +83,7 @@ struct BannerServiceTests {
             #expect(isIn)
         }
         let frame = parcel.frame
-        try bench.service.receive(frame.span)
+        try bench.service.receive(frame.span, from: .router)
         bench.service.endOfTurn()
         #expect(bench.firewall.transactions.map(\.count) == [3])
         #expect(bench.rows().count == 3)
@@ -471,6 +471,8 @@ struct BannerServiceTests {
         try bench.tell(.hello)
         #expect(throws: WireError.notPermitted) { try bench.tell(.hello) }
         let frame: [UInt8] = [2, 0]
-        #expect(throws: WireError.truncated) { try bench.service.receive(frame.span) }
+        #expect(throws: WireError.truncated) {
+            try bench.service.receive(frame.span, from: .router)
+        }
     }
 }

@@ -92,14 +92,14 @@ final class Bench {
             clock: { [clock] in clock.now },
             uptime: { [clock] in Clock.monotonic + clock.passed })
         service.router.attach(its)
-        service.linked()
+        service.linked(.router)
     }
 
     /// Gives the service messages of one turn of its loop.
     func tell(_ messages: RouterToBanner...) throws {
         for message in messages {
             let frame = message.encoded()
-            try service.receive(frame.span)
+            try service.receive(frame.span, from: .router)
         }
         endTurn()
     }

@@ -33,7 +33,9 @@ struct RefusedTests {
             frame[frame.count - 1 - index] = UInt8(
                 truncatingIfNeeded: Int64(32_503_680_000_000) >> Int64(8 * index))
         }
-        #expect(throws: WireError.badValue("until")) { try bench.service.receive(frame.span) }
+        #expect(throws: WireError.badValue("until")) {
+            try bench.service.receive(frame.span, from: .router)
+        }
         let banned = try ip("198.18.0.9")
         _ = bench.ask(.ban(banned, .seconds(60), ""))
         #expect(bench.firewall.kept[.banned4]?.keys.contains(banned) == true)
@@ -85,7 +87,7 @@ struct RefusedTests {
         wild.count = 1
         for _ in 0..<BannerService.bansPerMinute + 5 {
             let frame = RouterToBanner.ban(wild).encoded()
-            try bench.service.receive(frame.span)
+            try bench.service.receive(frame.span, from: .router)
         }
         bench.endTurn()
         guard case .ban(let later)? = bench.ask(.bans).dropFirst().first else { return }
@@ -145,7 +147,7 @@ struct RefusedTests {
         try bench.tell(.hello)
         for message in protections {
             let frame = message.encoded()
-            try bench.service.receive(frame.span)
+            try bench.service.receive(frame.span, from: .router)
         }
         try bench.tell(try order("198.18.0.7"))
         #expect(bench.firewall.kept[.banned4]?.count == 1)
@@ -164,7 +166,7 @@ struct RefusedTests {
         try bench.tell(.hello)
         for host in 0..<1000 {
             let frame = try order("198.\(host / 250).1.\(host % 250)").encoded()
-            try bench.service.receive(frame.span)
+            try bench.service.receive(frame.span, from: .router)
         }
         bench.endTurn()
         guard case .kernelBans(let isActive, let why)? = bench.ask(.bans).first else { return }

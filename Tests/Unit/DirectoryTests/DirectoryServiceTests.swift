@@ -25,7 +25,7 @@ final class Router {
             [.database("sqlite://\(path)")], stateFolder: folder.path,
             Journal(process: "directory", socket: nil))
         service.router.attach(its)
-        service.linked()
+        service.linked(.router)
     }
 
     /// A new link, as after a restart of sip-router.
@@ -33,7 +33,7 @@ final class Router {
         let (mine, its) = try Socket.seqpacketPair()
         end = mine
         service.router.attach(its)
-        service.linked()
+        service.linked(.router)
     }
 
     /// Gives the service one message, as its loop does.
@@ -42,7 +42,7 @@ final class Router {
     }
 
     func tell(frame: [UInt8]) throws {
-        try service.receive(frame.span)
+        try service.receive(frame.span, from: .router)
         service.endOfTurn()
     }
 

@@ -385,7 +385,7 @@ private func check(
         }
         let lengths: [(PlaintextKind, ClosedRange<Int>)] = [
             (.hello, 1...1), (.opened, 45...45), (.data, 1...16_384), (.closed, 0...0),
-            (.handshakeFailed, 23...23), (.pause, 0...0), (.resume, 0...0),
+            (.handshakeFailed, 23...23),
         ]
         for (kind, range) in lengths {
             let isNone = kind == .hello || kind == .handshakeFailed

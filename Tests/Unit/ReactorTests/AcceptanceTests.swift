@@ -82,11 +82,11 @@ import Testing
     func reserve() throws {
         // More than any limit.
         let stage = try Stage(reserve: 1 << 30)
-        let (taken, isResting) = (stage.accept(), stage.acceptance.isResting)
-        #expect(!taken && isResting)
+        let (taken, isTold) = (stage.accept(), stage.isTold())
+        #expect(!taken && !isTold)
         stage.acceptance.freed(stage.now, stage.poller)
-        let rests = stage.acceptance.isResting
-        #expect(rests)
+        let isToldAgain = stage.isTold()
+        #expect(!isToldAgain)
         stage.acceptance.kept = 1
         stage.acceptance.freed(stage.now, stage.poller)
         let told = stage.isTold()

@@ -40,7 +40,7 @@ import Testing
         var first = wheel.set(1, at: Milliseconds(100))
         var copy = first
         wheel.cancel(&first)
-        #expect(!first.isSet && wheel.count == 0)
+        #expect(first == .none && wheel.count == 0)
         _ = wheel.set(2, at: Milliseconds(100))
         wheel.cancel(&copy)
         #expect(fired(&wheel, 200) == [2])
@@ -64,9 +64,9 @@ import Testing
     func full() {
         var wheel = TimerWheel(capacity: 2, now: Milliseconds(0))
         let handles = (1...3).map { wheel.set(UInt64($0), at: Milliseconds(50)) }
-        #expect(handles.map(\.isSet) == [true, true, false])
+        #expect(handles.map { $0 == .none } == [false, false, true])
         #expect(fired(&wheel, 100).sorted() == [1, 2])
-        #expect(wheel.set(4, at: Milliseconds(150)).isSet)
+        #expect(wheel.set(4, at: Milliseconds(150)) != .none)
     }
 
     @Test("random settings and cancellations fire what a sorted list would")

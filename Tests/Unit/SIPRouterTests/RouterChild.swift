@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import Messages
-import Reactor
+import ServiceHarness
 import Sys
 import Testing
 import Wire
@@ -10,9 +10,7 @@ import Wire
 final class RouterChild {
     /// Where it accepts TCP.
     let address: SocketAddress
-    private let supervisor: Descriptor
-    private let output: Descriptor
-    private(set) var pid: pid_t = 0
+    private let child: ChildProcess
     private var text = ""
 
     /// Starts it at ports of the loopback, up to its READY.
@@ -28,11 +26,7 @@ final class RouterChild {
             .inside(Endpoint(.udp, inside)),
             .asterisk(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 9)),
         ]
-        let (mine, its) = try Socket.seqpacketPair()
-        supervisor = mine
-        let pipe = try Stream.pipe()
-        output = pipe.reading
-        try spawn(its, pipe.writing)
+        child = try ChildProcess("sip-router")
         try send(.hello(.router))
         for setting in settings { try send(.setting(setting)) }
         for (listener, socket) in zip(Listener.numbered(settings), sockets) {
@@ -43,51 +37,21 @@ final class RouterChild {
         try hear(.ready)
     }
 
-    deinit {
-        guard pid > 0 else { return }
-        kill(pid, SIGKILL)
-        _ = waitpid(pid, nil, 0)
-    }
-
-    private func spawn(_ link: Descriptor, _ errors: Descriptor) throws {
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let path = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/sip-router"
-        var actions = unsafe posix_spawn_file_actions_t()
-        _ = unsafe posix_spawn_file_actions_init(&actions)
-        _ = unsafe posix_spawn_file_actions_adddup2(&actions, errors.raw, 2)
-        _ = unsafe posix_spawn_file_actions_adddup2(&actions, link.raw, 3)
-        var arguments = unsafe [strdup(path), nil]
-        let code = unsafe posix_spawn(&pid, path, &actions, nil, &arguments, nil)
-        unsafe arguments.forEach { unsafe free($0) }
-        _ = unsafe posix_spawn_file_actions_destroy(&actions)
-        try #require(code == 0)
-    }
-
     /// Tells it something, as the supervisor does.
-    func send(_ message: SupervisorMessage) throws {
-        let (frame, passing) = message.encoded()
-        #expect(try Frame.send(frame.span, passing: passing, on: supervisor.raw))
-    }
+    func send(_ message: SupervisorMessage) throws { child.end.send(message) }
 
     /// Waits until it says something to the supervisor, for at most 30 s.
     func hear(_ wanted: ChildMessage) throws {
-        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-        let deadline = Clock.monotonic + .seconds(30)
-        while isReadable(supervisor.raw, until: deadline) {
-            guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: supervisor.raw)
-            else { break }
-            let frame = buffer
-            if try ChildMessage(decoding: frame.span.extracting(0..<length)) == wanted { return }
-        }
-        Issue.record("it never said \(wanted): \(text)")
+        if try !child.end.hears(wanted) { Issue.record("it never said \(wanted): \(text)") }
     }
 
     /// How often a text stands in its records, once it does at all; 0 after 60 s.
     func says(_ wanted: String) -> Int {
         let deadline = Clock.monotonic + .seconds(60)
-        while !text.contains(wanted), isReadable(output.raw, until: deadline) {
+        while !text.contains(wanted), isReadable(child.errors.raw, until: deadline) {
             var buffer = [UInt8](repeating: 0, count: 4096)
-            guard case .moved(let count) = Stream.read(output.raw, into: &buffer, at: 0) else {
+            guard case .moved(let count) = Stream.read(child.errors.raw, into: &buffer, at: 0)
+            else {
                 break
             }
             text += String(decoding: buffer[..<count], as: UTF8.self)
@@ -96,14 +60,7 @@ final class RouterChild {
     }
 
     /// Allows it so many descriptors from now on.
-    func limit(descriptors count: Int) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
-        process.arguments = ["--pid", "\(pid)", "--nofile=\(count):"]
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-    }
+    func limit(descriptors count: Int) throws { try child.limit(descriptors: count) }
 
     /// The rows of its answer to a caller of the control socket; nil when he gets none.
     func ask(_ request: ControlRequest) throws -> [ControlReply]? {
@@ -142,7 +99,7 @@ final class RouterChild {
 
     /// The processor time it has used, in clock ticks of 10 ms.
     func ticks() throws -> Int {
-        let line = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+        let line = try String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8)
         let fields = line.components(separatedBy: ") ").last?.split(separator: " ") ?? []
         return (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0)
     }

@@ -14,7 +14,7 @@ import Testing
             _ = try Socket.bound(kind, to: address)
             Issue.record("the port was bound twice")
         } catch {
-            #expect(error.code == Errno.addressInUse)
+            #expect(error.code == EADDRINUSE)
             #expect("\(error)".contains("\(address)"))
         }
     }

@@ -1,6 +1,7 @@
 import Glibc
 import Messages
 import Privsep
+import ServiceHarness
 import Sys
 import Testing
 
@@ -45,7 +46,7 @@ struct CertificateTests {
         for _ in 0..<100 {
             edge.clock.now = edge.clock.now + .seconds(60)
             edge.clock.wall = edge.clock.wall + .seconds(60)
-            _ = edge.terminator.turn(longest: Milliseconds(0))
+            edge.turn(longest: Milliseconds(0))
         }
         #expect(edge.records(ends).isEmpty)
         let fresh = TestIdentity("renewed.example.com", life: 90 * 86_400)
@@ -122,7 +123,7 @@ struct CertificateTests {
 
     @Test("a start set whose pair does not fit makes a terminator that is up, and says so")
     func startSet() throws {
-        let (reader, journal) = try TestJournal.make()
+        let supervisor = try TestSupervisor(.terminator)
         let socket = try Socket.bound(
             .stream, to: SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
         let address = try Socket.localAddress(socket.raw)
@@ -132,11 +133,12 @@ struct CertificateTests {
         ]
         let pair = try TestEdge.set([(TestIdentity("a").pem, TestIdentity("b").keyPEM)])
         (set.settings, set.certificates) = (pair.settings, pair.certificates)
-        let terminator = try Terminator(set, journal)
+        let terminator = try Terminator(try ServiceLoop(supervisor.supervision), set)
         #expect(terminator.conditions.map(\.kind) == [.certificate])
-        var records: [String] = []
-        while let record = reader.next() { records.append(record) }
-        #expect(records.contains { $0.contains("5b0d2c7a41f34c0e9c1e3c6f0a7d1024") })
+        #expect(
+            supervisor.journal.records().contains {
+                $0.contains("5b0d2c7a41f34c0e9c1e3c6f0a7d1024")
+            })
     }
 
     private let taken = "5b0d2c7a41f34c0e9c1e3c6f0a7d1023"
@@ -268,10 +270,10 @@ struct CertificateTests {
                 _ = try edge.connected()
                 late = try TestClient(edge.address)
                 _ = late?.handshake()
-                _ = edge.terminator.turn(longest: Milliseconds(5))
+                edge.turn()
                 #expect(open.write([65]) == 1)
                 let frame = try edge.nextLivingFrame()
-                #expect(frame == RouterFrame(kind: .data, connection: handle, payload: [65]))
+                #expect(frame == PlaintextMessage(kind: .data, connection: handle, payload: [65]))
             }
         }
         try renew(500)

@@ -1,5 +1,6 @@
 import Messages
 import Privsep
+import ServiceHarness
 import Sys
 import Testing
 

@@ -1,4 +1,6 @@
 import Messages
+import Privsep
+import ServiceHarness
 import Sys
 import Testing
 
@@ -30,7 +32,7 @@ struct RouterLinkTests {
         #expect(try edge.nextFrame().kind == .opened)
         #expect(
             try edge.nextFrame()
-                == RouterFrame(
+                == PlaintextMessage(
                     kind: .data, connection: handle, payload: Array("early".utf8)))
     }
 
@@ -43,47 +45,6 @@ struct RouterLinkTests {
         _ = try edge.wait("its end here") { edge.terminator.sources.handshakes == 0 ? true : nil }
         edge.router.send(.hello, 0, [messagesVersion])
         #expect(try edge.nextFrame().kind == .opened)
-    }
-
-    @Test("a pause keeps the client's bytes back until resume")
-    func pause() throws {
-        let edge = try TestEdge()
-        let (client, handle) = try edge.connected()
-        let (other, otherHandle) = try edge.connected()
-        edge.router.send(.pause, handle)
-        // The answer to what follows the pause shows that the pause was taken.
-        edge.router.send(.data, handle, [65])
-        #expect(try edge.nextText(client) == "A")
-        #expect(client.write(Array("held".utf8)) == 4)
-        #expect(other.write(Array("free".utf8)) == 4)
-        #expect(try edge.nextFrame().connection == otherHandle)
-        #expect(edge.router.next() == nil)
-        edge.router.send(.resume, handle)
-        #expect(try edge.nextFrame().text == "held")
-    }
-
-    @Test("a pause that comes together with the client's bytes loses none of them")
-    func pauseMeetsBytes() throws {
-        let edge = try TestEdge()
-        let (client, handle) = try edge.connected()
-        edge.router.send(.pause, handle)
-        #expect(client.write(Array("held".utf8)) == 4)
-        _ = edge.terminator.turn(longest: Milliseconds(5))
-        edge.router.send(.resume, handle)
-        let frame = try edge.nextFrame()
-        #expect(frame.kind == .data)
-        #expect(frame.text == "held")
-    }
-
-    @Test("a pause ends with the router that asked for it")
-    func pauseEnds() throws {
-        let edge = try TestEdge()
-        let (client, handle) = try edge.connected()
-        edge.router.send(.pause, handle)
-        try edge.restartRouter()
-        #expect(try edge.nextFrame().kind == .opened)
-        #expect(client.write(Array("free".utf8)) == 4)
-        #expect(try edge.nextFrame().text == "free")
     }
 
     @Test("a router that does not read stops the clients, and loses nothing when it reads again")
@@ -139,19 +100,17 @@ struct RouterLinkTests {
     }
 
     @Test(
-        "bytes that were read ahead of a pause come after resume, without any more from the client")
-    func pauseAfterReadingAhead() throws {
+        "bytes that were read ahead of a router come after its hello, without any more of the client"
+    )
+    func readAheadOfRouter() throws {
         let edge = try TestEdge()
-        let (client, handle) = try edge.connected()
+        let (client, _) = try edge.connected()
         try edge.restartRouter(hello: false)
         let sent = (0..<40).map { "record \($0);" }
         for text in sent { #expect(client.write(Array(text.utf8)) == text.utf8.count) }
         _ = try edge.wait("parking") { edge.terminator.parked.isEmpty ? nil : true }
         edge.router.send(.hello, 0, [messagesVersion])
-        edge.router.send(.pause, handle)
         #expect(try edge.nextFrame().kind == .opened)
-        _ = edge.terminator.turn(longest: Milliseconds(0))
-        edge.router.send(.resume, handle)
         var received = ""
         while received.utf8.count < sent.joined().utf8.count {
             received += try edge.nextFrame().text
@@ -197,7 +156,7 @@ struct RouterLinkTests {
             sent += 1
             return edge.router.next()
         }
-        #expect(frame == RouterFrame(kind: .closed, connection: handle, payload: []))
+        #expect(frame == PlaintextMessage(kind: .closed, connection: handle, payload: []))
         #expect(client.socket.raw >= 0)
         #expect(other.write([65]) == 1)
         #expect(try edge.nextFrame().connection == otherHandle)
@@ -214,7 +173,9 @@ struct RouterLinkTests {
         let edge = try TestEdge()
         let (client, handle) = try edge.connected()
         edge.router.sendRaw(frame)
-        _ = try edge.wait("the end of the link") { edge.terminator.router == nil ? true : nil }
+        _ = try edge.wait("the end of the link") {
+            edge.terminator.router.peer.link == nil ? true : nil
+        }
         try edge.restartRouter()
         #expect(try edge.nextFrame().connection == handle)
         #expect(client.write([65]) == 1)
@@ -228,7 +189,6 @@ struct RouterLinkTests {
         client.sendCloseNotify()
         #expect(try edge.nextFrame().kind == .closed)
         edge.router.send(.data, handle, [65])
-        edge.router.send(.pause, handle)
         edge.router.send(.closed, handle)
         let (_, next) = try edge.connected()
         #expect(next != handle)

@@ -1,5 +1,6 @@
 import COpenSSL
 import Messages
+import ServiceHarness
 import Sys
 import Testing
 

@@ -1,6 +1,7 @@
 import COpenSSL
 import Messages
 import Reactor
+import ServiceHarness
 import Sys
 import Testing
 
@@ -40,7 +41,7 @@ struct TerminatorTests {
         #expect(other.write(Array("still here".utf8)) == 10)
         #expect(
             try edge.nextFrame()
-                == RouterFrame(
+                == PlaintextMessage(
                     kind: .data, connection: handle, payload: Array("still here".utf8)))
     }
 
@@ -59,7 +60,7 @@ struct TerminatorTests {
         let client = try TestClient(edge.address)
         _ = try edge.wait("the accept") { edge.terminator.sources.handshakes == 1 ? true : nil }
         edge.clock.now = edge.clock.now + Milliseconds(4_999)
-        _ = edge.terminator.turn(longest: Milliseconds(0))
+        edge.turn(longest: Milliseconds(0))
         #expect(edge.router.next() == nil)
         edge.clock.now = edge.clock.now + Milliseconds(1)
         let frame = try edge.nextFrame()
@@ -116,7 +117,9 @@ struct TerminatorTests {
         let edge = try TestEdge()
         let (client, handle) = try edge.connected()
         client.sendCloseNotify()
-        #expect(try edge.nextFrame() == RouterFrame(kind: .closed, connection: handle, payload: []))
+        #expect(
+            try edge.nextFrame() == PlaintextMessage(kind: .closed, connection: handle, payload: [])
+        )
         #expect(client.isFinished)
         #expect(edge.terminator.table.count == 0)
     }
@@ -151,7 +154,9 @@ struct TerminatorTests {
         let (client, handle) = try edge.connected()
         edge.terminator.stop()
         #expect(client.isFinished)
-        #expect(try edge.nextFrame() == RouterFrame(kind: .closed, connection: handle, payload: []))
+        #expect(
+            try edge.nextFrame() == PlaintextMessage(kind: .closed, connection: handle, payload: [])
+        )
     }
 
     @Test("a new certificate serves new handshakes and leaves standing connections alone")
@@ -179,13 +184,13 @@ struct TerminatorTests {
         #expect(record.contains("raise LimitNOFILE="))
         for _ in 0..<3 {
             edge.clock.now = edge.clock.now + .seconds(1)
-            _ = edge.terminator.turn(longest: Milliseconds(0))
+            edge.turn(longest: Milliseconds(0))
         }
         #expect(edge.journal.next() == nil)
         #expect(client.write(Array("still here".utf8)) == 10)
         #expect(
             try edge.nextFrame()
-                == RouterFrame(
+                == PlaintextMessage(
                     kind: .data, connection: handle, payload: Array("still here".utf8)))
         edge.terminator.acceptance.kept = 1
         edge.clock.now = edge.clock.now + .seconds(1)

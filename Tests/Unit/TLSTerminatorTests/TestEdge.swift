@@ -6,86 +6,12 @@ import Journal
 import Messages
 import Privsep
 import Reactor
+import ServiceHarness
 import Sys
 import Testing
 import Wire
 
 @testable import tls_terminator
-
-/// The journal's end of a socket that records go to.
-struct TestJournal {
-    private let reading: Link
-    private let writing: Descriptor
-
-    /// A reader, and a journal that writes to it.
-    static func make() throws -> (TestJournal, Journal) {
-        let (reading, writing) = try Socket.seqpacketPair()
-        let reader = TestJournal(reading: Link(reading), writing: writing)
-        return (reader, Journal(process: "test", socket: writing.raw))
-    }
-
-    /// The next record's text, nil when there is none.
-    func next() -> String? {
-        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-        guard case .frame(let length, _)? = try? reading.receive(into: &buffer) else { return nil }
-        return String(decoding: buffer[..<length], as: UTF8.self)
-    }
-}
-
-/// A frame that the terminator sent.
-struct RouterFrame: Equatable {
-    let kind: PlaintextKind
-    let connection: UInt64
-    let payload: [UInt8]
-
-    var text: String { String(decoding: payload, as: UTF8.self) }
-}
-
-/// The router's end of a link.
-final class TestRouter {
-    private let link: Link
-    /// What came and was not asked for yet.
-    private var frames: [RouterFrame] = []
-
-    /// A router whose hello is already under way, and the terminator's end.
-    static func make(hello: Bool = true) throws -> (TestRouter, Descriptor) {
-        let (ours, theirs) = try Socket.seqpacketPair()
-        let router = TestRouter(Link(ours))
-        if hello { router.send(.hello, 0, [messagesVersion]) }
-        return (router, theirs)
-    }
-
-    private init(_ link: Link) { self.link = link }
-
-    func send(_ kind: PlaintextKind, _ connection: UInt64, _ payload: [UInt8] = []) {
-        var frame = [UInt8](repeating: 0, count: PlaintextHeader.length) + payload
-        PlaintextHeader(kind, connection: connection, payload: payload.count).write(into: &frame)
-        _ = link.send(frame)
-    }
-
-    func sendRaw(_ bytes: [UInt8]) { _ = link.send(bytes) }
-
-    /// The next message, nil when there is none or the link is at its end.
-    func next() -> RouterFrame? {
-        if frames.isEmpty { frames = parcel() }
-        return frames.isEmpty ? nil : frames.removeFirst()
-    }
-
-    /// The messages of the next frame.
-    func parcel() -> [RouterFrame] {
-        _ = link.flush()
-        var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
-        guard case .frame(let length, _)? = try? link.receive(into: &buffer) else { return [] }
-        var frames: [RouterFrame] = []
-        try? PlaintextParcel.forEach(in: buffer.span.extracting(0..<length)) { head, payload in
-            frames.append(
-                RouterFrame(
-                    kind: head.kind, connection: head.connection,
-                    payload: payload.indices.map { payload[$0] }))
-        }
-        return frames
-    }
-}
 
 /// A TLS client on a socket of its own.
 @safe
@@ -194,9 +120,10 @@ final class TestClock {
 final class TestEdge {
     let terminator: Terminator
     let clock = TestClock()
-    let journal: TestJournal
+    private let supervisor: TestSupervisor
+    var journal: TestJournal { supervisor.journal }
     let address: SocketAddress
-    private(set) var router: TestRouter
+    private(set) var router: PlaintextEnd
     let identity: TestIdentity
 
     static let listenerIndex: UInt8 = 3
@@ -212,23 +139,34 @@ final class TestEdge {
         address = try Socket.localAddress(socket.raw)
         let listener = Listener(
             index: Self.listenerIndex, side: .outside, endpoint: Endpoint(.tls, address))
-        let (reader, journal) = try TestJournal.make()
-        self.journal = reader
+        supervisor = try TestSupervisor(.terminator)
         let clock = clock
+        let loop = try ServiceLoop(supervisor.supervision, clock: { clock.now })
         var certificates = Certificates()
         let set = try Self.set(
             ([identity] + others).map { ($0.pem, isUsable ? $0.keyPEM : TestIdentity("x").keyPEM) })
         _ = certificates.take(
-            CertificatePaths.of(set.settings), set.certificates, at: clock.wall, journal)
-        while reader.next() != nil {}
+            CertificatePaths.of(set.settings), set.certificates, at: clock.wall,
+            supervisor.supervision.journal)
+        _ = supervisor.journal.records()
         terminator = try Terminator(
-            listeners: [(listener, socket)], certificates: certificates,
-            journal: journal, limits: limits, clock: { clock.now }, wallClock: { clock.wall })
-        let (router, theirs) = try TestRouter.make()
+            loop, listeners: [(listener, socket)], certificates: certificates, limits: limits,
+            wallClock: { clock.wall })
+        let (router, theirs) = try PlaintextEnd.make()
         self.router = router
-        terminator.attach(theirs)
+        loop.begin(terminator, [.router: theirs])
         let hello = try nextFrame()
-        #expect(hello == RouterFrame(kind: .hello, connection: 0, payload: [messagesVersion]))
+        #expect(hello == PlaintextMessage(kind: .hello, connection: 0, payload: [messagesVersion]))
+    }
+
+    /// Lets the terminator work for a turn of its loop.
+    func turn(longest: Milliseconds = Milliseconds(5)) {
+        do {
+            let goesOn = try terminator.loop.turn(terminator, longest: longest)
+            #expect(goesOn)
+        } catch {
+            Issue.record(error)
+        }
     }
 
     /// Lets the terminator work until the condition gives a value.
@@ -238,7 +176,7 @@ final class TestEdge {
         let deadline = Clock.monotonic + .seconds(30)
         while Clock.monotonic < deadline {
             if let value = condition() { return value }
-            _ = terminator.turn(longest: Milliseconds(5))
+            turn()
         }
         Issue.record("never came: \(what)")
         throw TestTimeout()
@@ -251,7 +189,7 @@ final class TestEdge {
         for _ in 0..<days {
             clock.now = clock.now + .seconds(86_400)
             clock.wall = clock.wall + .seconds(86_400)
-            _ = terminator.turn(longest: Milliseconds(0))
+            turn(longest: Milliseconds(0))
         }
     }
 
@@ -263,7 +201,7 @@ final class TestEdge {
     /// Renews the certificate of a place; nil for a file that was lost on its way.
     func renew(_ place: Int, _ certificate: [UInt8]?, _ key: [UInt8]?) throws {
         let set = try Self.set([(certificate, key)])
-        terminator.renew(place, set.certificates[0] ?? [:])
+        #expect(terminator.renew(place, set.certificates[0] ?? [:]))
     }
 
     /// The set of a reload with these certificates and keys; nil for a file that is not handed over.
@@ -287,22 +225,20 @@ final class TestEdge {
 
     /// The records written since that have a text in them; the others are forgotten.
     func records(_ text: String) -> [String] {
-        var records: [String] = []
-        while let record = journal.next() { records.append(record) }
-        return records.filter { $0.contains(text) }
+        journal.records().filter { $0.contains(text) }
     }
 
     /// The next frame to the router that is of another kind: clients that a test has let go close theirs.
-    private func nextBut(_ kind: PlaintextKind) -> RouterFrame? {
+    private func nextBut(_ kind: PlaintextKind) -> PlaintextMessage? {
         while let frame = router.next() { if frame.kind != kind { return frame } }
         return nil
     }
 
     /// The next frame to the router that is not the end of a connection.
-    func nextLivingFrame() throws -> RouterFrame { try wait("a frame") { nextBut(.closed) } }
+    func nextLivingFrame() throws -> PlaintextMessage { try wait("a frame") { nextBut(.closed) } }
 
     /// The next frame to the router.
-    func nextFrame() throws -> RouterFrame { try wait("a frame") { router.next() } }
+    func nextFrame() throws -> PlaintextMessage { try wait("a frame") { router.next() } }
 
     /// A client whose handshake is done, and its handle.
     func connected(
@@ -327,9 +263,9 @@ final class TestEdge {
 
     /// Replaces the router by a new one, whose hello has or has not been sent.
     func restartRouter(hello: Bool = true) throws {
-        let (router, theirs) = try TestRouter.make(hello: hello)
+        let (router, theirs) = try PlaintextEnd.make(hello: hello)
         self.router = router
-        terminator.attach(theirs)
+        supervisor.end.send(.peer(.router, theirs))
         #expect(try nextFrame().kind == .hello)
     }
 
