@@ -241,11 +241,14 @@ let package = Package(
         tests("SIPWritingTests", ["SIPWriting", "Digest", "Messages", "SIP", "Sys"]),
         tests(
             "AdmissionTests",
-            ["Admission", "ProxyBench", "SIPWriting", "SIP", "Messages", "Journal", "Sys"]),
+            [
+                "RouterHarness", "Admission", "ProxyBench", "SIPWriting", "SIP", "Messages",
+                "Journal", "Sys",
+            ]),
         tests(
             "ProxyTests",
             [
-                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "SIP", "SIPTransactions",
+                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP", "SIPTransactions",
                 "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
             ]),
         .target(

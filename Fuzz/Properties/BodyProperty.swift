@@ -58,7 +58,10 @@ extension Properties {
         var writer = MessageWriter(
             listeners: [Listener(index: 0, side: .inside, endpoint: inside)],
             key: [UInt8](repeating: 7, count: 32))
-        writer.configure(RouterSettings([.domain("example.com"), .asterisk(asterisk)]))
+        var settings = WriterSettings()
+        settings.domains = [Array("example.com".utf8)]
+        settings.asterisks = [asterisk]
+        writer.configure(settings)
         writer.begin(to: IPAddress(v4: 0xC633_6407))
         writer.append("INVITE sip:bob@198.51.100.7 SIP/2.0\r\n")
         let tag = Array("0123456789abcdef".utf8)

@@ -389,7 +389,7 @@ private final class RouterPlay {
         if edge.router.load.calls > 0 { edge.leap(.seconds(30_000), steps: 4000) }
         collect()
         var left = 100
-        while edge.router.load.transactions > base.clients, left > 0 {
+        while edge.router.load.transactions > base.transactions, left > 0 {
             left -= 1
             edge.leap(.seconds(1))
         }

@@ -221,8 +221,8 @@ package struct LossyOutcome: Sendable {
     /// Whether the router holds nothing of the calls any more; a question whether an Asterisk answers may
     /// be under way.
     package var isFree: Bool {
-        after.exchanges == 0 && after.clients <= 1 && after.freeBlocks == before.freeBlocks
-            && after.calls == 0 && after.parked == 0 && after.lookUps == 0
+        after.contexts == 0 && after.transactions <= 1 && after.freeBlocks == before.freeBlocks
+            && after.calls == 0 && after.parked == 0 && after.questions == 0
             && after.timers == before.timers
     }
 

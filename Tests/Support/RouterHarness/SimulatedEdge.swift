@@ -1,3 +1,4 @@
+import ProxyBench
 package import Digest
 internal import Journal
 package import Messages
@@ -180,7 +181,7 @@ package final class SimulatedEdge {
             }
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.effects.outbox.count {
-                sent.append((router.effects.outbox.flow(index), Array(router.effects.outbox.message(index))))
+                sent.append((router.effects.outbox.flow(index), Array(copying: router.effects.outbox.message(index))))
             }
             router.effects.outbox.removeAll()
             for (flow, bytes) in sent {

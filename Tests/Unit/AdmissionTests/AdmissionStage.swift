@@ -60,7 +60,8 @@ final class AdmissionStage {
             seed: [UInt8](repeating: 2, count: 32), timers: 16,
             now: Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000)))
         admission.follow(SimulatedEdge.listeners, bench)
-        admission.adopt(trunks: trunks, bench)
+        let named = trunks.enumerated().map { (TrunkID(Int32($0.offset)), $0.element) }
+        admission.adopt(trunks: Dictionary(uniqueKeysWithValues: named), bench)
     }
 
     /// Lets time pass.

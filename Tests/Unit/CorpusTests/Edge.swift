@@ -1,3 +1,4 @@
+import ProxyBench
 internal import Digest
 internal import Journal
 internal import Messages
@@ -133,7 +134,7 @@ struct Edge: ~Copyable {
     private mutating func taken() -> [Sent] {
         // What the edge asks the Asterisk of its own accord is no answer to anything.
         let sent = (0..<router.effects.outbox.count).map { place in
-            Sent(flow: router.effects.outbox.flow(place), bytes: [UInt8](router.effects.outbox.message(place)))
+            Sent(flow: router.effects.outbox.flow(place), bytes: [UInt8](copying: router.effects.outbox.message(place)))
         }
         router.effects.outbox.removeAll()
         return sent
@@ -192,7 +193,7 @@ struct Edge: ~Copyable {
         for index in 0..<response.length { hex.append(hex: response.bytes[index]) }
         let field = isRegister ? "Authorization: " : "Proxy-Authorization: "
         guard let end = request.span.first(0x0A) else { return nil }
-        return request[...end] + Array(field.utf8) + bytes + [UInt8](hex.span)
+        return request[...end] + Array(field.utf8) + bytes + Array(copying: hex.span)
             + Array("\r\n".utf8) + request[(end + 1)...]
     }
 }

@@ -67,7 +67,7 @@ import Testing
             var dialled = Dialled(.never)
             dialled.mark = UInt64(number)
             let terms = terms([], at: Int64(number) * 151)
-            #expect(gate.judge(0, dialled, request: UInt64(number), terms) == .refuse(.never))
+            #expect(gate.judge(0, dialled, request: UInt64(number), terms) == .refuse(.numberNever))
         }
     }
 

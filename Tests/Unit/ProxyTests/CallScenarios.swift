@@ -330,7 +330,7 @@ import Testing
         #expect(answer.status == 513)
         alice.send(alice.acknowledgement(of: answer, "sip:100@example.com"))
         edge.advance(.seconds(40))
-        #expect(edge.router.load.transactions == before.clients)
+        #expect(edge.router.load.transactions == before.transactions)
         #expect(edge.router.load.contexts == 0)
     }
 }

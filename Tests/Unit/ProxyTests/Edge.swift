@@ -1,3 +1,5 @@
+import Sys
+import ProxyBench
 import Messages
 import Proxy
 import Registrar
@@ -21,7 +23,7 @@ extension Edge {
     func answers(_ bytes: [UInt8], _ flow: Flow) -> [[UInt8]] {
         router.receive(bytes.span, flow, now)
         var sent: [[UInt8]] = []
-        for index in 0..<router.effects.outbox.count { sent.append(Array(router.effects.outbox.message(index))) }
+        for index in 0..<router.effects.outbox.count { sent.append(Array(copying: router.effects.outbox.message(index))) }
         router.effects.outbox.removeAll()
         return sent
     }

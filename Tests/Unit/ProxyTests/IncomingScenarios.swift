@@ -73,7 +73,7 @@ import Testing
         edge.advance(Milliseconds(600))
         #expect(try cell.expect("CANCEL").sequenceMethod == "CANCEL")
         edge.advance(.seconds(70))
-        #expect(edge.router.load.transactions == before.clients)
+        #expect(edge.router.load.transactions == before.transactions)
         #expect(edge.router.load.contexts == 0)
         #expect(edge.router.load.freeBlocks == before.freeBlocks)
     }
@@ -91,7 +91,7 @@ import Testing
         _ = try alice.expect("CANCEL")
         #expect(try asterisk.expect(408).status == 408)
         edge.advance(.seconds(70))
-        #expect(edge.router.load.transactions == before.clients)
+        #expect(edge.router.load.transactions == before.transactions)
     }
 
     @Test("the Asterisk's CANCEL ends the ringing of every phone")

@@ -59,11 +59,10 @@ final class TrunkBench {
 
     func tokenName(_ trunk: TrunkID) -> String { token(trunks, trunk) }
 
-    /// The trunk that a token of the account of a name is of.
+    /// The trunk that tokens name so.
     func find(_ name: String) -> TrunkID? {
         let bytes = Array(name.utf8)
-        let account = bench.writer.tokens.account(bytes.span)
-        return trunks.find(account, &bench)
+        return trunks.find(named: bytes.span)
     }
 
     func trunk(at ip: String) -> TrunkID? { trunks.trunk(at: address("\(ip):5060").ip) }

@@ -1,11 +1,12 @@
+import ProxyBench
 import Messages
 import Sys
 import Testing
 
-@testable import Proxy
+@testable import Admission
 
 @Suite("sip-router's own list of bans")
-struct BanTableTests {
+struct BanListTests {
     private let phone = IPAddress(v4: 0xC612_0007)
 
     private func source(_ number: Int) -> IPAddress {
@@ -47,44 +48,32 @@ struct BanTableTests {
 
     @Test("a ban of banner's lasts no longer than any may, whatever moment it names")
     func longBan() {
-        let edge = Edge()
-        edge.router.receive(.banned(.source(of: phone), until: Bounds.lastMoment), edge.now)
-        let end = edge.now.monotonic + Bounds.longestBan
-        let isListed = edge.router.admission.bans.isBanned(phone, end - Milliseconds(1))
+        let stage = AdmissionStage()
+        _ = stage.admission.receive(
+            .banned(.source(of: phone), until: Bounds.lastMoment), &stage.bench)
+        let end = stage.bench.now.monotonic + Bounds.longestBan
+        let isListed = stage.admission.bans.isBanned(phone, end - Milliseconds(1))
         #expect(isListed)
-        let isListedAfter = edge.router.admission.bans.isBanned(phone, end)
+        let isListedAfter = stage.admission.bans.isBanned(phone, end)
         #expect(!isListedAfter)
-    }
-
-    @Test("an account is held no longer than the settings could say")
-    func longHold() {
-        let edge = Edge()
-        let hold = AccountStanding(account: "alice", heldUntil: Bounds.lastMoment)
-        edge.standings = ["alice": hold]
-        edge.restart()
-        let end = edge.now.sinceEpoch + Bounds.longestHold
-        let held = edge.router.standingRows().compactMap { row in
-            if case .standing(let standing) = row { standing.heldUntil } else { nil }
-        }
-        #expect(held.count == 1 && held[0] <= end)
     }
 
     @Test(
         "who is registered where is known on after all bans were lifted, and what was held is not"
     )
     func liftedTogether() {
-        let edge = Edge()
-        let now = edge.now.monotonic
+        let stage = AdmissionStage()
+        let now = stage.bench.now.monotonic
         let later = now + .seconds(600)
-        _ = edge.router.admission.sources.reside(phone, until: later, account: 1, now)
-        edge.router.admission.sources.hold(phone, until: later, now)
-        edge.router.admission.bans.ban(source(1), until: later, now)
-        edge.router.receive(.cleared, edge.now)
-        let isResident = edge.router.admission.sources.isResident(phone, now)
+        _ = stage.admission.sources.reside(phone, until: later, account: 1, now)
+        stage.admission.sources.hold(phone, until: later, now)
+        stage.admission.bans.ban(source(1), until: later, now)
+        _ = stage.admission.receive(.cleared, &stage.bench)
+        let isResident = stage.admission.sources.isResident(phone, now)
         #expect(isResident)
-        let isHeld = edge.router.admission.sources.isHeld(phone, now)
+        let isHeld = stage.admission.sources.isHeld(phone, now)
         #expect(!isHeld)
-        let isListed = edge.router.admission.bans.isBanned(source(1), now)
+        let isListed = stage.admission.bans.isBanned(source(1), now)
         #expect(!isListed)
     }
 }

@@ -1,11 +1,12 @@
+import ProxyBench
 import Messages
 import Sys
 import Testing
 
-@testable import Proxy
+@testable import Admission
 
 @Suite("Where phones are registered")
-struct ResidentScenarios {
+struct ResidentsTests {
     private static let count = 100_000
 
     /// As many addresses of IPv4 as of IPv6, each its own /64.
@@ -83,17 +84,21 @@ struct ResidentScenarios {
 
     @Test("a banner that was started anew is told of every resident, not of all at once")
     func told() {
-        let edge = Edge()
+        let stage = AdmissionStage()
+        let now = stage.bench.now.monotonic
         for number in 0..<40_000 {
-            _ = edge.router.admission.sources.reside(
-                phone(number), until: .seconds(3600), account: 1, edge.now.monotonic)
+            _ = stage.admission.sources.reside(
+                phone(number), until: now + .seconds(3600), account: 1, now)
         }
-        edge.router.bannerLinked(edge.now)
-        let first = edge.router.effects.toBanner.count
+        stage.admission.bannerLinked(&stage.bench)
+        let first = stage.bench.effects.toBanner.count
         #expect(first == 16_384)
-        edge.advance(.seconds(1))
+        for _ in 0..<10 {
+            stage.advance(Milliseconds(100))
+            stage.admission.announceResidents(&stage.bench)
+        }
         var told: Set<IPAddress> = []
-        for case .protect(let address, _) in edge.bans { told.insert(address) }
+        for case .protect(let address, _) in stage.bench.effects.toBanner { told.insert(address) }
         #expect(told.count == 40_000)
     }
 
