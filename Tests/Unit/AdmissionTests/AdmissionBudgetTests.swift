@@ -110,7 +110,7 @@ import ProxyBench
         #expect(!isTaken(stranger))
         #expect(isTaken(guesser(1)))
         var trunk = stranger
-        trunk.standing.trunk = 0
+        trunk.standing.trunk = TrunkID(0)
         for _ in 0..<100 { #expect(isTaken(trunk)) }
         stage.advance(.seconds(1))
         #expect(isTaken(stranger))
@@ -124,7 +124,7 @@ import ProxyBench
         ] {
             let stage = AdmissionStage([.requests(2), .mode(mode)])
             func take(_ account: Int32, _ method: SIP.Method = .invite) -> Outcome {
-                Outcome(stage.admission.takeRequest(of: account, method, stage.bench))
+                Outcome(stage.admission.takeRequest(of: AccountID(account), method, stage.bench))
             }
             for _ in 0..<20 { #expect(take(1) == .pass) }
             #expect(take(1) == outcome)
@@ -181,7 +181,7 @@ import ProxyBench
         phone.isRegistered = true
         #expect(count(stage, phone, of: 50) == 50)
         var trunk = stranger
-        trunk.standing.trunk = 0
+        trunk.standing.trunk = TrunkID(0)
         #expect(count(stage, trunk, of: 50) == 50)
         stage.reside(stranger.ip)
         #expect(count(stage, stranger, of: 50) == 50)

@@ -53,9 +53,9 @@ import ProxyBench
             stage.admission.profile(of: caller.ip, caller.standing, stage.bench).name
         }
         var trunk = stranger
-        trunk.standing.trunk = 1
+        trunk.standing.trunk = TrunkID(1)
         #expect(name(trunk) == "carriers" && name(stranger) == "lab")
-        trunk.standing.trunk = 0
+        trunk.standing.trunk = TrunkID(0)
         #expect(name(trunk) == "trunks")
         let phone = Caller("198.51.100.7:5060")
         #expect(name(phone) == "world")
@@ -145,7 +145,7 @@ import ProxyBench
         var caller = Caller("198.51.100.7:5060")
         caller.standing.isAllowed = true
         #expect(stage.said(caller).contains("198.51.100.0/24 of defence.allow"))
-        caller.standing = Standing(trunk: 0)
+        caller.standing = Standing(trunk: TrunkID(0))
         #expect(stage.said(caller).contains("because it is of the trunk carrier"))
         let bytes = request("INVITE")
         let message = stage.message(bytes.span, stranger)

@@ -12,7 +12,7 @@ import ProxyBench
 
     /// A caller of each standing against which nothing is held.
     private var trusted: [Caller] {
-        [Standing(isAsterisk: true), Standing(trunk: 0), Standing(isAllowed: true)].map {
+        [Standing(isAsterisk: true), Standing(trunk: TrunkID(0)), Standing(isAllowed: true)].map {
             var caller = byTCP
             caller.standing = $0
             return caller

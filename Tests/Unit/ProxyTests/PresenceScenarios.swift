@@ -1,3 +1,4 @@
+import ProxyBench
 import Digest
 import Messages
 import Proxy

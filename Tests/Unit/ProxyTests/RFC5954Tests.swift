@@ -1,3 +1,4 @@
+import ProxyBench
 import Messages
 import Proxy
 import SIP

@@ -1,3 +1,5 @@
+import Sys
+import Proxy
 import Messages
 import Testing
 
