@@ -22,7 +22,7 @@ func path(of folder: Descriptor) -> String? {
 ServiceLoop<DirectoryService>.run(role: .directory) { (supervision, set) throws(ChildFailure) in
     let folder = set.files[.state].flatMap(path(of:))
     let service = DirectoryService(
-        set.settings, stateFolder: folder, supervision.journal)
+        set.settings.compactMap(\.told.directory), stateFolder: folder, supervision.journal)
     // The database's path may change on a reload, and Landlock cannot be widened afterwards.
     try Confinement.apply(
         role: .directory, paths: [.reading("/")] + (folder.map { [.writing($0)] } ?? []),

@@ -66,7 +66,7 @@ final class RouterProcess {
     init(_ supervision: Supervision, _ start: StartSet) throws(ChildFailure) {
         self.supervision = supervision
         journal = supervision.journal
-        listeners = Listener.numbered(start.settings)
+        listeners = Listener.numbered(start.settings.compactMap(\.told.router))
         guard start.secret.count == SupervisorMessage.secretLength else {
             throw .setup("the supervisor handed over no secret")
         }
@@ -80,7 +80,8 @@ final class RouterProcess {
         }
         self.sockets = sockets
         router = Router(
-            settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
+            settings: RouterSettings(start.settings.compactMap(\.told.router)),
+            listeners: listeners, secret: start.secret,
             seed: Random.bytes(32), now: now)
         // Before the confinement: the time zone's file is read once.
         router.utcOffset = Clock.utcOffset
@@ -174,7 +175,7 @@ final class RouterProcess {
         while let notice = try supervision.next() {
             switch notice {
             case .reload(let set):
-                router.adopt(RouterSettings(set.settings))
+                router.adopt(RouterSettings(set.settings.compactMap(\.told.router)))
                 supervision.ready()
             case .peer(let role, let socket): attach(role, socket)
             case .client(let request, let socket):

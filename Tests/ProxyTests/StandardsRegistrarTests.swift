@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct RegistrarUpdateTests {
     /// alice with two bindings of the same Call-ID.
-    private func two(_ settings: [Setting] = []) throws -> (edge: Edge, alice: Phone) {
+    private func two(_ settings: [RouterSetting] = []) throws -> (edge: Edge, alice: Phone) {
         let edge = Edge(settings)
         let alice = Phone(edge, "alice")
         alice.sequence = 10

@@ -219,7 +219,8 @@ final class TestEdge {
         let set = try Self.set(
             ([identity] + others).map { ($0.pem, isUsable ? $0.keyPEM : TestIdentity("x").keyPEM) })
         _ = certificates.take(
-            CertificatePaths.of(set.settings), set.certificates, at: clock.wall, journal)
+            CertificatePaths.of(set.settings.compactMap(\.told.terminator)), set.certificates,
+            at: clock.wall, journal)
         while reader.next() != nil {}
         terminator = try Terminator(
             listeners: [(listener, socket)], certificates: certificates,
@@ -270,7 +271,7 @@ final class TestEdge {
     static func set(_ pairs: [([UInt8]?, [UInt8]?)]) throws -> StartSet {
         var set = StartSet()
         for (place, pair) in pairs.enumerated() {
-            set.settings += [.certificate("/\(place).pem"), .key("/\(place).key")]
+            set.settings += [.tls.certificate("/\(place).pem"), .tls.key("/\(place).key")]
             set.certificates[place, default: [:]][.certificate] = try pair.0.map(file)
             set.certificates[place, default: [:]][.key] = try pair.1.map(file)
         }
