@@ -64,7 +64,7 @@ package enum Detector: UInt8, CaseIterable, Sendable {
 
     private static let hour: Int64 = 3600, day: Int64 = 86_400
 
-    /// Inlined, so that who asks for a limit makes no texts.
+    /// Inlined, so that a question for a limit makes no texts.
     @inline(__always)
     private var row: Row {
         switch self {

@@ -69,8 +69,7 @@ package struct NumberPlan: Sendable {
             case .emergency(let text): emergency.append(Array(text.utf8))
             // How much may be called is read by `CallRules`.
             case .atOnce, .perMinute, .abroadAtOnce, .abroadPerMinute, .hours, .newCountry,
-                .tripNever,
-                .tripAbroad:
+                .tripNever, .tripAbroad:
                 break
             }
         }

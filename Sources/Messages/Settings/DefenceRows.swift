@@ -37,8 +37,8 @@ package struct DefenceRows: Sendable {
         meaning: """
             Files of networks to shut out, one a line, with # comments; \(Bounds.mostListedNetworks) in all. A changed file \
             is taken up while running, without the lines that are no networks. The old one stays in \
-            force in two cases: a network is wider than a /8 (IPv6 /16), or fewer than a tenth of the \
-            networks are left. Another folder needs a restart.
+            force when a network is wider than a /8 (IPv6 /16). It does so too when fewer than a tenth \
+            of the networks are left. Another folder needs a restart.
             """)
     package let failures = SettingRow(
         "defence.failures", 12, .count(1...1000), standard: Detector.wrongPassword.standard.count,
@@ -97,8 +97,8 @@ package struct DefenceRows: Sendable {
             three times what was asked. Eight times as many go at once. More are in short form and no \
             longer than what was asked, up to defence.packets. All strangers together get 64 times as \
             many. All addresses that phones are registered from get 128 times as many, and so do those \
-            of trunks. When these are used up, an address that has had more than an equal part waits; \
-            of strangers its /16 does or, of IPv6, its /32.
+            of trunks. When these are used up, an address that has had more than an equal part waits. \
+            Strangers wait by /16 or, of IPv6, by /32.
             """)
     package let traps = SettingRow(
         "defence.traps", 31, .account, items: 1...256, example: "[admin, test]",

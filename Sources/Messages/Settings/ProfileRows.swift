@@ -34,9 +34,9 @@ package struct ProfileRows: Sendable {
         for: .profile { .network($0) },
         meaning: """
             The networks of this class of sources; the narrowest that holds an address decides. NAME \
-            is yours to choose. Three are always there and can be given keys: `phones` (addresses that \
-            phones are registered from), `trunks` (addresses of trunks that no profile lists) and \
-            `world` (all others).
+            is yours to choose. Three are always there and can be given keys. `phones` is for addresses \
+            that phones are registered from, `trunks` for addresses of trunks that no profile lists, \
+            and `world` for all others.
             """)
     package let countries = SettingRow(
         "profiles.NAME.countries", 47, .country, items: 1...Bounds.mostCountries,

@@ -130,7 +130,7 @@ package struct Told: Equatable, Sendable {
     }
 }
 
-/// Who is told the values of a row, and as what.
+/// A process that is told the values of a row, and as what.
 struct Reader<Value>: Sendable {
     /// Tells a value under a name that the file chose, empty where there is none.
     let tell: @Sendable (_ value: Value, _ name: String, _ told: inout Told) -> Void

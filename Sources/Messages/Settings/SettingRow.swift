@@ -17,7 +17,7 @@ package struct SettingRow<Value: Equatable & Sendable, Standard: Sendable>: Send
     package let standard: Standard
     /// Whether a change needs new sockets.
     let isFixedAtStart: Bool
-    /// Who is told its values: at least one process.
+    /// The processes that are told its values: at least one.
     let readers: [Reader<Value>]
     private let need: SettingKey.Need
     private let items: ClosedRange<Int>?
@@ -90,7 +90,7 @@ extension SettingRow: AnySettingRow {
     var key: SettingKey {
         SettingKey(
             path: path, number: number, need: need, items: items, byDefault: byDefault,
-            // Under a name there is a default too, but nothing to tell before somebody chose the name.
+            // Under a name there is a default too, but no process is told it before the file has a name.
             standards: isNamed ? [] : standards.map { self($0) },
             range: form.range(of: items), example: example, meaning: meaning,
             read: { text, reader, name throws(ValueError) in
@@ -103,7 +103,7 @@ extension SettingRow: AnySettingRow {
     }
 }
 
-/// A key of the settings file, whatever its values are: what its row says, for who reads text, frames or documents.
+/// A key of the settings file, whatever its values are: what its row says to the readers of text, frames and documents.
 package struct SettingKey: Sendable {
     /// When the key must be there.
     package enum Need: Sendable {
