@@ -171,7 +171,7 @@ func measureBlockLists(_ binaries: String, _ parent: String, _ wall: Wall) {
     let path = "\(parent)/blocked"
     writeNetworks(path, fresh: 0)
     let state = folder(in: parent, "blocking")
-    let banner = Banner(binaries, state: state, settings: [.blockList(path)])
+    let banner = Banner(binaries, state: state, settings: [.defence.blockLists(path)])
     say("start to READY with a block list of 100,000 networks: \(banner.start.text())")
     for (fresh, share) in [(1000, "by one with 1,000 others"), (101_000, "by quite another")] {
         writeNetworks(path, fresh: fresh)

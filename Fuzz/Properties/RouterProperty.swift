@@ -79,7 +79,7 @@ private final class RouterPlay {
     }
 
     /// The lines of a trunk of two servers, of which one never answers.
-    private static let trunk: [Setting] = [
+    private static let trunk: [RouterSetting] = [
         TrunkRule.inside(SimulatedEdge.trunkEndpoint), .server(address("192.0.2.10:5060")),
         .server(address("192.0.2.11:5060")), .domain("carrier.example"),
     ].map { .trunk("telco", $0) }

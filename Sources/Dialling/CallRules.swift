@@ -6,21 +6,22 @@ package struct CallRules: Sendable {
     /// How dialled numbers are read.
     package private(set) var plan: NumberPlan
     /// How many calls an account may make at a time; 0: any.
-    package private(set) var atOnce: UInt32 = 32
+    package private(set) var atOnce = Setting.calls.atOnce.standard
     /// How often it may make one; nil: as it likes.
-    package private(set) var rate: Rate? = Rate(perMinute: 60)
+    package private(set) var rate: Rate? = Rate(perMinute: Setting.calls.perMinute.standard)
     /// How many calls abroad it may have at a time; 0: any.
-    package private(set) var abroadAtOnce: UInt32 = 2
+    package private(set) var abroadAtOnce = Setting.calls.abroadAtOnce.standard
     /// How often it may make one.
-    package private(set) var abroadRate: Rate? = Rate(perMinute: 4)
+    package private(set) var abroadRate: Rate? = Rate(
+        perMinute: Setting.calls.abroadPerMinute.standard)
     /// When calls abroad may be made; at any time when empty.
     private var hours: [OpenHours] = []
     /// For how long an account that was seen in a new country calls nobody abroad.
-    package private(set) var newCountry = Milliseconds.seconds(86_400)
+    package private(set) var newCountry = Setting.calls.newCountry.standard
     /// How many refused numbers of those that are never called bar an account.
-    package private(set) var tripNever = Limit(5, in: .seconds(600))
+    package private(set) var tripNever = Setting.calls.tripNever.standard
     /// How many refused numbers abroad do.
-    package private(set) var tripAbroad = Limit(10, in: .seconds(600))
+    package private(set) var tripAbroad = Setting.calls.tripAbroad.standard
 
     /// The rules of these settings; what they leave out keeps its default.
     package init(_ rules: [CallRule]) {

@@ -66,7 +66,10 @@ package struct NumberPlan: Sendable {
             case .prefix(let text): begins.append(text)
             case .outsideLine(let text): outsideLine = Array(text.utf8)
             case .emergency(let text): emergency.append(Array(text.utf8))
-            default: break
+            // How much may be called is read by `CallRules`.
+            case .atOnce, .perMinute, .abroadAtOnce, .abroadPerMinute, .hours, .newCountry,
+                .tripNever, .tripAbroad:
+                break
             }
         }
         isNorthAmerican = home.contains(where: CallingCodes.isNorthAmerican)

@@ -25,14 +25,28 @@ package enum Bounds {
     package static let mostOffences: UInt32 = 1_000_000
     /// The highest CSeq (RFC 3261 section 8.1.1.5).
     package static let highestSequence: UInt32 = 0x7FFF_FFFF
-    /// How many endpoints there may be: 32 outside, 8 inside, and one inside for each of 32 trunks.
-    package static let mostListeners = 72
+    /// How many endpoints there may be toward the Internet, and toward the Asterisks.
+    static let mostOutside = 32, mostInside = 8
+    /// How many trunks there may be.
+    package static let mostTrunks = 32
+    /// How many endpoints there may be; each trunk has one of its own.
+    package static let mostListeners = mostOutside + mostInside + mostTrunks
     /// How many certificates there may be (`tls.certificates`).
     package static let mostCertificates = 32
     /// How many connections tls-terminator has.
     package static let mostConnections = 20_000
     /// The longest name of an account, in bytes.
     package static let longestName = 64
+    /// The longest name that the settings give a trunk or a profile, in bytes.
+    package static let longestGroupName = 32
+    /// The longest domain, digest realm, URL of a database, and path of a file, in bytes.
+    static let longestDomain = 255, longestRealm = 128, longestURL = 1024, longestPath = 4096
+    /// How many networks the files of `defence.blocklists` have together.
+    package static let mostListedNetworks = 100_000
+    /// How long after its end a ban still lengthens the next one of its source (`defence.growth`).
+    package static let banMemory = Milliseconds.seconds(30 * 86_400)
+    /// How many countries a list of the settings has at most: those of ISO 3166-1.
+    static let mostCountries = 249
     /// The longest Contact URI of a binding, in bytes; those of phones that are woken by push are the longest.
     package static let longestContact = 2048
 
@@ -76,14 +90,12 @@ extension WireReader {
         return value
     }
 
-    /// Reads a span that must lie in a range of seconds.
-    mutating func seconds(
-        _ name: String, in range: ClosedRange<Int64>
+    /// Reads a span that must lie in a range.
+    mutating func span(
+        _ name: String, in range: ClosedRange<Milliseconds>
     ) throws(WireError) -> Milliseconds {
         let value = try milliseconds()
-        guard value >= .seconds(range.lowerBound), value <= .seconds(range.upperBound) else {
-            throw .badValue(name)
-        }
+        guard range.contains(value) else { throw .badValue(name) }
         return value
     }
 

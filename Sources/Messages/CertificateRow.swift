@@ -60,14 +60,13 @@ package struct CertificatePaths: Equatable, Sendable {
     package let key: String
 
     /// The pairs of some settings, the default first.
-    package static func of(_ settings: [Setting]) -> [CertificatePaths] {
+    package static func of(_ settings: [TerminatorSetting]) -> [CertificatePaths] {
         var certificates: [String] = []
         var keys: [String] = []
         for setting in settings {
             switch setting {
             case .certificate(let path): certificates.append(path)
             case .key(let path): keys.append(path)
-            default: break
             }
         }
         return (0..<max(certificates.count, keys.count)).map { place in

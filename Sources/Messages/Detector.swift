@@ -37,91 +37,102 @@ package enum Detector: UInt8, CaseIterable, Sendable {
     /// Contacts that lead to the edge or an Asterisk instead of their phone.
     case contactInjection
 
-    /// The detector's key in the settings.
-    package var key: String {
-        switch self {
-        case .wrongPassword: "wrong-password"
-        case .wrongPasswordSlow: "wrong-password-slow"
-        case .wrongPasswordSlower: "wrong-password-slower"
-        case .namesSwept: "names-swept"
-        case .honeyAccount: "honey-account"
-        case .scanner: "scanner"
-        case .strangerCalls: "stranger-calls"
-        case .numbersSwept: "numbers-swept"
-        case .malformed: "malformed"
-        case .tlsFailures: "tls-failures"
-        case .idleConnections: "idle-connections"
-        case .flood: "flood"
-        case .nonceReplay: "nonce-replay"
-        case .forgedToken: "forged-token"
-        case .contactInjection: "contact-injection"
+    /// What is to be known of a detector.
+    private struct Row {
+        /// Its key in the settings, and the reason code of a ban unless it has another one.
+        let key: String
+        let code: String?
+        /// What is counted.
+        let counted: String
+        /// The limit when the settings name none.
+        let standard: Limit
+        /// How long a ban lasts at least.
+        let leastBan: Milliseconds
+
+        @inline(__always)
+        init(
+            _ key: String, _ counted: String, _ count: UInt32, inSeconds window: Int64,
+            code: String? = nil, leastBan: Int64 = 0
+        ) {
+            self.key = key
+            self.code = code
+            self.counted = counted
+            standard = Limit(count, in: .seconds(window))
+            self.leastBan = .seconds(leastBan)
         }
     }
+
+    private static let hour: Int64 = 3600, day: Int64 = 86_400
+
+    /// Inlined, so that a question for a limit makes no texts.
+    @inline(__always)
+    private var row: Row {
+        switch self {
+        case .wrongPassword: Row("wrong-password", "wrong passwords", 5, inSeconds: 30)
+        case .wrongPasswordSlow:
+            Row(
+                "wrong-password-slow", "wrong passwords", 20, inSeconds: 300,
+                code: "wrong-password")
+        case .wrongPasswordSlower:
+            Row(
+                "wrong-password-slower", "wrong passwords", 30, inSeconds: 600,
+                code: "wrong-password")
+        case .namesSwept:
+            Row("names-swept", "names that failed", 5, inSeconds: Self.hour, leastBan: Self.hour)
+        case .honeyAccount:
+            Row(
+                "honey-account", "tries of a name that is a trap", 1, inSeconds: Self.hour,
+                leastBan: Self.day)
+        case .scanner:
+            Row("scanner", "messages of a scanner", 2, inSeconds: Self.hour, leastBan: Self.hour)
+        case .strangerCalls:
+            Row(
+                "stranger-calls", "calls without a password", 10, inSeconds: 60,
+                leastBan: Self.day)
+        case .numbersSwept:
+            Row(
+                "numbers-swept", "numbers called without a password", 10, inSeconds: 600,
+                leastBan: Self.day)
+        case .malformed: Row("malformed", "malformed messages", 15, inSeconds: 30)
+        case .tlsFailures:
+            Row("tls-failures", "TLS handshakes that came to nothing", 20, inSeconds: 60)
+        case .idleConnections:
+            Row("idle-connections", "connections without a word", 20, inSeconds: 600)
+        case .flood: Row("flood", "requests without a password", 400, inSeconds: 10)
+        case .nonceReplay: Row("nonce-replay", "nonces used again", 50, inSeconds: 600)
+        case .forgedToken: Row("forged-token", "forged tokens", 10, inSeconds: 60)
+        case .contactInjection:
+            Row(
+                "contact-injection", "contacts that lead to the edge or an Asterisk", 10,
+                inSeconds: 600)
+        }
+    }
+
+    /// The detector's key in the settings.
+    package var key: String { row.key }
 
     /// The reason code of a ban.
-    package var code: String {
-        switch self {
-        case .wrongPasswordSlow, .wrongPasswordSlower: Detector.wrongPassword.key
-        default: key
-        }
-    }
+    package var code: String { row.code ?? row.key }
 
     /// What is counted, for the evidence: "5 wrong passwords".
-    package var counted: String {
-        switch self {
-        case .wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower: "wrong passwords"
-        case .namesSwept: "names that failed"
-        case .honeyAccount: "tries of a name that is a trap"
-        case .scanner: "messages of a scanner"
-        case .strangerCalls: "calls without a password"
-        case .numbersSwept: "numbers called without a password"
-        case .malformed: "malformed messages"
-        case .tlsFailures: "TLS handshakes that came to nothing"
-        case .idleConnections: "connections without a word"
-        case .flood: "requests without a password"
-        case .nonceReplay: "nonces used again"
-        case .forgedToken: "forged tokens"
-        case .contactInjection: "contacts that lead to the edge or an Asterisk"
-        }
-    }
+    package var counted: String { row.counted }
 
     /// The limit when the settings name none.
-    package var standard: Limit {
-        switch self {
-        case .wrongPassword: Limit(5, in: .seconds(30))
-        case .wrongPasswordSlow: Limit(20, in: .seconds(300))
-        case .wrongPasswordSlower: Limit(30, in: .seconds(600))
-        case .namesSwept: Limit(5, in: .seconds(3600))
-        case .honeyAccount: Limit(1, in: .seconds(3600))
-        case .scanner: Limit(2, in: .seconds(3600))
-        case .strangerCalls: Limit(10, in: .seconds(60))
-        case .numbersSwept: Limit(10, in: .seconds(600))
-        case .malformed: Limit(15, in: .seconds(30))
-        case .tlsFailures: Limit(20, in: .seconds(60))
-        case .idleConnections: Limit(20, in: .seconds(600))
-        case .flood: Limit(400, in: .seconds(10))
-        case .nonceReplay: Limit(50, in: .seconds(600))
-        case .forgedToken: Limit(10, in: .seconds(60))
-        case .contactInjection: Limit(10, in: .seconds(600))
-        }
-    }
+    package var standard: Limit { row.standard }
 
     /// How long a ban lasts at least; 0 where its growth alone decides.
-    package var leastBan: Milliseconds {
-        switch self {
-        case .honeyAccount, .strangerCalls, .numbersSwept: .seconds(86_400)
-        case .scanner, .namesSwept: .seconds(3600)
-        default: Milliseconds(0)
-        }
-    }
+    package var leastBan: Milliseconds { row.leastBan }
 }
 
 /// So many in such a time.
 package struct Limit: Equatable, Sendable {
-    /// How many, 1 to 100,000.
+    /// How many; the bounds stand in the row of the limit.
     package var count: UInt32
-    /// In which time, 1 s to 7 d.
+    /// In which time.
     package var window: Milliseconds
+
+    /// How long a window of the settings may be.
+    static let windows: ClosedRange<Milliseconds> = .seconds(1) ... .seconds(604_800)
 
     /// A limit.
     package init(_ count: UInt32, in window: Milliseconds) {

@@ -93,21 +93,32 @@ package struct Listener: Hashable, Sendable {
 extension Listener {
     /// The listeners of settings; a listener's number is its place among `outside`, `inside` and those of
     /// trunks there.
-    package static func numbered(_ settings: [Setting]) -> [Listener] {
-        var listeners: [Listener] = []
-        for setting in settings {
-            let index = UInt8(truncatingIfNeeded: listeners.count)
-            switch setting {
-            case .outside(let endpoint, let advertised):
-                listeners.append(
-                    Listener(
-                        index: index, side: .outside, endpoint: endpoint, advertised: advertised))
-            case .inside(let endpoint), .trunk(_, .inside(let endpoint)):
-                listeners.append(Listener(index: index, side: .inside, endpoint: endpoint))
-            default: break
-            }
+    package static func numbered(_ settings: [RouterSetting]) -> [Listener] {
+        settings.lazy.compactMap { setting -> (Side, OutsideEndpoint)? in
+            if let outside = setting.outside { return (.outside, outside) }
+            return setting.endpoint.map { (.inside, OutsideEndpoint($0)) }
+        }.enumerated().map { place, end in
+            Listener(
+                index: UInt8(truncatingIfNeeded: place), side: end.0, endpoint: end.1.endpoint,
+                advertised: end.1.advertised)
         }
-        return listeners
+    }
+}
+
+extension RouterSetting {
+    /// The endpoint toward the Internet that it names, if it names one.
+    package var outside: OutsideEndpoint? {
+        guard case .outside(let endpoint, let advertised) = self else { return nil }
+        return OutsideEndpoint(endpoint, advertised: advertised)
+    }
+
+    /// The endpoint of the edge that it names, if it names one.
+    package var endpoint: Endpoint? {
+        switch self {
+        case .outside(let endpoint, _), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
+            endpoint
+        default: nil
+        }
     }
 }
 

@@ -22,7 +22,7 @@ package struct TrunkRow: Equatable, Sendable {
 
     /// Writes the columns.
     func write(to writer: inout WireWriter) {
-        writer.string(name, cutTo: 32)
+        writer.string(name, cutTo: Bounds.longestGroupName)
         writer.address(server)
         writer.u8(state.rawValue)
         writer.u32(calls)
@@ -31,7 +31,8 @@ package struct TrunkRow: Equatable, Sendable {
     /// Reads the columns.
     init(from reader: inout WireReader) throws(WireError) {
         self.init(
-            name: try reader.string("trunk", limit: 32), server: try reader.reachable("server"),
+            name: try reader.string("trunk", limit: Bounds.longestGroupName),
+            server: try reader.reachable("server"),
             state: try reader.choice("state"), calls: try reader.u32())
     }
 }

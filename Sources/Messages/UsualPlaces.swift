@@ -1,7 +1,9 @@
 /// Where files are when the settings do not say.
 package enum UsualPlaces {
+    /// The folders in which a country database is looked for, in this order.
+    static let countryFolders = ["/var/lib/GeoIP", "/usr/share/GeoIP"]
     /// The country database: the first of these that is there.
-    package static let countryDatabases = ["/var/lib/GeoIP", "/usr/share/GeoIP"].flatMap { folder in
+    package static let countryDatabases = countryFolders.flatMap { folder in
         ["GeoLite2-Country", "GeoIP2-Country", "GeoLite2-City", "dbip-country-lite"].map {
             "\(folder)/\($0).mmdb"
         }

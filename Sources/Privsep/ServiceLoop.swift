@@ -11,8 +11,7 @@ internal import Wire
 /// when links that are full have room.
 ///
 /// DIAGNOSTICS: records `degraded` when a peer breaks the protocol of its link, which is then closed. Ends
-/// the process with 0 when told to stop (or by SIGTERM), with 111 when the supervisor is gone or breaks the
-/// protocol, with 100 when what was handed over cannot be used.
+/// the process with 0 when told to stop (or by SIGTERM), else with a code of `ChildExit`.
 package final class ServiceLoop {
     private enum Kind {
         static var supervisor: UInt8 { 1 }

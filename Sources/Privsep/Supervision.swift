@@ -7,9 +7,9 @@ internal import Wire
 
 /// Why a child cannot begin or go on; it then exits with the code of the case.
 package enum ChildFailure: Error, CustomStringConvertible {
-    /// The supervisor is gone, or sent what it may not: exit 111.
+    /// The supervisor is gone, or sent what it may not.
     case supervisor(String)
-    /// What was handed over cannot be used, and trying again would not help: exit 100.
+    /// What was handed over cannot be used, and trying again would not help.
     case setup(String)
 
     /// What went wrong.
@@ -19,11 +19,11 @@ package enum ChildFailure: Error, CustomStringConvertible {
         }
     }
 
-    /// The exit code that tells the supervisor what to do: 100 wait for a reload, 111 start again.
+    /// The exit code that tells the supervisor what to do.
     package var exitCode: Int32 {
         switch self {
-        case .supervisor: 111
-        case .setup: 100
+        case .supervisor: ChildExit.startAgain
+        case .setup: ChildExit.unusable
         }
     }
 }

@@ -9,8 +9,8 @@ package struct SettingsFile: Sendable {
         package let path: String
         /// Where the value stands.
         package let position: Position
-        /// The value; nil when it is right but has no frame.
-        package let setting: Setting?
+        /// The value.
+        package let setting: Setting
     }
 
     /// The longest text that is read, in bytes.
@@ -62,12 +62,8 @@ package struct SettingsFile: Sendable {
     package var settings: [Setting] {
         guard isGood else { return [] }
         let given = Set(values.map(\.path))
-        let defaults = Schema.keys.compactMap { key -> Setting? in
-            guard let text = key.byDefault, !given.contains(key.path) else { return nil }
-            // A test holds that every default is in its own range.
-            return try? key.read(text)
-        }
-        return values.compactMap(\.setting) + defaults
+        let defaults = Schema.keys.flatMap { given.contains($0.path) ? [] : $0.standards }
+        return values.map(\.setting) + defaults
     }
 
     /// A diagnostic with its line and a caret under the place.
@@ -82,7 +78,7 @@ package struct SettingsFile: Sendable {
             return "\(count) \(count == 1 ? one : many)"
         }
         let trunks = values.count { value in
-            if case .trunk(_, .inside) = value.setting { true } else { false }
+            if case .trunk(_, .inside) = value.setting.told.router { true } else { false }
         }
         let parts = [
             count("domains", "domain", "domains"),

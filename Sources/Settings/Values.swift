@@ -1,15 +1,8 @@
 internal import Messages
 internal import Sys
 
-/// Why a value is refused, and what would be right.
-struct ValueError: Error, Equatable {
-    let message: String
-
-    init(_ message: String) { self.message = message }
-}
-
 /// How the text of each kind of value is read.
-enum Value {
+enum Value: SettingText {
     /// A host name (RFC 1123, section 2.1) or an IP address, in lower case.
     static func domain(_ text: String) throws(ValueError) -> String {
         let name = text.lowercased()
@@ -52,22 +45,18 @@ enum Value {
             throw ValueError(
                 "`\(text)` lacks its transport: write `udp://\(text)`, `tcp://...` or `tls://...`")
         }
-        guard let transport = Transport.allCases.first(where: { $0.name == parts[0] }) else {
-            let names = Transport.allCases.map(\.name)
-            let near = Spelling.nearest(to: String(parts[0]), among: names)
-            let hint = near.map { "; did you mean `\($0)`?" } ?? ": it is udp, tcp or tls"
-            throw ValueError("unknown transport `\(parts[0])`\(hint)")
-        }
+        let names = Transport.allCases.map(\.name)
+        let transport = Transport.allCases[try word(String(parts[0]), of: names, "transport")]
         let port: UInt16 = transport == .tls ? 5061 : 5060
         return Endpoint(transport, try address(parts[1], port: port, mayBeEvery: true))
     }
 
     /// An endpoint, and behind `as` the address by which a NAT before this machine has it, with the port of the
     /// endpoint when it names none.
-    static func outside(_ text: String) throws(ValueError) -> Setting {
+    static func outside(_ text: String) throws(ValueError) -> OutsideEndpoint {
         let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" })
         guard let first = words.first, words.count > 1 else {
-            return .outside(try endpoint(text))
+            return OutsideEndpoint(try endpoint(text))
         }
         let bound = try endpoint(String(first))
         guard words[1] == "as", words.count == 3 else {
@@ -87,7 +76,21 @@ enum Value {
                 "`\(shown)` is not of the family of `\(bound)`: an IPv4 address is seen as an IPv4"
                     + " one, an IPv6 address as an IPv6 one")
         }
-        return .outside(bound, advertised: advertised)
+        return OutsideEndpoint(bound, advertised: advertised)
+    }
+
+    /// An endpoint toward the Asterisks, which have no TLS.
+    static func inside(_ text: String) throws(ValueError) -> Endpoint {
+        let endpoint = try endpoint(text)
+        guard endpoint.transport != .tls else {
+            throw ValueError("tls is for outside: inside is udp or tcp")
+        }
+        return endpoint
+    }
+
+    /// The address of an Asterisk; without a port, SIP's own.
+    static func server(_ text: String) throws(ValueError) -> SocketAddress {
+        try address(text, port: 5060)
     }
 
     /// Whether a text is a host name with or without a port, rather than an address that is mistyped.
@@ -128,7 +131,7 @@ enum Value {
     }
 
     /// The URL of a database this version can read.
-    static func database(_ text: String) throws(ValueError) -> String {
+    static func database(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if text.hasPrefix("odbc://") {
             throw ValueError("odbc:// is not there yet: this version reads sqlite:///PATH only")
         }
@@ -140,23 +143,23 @@ enum Value {
                 "`\(text)` names no absolute path: three slashes, as in"
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
-        return try bounded(text, 1024)
+        return try bounded(text, limit)
     }
 
     /// The absolute path of a file.
-    static func path(_ text: String) throws(ValueError) -> String {
+    static func path(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         guard text.hasPrefix("/") else {
             throw ValueError("`\(text)` is not an absolute path: it begins with `/`")
         }
-        return try bounded(text, 4096)
+        return try bounded(text, limit)
     }
 
     /// A text that stands in a quoted-string of a SIP header without escapes.
-    static func realm(_ text: String) throws(ValueError) -> String {
+    static func realm(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         guard !text.isEmpty, !text.contains("\""), !text.contains("\\") else {
             throw ValueError("a realm is not empty and holds no `\"` and no `\\`")
         }
-        return try bounded(text, 128)
+        return try bounded(text, limit)
     }
 
     private static func bounded(_ text: String, _ limit: Int) throws(ValueError) -> String {
@@ -167,31 +170,22 @@ enum Value {
         return text
     }
 
-    /// The table layout of a name.
-    static func schema(_ text: String) throws(ValueError) -> AccountSchema {
-        if let schema = AccountSchema.allCases.first(where: { $0.name == text }) { return schema }
-        let names = AccountSchema.allCases.map(\.name)
-        let near = Spelling.nearest(to: text, among: names)
-        let hint = near.map { "did you mean `\($0)`?" } ?? "it is \(names.joined(separator: ", "))"
-        throw ValueError("unknown schema `\(text)`; \(hint)")
+    /// The name of an account.
+    static func account(_ text: String, atMost limit: Int) throws(ValueError) -> String {
+        guard (1...limit).contains(text.utf8.count) else {
+            throw ValueError("`\(text)` is not a name of 1 to \(limit) bytes")
+        }
+        return text
     }
 
-    /// The order of access rules of a name.
-    static func accessOrder(_ text: String) throws(ValueError) -> AccessOrder {
-        guard let order = AccessOrder.allCases.first(where: { $0.name == text }) else {
-            let names = AccessOrder.allCases.map(\.name).joined(separator: ", ")
-            throw ValueError("unknown order `\(text)`; it is one of \(names)")
-        }
-        return order
-    }
-
-    /// The digest algorithm of a name.
-    static func algorithm(_ text: String) throws(ValueError) -> OfferedAlgorithm {
-        guard let algorithm = OfferedAlgorithm.allCases.first(where: { $0.name == text }) else {
-            let names = OfferedAlgorithm.allCases.map(\.name).joined(separator: " or ")
-            throw ValueError("unknown algorithm `\(text)`; it is \(names)")
-        }
-        return algorithm
+    /// The place of one of these words, which are names of a `what`.
+    static func word(
+        _ text: String, of words: [String], _ what: String
+    ) throws(ValueError) -> Int {
+        if let place = words.firstIndex(of: text) { return place }
+        let all = words.dropLast().joined(separator: ", ") + " or \(words.last ?? "")"
+        let hint = Spelling.nearest(to: text, among: words).map { "did you mean `\($0)`?" }
+        throw ValueError("unknown \(what) `\(text)`; \(hint ?? "it is \(all)")")
     }
 
     /// A span of time within bounds.
@@ -243,22 +237,9 @@ enum Value {
         return text
     }
 
-    /// The mode of a name.
-    static func mode(_ text: String) throws(ValueError) -> DefenceMode {
-        guard let mode = DefenceMode.allCases.first(where: { $0.name == text }) else {
-            throw ValueError("unknown mode `\(text)`; it is enforce or observe")
-        }
-        return mode
-    }
-
     /// true or false.
     static func truth(_ text: String) throws(ValueError) -> Bool {
         guard let truth = Bool(text) else { throw ValueError("`\(text)` is not true or false") }
         return truth
     }
-}
-
-extension ClosedRange<Milliseconds> {
-    /// "30s to 1d".
-    var text: String { "\(lowerBound.duration) to \(upperBound.duration)" }
 }

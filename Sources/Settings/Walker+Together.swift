@@ -1,4 +1,4 @@
-package import Messages
+internal import Messages
 internal import Sys
 
 /// Rules that hold between several keys.
@@ -20,7 +20,7 @@ extension Walker {
     private mutating func checkEndpoints() {
         var earlier: [(endpoint: Endpoint, value: SettingsFile.Value)] = []
         for value in values {
-            guard let endpoint = value.setting?.endpoint else { continue }
+            guard let endpoint = value.setting.told.router?.endpoint else { continue }
             let clash = earlier.first { other in
                 (other.endpoint.isReached(at: endpoint.address)
                     || endpoint.isReached(at: other.endpoint.address))
@@ -42,11 +42,13 @@ extension Walker {
     /// The edge calls the Asterisks from its inside UDP endpoint, trunks from its outside one, and must
     /// not call itself.
     private mutating func checkServers() {
-        let own = values.flatMap { $0.setting?.faces ?? [] }.filter { $0.transport == .udp }
+        let own = values.flatMap { $0.setting.told.router?.faces ?? [] }.filter {
+            $0.transport == .udp
+        }
         for value in values {
             let server: SocketAddress
             let side: String
-            switch value.setting {
+            switch value.setting.told.router {
             case .asterisk(let address): (server, side) = (address, "inside")
             case .trunk(_, .server(let address)): (server, side) = (address, "outside")
             default: continue
@@ -58,8 +60,9 @@ extension Walker {
                 error(value.position, "`\(server)` is an endpoint of the edge itself")
             }
             let isReached = values.contains {
-                $0.path == side && $0.setting?.endpoint?.transport == .udp
-                    && $0.setting?.endpoint?.address.ip.isV4 == server.ip.isV4
+                let endpoint = $0.setting.told.router?.endpoint
+                return $0.path == side && endpoint?.transport == .udp
+                    && endpoint?.address.ip.isV4 == server.ip.isV4
             }
             if isKnown(side), !isReached {
                 let message =
@@ -74,18 +77,22 @@ extension Walker {
 
     /// The shortest registration is not longer than the longest one, defaults included.
     private mutating func checkLifetimes() {
-        func span(_ path: String) -> (span: Milliseconds, position: Position?)? {
-            let value = values.first { $0.path == path }
-            if value == nil, given[path] != nil { return nil }
-            let standard = Schema.key(path)?.byDefault.flatMap { Milliseconds(duration: $0) }
-            switch value?.setting {
+        func span(
+            _ path: String, _ standard: Milliseconds
+        ) -> (span: Milliseconds, position: Position?)? {
+            guard let value = values.first(where: { $0.path == path }) else {
+                return given[path] == nil ? (standard, nil) : nil
+            }
+            switch value.setting.told.router {
             case .minimumExpires(let span), .maximumExpires(let span):
-                return (span, value?.position)
-            default: return standard.map { ($0, nil) }
+                return (span, value.position)
+            default: return nil
             }
         }
-        guard let shortest = span("registration.minimum"),
-            let longest = span("registration.maximum"), shortest.span > longest.span,
+        let rows = Setting.registration
+        guard let shortest = span("registration.minimum", rows.minimum.standard),
+            let longest = span("registration.maximum", rows.maximum.standard),
+            shortest.span > longest.span,
             let position = longest.position ?? shortest.position
         else { return }
         error(
@@ -108,7 +115,7 @@ extension Walker {
         }
         var lines: [String: Int] = [:]
         for value in values where value.path.hasPrefix(list) {
-            guard case .certificate(let path) = value.setting else { continue }
+            guard case .certificate(let path) = value.setting.told.terminator else { continue }
             if let line = lines[path] {
                 error(
                     value.position,
@@ -121,12 +128,8 @@ extension Walker {
 
     /// A certificate without a tls endpoint serves nobody.
     private mutating func checkUnusedTLS() {
-        let hasTLS = values.contains { value in
-            if case .outside(let endpoint, _) = value.setting {
-                endpoint.transport == .tls
-            } else {
-                false
-            }
+        let hasTLS = values.contains {
+            $0.setting.told.router?.outside?.endpoint.transport == .tls
         }
         if let position = given["tls"], !hasTLS, isKnown("outside") {
             warn(position, "`tls` is not used: `outside` has no tls:// endpoint")
@@ -137,9 +140,7 @@ extension Walker {
 extension Walker {
     /// Where no peer is shown another address than the bound one, networks make no difference.
     private mutating func checkUnusedNetworks() {
-        let isTranslated = values.contains { value in
-            if case .outside(_, _?) = value.setting { true } else { false }
-        }
+        let isTranslated = values.contains { $0.setting.told.router?.outside?.advertised != nil }
         guard let first = values.first(where: { $0.path == "local-networks" }), !isTranslated,
             isKnown("outside")
         else { return }
@@ -149,22 +150,11 @@ extension Walker {
     }
 }
 
-extension Setting {
-    /// The endpoint of the edge that it names, if it names one.
-    package var endpoint: Endpoint? {
-        switch self {
-        case .outside(let endpoint, _), .inside(let endpoint), .trunk(_, .inside(let endpoint)):
-            endpoint
-        default: nil
-        }
-    }
-}
-
-extension Setting {
+extension RouterSetting {
     /// The endpoint of the edge that it names, as it is bound and as a NAT before it has it.
     fileprivate var faces: [Endpoint] {
         guard let endpoint else { return [] }
-        guard case .outside(_, let advertised?) = self else { return [endpoint] }
+        guard let advertised = outside?.advertised else { return [endpoint] }
         return [endpoint, Endpoint(endpoint.transport, advertised)]
     }
 }

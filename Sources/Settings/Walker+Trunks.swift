@@ -14,9 +14,11 @@ extension Walker {
     /// A trunk's calls go from its inside socket to any Asterisk.
     private mutating func checkTrunkEndpoints() {
         for value in values {
-            guard case .trunk(_, .inside(let endpoint)) = value.setting else { continue }
+            guard case .trunk(_, .inside(let endpoint)) = value.setting.told.router else {
+                continue
+            }
             for other in values {
-                guard case .asterisk(let server) = other.setting,
+                guard case .asterisk(let server) = other.setting.told.router,
                     server.ip.isV4 != endpoint.address.ip.isV4
                 else { continue }
                 error(
@@ -44,7 +46,7 @@ extension Walker {
     /// An address belongs to one trunk or to an Asterisk.
     private mutating func checkTrunkSources() {
         let sources = values.compactMap { value -> Source? in
-            switch value.setting {
+            switch value.setting.told.router {
             case .asterisk(let server):
                 Source(network: Network(server.ip), trunk: nil, position: value.position)
             case .trunk(let name, let rule):
@@ -96,17 +98,21 @@ extension Walker {
     private mutating func checkTrunkDomains() {
         var owners: [String: (trunk: String, line: Int)] = [:]
         for value in values {
-            guard case .trunk(let name, .server(let address)) = value.setting else { continue }
+            guard case .trunk(let name, .server(let address)) = value.setting.told.router else {
+                continue
+            }
             let host = address.ip.isV4 ? "\(address.ip)" : "[\(address.ip)]"
             if owners[host] == nil { owners[host] = (name, value.position.line) }
         }
         var served: [String: Int] = [:]
         for value in values {
-            guard case .domain(let domain) = value.setting else { continue }
+            guard case .domain(let domain) = value.setting.told.router else { continue }
             if served[domain] == nil { served[domain] = value.position.line }
         }
         for value in values {
-            guard case .trunk(let name, .domain(let domain)) = value.setting else { continue }
+            guard case .trunk(let name, .domain(let domain)) = value.setting.told.router else {
+                continue
+            }
             if let line = served[domain] {
                 error(
                     value.position,
@@ -128,7 +134,9 @@ extension Walker {
         let trunks = members.filter { $0.group.name == Schema.trunkNames.name }.map(\.name)
         var profiles: [String: (name: String, line: Int)] = [:]
         for value in values {
-            guard case .profile(let profile, .trunk(let trunk)) = value.setting else { continue }
+            guard case .profile(let profile, .trunk(let trunk)) = value.setting.told.router else {
+                continue
+            }
             if let other = profiles[trunk], other.name != profile {
                 error(
                     value.position,

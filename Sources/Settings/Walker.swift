@@ -190,8 +190,8 @@ struct Walker {
     /// A path with the name in it whose keys are read, or the number of the list's item.
     private func named(_ path: String) -> String {
         let number = items.last.map { "[\($0.number)]" } ?? ""
-        return path.replacing(".\(NamedGroup.placeholder)", with: ".\(member)")
-            .replacing(ListGroup.placeholder, with: number)
+        return path.replacing(".\(SettingKey.namePlaceholder)", with: ".\(member)")
+            .replacing(SettingKey.itemPlaceholder, with: number)
     }
 
     /// Tells an unknown key, and what was probably meant: a name of the same group, else a name of
@@ -254,7 +254,7 @@ struct Walker {
                 "has \(sequence.count) items: it takes \(items.lowerBound) to \(items.upperBound)"
             error(position, "`\(path)` \(message)")
         }
-        var seen: [(setting: Setting?, text: String, line: Int)] = []
+        var seen: [(setting: Setting, line: Int)] = []
         for node in sequence {
             let place = node.mark.map(Position.init) ?? position
             guard let scalar = word(node) else {
@@ -262,16 +262,13 @@ struct Walker {
                 continue
             }
             guard let taken = take(scalar, key, else: position) else { continue }
-            let twin = seen.first {
-                taken.setting == nil ? $0.text == scalar.string : $0.setting == taken.setting
-            }
-            if let twin {
+            if let twin = seen.first(where: { $0.setting == taken.setting }) {
                 error(
                     place,
                     "`\(scalar.string)` is given twice, first in line \(twin.line):"
                         + " leave one out")
             }
-            seen.append((taken.setting, scalar.string, place.line))
+            seen.append((taken.setting, place.line))
         }
     }
 
@@ -288,7 +285,7 @@ struct Walker {
         let place = scalar.mark.map(Position.init) ?? position
         let path = named(key.path)
         do throws(ValueError) {
-            let setting = try key.read(scalar.string)?.named(member)
+            let setting = try key.read(scalar.string, Settings.Value.self, member)
             let value = SettingsFile.Value(path: path, position: place, setting: setting)
             values.append(value)
             return value
@@ -300,13 +297,7 @@ struct Walker {
 
     /// Tells the keys that must be there and are not.
     private mutating func checkMissing() {
-        let tls = values.first { value in
-            if case .outside(let endpoint, _) = value.setting {
-                endpoint.transport == .tls
-            } else {
-                false
-            }
-        }
+        let tls = values.first { $0.setting.told.router?.outside?.endpoint.transport == .tls }
         for key in Schema.keys where key.need != .never {
             for (path, place) in places(of: key) where given[path] == nil && !meant.contains(path) {
                 let line = "`\(key.name): \(key.example)`"
@@ -333,16 +324,5 @@ struct Walker {
                 ("\($0.group.name).\($0.name).\(key.name)", $0.position)
             }
         return inItems + underNames
-    }
-}
-
-extension Setting {
-    /// The setting under a name that the file chose, if it is of a kind that has one.
-    fileprivate func named(_ name: String) -> Setting {
-        switch self {
-        case .profile(_, let rule): .profile(name, rule)
-        case .trunk(_, let rule): .trunk(name, rule)
-        default: self
-        }
     }
 }

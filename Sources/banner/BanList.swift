@@ -20,8 +20,6 @@ struct BanList {
     static let capacity = 120_000
     /// How many neighbourhoods can be banned at a time.
     static let rollUpCapacity = 1_000
-    /// How long a ban that has ended counts against its source: 30 days.
-    static let memory = Milliseconds.seconds(30 * 86_400)
 
     /// Nobody is banned.
     init() {}
@@ -49,7 +47,7 @@ struct BanList {
     /// How often a source has been banned lately, a ban in force included.
     func level(of source: Network, now: Milliseconds) -> UInt32 {
         if let row = ban(of: source) { return row.level }
-        guard let row = past[source], now - row.until <= Self.memory else { return 0 }
+        guard let row = past[source], now - row.until <= Bounds.banMemory else { return 0 }
         return row.level
     }
 
@@ -88,7 +86,7 @@ struct BanList {
     mutating func restore(_ row: BanRow, now: Milliseconds) {
         if row.until > now, hasRoom(for: row.source) { return insert(row) }
         _ = lift(row.source)
-        if now - row.until <= Self.memory { remember(row) }
+        if now - row.until <= Bounds.banMemory { remember(row) }
     }
 
     private mutating func remember(_ row: BanRow) {

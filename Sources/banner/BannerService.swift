@@ -25,7 +25,7 @@ final class BannerService: Service {
     var kernel: KernelBans
     var countries: Countries
     var blockLists: BlockLists
-    var mode = DefenceMode.enforce
+    var mode = Setting.defence.mode.standard
     /// How long the first ban of a source lasts, the second, and so on.
     var spans: [Milliseconds] = []
     private let store: BanStore?
@@ -37,7 +37,7 @@ final class BannerService: Service {
     private var isUnread = false
     private var nextSave = Milliseconds(0)
     private var nextPrune = Milliseconds(0)
-    private var removesTable = false
+    private var removesTable = Setting.defence.cleanup.standard
     private var isGreeted = false
     /// What was refused for want of room since when, so that it is said once.
     private var minute = Milliseconds(0)
@@ -57,7 +57,8 @@ final class BannerService: Service {
     ///
     /// `machine` are the addresses of this machine.
     init(
-        _ settings: [Setting], folder: Descriptor?, _ firewall: any Firewall, _ journal: Journal,
+        _ settings: BannerSettings, folder: Descriptor?, _ firewall: any Firewall,
+        _ journal: Journal,
         usualPlaces: [String] = Countries.usualPlaces, machine: [IPAddress] = Socket.ownAddresses(),
         clock: @escaping () -> Milliseconds = { Clock.sinceEpoch },
         uptime: @escaping () -> Milliseconds = { Clock.monotonic }
@@ -78,35 +79,14 @@ final class BannerService: Service {
         kernel.rebuild(bans, exceptions, now: clock())
     }
 
-    private func follow(_ settings: [Setting]) {
-        var plan = TablePlan()
-        var first = Milliseconds.seconds(300)
-        var growth: [Milliseconds] = []
-        removesTable = false
-        for setting in settings {
-            switch setting {
-            case .mode(let mode): plan.mode = mode
-            // A NAT before this machine has translated what comes: the bound address stands in it.
-            case .outside(let endpoint, _):
-                plan.outside.append(endpoint)
-                plan.own.append(endpoint.address.ip)
-            case .inside(let endpoint), .trunk(_, .inside(let endpoint)):
-                plan.own.append(endpoint.address.ip)
-            case .asterisk(let server): plan.own.append(server.ip)
-            case .packets(let count): plan.packets = count
-            case .connections(let count): plan.connections = count
-            case .ban(let span): first = span
-            case .growth(let span): growth.append(span)
-            case .cleanup(let isWanted): removesTable = isWanted
-            default: break
-            }
-        }
-        spans = [first] + (growth.isEmpty ? Self.growth : growth)
-        mode = plan.mode
+    private func follow(_ settings: BannerSettings) {
+        removesTable = settings.removesTable
+        spans = settings.spans
+        mode = settings.plan.mode
         exceptions.read(settings, machine: machine)
-        kernel.follow(plan)
+        kernel.follow(settings.plan)
         kernel.allow(AddressRanges(exceptions.networks))
-        blockLists.follow(settings)
+        blockLists.follow(settings.blockLists)
         _ = blockLists.refresh()
         kernel.block(blockLists.ranges)
         countries.follow(settings)
@@ -116,9 +96,6 @@ final class BannerService: Service {
 
     /// A record costs some microseconds, for which the loop's other work waits.
     private static let recordsAtOnce = 64
-    private static let growth: [Milliseconds] = [
-        .seconds(3600), .seconds(86_400), .seconds(7 * 86_400),
-    ]
 
     private func load() {
         guard let store else {
@@ -204,7 +181,7 @@ final class BannerService: Service {
 
     func reload(_ set: StartSet) -> String? {
         let before = mode
-        follow(set.settings)
+        follow(BannerSettings(set.settings.compactMap(\.told.banner)))
         liftExcepted("allowed")
         kernel.retry()
         if mode != before {

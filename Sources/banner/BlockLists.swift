@@ -15,8 +15,6 @@ struct BlockLists {
     private let journal: Journal
     private var lists: [List] = []
 
-    /// How many networks all lists may hold together.
-    static let capacity = 100_000
     private static let longest = 16 << 20
 
     /// No lists.
@@ -37,8 +35,7 @@ struct BlockLists {
     }
 
     /// Follows these files; those it follows already keep what was read.
-    mutating func follow(_ settings: [Setting]) {
-        let paths = settings.compactMap { if case .blockList(let path) = $0 { path } else { nil } }
+    mutating func follow(_ paths: [String]) {
         lists = paths.map { path in
             lists.first { $0.file.path == path } ?? List(file: WatchedFile(path))
         }
@@ -51,7 +48,7 @@ struct BlockLists {
             let before = lists[index].networks.count
             do throws(BlockListFault) {
                 let content = try Self.read(
-                    lists[index].file, room: Self.capacity - (count - before))
+                    lists[index].file, room: Bounds.mostListedNetworks - (count - before))
                 guard content.networks.count * 10 >= before else {
                     throw BlockListFault(
                         "\(content.networks.count) networks are fewer than a tenth of the"
@@ -130,7 +127,7 @@ struct BlockLists {
                         + " a /8, of IPv6 a /16, but for those of special use")
             }
             guard content.networks.count < room else {
-                throw BlockListFault("more than \(capacity) networks in all lists")
+                throw BlockListFault("more than \(Bounds.mostListedNetworks) networks in all lists")
             }
             content.networks.append(network)
         }

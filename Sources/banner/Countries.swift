@@ -62,19 +62,17 @@ struct Countries {
     func country(of address: IPAddress) -> String { database?.country(of: address) ?? "" }
 
     /// The folders that must stay readable.
-    static func folders(_ settings: [Setting]) -> [String] {
+    static func folders(_ settings: BannerSettings) -> [String] {
         Set(paths(settings, usualPlaces).map(WatchedFile.folder)).sorted()
     }
 
-    private static func paths(_ settings: [Setting], _ usual: [String]) -> [String] {
-        let given = settings.compactMap { if case .geoip(let path) = $0 { path } else { nil } }
-        return given.isEmpty ? usual : given
+    private static func paths(_ settings: BannerSettings, _ usual: [String]) -> [String] {
+        settings.database.map { [$0] } ?? usual
     }
 
     /// Follows these settings.
-    mutating func follow(_ settings: [Setting]) {
-        wanted = Set(
-            settings.compactMap { if case .country(let code) = $0 { code } else { nil } })
+    mutating func follow(_ settings: BannerSettings) {
+        wanted = settings.countries
         saidMissing = false
         fault = ""
         // Those of before stay until a database knows some of the new ones: none would shut out everybody.

@@ -42,24 +42,17 @@ struct Exceptions {
     init() {}
 
     /// Reads the settings; `machine` are the addresses of this machine, at which wildcard endpoints are.
-    mutating func read(_ settings: [Setting], machine: [IPAddress] = []) {
-        self.settings = settings.compactMap {
-            if case .allow(let network) = $0 { network } else { nil }
-        }
-        asterisks = settings.compactMap {
-            if case .asterisk(let server) = $0 { server.ip } else { nil }
-        }
+    mutating func read(_ settings: BannerSettings, machine: [IPAddress] = []) {
+        self.settings = settings.allowed
+        asterisks = settings.asterisks
+        trunks = settings.trunks
         // An edge that is tried on one machine has its endpoints at the loopback.
-        own = settings.flatMap { setting -> [IPAddress] in
-            guard case .outside(let endpoint, let advertised) = setting else { return [] }
+        own = settings.outside.flatMap { outside -> [IPAddress] in
+            let endpoint = outside.endpoint
             let bound =
                 endpoint.isWildcard
                 ? machine.filter { $0.isV4 == endpoint.address.ip.isV4 } : [endpoint.address.ip]
-            return (bound + (advertised.map { [$0.ip] } ?? [])).filter { !$0.isLoopback }
-        }
-        trunks = settings.compactMap {
-            guard case .trunk(let name, let rule) = $0 else { return nil }
-            return rule.sources.map { (name, $0) }
+            return (bound + (outside.advertised.map { [$0.ip] } ?? [])).filter { !$0.isLoopback }
         }
     }
 

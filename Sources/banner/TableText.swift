@@ -5,7 +5,7 @@ internal import Sys
 /// What the table is made of, beside the elements of its sets.
 struct TablePlan: Equatable {
     /// Whether packets are dropped, or only counted.
-    var mode = DefenceMode.enforce
+    var mode = Setting.defence.mode.standard
     /// Where the Internet reaches us.
     var outside: [Endpoint] = []
     /// Addresses of Asterisks, of the inside and our own.
@@ -13,9 +13,9 @@ struct TablePlan: Equatable {
     /// Whether strangers of other countries are shut out.
     var hasCountries = false
     /// UDP packets a second that a stranger may send; 0: any.
-    var packets: UInt32 = 400
+    var packets = Setting.defence.packets.standard
     /// TCP connections a second that a stranger may open; 0: any.
-    var connections: UInt32 = 20
+    var connections = Setting.defence.connections.standard
 }
 
 /// The commands that make the table, the only one that is ever named.

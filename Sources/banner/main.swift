@@ -13,13 +13,12 @@ internal import Privsep
 
 ServiceLoop.run(role: .banner) { (loop, set) throws(ChildFailure) in
     let journal = loop.supervision.journal
+    let settings = BannerSettings(set.settings.compactMap(\.told.banner))
     let service = BannerService(
-        set.settings, folder: set.files[.state], Nftables(table: set.table), journal)
-    let lists = set.settings.compactMap { setting in
-        if case .blockList(let path) = setting { WatchedFile.folder(of: path) } else { nil }
-    }
+        settings, folder: set.files[.state], Nftables(table: set.table), journal)
+    let lists = settings.blockLists.map(WatchedFile.folder)
     // Whole folders, since a file that is renamed into another's place is another file.
-    let read = (lists + Countries.folders(set.settings)).map(Confinement.Path.reading)
+    let read = (lists + Countries.folders(settings)).map(Confinement.Path.reading)
     try Confinement.apply(
         role: .banner, paths: read + (set.files[.state].map { [.writing($0)] } ?? []),
         journal: journal)

@@ -5,7 +5,7 @@ internal import Sys
 /// How rows of rules are read.
 struct AccessRules: Equatable {
     /// `accounts.acl-order`.
-    var order = AccessOrder.asAsterisk
+    var order = Setting.accounts.accessOrder.standard
     /// The addresses from which phones' calls come to the Asterisks: not those of trunks.
     var own: [IPAddress] = []
 }

@@ -9,9 +9,9 @@ struct AccountSettings: Equatable {
     /// `accounts.database`; empty when the settings name none.
     var url = ""
     /// `accounts.schema`.
-    var schema = AccountSchema.automatic
+    var schema = Setting.accounts.schema.standard
     /// `accounts.realm`.
-    var realm = "asterisk"
+    var realm = Setting.accounts.realm.standard
     /// `domains`.
     var domains: [String] = []
     /// `accounts.acl-order`, and the addresses of `inside`.
@@ -21,7 +21,7 @@ struct AccountSettings: Equatable {
     private static let ownAddresses = Socket.ownAddresses()
 
     /// The settings of a start set.
-    init(_ settings: [Setting] = []) {
+    init(_ settings: [DirectorySetting] = []) {
         for setting in settings {
             switch setting {
             case .database(let url): self.url = url
@@ -31,7 +31,6 @@ struct AccountSettings: Equatable {
             case .accessOrder(let order): access.order = order
             case .inside(let endpoint):
                 access.own += endpoint.isWildcard ? Self.ownAddresses : [endpoint.address.ip]
-            default: break
             }
         }
     }

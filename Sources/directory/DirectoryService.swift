@@ -26,7 +26,7 @@ final class DirectoryService: Service {
     private static let pageLength = 256
 
     /// The service of these settings, with its bindings in a folder (nil: kept in memory).
-    init(_ settings: [Setting], stateFolder: String?, _ journal: Journal) {
+    init(_ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal) {
         self.journal = journal
         accounts = AccountDatabase(AccountSettings(settings))
         bindings = BindingStore(folder: stateFolder)
@@ -63,7 +63,7 @@ final class DirectoryService: Service {
     }
 
     func reload(_ set: StartSet) -> String? {
-        accounts = AccountDatabase(AccountSettings(set.settings))
+        accounts = AccountDatabase(AccountSettings(set.settings.compactMap(\.told.directory)))
         accounts.tick(Clock.monotonic)
         // Also when the new database cannot be read: what came from the old one holds no more.
         if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }

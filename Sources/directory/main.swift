@@ -23,7 +23,7 @@ ServiceLoop.run(role: .directory) { (loop, set) throws(ChildFailure) in
     let journal = loop.supervision.journal
     let folder = set.files[.state].flatMap(path(of:))
     let service = DirectoryService(
-        set.settings, stateFolder: folder, journal)
+        set.settings.compactMap(\.told.directory), stateFolder: folder, journal)
     // The database's path may change on a reload, and Landlock cannot be widened afterwards.
     try Confinement.apply(
         role: .directory, paths: [.reading("/")] + (folder.map { [.writing($0)] } ?? []),

@@ -166,13 +166,7 @@ struct BackupWriter {
         guard let bytes = try? readFile("\(folder)/rempart.yaml", limit: SettingsFile.maximumLength)
         else { return }
         for value in SettingsFile(bytes).values {
-            let named: String
-            switch value.setting {
-            case .certificate(let path), .key(let path), .geoip(let path), .blockList(let path):
-                named = path
-            case .database(let url): named = String(url.dropFirst("sqlite://".count))
-            default: continue
-            }
+            guard let named = value.setting.namedFile else { continue }
             if !named.hasPrefix(folder + "/") { told.append("not in it: \(named) (\(value.path))") }
         }
     }

@@ -129,18 +129,10 @@ extension Manual {
         page.heading("SYNOPSIS")
         page.code(Standard.settings)
         page.heading("DESCRIPTION")
-        page.paragraphs(
-            """
-            The file is YAML, and read strictly. An unknown key, a value out of its range, and a key that stands \
-            twice are errors, and the edge does not start with one. `rempart check` shows every fault with its place.
-
-            `systemctl reload rempart` takes up a changed file. A wrong one changes nothing, and the reload fails. A \
-            key of a group is written below the group's name: `accounts.database` is `database` below `accounts`. \
-            NAME in a key stands for a name of your own. A list is `[a, b]`, or one item a line.
-            """)
+        page.paragraphs(SettingsDocument.introduction)
         page.heading("EXAMPLE")
         page.paragraphs("The shortest file that serves:")
-        page.example(shortest)
+        page.example(SettingsDocument.shortest)
         page.heading("KEYS")
         for key in Schema.keys {
             let standard = key.byDefault.map { ["Default: `\($0)`."] } ?? []
@@ -155,26 +147,6 @@ extension Manual {
         page.item(Standard.settings, ["The settings that the service reads."])
         page.seeAlso(others(.settings))
         return page.text
-    }
-
-    /// A file of the keys that every file has, with their examples.
-    static var shortest: String {
-        var groups: [(name: Substring, lines: [String])] = []
-        for key in Schema.keys where key.need == .always && !key.isUnderName {
-            let words = key.path.split(separator: ".")
-            let line = "\(words.last ?? ""): \(key.example)"
-            let group = words.count > 1 ? words[0] : ""
-            if let last = groups.indices.last, groups[last].name == group {
-                groups[last].lines.append(line)
-            } else {
-                groups.append((group, [line]))
-            }
-        }
-        return groups.map { group in
-            group.name.isEmpty
-                ? group.lines.joined(separator: "\n")
-                : "\(group.name):\n" + group.lines.map { "  \($0)" }.joined(separator: "\n")
-        }.joined(separator: "\n")
     }
 }
 

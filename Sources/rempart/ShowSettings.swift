@@ -13,12 +13,16 @@ struct ShowSettings: ParsableCommand {
     @OptionGroup var table: TableOptions
     @Flag(help: .hidden)
     var frames = false
+    @Flag(help: .hidden)
+    var markdown = false
     @Option(help: .hidden)
     var name = "settings"
 
     func run() throws {
         if frames {
             try writeFrames()
+        } else if markdown {
+            print(SettingsDocument.markdown, terminator: "")
         } else {
             table.show(json: Self.json, text: Self.text)
         }
@@ -87,19 +91,20 @@ struct ShowSettings: ParsableCommand {
                 return .object(members)
             })
     }
+}
 
-    private static func wrapped(_ text: String, width: Int) -> [String] {
-        var lines = [""]
-        for word in text.split(separator: " ") {
-            let last = lines[lines.count - 1]
-            if last.isEmpty {
-                lines[lines.count - 1] = String(word)
-            } else if last.count + 1 + word.count <= width {
-                lines[lines.count - 1] += " \(word)"
-            } else {
-                lines.append(String(word))
-            }
+/// The text in lines of at most so many characters, but for words that are longer.
+func wrapped(_ text: String, width: Int) -> [String] {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+        let last = lines[lines.count - 1]
+        if last.isEmpty {
+            lines[lines.count - 1] = String(word)
+        } else if last.count + 1 + word.count <= width {
+            lines[lines.count - 1] += " \(word)"
+        } else {
+            lines.append(String(word))
         }
-        return lines
     }
+    return lines
 }

@@ -32,26 +32,20 @@ struct Surroundings {
     /// The supervisor opens the TLS files; who reads the others opens them itself.
     private static func files(of file: SettingsFile) -> [NamedFile] {
         file.values.compactMap { value in
-            switch value.setting {
-            case .certificate(let path), .key(let path):
-                return NamedFile(path: path, reader: .supervisor, value: value)
-            case .database(let url):
-                let path = String(url.dropFirst("sqlite://".count))
-                return NamedFile(path: path, reader: .directory, value: value)
-            case .blockList(let path), .geoip(let path):
-                return NamedFile(path: path, reader: .banner, value: value)
-            default: return nil
-            }
+            guard let path = value.setting.namedFile, let reader = value.setting.readers.first
+            else { return nil }
+            let opener = reader == .terminator ? .supervisor : reader
+            return NamedFile(path: path, reader: opener, value: value)
         }
     }
 
     /// Countries without a database let everybody in.
     private func countryWarning(_ file: SettingsFile) -> [Diagnostic] {
         let countries = file.values.first { value in
-            if case .country = value.setting { true } else { false }
+            if case .country = value.setting.told.banner { true } else { false }
         }
         let isNamed = file.values.contains { value in
-            if case .geoip = value.setting { true } else { false }
+            if case .geoip = value.setting.told.banner { true } else { false }
         }
         let places = UsualPlaces.countryDatabases
         guard let countries, !isNamed, !places.contains(where: { unsafe access($0, F_OK) == 0 })
@@ -113,16 +107,16 @@ struct Surroundings {
     }
 
     private func addressWarnings(_ value: SettingsFile.Value) -> [Diagnostic] {
-        guard let setting = value.setting, let bound = setting.endpoint?.address else { return [] }
+        guard let setting = value.setting.told.router, let bound = setting.endpoint?.address else {
+            return []
+        }
         var messages: [String] = []
         if Socket.isLocal(bound) == false {
             messages.append(
                 "\(bound.ip) is not an address of this machine now: name one that `ip address`"
                     + " shows")
         }
-        if case .outside(_, let advertised) = setting {
-            messages += natWarnings(bound, advertised)
-        }
+        if let outside = setting.outside { messages += natWarnings(bound, outside.advertised) }
         return messages.map { message in
             Diagnostic(.warning, at: value.position, "`\(value.path)`: \(message)")
         }
@@ -173,5 +167,17 @@ struct Surroundings {
         let ofLink = Network(IPAddress(v4: 0xA9FE_0000), prefix: 16)
         if ip.isLinkLocal || ofLink.contains(ip) { return "link-local" }
         return ip.isPrivate ? "private" : nil
+    }
+}
+
+extension Setting {
+    /// The path of the file that it names, if it names one.
+    var namedFile: String? {
+        switch (told.terminator, told.directory, told.banner) {
+        case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
+        case (_, .database(let url)?, _): String(url.dropFirst("sqlite://".count))
+        case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
+        default: nil
+        }
     }
 }

@@ -53,7 +53,7 @@ final class RouterProcess: Service {
         self.loop = loop
         journal = loop.supervision.journal
         started = loop.now
-        listeners = Listener.numbered(start.settings)
+        listeners = Listener.numbered(start.settings.compactMap(\.told.router))
         guard start.secret.count == SupervisorMessage.secretLength else {
             throw .setup("the supervisor handed over no secret")
         }
@@ -67,8 +67,8 @@ final class RouterProcess: Service {
         }
         self.sockets = sockets
         router = Router(
-            settings: RouterSettings(start.settings), listeners: listeners, secret: start.secret,
-            seed: Random.bytes(32),
+            settings: RouterSettings(start.settings.compactMap(\.told.router)),
+            listeners: listeners, secret: start.secret, seed: Random.bytes(32),
             now: Now(monotonic: loop.now, sinceEpoch: loop.sinceEpoch))
         // Before the confinement: the time zone's file is read once.
         router.utcOffset = Clock.utcOffset
@@ -118,7 +118,7 @@ final class RouterProcess: Service {
     }
 
     func reload(_ set: StartSet) -> String? {
-        router.adopt(RouterSettings(set.settings))
+        router.adopt(RouterSettings(set.settings.compactMap(\.told.router)))
         return nil
     }
 

@@ -83,8 +83,6 @@ enum ChildAction: Equatable {
 
 /// The life of one child as a total function of its state and an event.
 struct ChildLife {
-    /// The exit code that says: the same settings will not do.
-    static let unusableSettings: Int32 = 100
     /// From exec to hello, and from one heartbeat to the next while it takes a reload.
     static let helloLimit = Milliseconds.seconds(10)
     /// From hello to READY=1.
@@ -351,7 +349,7 @@ struct ChildLife {
     }
 
     private mutating func after(_ code: Int32, _ now: Milliseconds) -> ChildAction {
-        if code == Self.unusableSettings {
+        if code == ChildExit.unusable {
             return enter(
                 .unusable, until: now + Self.longestWait, .waitForSettings(Self.longestWait))
         }

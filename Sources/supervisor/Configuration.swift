@@ -11,7 +11,7 @@ struct Configuration {
     /// Copies the files that the settings name; one that cannot be read costs TLS alone.
     init(_ settings: [Setting]) throws(StartFailure) {
         self.settings = settings
-        let paths = CertificatePaths.of(settings)
+        let paths = CertificatePaths.of(settings.compactMap(\.told.terminator))
         certificates = paths.enumerated().map { place, one in
             CertificateFiles(one, CertificatePaths.group(place, of: paths.count))
         }
@@ -46,12 +46,12 @@ struct Configuration {
     }
 
     /// The listeners, numbered.
-    var listeners: [Listener] { Listener.numbered(settings) }
+    var listeners: [Listener] { Listener.numbered(settings.compactMap(\.told.router)) }
 
     /// How many domains are served.
     var domains: Int {
         settings.count { setting in
-            if case .domain = setting { true } else { false }
+            if case .domain = setting.told.router { true } else { false }
         }
     }
 

@@ -117,7 +117,8 @@ final class SettingsReader {
         case (code: let code, signal: let signal)?:
             let how = signal != 0 ? "signal \(signal)" : "exit code \(code)"
             throw StartFailure("the reader of the settings \(path) failed (\(how))")
-        case nil: throw StartFailure("the settings \(path) were not read within 10 s")
+        case nil:
+            throw StartFailure("the settings \(path) were not read within \(Self.limit.duration)")
         }
         do {
             return try Self.decode(bytes)

@@ -14,7 +14,8 @@ extension Terminator {
         var certificates = Certificates()
         if !listeners.isEmpty {
             _ = certificates.take(
-                CertificatePaths.of(start.settings), start.certificates, at: Clock.sinceEpoch,
+                CertificatePaths.of(start.settings.compactMap(\.told.terminator)),
+                start.certificates, at: Clock.sinceEpoch,
                 journal)
         }
         let wanted = Limits().connections
@@ -71,7 +72,8 @@ extension Terminator {
     func take(_ set: StartSet) -> String? {
         guard !isIdle else { return nil }
         let unused = certificates.take(
-            CertificatePaths.of(set.settings), set.certificates, at: Clock.sinceEpoch, journal)
+            CertificatePaths.of(set.settings.compactMap(\.told.terminator)), set.certificates,
+            at: Clock.sinceEpoch, journal)
         lookAtDates()
         return unused.isEmpty ? nil : unused.joined(separator: "; ")
     }

@@ -13,7 +13,7 @@ var messages = 0
 var results: [Int: Int] = [:]
 while made < calls {
     // One phone makes them all.
-    let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+    let unlimited: [RouterSetting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
     let edge = SimulatedEdge(unlimited, asterisks: ["10.0.0.10:5060"]) { fatalError($0) }
     let alice = Phone(edge, "alice")
     try alice.register(expires: 3600)

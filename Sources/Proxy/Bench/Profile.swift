@@ -17,7 +17,7 @@ package struct Profile: Equatable, Sendable {
     /// The transports that may be used; all when empty.
     package var transports: [Transport] = []
     /// What is answered to a source that has not authenticated.
-    package var answer = ProfileAnswer.challenge
+    package var answer = Setting.profiles.answer.standard
     /// How many answers a second go to an address that has proven nothing; nil for `defence.replies`.
     package var replies: UInt32?
     /// How many calls an account may make at a time, nil for `calls.at-once`; or a trunk may have, nil for any.

@@ -4,7 +4,7 @@ package import Messages
 internal import SIPWriting
 package import Sys
 
-/// The settings that the router core reads, gathered from the supervisor's frames.
+/// The settings that the router core reads, gathered from what the supervisor tells.
 package struct RouterSettings: Sendable {
     /// The served domains, lower case.
     package var domains: [[UInt8]] = []
@@ -13,25 +13,25 @@ package struct RouterSettings: Sendable {
     /// The Asterisks.
     package var asterisks: [SocketAddress] = []
     /// The digest realm.
-    package var realm: [UInt8] = Array("asterisk".utf8)
+    package var realm: [UInt8] = Array(Setting.accounts.realm.standard.utf8)
     /// The digest algorithms that phones are offered, in this order.
     package var algorithms: [DigestAlgorithm] = []
     /// How many proven wrong digests within `window` ban a source.
-    package var failures: UInt32 = 5
+    package var failures = Setting.defence.failures.standard
     /// The window they are counted in.
-    package var window = Milliseconds.seconds(30)
+    package var window = Setting.defence.window.standard
     /// How long the first ban lasts.
-    package var ban = Milliseconds.seconds(300)
+    package var ban = Setting.defence.ban.standard
     /// Networks that are never banned.
     package var allow: [Network] = []
     /// The shortest binding a phone may ask for.
-    package var minimumExpires = Milliseconds.seconds(60)
+    package var minimumExpires = Setting.registration.minimum.standard
     /// The longest binding a phone gets.
-    package var maximumExpires = Milliseconds.seconds(3600)
+    package var maximumExpires = Setting.registration.maximum.standard
     /// How many bindings an account may have.
-    package var contacts = 10
+    package var contacts = Int(Setting.registration.contacts.standard)
     /// How many requests a second an account may make.
-    package var requests: UInt32 = 50
+    package var requests = Setting.accounts.requests.standard
 
     /// The classes of sources.
     package var profiles = Profiles()
@@ -40,11 +40,11 @@ package struct RouterSettings: Sendable {
     /// Names that only an attacker tries.
     package var traps: Set<[UInt8]> = []
     /// Whether nothing is refused that only the defence would refuse: it says what it would have done.
-    package var isObserving = false
+    package var isObserving = Setting.defence.mode.standard == .observe
     /// How many answers a second go to an address that has proven nothing.
-    package var replies: UInt32 = 30
+    package var replies = Setting.defence.replies.standard
     /// How many datagrams a second an address may send, and how many answers it gets at most; 0 for any.
-    package var packets: UInt32 = 400
+    package var packets = Setting.defence.packets.standard
 
     /// What accounts may call, and how much.
     package var calls = CallRules([])
@@ -58,7 +58,8 @@ package struct RouterSettings: Sendable {
     }
 
     /// The settings of a start set; what it leaves out keeps its default.
-    package init(_ settings: [Setting]) {
+    package init(_ settings: [RouterSetting]) {
+        var offered: [OfferedAlgorithm] = []
         var callRules: [CallRule] = []
         for setting in settings {
             switch setting {
@@ -74,8 +75,7 @@ package struct RouterSettings: Sendable {
             case .maximumExpires(let span): maximumExpires = span
             case .contacts(let count): contacts = Int(count)
             case .requests(let count): requests = count
-            case .algorithm(let algorithm):
-                algorithms.append(algorithm == .md5 ? .md5 : .sha256)
+            case .algorithm(let algorithm): offered.append(algorithm)
             case .limit(let detector, let limit): limits[detector] = limit
             case .trap(let name): traps.insert(Array(name.utf8))
             case .replies(let count): replies = count
@@ -84,12 +84,15 @@ package struct RouterSettings: Sendable {
             case .mode(let mode): isObserving = mode == .observe
             case .calls(let rule): callRules.append(rule)
             case .trunk(let name, let rule): take(name, rule)
-            default: break
+            // The listeners are made of them (`Listener.numbered`).
+            case .outside, .inside: break
             }
         }
-        if algorithms.isEmpty { algorithms = [.md5] }
+        if offered.isEmpty { offered = Setting.accounts.algorithms.standard }
+        algorithms = offered.map { $0 == .md5 ? .md5 : .sha256 }
         calls = CallRules(callRules)
     }
+
     private mutating func take(_ trunk: String, _ rule: TrunkRule) {
         let place =
             trunks.firstIndex { $0.name == trunk }

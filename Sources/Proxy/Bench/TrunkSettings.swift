@@ -14,7 +14,7 @@ package struct TrunkSettings: Equatable, Sendable {
     /// What stands for it in a Request-URI; empty when its first server's address does.
     package var domain: [UInt8] = []
     /// How often a request of it may begin something; nil: as it likes.
-    package var rate: Rate? = Self.rate(50)
+    package var rate: Rate? = Self.rate(Setting.trunks.perSecond.standard)
 
     /// A trunk of which nothing else is known.
     package init(_ name: String) { self.name = name }

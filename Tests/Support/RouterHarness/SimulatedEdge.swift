@@ -34,7 +34,7 @@ package final class SimulatedEdge {
     /// When the installation began to bind tokens to dialogs, since 1970; a restarted router knows it.
     package var boundSince = Milliseconds(0)
     /// The settings it began with.
-    package let settings: [Setting]
+    package let settings: [RouterSetting]
     /// Its sockets.
     private let listeners: [Listener]
     /// The passwords of the accounts there are.
@@ -90,7 +90,7 @@ package final class SimulatedEdge {
     ///
     /// Its sockets are as many, and of the same kinds, as those of `SimulatedEdge.listeners`.
     package init(
-        _ extra: [Setting], asterisks: [String], domain: String = "example.com",
+        _ extra: [RouterSetting], asterisks: [String], domain: String = "example.com",
         listeners: [Listener] = SimulatedEdge.listeners, insideWay: IPAddress? = nil,
         fault: @escaping (String) -> Void
     ) {

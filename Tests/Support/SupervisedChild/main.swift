@@ -22,9 +22,9 @@ func setting(_ line: Substring) -> Setting? {
     let words = line.split(separator: " ")
     guard words.count == 2 else { return nil }
     switch words[0] {
-    case "domain": return .domain(String(words[1]))
-    case "certificate": return .certificate(String(words[1]))
-    case "key": return .key(String(words[1]))
+    case "domain": return .sides.domains(String(words[1]))
+    case "certificate": return .tls.certificate(String(words[1]))
+    case "key": return .tls.key(String(words[1]))
     default: break
     }
     let parts = words[1].split(separator: "/", omittingEmptySubsequences: true)
@@ -32,9 +32,9 @@ func setting(_ line: Substring) -> Setting? {
     guard parts.count == 2, let transport, let address = SocketAddress(parts[1]) else { return nil }
     let endpoint = Endpoint(transport, address)
     switch words[0] {
-    case "outside": return .outside(endpoint)
-    case "trunk": return .trunk("telco", .inside(endpoint))
-    default: return .inside(endpoint)
+    case "outside": return .sides.outside(OutsideEndpoint(endpoint))
+    case "trunk": return .trunks.inside(endpoint, of: "telco")
+    default: return .sides.inside(endpoint)
     }
 }
 

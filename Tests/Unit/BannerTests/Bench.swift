@@ -76,7 +76,7 @@ final class Bench {
 
     /// A service in a folder; one that is `hearing` keeps its records for `records`.
     init(
-        _ settings: [Setting] = [.ban(.seconds(60))], folder: TemporaryFolder? = nil,
+        _ settings: [BannerSetting] = [.ban(.seconds(60))], folder: TemporaryFolder? = nil,
         failure: String? = nil, hearing: Bool = false,
         machine: [IPAddress] = []
     ) throws {
@@ -86,7 +86,7 @@ final class Bench {
         let (mine, its) = try Socket.seqpacketPair()
         end = mine
         service = BannerService(
-            settings, folder: self.folder.descriptor, firewall,
+            BannerSettings(settings), folder: self.folder.descriptor, firewall,
             Journal(process: "banner", socket: journal?.its.raw), usualPlaces: [],
             machine: machine,
             clock: { [clock] in clock.now },

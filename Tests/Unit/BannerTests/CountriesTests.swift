@@ -179,13 +179,13 @@ struct CountriesTests {
         let bench = try Bench([.country("DE"), .geoip(url.path)], folder: folder)
         #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
         #expect(bench.second().contains("defence.countries is off: country database"))
-        #expect(bench.reload([.country("FR"), .geoip(url.path)]) == nil)
+        #expect(bench.reload([.defence.countries("FR"), .defence.geoip(url.path)]) == nil)
         #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))
         // The networks of before stay.
-        #expect(bench.reload([.country("DE"), .geoip(url.path)]) == nil)
+        #expect(bench.reload([.defence.countries("DE"), .defence.geoip(url.path)]) == nil)
         #expect(try verdict(bench, "198.18.0.7").0.hasPrefix("passes"))
         #expect(try verdict(bench, "203.0.113.7").0.contains("defence.countries"))
-        #expect(bench.reload([.geoip(url.path)]) == nil)
+        #expect(bench.reload([.defence.geoip(url.path)]) == nil)
         #expect(try verdict(bench, "203.0.113.7").0.hasPrefix("passes"))
     }
 

@@ -107,7 +107,7 @@ struct DiskTests {
         let elsewhere = try TemporaryFolder()
         let url = URL(fileURLWithPath: "\(elsewhere.path)/country.mmdb")
         try countryDatabase([("198.18.0.0/16", "FR")]).write(to: url)
-        let settings: [Setting] = [.country("FR"), .geoip(url.path)]
+        let settings: [BannerSetting] = [.country("FR"), .geoip(url.path)]
         _ = try Bench(settings, folder: folder)
         try disk.fill()
         let bench = try Bench(settings, folder: folder, hearing: true)

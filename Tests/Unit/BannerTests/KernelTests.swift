@@ -109,13 +109,17 @@ struct KernelTests {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
         let settings: [Setting] = [
-            .outside(Endpoint(.udp, SocketAddress(try ip("198.18.0.1"), port: 5060))),
-            .outside(Endpoint(.tcp, SocketAddress(try ip("198.18.0.1"), port: 5060))),
-            .outside(Endpoint(.udp, SocketAddress(try ip("2001:db8::1"), port: 5060))),
-            .outside(Endpoint(.udp, SocketAddress(try ip("127.0.0.1"), port: 5060))),
-            .inside(Endpoint(.udp, SocketAddress(try ip("2001:db8:7::9"), port: 5060))),
-            .asterisk(SocketAddress(try ip("198.18.0.7"), port: 5060)),
-            .trunk("telco", .server(SocketAddress(try ip("198.18.0.8"), port: 5060))),
+            .sides.outside(
+                OutsideEndpoint(Endpoint(.udp, SocketAddress(try ip("198.18.0.1"), port: 5060)))),
+            .sides.outside(
+                OutsideEndpoint(Endpoint(.tcp, SocketAddress(try ip("198.18.0.1"), port: 5060)))),
+            .sides.outside(
+                OutsideEndpoint(Endpoint(.udp, SocketAddress(try ip("2001:db8::1"), port: 5060)))),
+            .sides.outside(
+                OutsideEndpoint(Endpoint(.udp, SocketAddress(try ip("127.0.0.1"), port: 5060)))),
+            .sides.inside(Endpoint(.udp, SocketAddress(try ip("2001:db8:7::9"), port: 5060))),
+            .sides.asterisks(SocketAddress(try ip("198.18.0.7"), port: 5060)),
+            .trunks.servers(SocketAddress(try ip("198.18.0.8"), port: 5060), of: "telco"),
         ]
         try banner.start(folder.descriptor, settings)
         func dropped() throws -> [String] {
@@ -147,12 +151,12 @@ struct KernelTests {
         let banner = try BannerProcess()
         let (every4, every6) = (IPAddress(v4: 0), IPAddress(high: 0, low: 0))
         let settings: [Setting] = [
-            .outside(Endpoint(.udp, SocketAddress(every4, port: 5060))),
-            .outside(Endpoint(.tcp, SocketAddress(every4, port: 5060))),
-            .outside(Endpoint(.udp, SocketAddress(every6, port: 5060))),
-            .inside(Endpoint(.udp, SocketAddress(every4, port: 5070))),
-            .asterisk(SocketAddress(try ip("198.18.0.7"), port: 5060)),
-            .packets(1),
+            .sides.outside(OutsideEndpoint(Endpoint(.udp, SocketAddress(every4, port: 5060)))),
+            .sides.outside(OutsideEndpoint(Endpoint(.tcp, SocketAddress(every4, port: 5060)))),
+            .sides.outside(OutsideEndpoint(Endpoint(.udp, SocketAddress(every6, port: 5060)))),
+            .sides.inside(Endpoint(.udp, SocketAddress(every4, port: 5070))),
+            .sides.asterisks(SocketAddress(try ip("198.18.0.7"), port: 5060)),
+            .defence.packets(1),
         ]
         // Strangers at the other end of a cable, and a machine behind this one.
         try shell("ip", "netns", "add", "\(banner.namespace)-far")
@@ -231,7 +235,7 @@ struct KernelTests {
         let first = ["10.0.0.0/24", "10.0.2.0/24", "10.0.4.0/22", "255.255.255.0/24"]
         let second = ["10.0.0.0/25", "10.0.2.0/23", "10.0.5.0/24", "2001:db8::/32"]
         try Data(first.joined(separator: "\n").utf8).write(to: list, options: .atomic)
-        try banner.start(folder.descriptor, [.blockList(list.path)])
+        try banner.start(folder.descriptor, [.defence.blockLists(list.path)])
         let before = try banner.listing { $0.contains("10.0.4.0/22") }
         for network in first { #expect(before.contains(network)) }
         try Data(second.joined(separator: "\n").utf8).write(to: list, options: .atomic)
@@ -251,7 +255,7 @@ struct KernelTests {
         let one = try BannerProcess()
         let two = try BannerProcess(in: one.namespace)
         try one.start(first.descriptor)
-        try two.start(second.descriptor, [.mode(.observe)], table: "rempart-two")
+        try two.start(second.descriptor, [.defence.mode(.observe)], table: "rempart-two")
         try one.tell(order(try ip("198.18.0.7"), .seconds(600)))
         _ = try one.listing { $0.contains("198.18.0.7") }
         try two.tell(order(try ip("198.18.0.8"), .seconds(600)))
@@ -277,7 +281,7 @@ struct KernelTests {
         // One that goes with its table takes nothing else.
         try two.stop()
         two.end()
-        try two.start(second.descriptor, [.cleanup(true)], table: "rempart-two")
+        try two.start(second.descriptor, [.defence.cleanup(true)], table: "rempart-two")
         try two.stop()
         let tables = try one.inside("nft list tables")
         #expect(tables.contains("inet rempart\n") && !tables.contains("rempart-two"))
@@ -289,7 +293,7 @@ struct KernelTests {
         let folder = try TemporaryFolder()
         let banner = try BannerProcess()
         for isTidy in [false, true] {
-            try banner.start(folder.descriptor, [.cleanup(isTidy)])
+            try banner.start(folder.descriptor, [.defence.cleanup(isTidy)])
             try banner.stop()
             #expect(try banner.inside("nft list tables").contains("rempart") == !isTidy)
         }

@@ -132,7 +132,7 @@ struct RefusedTests {
         bench.second()
         #expect(bench.ask(.bans).first == .kernelBans(true, ""))
         bench.firewall.refuses = { _ in false }
-        _ = bench.reload([.ban(.seconds(60)), .packets(9)])
+        _ = bench.reload([.defence.ban(.seconds(60)), .defence.packets(9)])
         #expect(bench.firewall.kept[.banned4]?.count == 21)
     }
 

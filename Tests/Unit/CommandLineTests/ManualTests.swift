@@ -52,8 +52,19 @@ import Testing
             #expect(words.contains(key.range.replacing("`", with: "")), "\(key.path)")
             if let standard = key.byDefault { #expect(page.contains("Default: \(standard).")) }
         }
-        #expect(SettingsFile(Array(Manual.shortest.utf8)).diagnostics == [])
+        #expect(SettingsFile(Array(SettingsDocument.shortest.utf8)).diagnostics == [])
         #expect(page.contains("servers: [10.0.0.10:5060]"))
+    }
+
+    @Test("docs/SETTINGS.md is what the rows of the keys say, in lines that a person reads")
+    func document() throws {
+        let root = URL(fileURLWithPath: #filePath).pathComponents.prefix { $0 != "Tests" }
+        let path = root.dropFirst().reduce("") { "\($0)/\($1)" } + "/docs/SETTINGS.md"
+        let kept = try String(contentsOfFile: path, encoding: .utf8)
+        // `.build/debug/rempart settings --markdown >docs/SETTINGS.md` writes it anew.
+        #expect(kept == SettingsDocument.markdown)
+        for key in Schema.keys { #expect(kept.contains("\n### \(key.path)\n")) }
+        #expect(kept.split(separator: "\n").allSatisfy { $0.count <= 100 })
     }
 
     @Test("rempart-reasons(7) has each reason and each condition with what it means")

@@ -46,7 +46,8 @@ struct Edge: ~Copyable {
             Listener(index: 2, side: .outside, endpoint: Endpoint(.tls, outside)),
             Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, inside)),
         ]
-        let settings = domains.map { Setting.domain($0) } + [.asterisk(asterisk), .failures(1000)]
+        let settings =
+            domains.map { RouterSetting.domain($0) } + [.asterisk(asterisk), .failures(1000)]
         router = Router(
             settings: RouterSettings(settings), listeners: listeners,
             secret: [UInt8](repeating: 9, count: 64) + [UInt8](repeating: 0, count: 8),

@@ -14,7 +14,7 @@ struct AccountDatabaseTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func database(
-        _ name: String = "accounts.sqlite", _ more: Setting...
+        _ name: String = "accounts.sqlite", _ more: DirectorySetting...
     ) -> AccountDatabase {
         AccountDatabase(AccountSettings([.database("sqlite://\(folder.path)/\(name)")] + more))
     }

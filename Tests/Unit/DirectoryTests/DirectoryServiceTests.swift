@@ -120,7 +120,7 @@ struct DirectoryServiceTests {
         _ = try router.answers()
         let path = try router.folder.database("pjsip.sqlite", Tables.pjsip)
         var set = StartSet()
-        set.settings = [.database("sqlite://\(path)"), .schema(.pjsip)]
+        set.settings = [.accounts.database("sqlite://\(path)"), .accounts.schema(.pjsip)]
         #expect(router.service.reload(set) == nil)
         #expect(try router.answers().contains(.changed))
         try router.tell(.lookUp(id: 1, account: "1001", realm: "asterisk"))
@@ -138,7 +138,7 @@ struct DirectoryServiceTests {
         try router.tell(.hello)
         _ = try router.answers()
         var set = StartSet()
-        set.settings = [.database("sqlite://\(router.folder.path)/missing.sqlite")]
+        set.settings = [.accounts.database("sqlite://\(router.folder.path)/missing.sqlite")]
         #expect(router.service.reload(set) == nil)
         _ = try router.answers()
         try router.tell(.lookUp(id: 3, account: "1001", realm: "asterisk"))

@@ -316,47 +316,28 @@ private func check(
         ]) { frame throws(WireError) in try ControlReply(decoding: frame).encoded() }
     }
 
-    @Test("settings are within their ranges, to the millisecond")
+    @Test("ports, transports and networks of settings are within their ranges")
     func settings() {
-        func span(_ setting: Setting, _ range: ClosedRange<Int64>) -> Field {
-            Field("\(setting)", setting.encoded(), 0, 8, range)
-        }
-        func count(_ setting: Setting, _ range: ClosedRange<Int64>) -> Field {
-            Field("\(setting)", setting.encoded(), 0, 4, range)
-        }
         func port(_ setting: Setting) -> Field {
-            Field("\(setting)", setting.encoded(), 4, 2, 1...65_535)
+            Field("\(setting.path)", setting.encoded(), 4, 2, 1...65_535)
         }
-        let limit = Setting.limit(.scanner, Limit(1, in: .seconds(1)))
+        func transport(_ setting: Setting, _ range: ClosedRange<Int64>) -> Field {
+            Field("\(setting.path)", setting.encoded(), 22, 1, range)
+        }
+        let endpoint = Endpoint(.udp, address)
+        let outside = Setting.sides.outside(OutsideEndpoint(endpoint))
+        let shown = Setting.sides.outside(OutsideEndpoint(endpoint, advertised: address))
+        let (inside, trunk) = (
+            Setting.sides.inside(endpoint), Setting.trunks.inside(endpoint, of: "t")
+        )
         check([
-            count(.failures(1), 1...1000), span(.window(.seconds(1)), 1000...day),
-            span(.ban(.seconds(1)), 1000...365 * day),
-            span(.minimumExpires(.seconds(30)), 30_000...day),
-            span(.maximumExpires(.seconds(60)), 60_000...7 * day), count(.contacts(1), 1...32),
-            span(.growth(.seconds(1)), 1000...365 * day), count(.packets(0), 0...1_000_000),
-            count(.connections(0), 0...100_000), count(.replies(1), 1...100_000),
-            span(limit, 1000...7 * day), Field("limit", limit.encoded(), 8, 4, 1...100_000),
-            Field("detector", limit.encoded(), 12, 1, 1...Int64(Detector.allCases.count)),
-            span(.calls(.newCountry(.seconds(1))), 0...30 * day),
-            count(.calls(.atOnce(0)), 0...10_000), count(.calls(.perMinute(0)), 0...100_000),
-            count(.trunk("t", .perSecond(0)), 0...10_000),
-            count(.profile("p", .replies(1)), 1...100_000),
-            count(.profile("p", .calls(1)), 1...10_000),
-            count(.profile("p", .failures(1)), 1...1000), port(.outside(Endpoint(.udp, address))),
-            port(.inside(Endpoint(.udp, address))), port(.asterisk(address)),
+            port(outside), port(inside), port(trunk), port(.sides.asterisks(address)),
+            port(.trunks.servers(address, of: "t")),
+            Field("advertised", shown.encoded(), 27, 2, 1...65_535), transport(inside, 1...2),
+            transport(outside, 1...3), transport(trunk, 1...1),
             Field(
-                "advertised",
-                Setting.outside(Endpoint(.udp, address), advertised: address).encoded(), 27, 2,
-                1...65_535),
-            port(.trunk("t", .server(address))),
-            port(.trunk("t", .inside(Endpoint(.udp, address)))),
-            Field("transport", Setting.inside(Endpoint(.udp, address)).encoded(), 22, 1, 1...2),
-            Field("transport", Setting.outside(Endpoint(.udp, address)).encoded(), 22, 1, 1...3),
-            Field(
-                "transport", Setting.trunk("t", .inside(Endpoint(.udp, address))).encoded(), 22, 1,
-                1...1),
-            Field("letter", Setting.profile("p", .country("FR")).encoded(), 0, 1, 0x41...0x5A),
-            Field("prefix", Setting.allow(source).encoded(), 0, 1, 32...32),
+                "letter", Setting.profiles.countries("FR", of: "p").encoded(), 0, 1, 0x41...0x5A),
+            Field("prefix", Setting.defence.allow(source).encoded(), 0, 1, 32...32),
         ]) { frame throws(WireError) in try Setting(decoding: frame).encoded() }
     }
 

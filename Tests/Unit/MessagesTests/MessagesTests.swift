@@ -49,29 +49,48 @@ private let standing = AccountStanding(
 @Suite struct MessagesTests {
     static let settings: [Setting] =
         [
-            .domain("example.com"), .outside(Endpoint(.tls, address)),
-            .outside(Endpoint(.udp, address), advertised: SocketAddress(IPAddress(v4: 1), port: 9)),
-            .localNetwork(network),
-            .inside(Endpoint(.udp, address)),
-            .asterisk(address), .database("sqlite:///x"), .schema(.pjsip), .realm("asterisk"),
-            .certificate("/c"), .key("/k"), .failures(1000), .window(.seconds(1)),
-            .ban(.seconds(31_536_000)), .allow(network), .minimumExpires(.seconds(30)),
-            .maximumExpires(.seconds(604_800)), .contacts(32), .requests(100_000), .mode(.observe),
-            .country("FR"),
-            .geoip("/g"), .blockList("/b"), .growth(.seconds(3600)), .packets(0), .connections(20),
-            .cleanup(true), .accessOrder(.denyThenPermit), .profile("carriers", .trunk("telco")),
-        ] + callRules.map { .calls($0) } + trunkRules.map { .trunk("telco", $0) }
+            .sides.domains("example.com"), .sides.outside(OutsideEndpoint(Endpoint(.tls, address))),
+            .sides.outside(
+                OutsideEndpoint(
+                    Endpoint(.udp, address),
+                    advertised: SocketAddress(IPAddress(v4: 1), port: 9))),
+            .sides.localNetworks(network), .sides.inside(Endpoint(.udp, address)),
+            .sides.asterisks(address), .accounts.database("sqlite:///x"),
+            .accounts.schema(.pjsip), .accounts.realm("asterisk"),
+            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
+            .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
+            .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
+            .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),
+            .defence.allow(network), .defence.mode(.observe), .defence.countries("FR"),
+            .defence.geoip("/g"), .defence.blockLists("/b"), .defence.growth(.seconds(3600)),
+            .defence.packets(0), .defence.connections(20), .defence.cleanup(true),
+            .defence.traps("admin"), .defence.replies(1),
+            .limit(.scanner)(Limit(1, in: .seconds(604_800))),
+            .registration.minimum(.seconds(30)), .registration.maximum(.seconds(604_800)),
+            .registration.contacts(32),
+        ] + callSettings + trunkSettings + profileSettings
 
-    private static let trunkRules: [TrunkRule] = [
-        .inside(Endpoint(.udp, address)), .server(address), .network(network),
-        .domain("sip.telco.example"), .perSecond(0),
+    private static let trunkSettings: [Setting] = [
+        .trunks.inside(Endpoint(.udp, address), of: "telco"),
+        .trunks.servers(address, of: "telco"), .trunks.networks(network, of: "telco"),
+        .trunks.domain("sip.telco.example", of: "telco"), .trunks.perSecond(0, of: "telco"),
     ]
 
-    private static let callRules: [CallRule] = [
-        .atOnce(32), .perMinute(100_000), .abroadAtOnce(0), .abroadPerMinute(4), .home("FR"),
-        .allowed("BE"), .never("+881"), .prefix("00"), .outsideLine("0"), .emergency("112"),
-        .hours(OpenHours(days: 31, from: 0, to: 1440)), .newCountry(.seconds(2_592_000)),
-        .tripNever(Limit(5, in: .seconds(600))), .tripAbroad(Limit(1, in: .seconds(1))),
+    private static let profileSettings: [Setting] = [
+        .profiles.networks(network, of: "office"), .profiles.countries("FR", of: "office"),
+        .profiles.trunks("telco", of: "carriers"), .profiles.methods("INVITE", of: "office"),
+        .profiles.transports(.tls, of: "office"), .profiles.answer(.silence, of: "world"),
+        .profiles.replies(1, of: "world"), .profiles.calls(10_000, of: "world"),
+        .profiles.failures(1000, of: "world"),
+    ]
+
+    private static let callSettings: [Setting] = [
+        .calls.atOnce(32), .calls.perMinute(100_000), .calls.abroadAtOnce(0),
+        .calls.abroadPerMinute(4), .calls.home("FR"), .calls.allowed("BE"), .calls.never("+881"),
+        .calls.prefixes("00"), .calls.outsideLine("0"), .calls.emergency("112"),
+        .calls.hours(OpenHours(days: 31, from: 0, to: 1440)),
+        .calls.newCountry(.seconds(2_592_000)), .calls.tripNever(Limit(5, in: .seconds(600))),
+        .calls.tripAbroad(Limit(1, in: .seconds(1))),
     ]
 
     @Test("settings")
@@ -81,24 +100,32 @@ private let standing = AccountStanding(
         }
     }
 
+    /// Longer than a path may be.
+    private static let long = "/" + String(repeating: "a", count: 4096)
+
     @Test(
-        "a number outside its range is refused",
+        "a text or an endpoint that its key does not take is refused",
         arguments: [
-            Setting.failures(0), .failures(1001), .window(.seconds(0)), .window(.seconds(86_401)),
-            .ban(.seconds(0)), .minimumExpires(.seconds(29)), .maximumExpires(.seconds(604_801)),
-            .contacts(0), .contacts(33), .requests(0), .requests(100_001), .country("fr"),
-            .country("FRA"), .growth(.seconds(0)),
-            .packets(1_000_001), .connections(100_001), .domain(String(repeating: "a", count: 256)),
-            .calls(.atOnce(10_001)), .calls(.home("fr")), .calls(.prefix("000000000")),
-            .calls(.newCountry(.seconds(2_592_001))),
-            .calls(.hours(OpenHours(days: 0, from: 0, to: 1))),
-            .calls(.hours(OpenHours(days: 1, from: 60, to: 60))),
-            .calls(.hours(OpenHours(days: 1, from: 0, to: 1441))),
-            .calls(.tripNever(Limit(0, in: .seconds(1)))),
-            .trunk(String(repeating: "t", count: 33), .server(address)),
-            .trunk("telco", .domain(String(repeating: "a", count: 256))),
-            .trunk("telco", .perSecond(10_001)),
-            .profile("carriers", .trunk(String(repeating: "t", count: 33))),
+            Setting.accounts.database(String(repeating: "a", count: 1025)),
+            .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
+            .tls.certificate(long),
+            .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
+            .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
+            .defence.traps(String(repeating: "a", count: 65)),
+            .sides.domains(String(repeating: "a", count: 256)),
+            .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),
+            .calls.prefixes("000000000"), .calls.outsideLine("000000000"),
+            .calls.emergency("000000000"), .calls.never("+1234567890123456"),
+            .calls.hours(OpenHours(days: 0, from: 0, to: 1)),
+            .calls.hours(OpenHours(days: 128, from: 0, to: 1)),
+            .calls.hours(OpenHours(days: 1, from: 60, to: 60)),
+            .calls.hours(OpenHours(days: 1, from: 0, to: 1441)),
+            .trunks.servers(address, of: String(repeating: "t", count: 33)),
+            .trunks.domain(String(repeating: "a", count: 256), of: "telco"),
+            .trunks.inside(Endpoint(.tcp, address), of: "telco"),
+            .profiles.trunks(String(repeating: "t", count: 33), of: "carriers"),
+            .profiles.methods(String(repeating: "M", count: 17), of: "carriers"),
+            .profiles.countries("fr", of: "carriers"),
         ])
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
@@ -108,33 +135,28 @@ private let standing = AccountStanding(
     @Test("an address that a NAT has for an endpoint is of its family")
     func families() {
         let other = SocketAddress(network.address, port: 5060)
-        let frame = Setting.outside(Endpoint(.udp, address), advertised: other).encoded()
+        let frame = Setting.sides.outside(
+            OutsideEndpoint(Endpoint(.udp, address), advertised: other)
+        ).encoded()
         #expect(throws: WireError.badValue("advertised")) { try Setting(decoding: frame.span) }
-    }
-
-    @Test("a line of a trunk that is of no known kind is refused", arguments: [UInt8](0...8))
-    func trunkRule(_ kind: UInt8) {
-        var frame = Setting.trunk("telco", .domain("a")).encoded()
-        // Before the kind stand the setting's own, and the name after its length.
-        frame[1 + 2 + 5] = kind
-        #expect(
-            (try? Setting(decoding: frame.span))
-                == (kind == 4 ? .trunk("telco", .domain("a")) : nil))
     }
 
     @Test("what a trunk's line says of where its calls come from is its servers and networks alone")
     func trunkSources() {
         #expect(
-            Self.trunkRules.map(\.sources) == [
+            Self.trunkSettings.map { $0.told.banner?.sources } == [
                 nil, Network(address.ip, prefix: 32), network, nil, nil,
             ])
     }
 
     @Test("only the processes that need a setting are told it", arguments: settings)
     func readers(_ setting: Setting) {
-        #expect(!setting.readers.contains(.supervisor))
-        let isOfTLS = [.certificate("/c"), .key("/k")].contains(setting)
-        #expect(setting.readers.contains(.terminator) == isOfTLS)
+        #expect(!setting.readers.isEmpty && !setting.readers.contains(.supervisor))
+        #expect(setting.readers.contains(.terminator) == setting.path.hasPrefix("tls."))
+        // A process takes what it is told, so that a frame that came to another one says nothing there.
+        #expect(setting.readers.contains(.router) == (setting.told.router != nil))
+        #expect(setting.readers.contains(.directory) == (setting.told.directory != nil))
+        #expect(setting.readers.contains(.banner) == (setting.told.banner != nil))
     }
 
     @Test("child to supervisor")
@@ -321,5 +343,12 @@ private let standing = AccountStanding(
         #expect(try OpenedPayload(decoding: opened.span).peer == address)
         let failed = HandshakeFailedPayload(peer: address, reason: .timeout).encoded()
         #expect(try HandshakeFailedPayload(decoding: failed.span).reason == .timeout)
+    }
+}
+
+extension BannerSetting {
+    /// Where a trunk's calls come from, if it says that.
+    fileprivate var sources: Network? {
+        if case .trunk(_, let rule) = self { rule.sources } else { nil }
     }
 }

@@ -20,7 +20,8 @@ private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
                     handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address), passed),
         ]
         let without: [SupervisorMessage] = [
-            .hello(.router), .setting(.failures(1)), .secret(Array(repeating: 7, count: 72)),
+            .hello(.router), .setting(.defence.failures(1)),
+            .secret(Array(repeating: 7, count: 72)),
             .table("rempart-two"), .begin, .reload, .renew(31), .stop,
         ]
         for message in with {

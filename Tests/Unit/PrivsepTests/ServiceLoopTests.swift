@@ -160,7 +160,7 @@ struct ServiceLoopTests {
         _ = try service.begin()
         try service.turn()
         _ = try service.supervisor.end.said()
-        let set: [SupervisorMessage] = [.reload, .setting(.domain("example.com")), .begin]
+        let set: [SupervisorMessage] = [.reload, .setting(.sides.domains("example.com")), .begin]
         for message in set { service.supervisor.end.send(message) }
         try service.turn()
         #expect(try service.supervisor.end.said() == [.ready])

@@ -32,13 +32,13 @@ struct SupervisionTests {
         let listener = Listener(index: 2, side: .inside, endpoint: endpoint)
         let secret = [UInt8](repeating: 7, count: SupervisorMessage.secretLength)
         let messages: [SupervisorMessage] = [
-            .hello(.directory), .setting(.domain("a")), .setting(.failures(3)),
+            .hello(.directory), .setting(.sides.domains("a")), .setting(.defence.failures(3)),
             .listener(listener, socket), .peer(.router, try Stream.pipe().reading),
             .file(.state, try Stream.pipe().reading), .secret(secret), .begin,
         ]
         for message in messages { supervisor.end.send(message) }
         let set = try supervisor.supervision.receiveStartSet()
-        #expect(set.settings == [.domain("a"), .failures(3)])
+        #expect(set.settings == [.sides.domains("a"), .defence.failures(3)])
         #expect(set.listeners.map(\.listener) == [listener])
         let own = try Socket.localAddress(try #require(set.listeners.first).socket.raw)
         #expect(own == endpoint.address)
@@ -52,7 +52,7 @@ struct SupervisionTests {
         version[1] &+= 1
         let wrong: [[[UInt8]]] = [
             [version], [Self.frame(.hello(.router)), Self.frame(.begin)], [Self.frame(.begin)],
-            [Self.frame(.setting(.domain("a")))], [Self.frame(.stop)],
+            [Self.frame(.setting(.sides.domains("a")))], [Self.frame(.stop)],
         ]
         for frames in wrong {
             let failure = try failure(frames)
@@ -66,8 +66,8 @@ struct SupervisionTests {
         #expect(throws: Never.self) { try failure(begun + [Self.frame(.reload)]) }
         let wrong: [[UInt8]] = [
             [99], Self.frame(.begin), Self.frame(.hello(.directory)), Self.frame(.reload) + [0],
-            Self.frame(.setting(.domain("a"))),
-            Array(Self.frame(.setting(.domain("a"))).dropLast()),
+            Self.frame(.setting(.sides.domains("a"))),
+            Array(Self.frame(.setting(.sides.domains("a"))).dropLast()),
             // A peer without its descriptor.
             Self.frame(.peer(.router, try Stream.pipe().reading)),
         ]
@@ -91,29 +91,29 @@ struct SupervisionTests {
     func reload() throws {
         let supervisor = try begun()
         supervisor.end.send(.reload)
-        supervisor.end.send(.setting(.domain("b")))
+        supervisor.end.send(.setting(.sides.domains("b")))
         #expect(try supervisor.supervision.next() == nil)
         supervisor.end.send(.begin)
         guard case .reload(let set)? = try supervisor.supervision.next() else {
             Issue.record("no reload")
             return
         }
-        #expect(set.settings == [.domain("b")])
+        #expect(set.settings == [.sides.domains("b")])
     }
 
     @Test("a reload that begins anew forgets the one before it")
     func reloadAnew() throws {
         let supervisor = try begun()
         supervisor.end.send(.reload)
-        supervisor.end.send(.setting(.domain("b")))
+        supervisor.end.send(.setting(.sides.domains("b")))
         supervisor.end.send(.reload)
-        supervisor.end.send(.setting(.domain("c")))
+        supervisor.end.send(.setting(.sides.domains("c")))
         supervisor.end.send(.begin)
         guard case .reload(let set)? = try supervisor.supervision.next() else {
             Issue.record("no reload")
             return
         }
-        #expect(set.settings == [.domain("c")])
+        #expect(set.settings == [.sides.domains("c")])
         #expect(try supervisor.supervision.next() == nil)
     }
 

@@ -5,7 +5,7 @@ import Sys
 import Testing
 
 /// What bans nobody, however many names fail.
-private let lenient: [Setting] =
+private let lenient: [RouterSetting] =
     [.failures(1000)]
     + [Detector.wrongPasswordSlow, .wrongPasswordSlower, .namesSwept].map {
         .limit($0, Limit(1000, in: .seconds(60)))

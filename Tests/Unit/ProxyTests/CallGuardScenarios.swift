@@ -7,7 +7,7 @@ import Testing
     private let satellite = "sip:00881612345678@example.com"
 
     /// An edge, alice's phone, and its Asterisk.
-    private func stage(_ rules: [CallRule] = [], _ more: [Setting] = []) throws -> Stage {
+    private func stage(_ rules: [CallRule] = [], _ more: [RouterSetting] = []) throws -> Stage {
         try Stage(rules.map { .calls($0) } + more)
     }
 
@@ -399,7 +399,7 @@ struct Stage {
     let alice: Phone
     let asterisk: Asterisk
 
-    init(_ settings: [Setting] = []) throws {
+    init(_ settings: [RouterSetting] = []) throws {
         edge = Edge(settings)
         alice = Phone(edge, "alice")
         asterisk = Asterisk(edge)

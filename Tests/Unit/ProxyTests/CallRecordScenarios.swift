@@ -36,7 +36,7 @@ final class Written {
         let began: Written
         let ended: Written
 
-        init(_ settings: [Setting] = []) throws {
+        init(_ settings: [RouterSetting] = []) throws {
             stage = try Stage(settings)
             began = Written(.callBegan, of: stage.edge)
             ended = Written(.callEnded, of: stage.edge)

@@ -13,7 +13,7 @@ typealias Asterisk = PBX
 
 extension SimulatedEdge {
     /// An edge whose faults fail the test.
-    convenience init(_ extra: [Setting] = [], asterisks: [String] = ["10.0.0.10:5060"]) {
+    convenience init(_ extra: [RouterSetting] = [], asterisks: [String] = ["10.0.0.10:5060"]) {
         self.init(extra, asterisks: asterisks) { Issue.record("\($0)") }
     }
 }

@@ -9,7 +9,8 @@ import Testing
         arguments: ["urn:service:sos", "urn:service:sos.fire", "URN:Service:SOS.police"])
     func called(_ uri: String) throws {
         for (rules, number) in [
-            ([], "112"), ([Setting.calls(.emergency("15")), .calls(.emergency("112"))], "15"),
+            ([], "112"),
+            ([RouterSetting.calls(.emergency("15")), .calls(.emergency("112"))], "15"),
         ] {
             let alice = Phone(Edge(rules), "alice")
             let asterisk = Asterisk(alice.edge)

@@ -77,7 +77,7 @@ import Testing
     }
 }
 
-extension Setting {
+extension RouterSetting {
     /// So many refused numbers of `calls.never` bar an account.
-    fileprivate static func tripNever(_ limit: Limit) -> Setting { .calls(.tripNever(limit)) }
+    fileprivate static func tripNever(_ limit: Limit) -> RouterSetting { .calls(.tripNever(limit)) }
 }

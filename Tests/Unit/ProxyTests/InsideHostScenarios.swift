@@ -9,7 +9,7 @@ private struct Told {
     let alice: Phone
     let asterisk: Asterisk
 
-    init(_ extra: [Setting] = []) throws {
+    init(_ extra: [RouterSetting] = []) throws {
         edge = Edge(extra)
         alice = Phone(edge, "alice")
         try alice.register()

@@ -34,7 +34,7 @@ private struct Ground {
 
     /// One at a single address of the machine, or at all that it has.
     init(
-        _ extra: [Setting] = [], domain: String = "example.com", isWildcard: Bool = false
+        _ extra: [RouterSetting] = [], domain: String = "example.com", isWildcard: Bool = false
     ) throws {
         let local = try #require(Network("192.168.1.0/24"))
         self.isWildcard = isWildcard

@@ -37,7 +37,7 @@ private struct Sight: Equatable, CustomStringConvertible {
     /// Those that ask for a password.
     static let challenged = methods.prefix(7)
 
-    private func edge(_ extra: [Setting] = []) -> Edge {
+    private func edge(_ extra: [RouterSetting] = []) -> Edge {
         let edge = Edge(extra)
         for name in ["known", "bared", "acled"] { edge.passwords[name] = "right" }
         edge.barred = ["bared"]

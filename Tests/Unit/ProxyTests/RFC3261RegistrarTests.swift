@@ -7,7 +7,7 @@ import Testing
 
 @Suite("RFC 3261 section 10.3: the registrar") struct RFC3261RegistrarTests {
     /// alice with two bindings of the same Call-ID.
-    private func two(_ settings: [Setting] = []) throws -> (edge: Edge, alice: Phone) {
+    private func two(_ settings: [RouterSetting] = []) throws -> (edge: Edge, alice: Phone) {
         let edge = Edge(settings)
         let alice = Phone(edge, "alice")
         alice.sequence = 10

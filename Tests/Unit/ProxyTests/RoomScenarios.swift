@@ -15,7 +15,7 @@ import Testing
     }
 
     /// No limits for calls but those of the tables.
-    private static let unlimited: [Setting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
+    private static let unlimited: [RouterSetting] = [.calls(.atOnce(0)), .calls(.perMinute(0))]
 
     /// A call that somebody makes.
     private struct Ringing {
@@ -284,7 +284,7 @@ import Testing
     // MARK: Look-ups
 
     /// What bans nobody.
-    private static let lenient: [Setting] = [.mode(.observe)]
+    private static let lenient: [RouterSetting] = [.mode(.observe)]
 
     /// A phone that has the challenge to its REGISTER, and the REGISTER that answers it.
     private func proof(_ phone: Phone, _ number: Int = 1) throws -> [UInt8] {

@@ -11,7 +11,7 @@ struct TrunkEdge {
     let other: Carrier
     let asterisk: Asterisk
 
-    init(_ extra: [Setting] = [], asterisks: [String] = ["10.0.0.10:5060"]) throws {
+    init(_ extra: [RouterSetting] = [], asterisks: [String] = ["10.0.0.10:5060"]) throws {
         let rules: [TrunkRule] = [
             .inside(Edge.trunkEndpoint), .server(address("192.0.2.10:5060")),
             .server(address("192.0.2.11:5060")), .network(try #require(Network("192.0.2.128/28"))),

@@ -20,7 +20,7 @@ import Testing
         ]
     }
 
-    private static let trunk: [Setting] = [
+    private static let trunk: [RouterSetting] = [
         .trunk("telco", .inside(Endpoint(.udp, address("0.0.0.0:5071")))),
         .trunk("telco", .server(address("198.51.100.5:5060"))),
     ]
@@ -29,7 +29,7 @@ import Testing
         ("[::]", "[2001:db8:7::7]:40000", "[2001:db8::6]"),
     ]
 
-    private func edge(_ host: String = "0.0.0.0", _ extra: [Setting] = []) -> Edge {
+    private func edge(_ host: String = "0.0.0.0", _ extra: [RouterSetting] = []) -> Edge {
         Edge(
             extra, asterisks: ["10.0.0.10:5060"], listeners: Self.listeners(host),
             insideWay: address("10.0.0.1:1").ip

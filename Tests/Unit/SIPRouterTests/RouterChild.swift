@@ -22,14 +22,17 @@ final class RouterChild {
         address = try Socket.localAddress(sockets[0].raw)
         let inside = try Socket.localAddress(sockets[1].raw)
         let settings: [Setting] = [
-            .domain("example.com"), .realm("example.com"), .outside(Endpoint(.tcp, address)),
-            .inside(Endpoint(.udp, inside)),
-            .asterisk(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 9)),
+            .sides.domains("example.com"), .accounts.realm("example.com"),
+            .sides.outside(OutsideEndpoint(Endpoint(.tcp, address))),
+            .sides.inside(Endpoint(.udp, inside)),
+            .sides.asterisks(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 9)),
         ]
         child = try ChildProcess("sip-router")
         try send(.hello(.router))
         for setting in settings { try send(.setting(setting)) }
-        for (listener, socket) in zip(Listener.numbered(settings), sockets) {
+        for (listener, socket) in zip(
+            Listener.numbered(settings.compactMap(\.told.router)), sockets)
+        {
             try send(.listener(listener, socket))
         }
         try send(.secret([UInt8](repeating: 1, count: SupervisorMessage.secretLength)))

@@ -36,12 +36,13 @@ final class TestRouter {
         address = try Socket.localAddress(stream.raw)
         var set = StartSet()
         set.settings = [
-            .domain("example.com"), .realm("example.com"), .outside(Endpoint(.tcp, address)),
-            .outside(Endpoint(.tls, address)),
-            .inside(Endpoint(.udp, try Socket.localAddress(datagram.raw))),
-            .asterisk(SocketAddress(IPAddress(v4: 0x7F00_000A), port: 9)),
+            .sides.domains("example.com"), .accounts.realm("example.com"),
+            .sides.outside(OutsideEndpoint(Endpoint(.tcp, address))),
+            .sides.outside(OutsideEndpoint(Endpoint(.tls, address))),
+            .sides.inside(Endpoint(.udp, try Socket.localAddress(datagram.raw))),
+            .sides.asterisks(SocketAddress(IPAddress(v4: 0x7F00_000A), port: 9)),
         ]
-        let listeners = Listener.numbered(set.settings)
+        let listeners = Listener.numbered(set.settings.compactMap(\.told.router))
         set.listeners = [(listeners[0], stream), (listeners[2], datagram)]
         set.secret = [UInt8](repeating: 1, count: SupervisorMessage.secretLength)
         set.connections = connections

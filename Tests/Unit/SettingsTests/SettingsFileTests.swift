@@ -8,9 +8,9 @@ import Testing
     /// their own.
     private func withoutDefence(_ settings: [Setting]) -> [Setting] {
         settings.filter { setting in
-            switch setting {
+            switch setting.told.router {
             case .limit, .replies, .calls: false
-            default: true
+            default: setting.path != "defence.growth"
             }
         }
     }
@@ -27,11 +27,12 @@ import Testing
                     """).utf8))
         #expect(file.diagnostics == [])
         let network = try #require(Network("192.0.2.0/24"))
+        let rows = Setting.profiles
         for wanted: Setting in [
-            .limit(.namesSwept, Limit(7, in: .seconds(7200))),
-            .limit(.malformed, Detector.malformed.standard), .profile("office", .network(network)),
-            .profile("office", .method("REGISTER")), .profile("office", .method("INVITE")),
-            .profile("world", .answer(.silence)),
+            .limit(.namesSwept)(Limit(7, in: .seconds(7200))),
+            .limit(.malformed)(Detector.malformed.standard), rows.networks(network, of: "office"),
+            rows.methods("REGISTER", of: "office"), rows.methods("INVITE", of: "office"),
+            rows.answer(.silence, of: "world"),
         ] {
             #expect(file.settings.contains(wanted), "\(wanted)")
             let frame = wanted.encoded()
@@ -48,15 +49,20 @@ import Testing
         let server = try #require(SocketAddress("10.0.0.10:5060"))
         #expect(
             withoutDefence(file.settings) == [
-                .domain("sip.example.com"), .outside(Endpoint(.udp, outside)),
-                .inside(Endpoint(.udp, inside)), .asterisk(server),
-                .database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
-                .schema(.automatic), .accessOrder(.asAsterisk), .realm("asterisk"),
-                .requests(50), .mode(.enforce), .failures(5), .window(.seconds(30)),
-                .ban(.seconds(300)),
-                .packets(400), .connections(20), .cleanup(false), .minimumExpires(.seconds(60)),
-                .maximumExpires(.seconds(3600)),
-                .contacts(10),
+                .sides.domains("sip.example.com"),
+                .sides.outside(OutsideEndpoint(Endpoint(.udp, outside))),
+                .sides.inside(Endpoint(.udp, inside)), .sides.asterisks(server),
+                .accounts.database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
+                .accounts.schema(.automatic), .accounts.accessOrder(.asAsterisk),
+                .accounts.realm("asterisk"),
+                .accounts.algorithms(.md5),
+                .accounts.requests(50), .defence.mode(.enforce), .defence.failures(5),
+                .defence.window(.seconds(30)),
+                .defence.ban(.seconds(300)),
+                .defence.packets(400), .defence.connections(20), .defence.cleanup(false),
+                .registration.minimum(.seconds(60)),
+                .registration.maximum(.seconds(3600)),
+                .registration.contacts(10),
             ])
         #expect(
             file.summary == "1 domain, 1 outside endpoint, 1 inside endpoint, 1 Asterisk")
@@ -80,12 +86,15 @@ import Testing
         let second = try #require(Network("2001:db8::1/128"))
         #expect(
             Array(withoutDefence(file.settings).dropFirst(5)) == [
-                .realm("pbx.example"), .schema(.pjsip), .failures(3), .window(.seconds(60)),
-                .ban(.seconds(86_400)), .allow(first), .allow(second),
-                .minimumExpires(.seconds(120)), .maximumExpires(.seconds(604_800)), .contacts(1),
-                .accessOrder(.asAsterisk), .requests(50), .mode(.enforce), .packets(400),
-                .connections(20),
-                .cleanup(false),
+                .accounts.realm("pbx.example"), .accounts.schema(.pjsip), .defence.failures(3),
+                .defence.window(.seconds(60)),
+                .defence.ban(.seconds(86_400)), .defence.allow(first), .defence.allow(second),
+                .registration.minimum(.seconds(120)), .registration.maximum(.seconds(604_800)),
+                .registration.contacts(1),
+                .accounts.accessOrder(.asAsterisk), .accounts.algorithms(.md5),
+                .accounts.requests(50), .defence.mode(.enforce), .defence.packets(400),
+                .defence.connections(20),
+                .defence.cleanup(false),
             ])
     }
 
@@ -106,7 +115,7 @@ import Testing
         let file = SettingsFile(Array(text.utf8))
         #expect(file.diagnostics == [])
         let rules = file.settings.compactMap { setting in
-            if case .calls(let rule) = setting { rule } else { nil }
+            if case .calls(let rule) = setting.told.router { rule } else { nil }
         }
         #expect(
             rules.prefix(12) == [
@@ -148,11 +157,15 @@ import Testing
             """
         let file = SettingsFile(Array(text.utf8))
         #expect(file.diagnostics == [])
-        #expect(file.settings.contains(.domain("sip.example.com")))
-        #expect(file.settings.contains(.domain("198.51.100.7")))
-        #expect(file.settings.contains(.domain("[2001:db8::7]")))
+        #expect(file.settings.contains(.sides.domains("sip.example.com")))
+        #expect(file.settings.contains(.sides.domains("198.51.100.7")))
+        #expect(file.settings.contains(.sides.domains("[2001:db8::7]")))
         let endpoints = file.settings.compactMap { setting in
-            if case .outside(let endpoint, _) = setting { endpoint.description } else { nil }
+            if case .outside(let endpoint, _) = setting.told.router {
+                endpoint.description
+            } else {
+                nil
+            }
         }
         #expect(
             endpoints == [
@@ -178,7 +191,9 @@ import Testing
             """
         let file = SettingsFile(Array(text.utf8))
         #expect(file.diagnostics == [])
-        let listeners = Listener.numbered(file.settings).filter { $0.side == .outside }
+        let listeners = Listener.numbered(file.settings.compactMap(\.told.router)).filter {
+            $0.side == .outside
+        }
         #expect(
             listeners.map { "\($0.endpoint) as \($0.advertised.map { "\($0)" } ?? "")" } == [
                 "udp://172.31.5.10:5060 as 203.0.113.5:5060",
@@ -188,7 +203,7 @@ import Testing
                 "udp://[fd00::5]:5060 as [2001:db8::5]:5060",
             ])
         for text in ["192.168.1.0/24", "fd00::/8"] {
-            #expect(file.settings.contains(.localNetwork(try #require(Network(text)))))
+            #expect(file.settings.contains(.sides.localNetworks(try #require(Network(text)))))
         }
     }
 
@@ -203,7 +218,9 @@ import Testing
     func countries() {
         let file = SettingsFile(Array((shortest + "defence:\n  countries: [FR, NO]\n").utf8))
         #expect(file.diagnostics.isEmpty)
-        #expect(file.settings.contains(.country("FR")) && file.settings.contains(.country("NO")))
+        #expect(
+            file.settings.contains(.defence.countries("FR"))
+                && file.settings.contains(.defence.countries("NO")))
         #expect(
             faults(shortest + "defence:\n  countries: [fr]\n")
                 == [

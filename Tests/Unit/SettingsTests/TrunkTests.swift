@@ -30,24 +30,27 @@ private let telco = "trunks:\n  telco: {inside: udp://10.0.0.1:5071, servers: [1
         let servers = ["198.51.100.5:5060", "[2001:db8::5]:5080"].compactMap { SocketAddress($0) }
         let network = try #require(Network("198.51.100.0/28"))
         let rules = file.settings.compactMap { setting in
-            if case .trunk("telco", let rule) = setting { rule } else { nil }
+            if case .trunk("telco", let rule) = setting.told.router { rule } else { nil }
         }
         #expect(
             rules
                 == [.inside(Endpoint(.udp, inside))] + servers.map { .server($0) }
                 + [.network(network), .domain("sip.telco.example")])
         let others = file.settings.compactMap { setting in
-            if case .trunk("other.exchange-2", let rule) = setting { rule } else { nil }
+            if case .trunk("other.exchange-2", let rule) = setting.told.router { rule } else { nil }
         }
         #expect(others.count == 2)
-        for setting: Setting in [
+        for setting: RouterSetting in [
             .profile("carriers", .trunk("telco")), .profile("carriers", .calls(30)),
             .profile("trunks", .method("INVITE")),
         ] {
-            #expect(file.settings.contains(setting), "\(setting)")
+            #expect(file.settings.contains { $0.told.router == setting }, "\(setting)")
         }
         #expect(file.summary.hasSuffix(", 1 Asterisk, 2 trunks"))
-        #expect(Listener.numbered(file.settings).map(\.side).count { $0 == .inside } == 3)
+        #expect(
+            Listener.numbered(file.settings.compactMap(\.told.router)).map(\.side).count {
+                $0 == .inside
+            } == 3)
     }
 
     @Test("what every trunk needs is told to be missing under its own name, unless it is misspelt")

@@ -19,7 +19,9 @@ import Testing
             #expect(unsafe mkdir(folder, 0o755) == 0)
             try Daemon.write("chain", to: "\(folder)/pem")
             try Daemon.write("key", to: "\(folder)/key")
-            let settings = [Setting.certificate("\(folder)/pem"), .key("\(folder)/key")]
+            let settings: [TerminatorSetting] = [
+                .certificate("\(folder)/pem"), .key("\(folder)/key"),
+            ]
             files = CertificateFiles(CertificatePaths.of(settings)[0], "tls")
         }
 

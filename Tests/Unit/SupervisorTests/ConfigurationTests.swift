@@ -14,9 +14,12 @@ import Wire
     @Test("a listener's number is its place among outside, inside and those of trunks")
     func numbers() throws {
         let configuration = try Configuration([
-            .domain("a"), .outside(Self.endpoint(.udp, 1)), .failures(3),
-            .inside(Self.endpoint(.udp, 2)), .trunk("t", .inside(Self.endpoint(.udp, 3))),
-            .trunk("t", .server(Self.endpoint(.udp, 9).address)), .outside(Self.endpoint(.tcp, 4)),
+            .sides.domains("a"), .sides.outside(OutsideEndpoint(Self.endpoint(.udp, 1))),
+            .defence.failures(3),
+            .sides.inside(Self.endpoint(.udp, 2)),
+            .trunks.inside(Self.endpoint(.udp, 3), of: "t"),
+            .trunks.servers(Self.endpoint(.udp, 9).address, of: "t"),
+            .sides.outside(OutsideEndpoint(Self.endpoint(.tcp, 4))),
         ])
         #expect(configuration.listeners.map(\.index) == [0, 1, 2, 3])
         #expect(configuration.listeners.map(\.side) == [.outside, .inside, .inside, .outside])
@@ -32,14 +35,16 @@ import Wire
 
     @Test("a tls:// endpoint without a certificate is refused with what to do")
     func tlsWithoutCertificate() {
-        #expect { try Configuration([.outside(Self.endpoint(.tls, 1))]) } throws: { error in
+        #expect {
+            try Configuration([.sides.outside(OutsideEndpoint(Self.endpoint(.tls, 1)))])
+        } throws: { error in
             "\(error)".contains("set both")
         }
     }
 
     @Test("a certificate that cannot be read is named, and stops nothing else")
     func missingCertificate() throws {
-        let configuration = try Configuration([.certificate("/nowhere/cert.pem")])
+        let configuration = try Configuration([.tls.certificate("/nowhere/cert.pem")])
         #expect(configuration.unreadable.map(\.setting) == ["tls.certificate"])
         #expect(
             configuration.unreadable.first?.why.hasPrefix("tls.certificate: /nowhere/cert.pem")
@@ -55,7 +60,7 @@ import Wire
         let path = Self.path
         defer { _ = unsafe unlink(path) }
         try Daemon.write("before", to: path)
-        var configuration = try Configuration([.certificate(path)])
+        var configuration = try Configuration([.tls.certificate(path)])
         try Daemon.write("after it", to: path)
         for _ in 0..<2 {
             let files = try configuration.handOver(atStart: true)
@@ -75,35 +80,42 @@ import Wire
         let path = Self.path
         defer { _ = unsafe unlink(path) }
         #expect(unsafe mkfifo(path, 0o600) == 0)
-        let pipe = try Configuration([.certificate(path)])
+        let pipe = try Configuration([.tls.certificate(path)])
         #expect(pipe.unreadable.first?.why.contains("no regular file") == true)
         #expect(unsafe unlink(path) == 0)
         try Daemon.write("", to: path)
         #expect(unsafe truncate(path, 1 << 20) == 0)
-        #expect(try Configuration([.certificate(path)]).unreadable.isEmpty)
+        #expect(try Configuration([.tls.certificate(path)]).unreadable.isEmpty)
         #expect(unsafe truncate(path, (1 << 20) + 1) == 0)
-        let long = try Configuration([.certificate(path)])
+        let long = try Configuration([.tls.certificate(path)])
         #expect(long.unreadable.first?.why.contains("longer than 1 MiB") == true)
     }
 
     @Test("only a change of outside, inside, or a trunk's name or inside needs other sockets")
     func sameSockets() throws {
-        let one = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 1))])
-        let two = try Configuration([.outside(Self.endpoint(.udp, 1)), .domain("b")])
-        let three = try Configuration([.domain("a"), .outside(Self.endpoint(.udp, 2))])
+        let one = try Configuration([
+            .sides.domains("a"), .sides.outside(OutsideEndpoint(Self.endpoint(.udp, 1))),
+        ])
+        let two = try Configuration([
+            .sides.outside(OutsideEndpoint(Self.endpoint(.udp, 1))), .sides.domains("b"),
+        ])
+        let three = try Configuration([
+            .sides.domains("a"), .sides.outside(OutsideEndpoint(Self.endpoint(.udp, 2))),
+        ])
         #expect(one.hasSameSockets(as: two))
         #expect(!one.hasSameSockets(as: three))
         let shown = Self.endpoint(.udp, 1).address
         let behind = try Configuration([
-            .domain("a"), .outside(Self.endpoint(.udp, 1), advertised: shown),
+            .sides.domains("a"),
+            .sides.outside(OutsideEndpoint(Self.endpoint(.udp, 1), advertised: shown)),
         ])
-        let near = Setting.localNetwork(Network(shown.ip))
+        let near = Setting.sides.localNetworks(Network(shown.ip))
         #expect(!one.hasSameSockets(as: behind))
         #expect(try behind.hasSameSockets(as: Configuration(behind.settings + [near])))
         func trunk(_ name: String, _ port: UInt16, _ server: UInt16) throws -> Configuration {
             try Configuration([
-                .trunk(name, .inside(Self.endpoint(.udp, port))),
-                .trunk(name, .server(Self.endpoint(.udp, server).address)),
+                .trunks.inside(Self.endpoint(.udp, port), of: name),
+                .trunks.servers(Self.endpoint(.udp, server).address, of: name),
             ])
         }
         #expect(try trunk("a", 1, 8).hasSameSockets(as: try trunk("a", 1, 9)))

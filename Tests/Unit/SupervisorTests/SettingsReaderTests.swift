@@ -13,16 +13,16 @@ import Wire
 
     @Test("settings come out in the order they were written")
     func order() throws {
-        let settings: [Setting] = [.domain("a"), .failures(5), .domain("b")]
+        let settings: [Setting] = [.sides.domains("a"), .defence.failures(5), .sides.domains("b")]
         #expect(try SettingsReader.decode(Self.framed(settings.map { $0.encoded() })) == settings)
     }
 
     @Test("a stream cut anywhere but between two settings is refused")
     func truncated() {
         let whole = Self.framed([
-            Setting.domain("example.com").encoded(), Setting.failures(5).encoded(),
+            Setting.sides.domains("example.com").encoded(), Setting.defence.failures(5).encoded(),
         ])
-        let first = 2 + Setting.domain("example.com").encoded().count
+        let first = 2 + Setting.sides.domains("example.com").encoded().count
         for length in 1..<whole.count where length != first {
             #expect(throws: WireError.self) { try SettingsReader.decode(Array(whole[..<length])) }
         }

@@ -210,7 +210,7 @@ struct CertificateTests {
         let edge = try TestEdge(others: [voice])
         // The second one alone is named now, and its files cannot be used.
         var set = try TestEdge.set([(Array("x".utf8), voice.keyPEM)])
-        set.settings = [.certificate("/1.pem"), .key("/1.key")]
+        set.settings = [.tls.certificate("/1.pem"), .tls.key("/1.key")]
         let unused = try #require(edge.terminator.take(set))
         #expect(unused.contains("tls.certificate: ") && unused.contains("of before stays in use"))
         #expect(try edge.connected().client.serverName == "/CN=voice.example.org")

@@ -191,7 +191,8 @@ struct IdentityFilesTests {
         var certificates = Certificates()
         let set = try TestEdge.set([(nil, nil)])
         let told = certificates.take(
-            CertificatePaths.of(set.settings), set.certificates, at: now, journal)
+            CertificatePaths.of(set.settings.compactMap(\.told.terminator)), set.certificates,
+            at: now, journal)
         #expect(told.first?.hasPrefix("tls.certificate: ") == true)
         #expect(reader.next()?.contains("REMPART_FILE=tls.certificate") == true)
     }

@@ -146,8 +146,8 @@ final class TestEdge {
         let set = try Self.set(
             ([identity] + others).map { ($0.pem, isUsable ? $0.keyPEM : TestIdentity("x").keyPEM) })
         _ = certificates.take(
-            CertificatePaths.of(set.settings), set.certificates, at: clock.wall,
-            supervisor.supervision.journal)
+            CertificatePaths.of(set.settings.compactMap(\.told.terminator)), set.certificates,
+            at: clock.wall, supervisor.supervision.journal)
         _ = supervisor.journal.records()
         terminator = try Terminator(
             loop, listeners: [(listener, socket)], certificates: certificates, limits: limits,
@@ -208,7 +208,7 @@ final class TestEdge {
     static func set(_ pairs: [([UInt8]?, [UInt8]?)]) throws -> StartSet {
         var set = StartSet()
         for (place, pair) in pairs.enumerated() {
-            set.settings += [.certificate("/\(place).pem"), .key("/\(place).key")]
+            set.settings += [.tls.certificate("/\(place).pem"), .tls.key("/\(place).key")]
             set.certificates[place, default: [:]][.certificate] = try pair.0.map(file)
             set.certificates[place, default: [:]][.key] = try pair.1.map(file)
         }

@@ -1,0 +1,50 @@
+extension Setting {
+    /// The rows of the group `accounts`.
+    package static let accounts = AccountRows()
+}
+
+/// The group `accounts`: where accounts are read, and how their phones authenticate.
+package struct AccountRows: Sendable {
+    package let database = SettingRow(
+        "accounts.database", 5, .database, .always,
+        example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
+        for: .directory { .database($0) },
+        meaning: "The database that Asterisk Realtime uses; it is only ever read.")
+    package let schema = SettingRow(
+        "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
+        example: AccountSchema.pjsip.name, for: .directory { .schema($0) },
+        meaning: "Whose tables hold the accounts; automatic finds out by looking at them.")
+    package let accessOrder = SettingRow(
+        "accounts.acl-order", 18, .word(AccessOrder.self, "order"), standard: .asAsterisk,
+        example: AccessOrder.denyThenPermit.name, for: .directory { .accessOrder($0) },
+        meaning: """
+            In which order an account's permit and deny columns apply to its phones' addresses: the \
+            last rule that fits decides. as-asterisk takes the order of the columns in the table; \
+            chan_sip's own tables have permit before deny, so that deny=0.0.0.0/0 shuts out everybody \
+            there. ignore applies none of them.
+            """)
+    package let realm = SettingRow(
+        "accounts.realm", 7, .realm, standard: "asterisk",
+        for: .router { .realm($0) }, .directory { .realm($0) },
+        meaning: """
+            The digest realm. Asterisk's own unless you changed it there; stored MD5 hashes fit no \
+            other.
+            """)
+    package let algorithms = SettingRow(
+        "accounts.algorithms", 17, .word(OfferedAlgorithm.self, "algorithm"),
+        items: 1...OfferedAlgorithm.allCases.count, standard: [.md5], example: "[MD5, SHA-256]",
+        for: .router { .algorithm($0) },
+        meaning: """
+            The digest algorithms that phones are offered, the preferred one first. Many phones give \
+            up at a challenge they do not know, even beside one they do; hence the default. An answer \
+            by SHA-256 is always accepted.
+            """)
+    package let requests = SettingRow(
+        "accounts.requests", 19, .count(1...100_000), standard: 50,
+        for: .router { .requests($0) },
+        meaning: """
+            How many requests a second an account may make, ten times as many at once after a rest; \
+            more get 503 and ban nobody. What belongs to a call under way does not count, but each \
+            call has 20 requests a second of its own.
+            """)
+}
