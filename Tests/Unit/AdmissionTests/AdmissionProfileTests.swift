@@ -19,8 +19,8 @@ import ProxyBench
 
     @Test("a method that the profile does not have is refused, or gets no answer as it says")
     func methods() {
-        let rules: [Setting] = [.profile("world", .method("REGISTER"))]
-        let silent: [Setting] = rules + [.profile("world", .answer(.silence))]
+        let rules: [RouterSetting] = [.profile("world", .method("REGISTER"))]
+        let silent: [RouterSetting] = rules + [.profile("world", .answer(.silence))]
         #expect(outcome(AdmissionStage(rules), "REGISTER", stranger) == .pass)
         #expect(outcome(AdmissionStage(rules), "INVITE", stranger) == .refuse(.profile))
         #expect(outcome(AdmissionStage(silent), "INVITE", stranger) == .silence(.profile))

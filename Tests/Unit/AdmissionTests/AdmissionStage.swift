@@ -53,7 +53,7 @@ final class AdmissionStage {
     var bench: Bench
 
     /// `trunks` are the names of the trunks in use.
-    init(_ settings: [Setting] = [], trunks: [String] = []) {
+    init(_ settings: [RouterSetting] = [], trunks: [String] = []) {
         bench = Bench(
             RouterSettings([.asterisk(address("10.0.0.10:5060"))] + settings),
             SimulatedEdge.listeners, key: [UInt8](repeating: 1, count: 32),

@@ -257,8 +257,8 @@ import Testing
         stage.edge.restart()
         stage.alice.send(
             dialog.request("INVITE", via: stage.alice.via, ["Contact: <\(stage.alice.contact)>"]))
-        _ = try stage.alice.expect(403)
         _ = try stage.alice.expect("BYE")
+        _ = try stage.alice.expect(403)
         _ = try stage.asterisk.expect("BYE")
     }
 
