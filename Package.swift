@@ -254,7 +254,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP", "SIPTransactions",
+                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP",
+                "SIPTransactions",
                 "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
             ]),
         .target(

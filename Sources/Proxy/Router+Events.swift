@@ -1,16 +1,16 @@
-internal import Paths
-internal import Journal
-internal import Reactor
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Authentication
 internal import Calls
 internal import Connections
+internal import Journal
 internal import LocationService
 package import Messages
+internal import Paths
 package import ProxyBench
 internal import ProxyCore
+internal import Reactor
 internal import SIPWriting
 package import Sys
 internal import Transactions
@@ -46,7 +46,8 @@ extension Router {
             contexts: paths.core.count, transactions: paths.ground.transactions.count,
             registrations: paths.ground.asterisks.registrationCount, timers: bench.timers.count,
             calls: paths.calls.count, freeBlocks: bench.blocks.free,
-            parked: paths.ground.accounts.parkedCount, questions: paths.ground.accounts.questionCount,
+            parked: paths.ground.accounts.parkedCount,
+            questions: paths.ground.accounts.questionCount,
             delayed: paths.ground.authentication.delayedCount)
     }
 
@@ -228,7 +229,9 @@ extension Router {
     }
 
     /// Every live binding, for `rempart phones`.
-    package func phones() -> [ControlReply] { paths.ground.location.phones(paths.ground.accounts, bench) }
+    package func phones() -> [ControlReply] {
+        paths.ground.location.phones(paths.ground.accounts, bench)
+    }
 
     /// How many bindings there are.
     package var phoneCount: Int { paths.ground.location.count }
@@ -243,7 +246,9 @@ extension Router {
     package var conditions: [Condition] { paths.ground.asterisks.conditions }
 
     /// Where Asterisks send media that phones outside cannot reach, for `rempart status`.
-    package func insideMediaRows() -> [ControlReply] { paths.ground.asterisks.insideMediaRows(bench) }
+    package func insideMediaRows() -> [ControlReply] {
+        paths.ground.asterisks.insideMediaRows(bench)
+    }
 
     /// Every server of every trunk, for `rempart status`.
     package func trunkRows() -> [ControlReply] {

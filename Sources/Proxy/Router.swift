@@ -1,18 +1,18 @@
-internal import Paths
-internal import SIPTransactions
-internal import Digest
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Authentication
 internal import Calls
 internal import Connections
+internal import Digest
 internal import LocationService
 package import Messages
+internal import Paths
 package import ProxyBench
 internal import ProxyCore
 internal import Reactor
 internal import SIP
+internal import SIPTransactions
 internal import Synchronization
 package import Sys
 internal import Transactions
@@ -60,7 +60,8 @@ package struct Router: ~Copyable {
         paths.ground.askForTrunkNames(&bench)
         paths.ground.admission.adopt(trunks: paths.ground.trunks.namesInUse, bench)
         paths.ground.asterisks.adopt(
-            bench.settings.asterisks, &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
+            bench.settings.asterisks, &paths.ground.accounts, &paths.ground.transactions,
+            &paths.ground.connections,
             &bench)
     }
 
@@ -85,9 +86,11 @@ package struct Router: ~Copyable {
         switch side {
         case .outside:
             message.sender.standing = paths.ground.standing(of: ip, bench)
-            let isRegistered = paths.ground.location.isRegistered(by: message.flow, paths.ground.connections)
+            let isRegistered = paths.ground.location.isRegistered(
+                by: message.flow, paths.ground.connections)
             guard
-                let sender = paths.ground.admission.admit(message, isRegistered: isRegistered, bench)
+                let sender = paths.ground.admission.admit(
+                    message, isRegistered: isRegistered, bench)
             else { return }
             message.sender = sender
         case .inside:
@@ -180,10 +183,12 @@ package struct Router: ~Copyable {
             paths.follow(change, &bench)
         case .registration:
             paths.ground.asterisks.registrationDue(
-                handle, &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections, &bench)
+                handle, &paths.ground.accounts, &paths.ground.transactions,
+                &paths.ground.connections, &bench)
         case .probe:
             paths.ground.asterisks.probe(
-                &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections, &bench)
+                &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
+                &bench)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
         }
     }

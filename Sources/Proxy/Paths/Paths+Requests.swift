@@ -1,7 +1,7 @@
-internal import Calls
 package import AccountCache
 internal import Admission
 internal import AsteriskPool
+internal import Calls
 internal import Connections
 internal import Dialling
 internal import LocationService
@@ -113,7 +113,8 @@ extension Paths {
             aim.isForEdge || aim.dialog == nil && message.index.method == .register
         guard carryOut(message.checkMethod(), &message, &bench) != nil,
             carryOut(
-                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench) != nil
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench)
+                != nil
         else { return }
         follow(aim, &message, &bench)
     }
@@ -201,7 +202,8 @@ extension Paths {
         }
         guard
             let dialled = carryOut(
-                calls.judge(request: message, of: account, to: user, &ground, &bench), &message, &bench),
+                calls.judge(request: message, of: account, to: user, &ground, &bench), &message,
+                &bench),
             let handle = carryOut(
                 core.open(
                     message, .inward, of: .account(account), unmerged: true, &ground, &bench),
@@ -227,7 +229,8 @@ extension Paths {
         let isOwn = token.map { ground.isNamed($0.account, .trunk(trunk), &bench) }
         guard carryOut(message.checkOfTrunk(isCalled: isOwn), &message, &bench) != nil,
             carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message, &bench) != nil,
-            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench) != nil
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench)
+                != nil
         else { return }
         begin(&message, of: trunk, token, &bench)
     }
@@ -237,7 +240,8 @@ extension Paths {
         _ bench: inout Bench
     ) {
         let party = Party.trunk(trunk)
-        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message, &bench) else {
+        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message, &bench)
+        else {
             return
         }
         if message.index.method == .refer {
@@ -246,7 +250,8 @@ extension Paths {
         }
         guard
             let handle = carryOut(
-                core.open(message, .inward, of: party, unmerged: true, &ground, &bench), &message, &bench)
+                core.open(message, .inward, of: party, unmerged: true, &ground, &bench), &message,
+                &bench)
         else { return }
         ground.admission.decided("passed on to an Asterisk, as of a trunk", 100, message, bench)
         core.setCaller(handle, caller)
@@ -266,7 +271,9 @@ extension Paths {
         _ message: inout Incoming, _ token: AsteriskToken, _ bench: inout Bench
     ) {
         let call = calls.find(message)
-        guard carryOut(calls.check(token, message, call, core, ground, &bench), &message, &bench) != nil
+        guard
+            carryOut(calls.check(token, message, call, core, ground, &bench), &message, &bench)
+                != nil
         else { return }
         var trunk = ground.trunks.trunk(at: message.flow.peer.ip)
         if let from = trunk, !ground.isNamed(token.account, .trunk(from), &bench) { trunk = nil }
@@ -282,7 +289,9 @@ extension Paths {
                 ground.drop(message, .ackFromElsewhere, &bench)
                 return
             }
-            guard carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil
+            guard
+                carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench)
+                    != nil
             else { return }
             calls.heard(call, bench)
             let party = trunk.map { Party.trunk($0) } ?? .nobody
@@ -299,7 +308,8 @@ extension Paths {
             !isFromDialog
             || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
-            guard let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench) else {
+            guard let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench)
+            else {
                 return
             }
             guard .account(proven) == party else {
@@ -308,8 +318,10 @@ extension Paths {
             }
         }
         guard carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil,
-            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench) != nil,
-            carryOut(calls.follow(message, token, party, call, &core, &ground, &bench), &message, &bench)
+            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
+                != nil,
+            carryOut(
+                calls.follow(message, token, party, call, &core, &ground, &bench), &message, &bench)
                 != nil,
             let handle = carryOut(
                 core.open(message, .inward, of: party, in: token.dialog, &ground, &bench),
@@ -338,7 +350,8 @@ extension Paths {
         let endsHere = token == nil && trunk == nil && message.index.method == .options
         guard
             carryOut(
-                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench) != nil
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench)
+                != nil
         else { return }
         if let token {
             requestInDialog(&message, token, &bench)
@@ -374,7 +387,9 @@ extension Paths {
                 message, by: way, token.owner, isTrunk: party.isTrunk, &ground, &bench)
             return
         }
-        guard carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench) != nil
+        guard
+            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
+                != nil
         else { return }
         calls.follow(inside: message, way, party, call, &core, &ground, &bench)
         guard
@@ -398,8 +413,10 @@ extension Paths {
         _ message: inout Incoming, _ trunk: TrunkID, _ bench: inout Bench
     ) {
         guard message.index.method != .ack,
-            carryOut(.refuse(.noDialog, if: !message.index.to.tag.isEmpty), &message, &bench) != nil,
-            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench) != nil,
+            carryOut(.refuse(.noDialog, if: !message.index.to.tag.isEmpty), &message, &bench)
+                != nil,
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench)
+                != nil,
             let handle = carryOut(
                 core.open(message, .outward, of: .trunk(trunk), &ground, &bench), &message, &bench)
         else { return }
@@ -440,7 +457,9 @@ extension Paths {
         // RFC 5393 section 5.3.3.2: what the request may still be split into is divided among the phones.
         let most = ProxyCore.defaultBreadth
         let breadth = min(message.index.maxBreadth ?? most, most) / UInt8(targets.count)
-        guard carryOut(.refuse(.maxBreadth, if: breadth == 0), &message, &bench) != nil else { return }
+        guard carryOut(.refuse(.maxBreadth, if: breadth == 0), &message, &bench) != nil else {
+            return
+        }
         if message.index.method == .invite {
             guard carryOut(calls.checkRoom(party, &bench), &message, &bench) != nil else { return }
         }
