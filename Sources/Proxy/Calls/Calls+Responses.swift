@@ -52,7 +52,9 @@ extension Calls {
         }
     }
 
-    /// Judges an answer that sends its call elsewhere; true when it may. One that may not is recorded, and its caller
+    /// Judges an answer that sends its call elsewhere; true when it may.
+    ///
+    /// One that may not is recorded, and its caller
     /// hears of it when all branches have ended.
     private mutating func forwards(
         _ owner: Handle, _ message: borrowing Incoming, _ core: inout ProxyCore,

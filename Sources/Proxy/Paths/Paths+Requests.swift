@@ -140,7 +140,9 @@ extension Paths {
     }
 
     /// A request has waited for directory, and goes on where it asked: what was counted of it before is not counted
-    /// again. Meanwhile its source may have been banned, and the settings may have changed.
+    /// again.
+    ///
+    /// Meanwhile its source may have been banned, and the settings may have changed.
     package mutating func resume(_ parked: ParkedRequest, _ bench: inout Bench) {
         var block = parked.block
         let copy = [UInt8](copying: bench.blocks.span(block))
@@ -275,32 +277,16 @@ extension Paths {
             carryOut(calls.check(token, message, call, core, ground, &bench), &message, &bench)
                 != nil
         else { return }
-        var trunk = ground.trunks.trunk(at: message.flow.peer.ip)
+        var trunk = message.sender.standing.trunk
         if let from = trunk, !ground.isNamed(token.account, .trunk(from), &bench) { trunk = nil }
         let isFromDialog =
             trunk != nil || bench.writer.tokens.mark(message.flow.peer.ip) == token.source
-        let caller: TrunkCaller =
-            trunk == nil
-            ? .asWritten
-            : Trunks.writtenCaller(UserPart(message.bytes.bytes(message.index.from.uri.user)))
-        if message.index.method == .ack {
-            // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
-            guard isFromDialog else {
-                ground.drop(message, .ackFromElsewhere, &bench)
-                return
-            }
-            guard
-                carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench)
-                    != nil
-            else { return }
-            calls.heard(call, bench)
-            let party = trunk.map { Party.trunk($0) } ?? .nobody
-            core.forwardACK(message, token, party, caller, ground, &bench)
+        guard message.index.method != .ack else {
+            acknowledge(&message, token, isFromDialog ? trunk.party : nil, call, &bench)
             return
         }
         let party =
-            trunk.map { Party.trunk($0) }
-            ?? calls.account(of: token, message, call, &ground, &bench)
+            trunk.map { .trunk($0) } ?? calls.account(of: token, message, call, &ground, &bench)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
         // And a transfer begins a call: by UDP, where the dialog's address may be forged, it is asked for too.
@@ -308,32 +294,49 @@ extension Paths {
             !isFromDialog
             || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
-            guard let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench)
-            else {
-                return
-            }
-            guard .account(proven) == party else {
-                ground.refuse(&message, .otherAccount, &bench)
-                return
-            }
+            guard
+                let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench),
+                carryOut(
+                    .refuse(.otherAccount, if: .account(proven) != party), &message, &bench) != nil
+            else { return }
         }
-        guard carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil,
-            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
+        guard
+            carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil,
+            carryOut(
+                .refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
                 != nil,
             carryOut(
-                calls.follow(message, token, party, call, &core, &ground, &bench), &message, &bench)
-                != nil,
+                calls.follow(message, token, party, call, &core, &ground, &bench), &message,
+                &bench) != nil,
             let handle = carryOut(
                 core.open(message, .inward, of: party, in: token.dialog, &ground, &bench),
                 &message, &bench)
         else { return }
-        core.setCaller(handle, caller)
+        core.setCaller(handle, message.caller(trunk))
         guard core.setUser(token.user.span, handle, &ground, &bench) else { return }
         core.setDialog(handle, sequenceShift: token.sequenceShift)
         core.forward(handle, to: token.asterisk, message, &ground, &bench)
         if message.index.method == .bye {
             calls.hungUp(handle, call, message, &core, ground, &bench)
         }
+    }
+
+    /// The ACK of a success inside a dialog; `party` is the trunk that sends it, nobody for a phone, and nil when it
+    /// comes from elsewhere than its dialog.
+    private mutating func acknowledge(
+        _ message: inout Incoming, _ token: AsteriskToken, _ party: Party?, _ call: Handle,
+        _ bench: inout Bench
+    ) {
+        // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
+        guard let party else {
+            ground.drop(message, .ackFromElsewhere, &bench)
+            return
+        }
+        guard
+            carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil
+        else { return }
+        calls.heard(call, bench)
+        core.forwardACK(message, token, party, message.caller(party.trunk), ground, &bench)
     }
 
     // MARK: From inside
@@ -471,5 +474,18 @@ extension Paths {
         if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
             core.fork(handle, to: targets, message, &ground, &bench)
         }
+    }
+}
+
+extension TrunkID? {
+    /// The trunk; nobody when there is none.
+    fileprivate var party: Party { map { .trunk($0) } ?? .nobody }
+}
+
+extension Incoming {
+    /// Who stands as the caller inside a dialog: no Asterisk looks at who calls any more, and nobody is asked.
+    fileprivate func caller(_ trunk: TrunkID?) -> TrunkCaller {
+        guard trunk != nil else { return .asWritten }
+        return Trunks.writtenCaller(UserPart(bytes.bytes(index.from.uri.user)))
     }
 }

@@ -15,7 +15,9 @@ internal import Transactions
 
 /// Responses, and what follows from what owners give back.
 extension Paths {
-    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed. False when it answers
+    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed.
+    ///
+    /// False when it answers
     /// nothing that we have sent.
     @discardableResult
     package mutating func respond(
@@ -70,7 +72,9 @@ extension Paths {
         }
     }
 
-    /// An answer cannot be passed on. Its user hears of it at once, and a phone that has answered does not hang in a call
+    /// An answer cannot be passed on.
+    ///
+    /// Its user hears of it at once, and a phone that has answered does not hang in a call
     /// of which nobody knows.
     private mutating func unreadable(
         _ branch: Handle, _ message: borrowing Incoming, _ bench: inout Bench
