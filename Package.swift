@@ -31,7 +31,7 @@ let roomsGround: [Target.Dependency] = [
 /// The rooms of the core, which are folders of Sources/Proxy.
 let rooms = [
     "ProxyBench", "Connections", "Trunks", "AccountCache", "Admission", "Authentication",
-    "LocationService", "Transactions", "AsteriskPool", "ProxyCore", "Calls",
+    "LocationService", "Transactions", "AsteriskPool", "ProxyCore", "Calls", "Paths",
 ]
 
 /// A room of the core: what is in it is seen by nobody else, but for its `package` declarations.
@@ -160,6 +160,12 @@ let package = Package(
                 "AccountCache", "Admission", "AsteriskPool", "Authentication", "ProxyCore",
                 "Transactions", "Trunks",
             ]),
+        room(
+            "Paths",
+            [
+                "AccountCache", "Admission", "AsteriskPool", "Calls", "Connections",
+                "LocationService", "ProxyCore", "Transactions", "Trunks",
+            ]),
         frontDoor,
 
         // Processes.
@@ -248,7 +254,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP", "SIPTransactions",
+                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP",
+                "SIPTransactions",
                 "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
             ]),
         .target(

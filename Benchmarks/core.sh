@@ -22,7 +22,7 @@ strip -g -o "$folder/core" .build-core/release/core
 
 # The router's entries, by their mangled names.
 entries=('$s5Proxy6RouterV7receiveyys4SpanVys5UInt8VG_8Messages4FlowV3Sys3NowVtF'
-    '$s5Proxy6RouterV7advanceyy3Sys3NowVF' '*5Proxy6RouterV4take*')
+    '$s5Proxy6RouterV7advanceyy3Sys3NowVF' '*5Proxy6RouterV7receiveyy8Messages*')
 
 # instructions WORK COUNT: how many so many units take.
 instructions() {

@@ -83,7 +83,7 @@ package struct CallGuard: ~Copyable {
     package init(capacity: Int) { callers = ReservedArray(capacity: capacity) }
 
     /// How many accounts there may be something known of.
-    package var count: Int{ callers.count }
+    package var count: Int { callers.count }
 
     /// What is known of an account, by its number of at least 0.
     package subscript(account: Int32) -> Caller {

@@ -1,15 +1,16 @@
-internal import Journal
-internal import Reactor
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Authentication
 internal import Calls
 internal import Connections
+internal import Journal
 internal import LocationService
 package import Messages
+internal import Paths
 package import ProxyBench
 internal import ProxyCore
+internal import Reactor
 internal import SIPWriting
 package import Sys
 internal import Transactions
@@ -42,11 +43,12 @@ extension Router {
     /// What is in use now.
     package var load: RouterLoad {
         RouterLoad(
-            contexts: core.count, transactions: ground.transactions.count,
-            registrations: ground.asterisks.registrationCount, timers: bench.timers.count,
-            calls: calls.count, freeBlocks: bench.blocks.free,
-            parked: ground.accounts.parkedCount, questions: ground.accounts.questionCount,
-            delayed: ground.authentication.delayedCount)
+            contexts: paths.core.count, transactions: paths.ground.transactions.count,
+            registrations: paths.ground.asterisks.registrationCount, timers: bench.timers.count,
+            calls: paths.calls.count, freeBlocks: bench.blocks.free,
+            parked: paths.ground.accounts.parkedCount,
+            questions: paths.ground.accounts.questionCount,
+            delayed: paths.ground.authentication.delayedCount)
     }
 
     /// How long the loop may sleep.
@@ -72,35 +74,35 @@ extension Router {
     /// this machine that a connection to a wildcard endpoint has.
     package mutating func opened(_ flow: Flow, at own: IPAddress? = nil) {
         if let own {
-            ground.asked(own, by: flow, &bench)
+            paths.ground.asked(own, by: flow, &bench)
             bench.writer.wildcards.opened(flow, at: own)
         }
-        ground.location.opened(flow, ground.connections.opened(flow))
+        paths.ground.location.opened(flow, paths.ground.connections.opened(flow))
     }
 
     /// A stream's connection is over.
     package mutating func closed(_ flow: Flow) {
         bench.writer.wildcards.closed(flow)
-        ground.location.closed(flow, ground.connections.closed(flow))
+        paths.ground.location.closed(flow, paths.ground.connections.closed(flow))
     }
 
     /// Whether an account has authenticated by a connection, or is registered by it.
     package func hasAuthenticated(by flow: Flow) -> Bool {
-        ground.connections.hasAuthenticated(by: flow)
+        paths.ground.connections.hasAuthenticated(by: flow)
     }
 
     /// How many connections a source may have by which nobody has authenticated.
     package func openingsAllowed(_ ip: IPAddress) -> Int {
-        ground.admission.openingsAllowed(ip, ground.standing(of: ip, bench), bench)
+        paths.ground.admission.openingsAllowed(ip, paths.ground.standing(of: ip, bench), bench)
     }
 
     /// Whether the inside answers a peer at all: only the configured Asterisks.
-    package func answers(_ ip: IPAddress) -> Bool { ground.asterisks.isAsterisk(ip) }
+    package func answers(_ ip: IPAddress) -> Bool { paths.ground.asterisks.isAsterisk(ip) }
 
     /// A TLS handshake came to nothing.
     package mutating func handshakeFailed(_ flow: Flow, _ now: Now) {
         bench.now = now
-        ground.offence(.tlsFailures, byConnection: flow, &bench)
+        paths.ground.offence(.tlsFailures, byConnection: flow, &bench)
     }
 
     /// The reason code of a connection on which nothing is said.
@@ -109,7 +111,7 @@ extension Router {
     /// A stream cannot be read any further and is closed; `reason` is the code.
     package mutating func brokenStream(_ flow: Flow, _ reason: String, _ now: Now) {
         bench.now = now
-        ground.offence(
+        paths.ground.offence(
             reason == Self.idle ? .idleConnections : .malformed, byConnection: flow, &bench)
         guard bench.effects.journal.allowsRefusal(now.monotonic) else { return }
         bench.effects.journal.add(
@@ -134,7 +136,7 @@ extension Router {
     /// The flow of a datagram that came by a wildcard endpoint, sent to the address `own` of this machine.
     package mutating func flow(
         _ listener: UInt8, from peer: SocketAddress, at own: IPAddress?
-    ) -> Flow { ground.flow(listener, from: peer, at: own, &bench) }
+    ) -> Flow { paths.ground.flow(listener, from: peer, at: own, &bench) }
 
     /// The address that what goes by a flow of UDP leaves from; nil leaves the choice to the kernel.
     ///
@@ -145,11 +147,11 @@ extension Router {
     }
 
     /// Takes over the addresses of this machine.
-    package mutating func learn(_ addresses: [IPAddress]) { ground.learn(addresses, &bench) }
+    package mutating func learn(_ addresses: [IPAddress]) { paths.ground.learn(addresses, &bench) }
 
     /// Takes over from which address of ours the kernel's way to somebody whom we ask begins.
     package mutating func leads(toward peer: IPAddress, from own: IPAddress) {
-        ground.leads(toward: peer, from: own, &bench)
+        paths.ground.leads(toward: peer, from: own, &bench)
     }
 
     // MARK: directory and banner
@@ -159,60 +161,61 @@ extension Router {
         bench.now = now
         switch message {
         case .account(let id, let answer):
-            if let news = ground.accounts.receive(id, answer, bench) { follow(news) }
+            if let news = paths.ground.accounts.receive(id, answer, bench) { follow(news) }
         case .binding(let record):
-            follow(
-                ground.location.restore(record, &ground.accounts, &ground.connections, &bench))
+            let change = paths.ground.location.restore(
+                record, &paths.ground.accounts, &paths.ground.connections, &bench)
+            paths.follow(change, &bench)
         case .bindings:
-            _ = ground.location.restored(ground.accounts, &bench)
-            calls.restored(ground, &bench)
-        case .standing(let standing): calls.restore(standing, &ground, &bench)
+            _ = paths.ground.location.restored(paths.ground.accounts, &bench)
+            paths.calls.restored(paths.ground, &bench)
+        case .standing(let standing): paths.calls.restore(standing, &paths.ground, &bench)
         case .changed:
-            ground.accounts.forgetAnswers()
-            ground.askForTrunkNames(&bench)
+            paths.ground.accounts.forgetAnswers()
+            paths.ground.askForTrunkNames(&bench)
         }
-        calls.recordFailures(&core, ground, &bench)
+        paths.recordFailures(&bench)
     }
 
     private mutating func follow(_ news: AccountNews) {
         let account = news.account
         guard news.isOurRealm else {
-            ground.asterisks.refresh(account, &bench)
+            paths.ground.asterisks.refresh(account, &bench)
             return
         }
-        ground.learnedName(of: account, &bench)
-        for parked in news.waiting { resume(parked) }
-        if ground.accounts.state(account) == .found {
-            ground.asterisks.refresh(account, &bench)
+        paths.ground.learnedName(of: account, &bench)
+        for parked in news.waiting { paths.resume(parked, &bench) }
+        if paths.ground.accounts.state(account) == .found {
+            paths.ground.asterisks.refresh(account, &bench)
         } else {
-            ground.accounts.forgetIfIdle(account)
+            paths.ground.accounts.forgetIfIdle(account)
         }
     }
 
     /// A new link to directory stands: what was asked over the old one is asked again.
     package mutating func directoryLinked(_ now: Now) {
         bench.now = now
-        ground.accounts.relink(&bench)
+        paths.ground.accounts.relink(&bench)
     }
 
     /// Takes what banner says.
     package mutating func receive(_ message: BannerToRouter, _ now: Now) {
         bench.now = now
-        guard let ip = ground.admission.receive(message, &bench) else { return }
-        calls.located(ip, &core, &ground, &bench)
-        calls.recordFailures(&core, ground, &bench)
+        guard let ip = paths.ground.admission.receive(message, &bench) else { return }
+        paths.calls.located(ip, &paths.core, &paths.ground, &bench)
+        paths.recordFailures(&bench)
     }
 
     /// banner has been started anew: it hears again where phones are registered.
     package mutating func bannerLinked(_ now: Now) {
         bench.now = now
-        ground.admission.bannerLinked(&bench)
+        paths.ground.admission.bannerLinked(&bench)
     }
 
     /// Tells the journal of all accounts whose changes it has not been told of, as far as the loop has room for the
     /// records; whether there are more.
     package mutating func reportRegistrations() -> Bool {
-        ground.location.reportRegistrations(all: true, &ground.accounts, &bench)
+        paths.ground.location.reportRegistrations(all: true, &paths.ground.accounts, &bench)
     }
 
     // MARK: The command line
@@ -220,55 +223,59 @@ extension Router {
     /// What was decided about an address, or about a Call-ID, as `rempart explain` says it.
     package func explain(_ what: String) -> [ControlReply] {
         guard let ip = IPAddress(what) else {
-            return ground.admission.explain(callID: what, bench)
+            return paths.ground.admission.explain(callID: what, bench)
         }
-        return ground.admission.explain(ip, ground.standing(of: ip, bench), bench)
+        return paths.ground.admission.explain(ip, paths.ground.standing(of: ip, bench), bench)
     }
 
     /// Every live binding, for `rempart phones`.
-    package func phones() -> [ControlReply] { ground.location.phones(ground.accounts, bench) }
+    package func phones() -> [ControlReply] {
+        paths.ground.location.phones(paths.ground.accounts, bench)
+    }
 
     /// How many bindings there are.
-    package var phoneCount: Int { ground.location.count }
+    package var phoneCount: Int { paths.ground.location.count }
 
     /// Every Asterisk with its state, for `rempart status`.
-    package func asteriskRows() -> [ControlReply] { ground.asterisks.rows }
+    package func asteriskRows() -> [ControlReply] { paths.ground.asterisks.rows }
 
     /// How many Asterisks answer, of how many.
-    package var asterisksUp: (up: Int, all: Int) { ground.asterisks.up }
+    package var asterisksUp: (up: Int, all: Int) { paths.ground.asterisks.up }
 
     /// What is wrong now: Asterisks that do not answer.
-    package var conditions: [Condition] { ground.asterisks.conditions }
+    package var conditions: [Condition] { paths.ground.asterisks.conditions }
 
     /// Where Asterisks send media that phones outside cannot reach, for `rempart status`.
-    package func insideMediaRows() -> [ControlReply] { ground.asterisks.insideMediaRows(bench) }
+    package func insideMediaRows() -> [ControlReply] {
+        paths.ground.asterisks.insideMediaRows(bench)
+    }
 
     /// Every server of every trunk, for `rempart status`.
     package func trunkRows() -> [ControlReply] {
         var rows: [ControlReply] = []
-        for trunk in ground.trunks.inUse {
-            rows += ground.trunks.rows(trunk, calls: calls.count(of: .trunk(trunk)))
+        for trunk in paths.ground.trunks.inUse {
+            rows += paths.ground.trunks.rows(trunk, calls: paths.calls.count(of: .trunk(trunk)))
         }
         return rows
     }
 
     /// Every call that is under way, for `rempart calls`.
-    package func callRows() -> [ControlReply] { calls.rows(core, ground, bench) }
+    package func callRows() -> [ControlReply] { paths.calls.rows(paths.core, paths.ground, bench) }
 
     /// Ends the calls of a Call-ID; what to say when there is none.
     package mutating func endCalls(_ callID: String, _ now: Now) -> ControlReply {
         bench.now = now
-        let reply = calls.end(callID: callID, &core, &ground, &bench)
-        calls.recordFailures(&core, ground, &bench)
+        let reply = paths.calls.end(callID: callID, &paths.core, &paths.ground, &bench)
+        paths.recordFailures(&bench)
         return reply
     }
 
     /// The accounts that are barred from calling, or from calling abroad, for `rempart status`.
-    package func standingRows() -> [ControlReply] { calls.standingRows(ground, bench) }
+    package func standingRows() -> [ControlReply] { paths.calls.standingRows(paths.ground, bench) }
 
     /// Lets an account call again, and abroad; what to say when nothing stood against it.
     package mutating func release(_ name: String, _ now: Now) -> ControlReply {
         bench.now = now
-        return calls.release(name, ground, &bench)
+        return paths.calls.release(name, paths.ground, &bench)
     }
 }

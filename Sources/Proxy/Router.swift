@@ -1,17 +1,18 @@
-internal import SIPTransactions
-internal import Digest
 internal import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Authentication
 internal import Calls
 internal import Connections
+internal import Digest
 internal import LocationService
 package import Messages
+internal import Paths
 package import ProxyBench
 internal import ProxyCore
 internal import Reactor
 internal import SIP
+internal import SIPTransactions
 internal import Synchronization
 package import Sys
 internal import Transactions
@@ -19,17 +20,13 @@ internal import Trunks
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
 ///
-/// The front door of the core. It knows the order in which owners are asked, and decides nothing itself. The loop hands
+/// The front door of the paths.core. It knows the order in which owners are asked, and decides nothing itself. The loop hands
 /// in what came (`receive`, `advance`, ...) and then takes what is to go out: `effects`.
 package struct Router: ~Copyable {
     /// The tools that owners are lent.
     var bench: Bench
-    /// The owners that the proxy core stands on.
-    var ground: Ground
-    /// The requests that are passed on.
-    var core = ProxyCore()
-    /// The calls under way, and who may make more.
-    var calls: Calls
+    /// The owners, and the paths of messages through them.
+    var paths: Paths
     private var arrivals: UInt64 = 0
     /// Keeps the router in memory, where it is lent out by its address: without, each reader of one property gets a
     /// copy of all of them (Swift 6.3; see `MessageIndex`).
@@ -46,10 +43,10 @@ package struct Router: ~Copyable {
         bench = Bench(
             settings, listeners, key: Array(secret.prefix(32)), seed: seed, timers: capacity,
             now: now)
-        ground = Ground(
-            Authentication(key: Array(secret[32..<64]), life: bench.random(), now: now))
         let bound: Int64 = secret[64..<72].reduce(0) { $0 << 8 | Int64($1) }
-        calls = Calls(boundSince: Milliseconds(bound))
+        let authentication = Authentication(
+            key: Array(secret[32..<64]), life: bench.random(), now: now)
+        paths = Paths(Ground(authentication), Calls(boundSince: Milliseconds(bound)))
         adopt(settings)
         _ = bench.setTimer(Handle.none.payload(.probe), after: Milliseconds(50))
     }
@@ -57,13 +54,14 @@ package struct Router: ~Copyable {
     /// Uses other settings from now on; registrations at Asterisks that stay go on.
     package mutating func adopt(_ wanted: RouterSettings) {
         bench.settings = wanted
-        ground.followAddresses(&bench)
-        if wanted.algorithms.contains(.sha256) { ground.accounts.useSHA256() }
-        ground.trunks.adopt(bench)
-        ground.askForTrunkNames(&bench)
-        ground.admission.adopt(trunks: ground.trunks.namesInUse, bench)
-        ground.asterisks.adopt(
-            bench.settings.asterisks, &ground.accounts, &ground.transactions, &ground.connections,
+        paths.ground.followAddresses(&bench)
+        if wanted.algorithms.contains(.sha256) { paths.ground.accounts.useSHA256() }
+        paths.ground.trunks.adopt(bench)
+        paths.ground.askForTrunkNames(&bench)
+        paths.ground.admission.adopt(trunks: paths.ground.trunks.namesInUse, bench)
+        paths.ground.asterisks.adopt(
+            bench.settings.asterisks, &paths.ground.accounts, &paths.ground.transactions,
+            &paths.ground.connections,
             &bench)
     }
 
@@ -79,7 +77,7 @@ package struct Router: ~Copyable {
         }
         var message = Incoming(bytes, flow, moment: now.monotonic, number: arrivals)
         receive(&message)
-        calls.recordFailures(&core, ground, &bench)
+        paths.recordFailures(&bench)
     }
 
     private mutating func receive(_ message: inout Incoming) {
@@ -87,14 +85,16 @@ package struct Router: ~Copyable {
         let ip = message.flow.peer.ip
         switch side {
         case .outside:
-            message.sender.standing = ground.standing(of: ip, bench)
-            let isRegistered = ground.location.isRegistered(by: message.flow, ground.connections)
+            message.sender.standing = paths.ground.standing(of: ip, bench)
+            let isRegistered = paths.ground.location.isRegistered(
+                by: message.flow, paths.ground.connections)
             guard
-                let sender = ground.admission.admit(message, isRegistered: isRegistered, bench)
+                let sender = paths.ground.admission.admit(
+                    message, isRegistered: isRegistered, bench)
             else { return }
             message.sender = sender
         case .inside:
-            guard ground.asterisks.isAsterisk(ip) else { return }
+            guard paths.ground.asterisks.isAsterisk(ip) else { return }
             message.sender.standing.isAsterisk = true
         }
         do {
@@ -104,12 +104,12 @@ package struct Router: ~Copyable {
             return
         }
         guard message.index.isRequest else {
-            respond(message, isWhole: true)
+            paths.respond(message, isWhole: true, &bench)
             return
         }
         switch side {
-        case .outside: requestFromOutside(&message)
-        case .inside: requestFromInside(&message)
+        case .outside: paths.requestFromOutside(&message, &bench)
+        case .inside: paths.requestFromInside(&message, &bench)
         }
     }
 
@@ -120,13 +120,13 @@ package struct Router: ~Copyable {
     ) {
         let isSent =
             message.isAnswerable && (side == .inside || isToUs(message))
-            && ground.reply(message, .badRequest, &bench)
-        ground.admission.recordRefusal(error.code, isSent ? 400 : 0, message, &bench)
+            && paths.ground.reply(message, .badRequest, &bench)
+        paths.ground.admission.recordRefusal(error.code, isSent ? 400 : 0, message, &bench)
         let isResponse =
             !message.index.isRequest && message.index.status >= 100 && message.index.has(.via)
             && message.index.has(.cseq)
-        if isResponse, respond(message, isWhole: false) { return }
-        if side == .outside { ground.admission.offence(.malformed, message, &bench) }
+        if isResponse, paths.respond(message, isWhole: false, &bench) { return }
+        if side == .outside { paths.ground.admission.offence(.malformed, message, &bench) }
     }
 
     /// Whether the sender knows who is here: it names a domain or a dialog, or comes by a connection, by a registered
@@ -137,13 +137,13 @@ package struct Router: ~Copyable {
             || bench.isForUs(message.bytes, message.index)
             || message.index.requestURI.whole.isEmpty
                 && bench.namesServed(message.bytes, message.index)
-            || calls.dialogToken(message, nil, ground, &bench) != nil
+            || paths.calls.dialogToken(message, nil, paths.ground, &bench) != nil
     }
 
     /// Tells a phone with a live binding where it is seen; everybody else hears nothing, since the answer is
     /// longer than the question and its source is not proven.
     private mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {
-        guard ground.location.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
+        guard paths.ground.location.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
         bench.scratch.removeAll()
         STUN.writeAnswer(to: bytes, flow.peer, into: &bench.scratch)
         bench.effects.outbox.append(bench.scratch, to: flow)
@@ -154,40 +154,42 @@ package struct Router: ~Copyable {
     /// Runs every timer that is due.
     package mutating func advance(_ now: Now) {
         bench.now = now
-        for branch in ground.transactions.lost(ground.connections.takeLost()) {
-            failed(branch, 430)
+        for branch in paths.ground.transactions.lost(paths.ground.connections.takeLost()) {
+            paths.failed(branch, 430, &bench)
         }
-        ground.admission.announceResidents(&bench)
-        calls.sweep(core, ground, &bench)
+        paths.ground.admission.announceResidents(&bench)
+        paths.calls.sweep(paths.core, paths.ground, &bench)
         bench.reportShortages()
-        ground.location.reportRegistrations(&ground.accounts, &bench)
+        paths.ground.location.reportRegistrations(&paths.ground.accounts, &bench)
         // What is left comes with the next turn, when the loop has taken these messages.
         while !bench.effects.outbox.isHalfFull, let payload = bench.timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             fired(kind, Handle(payload: payload))
         }
-        calls.recordFailures(&core, ground, &bench)
+        paths.recordFailures(&bench)
     }
 
     private mutating func fired(_ kind: TimerKind, _ handle: Handle) {
         switch kind {
-        case .serverEnd: core.serverTimer(handle, .timeout, &ground, &bench)
-        case .serverRetransmit: core.serverTimer(handle, .retransmit, &ground, &bench)
-        case .context: core.deadline(handle, &ground, &bench)
-        case .clientRetransmit: clientTimer(handle, .retransmit)
-        case .clientEnd: clientTimer(handle, .timeout)
-        case .noAnswer: core.noAnswer(handle, &ground, &bench)
+        case .serverEnd: paths.core.serverTimer(handle, .timeout, &paths.ground, &bench)
+        case .serverRetransmit: paths.core.serverTimer(handle, .retransmit, &paths.ground, &bench)
+        case .context: paths.core.deadline(handle, &paths.ground, &bench)
+        case .clientRetransmit: paths.clientTimer(handle, .retransmit, &bench)
+        case .clientEnd: paths.clientTimer(handle, .timeout, &bench)
+        case .noAnswer: paths.core.noAnswer(handle, &paths.ground, &bench)
         case .binding:
-            follow(
-                ground.location.expired(
-                    handle, &ground.accounts, &ground.connections, &bench))
+            let change = paths.ground.location.expired(
+                handle, &paths.ground.accounts, &paths.ground.connections, &bench)
+            paths.follow(change, &bench)
         case .registration:
-            ground.asterisks.registrationDue(
-                handle, &ground.accounts, &ground.transactions, &ground.connections, &bench)
+            paths.ground.asterisks.registrationDue(
+                handle, &paths.ground.accounts, &paths.ground.transactions,
+                &paths.ground.connections, &bench)
         case .probe:
-            ground.asterisks.probe(
-                &ground.accounts, &ground.transactions, &ground.connections, &bench)
-        case .delayed: ground.authentication.sendDelayed(&bench)
+            paths.ground.asterisks.probe(
+                &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
+                &bench)
+        case .delayed: paths.ground.authentication.sendDelayed(&bench)
         }
     }
 }

@@ -59,7 +59,9 @@ extension MessageWriter {
     ///
     /// These are inside addresses anywhere, and in SIP URIs what the rule keeps here. In markup a Call-ID that is
     /// an attribute leaves as one.
-    package mutating func append(leaving value: Span<UInt8>, _ rule: HostRule, isMarkup: Bool = false) {
+    package mutating func append(
+        leaving value: Span<UInt8>, _ rule: HostRule, isMarkup: Bool = false
+    ) {
         let rule = isTrunk && rule == .party ? .target : rule
         var start = 0
         var at = 0

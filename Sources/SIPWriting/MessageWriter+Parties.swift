@@ -8,7 +8,8 @@ extension MessageWriter {
     /// The URI loses its parameters, headers and password, and a display name that hides something is left out:
     /// chan_sip of Asterisk 1.4 looks for the first bracket and the first tag, wherever they stand, and when it
     /// is pedantic it undoes escapes before that. The phone never sees this: its answers repeat what it wrote.
-    package mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>) {
+    package mutating func party(_ name: StaticString, _ party: NameAddress, _ message: Span<UInt8>)
+    {
         begin(name, name)
         displayName(party, message)
         append("<")

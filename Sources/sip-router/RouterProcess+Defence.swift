@@ -1,6 +1,6 @@
-internal import ProxyBench
 internal import Messages
 internal import Proxy
+internal import ProxyBench
 internal import Sys
 
 /// What the defence asks of the loop.

@@ -1,7 +1,7 @@
-internal import ProxyBench
 internal import Messages
 internal import Privsep
 internal import Proxy
+internal import ProxyBench
 internal import Reactor
 internal import Registrar
 internal import SIP

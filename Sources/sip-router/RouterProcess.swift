@@ -1,8 +1,8 @@
-internal import ProxyBench
 internal import Journal
 internal import Messages
 internal import Privsep
 internal import Proxy
+internal import ProxyBench
 internal import Reactor
 internal import Registrar
 internal import SIP
@@ -262,7 +262,8 @@ final class RouterProcess: Service {
         var next = first
         gathered.removeAll()
         while next < router.effects.outbox.count, router.effects.outbox.flow(next) == flow,
-            next == first || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
+            next == first
+                || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
         {
             Self.gather(&gathered, router.effects.outbox, next)
             next += 1

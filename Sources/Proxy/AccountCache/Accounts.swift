@@ -225,7 +225,9 @@ struct Accounts: ~Copyable {
         case .unknown: entries[account.index].state = .unknown
         case .unavailable:
             // What was known serves on while the database cannot be asked.
-            if entries[account.index].state != .found { entries[account.index].state = .unavailable }
+            if entries[account.index].state != .found {
+                entries[account.index].state = .unavailable
+            }
         }
     }
 

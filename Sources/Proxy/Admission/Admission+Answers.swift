@@ -1,7 +1,7 @@
-internal import SIPWriting
 package import Messages
 package import ProxyBench
 internal import SIP
+internal import SIPWriting
 package import Sys
 
 /// How a source is answered: by its profile, and within budgets while it has proven nothing.
@@ -27,7 +27,9 @@ extension Admission {
     }
 
     /// Takes the answer in the writer of those that the sender of a message has left; false when it may not go out.
-    package mutating func takeAnswer(to message: borrowing Incoming, _ bench: borrowing Bench) -> Bool {
+    package mutating func takeAnswer(to message: borrowing Incoming, _ bench: borrowing Bench)
+        -> Bool
+    {
         takeAnswer(
             to: message, length: bench.writer.buffer.count, isCompact: bench.writer.isCompact,
             bench)

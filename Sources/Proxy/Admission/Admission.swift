@@ -1,7 +1,7 @@
-internal import SIPWriting
 package import Messages
 package import ProxyBench
 internal import SIP
+internal import SIPWriting
 internal import Synchronization
 package import Sys
 
@@ -68,7 +68,9 @@ package struct Admission: ~Copyable {
     }
 
     /// The name of a source's trunk.
-    package func trunkName(_ standing: Standing) -> String? { standing.trunk.flatMap { trunkNames[$0] } }
+    package func trunkName(_ standing: Standing) -> String? {
+        standing.trunk.flatMap { trunkNames[$0] }
+    }
 
     // MARK: Messages
 

@@ -1,7 +1,7 @@
+package import AccountCache
 package import Digest
 package import Messages
 package import ProxyBench
-package import AccountCache
 internal import Reactor
 package import SIP
 internal import SIPTransactions
@@ -284,8 +284,10 @@ package struct Authentication: ~Copyable {
             guard let header = DigestHeader(index[position].value, in: bytes),
                 let algorithm = header.algorithm, !header.nonce.isEmpty
             else { continue }
-            guard let ha1 = accounts.ha1(
-                    account, [UInt8](copying: bytes.bytes(header.realm)), algorithm, &bench) else {
+            guard
+                let ha1 = accounts.ha1(
+                    account, [UInt8](copying: bytes.bytes(header.realm)), algorithm, &bench)
+            else {
                 return .asked
             }
             guard ha1.length > 0 else { continue }

@@ -1,7 +1,9 @@
 package import Sys
 
 /// How much one party has of the tables that all share: an account at most an eighth of each, so that eight have to
-/// conspire. A trunk, whose calls are those of a whole company, has limits of its own.
+/// conspire.
+///
+/// A trunk, whose calls are those of a whole company, has limits of its own.
 package struct Shares: ~Copyable {
     /// One part of so many is an account's.
     package static let parts = 8

@@ -22,7 +22,9 @@ package enum Verdict<Pass> {
     case later
 
     /// A refusal, or while the defence only observes what lets the message go on.
-    package static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass) -> Verdict {
+    package static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass)
+        -> Verdict
+    {
         isObserving ? .observed(pass, refusal) : .refuse(refusal)
     }
 }

@@ -1,8 +1,8 @@
-internal import SIPWriting
 internal import Dialling
 internal import Messages
 internal import ProxyBench
 internal import SIP
+internal import SIPWriting
 internal import Sys
 
 /// The calls that are under way, by their dialogs and by whose they are, and who may make more.

@@ -1,4 +1,3 @@
-internal import Trunks
 internal import AccountCache
 internal import Admission
 package import Dialling
@@ -9,6 +8,7 @@ package import ProxyCore
 package import SIP
 internal import SIPWriting
 package import Sys
+internal import Trunks
 
 /// Who may call whom: new calls, transfers, forwardings.
 extension Calls {
@@ -163,7 +163,8 @@ extension Calls {
                 continue
             }
             guard user.isDialable else { return .refuse(.transferTarget) }
-            verdict = judge(transfer: message, of: party, in: dialog, to: user.span, &ground, &bench)
+            verdict = judge(
+                transfer: message, of: party, in: dialog, to: user.span, &ground, &bench)
             switch verdict {
             case .pass, .observedCall: continue
             default: return verdict

@@ -68,7 +68,8 @@ extension Calls {
     /// Nothing is done for one that is not there.
     mutating func over(
         _ handle: Handle, _ end: CallEnd, cause: EndCause = EndCause(),
-        status: UInt16 = 0, _ core: borrowing ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
+        status: UInt16 = 0, _ core: borrowing ProxyCore, _ ground: borrowing Ground,
+        _ bench: inout Bench
     ) {
         guard table.contains(handle) else { return }
         let call = table[handle]

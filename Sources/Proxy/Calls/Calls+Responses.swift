@@ -1,7 +1,5 @@
-internal import SIPWriting
-internal import Admission
-internal import Trunks
 internal import AccountCache
+internal import Admission
 internal import Authentication
 internal import Dialling
 internal import Journal
@@ -9,7 +7,9 @@ internal import Messages
 package import ProxyBench
 package import ProxyCore
 internal import SIP
+internal import SIPWriting
 package import Sys
+internal import Trunks
 
 /// The final responses of branches, which answer calls, end them, or send them elsewhere.
 extension Calls {
@@ -52,7 +52,9 @@ extension Calls {
         }
     }
 
-    /// Judges an answer that sends its call elsewhere; true when it may. One that may not is recorded, and its caller
+    /// Judges an answer that sends its call elsewhere; true when it may.
+    ///
+    /// One that may not is recorded, and its caller
     /// hears of it when all branches have ended.
     private mutating func forwards(
         _ owner: Handle, _ message: borrowing Incoming, _ core: inout ProxyCore,

@@ -1,4 +1,3 @@
-internal import SIP
 internal import AccountCache
 internal import Admission
 internal import Dialling
@@ -6,6 +5,7 @@ internal import Journal
 package import Messages
 package import ProxyBench
 package import ProxyCore
+internal import SIP
 package import Sys
 
 /// What stands against accounts: bars, and countries in which they never were; directory has it too.

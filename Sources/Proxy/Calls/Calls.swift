@@ -70,7 +70,8 @@ package struct Calls: ~Copyable {
             let call = table[failed.call]
             let cause = call.cause.code > 0 ? call.cause : EndCause(status: failed.status)
             over(
-                failed.call, call.end ?? .unanswered, cause: cause, status: failed.status, core, ground,
+                failed.call, call.end ?? .unanswered, cause: cause, status: failed.status, core,
+                ground,
                 &bench)
         }
     }

@@ -1,10 +1,10 @@
-internal import AsteriskPool
-internal import Trunks
 internal import Admission
+internal import AsteriskPool
 package import Messages
 package import ProxyBench
 internal import SIPWriting
 package import Sys
+internal import Trunks
 
 /// Endpoints at wildcard addresses: which address of this machine a peer asks, and by which we ask others.
 extension Ground {

@@ -1,10 +1,10 @@
-internal import AsteriskPool
-internal import LocationService
-internal import Connections
 internal import AccountCache
 internal import Admission
+internal import AsteriskPool
 internal import Authentication
+internal import Connections
 internal import Digest
+internal import LocationService
 package import Messages
 package import ProxyBench
 internal import SIP

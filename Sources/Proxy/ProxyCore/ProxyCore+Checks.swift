@@ -1,7 +1,7 @@
+internal import Digest
 internal import Messages
 package import ProxyBench
 internal import SIP
-internal import Digest
 internal import SIPWriting
 internal import Sys
 internal import Transactions

@@ -1,9 +1,8 @@
-internal import Trunks
-package import LocationService
 internal import AsteriskPool
-internal import Journal
 package import Authentication
 internal import Digest
+internal import Journal
+package import LocationService
 package import Messages
 package import ProxyBench
 internal import Reactor
@@ -12,6 +11,7 @@ internal import SIPTransactions
 package import SIPWriting
 package import Sys
 internal import Transactions
+internal import Trunks
 
 /// Passing requests on (RFC 3261 section 16.6).
 extension ProxyCore {

@@ -1,5 +1,4 @@
 internal import AsteriskPool
-internal import Trunks
 internal import Journal
 internal import Messages
 package import ProxyBench
@@ -9,6 +8,7 @@ internal import SIPTransactions
 internal import SIPWriting
 package import Sys
 internal import Transactions
+internal import Trunks
 
 /// What the final response of a branch has come to.
 package enum BranchOutcome: Sendable {

@@ -321,7 +321,9 @@ package struct ClientTransactions: ~Copyable {
         return .none
     }
 
-    /// Nobody has answered an INVITE at all: it is given up, if another one is to get it. True when that is so.
+    /// Nobody has answered an INVITE at all: it is given up, if another one is to get it.
+    ///
+    /// True when that is so.
     package func isUnanswered(_ handle: Handle) -> Bool {
         table.contains(handle) && table[handle].transaction.isUnanswered
     }

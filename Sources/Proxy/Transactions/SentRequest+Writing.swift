@@ -89,7 +89,8 @@ extension ClientTransactions {
         writer.append(" SIP/2.0\r\n")
         writer.via(sent.flow, place, cookie)
         writer.maxForwards(70)
-        let route = sent.party.isTrunk
+        let route =
+            sent.party.isTrunk
             ? FieldValues.list(.recordRoute, reversed: true, answer, index) : []
         if !route.isEmpty { writer.header("Route", route.span, .inward) }
         writer.header("From", request.bytes(own.from.whole), .inward)

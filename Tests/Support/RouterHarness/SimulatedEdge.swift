@@ -1,8 +1,8 @@
-import ProxyBench
 package import Digest
 internal import Journal
 package import Messages
 package import Proxy
+import ProxyBench
 internal import Registrar
 internal import SIP
 package import Sys
@@ -181,7 +181,11 @@ package final class SimulatedEdge {
             }
             var sent: [(Flow, [UInt8])] = []
             for index in 0..<router.effects.outbox.count {
-                sent.append((router.effects.outbox.flow(index), Array(copying: router.effects.outbox.message(index))))
+                sent.append(
+                    (
+                        router.effects.outbox.flow(index),
+                        Array(copying: router.effects.outbox.message(index))
+                    ))
             }
             router.effects.outbox.removeAll()
             for (flow, bytes) in sent {

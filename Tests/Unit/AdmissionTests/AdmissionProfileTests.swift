@@ -1,10 +1,10 @@
 import Messages
+import ProxyBench
 import SIP
 import Sys
 import Testing
 
 @testable import Admission
-import ProxyBench
 
 @Suite("Admission: profiles, and what banner says of sources") struct AdmissionProfileTests {
     private let stranger = Caller("192.0.2.66:5060")

@@ -1,10 +1,10 @@
 import Messages
+import ProxyBench
 import RouterHarness
 import SIP
 import Sys
 
 @testable import Admission
-import ProxyBench
 
 /// Who sends a message, as the owners beside Admission say it.
 struct Caller {

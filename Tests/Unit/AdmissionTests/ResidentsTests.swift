@@ -1,5 +1,5 @@
-import ProxyBench
 import Messages
+import ProxyBench
 import Sys
 import Testing
 

@@ -1,8 +1,8 @@
-import ProxyBench
 internal import Digest
 internal import Journal
 internal import Messages
 internal import Proxy
+import ProxyBench
 internal import RouterHarness
 internal import SIP
 internal import Sys
@@ -135,7 +135,9 @@ struct Edge: ~Copyable {
     private mutating func taken() -> [Sent] {
         // What the edge asks the Asterisk of its own accord is no answer to anything.
         let sent = (0..<router.effects.outbox.count).map { place in
-            Sent(flow: router.effects.outbox.flow(place), bytes: [UInt8](copying: router.effects.outbox.message(place)))
+            Sent(
+                flow: router.effects.outbox.flow(place),
+                bytes: [UInt8](copying: router.effects.outbox.message(place)))
         }
         router.effects.outbox.removeAll()
         return sent

@@ -29,7 +29,9 @@ final class LocationBench {
     private var sentences: [String] = []
 
     init(_ settings: [RouterSetting] = []) {
-        let always: [RouterSetting] = [.domain("example.com"), .asterisk(address("10.0.0.10:5060"))]
+        let always: [RouterSetting] = [
+            .domain("example.com"), .asterisk(address("10.0.0.10:5060")),
+        ]
         bench = Bench(
             RouterSettings(always + settings), Self.listeners, key: bytes(32), seed: bytes(32),
             timers: 10_000, now: Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000))

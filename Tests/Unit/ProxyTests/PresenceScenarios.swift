@@ -1,7 +1,7 @@
-import ProxyBench
 import Digest
 import Messages
 import Proxy
+import ProxyBench
 import SIP
 import Sys
 import Testing

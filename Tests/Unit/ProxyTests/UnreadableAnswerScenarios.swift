@@ -76,7 +76,8 @@ import Testing
         alice.send(response(to: bye, 200))
         #expect(throws: Missing.self) { try asterisk.expect(200) }
         edge.advance(.seconds(70))
-        #expect(edge.router.load.transactions <= before.transactions && edge.router.load.contexts == 0)
+        #expect(
+            edge.router.load.transactions <= before.transactions && edge.router.load.contexts == 0)
         #expect(edge.router.load.calls == 0)
     }
 

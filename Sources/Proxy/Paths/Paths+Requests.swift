@@ -1,12 +1,12 @@
-internal import Calls
-internal import AccountCache
+package import AccountCache
 internal import Admission
 internal import AsteriskPool
+internal import Calls
 internal import Connections
 internal import Dialling
 internal import LocationService
 internal import Messages
-internal import ProxyBench
+package import ProxyBench
 internal import ProxyCore
 internal import SIP
 internal import SIPWriting
@@ -14,10 +14,10 @@ internal import Sys
 internal import Trunks
 
 /// Requests: each path is a list of the steps that a request goes through, and of the owners that take them.
-extension Router {
+extension Paths {
     /// What a verdict lets pass; nil when the message goes no further, and then what follows from that is done.
     private mutating func carryOut<Pass>(
-        _ verdict: Verdict<Pass>, _ message: inout Incoming
+        _ verdict: Verdict<Pass>, _ message: inout Incoming, _ bench: inout Bench
     ) -> Pass? {
         switch verdict {
         case .pass(let pass): return pass
@@ -39,7 +39,9 @@ extension Router {
     }
 
     /// Lets a response context have a request that belongs to it; false when it belongs to none.
-    private mutating func absorb(_ message: borrowing Incoming) -> Bool {
+    private mutating func absorb(
+        _ message: borrowing Incoming, _ bench: inout Bench
+    ) -> Bool {
         switch core.absorb(message, &ground, &bench) {
         case .foreign: return false
         case .absorbed: break
@@ -72,7 +74,7 @@ extension Router {
         var isForEdge = false
     }
 
-    private mutating func aim(_ message: borrowing Incoming) -> Aim {
+    private func aim(_ message: borrowing Incoming, _ bench: inout Bench) -> Aim {
         let trunk = message.sender.standing.trunk
         var aim = Aim(trunk: trunk)
         aim.dialog = calls.dialogToken(message, trunk, ground, &bench)
@@ -84,22 +86,23 @@ extension Router {
         return aim
     }
 
-    mutating func requestFromOutside(_ message: inout Incoming) {
-        guard !absorb(message),
-            carryOut(ground.admission.checkProfile(message, bench), &message) != nil,
-            carryOut(ground.admission.checkWriter(message, bench), &message) != nil
+    /// Takes a request from the Internet.
+    package mutating func requestFromOutside(_ message: inout Incoming, _ bench: inout Bench) {
+        guard !absorb(message, &bench),
+            carryOut(ground.admission.checkProfile(message, bench), &message, &bench) != nil,
+            carryOut(ground.admission.checkWriter(message, bench), &message, &bench) != nil
         else { return }
-        let aim = aim(message)
+        let aim = aim(message, &bench)
         // A trunk keeps its connection open between its calls.
         if aim.trunk != nil { ground.connections.authenticated(message.flow) }
         if aim.dialog == nil, aim.registration == nil, message.isLikeToken {
             ground.admission.countForgedToken(message, &bench)
-            guard carryOut(message.checkToken(bench), &message) != nil else { return }
+            guard carryOut(message.checkToken(bench), &message, &bench) != nil else { return }
         }
         let isFromTrunk = aim.trunk != nil && message.index.method != .register
         guard aim.dialog != nil || isFromTrunk || bench.isForUs(message.bytes, message.index)
         else {
-            _ = carryOut(message.foreign(bench), &message)
+            _ = carryOut(message.foreign(bench), &message, &bench)
             return
         }
         guard message.index.method != .cancel else {
@@ -108,34 +111,39 @@ extension Router {
         }
         let endsHere =
             aim.isForEdge || aim.dialog == nil && message.index.method == .register
-        guard carryOut(message.checkMethod(), &message) != nil,
+        guard carryOut(message.checkMethod(), &message, &bench) != nil,
             carryOut(
-                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message) != nil
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench)
+                != nil
         else { return }
-        follow(aim, &message)
+        follow(aim, &message, &bench)
     }
 
-    private mutating func follow(_ aim: Aim, _ message: inout Incoming) {
+    private mutating func follow(
+        _ aim: Aim, _ message: inout Incoming, _ bench: inout Bench
+    ) {
         if let token = aim.dialog {
-            requestInDialog(&message, token)
+            requestInDialog(&message, token, &bench)
             return
         }
         switch message.index.method {
         case .ack: break
-        case .register: register(&message)
+        case .register: register(&message, &bench)
         case .options where aim.isForEdge: ground.reply(message, .ok, &bench)
         default:
             if let trunk = aim.trunk {
-                requestOfTrunk(&message, trunk, aim.registration)
+                requestOfTrunk(&message, trunk, aim.registration, &bench)
             } else {
-                requestOfPhone(&message)
+                requestOfPhone(&message, &bench)
             }
         }
     }
 
     /// A request has waited for directory, and goes on where it asked: what was counted of it before is not counted
-    /// again. Meanwhile its source may have been banned, and the settings may have changed.
-    mutating func resume(_ parked: ParkedRequest) {
+    /// again.
+    ///
+    /// Meanwhile its source may have been banned, and the settings may have changed.
+    package mutating func resume(_ parked: ParkedRequest, _ bench: inout Bench) {
         var block = parked.block
         let copy = [UInt8](copying: bench.blocks.span(block))
         bench.blocks.release(&block)
@@ -145,23 +153,23 @@ extension Router {
             isResumed: true, sender: parked.sender)
         message.sender.standing = ground.standing(of: parked.flow.peer.ip, bench)
         guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
-            !absorb(message)
+            !absorb(message, &bench)
         else { return }
-        let aim = aim(message)
+        let aim = aim(message, &bench)
         switch parked.step {
-        case .credentials: follow(aim, &message)
+        case .credentials: follow(aim, &message, &bench)
         case .caller:
             guard let trunk = aim.trunk else { return }
-            begin(&message, of: trunk, aim.registration)
+            begin(&message, of: trunk, aim.registration, &bench)
         }
     }
 
-    private mutating func register(_ message: inout Incoming) {
+    private mutating func register(_ message: inout Incoming, _ bench: inout Bench) {
         guard bench.isServed(message.bytes, message.index.to.uri) else {
             ground.refuse(&message, .foreignAddressOfRecord, &bench)
             return
         }
-        guard let account = carryOut(ground.authenticate(&message, &bench), &message) else {
+        guard let account = carryOut(ground.authenticate(&message, &bench), &message, &bench) else {
             return
         }
         do throws(Refusal) {
@@ -171,7 +179,7 @@ extension Router {
             if !message.sender.isRepetition {
                 follow(
                     try ground.location.apply(
-                        account, &ground.accounts, &ground.connections, &bench))
+                        account, &ground.accounts, &ground.connections, &bench), &bench)
             }
         } catch {
             ground.refuse(&message, error, &bench)
@@ -183,9 +191,11 @@ extension Router {
     }
 
     /// A request that begins something: authenticated, judged, then to one of the Asterisks.
-    private mutating func requestOfPhone(_ message: inout Incoming) {
-        guard carryOut(message.checkBeginning(), &message) != nil,
-            let account = carryOut(ground.authenticate(&message, &bench), &message)
+    private mutating func requestOfPhone(
+        _ message: inout Incoming, _ bench: inout Bench
+    ) {
+        guard carryOut(message.checkBeginning(), &message, &bench) != nil,
+            let account = carryOut(ground.authenticate(&message, &bench), &message, &bench)
         else { return }
         let user = bench.dialledUser(message.bytes, message.index)
         guard user.isDialable, message.isToCallable else {
@@ -194,11 +204,12 @@ extension Router {
         }
         guard
             let dialled = carryOut(
-                calls.judge(request: message, of: account, to: user, &ground, &bench), &message),
+                calls.judge(request: message, of: account, to: user, &ground, &bench), &message,
+                &bench),
             let handle = carryOut(
                 core.open(
                     message, .inward, of: .account(account), unmerged: true, &ground, &bench),
-                &message)
+                &message, &bench)
         else { return }
         let decision =
             dialled.kind == .abroad
@@ -214,30 +225,35 @@ extension Router {
     /// A request of a trunk that begins something: it needs no password, and goes to an Asterisk by the
     /// trunk's own listener.
     private mutating func requestOfTrunk(
-        _ message: inout Incoming, _ trunk: TrunkID, _ token: RegistrationToken?
+        _ message: inout Incoming, _ trunk: TrunkID, _ token: RegistrationToken?,
+        _ bench: inout Bench
     ) {
         let isOwn = token.map { ground.isNamed($0.account, .trunk(trunk), &bench) }
-        guard carryOut(message.checkOfTrunk(isCalled: isOwn), &message) != nil,
-            carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message) != nil,
-            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message) != nil
+        guard carryOut(message.checkOfTrunk(isCalled: isOwn), &message, &bench) != nil,
+            carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message, &bench) != nil,
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench)
+                != nil
         else { return }
-        begin(&message, of: trunk, token)
+        begin(&message, of: trunk, token, &bench)
     }
 
     private mutating func begin(
-        _ message: inout Incoming, of trunk: TrunkID, _ token: RegistrationToken?
+        _ message: inout Incoming, of trunk: TrunkID, _ token: RegistrationToken?,
+        _ bench: inout Bench
     ) {
         let party = Party.trunk(trunk)
-        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message) else {
+        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message, &bench)
+        else {
             return
         }
         if message.index.method == .refer {
             let verdict = calls.judge(transfer: message, of: party, in: .none, &ground, &bench)
-            guard carryOut(verdict, &message) != nil else { return }
+            guard carryOut(verdict, &message, &bench) != nil else { return }
         }
         guard
             let handle = carryOut(
-                core.open(message, .inward, of: party, unmerged: true, &ground, &bench), &message)
+                core.open(message, .inward, of: party, unmerged: true, &ground, &bench), &message,
+                &bench)
         else { return }
         ground.admission.decided("passed on to an Asterisk, as of a trunk", 100, message, bench)
         core.setCaller(handle, caller)
@@ -253,34 +269,24 @@ extension Router {
     }
 
     /// A request inside a dialog: the token says where it goes.
-    private mutating func requestInDialog(_ message: inout Incoming, _ token: AsteriskToken) {
+    private mutating func requestInDialog(
+        _ message: inout Incoming, _ token: AsteriskToken, _ bench: inout Bench
+    ) {
         let call = calls.find(message)
-        guard carryOut(calls.check(token, message, call, core, ground, &bench), &message) != nil
+        guard
+            carryOut(calls.check(token, message, call, core, ground, &bench), &message, &bench)
+                != nil
         else { return }
-        var trunk = ground.trunks.trunk(at: message.flow.peer.ip)
+        var trunk = message.sender.standing.trunk
         if let from = trunk, !ground.isNamed(token.account, .trunk(from), &bench) { trunk = nil }
         let isFromDialog =
             trunk != nil || bench.writer.tokens.mark(message.flow.peer.ip) == token.source
-        let caller: TrunkCaller =
-            trunk == nil
-            ? .asWritten
-            : Trunks.writtenCaller(UserPart(message.bytes.bytes(message.index.from.uri.user)))
-        if message.index.method == .ack {
-            // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
-            guard isFromDialog else {
-                ground.drop(message, .ackFromElsewhere, &bench)
-                return
-            }
-            guard carryOut(ground.admission.takeDialogRequest(message, bench), &message) != nil
-            else { return }
-            calls.heard(call, bench)
-            let party = trunk.map { Party.trunk($0) } ?? .nobody
-            core.forwardACK(message, token, party, caller, ground, &bench)
+        guard message.index.method != .ack else {
+            acknowledge(&message, token, isFromDialog ? trunk.party : nil, call, &bench)
             return
         }
         let party =
-            trunk.map { Party.trunk($0) }
-            ?? calls.account(of: token, message, call, &ground, &bench)
+            trunk.map { .trunk($0) } ?? calls.account(of: token, message, call, &ground, &bench)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
         // And a transfer begins a call: by UDP, where the dialog's address may be forged, it is asked for too.
@@ -288,23 +294,25 @@ extension Router {
             !isFromDialog
             || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
-            guard let proven = carryOut(ground.authenticate(&message, &bench), &message) else {
-                return
-            }
-            guard .account(proven) == party else {
-                ground.refuse(&message, .otherAccount, &bench)
-                return
-            }
+            guard
+                let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench),
+                carryOut(
+                    .refuse(.otherAccount, if: .account(proven) != party), &message, &bench) != nil
+            else { return }
         }
-        guard carryOut(ground.admission.takeDialogRequest(message, bench), &message) != nil,
-            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message) != nil,
-            carryOut(calls.follow(message, token, party, call, &core, &ground, &bench), &message)
+        guard
+            carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil,
+            carryOut(
+                .refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
                 != nil,
+            carryOut(
+                calls.follow(message, token, party, call, &core, &ground, &bench), &message,
+                &bench) != nil,
             let handle = carryOut(
                 core.open(message, .inward, of: party, in: token.dialog, &ground, &bench),
-                &message)
+                &message, &bench)
         else { return }
-        core.setCaller(handle, caller)
+        core.setCaller(handle, message.caller(trunk))
         guard core.setUser(token.user.span, handle, &ground, &bench) else { return }
         core.setDialog(handle, sequenceShift: token.sequenceShift)
         core.forward(handle, to: token.asterisk, message, &ground, &bench)
@@ -313,10 +321,29 @@ extension Router {
         }
     }
 
+    /// The ACK of a success inside a dialog; `party` is the trunk that sends it, nobody for a phone, and nil when it
+    /// comes from elsewhere than its dialog.
+    private mutating func acknowledge(
+        _ message: inout Incoming, _ token: AsteriskToken, _ party: Party?, _ call: Handle,
+        _ bench: inout Bench
+    ) {
+        // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
+        guard let party else {
+            ground.drop(message, .ackFromElsewhere, &bench)
+            return
+        }
+        guard
+            carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil
+        else { return }
+        calls.heard(call, bench)
+        core.forwardACK(message, token, party, message.caller(party.trunk), ground, &bench)
+    }
+
     // MARK: From inside
 
-    mutating func requestFromInside(_ message: inout Incoming) {
-        guard !absorb(message) else { return }
+    /// Takes a request from an Asterisk.
+    package mutating func requestFromInside(_ message: inout Incoming, _ bench: inout Bench) {
+        guard !absorb(message, &bench) else { return }
         guard message.index.method != .cancel else {
             ground.reply(message, .callDoesNotExist, &bench)
             return
@@ -326,24 +353,27 @@ extension Router {
         let endsHere = token == nil && trunk == nil && message.index.method == .options
         guard
             carryOut(
-                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message) != nil
+                ProxyCore.validate(message, endsHere: endsHere, ground, bench), &message, &bench)
+                != nil
         else { return }
         if let token {
-            requestInDialog(&message, token)
+            requestInDialog(&message, token, &bench)
         } else if let trunk {
-            requestToTrunk(&message, trunk)
+            requestToTrunk(&message, trunk, &bench)
         } else {
             switch message.index.method {
             case .ack: break
             case .register: ground.refuse(&message, .registerFromInside, &bench)
-            case .options: answerOptions(message)
-            default: requestToPhones(&message)
+            case .options: answerOptions(message, &bench)
+            default: requestToPhones(&message, &bench)
             }
         }
     }
 
     /// A request inside a dialog: the Route says which phone, by which way.
-    private mutating func requestInDialog(_ message: inout Incoming, _ token: PhoneToken) {
+    private mutating func requestInDialog(
+        _ message: inout Incoming, _ token: PhoneToken, _ bench: inout Bench
+    ) {
         let party = ground.party(named: token.account.span, &bench)
         guard let open = ground.openWay(token.flow, party, bench) else {
             // RFC 5626 section 5.3.1: the way to this phone is closed, and it has no other.
@@ -360,13 +390,15 @@ extension Router {
                 message, by: way, token.owner, isTrunk: party.isTrunk, &ground, &bench)
             return
         }
-        guard carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message) != nil
+        guard
+            carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
+                != nil
         else { return }
         calls.follow(inside: message, way, party, call, &core, &ground, &bench)
         guard
             let handle = carryOut(
                 core.open(message, .outward, of: party, in: token.dialog, &ground, &bench),
-                &message)
+                &message, &bench)
         else { return }
         core.setDialog(handle, sequenceShift: token.sequenceShift, owner: token.owner)
         bench.scratch.removeAll()
@@ -380,12 +412,16 @@ extension Router {
     }
 
     /// A request of an Asterisk that begins something at a trunk, registers there, or asks whether it is there.
-    private mutating func requestToTrunk(_ message: inout Incoming, _ trunk: TrunkID) {
+    private mutating func requestToTrunk(
+        _ message: inout Incoming, _ trunk: TrunkID, _ bench: inout Bench
+    ) {
         guard message.index.method != .ack,
-            carryOut(.refuse(.noDialog, if: !message.index.to.tag.isEmpty), &message) != nil,
-            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message) != nil,
+            carryOut(.refuse(.noDialog, if: !message.index.to.tag.isEmpty), &message, &bench)
+                != nil,
+            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench)
+                != nil,
             let handle = carryOut(
-                core.open(message, .outward, of: .trunk(trunk), &ground, &bench), &message)
+                core.open(message, .outward, of: .trunk(trunk), &ground, &bench), &message, &bench)
         else { return }
         ground.admission.decided(
             "passed on to the trunk \(ground.trunks.name(trunk))", 100, message, bench)
@@ -397,7 +433,9 @@ extension Router {
     }
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
-    private mutating func answerOptions(_ message: borrowing Incoming) {
+    private mutating func answerOptions(
+        _ message: borrowing Incoming, _ bench: inout Bench
+    ) {
         let user = UserPart(message.bytes.bytes(message.index.requestURI.user))
         let isThere =
             user.isEmpty
@@ -407,7 +445,9 @@ extension Router {
     }
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.
-    private mutating func requestToPhones(_ message: inout Incoming) {
+    private mutating func requestToPhones(
+        _ message: inout Incoming, _ bench: inout Bench
+    ) {
         // An Asterisk may have escaped what we have registered.
         let name = UserPart(message.bytes.bytes(message.index.requestURI.user))
         let account = ground.accounts.find(name.span)
@@ -420,17 +460,32 @@ extension Router {
         // RFC 5393 section 5.3.3.2: what the request may still be split into is divided among the phones.
         let most = ProxyCore.defaultBreadth
         let breadth = min(message.index.maxBreadth ?? most, most) / UInt8(targets.count)
-        guard carryOut(.refuse(.maxBreadth, if: breadth == 0), &message) != nil else { return }
+        guard carryOut(.refuse(.maxBreadth, if: breadth == 0), &message, &bench) != nil else {
+            return
+        }
         if message.index.method == .invite {
-            guard carryOut(calls.checkRoom(party, &bench), &message) != nil else { return }
+            guard carryOut(calls.checkRoom(party, &bench), &message, &bench) != nil else { return }
         }
         guard
             let handle = carryOut(
-                core.open(message, .outward, of: party, &ground, &bench), &message)
+                core.open(message, .outward, of: party, &ground, &bench), &message, &bench)
         else { return }
         core.setBreadth(handle, breadth)
         if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
             core.fork(handle, to: targets, message, &ground, &bench)
         }
+    }
+}
+
+extension TrunkID? {
+    /// The trunk; nobody when there is none.
+    fileprivate var party: Party { map { .trunk($0) } ?? .nobody }
+}
+
+extension Incoming {
+    /// Who stands as the caller inside a dialog: no Asterisk looks at who calls any more, and nobody is asked.
+    fileprivate func caller(_ trunk: TrunkID?) -> TrunkCaller {
+        guard trunk != nil else { return .asWritten }
+        return Trunks.writtenCaller(UserPart(bytes.bytes(index.from.uri.user)))
     }
 }

@@ -3,22 +3,26 @@ internal import Admission
 internal import AsteriskPool
 internal import Calls
 internal import Connections
-internal import LocationService
+package import LocationService
 internal import Messages
-internal import ProxyBench
+package import ProxyBench
 internal import ProxyCore
 internal import SIP
-internal import SIPTransactions
+package import SIPTransactions
 internal import SIPWriting
-internal import Sys
+package import Sys
 internal import Transactions
 
 /// Responses, and what follows from what owners give back.
-extension Router {
-    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed. False when it answers
+extension Paths {
+    /// Takes a response; of one that is not `isWhole` only Via, CSeq and status are believed.
+    ///
+    /// False when it answers
     /// nothing that we have sent.
     @discardableResult
-    mutating func respond(_ message: borrowing Incoming, isWhole: Bool) -> Bool {
+    package mutating func respond(
+        _ message: borrowing Incoming, isWhole: Bool, _ bench: inout Bench
+    ) -> Bool {
         guard let branch = ground.transactions.find(message) else { return false }
         if message.index.sequenceMethod != .cancel {
             ground.answered(message.flow, asked: ground.transactions[branch].flow, &bench)
@@ -37,24 +41,28 @@ extension Router {
                 core.pass(owner, branch, message.bytes, message.index, &ground, &bench)
             }
         case .final:
-            final(branch, message)
-            finish(branch, message)
+            final(branch, message, &bench)
+            finish(branch, message, &bench)
         case .unreadable:
-            unreadable(branch, message)
-            finish(branch, message)
+            unreadable(branch, message, &bench)
+            finish(branch, message, &bench)
         }
         return true
     }
 
-    private mutating func finish(_ branch: Handle, _ message: borrowing Incoming) {
+    private mutating func finish(
+        _ branch: Handle, _ message: borrowing Incoming, _ bench: inout Bench
+    ) {
         ground.transactions.finish(
             branch, message.index.status, &ground.accounts, &ground.connections, &bench)
     }
 
-    private mutating func final(_ branch: Handle, _ message: borrowing Incoming) {
+    private mutating func final(
+        _ branch: Handle, _ message: borrowing Incoming, _ bench: inout Bench
+    ) {
         switch ground.transactions[branch].user {
         case .nobody: break
-        case .probe(let number): probeAnswered(number, branch)
+        case .probe(let number): probeAnswered(number, branch, &bench)
         case .registration(let registration):
             ground.asterisks.registrationAnswered(
                 registration, branch, message.bytes, message.index, &ground.accounts,
@@ -64,35 +72,43 @@ extension Router {
         }
     }
 
-    /// An answer cannot be passed on. Its user hears of it at once, and a phone that has answered does not hang in a call
+    /// An answer cannot be passed on.
+    ///
+    /// Its user hears of it at once, and a phone that has answered does not hang in a call
     /// of which nobody knows.
-    private mutating func unreadable(_ branch: Handle, _ message: borrowing Incoming) {
+    private mutating func unreadable(
+        _ branch: Handle, _ message: borrowing Incoming, _ bench: inout Bench
+    ) {
         if message.index.status < 300, ground.transactions[branch].method == .invite {
             core.refuseSuccess(branch, message.bytes, message.index, &ground, &bench)
         }
         switch ground.transactions[branch].user {
         case .nobody: break
-        case .probe(let number): probeAnswered(number, branch)
+        case .probe(let number): probeAnswered(number, branch, &bench)
         case .registration(let registration):
             ground.asterisks.registrationFailed(registration, branch, &ground.accounts, &bench)
         case .context(let owner): core.unreadable(owner, branch, &ground, &bench)
         }
     }
 
-    private mutating func probeAnswered(_ number: Int, _ branch: Handle) {
+    private mutating func probeAnswered(
+        _ number: Int, _ branch: Handle, _ bench: inout Bench
+    ) {
         ground.asterisks.probeAnswered(
             number, branch, &ground.accounts, &ground.transactions, &ground.connections, &bench)
     }
 
     /// A timer of a request that we have sent has fired.
-    mutating func clientTimer(_ branch: Handle, _ event: ClientEvent) {
+    package mutating func clientTimer(
+        _ branch: Handle, _ event: ClientEvent, _ bench: inout Bench
+    ) {
         let outcome = ground.transactions.timer(
             branch, event, &ground.accounts, &ground.connections, &bench)
-        if case .failed(let status) = outcome { failed(branch, status) }
+        if case .failed(let status) = outcome { failed(branch, status, &bench) }
     }
 
     /// A request that we have sent has come to nothing, which counts as this status.
-    mutating func failed(_ branch: Handle, _ status: UInt16) {
+    package mutating func failed(_ branch: Handle, _ status: UInt16, _ bench: inout Bench) {
         guard ground.transactions.contains(branch) else { return }
         if case .registration(let registration) = ground.transactions[branch].user {
             ground.asterisks.registrationFailed(registration, branch, &ground.accounts, &bench)
@@ -101,7 +117,7 @@ extension Router {
     }
 
     /// What an account's phones have changed: at the Asterisks, and in who is a resident.
-    mutating func follow(_ change: RegistrationChange?) {
+    package mutating func follow(_ change: RegistrationChange?, _ bench: inout Bench) {
         guard let change else { return }
         if let residence = change.residence {
             let ip = residence.flow.peer.ip
