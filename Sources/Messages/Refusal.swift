@@ -1,7 +1,7 @@
 /// Why a message is refused, or why it is not answered.
 ///
-/// This is the one table of it: the answer's status, the reason code of the journal and of `rempart explain`,
-/// docs/REASONS.md and rempart-reasons(7) come from here.
+/// This is the one table of it: the answer's status, the reason code of the journal and of `rempart explain`, and
+/// rempart-reasons(7) come from here.
 package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     // A request is refused.
     case unknownMethod

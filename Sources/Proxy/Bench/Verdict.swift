@@ -2,7 +2,7 @@ package import Dialling
 package import Messages
 internal import Sys
 
-/// What a check says of a message; `Router.carryOut` alone does what follows from it.
+/// What a check says of a message; `Paths.carryOut` alone does what follows from it.
 package enum Verdict<Pass> {
     /// It may go on.
     case pass(Pass)
