@@ -20,8 +20,8 @@ internal import Trunks
 
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
 ///
-/// The front door of the core. It knows the order in which owners are asked, and decides nothing itself. The loop hands
-/// in what came (`receive`, `advance`, ...) and then takes what is to go out: `effects`.
+/// The front door of the core. `Paths` knows the order in which owners are asked; the door decides nothing itself. The
+/// loop hands in what came (`receive`, `advance`, ...) and then takes what is to go out: `effects`.
 package struct Router: ~Copyable {
     /// The tools that owners are lent.
     var bench: Bench
