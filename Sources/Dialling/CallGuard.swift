@@ -145,7 +145,7 @@ package struct CallGuard: ~Copyable {
     // MARK: Transfers
 
     /// A call abroad goes on at Asterisk without the account's phone.
-    package mutating func keep(_ account: Int32, _ now: Milliseconds) {
+    package mutating func goesOn(_ account: Int32, _ now: Milliseconds) {
         if self[account].keptUntil <= now { self[account].kept = 0 }
         self[account].kept += 1
         self[account].keptUntil = now + Self.transferred

@@ -35,7 +35,7 @@ package struct AccountStanding: Equatable, Sendable {
     }
 
     /// The same, with a country hold no longer from now on (since 1970) than one can be.
-    package func held(within now: Milliseconds) -> AccountStanding {
+    package func bounded(at now: Milliseconds) -> AccountStanding {
         var standing = self
         standing.heldUntil = min(heldUntil, now + Bounds.longestHold)
         return standing

@@ -12,7 +12,7 @@ package enum RouterToDirectory: Equatable, Sendable {
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
     /// Store the standing of an account, in place of the one before; empty: forget it.
-    case keep(AccountStanding)
+    case storeStanding(AccountStanding)
 }
 
 /// What directory answers to sip-router.
@@ -142,7 +142,7 @@ extension RouterToDirectory {
             writer.name(account)
             writer.u64(key)
             return writer.bytes
-        case .keep(let standing):
+        case .storeStanding(let standing):
             var writer = WireWriter(kind: 5)
             standing.write(to: &writer)
             return writer.bytes
@@ -166,7 +166,7 @@ extension RouterToDirectory {
         case 4:
             let account = try reader.string("account", limit: Bounds.longestName)
             self = .unbind(account: account, key: try reader.u64())
-        case 5: self = .keep(try AccountStanding(from: &reader))
+        case 5: self = .storeStanding(try AccountStanding(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

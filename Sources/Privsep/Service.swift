@@ -26,7 +26,7 @@ package protocol Service: AnyObject {
     /// The rows that answer a caller of the control socket, the last one `done` or `failed`.
     ///
     /// They are asked for after the end of the turn, as the caller takes them.
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply>
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply>
 
     /// Does what is due, once a second; returns the status line.
     func second() -> String

@@ -179,7 +179,7 @@ package final class ServiceLoop {
     private func answerCallers(_ service: some Service) {
         guard !asked.isEmpty else { return }
         for (request, caller) in asked {
-            let rows = service.answer(request)
+            let rows = service.replies(to: request)
             service.endOfTurn()
             answers.answer(rows, to: caller, poller)
         }

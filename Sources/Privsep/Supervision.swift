@@ -95,7 +95,7 @@ package final class Supervision {
         self.role = role
         link = Link(end)
         journal = Journal(process: role.name, socket: nil)
-        tell(.hello(role))
+        send(.hello(role))
     }
 
     /// The descriptor to watch for reading.
@@ -231,36 +231,36 @@ package final class Supervision {
     }
 
     /// Says that the child is initialised, confined, and serving; or has taken a reload.
-    package func ready() { tell(.ready) }
+    package func ready() { send(.ready) }
 
     /// Says that the loop still goes round; to be called from the loop itself, once a second.
     package func heartbeat() {
-        tell(.watchdog)
-        for role in lostLinks { tell(.lostLink(role)) }
+        send(.watchdog)
+        for role in lostLinks { send(.lostLink(role)) }
     }
 
     /// Sets the child's line in `rempart status`.
-    package func status(_ text: String) { tell(.status(text)) }
+    package func status(_ text: String) { send(.status(text)) }
 
     /// Says what is wrong with the child now: all of it, each time; told when it differs from the last time.
     package func report(_ now: [Condition]) {
         guard now != conditions else { return }
         conditions = now
-        tell(.conditions(Condition.worst(of: now)))
+        send(.conditions(Condition.worst(of: now)))
     }
 
     /// Says which certificates are served by the pair that was handed over last, a bit for each place.
-    package func inUse(_ places: UInt32) { tell(.inUse(places)) }
+    package func inUse(_ places: UInt32) { send(.inUse(places)) }
 
     /// Says what of a reload is not used, and why; `ready()` follows for the rest.
-    package func unused(_ what: String) { tell(.unused(what)) }
+    package func unused(_ what: String) { send(.unused(what)) }
 
     /// Says why the settings of a reload cannot be used; the old ones stay in force.
-    package func refused(_ why: String) { tell(.refused(why)) }
+    package func refused(_ why: String) { send(.refused(why)) }
 
     /// Says that the child is about to end, and writes the records that wait.
     package func stopping() {
-        tell(.stopping)
+        send(.stopping)
         journal.finish()
     }
 
@@ -272,14 +272,14 @@ package final class Supervision {
     }
 
     /// Has the supervisor keep a connection for the next process.
-    package func keep(_ connection: KeptConnection, _ socket: Descriptor) {
-        tell(.retain(connection), passing: socket)
+    package func retain(_ connection: KeptConnection, _ socket: Descriptor) {
+        send(.retain(connection), passing: socket)
     }
 
     /// Says that a kept connection is over.
-    package func letGo(_ handle: ConnectionHandle) { tell(.letGo(handle)) }
+    package func letGo(_ handle: ConnectionHandle) { send(.letGo(handle)) }
 
-    private func tell(_ message: ChildMessage, passing descriptor: Descriptor? = nil) {
+    private func send(_ message: ChildMessage, passing descriptor: Descriptor? = nil) {
         // A supervisor that does not read is as good as gone, which the next receive finds.
         if link.isWaiting { _ = link.flush() }
         _ = link.send(message.encoded(), passing: descriptor)

@@ -4,7 +4,7 @@ internal import Messages
 internal import Sys
 
 extension BannerService {
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         guard case .bans = request else { return AnyIterator(reply(request).makeIterator()) }
         // First who enforces them, since some want to know no more.
         var head = [ControlReply.kernelBans(isEnforced, whyNotEnforced)].makeIterator()

@@ -117,7 +117,7 @@ final class BindingStore {
     /// Stores the standing of an account, in place of the one before; a bar is on disk at once.
     func store(_ standing: AccountStanding, now: Milliseconds) {
         guard pendingStandings.count < Self.pendingLimit else { return }
-        pendingStandings[standing.account] = standing.held(within: now)
+        pendingStandings[standing.account] = standing.bounded(at: now)
         if standing.barredSince.count > 0 { commit(now: now) }
     }
 

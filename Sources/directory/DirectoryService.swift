@@ -58,7 +58,7 @@ final class DirectoryService: Service {
             router.send(DirectoryToRouter.account(id: id, answer).encoded())
         case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
-        case .keep(let standing): bindings.store(standing, now: Clock.sinceEpoch)
+        case .storeStanding(let standing): bindings.store(standing, now: Clock.sinceEpoch)
         }
     }
 
@@ -71,7 +71,7 @@ final class DirectoryService: Service {
         return nil
     }
 
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         let reply: ControlReply
         do throws(SQLiteError) {
             if request == .copyBindings {

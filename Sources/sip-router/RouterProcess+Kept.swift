@@ -37,7 +37,7 @@ extension RouterProcess {
         for flow in router.effects.boundConnections {
             guard let peer = streams[flow], let socket = peer.socket, !peer.isKept else { continue }
             peer.isKept = true
-            loop.supervision.keep(
+            loop.supervision.retain(
                 KeptConnection(
                     handle: ConnectionHandle(raw: flow.connection), listener: flow.listener,
                     peer: flow.peer), socket)

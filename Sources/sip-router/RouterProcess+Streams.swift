@@ -89,7 +89,7 @@ extension RouterProcess {
                 peer.hasSpoken = true
                 peer.mayBeginWithin = false
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
-                settle(peer)
+                forgetIfProven(peer)
                 if router.effects.outbox.isHalfFull { handOut() }
             case .broken(let reason):
                 answer(&pings, of: peer)
@@ -154,7 +154,7 @@ extension RouterProcess {
     /// Ends connections that keep a message or themselves open too long.
     func sweepStreams() {
         for peer in streams.all + tlsPeers.values {
-            settle(peer)
+            forgetIfProven(peer)
             let isLate = peer.began.map { loop.now - $0 > Self.messageTime } ?? false
             let silence = loop.now - peer.lastHeard
             let isMute = peer.isUnproven && silence > Self.silenceTime

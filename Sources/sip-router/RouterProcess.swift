@@ -122,7 +122,7 @@ final class RouterProcess: Service {
         return nil
     }
 
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         AnyIterator(rows(request).makeIterator())
     }
 

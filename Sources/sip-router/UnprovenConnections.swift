@@ -40,8 +40,8 @@ extension RouterProcess {
         router.opened(peer.flow, at: own)
     }
 
-    /// Looks whether a connection has authenticated by now.
-    func settle(_ peer: StreamPeer) {
+    /// Counts a connection as unproven no longer once an account has authenticated by it.
+    func forgetIfProven(_ peer: StreamPeer) {
         guard peer.isUnproven, router.hasAuthenticated(by: peer.flow) else {
             return
         }

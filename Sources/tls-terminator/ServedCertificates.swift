@@ -49,7 +49,7 @@ final class ServedCertificates {
     /// A session on a connected socket, or nil when there is no memory.
     func session(on raw: Int32) -> TLSSession? {
         let session = entry.session(on: raw)
-        session?.keep(self)
+        session?.retain(self)
         return session
     }
 

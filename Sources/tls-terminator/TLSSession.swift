@@ -45,7 +45,7 @@ final class TLSSession {
     }
 
     /// Keeps who chooses the certificate until the handshake is done.
-    func keep(_ chooser: ServedCertificates) { self.chooser = chooser }
+    func retain(_ chooser: ServedCertificates) { self.chooser = chooser }
 
     /// Whether it holds bytes that were read ahead: the socket does not become readable for them.
     var hasPending: Bool { unsafe SSL_has_pending(pointer) == 1 }

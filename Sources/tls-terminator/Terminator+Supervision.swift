@@ -93,7 +93,7 @@ extension Terminator {
         loop.supervision.inUse(certificates.inUse)
     }
 
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         let rows = request == .certificates ? certificates.rows(at: Clock.sinceEpoch) : []
         return AnyIterator((rows + [.done]).makeIterator())
     }

@@ -20,11 +20,11 @@ struct BanList: ~Copyable {
     /// Puts a source on the list until a moment of the monotonic clock.
     mutating func ban(_ ip: IPAddress, until: Milliseconds, _ now: Milliseconds) {
         let source = ip.source
-        guard hasRoom(now) || banned[source] != nil else { return }
+        guard makeRoom(now) || banned[source] != nil else { return }
         banned[source] = until
     }
 
-    private mutating func hasRoom(_ now: Milliseconds) -> Bool {
+    private mutating func makeRoom(_ now: Milliseconds) -> Bool {
         guard banned.count >= Self.mostBans else { return true }
         // To look at all of them takes milliseconds, which not every offence may cost.
         guard now >= nextSweep else { return false }

@@ -37,7 +37,7 @@ package struct Profile: Equatable, Sendable {
     }
 
     /// Takes one line of the settings.
-    package mutating func take(_ rule: ProfileRule) {
+    package mutating func adopt(_ rule: ProfileRule) {
         switch rule {
         case .network(let network): networks.append(network)
         case .country(let code): countries.append(Country(code))
@@ -68,7 +68,7 @@ package struct Profiles: Equatable, Sendable {
     package private(set) var areWritten = false
 
     /// Takes one line of a profile.
-    package mutating func take(_ name: String, _ rule: ProfileRule) {
+    package mutating func adopt(_ name: String, _ rule: ProfileRule) {
         areWritten = true
         let place =
             all.firstIndex { $0.name == name }
@@ -76,7 +76,7 @@ package struct Profiles: Equatable, Sendable {
                 all.insert(Profile(name), at: all.count - 3)
                 return all.count - 4
             }()
-        all[place].take(rule)
+        all[place].adopt(rule)
     }
 
     /// Why a source falls into a profile.

@@ -80,10 +80,10 @@ package struct RouterSettings: Sendable {
             case .trap(let name): traps.insert(Array(name.utf8))
             case .replies(let count): replies = count
             case .packets(let count): packets = count
-            case .profile(let name, let rule): profiles.take(name, rule)
+            case .profile(let name, let rule): profiles.adopt(name, rule)
             case .mode(let mode): isObserving = mode == .observe
             case .calls(let rule): callRules.append(rule)
-            case .trunk(let name, let rule): take(name, rule)
+            case .trunk(let name, let rule): adopt(name, rule)
             // The listeners are made of them (`Listener.numbered`).
             case .outside, .inside: break
             }
@@ -93,13 +93,13 @@ package struct RouterSettings: Sendable {
         calls = CallRules(callRules)
     }
 
-    private mutating func take(_ trunk: String, _ rule: TrunkRule) {
+    private mutating func adopt(_ trunk: String, _ rule: TrunkRule) {
         let place =
             trunks.firstIndex { $0.name == trunk }
             ?? {
                 trunks.append(TrunkSettings(trunk))
                 return trunks.count - 1
             }()
-        trunks[place].take(rule)
+        trunks[place].adopt(rule)
     }
 }

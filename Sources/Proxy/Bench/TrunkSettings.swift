@@ -20,7 +20,7 @@ package struct TrunkSettings: Equatable, Sendable {
     package init(_ name: String) { self.name = name }
 
     /// Takes one line of the settings.
-    package mutating func take(_ rule: TrunkRule) {
+    package mutating func adopt(_ rule: TrunkRule) {
         if let source = rule.sources { sources.append(source) }
         switch rule {
         case .inside(let endpoint): inside = endpoint

@@ -83,8 +83,8 @@ struct CallTable: ~Copyable {
     mutating func goesOn(_ party: Party, _ now: Milliseconds) {
         switch party {
         case .nobody: break
-        case .account(let account): accounts.keep(account.place, now)
-        case .trunk(let trunk): trunks.keep(trunk.place, now)
+        case .account(let account): accounts.goesOn(account.place, now)
+        case .trunk(let trunk): trunks.goesOn(trunk.place, now)
         }
     }
 

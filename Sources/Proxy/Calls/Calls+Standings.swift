@@ -128,7 +128,7 @@ extension Calls {
     private func sendStanding(
         _ account: AccountID, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
-        bench.effects.toDirectory.append(.keep(standing(account, ground, bench)))
+        bench.effects.toDirectory.append(.storeStanding(standing(account, ground, bench)))
     }
 
     /// Takes over what directory has of an account; one that was started anew hears instead what stands.
@@ -144,7 +144,7 @@ extension Calls {
             return
         }
         ground.accounts.pin(account)
-        table.restore(account, standing.held(within: bench.now.sinceEpoch))
+        table.restore(account, standing.bounded(at: bench.now.sinceEpoch))
         if standing.barredSince.count > 0 {
             bars[account] = Bar(
                 since: standing.barredSince, reason: standing.reason, evidence: standing.evidence)
@@ -159,7 +159,7 @@ extension Calls {
         }
         for account in known(ground) {
             let standing = standing(account, ground, bench)
-            if !standing.isEmpty { bench.effects.toDirectory.append(.keep(standing)) }
+            if !standing.isEmpty { bench.effects.toDirectory.append(.storeStanding(standing)) }
         }
     }
 

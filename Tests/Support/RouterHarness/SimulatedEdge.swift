@@ -204,7 +204,7 @@ package final class SimulatedEdge {
             if isDirectorySilent { questions.append(question) } else { answer(question) }
         case .bind(let record): kept["\(record.account) \(record.key)"] = record
         case .unbind(let account, let key): kept["\(account) \(key)"] = nil
-        case .keep(let standing):
+        case .storeStanding(let standing):
             standings[standing.account] = standing.isEmpty ? nil : standing
         case .hello: break
         }

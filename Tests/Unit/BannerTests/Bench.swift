@@ -127,7 +127,7 @@ final class Bench {
 
     /// Asks as a caller of the control socket.
     func ask(_ request: ControlRequest) -> [ControlReply] {
-        let rows = service.answer(request)
+        let rows = service.replies(to: request)
         endTurn()
         return Array(rows)
     }

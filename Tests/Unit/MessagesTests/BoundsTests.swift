@@ -244,7 +244,7 @@ private func check(
         let rewritten = { (frame: Span<UInt8>) throws(WireError) in
             try RouterToDirectory(decoding: frame).encoded()
         }
-        let frame = RouterToDirectory.keep(standing).encoded()
+        let frame = RouterToDirectory.storeStanding(standing).encoded()
         check(
             [
                 Field("heldUntil", frame, 12, 8, moments),
@@ -256,8 +256,8 @@ private func check(
             let wild = AccountStanding(
                 account: String(repeating: "a", count: 65), countries: countries,
                 heldUntil: Milliseconds(.max), barredSince: Milliseconds(.min))
-            let wildFrame = RouterToDirectory.keep(wild).encoded()
-            guard case .keep(let read) = try RouterToDirectory(decoding: wildFrame.span) else {
+            let wildFrame = RouterToDirectory.storeStanding(wild).encoded()
+            guard case .storeStanding(let read) = try RouterToDirectory(decoding: wildFrame.span) else {
                 return
             }
             #expect(read.account.isEmpty && read.countries == kept)
@@ -266,7 +266,7 @@ private func check(
         let now = Milliseconds.seconds(1_000_000)
         var held = standing
         held.heldUntil = Bounds.lastMoment
-        #expect(held.held(within: now).heldUntil == now + Bounds.longestHold)
+        #expect(held.bounded(at: now).heldUntil == now + Bounds.longestHold)
     }
 
     @Test("a name too long to be told whole is looked up as nobody's")

@@ -257,7 +257,7 @@ private let standing = AccountStanding(
     func directoryFrames() throws {
         let requests: [RouterToDirectory] = [
             .hello, .lookUp(id: 1, account: "alice", realm: "asterisk"), .bind(binding),
-            .unbind(account: "alice", key: 3), .keep(standing),
+            .unbind(account: "alice", key: 3), .storeStanding(standing),
         ]
         try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in
             try RouterToDirectory(decoding: frame)

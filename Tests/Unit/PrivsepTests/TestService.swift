@@ -77,7 +77,7 @@ final class TestService: Service {
         return refusal
     }
 
-    func answer(_ request: ControlRequest) -> AnyIterator<ControlReply> {
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         calls.append("answer")
         return AnyIterator(rows.makeIterator())
     }

@@ -13,11 +13,11 @@ private func trunk(
     networks: [Network] = [], perSecond: UInt32 = 50
 ) -> TrunkSettings {
     var settings = TrunkSettings(name)
-    settings.take(.inside(TrunkBench.inside(number)))
-    for server in servers { settings.take(.server(address(server))) }
-    for network in networks { settings.take(.network(network)) }
-    settings.take(.domain(domain))
-    settings.take(.perSecond(perSecond))
+    settings.adopt(.inside(TrunkBench.inside(number)))
+    for server in servers { settings.adopt(.server(address(server))) }
+    for network in networks { settings.adopt(.network(network)) }
+    settings.adopt(.domain(domain))
+    settings.adopt(.perSecond(perSecond))
     return settings
 }
 
