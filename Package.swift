@@ -84,7 +84,7 @@ let core: [Target] =
     : [
         .executableTarget(
             name: "core",
-            dependencies: ["RouterHarness", "Proxy", "Registrar", "SIP", "Sys", "Messages"],
+            dependencies: ["RouterHarness", "Proxy", "ProxyBench", "SIP", "Sys", "Messages"],
             path: "Benchmarks/core", swiftSettings: strict)
     ]
 

@@ -3,6 +3,7 @@
 //     core WORK COUNT      WORK is parse, options, challenge, register or call
 internal import Messages
 internal import Proxy
+internal import ProxyBench
 internal import RouterHarness
 internal import SIP
 internal import Sys
