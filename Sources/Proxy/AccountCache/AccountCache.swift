@@ -2,6 +2,7 @@ package import Digest
 package import Messages
 package import ProxyBench
 internal import SIP
+internal import Synchronization
 package import Sys
 
 /// What a parked request waits for, and so where it goes on.
@@ -50,6 +51,9 @@ package struct AccountNews: Sendable {
 
 /// The accounts that the core has heard of: what directory said of them, what it is being asked, and who waits.
 package struct AccountCache: ~Copyable {
+    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
+    private let anchor = Atomic<UInt8>(0)
+
     private struct ForeignRealm: Hashable {
         var account: AccountID
         var realm: [UInt8]

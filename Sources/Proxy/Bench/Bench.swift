@@ -3,6 +3,7 @@ package import Messages
 package import Reactor
 package import SIP
 package import SIPWriting
+internal import Synchronization
 package import Sys
 
 /// What the core wants done, until the loop takes it.
@@ -23,6 +24,9 @@ package struct Effects: ~Copyable {
 
 /// The tools that every owner is lent, without a rule in them.
 package struct Bench: ~Copyable {
+    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
+    private let anchor = Atomic<UInt8>(0)
+
     /// The time of this turn.
     package var now: Now
     /// How far the local time is ahead of UTC.
