@@ -1,10 +1,10 @@
-import Sys
-import ProxyBench
 import Messages
 import Proxy
+import ProxyBench
 import Registrar
 // Every file of these tests plays with the same peers.
 @_exported import RouterHarness
+import Sys
 import Testing
 
 typealias Edge = SimulatedEdge
@@ -23,7 +23,9 @@ extension Edge {
     func answers(_ bytes: [UInt8], _ flow: Flow) -> [[UInt8]] {
         router.receive(bytes.span, flow, now)
         var sent: [[UInt8]] = []
-        for index in 0..<router.effects.outbox.count { sent.append(Array(copying: router.effects.outbox.message(index))) }
+        for index in 0..<router.effects.outbox.count {
+            sent.append(Array(copying: router.effects.outbox.message(index)))
+        }
         router.effects.outbox.removeAll()
         return sent
     }

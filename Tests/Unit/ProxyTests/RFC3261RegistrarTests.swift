@@ -1,7 +1,7 @@
-import SIPWriting
 import Messages
 import Proxy
 import SIP
+import SIPWriting
 import Sys
 import Testing
 

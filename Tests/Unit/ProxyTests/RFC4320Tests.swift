@@ -25,7 +25,8 @@ import Testing
             _ = alice.all()
             #expect(asterisk.next() == nil)
         }
-        #expect(edge.router.load.contexts == 0 && edge.router.load.transactions == before.transactions)
+        #expect(
+            edge.router.load.contexts == 0 && edge.router.load.transactions == before.transactions)
     }
 
     @Test("provisional answers above 100 are passed on, and no 100 but for an INVITE")

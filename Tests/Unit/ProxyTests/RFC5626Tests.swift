@@ -91,7 +91,8 @@ import Testing
         one.send(response(to: try one.expect("INVITE"), 486, tag: "t"))
         #expect(asterisk.all().map(\.status) == [100, 486])
         edge.advance(.seconds(70))
-        #expect(edge.router.load.transactions == before.transactions && edge.router.load.contexts == 0)
+        #expect(
+            edge.router.load.transactions == before.transactions && edge.router.load.contexts == 0)
         #expect(edge.router.load.freeBlocks == before.freeBlocks)
     }
 
@@ -126,7 +127,8 @@ import Testing
         edge.advance(Milliseconds(20))
         #expect(asterisk.all().map(\.status) == [100, 180, 430])
         edge.advance(.seconds(70))
-        #expect(edge.router.load.transactions == before.transactions && edge.router.load.contexts == 0)
+        #expect(
+            edge.router.load.transactions == before.transactions && edge.router.load.contexts == 0)
     }
 
     @Test(

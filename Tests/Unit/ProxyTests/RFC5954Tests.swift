@@ -1,6 +1,6 @@
-import ProxyBench
 import Messages
 import Proxy
+import ProxyBench
 import SIP
 import Sys
 import Testing

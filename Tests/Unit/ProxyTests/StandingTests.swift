@@ -1,6 +1,6 @@
-import Sys
-import Proxy
 import Messages
+import Proxy
+import Sys
 import Testing
 
 /// What directory has of an account is believed within bounds.
