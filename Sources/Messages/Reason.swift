@@ -40,12 +40,22 @@ package struct Reason: Sendable {
     package let meaning: String
     /// What the administrator may do; empty when there is nothing to be done.
     package let remedy: String
+    /// The statuses of which one is answered when anything is; empty for what is never answered, and for what all
+    /// delayed answers say alike.
+    package internal(set) var statuses: [Status]
+    /// What a message or connection that is refused so is evidence of; nil for what phones do too.
+    package internal(set) var evidence: Detector?
 
-    init(_ group: Group, _ code: String, _ meaning: String, _ remedy: String = "") {
+    init(
+        _ group: Group, _ code: String, _ meaning: String, _ remedy: String = "",
+        statuses: [Status] = [], evidence: Detector? = nil
+    ) {
         self.code = code
         self.group = group
         self.meaning = meaning
         self.remedy = remedy
+        self.statuses = statuses
+        self.evidence = evidence
     }
 
     /// Every reason there is; a test compares them with those that the code can write.
@@ -78,7 +88,11 @@ package struct Reason: Sendable {
         ("contact", "A Contact cannot be read."),
         ("parameter", "A parameter cannot be read."),
         ("value", "A field's value is outside its grammar."),
-    ].map { Reason(.malformed, "malformed-\($0)", $1, wrongSoftware) }
+    ].map {
+        Reason(
+            .malformed, "malformed-\($0)", $1, wrongSoftware, statuses: [.badRequest],
+            evidence: .malformed)
+    }
 
     private static let bans: [Reason] =
         Detector.allCases.filter { $0.key == $0.code }.map { detector in
@@ -125,21 +139,24 @@ package struct Reason: Sendable {
     private static let connections: [Reason] = [
         Reason(
             .connection, "idle-connection",
-            "The connection said nothing for 15 s after it was made."),
+            "The connection said nothing for 15 s after it was made.", evidence: .idleConnections),
         Reason(
             .connection, "message-too-slow",
-            "A message came so slowly that it was not whole in its time."),
+            "A message came so slowly that it was not whole in its time.", evidence: .malformed),
         Reason(
             .connection, "tls-limit", "Too many TLS connections at a time, of one source or of all."
         ),
         Reason(
-            .connection, "tls-handshake-timeout", "The TLS handshake was not done within its time."),
+            .connection, "tls-handshake-timeout", "The TLS handshake was not done within its time.",
+            evidence: .tlsFailures),
         Reason(
             .connection, "tls-handshake-failed",
             "The client spoke no TLS, broke its rules, or refused our certificate.",
-            "A phone of yours: give it the certificate's root, and set its clock."),
+            "A phone of yours: give it the certificate's root, and set its clock.",
+            evidence: .tlsFailures),
         Reason(
-            .connection, "tls-handshake-abandoned", "The client went away within the handshake."),
+            .connection, "tls-handshake-abandoned", "The client went away within the handshake.",
+            evidence: .tlsFailures),
     ]
 
     private static let notices: [Reason] = [

@@ -135,36 +135,36 @@ extension Refusal {
 
     static let passwords: [Row] = [
         Row(
-            .wrongPassword, .unauthorized, .password, "wrong-password", "The password is wrong.",
+            .wrongPassword, nil, .password, "wrong-password", "The password is wrong.",
             "Compare the phone's password, user name and realm with the account's."),
         Row(
-            .unknownAccount, .unauthorized, .password, "unknown-account",
+            .unknownAccount, nil, .password, "unknown-account",
             "There is no such account, or it has no password.",
             "Look for the name in the account database; see accounts.schema."),
         Row(
-            .accessList, .unauthorized, .password, "acl",
+            .accessList, nil, .password, "acl",
             "The password is right, but the account's permit, deny or acl do not let the address in.",
             "Look at those columns, and at accounts.acl-order."),
         Row(
-            .accountHeld, .unauthorized, .password, "account-held",
+            .accountHeld, nil, .password, "account-held",
             "Five wrong passwords were given for this account from this address; it is not looked at"
                 + " there for a while.",
             "Correct the phone; the ways by which the account is registered go on."),
         Row(
-            .accountGuarded, .unauthorized, .password, "account-guarded",
+            .accountGuarded, nil, .password, "account-guarded",
             "The account's password is being guessed from many addresses; few tries are looked at.",
             "A new phone may have to try again; registered ones go on."),
         Row(
-            .tooManyAtOnce, .unauthorized, .password, "too-many-at-once",
+            .tooManyAtOnce, nil, .password, "too-many-at-once",
             "Too many requests of the account wait for directory."),
         Row(
-            .lookUps, .serviceUnavailable, .password, "look-ups",
+            .lookUps, nil, .password, "look-ups",
             "Too many names are tried at the moment by this source or by all."),
         Row(
-            .repeated, .unauthorized, .password, "repeated",
+            .repeated, nil, .password, "repeated",
             "The copy of a request whose original waits for its answer."),
         Row(
-            .databaseDown, .serviceUnavailable, .password, "database-down",
+            .databaseDown, nil, .password, "database-down",
             "The account database cannot be read, so no password is.",
             "`rempart status` says why."),
     ]
@@ -239,7 +239,7 @@ extension Refusal {
 
     static let shortages: [Row] = [
         Row(.tableFull, .serviceUnavailable, tableFullReason),
-        Row(.waitingRoomFull, .serviceUnavailable, tableFullReason),
+        Row(.waitingRoomFull, nil, tableFullReason),
         Row(
             .accountShare, .serviceUnavailable, .shortage, "account-share",
             "The account has its part, an eighth, of a table.",

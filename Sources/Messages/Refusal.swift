@@ -81,7 +81,7 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     /// A row of the table.
     struct Row: Sendable {
         let refusal: Refusal
-        /// What is answered when anything is.
+        /// What is answered when anything is; nil too for what all delayed answers say alike.
         let status: Status?
         /// The phrase, where it says more than the status's own.
         let phrase: StaticString?
@@ -107,10 +107,10 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
 
     private var row: Row { Self.table[Int(rawValue)] }
 
-    /// What is answered, unless the sender gets silence; nil for what is never answered.
+    /// What is answered, unless the sender gets silence; nil for what is never answered, and for what is delayed.
     package var status: Status? { row.status }
 
-    /// The phrase of the answer; empty for what is never answered.
+    /// The phrase of the answer; empty where there is no status.
     package var phrase: StaticString { row.phrase ?? row.status?.phrase ?? "" }
 
     /// What it is given for.
@@ -138,17 +138,12 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     }
 
     /// Whether the answer leaves at a fixed time after the message came, as every answer to credentials that prove
-    /// nothing does.
+    /// nothing does; it has no status of its own, by which it could be told from others.
     package var isDelayed: Bool { group == .password || self == .waitingRoomFull }
 
     /// Whether the password was looked at, and the account's guard counts it.
     package var isLookedAt: Bool {
         countsAsWrongPassword && self != .accountGuarded && self != .tooManyAtOnce
-    }
-
-    /// The statuses that are answered for a reason code.
-    static func statuses(of code: String) -> [Status] {
-        table.filter { $0.reason.code == code }.compactMap(\.status)
     }
 
     /// The reason code, as it stands in the journal.
@@ -158,10 +153,22 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     private static let table: [Row] =
         requests + registrations + passwords + calls + trunks + silences + shortages
 
-    /// The reasons of the table, each code once.
+    /// The reasons of the table, each code once, with the statuses and the evidence of its refusals.
     static let reasons: [Reason] = {
-        var known: Set<String> = []
-        return table.map(\.reason).filter { known.insert($0.code).inserted }
+        var reasons: [Reason] = []
+        for refusal in allCases {
+            var reason = refusal.row.reason
+            let place = reasons.firstIndex { $0.code == reason.code }
+            if let place { reason = reasons[place] }
+            if let status = refusal.status, !reason.statuses.contains(status) {
+                reason.statuses.append(status)
+            }
+            reason.evidence =
+                reason.evidence ?? refusal.evidence
+                ?? (refusal.countsAsWrongPassword ? .wrongPassword : nil)
+            if let place { reasons[place] = reason } else { reasons.append(reason) }
+        }
+        return reasons
     }()
 
     /// Whether every case stands in the table at its place, as a test asks.

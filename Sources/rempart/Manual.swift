@@ -36,8 +36,18 @@ struct Manual: ParsableCommand {
 
     @Argument(help: "\(Page.allCases.map(\.rawValue).joined(separator: ", ")).")
     var page: Page
+    @Flag(help: .hidden)
+    var markdown = false
 
-    func run() throws { print(page.text, terminator: "") }
+    func validate() throws {
+        guard !markdown || page == .reasons else {
+            throw ValidationError(
+                "--markdown goes with \(Page.reasons.rawValue); `rempart settings --markdown` prints the settings"
+            )
+        }
+    }
+
+    func run() throws { print(markdown ? ReasonsDocument.markdown : page.text, terminator: "") }
 
     private static func others(_ own: Page) -> [(name: String, section: Int)] {
         Page.allCases.filter { $0 != own }.map { ($0.rawValue, $0.section) }.sorted { $0.1 < $1.1 }
@@ -156,41 +166,21 @@ extension Manual {
         var page = Roff("rempart-reasons", section: 7, "why rempart refuses, bans and warns")
         page.heading("DESCRIPTION")
         page.paragraphs(
-            """
-            Everything that Rempart refuses has a reason, one word. It stands in the field REMPART_REASON of a record \
-            (`journalctl -u rempart REMPART_REASON=wrong-password`), and `rempart bans`, `rempart why` and `rempart \
-            explain` say it. A number in brackets is the status that the phone gets.
-            """)
+            ReasonsDocument.introduction + " A number in brackets after a code is a status.")
         for group in Reason.Group.allCases {
-            page.heading(title(of: group))
+            page.heading(ReasonsDocument.title(of: group).uppercased())
+            if let note = ReasonsDocument.note(on: group) { page.paragraphs(note) }
             for reason in Reason.all where reason.group == group {
-                page.item(reason.code, [reason.meaning, reason.remedy])
+                let statuses = ReasonsDocument.statuses(of: reason)
+                page.item(
+                    statuses.isEmpty ? reason.code : "\(reason.code) (\(statuses))",
+                    [reason.meaning, reason.remedy])
             }
         }
-        page.heading("WHAT IS WRONG WITH THE EDGE")
-        page.paragraphs(
-            "`rempart status` tells of each as long as it lasts, with what to do; the worst stands first. With"
-                + " --json it has these words.")
+        page.heading(ReasonsDocument.conditionsTitle.uppercased())
+        page.paragraphs(ReasonsDocument.conditions)
         for kind in Condition.Kind.allCases { page.item(kind.name, [kind.meaning]) }
         page.seeAlso(others(.reasons))
         return page.text
-    }
-
-    private static func title(of group: Reason.Group) -> String {
-        switch group {
-        case .malformed: "MESSAGES THAT CANNOT BE READ"
-        case .request: "REFUSED REQUESTS"
-        case .registration: "REFUSED REGISTRATIONS"
-        case .password: "PASSWORDS"
-        case .call: "REFUSED CALLS"
-        case .trunk: "TRUNKS"
-        case .silence: "WHAT GETS NO ANSWER OR A SHORT ONE"
-        case .shortage: "WANT OF ROOM"
-        case .connection: "CONNECTIONS"
-        case .ban: "BANS AND HOLDS"
-        case .banEnd: "ENDS OF BANS"
-        case .callEnd: "ENDS OF CALLS"
-        case .notice: "NOTICES"
-        }
     }
 }

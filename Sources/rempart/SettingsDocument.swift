@@ -33,8 +33,6 @@ enum SettingsDocument {
         }.joined(separator: "\n")
     }
 
-    private static let width = 100
-
     /// docs/SETTINGS.md.
     static var markdown: String {
         var lines = [
@@ -43,7 +41,7 @@ enum SettingsDocument {
             "",
         ]
         for paragraph in introduction.split(separator: "\n\n") {
-            lines += filled(String(paragraph)) + [""]
+            lines += Markdown.filled(String(paragraph)) + [""]
         }
         lines += ["The shortest file that serves:", "", "```yaml", shortest, "```"]
         var group: Substring?
@@ -60,22 +58,13 @@ enum SettingsDocument {
 
     private static func entry(_ key: SettingKey) -> [String] {
         let items =
-            [ShowSettings.need(key), "range: \(escaped(key.range))"]
+            [ShowSettings.need(key), "range: \(Markdown.escaped(key.range))"]
             + (key.byDefault.map { ["default: `\($0)`"] } ?? []) + ["example: `\(key.example)`"]
-        return ["", "### \(key.path)", ""] + filled(key.meaning) + [""]
+        return ["", "### \(key.path)", ""] + Markdown.filled(key.meaning) + [""]
             + items.flatMap { item in
-                wrapped(item, width: width - 2).enumerated().map { $0 == 0 ? "* \($1)" : "  \($1)" }
+                wrapped(item, width: Markdown.width - 2).enumerated().map {
+                    $0 == 0 ? "* \($1)" : "  \($1)"
+                }
             }
     }
-
-    /// The lines of a paragraph, none of which begins anything but a line.
-    private static func filled(_ paragraph: String) -> [String] {
-        wrapped(escaped(paragraph), width: width - 1).map { line in
-            guard let first = line.first, "+-#*".contains(first), line.dropFirst().first == " "
-            else { return line }
-            return "\\" + line
-        }
-    }
-
-    private static func escaped(_ text: String) -> String { text.replacing("\\", with: "\\\\") }
 }

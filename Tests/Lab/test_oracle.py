@@ -1,6 +1,6 @@
 """Nobody finds out by bytes or by time which accounts there are, and how they stand: ten thousand tries of each class.
 
-The core's own tests (`Tests/Unit/ProxyTests/OracleScenarios.swift`) hold the same on a simulated clock, to the millisecond
+The core's own tests (`Tests/Unit/ProxyTests/OracleTests.swift`) hold the same on a simulated clock, to the millisecond
 and for every method and class; here the real daemon answers over a real socket. In an ordinary run the ten thousand
 tries of a class are spread over the methods; with REMPART_ATTACK set (`make attack`) each method gets as many.
 """

@@ -68,7 +68,7 @@ extension Admission {
         bench.effects.journal.add(
             .held, .warning,
             "passwords for \(account) \(whom) fail too often: nobody \(verb) at them for a while",
-            [(.account, account), (.address, "\(ip)"), (.reason, "wrong-password")])
+            [(.account, account), (.address, "\(ip)"), (.reason, Refusal.wrongPassword.code)])
     }
 
     /// A good password of an account came from the source of a message; `mark` is the keyed hash of the account's name.

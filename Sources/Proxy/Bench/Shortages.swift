@@ -1,4 +1,5 @@
 internal import Journal
+internal import Messages
 internal import Sys
 
 /// How often tables were found full, and telling the journal: a record a table, however many requests it costs.
@@ -113,6 +114,6 @@ package struct Shortages: ~Copyable {
     ) {
         journal.add(
             .degraded, .warning, "\(what): \(count) found none, \(consequence)",
-            [(.reason, "table-full"), (.count, "\(count)")])
+            [(.reason, Refusal.tableFull.code), (.count, "\(count)")])
     }
 }

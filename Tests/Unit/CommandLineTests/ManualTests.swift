@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkout
 import Foundation
 import Messages
 import Settings
@@ -57,14 +58,45 @@ import Testing
     }
 
     @Test("docs/SETTINGS.md is what the rows of the keys say, in lines that a person reads")
-    func document() throws {
-        let root = URL(fileURLWithPath: #filePath).pathComponents.prefix { $0 != "Tests" }
-        let path = root.dropFirst().reduce("") { "\($0)/\($1)" } + "/docs/SETTINGS.md"
-        let kept = try String(contentsOfFile: path, encoding: .utf8)
+    func settingsDocument() throws {
+        let kept = try Checkout.text(of: "docs/SETTINGS.md")
         // `.build/debug/rempart settings --markdown >docs/SETTINGS.md` writes it anew.
         #expect(kept == SettingsDocument.markdown)
         for key in Schema.keys { #expect(kept.contains("\n### \(key.path)\n")) }
         #expect(kept.split(separator: "\n").allSatisfy { $0.count <= 100 })
+    }
+
+    @Test("docs/REASONS.md is what the table of reasons says, each with its columns")
+    func reasonsDocument() throws {
+        let kept = try Checkout.text(of: "docs/REASONS.md")
+        // `.build/debug/rempart manual rempart-reasons --markdown >docs/REASONS.md` writes it anew.
+        #expect(kept == ReasonsDocument.markdown)
+        let lines = kept.split(separator: "\n")
+        for reason in Reason.all {
+            #expect(
+                lines.contains { line in
+                    line.hasPrefix("| `\(reason.code)` |") && line.contains(" \(reason.meaning) |")
+                }, "\(reason.code)")
+        }
+        for kind in Condition.Kind.allCases {
+            #expect(lines.contains("| `\(kind.name)` | \(kind.meaning) |"))
+        }
+        #expect(lines.contains { $0.hasPrefix("| `foreign-domain` | 403, 404 | | The domain is") })
+        #expect(lines.contains { $0.hasPrefix("| `digest-uri` | 400 | `malformed` | ") })
+        #expect(
+            lines.contains(
+                "| `wrong-password` | `wrong-password` | The password is wrong. |"
+                    + " Compare the phone's password, user name and realm with the account's. |"))
+        #expect(lines.filter { !$0.hasPrefix("|") }.allSatisfy { $0.count <= 100 })
+    }
+
+    @Test("no other page is printed in Markdown, and what to do is said")
+    func noOtherDocument() {
+        for page in Manual.Page.allCases where page != .reasons {
+            #expect { try Manual.parse([page.rawValue, "--markdown"]) } throws: {
+                Manual.message(for: $0).contains("rempart settings --markdown")
+            }
+        }
     }
 
     @Test("rempart-reasons(7) has each reason and each condition with what it means")
@@ -72,7 +104,9 @@ import Testing
         let page = try shown(.reasons)
         let words = page.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         for reason in Reason.all {
-            let meaning = "\(reason.code) \(reason.meaning)".replacing("`", with: "")
+            let statuses = reason.statuses.map { "\($0.rawValue)" }.joined(separator: ", ")
+            let term = statuses.isEmpty ? reason.code : "\(reason.code) (\(statuses))"
+            let meaning = "\(term) \(reason.meaning)".replacing("`", with: "")
             #expect(
                 words.contains(meaning.split(separator: " ").joined(separator: " ")),
                 "\(reason.code)")

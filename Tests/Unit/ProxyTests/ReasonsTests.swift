@@ -1,73 +1,82 @@
 import Checkout
 import Messages
+import Proxy
 import SIP
+import Sys
 import Testing
 
 @testable import Calls
 
-/// The table of reasons has each one that the code can write, once.
+/// The reasons have each code that the processes write, and no other.
 @Suite struct ReasonsTests {
-    private let known = Dictionary(grouping: Reason.all, by: \.code)
+    private let known = Dictionary(grouping: Reason.all, by: \.group)
 
     /// Words with hyphens in the sources that are no reasons.
-    private let others: Set<String> = [
-        "content-length", "content-type", "friendly-scanner", "from-tag", "to-tag", "reg-id",
-        "remote-candidates",
-    ]
+    private let others: Set<String> = ["friendly-scanner", "reg-id"]
 
-    private func sources(_ targets: String...) throws -> [String] {
-        try targets.flatMap { Checkout.files(below: "Sources/\($0)") }
-            .filter { $0.hasSuffix(".swift") }.map { try Checkout.text(of: $0) }
+    private func codes(_ groups: Reason.Group...) -> Set<String> {
+        Set(groups.flatMap { known[$0] ?? [] }.map(\.code))
     }
 
-    @Test("the reasons of messages, calls, bans and handshakes are all in it")
-    func ofTypes() {
-        var codes = ParseError.allCases.map(\.code) + Refusal.allCases.map(\.code)
-        codes += CallEnd.allCases.map(\.reason).filter { !$0.isEmpty }
-        codes += Detector.allCases.map(\.code) + HandshakeFailure.allCases.map(\.code)
-        #expect(codes.filter { known[$0] == nil } == [])
-    }
-
-    @Test("every word of the router and of its connections that can be a reason is in it")
-    func ofLiterals() throws {
-        var found: Set<Substring> = []
-        for text in try sources("Proxy", "sip-router", "tls-terminator") {
-            for match in text.matches(of: /"([a-z][a-z0-9]*(?:-[a-z0-9]+)+)"/) {
-                found.insert(match.output.1)
+    /// What a pattern finds in the sources of some targets.
+    private func words(
+        _ pattern: Regex<(Substring, Substring)>, in targets: String...
+    ) throws -> Set<String> {
+        var found: Set<String> = []
+        for target in targets {
+            for file in Checkout.files(below: "Sources/\(target)") where file.hasSuffix(".swift") {
+                let text = try Checkout.text(of: file)
+                found.formUnion(text.matches(of: pattern).map { String($0.output.1) })
             }
         }
-        #expect(found.count > 10)
-        let missing = found.filter { known[String($0)] == nil && !others.contains(String($0)) }
-        #expect(missing.sorted() == [])
+        return found
     }
 
-    @Test("the reasons of banner are in it")
+    @Test("a message that cannot be read has a reason for each error of the parser")
+    func ofMessages() {
+        #expect(Set(ParseError.allCases.map(\.code)) == codes(.malformed))
+    }
+
+    @Test("a call that neither side has ended has a reason: its own, or that of a refused call")
+    func ofCalls() {
+        let ends = Set(CallEnd.allCases.map(\.reason).filter { !$0.isEmpty })
+        #expect(ends.subtracting(codes(.call)) == codes(.callEnd))
+    }
+
+    @Test("every word of the router and of its connections that can be a reason is one")
+    func ofConnections() throws {
+        let words = try words(
+            /"([a-z][a-z0-9]*(?:-[a-z0-9]+)+)"/, in: "Proxy", "sip-router", "tls-terminator")
+        let known = codes(.connection, .notice, .callEnd).filter { $0.contains("-") }
+        let typed = HandshakeFailure.allCases.map(\.code)
+        #expect(words.subtracting(others) == known.subtracting(typed))
+        #expect(words.isSuperset(of: others))
+    }
+
+    @Test("every word of banner that can be a reason is one")
     func ofBans() throws {
-        var found: Set<Substring> = []
-        for text in try sources("banner") {
-            for match in text.matches(of: /\b(?:ended\(row, |liftExcepted\(|reason: )"([a-z -]+)"/)
-            {
-                found.insert(match.output.1)
-            }
-        }
-        #expect(found.isSuperset(of: ["expired", "by hand", "neighbours", "allowed"]))
-        #expect(found.filter { known[String($0)] == nil } == [])
+        let bans = try words(/\breason: "([a-z -]+)"/, in: "banner")
+        // The administrator's word, or "by hand".
+        #expect(codes(.ban) == bans.union(Detector.allCases.map(\.code)).union(["by hand"]))
+        let ends = try words(/\b(?:ended\(row, |liftExcepted\()"([a-z -]+)"/, in: "banner")
+        #expect(codes(.banEnd) == ends)
     }
 
-    @Test("none is in it that nothing writes, or twice for the same thing, or without a meaning")
-    func noOthers() throws {
-        let text = try sources("Proxy", "sip-router", "tls-terminator", "banner").joined()
-        let types =
-            ParseError.allCases.map(\.code) + Detector.allCases.map(\.code)
-            + HandshakeFailure.allCases.map(\.code) + Refusal.allCases.map(\.code)
-        for reason in Reason.all {
-            #expect(
-                types.contains(reason.code) || text.contains("\"\(reason.code)\""), "\(reason.code)"
-            )
-            #expect(reason.meaning.hasSuffix(".") && reason.meaning.count > 10)
+    @Test(
+        "a source whose connections are closed is banned for what the reason is evidence of",
+        arguments: Reason.all.filter { $0.group == .connection && $0.evidence != nil })
+    func evidence(_ reason: Reason) throws {
+        let edge = Edge()
+        let detector = try #require(reason.evidence)
+        let flow = Flow(.tls, listener: 2, peer: address("198.51.100.7:40000"), connection: 1)
+        for _ in 0..<detector.standard.count {
+            if HandshakeFailure.allCases.contains(where: { $0.code == reason.code }) {
+                edge.router.handshakeFailed(flow, edge.now)
+            } else {
+                edge.router.brokenStream(flow, reason.code, edge.now)
+            }
         }
-        for (code, reasons) in known {
-            #expect(Set(reasons.map(\.group)).count == reasons.count, "\(code)")
-        }
+        edge.drain()
+        #expect(edge.banOrders.map(\.reason) == [detector.code])
     }
 }
