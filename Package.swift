@@ -248,11 +248,13 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP", "SIPTransactions",
-                "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
+                "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP",
+                "SIPTransactions", "Registrar", "Dialling", "SIPWriting", "Digest", "Sys",
+                "Messages", "Journal",
             ]),
         .target(
-            name: "BenchHarness", dependencies: ["ProxyBench", "Journal", "SIP", "Sys"],
+            name: "BenchHarness",
+            dependencies: ["ProxyBench", "Messages", "Journal", "SIP", "Sys"],
             path: "Tests/Support/BenchHarness", swiftSettings: strict),
         tests(
             "TrunksTests",
@@ -267,8 +269,8 @@ let package = Package(
         tests(
             "LocationServiceTests",
             [
-                "LocationService", "Connections", "AccountCache", "ProxyBench", "SIPWriting",
-                "SIP", "Reactor", "Messages", "Journal", "Sys",
+                "BenchHarness", "LocationService", "Connections", "AccountCache", "ProxyBench",
+                "SIPWriting", "SIP", "Reactor", "Messages", "Sys",
             ]),
         .executableTarget(
             name: "supervised-child",
