@@ -265,6 +265,12 @@ let package = Package(
                 "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
                 "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
+        tests(
+            "AuthenticationTests",
+            [
+                "BenchHarness", "RouterHarness", "Authentication", "AccountCache", "ProxyBench",
+                "SIPWriting", "SIP", "Digest", "Reactor", "Messages", "Sys",
+            ]),
         tests("ConnectionsTests", ["Connections", "Messages", "Sys"]),
         tests(
             "LocationServiceTests",
