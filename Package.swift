@@ -266,6 +266,11 @@ let package = Package(
                 "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
         tests(
+            "AccountCacheTests",
+            [
+                "BenchHarness", "AccountCache", "ProxyBench", "SIP", "Digest", "Messages", "Sys",
+            ]),
+        tests(
             "AuthenticationTests",
             [
                 "BenchHarness", "RouterHarness", "Authentication", "AccountCache", "ProxyBench",
