@@ -259,6 +259,20 @@ let package = Package(
         tests(
             "TrunksTests",
             ["BenchHarness", "Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Sys"]),
+        .target(
+            name: "CoreHarness",
+            dependencies: [
+                "BenchHarness", "RouterHarness", "ProxyCore", "LocationService", "Transactions",
+                "Trunks", "Authentication", "AccountCache", "Admission", "AsteriskPool",
+                "Connections", "ProxyBench", "SIPTransactions", "SIPWriting", "SIP", "Digest",
+                "Reactor", "Messages", "Sys",
+            ], path: "Tests/Support/CoreHarness", swiftSettings: strict),
+        tests(
+            "ProxyCoreTests",
+            [
+                "BenchHarness", "RouterHarness", "CoreHarness", "ProxyCore", "AsteriskPool",
+                "Transactions", "ProxyBench", "SIPWriting", "SIP", "Digest", "Messages", "Sys",
+            ]),
         tests(
             "AsteriskPoolTests",
             [
