@@ -290,6 +290,12 @@ let package = Package(
                 "BenchHarness", "RouterHarness", "Authentication", "AccountCache", "ProxyBench",
                 "SIPWriting", "SIP", "Digest", "Reactor", "Messages", "Sys",
             ]),
+        tests(
+            "TransactionsTests",
+            [
+                "BenchHarness", "RouterHarness", "Transactions", "AccountCache", "Connections",
+                "ProxyBench", "SIPTransactions", "SIPWriting", "SIP", "Reactor", "Messages", "Sys",
+            ]),
         tests("ConnectionsTests", ["Connections", "Messages", "Sys"]),
         tests(
             "LocationServiceTests",
