@@ -274,6 +274,13 @@ let package = Package(
                 "Transactions", "ProxyBench", "SIPWriting", "SIP", "Digest", "Messages", "Sys",
             ]),
         tests(
+            "CallsTests",
+            [
+                "BenchHarness", "RouterHarness", "CoreHarness", "Calls", "ProxyCore",
+                "AccountCache", "ProxyBench", "Dialling", "SIPWriting", "SIP", "Digest", "Messages",
+                "Sys",
+            ]),
+        tests(
             "AsteriskPoolTests",
             [
                 "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
