@@ -219,4 +219,38 @@ import Testing
         for account in [pinned, asked, found] { bench.forgetIfIdle(account) }
         #expect(["pinned", "asked", "found"].allSatisfy { bench.knows($0) })
     }
+
+    /// directory says that there is no such account any more, and nobody needs its name.
+    private func forget(_ account: AccountID, _ bench: CacheBench) {
+        bench.advance(.seconds(61))
+        bench.ask(account)
+        bench.tell(.unknown)
+        bench.forgetIfIdle(account)
+    }
+
+    @Test("the name that takes a forgotten one's place has none of its hashes")
+    func placeOfAnother() {
+        let bench = CacheBench()
+        let gone = bench.known("gone", CacheBench.found(7))
+        _ = bench.ha1(gone, realm: "asterisk")
+        bench.tell(CacheBench.found(9))
+        forget(gone, bench)
+        let next = bench.known("next", CacheBench.found(8))
+        #expect(next == gone && bench.ha1(next, realm: "asterisk") == .asked)
+    }
+
+    @Test("a name stays while directory is asked for its hash for another realm")
+    func askedForHash() {
+        let bench = CacheBench()
+        let gone = bench.known("gone", CacheBench.found(7))
+        _ = bench.ha1(gone, realm: "asterisk")
+        bench.relink()
+        let late = bench.takeQuestions().suffix(1)
+        forget(gone, bench)
+        let next = bench.known("next", CacheBench.found(8))
+        #expect(bench.knows("gone") && next != gone)
+        for question in late { bench.tell(question.id, CacheBench.found(9)) }
+        #expect(!bench.knows("gone") && bench.taken("third") == gone)
+        #expect(bench.ha1(gone, realm: "asterisk") == .asked)
+    }
 }
