@@ -255,27 +255,66 @@ let package = Package(
             "ProxyTests",
             [
                 "Checkout", "RouterHarness", "Proxy", "ProxyBench", "Calls", "SIP",
-                "SIPTransactions",
-                "Registrar", "Dialling", "SIPWriting", "Digest", "Sys", "Messages", "Journal",
+                "SIPTransactions", "Registrar", "Dialling", "SIPWriting", "Digest", "Sys",
+                "Messages", "Journal",
             ]),
         .target(
-            name: "BenchHarness", dependencies: ["ProxyBench", "Journal", "SIP", "Sys"],
+            name: "BenchHarness",
+            dependencies: ["ProxyBench", "Messages", "Journal", "SIP", "Sys"],
             path: "Tests/Support/BenchHarness", swiftSettings: strict),
         tests(
             "TrunksTests",
             ["BenchHarness", "Trunks", "ProxyBench", "SIPWriting", "SIP", "Messages", "Sys"]),
+        .target(
+            name: "CoreHarness",
+            dependencies: [
+                "BenchHarness", "RouterHarness", "ProxyCore", "LocationService", "Transactions",
+                "Trunks", "Authentication", "AccountCache", "Admission", "AsteriskPool",
+                "Connections", "ProxyBench", "SIPTransactions", "SIPWriting", "SIP", "Digest",
+                "Reactor", "Messages", "Sys",
+            ], path: "Tests/Support/CoreHarness", swiftSettings: strict),
+        tests(
+            "ProxyCoreTests",
+            [
+                "BenchHarness", "RouterHarness", "CoreHarness", "ProxyCore", "AsteriskPool",
+                "Transactions", "ProxyBench", "SIPWriting", "SIP", "Digest", "Messages", "Sys",
+            ]),
+        tests(
+            "CallsTests",
+            [
+                "BenchHarness", "RouterHarness", "CoreHarness", "Calls", "ProxyCore",
+                "AccountCache", "ProxyBench", "Dialling", "SIPWriting", "SIP", "Digest", "Messages",
+                "Sys",
+            ]),
         tests(
             "AsteriskPoolTests",
             [
                 "BenchHarness", "AsteriskPool", "Authentication", "Transactions", "AccountCache",
                 "Connections", "ProxyBench", "SIPTransactions", "SIP", "Reactor", "Messages", "Sys",
             ]),
+        tests(
+            "AccountCacheTests",
+            [
+                "BenchHarness", "AccountCache", "ProxyBench", "SIP", "Digest", "Messages", "Sys",
+            ]),
+        tests(
+            "AuthenticationTests",
+            [
+                "BenchHarness", "RouterHarness", "Authentication", "AccountCache", "ProxyBench",
+                "SIPWriting", "SIP", "Digest", "Reactor", "Messages", "Sys",
+            ]),
+        tests(
+            "TransactionsTests",
+            [
+                "BenchHarness", "RouterHarness", "Transactions", "AccountCache", "Connections",
+                "ProxyBench", "SIPTransactions", "SIPWriting", "SIP", "Reactor", "Messages", "Sys",
+            ]),
         tests("ConnectionsTests", ["Connections", "Messages", "Sys"]),
         tests(
             "LocationServiceTests",
             [
-                "LocationService", "Connections", "AccountCache", "ProxyBench", "SIPWriting",
-                "SIP", "Reactor", "Messages", "Journal", "Sys",
+                "BenchHarness", "LocationService", "Connections", "AccountCache", "ProxyBench",
+                "SIPWriting", "SIP", "Reactor", "Messages", "Sys",
             ]),
         .executableTarget(
             name: "supervised-child",

@@ -55,7 +55,6 @@ package struct AccountCache: ~Copyable {
     private let anchor = Atomic<UInt8>(0)
 
     private struct ForeignRealm: Hashable {
-        var account: AccountID
         var realm: [UInt8]
         var algorithm: UInt8
     }
@@ -64,6 +63,9 @@ package struct AccountCache: ~Copyable {
     private struct Question {
         var account: AccountID
         var realm: [UInt8]
+        /// Whether it is for an Asterisk's realm: its account stays until it is answered, since the answer is told
+        /// apart by the account's place.
+        var isForeign: Bool
     }
 
     /// The longest realm of an Asterisk that directory is asked for, in bytes.
@@ -73,7 +75,7 @@ package struct AccountCache: ~Copyable {
     private var questions: [UInt32: Question] = [:]
     private var lastQuestion: UInt32 = 0
     /// HA1s for realms of Asterisks that are not ours.
-    private var foreignHA1: [ForeignRealm: HashValue] = [:]
+    private var foreignHA1: [AccountID: [ForeignRealm: HashValue]] = [:]
     private var parked: [AccountID: [ParkedRequest]] = [:]
     /// How many requests wait.
     package private(set) var parkedCount = 0
@@ -147,13 +149,18 @@ package struct AccountCache: ~Copyable {
     package mutating func retain(_ account: AccountID) { accounts.retain(account) }
 
     /// A row of another owner's table is an account's no more.
-    package mutating func release(_ account: AccountID) { accounts.release(account) }
+    package mutating func release(_ account: AccountID) {
+        if accounts.release(account) { foreignHA1[account] = nil }
+    }
 
     /// Something is remembered of an account by its place, for good.
     package mutating func pin(_ account: AccountID) { accounts.pin(account) }
 
     /// Forgets an account that nothing is known of: a name that was only tried.
-    package mutating func forgetIfIdle(_ account: AccountID) { accounts.forgetIfIdle(account) }
+    package mutating func forgetIfIdle(_ account: AccountID) {
+        // Another name may get its place, and none of its hashes.
+        if accounts.forgetIfIdle(account) { foreignHA1[account] = nil }
+    }
 
     // MARK: Asking directory
 
@@ -177,8 +184,10 @@ package struct AccountCache: ~Copyable {
             bench.shortages.count(.questions)
             return false
         }
+        let isForeign = realm != bench.settings.realm
+        if isForeign { retain(account) }
         lastQuestion &+= 1
-        questions[lastQuestion] = Question(account: account, realm: realm)
+        questions[lastQuestion] = Question(account: account, realm: realm, isForeign: isForeign)
         bench.effects.toDirectory.append(
             .lookUp(
                 id: lastQuestion, account: accounts.name(account).text,
@@ -190,7 +199,10 @@ package struct AccountCache: ~Copyable {
     package mutating func relink(_ bench: inout Bench) {
         let asked = questions
         questions = [:]
-        for question in asked.values { lookUp(question.account, realm: question.realm, &bench) }
+        for question in asked.values {
+            lookUp(question.account, realm: question.realm, &bench)
+            if question.isForeign { release(question.account) }
+        }
     }
 
     /// Takes over what directory says; nil when that was not asked, or is of no use.
@@ -198,13 +210,13 @@ package struct AccountCache: ~Copyable {
         _ id: UInt32, _ answer: AccountAnswer, _ bench: borrowing Bench
     ) -> AccountNews? {
         guard let question = questions.removeValue(forKey: id) else { return nil }
+        defer { if question.isForeign { release(question.account) } }
         guard question.realm == bench.settings.realm else {
             guard case .found(let found) = answer else { return nil }
             for algorithm in [DigestAlgorithm.md5, .sha256] {
-                let key = ForeignRealm(
-                    account: question.account, realm: question.realm,
-                    algorithm: algorithm.rawValue)
-                foreignHA1[key] = HashValue(algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
+                let key = ForeignRealm(realm: question.realm, algorithm: algorithm.rawValue)
+                foreignHA1[question.account, default: [:]][key] = HashValue(
+                    algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
             }
             return AccountNews(account: question.account, isOurRealm: false, waiting: [])
         }
@@ -240,8 +252,8 @@ package struct AccountCache: ~Copyable {
             }
             return accounts.ha1(account, algorithm)
         }
-        let key = ForeignRealm(account: account, realm: realm, algorithm: algorithm.rawValue)
-        if let known = foreignHA1[key] { return known }
+        let key = ForeignRealm(realm: realm, algorithm: algorithm.rawValue)
+        if let known = foreignHA1[account]?[key] { return known }
         guard realm.count <= Self.longestRealm else { return HashValue() }
         lookUp(account, realm: realm, &bench)
         return nil

@@ -94,10 +94,10 @@ struct Accounts: ~Copyable {
     /// A row of another table is an account's: it stays until that is given back.
     mutating func retain(_ account: AccountID) { entries[account.index].uses += 1 }
 
-    /// A row of another table is an account's no more.
-    mutating func release(_ account: AccountID) {
+    /// A row of another table is an account's no more; whether it is forgotten with that.
+    mutating func release(_ account: AccountID) -> Bool {
         entries[account.index].uses -= 1
-        forgetIfIdle(account)
+        return forgetIfIdle(account)
     }
 
     /// Something is remembered of an account by its place, for good.
@@ -179,17 +179,18 @@ struct Accounts: ~Copyable {
         return AccountID(place)
     }
 
-    /// Forgets an account that nothing is known of: a name that was only tried.
-    mutating func forgetIfIdle(_ account: AccountID) {
+    /// Forgets an account that nothing is known of, a name that was only tried; false when it stays.
+    mutating func forgetIfIdle(_ account: AccountID) -> Bool {
         let entry = entries[account.index]
         guard entry.uses == 0, !entry.isPinned, entry.state != .found, entry.state != .asked,
             entry.nameLength > 0
-        else { return }
+        else { return false }
         names.remove(account.place, NameTable.hash(name(account)))
         texts.release(&entries[account.index].text)
         texts.release(&entries[account.index].sha256)
         entries[account.index] = AccountEntry()
         free.append(account.place)
+        return true
     }
 
     // MARK: What directory said

@@ -88,8 +88,7 @@ final class PoolBench {
 
     /// How many questions to directory were asked since the last look.
     func takeQuestions() -> Int {
-        defer { bench.effects.toDirectory.removeAll() }
-        return bench.effects.toDirectory.count
+        bench.effects.toDirectory.takeAll().count
     }
 
     /// directory answers what it was last asked: the account is one.
@@ -102,9 +101,8 @@ final class PoolBench {
     }
 
     private func lastQuestions() -> [UInt32] {
-        defer { bench.effects.toDirectory.removeAll() }
-        return (0..<bench.effects.toDirectory.count).map { index in
-            guard case .lookUp(let id, _, _) = question(bench.effects.toDirectory, index) else {
+        bench.effects.toDirectory.takeAll().map { question in
+            guard case .lookUp(let id, _, _) = question else {
                 preconditionFailure("directory was asked something else")
             }
             return id
@@ -147,8 +145,7 @@ final class PoolBench {
     func advance(_ span: Milliseconds) {
         let end = bench.now.monotonic + span
         while bench.now.monotonic < end {
-            bench.now.monotonic = bench.now.monotonic + Milliseconds(16)
-            bench.now.sinceEpoch = bench.now.sinceEpoch + Milliseconds(16)
+            bench.pass(Milliseconds(16))
             while let payload = bench.timers.next(bench.now.monotonic) { fire(payload) }
             settle()
         }
@@ -215,13 +212,12 @@ final class PoolBench {
 
     /// Takes what is to be sent; the Asterisks that answer do so.
     private func settle() {
-        let new = (0..<bench.effects.outbox.count).map { index in
+        let new = bench.effects.outbox.takeAll().map { sent in
             Sent(
-                to: bench.effects.outbox.flow(index).peer,
-                lines: message(bench.effects.outbox, index).split(separator: "\r\n").map(
+                to: sent.flow.peer,
+                lines: String(decoding: sent.bytes, as: UTF8.self).split(separator: "\r\n").map(
                     String.init))
         }
-        bench.effects.outbox.removeAll()
         for request in new {
             if request.isA("OPTIONS"), answering.contains(request.to) {
                 answer(request, 200)
@@ -233,12 +229,4 @@ final class PoolBench {
 
     /// What the journal was told since the last look.
     func takeSentences() -> [String] { bench.effects.journal.takeSentences() }
-}
-
-private func message(_ outbox: borrowing Outbox, _ index: Int) -> String {
-    outbox.message(index).text
-}
-
-private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
-    try? RouterToDirectory(decoding: queue.message(index))
 }

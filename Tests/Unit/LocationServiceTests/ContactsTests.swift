@@ -1,3 +1,4 @@
+import BenchHarness
 import LocationService
 import Messages
 import Sys

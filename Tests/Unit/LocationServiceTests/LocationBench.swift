@@ -1,6 +1,6 @@
 import AccountCache
+import BenchHarness
 import Connections
-import Journal
 import LocationService
 import Messages
 import ProxyBench
@@ -29,13 +29,7 @@ final class LocationBench {
     private var sentences: [String] = []
 
     init(_ settings: [RouterSetting] = []) {
-        let always: [RouterSetting] = [
-            .domain("example.com"), .asterisk(address("10.0.0.10:5060")),
-        ]
-        bench = Bench(
-            RouterSettings(always + settings), Self.listeners, key: bytes(32), seed: bytes(32),
-            timers: 10_000, now: Now(monotonic: .seconds(1000), sinceEpoch: .seconds(1_700_000_000))
-        )
+        bench = Bench(settings, Self.listeners)
     }
 
     /// The clocks.
@@ -54,7 +48,7 @@ final class LocationBench {
         _ name: String, mayRegister: Bool = true, access: AccessList = AccessList()
     ) -> AccountID {
         let found = Account(
-            ha1MD5: bytes(16), ha1SHA256: [], authUser: name, aor: name, mayRegister: mayRegister,
+            ha1MD5: key(16), ha1SHA256: [], authUser: name, aor: name, mayRegister: mayRegister,
             access: access)
         return account(name, .found(found))
     }
@@ -65,7 +59,7 @@ final class LocationBench {
             preconditionFailure("no room for an account")
         }
         accounts.ask(account, &bench)
-        for question in takeQuestions() {
+        for question in bench.effects.toDirectory.takeAll() {
             guard case .lookUp(let id, _, _) = question else { continue }
             _ = accounts.receive(id, answer, bench)
         }
@@ -97,12 +91,7 @@ final class LocationBench {
             ]
         let text = (head + lines + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
         let bytes = Array(text.utf8)
-        var message = Incoming(bytes.span, flow, moment: bench.now.monotonic, number: 1)
-        do {
-            try bench.parser.parse(message.bytes, into: &message.index)
-        } catch {
-            preconditionFailure("\(error): \(text)")
-        }
+        let message = bench.incoming(bytes.span, flow)
         defer { settle() }
         do throws(Refusal) {
             try location.check(message, account, accounts)
@@ -137,8 +126,7 @@ final class LocationBench {
         let end = bench.now.monotonic + span
         var changes: [RegistrationChange] = []
         while bench.now.monotonic < end {
-            bench.now.monotonic = bench.now.monotonic + Milliseconds(20)
-            bench.now.sinceEpoch = bench.now.sinceEpoch + Milliseconds(20)
+            bench.pass(Milliseconds(20))
             while let payload = bench.timers.next(bench.now.monotonic) {
                 let handle = Handle(payload: payload)
                 if let change = location.expired(handle, &accounts, &connections, &bench) {
@@ -192,36 +180,16 @@ final class LocationBench {
         settle()
     }
 
-    private func takeQuestions() -> [RouterToDirectory] {
-        var questions: [RouterToDirectory] = []
-        for index in 0..<bench.effects.toDirectory.count {
-            guard let question = question(bench.effects.toDirectory, index) else {
-                preconditionFailure("directory cannot read what it is asked")
-            }
-            questions.append(question)
-        }
-        bench.effects.toDirectory.removeAll()
-        return questions
-    }
-
     /// Takes what is wanted of directory and the journal.
     private func settle() {
-        for question in takeQuestions() {
+        for question in bench.effects.toDirectory.takeAll() {
             switch question {
             case .bind(let record): stored["\(record.account) \(record.key)"] = record
             case .unbind(let account, let key): stored["\(account) \(key)"] = nil
             default: break
             }
         }
-        for index in 0..<bench.effects.journal.records.count {
-            var line = ByteBuffer(capacity: 4096)
-            bench.effects.journal.records.writeNative(index, process: "sip-router", into: &line)
-            let fields = line.span.text.split(separator: "\n")
-            for field in fields where field.hasPrefix("MESSAGE=") {
-                sentences.append(String(field.dropFirst(8)))
-            }
-        }
-        bench.effects.journal.removeAll()
+        sentences += bench.effects.journal.takeSentences()
     }
 
     // MARK: Questions
@@ -269,17 +237,4 @@ final class LocationBench {
     }
 }
 
-/// The address of a text.
-func address(_ text: String) -> SocketAddress {
-    guard let result = SocketAddress(text) else { preconditionFailure("not an address: \(text)") }
-    return result
-}
-
-/// So many bytes.
-private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8($0 * 7 + 3) } }
-
 private func text(_ buffer: borrowing ByteBuffer) -> String { buffer.span.text }
-
-private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> RouterToDirectory? {
-    try? RouterToDirectory(decoding: queue.message(index))
-}
