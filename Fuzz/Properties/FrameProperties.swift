@@ -23,7 +23,7 @@ extension Properties {
         case 0:
             switch try? RouterToDirectory(decoding: frame) {
             case .bind(let record): outside(record)
-            case .keep(let standing): outside(standing)
+            case .storeStanding(let standing): outside(standing)
             default: nil
             }
         case 1:

@@ -77,10 +77,9 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// The value of a handle, which must be of a place in use.
-    @inlinable
     package subscript(handle: Handle) -> Element {
-        _read { yield elements[Int(handle.index)] }
-        _modify { yield &elements[Int(handle.index)] }
+        @inlinable _read { yield elements[Int(handle.index)] }
+        @inlinable _modify { yield &elements[Int(handle.index)] }
     }
 }
 

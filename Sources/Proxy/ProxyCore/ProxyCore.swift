@@ -66,7 +66,7 @@ package struct ProxyCore: ~Copyable {
 
     /// A response context that stands.
     package subscript(handle: Handle) -> ResponseContext {
-        _read { yield contexts[handle] }
+        get { contexts[handle] }
     }
 
     /// Whether a request that is passed on has no final answer yet.

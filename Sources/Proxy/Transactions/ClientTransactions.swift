@@ -113,7 +113,7 @@ package struct ClientTransactions: ~Copyable {
 
     /// A transaction that stands.
     package subscript(handle: Handle) -> SentRequest {
-        _read { yield table[handle] }
+        get { table[handle] }
     }
 
     // MARK: Beginning

@@ -205,7 +205,7 @@ final class CallBench {
     /// What directory is to keep of accounts, since the last look.
     func takeKept() -> [AccountStanding] {
         stage.bench.effects.toDirectory.takeAll().compactMap { message in
-            if case .keep(let standing) = message { standing } else { nil }
+            if case .storeStanding(let standing) = message { standing } else { nil }
         }
     }
 
