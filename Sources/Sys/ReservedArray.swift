@@ -33,18 +33,19 @@ package struct ReservedArray<Element: BitwiseCopyable>: ~Copyable {
     deinit { unsafe _ = munmap(base, length) }
 
     /// Element `index`, which is below `count`.
-    @inlinable
+    ///
+    /// It is lent by its address: a reader of one property gets no copy of all of them, and no frame of a coroutine is
+    /// made where a generic table is not specialised.
     package subscript(index: Int) -> Element {
-        // Lent, so that who reads one property does not get a copy of all of them.
-        _read {
+        @inlinable unsafeAddress {
             precondition(index >= 0 && index < count)
             // In bounds by the line above.
-            yield unsafe base[index]
+            return unsafe UnsafePointer(base + index)
         }
-        _modify {
+        @inlinable unsafeMutableAddress {
             precondition(index >= 0 && index < count)
             // In bounds by the line above.
-            yield unsafe &base[index]
+            return unsafe base + index
         }
     }
 

@@ -65,21 +65,31 @@ package struct Slots<Element: BitwiseCopyable>: ~Copyable {
     /// A place that is free has a generation that no handle has.
     @inlinable
     package func contains(_ handle: Handle) -> Bool {
-        Int(handle.index) < generations.count
-            && generations[Int(handle.index)] == handle.generation
+        guard Int(handle.index) < generations.count else { return false }
+        // In bounds by the guard.
+        return unsafe generations.base[Int(handle.index)] == handle.generation
     }
 
     /// The handle that `index` has now; nil past the end.
     @inlinable
     package func handle(at index: UInt32) -> Handle? {
         guard Int(index) < generations.count else { return nil }
-        return Handle(index: index, generation: generations[Int(index)])
+        // In bounds by the guard.
+        return unsafe Handle(index: index, generation: generations.base[Int(index)])
     }
 
-    /// The value of a handle, which must be of a place in use.
+    /// The value of a handle, which must be of a place in use; it is lent by its address, as `ReservedArray` does.
     package subscript(handle: Handle) -> Element {
-        @inlinable _read { yield elements[Int(handle.index)] }
-        @inlinable _modify { yield &elements[Int(handle.index)] }
+        @inlinable unsafeAddress {
+            precondition(Int(handle.index) < elements.count)
+            // In bounds by the line above.
+            return unsafe UnsafePointer(elements.base + Int(handle.index))
+        }
+        @inlinable unsafeMutableAddress {
+            precondition(Int(handle.index) < elements.count)
+            // In bounds by the line above.
+            return unsafe elements.base + Int(handle.index)
+        }
     }
 }
 
