@@ -257,7 +257,8 @@ private func check(
                 account: String(repeating: "a", count: 65), countries: countries,
                 heldUntil: Milliseconds(.max), barredSince: Milliseconds(.min))
             let wildFrame = RouterToDirectory.storeStanding(wild).encoded()
-            guard case .storeStanding(let read) = try RouterToDirectory(decoding: wildFrame.span) else {
+            guard case .storeStanding(let read) = try RouterToDirectory(decoding: wildFrame.span)
+            else {
                 return
             }
             #expect(read.account.isEmpty && read.countries == kept)
