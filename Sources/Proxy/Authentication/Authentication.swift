@@ -68,7 +68,7 @@ package struct Authentication: ~Copyable {
         if !message.sender.isAnswered, let challenge = staleness(header, &message, bench) {
             return .challenge(challenge)
         }
-        if !message.sender.isRepetition { message.sender.hasAnsweredNonce() }
+        if !message.sender.isRepetition { message.sender.recordNonce() }
         guard message.sender.isAnswered || header.isFor(message.bytes, message.index, bench) else {
             return .refuse(.digestURI)
         }

@@ -38,7 +38,7 @@ package struct Sender: BitwiseCopyable {
     package var isUnproven: Bool { proof == .none && replyLimit < .max }
 
     /// The sender has brought back a nonce of ours: it receives what is sent to its address.
-    package mutating func hasAnsweredNonce() {
+    package mutating func recordNonce() {
         if proof == .none { proof = .nonce }
         replyLimit = .max
     }

@@ -90,7 +90,7 @@ final class AdmissionStage {
         if let sender = admission.admit(message, isRegistered: caller.isRegistered, bench) {
             message.sender = sender
         }
-        if caller.hasNonce { message.sender.hasAnsweredNonce() }
+        if caller.hasNonce { message.sender.recordNonce() }
         try? bench.parser.parse(bytes, into: &message.index)
         return message
     }
