@@ -39,8 +39,8 @@ func answer(_ method: String, _ edge: SimulatedEdge) {
     let flow = Flow(.udp, listener: 0, peer: address("198.51.100.7:5060"))
     for _ in 0..<count {
         edge.router.receive(bytes.span, flow, edge.now)
-        precondition(edge.router.effects.outbox.count == 1, "no answer")
-        edge.router.effects.outbox.removeAll()
+        precondition(edge.router.bench.effects.outbox.count == 1, "no answer")
+        edge.router.bench.effects.outbox.removeAll()
     }
 }
 

@@ -8,7 +8,7 @@ internal import Journal
 internal import LocationService
 package import Messages
 internal import Paths
-package import ProxyBench
+internal import ProxyBench
 internal import ProxyCore
 internal import Reactor
 internal import SIPWriting
@@ -53,12 +53,6 @@ extension Router {
 
     /// How long the loop may sleep.
     package var patience: Milliseconds? { bench.timers.patience }
-
-    /// What the core wants done; the loop takes it.
-    package var effects: Effects {
-        _read { yield bench.effects }
-        _modify { yield &bench.effects }
-    }
 
     /// How far the local time is ahead of UTC; the loop keeps it right.
     package var utcOffset: Milliseconds {
@@ -184,7 +178,10 @@ extension Router {
             return
         }
         paths.ground.learnedName(of: account, &bench)
-        for parked in news.waiting { paths.resume(parked, &bench) }
+        for parked in news.waiting {
+            paths.resume(parked, &bench)
+            paths.recordFailures(&bench)
+        }
         if paths.ground.accounts.state(account) == .found {
             paths.ground.asterisks.refresh(account, &bench)
         } else {

@@ -21,10 +21,10 @@ internal import Trunks
 /// SIP without sockets: whole messages and moments in, messages and requests to other processes out.
 ///
 /// The front door of the core. `Paths` knows the order in which owners are asked; the door decides nothing itself. The
-/// loop hands in what came (`receive`, `advance`, ...) and then takes what is to go out: `effects`.
+/// loop hands in what came (`receive`, `advance`, ...) and then takes what is to go out: the `effects` of its bench.
 package struct Router: ~Copyable {
-    /// The tools that owners are lent.
-    var bench: Bench
+    /// The tools that owners are lent; what the core wants done is in their `effects`, where the loop takes it.
+    package var bench: Bench
     /// The owners, and the paths of messages through them.
     var paths: Paths
     private var arrivals: UInt64 = 0
@@ -156,6 +156,7 @@ package struct Router: ~Copyable {
         bench.now = now
         for branch in paths.ground.transactions.lost(paths.ground.connections.takeLost()) {
             paths.failed(branch, 430, &bench)
+            paths.recordFailures(&bench)
         }
         paths.ground.admission.announceResidents(&bench)
         paths.calls.sweep(paths.core, paths.ground, &bench)
@@ -165,8 +166,8 @@ package struct Router: ~Copyable {
         while !bench.effects.outbox.isHalfFull, let payload = bench.timers.next(now.monotonic) {
             guard let kind = TimerKind(rawValue: UInt8(payload >> 56)) else { continue }
             fired(kind, Handle(payload: payload))
+            paths.recordFailures(&bench)
         }
-        paths.recordFailures(&bench)
     }
 
     private mutating func fired(_ kind: TimerKind, _ handle: Handle) {

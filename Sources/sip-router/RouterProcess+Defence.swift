@@ -8,9 +8,9 @@ extension RouterProcess {
     /// Ends the connections of sources that have been banned in this turn: a ban in the kernel leaves
     /// them half open until they time out.
     func closeBanned() {
-        guard !router.effects.closing.isEmpty else { return }
-        let banned = Set(router.effects.closing)
-        router.effects.closing.removeAll(keepingCapacity: true)
+        guard !router.bench.effects.closing.isEmpty else { return }
+        let banned = Set(router.bench.effects.closing)
+        router.bench.effects.closing.removeAll(keepingCapacity: true)
         for peer in streams.all + tlsPeers.values {
             let ip = peer.flow.peer.ip
             if banned.contains(.source(of: ip)) || banned.contains(.neighbourhood(of: ip)) {

@@ -33,8 +33,8 @@ extension RouterProcess {
 
     /// Has the supervisor keep the connections by which phones have newly registered: before the phones are told.
     func keepBound() {
-        guard !router.effects.boundConnections.isEmpty else { return }
-        for flow in router.effects.boundConnections {
+        guard !router.bench.effects.boundConnections.isEmpty else { return }
+        for flow in router.bench.effects.boundConnections {
             guard let peer = streams[flow], let socket = peer.socket, !peer.isKept else { continue }
             peer.isKept = true
             loop.supervision.retain(
@@ -42,7 +42,7 @@ extension RouterProcess {
                     handle: ConnectionHandle(raw: flow.connection), listener: flow.listener,
                     peer: flow.peer), socket)
         }
-        router.effects.boundConnections.removeAll(keepingCapacity: true)
+        router.bench.effects.boundConnections.removeAll(keepingCapacity: true)
     }
 
     /// Ends the connections whose last message is half written, as this process ends: another could not go on

@@ -41,10 +41,10 @@ extension RouterProcess {
             try PlaintextParcel.forEach(in: frame) {
                 (head: PlaintextHeader, payload: Span<UInt8>) throws(WireError) in
                 try takePlaintext(head, payload)
-                if router.effects.outbox.isHalfFull { handOut() }
+                if router.bench.effects.outbox.isHalfFull { handOut() }
             }
         }
-        if router.effects.outbox.isHalfFull { handOut() }
+        if router.bench.effects.outbox.isHalfFull { handOut() }
     }
 
     // MARK: tls-terminator

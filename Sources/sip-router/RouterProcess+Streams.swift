@@ -90,7 +90,7 @@ extension RouterProcess {
                 peer.mayBeginWithin = false
                 router.receive(all.span.extracting(start..<start + length), peer.flow, now)
                 forgetIfProven(peer)
-                if router.effects.outbox.isHalfFull { handOut() }
+                if router.bench.effects.outbox.isHalfFull { handOut() }
             case .broken(let reason):
                 answer(&pings, of: peer)
                 if !peer.mayBeginWithin { router.brokenStream(peer.flow, reason, now) }

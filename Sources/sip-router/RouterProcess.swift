@@ -183,7 +183,7 @@ final class RouterProcess: Service {
                 // Without a port (RFC 768) there is nobody to answer.
                 if flow.peer.port == 0 { continue }
                 Self.receive(&router, received, slot, flow, now)
-                if router.effects.outbox.isHalfFull { handOut() }
+                if router.bench.effects.outbox.isHalfFull { handOut() }
             }
             if count < 32 { return }
         }
@@ -201,21 +201,21 @@ final class RouterProcess: Service {
     /// Hands out what the core wants done.
     func handOut() {
         // First of all, since every packet that comes before the kernel drops them costs a turn.
-        for message in router.effects.toBanner {
+        for message in router.bench.effects.toBanner {
             let frame = message.encoded()
             banner.gather(frame.span)
         }
-        router.effects.toBanner.removeAll(keepingCapacity: true)
+        router.bench.effects.toBanner.removeAll(keepingCapacity: true)
         banner.sendGathered()
         closeBanned()
-        for index in 0..<router.effects.toDirectory.count {
-            Self.gather(router.effects.toDirectory, index, to: directory)
+        for index in 0..<router.bench.effects.toDirectory.count {
+            Self.gather(router.bench.effects.toDirectory, index, to: directory)
         }
-        router.effects.toDirectory.removeAll()
+        router.bench.effects.toDirectory.removeAll()
         directory.sendGathered()
         keepBound()
-        Self.write(router.effects.journal, to: journal, using: &recorded)
-        router.effects.journal.removeAll()
+        Self.write(router.bench.effects.journal, to: journal, using: &recorded)
+        router.bench.effects.journal.removeAll()
         sendMessages()
     }
 
@@ -233,39 +233,39 @@ final class RouterProcess: Service {
 
     private func sendMessages() {
         var at = 0
-        let count = router.effects.outbox.count
+        let count = router.bench.effects.outbox.count
         while at < count {
-            let listener = Int(router.effects.outbox.flow(at).listener)
-            guard router.effects.outbox.flow(at).transport == .udp else {
+            let listener = Int(router.bench.effects.outbox.flow(at).listener)
+            guard router.bench.effects.outbox.flow(at).transport == .udp else {
                 at = sendStream(at)
                 continue
             }
             // A run of datagrams by the same socket goes in one call.
-            while at < count, !sending.isFull, router.effects.outbox.flow(at).transport == .udp,
-                Int(router.effects.outbox.flow(at).listener) == listener
+            while at < count, !sending.isFull, router.bench.effects.outbox.flow(at).transport == .udp,
+                Int(router.bench.effects.outbox.flow(at).listener) == listener
             {
-                let flow = router.effects.outbox.flow(at)
+                let flow = router.bench.effects.outbox.flow(at)
                 let own = flow.connection == 0 ? nil : router.source(of: flow)
-                Self.fill(&sending, router.effects.outbox, at, from: own)
+                Self.fill(&sending, router.bench.effects.outbox, at, from: own)
                 at += 1
             }
             if let socket = sockets[listener] { sending.send(socket.raw) }
         }
-        router.effects.outbox.removeAll()
+        router.bench.effects.outbox.removeAll()
         terminator.flush()
     }
 
     /// Sends message `first` of the outbox to its stream, and those that follow it to the same one;
     /// returns the number of the next message.
     private func sendStream(_ first: Int) -> Int {
-        let flow = router.effects.outbox.flow(first)
+        let flow = router.bench.effects.outbox.flow(first)
         var next = first
         gathered.removeAll()
-        while next < router.effects.outbox.count, router.effects.outbox.flow(next) == flow,
+        while next < router.bench.effects.outbox.count, router.bench.effects.outbox.flow(next) == flow,
             next == first
-                || gathered.count + router.effects.outbox.message(next).count <= gathered.capacity
+                || gathered.count + router.bench.effects.outbox.message(next).count <= gathered.capacity
         {
-            Self.gather(&gathered, router.effects.outbox, next)
+            Self.gather(&gathered, router.bench.effects.outbox, next)
             next += 1
         }
         if let peer = peer(by: flow) { Self.send(gathered, to: peer, of: self) }

@@ -86,18 +86,27 @@ package struct Admission: ~Copyable {
             dropped(.insideAddress, flow, bench)
             guard bench.settings.isObserving else { return nil }
         }
-        guard !isBanned(ip, bench) else {
-            dropped(.banned, flow, bench)
-            return nil
-        }
         var sender = message.sender
         sender.isStranger = !isRegistered
         sender.proof = flow.transport.isStream ? .connection : .none
         let isBounded = sender.proof == .none && !sender.standing.isAllowed
         sender.replyLimit = isBounded ? message.bytes.count : .max
-        guard sender.isStranger, sources.isHeld(ip, bench.now.monotonic) else { return sender }
+        return letIn(flow, isStranger: sender.isStranger, bench) ? sender : nil
+    }
+
+    /// Lets a flow's message in, unless its source is banned, or held and the flow a stranger's; false when it is not,
+    /// which is remembered.
+    package mutating func letIn(
+        _ flow: Flow, isStranger: Bool, _ bench: borrowing Bench
+    ) -> Bool {
+        let ip = flow.peer.ip
+        if isBanned(ip, bench) {
+            dropped(.banned, flow, bench)
+            return false
+        }
+        guard isStranger, sources.isHeld(ip, bench.now.monotonic) else { return true }
         dropped(.held, flow, bench)
-        return nil
+        return false
     }
 
     /// Whether a source is shut out now.

@@ -64,7 +64,7 @@ package struct Calls: ~Copyable {
     package mutating func recordFailures(
         _ core: inout ProxyCore, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
-        while let failed = core.nextFailure() {
+        for failed in core.takeFailures() {
             guard table.contains(failed.call) else { continue }
             if failed.isForwardingRefused {
                 setEnd(failed.call, .forwarding)

@@ -22,7 +22,7 @@ extension Paths {
         switch verdict {
         case .pass(let pass): return pass
         case .observed(let pass, let refusal):
-            ground.drop(message, refusal, &bench)
+            ground.observe(message, refusal, &bench)
             return pass
         case .challenge(let challenge): ground.challenge(&message, challenge, &bench)
         case .refuse(let refusal): ground.refuse(&message, refusal, &bench)
@@ -142,25 +142,27 @@ extension Paths {
     /// A request has waited for directory, and goes on where it asked: what was counted of it before is not counted
     /// again.
     ///
-    /// Meanwhile its source may have been banned, and the settings may have changed.
+    /// Meanwhile its source may have been banned or held, others may have taken the room, and the settings may have
+    /// changed.
     package mutating func resume(_ parked: ParkedRequest, _ bench: inout Bench) {
         var block = parked.block
         let copy = [UInt8](copying: bench.blocks.span(block))
         bench.blocks.release(&block)
-        guard !ground.admission.isBanned(parked.flow.peer.ip, bench) else { return }
         var message = Incoming(
             copy.span, parked.flow, moment: parked.moment, number: parked.number,
             isResumed: true, sender: parked.sender)
         message.sender.standing = ground.standing(of: parked.flow.peer.ip, bench)
-        guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
+        let isRegistered = ground.location.isRegistered(by: parked.flow, ground.connections)
+        message.sender.isStranger = !isRegistered
+        guard ground.admission.letIn(parked.flow, isStranger: !isRegistered, bench),
+            (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
             !absorb(message, &bench)
         else { return }
         let aim = aim(message, &bench)
-        switch parked.step {
-        case .credentials: follow(aim, &message, &bench)
-        case .caller:
-            guard let trunk = aim.trunk else { return }
+        if parked.step == .caller, let trunk = aim.trunk {
             begin(&message, of: trunk, aim.registration, &bench)
+        } else {
+            follow(aim, &message, &bench)
         }
     }
 
@@ -230,9 +232,7 @@ extension Paths {
     ) {
         let isOwn = token.map { ground.isNamed($0.account, .trunk(trunk), &bench) }
         guard carryOut(message.checkOfTrunk(isCalled: isOwn), &message, &bench) != nil,
-            carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message, &bench) != nil,
-            carryOut(calls.checkRoom(for: message, of: trunk, ground, &bench), &message, &bench)
-                != nil
+            carryOut(ground.trunks.takeFromRate(trunk, message, bench), &message, &bench) != nil
         else { return }
         begin(&message, of: trunk, token, &bench)
     }
@@ -242,10 +242,10 @@ extension Paths {
         _ bench: inout Bench
     ) {
         let party = Party.trunk(trunk)
-        guard let caller = carryOut(ground.caller(of: trunk, message, &bench), &message, &bench)
-        else {
-            return
-        }
+        let room = calls.checkRoom(for: message, of: trunk, ground, &bench)
+        guard carryOut(room, &message, &bench) != nil,
+            let caller = carryOut(ground.caller(of: trunk, message, &bench), &message, &bench)
+        else { return }
         if message.index.method == .refer {
             let verdict = calls.judge(transfer: message, of: party, in: .none, &ground, &bench)
             guard carryOut(verdict, &message, &bench) != nil else { return }

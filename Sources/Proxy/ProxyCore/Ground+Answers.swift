@@ -93,6 +93,17 @@ extension Ground {
         record(message, refusal, 0, &bench)
     }
 
+    /// Remembers what a message that goes on would be refused for if the defence did not only observe.
+    package mutating func observe(
+        _ message: borrowing Incoming, _ refusal: Refusal, _ bench: inout Bench
+    ) {
+        guard refusal == .scanner || refusal == .profile else {
+            admission.decided(refusal.code, 0, message, bench)
+            return
+        }
+        drop(message, refusal, &bench)
+    }
+
     private mutating func sendRefusal(
         _ message: borrowing Incoming, _ refusal: Refusal, _ bench: inout Bench
     ) -> Bool {

@@ -129,7 +129,7 @@ extension ProxyCore {
         guard let address = chooseAsterisk(handle, &ground, &bench) else { return false }
         // Without room the context has ended, unless another branch is under way.
         guard let branch = beginInward(handle, address, &ground, &bench) else {
-            return !contexts[handle].server.isOpen
+            return !isOpen(handle)
         }
         writeKept(handle, branch, nil, ground, &bench)
         sendInward(handle, branch, &ground, &bench)

@@ -118,14 +118,7 @@ extension ProxyCore {
         guard status == 401 || status == 407 else { return false }
         guard let trunk = context.party.trunk else { return true }
         guard context.isReaddressed else { return false }
-        if bench.effects.journal.allowsRefusal(bench.now.monotonic) {
-            let name = ground.trunks.name(trunk)
-            bench.effects.journal.add(
-                .trunkRefused, .warning,
-                "the trunk \(name) asks for a password, but Asterisk addresses the edge instead of it:"
-                    + " give Asterisk the trunk's own host, and the edge as outbound proxy",
-                [(.trunk, name), (.asterisk, "\(context.flow.peer)")])
-        }
+        ground.trunks.trunkAsksForPassword(trunk, context.flow.peer, &bench)
         return true
     }
 
@@ -217,7 +210,7 @@ extension ProxyCore {
 
     /// Ends a request with the best failure once every branch has ended.
     mutating func conclude(_ owner: Handle, _ ground: inout Ground, _ bench: inout Bench) {
-        guard contexts[owner].open == 0, contexts[owner].server.isOpen else { return }
+        guard isOpen(owner), contexts[owner].open == 0 else { return }
         let context = contexts[owner]
         // RFC 4320 section 4.2: a 408 for another request than INVITE is too late for anybody.
         let isLate = context.bestStatus == 408 && context.method != .invite

@@ -74,8 +74,12 @@ package struct ProxyCore: ~Copyable {
         contexts.contains(handle) && contexts[handle].server.isOpen
     }
 
-    /// The next call that has ended with a failure and nobody has heard of yet.
-    package mutating func nextFailure() -> FailedCall? { failures.popLast() }
+    /// Takes the calls that have ended with a failure since the last time, in their order.
+    package mutating func takeFailures() -> [FailedCall] {
+        guard !failures.isEmpty else { return [] }
+        defer { failures.removeAll() }
+        return failures
+    }
 
     /// The request of a context is to begin this call, or has ended it as a BYE.
     package mutating func setCall(_ handle: Handle, _ call: Handle) { contexts[handle].call = call }
@@ -305,7 +309,7 @@ package struct ProxyCore: ~Copyable {
     package mutating func finish(
         _ handle: Handle, _ status: Status, _ ground: inout Ground, _ bench: inout Bench
     ) {
-        guard contexts[handle].server.isOpen else { return }
+        guard isOpen(handle) else { return }
         answer(handle, status, &ground, &bench)
     }
 

@@ -172,22 +172,22 @@ package final class SimulatedEdge {
             isBusy = false
             let asked = takeQuestions(&router)
             for question in asked { ask(question) }
-            bans += router.effects.toBanner
-            router.effects.toBanner = []
+            bans += router.bench.effects.toBanner
+            router.bench.effects.toBanner = []
             for record in takeRecords(&router) {
                 observeRecord?(record)
                 guard record["PRIORITY"] != "6" else { continue }
                 records = records.suffix(99) + [String(record["MESSAGE"] ?? "")]
             }
             var sent: [(Flow, [UInt8])] = []
-            for index in 0..<router.effects.outbox.count {
+            for index in 0..<router.bench.effects.outbox.count {
                 sent.append(
                     (
-                        router.effects.outbox.flow(index),
-                        Array(copying: router.effects.outbox.message(index))
+                        router.bench.effects.outbox.flow(index),
+                        Array(copying: router.bench.effects.outbox.message(index))
                     ))
             }
-            router.effects.outbox.removeAll()
+            router.bench.effects.outbox.removeAll()
             for (flow, bytes) in sent {
                 isBusy = true
                 deliver(bytes, flow)
@@ -343,13 +343,13 @@ package func address(_ text: String) -> SocketAddress {
 /// What a router wants of directory, taken off its queue.
 package func takeQuestions(_ router: inout Router) -> [RouterToDirectory] {
     var questions: [RouterToDirectory] = []
-    for index in 0..<router.effects.toDirectory.count {
-        guard let question = question(router.effects.toDirectory, index) else {
+    for index in 0..<router.bench.effects.toDirectory.count {
+        guard let question = question(router.bench.effects.toDirectory, index) else {
             preconditionFailure("directory cannot read what it is asked")
         }
         questions.append(question)
     }
-    router.effects.toDirectory.removeAll()
+    router.bench.effects.toDirectory.removeAll()
     return questions
 }
 
@@ -360,15 +360,15 @@ private func question(_ queue: borrowing DirectoryQueue, _ index: Int) -> Router
 /// The records that a router wants written, taken off it: each field by its name.
 package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
     var records: [[Substring: Substring]] = []
-    for index in 0..<router.effects.journal.records.count {
+    for index in 0..<router.bench.effects.journal.records.count {
         var record = ByteBuffer(capacity: 16_384)
-        router.effects.journal.records.writeNative(index, process: "sip-router", into: &record)
+        router.bench.effects.journal.records.writeNative(index, process: "sip-router", into: &record)
         let pairs = record.span.text.split(separator: "\n").map { line in
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (parts[0], parts[1])
         }
         records.append(Dictionary(uniqueKeysWithValues: pairs))
     }
-    router.effects.journal.removeAll()
+    router.bench.effects.journal.removeAll()
     return records
 }

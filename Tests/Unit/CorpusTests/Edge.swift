@@ -134,12 +134,12 @@ struct Edge: ~Copyable {
 
     private mutating func taken() -> [Sent] {
         // What the edge asks the Asterisk of its own accord is no answer to anything.
-        let sent = (0..<router.effects.outbox.count).map { place in
+        let sent = (0..<router.bench.effects.outbox.count).map { place in
             Sent(
-                flow: router.effects.outbox.flow(place),
-                bytes: [UInt8](copying: router.effects.outbox.message(place)))
+                flow: router.bench.effects.outbox.flow(place),
+                bytes: [UInt8](copying: router.bench.effects.outbox.message(place)))
         }
-        router.effects.outbox.removeAll()
+        router.bench.effects.outbox.removeAll()
         return sent
     }
 

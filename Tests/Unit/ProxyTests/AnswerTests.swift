@@ -366,9 +366,9 @@ struct AnswerTests {
                 let forged = phones[0].request(
                     "REGISTER", "sip:example.com", callID: "f\(second)-\(number)", sequence: 1)
                 edge.router.receive(forged.span, flow, edge.now)
-                if number % 1000 == 0 { edge.router.effects.outbox.removeAll() }
+                if number % 1000 == 0 { edge.router.bench.effects.outbox.removeAll() }
             }
-            edge.router.effects.outbox.removeAll()
+            edge.router.bench.effects.outbox.removeAll()
             for phone in phones { #expect(try phone.register().status == 200) }
             edge.advance(.seconds(1))
         }

@@ -251,7 +251,7 @@ private let lenient: [RouterSetting] =
                 "MESSAGE", "sip:+43123@203.0.113.5", from: "<sip:bob@carrier.example>",
                 callID: "m\(number)")
             edge.router.receive(bytes.span, carrier.flow, edge.now)
-            edge.router.effects.outbox.removeAll()
+            edge.router.bench.effects.outbox.removeAll()
         }
         #expect(edge.router.load.contexts == 70_000)
     }

@@ -23,10 +23,10 @@ extension Edge {
     func answers(_ bytes: [UInt8], _ flow: Flow) -> [[UInt8]] {
         router.receive(bytes.span, flow, now)
         var sent: [[UInt8]] = []
-        for index in 0..<router.effects.outbox.count {
-            sent.append(Array(copying: router.effects.outbox.message(index)))
+        for index in 0..<router.bench.effects.outbox.count {
+            sent.append(Array(copying: router.bench.effects.outbox.message(index)))
         }
-        router.effects.outbox.removeAll()
+        router.bench.effects.outbox.removeAll()
         return sent
     }
 }

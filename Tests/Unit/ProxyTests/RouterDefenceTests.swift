@@ -59,7 +59,7 @@ import Testing
         #expect(order.reason == "names-swept" && order.count == 5)
         #expect(order.evidence.contains("the last for a"))
         #expect(order.atLeast == .seconds(3600))
-        #expect(edge.router.effects.closing.contains { $0.contains(order.address) })
+        #expect(edge.router.bench.effects.closing.contains { $0.contains(order.address) })
     }
 
     @Test("one try of a trap is enough; the name of an account is none")
