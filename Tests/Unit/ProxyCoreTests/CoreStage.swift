@@ -71,7 +71,7 @@ final class CoreStage {
     var count: Int { stage.core.count }
     func isOpen(_ handle: Handle) -> Bool { stage.core.isOpen(handle) }
     func setCall(_ handle: Handle, _ call: Handle) { stage.core.setCall(handle, call) }
-    func nextFailure() -> FailedCall? { stage.core.nextFailure() }
+    func nextFailure() -> FailedCall? { stage.core.takeFailures().first }
 
     func finish(_ handle: Handle, _ status: Status) {
         stage.core.finish(handle, status, &stage.ground, &stage.bench)
