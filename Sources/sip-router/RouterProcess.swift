@@ -241,7 +241,8 @@ final class RouterProcess: Service {
                 continue
             }
             // A run of datagrams by the same socket goes in one call.
-            while at < count, !sending.isFull, router.bench.effects.outbox.flow(at).transport == .udp,
+            while at < count, !sending.isFull,
+                router.bench.effects.outbox.flow(at).transport == .udp,
                 Int(router.bench.effects.outbox.flow(at).listener) == listener
             {
                 let flow = router.bench.effects.outbox.flow(at)
@@ -261,9 +262,11 @@ final class RouterProcess: Service {
         let flow = router.bench.effects.outbox.flow(first)
         var next = first
         gathered.removeAll()
-        while next < router.bench.effects.outbox.count, router.bench.effects.outbox.flow(next) == flow,
+        while next < router.bench.effects.outbox.count,
+            router.bench.effects.outbox.flow(next) == flow,
             next == first
-                || gathered.count + router.bench.effects.outbox.message(next).count <= gathered.capacity
+                || gathered.count + router.bench.effects.outbox.message(next).count
+                    <= gathered.capacity
         {
             Self.gather(&gathered, router.bench.effects.outbox, next)
             next += 1

@@ -362,7 +362,8 @@ package func takeRecords(_ router: inout Router) -> [[Substring: Substring]] {
     var records: [[Substring: Substring]] = []
     for index in 0..<router.bench.effects.journal.records.count {
         var record = ByteBuffer(capacity: 16_384)
-        router.bench.effects.journal.records.writeNative(index, process: "sip-router", into: &record)
+        router.bench.effects.journal.records.writeNative(
+            index, process: "sip-router", into: &record)
         let pairs = record.span.text.split(separator: "\n").map { line in
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (parts[0], parts[1])
