@@ -173,8 +173,8 @@ extension ProxyCore {
         conclude(owner, &ground, &bench)
     }
 
-    /// An Asterisk, or a server, has not answered an INVITE at all; its number when it is an Asterisk whose silence
-    /// counts.
+    /// An Asterisk, or a server, has not answered an INVITE at all: the next one gets it, and the silence counts against
+    /// this one.
     package mutating func noAnswer(
         _ branch: Handle, _ ground: inout Ground, _ bench: inout Bench
     ) {

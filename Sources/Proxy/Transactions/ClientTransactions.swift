@@ -137,7 +137,8 @@ package struct ClientTransactions: ~Copyable {
         return handle
     }
 
-    /// Sends what is in the writer as the request; an event says that it could not be, and then it has ended.
+    /// Sends what is in the writer as the request; an event says that it could not be, and then the user
+    /// ends it.
     package mutating func send(
         _ handle: Handle, _ accounts: inout AccountCache, _ connections: inout Connections,
         _ bench: inout Bench
@@ -295,7 +296,7 @@ package struct ClientTransactions: ~Copyable {
 
     // MARK: Timers
 
-    /// A timer of a transaction has fired; one that ends it gives back that it failed.
+    /// A timer of a transaction has fired; when it has failed the user ends it.
     package mutating func timer(
         _ handle: Handle, _ event: ClientEvent, _ accounts: inout AccountCache,
         _ connections: inout Connections, _ bench: inout Bench
