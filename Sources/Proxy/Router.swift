@@ -13,7 +13,6 @@ internal import ProxyCore
 internal import Reactor
 internal import SIP
 internal import SIPTransactions
-internal import Synchronization
 package import Sys
 internal import Transactions
 internal import Trunks
@@ -28,9 +27,7 @@ package struct Router: ~Copyable {
     /// The owners, and the paths of messages through them.
     var paths: Paths
     private var arrivals: UInt64 = 0
-    /// Keeps the router in memory, where it is lent out by its address: without, each reader of one property gets a
-    /// copy of all of them (Swift 6.3; see `MessageIndex`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// A router for these sockets; `secret` is of 72 bytes and outlives the process: two keys of 32, and the
     /// moment at which tokens began to be bound to dialogs, since 1970, of which 0 says that all of them are.

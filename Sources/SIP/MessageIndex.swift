@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Sys
 
 /// One header field of a message.
 package struct HeaderField: Sendable {
@@ -35,11 +35,7 @@ package struct MessageIndex: ~Copyable {
     private(set) var carried = 0
     /// How many Vias there are, several in one field counted each.
     package internal(set) var hops = 0
-    /// Keeps the index in memory.
-    ///
-    /// The compiler (Swift 6.3) copies a struct that it may hold in registers whole, to read one
-    /// element of an array in it.
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
     private var fields = InlineArray<100, HeaderField>(
         repeating: HeaderField(name: .other, nameSlice: .empty, value: .empty))
     /// The number of the first field of each name plus one, 0 for none.

@@ -2,7 +2,6 @@ package import Digest
 package import Messages
 package import ProxyBench
 internal import SIP
-internal import Synchronization
 package import Sys
 
 /// What a parked request waits for, and so where it goes on.
@@ -51,8 +50,7 @@ package struct AccountNews: Sendable {
 
 /// The accounts that the core has heard of: what directory said of them, what it is being asked, and who waits.
 package struct AccountCache: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     private struct ForeignRealm: Hashable {
         var realm: [UInt8]

@@ -2,7 +2,6 @@ package import Messages
 package import ProxyBench
 internal import SIP
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// Who is looked at, who is counted, and who is shut out: offences in, ban orders out.
@@ -36,8 +35,7 @@ package struct Admission: ~Copyable {
     /// How many places of residents a banner that was started anew has heard of, and when the next follow.
     var announced = Int.max
     var nextAnnouncement = Milliseconds(0)
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// Nobody is known, nobody shut out.
     package init() {}

@@ -5,7 +5,6 @@ package import Messages
 package import ProxyBench
 internal import SIP
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 package import Transactions
 
@@ -31,8 +30,7 @@ struct Asterisk: Sendable {
 /// Requests of its own are transactions of `TransactionUser.registration` and `.probe`; what comes of them is told by
 /// `registrationAnswered`, `registrationFailed` and `probeAnswered`.
 package struct AsteriskPool: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// How often each Asterisk is asked whether it answers.
     package static let probeInterval = Milliseconds.seconds(2)

@@ -6,7 +6,6 @@ internal import Reactor
 package import SIP
 internal import SIPTransactions
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// An answer to an Asterisk's challenge, as a header line.
@@ -28,8 +27,7 @@ package enum ChallengeOutcome: Sendable {
 /// Who a request comes from: digest authentication (RFC 7616, RFC 8760), as a server toward phones, as a client toward
 /// Asterisks, and the answers to wrong credentials, which wait for their time.
 package struct Authentication: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     private var hashes = HashEngine()
     private var nonces: Nonces

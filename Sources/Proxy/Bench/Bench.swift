@@ -3,7 +3,6 @@ package import Messages
 package import Reactor
 package import SIP
 package import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// What the core wants done, until the loop takes it.
@@ -24,8 +23,7 @@ package struct Effects: ~Copyable {
 
 /// The tools that every owner is lent, without a rule in them.
 package struct Bench: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// The time of this turn.
     package var now: Now

@@ -21,6 +21,14 @@ package enum Verdict<Pass> {
     /// It waits, or its answer is under way: nothing is to be done for now.
     case later
 
+    /// Whether what was judged goes on.
+    package var goesOn: Bool {
+        switch self {
+        case .pass, .observed, .observedCall: true
+        default: false
+        }
+    }
+
     /// A refusal, or while the defence only observes what lets the message go on.
     package static func refuse(_ refusal: Refusal, unless isObserving: Bool, _ pass: Pass)
         -> Verdict

@@ -165,10 +165,7 @@ extension Calls {
             guard user.isDialable else { return .refuse(.transferTarget) }
             verdict = judge(
                 transfer: message, of: party, in: dialog, to: user.span, &ground, &bench)
-            switch verdict {
-            case .pass, .observedCall: continue
-            default: return verdict
-            }
+            guard verdict.goesOn else { return verdict }
         }
         return verdict
     }
@@ -187,10 +184,7 @@ extension Calls {
         let verdict = judge(
             party, judged, to: user, Self.mark(message), message, pass: Dialled(.home), &ground,
             &bench)
-        switch verdict {
-        case .pass, .observedCall: break
-        default: return verdict
-        }
+        guard verdict.goesOn else { return verdict }
         if table.contains(dialog) { table[dialog].isTransferred = true }
         if let own {
             table[own].isTransferred = true
@@ -254,10 +248,7 @@ extension Calls {
         var values = FieldValues(.contact)
         while let value = values.next(message.bytes, message.index) {
             verdict = judge(forwarding: message, of: party, to: value, &ground, &bench)
-            switch verdict {
-            case .pass, .observedCall: continue
-            default: return verdict
-            }
+            guard verdict.goesOn else { return verdict }
         }
         return verdict
     }
@@ -274,11 +265,7 @@ extension Calls {
         let request = Self.mark(message) ^ NameTable.hash(user)
         let verdict = judge(
             party, dialled, to: user, request, message, pass: dialled, &ground, &bench)
-        switch verdict {
-        case .pass, .observedCall:
-            if dialled.kind == .abroad { table.goesOn(party, bench.now.monotonic) }
-        default: break
-        }
+        if verdict.goesOn, dialled.kind == .abroad { table.goesOn(party, bench.now.monotonic) }
         return verdict
     }
 }

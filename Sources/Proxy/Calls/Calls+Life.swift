@@ -196,11 +196,8 @@ extension Calls {
         }
         if !found.exists {
             verdict = judgeUnknown(party, message, token, &core, &ground, &bench)
-            switch verdict {
-            case .pass, .observedCall:
-                found = rebuild(party, message, token, &ground, &bench)
-            default: return verdict
-            }
+            guard verdict.goesOn else { return verdict }
+            found = rebuild(party, message, token, &ground, &bench)
         }
         if found.exists { follow(found, message, token, &bench) }
         guard message.index.method == .refer else { return verdict }

@@ -4,15 +4,13 @@ package import ProxyBench
 package import ProxyCore
 internal import SIP
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// The calls that are under way, and who may make more: what begins them, what is said in them, what ends them.
 ///
 /// Every other owner stands below it: what it asks of them is lent to each of its functions.
 package struct Calls: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// How often calls that nobody has heard of for long are looked for.
     private static let sweepInterval = Milliseconds.seconds(30)

@@ -1,13 +1,12 @@
 package import Messages
-internal import Synchronization
+internal import Sys
 
 /// The connections of TCP and TLS: which stand, who has authenticated by them, and what goes by them.
 ///
 /// Of each the whole flow counts, never the handle alone: what was kept of a connection may be older than the process
 /// that gives handles now. A flow of UDP is in none of the sets.
 package struct Connections: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// Those that stand.
     private var live: Set<Flow> = []

@@ -6,13 +6,11 @@ internal import Reactor
 internal import Registrar
 internal import SIP
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// Where phones are: the registrar's bindings and what is asked of them (RFC 3261 sections 10.3 and 16.5).
 package struct LocationService: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     private var bindings = Bindings(capacity: Capacity.bindings)
     /// The place of each account's first binding plus one; 0 is none.

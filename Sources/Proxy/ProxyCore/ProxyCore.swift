@@ -6,7 +6,6 @@ internal import Reactor
 internal import SIP
 package import SIPTransactions
 package import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// What becomes of a request that belongs to a response context.
@@ -38,8 +37,7 @@ package struct FailedCall: Sendable {
 /// The proxy core (RFC 3261 section 16): the response contexts of requests that are passed on, with their server
 /// transactions, and their branches.
 package struct ProxyCore: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// How many branches a request may be split into on all of its way (RFC 5393 section 5.3.3.1).
     package static let defaultBreadth: UInt8 = 60

@@ -6,7 +6,6 @@ internal import Reactor
 package import SIP
 package import SIPTransactions
 internal import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// Who waits for the response to a request that we have sent.
@@ -92,8 +91,7 @@ package enum TransactionEvent: Sendable {
 /// The client side of the transaction layer (RFC 3261 section 17.1): every request that we have sent and that is not
 /// over, with its timers, its CANCEL, and the ACKs that are ours to send.
 package struct ClientTransactions: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     private var table: Slots<SentRequest>
 

@@ -3,7 +3,6 @@ package import Messages
 package import ProxyBench
 package import SIP
 package import SIPWriting
-internal import Synchronization
 package import Sys
 
 /// Who calls without an account: providers and other exchanges, by whose address a request is theirs.
@@ -11,8 +10,7 @@ package import Sys
 /// A trunk keeps its place for the life of the process, in use or not: so what remembers a trunk never means another
 /// one after a reload.
 package struct Trunks: ~Copyable {
-    /// Keeps it in memory, where it is lent out by its address (as `Router.anchor`).
-    private let anchor = Atomic<UInt8>(0)
+    private let anchor = Anchor()
 
     /// Every trunk that the settings have named, by its place.
     var trunks: [Trunk] = []
