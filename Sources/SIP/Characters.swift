@@ -130,9 +130,10 @@ extension Span<UInt8> {
     }
 
     /// Whether the bytes are the same but for the case of ASCII letters.
-    @inlinable
     package func equalsCaseless(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
+        // Most are the same in every byte, which is seen sooner.
+        guard !equals(other) else { return true }
         for index in indices
         where Characters.lower(self[index]) != Characters.lower(other[index]) { return false }
         return true

@@ -168,29 +168,35 @@ package struct Parameters: Sendable {
         guard at < end else { return nil }
         let start = at
         var equals: Int?
-        var quoted = false
+        isOpen = false
         while at < end {
             let byte = message[at]
-            if quoted {
-                if byte == UInt8(ascii: "\\") {
-                    at += 1
-                } else if byte == UInt8(ascii: "\"") {
-                    quoted = false
+            // What means something here stands before the letters.
+            if byte <= UInt8(ascii: "=") {
+                if byte == separator { break }
+                if byte == UInt8(ascii: "\"") {
+                    isOpen = !skipQuoted(message)
+                    continue
                 }
-            } else if byte == UInt8(ascii: "\"") {
-                quoted = true
-            } else if byte == separator {
-                break
-            } else if byte == UInt8(ascii: "="), equals == nil {
-                equals = at
+                if byte == UInt8(ascii: "="), equals == nil { equals = at }
             }
             at += 1
         }
-        isOpen = quoted
         let stop = min(at, end)
         at = stop + 1
         let name = Slice.from(start, to: equals ?? stop).trimmed(in: message)
         let value = equals.map { Slice.from($0 + 1, to: stop).trimmed(in: message) } ?? .empty
         return Parameter(name: name, value: value, hasValue: equals != nil)
+    }
+
+    /// Goes behind the quoted string that begins here; false when it is left open.
+    private mutating func skipQuoted(_ message: Span<UInt8>) -> Bool {
+        at += 1
+        while at < end {
+            let byte = message[at]
+            at += byte == UInt8(ascii: "\\") ? 2 : 1
+            if byte == UInt8(ascii: "\"") { return true }
+        }
+        return false
     }
 }

@@ -152,9 +152,19 @@ package struct ByteBuffer: ~Copyable {
 
     /// Writes a number as so many hexadecimal digits, lower case.
     package mutating func append(hex value: UInt64, digits: Int) {
-        for index in stride(from: digits - 1, through: 0, by: -1) {
-            append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(4 * index)) & 15))
+        guard digits <= capacity - count else {
+            overflowed = true
+            return
         }
+        var rest = value
+        var place = count + digits
+        while place > count {
+            place -= 1
+            // In bounds by the guard: there are `digits` of them.
+            unsafe base[place] = Self.hexDigit(UInt8(truncatingIfNeeded: rest) & 15)
+            rest >>= 4
+        }
+        count += digits
     }
 
     /// Writes an IP address as in `IPAddress.description`, IPv6 in brackets as SIP wants it.

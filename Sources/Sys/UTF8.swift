@@ -18,6 +18,22 @@ extension Span<UInt8> {
         for next in place + 2..<place + length where self[next] & 0xC0 != 0x80 { return 0 }
         return length
     }
+    /// Where the ASCII characters that begin at `start` end, at most at `limit`, which is at most `count`.
+    package func endOfASCII(from start: Int, to limit: Int) -> Int {
+        precondition(start >= 0 && limit <= count)
+        var place = start
+        while place + 8 <= limit {
+            // In bounds by the loop's condition.
+            let word = unsafe withUnsafeBytes { bytes in
+                unsafe bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            }
+            guard word & 0x8080_8080_8080_8080 == 0 else { break }
+            place += 8
+        }
+        while place < limit, self[place] < 0x80 { place += 1 }
+        return place
+    }
+
     /// The character of so many bytes at a place, as `scalarLength` has found it.
     package func scalar(at place: Int, length: Int) -> Unicode.Scalar? {
         var value = UInt32(self[place])

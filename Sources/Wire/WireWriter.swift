@@ -71,9 +71,8 @@ package struct WireWriter {
         u16(0)
         var at = 0
         while at < value.count {
-            var end = at
             let room = head + 2 + limit - bytes.count
-            while end < value.count, end - at < room, value[end] < 0x80 { end += 1 }
+            var end = value.endOfASCII(from: at, to: min(value.count, at + max(room, 0)))
             if end == at {
                 let length = value.scalarLength(at: at)
                 guard max(length, 1) <= room else { break }
