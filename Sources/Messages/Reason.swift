@@ -67,7 +67,7 @@ package struct Reason: Sendable {
 
     static let malformed: [Reason] = [
         ("empty", "The message has no line."),
-        ("start-line", "The first line is that of no request and no answer."),
+        ("start-line", "The first line is that of no request and no response."),
         ("version", "The version is not SIP/2.0."),
         ("control-character", "A control character stands where none may."),
         ("bare-line-end", "A line ends with CR or LF alone, which two parsers read in two ways."),
@@ -97,9 +97,12 @@ package struct Reason: Sendable {
     private static let bans: [Reason] =
         Detector.allCases.filter { $0.key == $0.code }.map { detector in
             let limit = detector.standard
+            let setting =
+                detector == .wrongPassword
+                ? "defence.failures within defence.window" : "limits.\(detector.key)"
             return Reason(
                 .ban, detector.code,
-                "More \(detector.counted) than limits.\(detector.key) permits:"
+                "As many \(detector.counted) as \(setting) says:"
                     + " \(limit.count) within \(limit.window.seconds) s when it is not set.",
                 "See `rempart why ADDRESS`. A phone of yours: correct it, then `rempart unban ADDRESS`."
             )
@@ -109,19 +112,20 @@ package struct Reason: Sendable {
                 "Eight sources of the same /24 (IPv6 /48) were banned within a day, so all of it is.",
                 "`rempart unban` of an address in it lifts the ban; `rempart allow` keeps it away."),
             Reason(
-                .ban, "by hand",
+                .ban, "by-hand",
                 "An administrator banned the address and named no reason.",
                 "`rempart unban ADDRESS` lifts it."),
         ]
 
     private static let banEnds: [Reason] = [
         Reason(.banEnd, "expired", "The ban's time is over."),
-        Reason(.banEnd, "by hand", "An administrator lifted it."),
+        Reason(.banEnd, "by-hand", "An administrator lifted it."),
         Reason(
-            .banEnd, "allowed by hand", "An administrator allowed the address (`rempart allow`)."),
+            .banEnd, "allowed-by-hand", "An administrator allowed the address (`rempart allow`)."),
         Reason(
             .banEnd, "allowed",
-            "The address is in defence.allow, of an Asterisk or trunk, or was allowed by hand."),
+            "The address is in defence.allow, of an Asterisk or trunk, or was allowed before by `rempart allow`."
+        ),
     ]
 
     private static let callEnds: [Reason] = [
@@ -131,7 +135,7 @@ package struct Reason: Sendable {
             "A phone wanted to send the call on to where its account may not call."),
         Reason(
             .callEnd, "not-acknowledged",
-            "The call was answered, and nobody acknowledged the answer within 32 s.",
+            "The call was answered, and nobody acknowledged the 2xx within 32 s.",
             "A network that loses what goes to the caller: look at its NAT or firewall."),
         Reason(.callEnd, "nothing-heard", "Neither side said anything of the call for 8 h."),
     ]

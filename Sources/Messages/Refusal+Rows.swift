@@ -24,7 +24,7 @@ extension Refusal {
             "The method is none that is served.", Reason.wrongSoftware),
         Row(
             .sipsInClear, .unsupportedURIScheme, .request, "sips-in-clear",
-            "A sips: URI was asked for by a way without TLS.",
+            "A sips: URI was asked for by a flow without TLS.",
             "Have the phone use TLS, or sip: URIs."),
         Row(
             .scheme, .unsupportedURIScheme, .request, "scheme",
@@ -46,7 +46,8 @@ extension Refusal {
             .loop, .loopDetected, .request, "loop", "The request has been here before.",
             "Look where Asterisk or a forwarding sends it."),
         Row(
-            .merged, .loopDetected, .request, "merged", "The request came twice by two ways."),
+            .merged, .loopDetected, .request, "merged",
+            "The request came twice, by different paths."),
         Row(
             .unsupportedExtension, .badExtension, .request, "extension",
             "An extension is required that is not supported."),
@@ -147,9 +148,9 @@ extension Refusal {
             "Look at those columns, and at accounts.acl-order."),
         Row(
             .accountHeld, nil, .password, "account-held",
-            "Five wrong passwords were given for this account from this address; it is not looked at"
-                + " there for a while.",
-            "Correct the phone; the ways by which the account is registered go on."),
+            "A hold of the account: five wrong passwords were given for it from this address, so none is"
+                + " looked at there for a while.",
+            "Correct the phone; the flows by which the account is registered go on."),
         Row(
             .accountGuarded, nil, .password, "account-guarded",
             "The account's password is being guessed from many addresses; few tries are looked at.",
@@ -162,7 +163,7 @@ extension Refusal {
             "Too many names are tried at the moment by this source or by all."),
         Row(
             .repeated, nil, .password, "repeated",
-            "The copy of a request whose original waits for its answer."),
+            "The copy of a request whose original waits for its response."),
         Row(
             .databaseDown, nil, .password, "database-down",
             "The account database cannot be read, so no password is.",
@@ -221,7 +222,7 @@ extension Refusal {
             "`rempart why ADDRESS` says for what, `rempart unban ADDRESS` lifts it."),
         Row(
             .held, nil, .silence, "held",
-            "Only the registered phones of this address are answered for a while, for one of them misbehaves.",
+            "A hold of the source: only its registered phones are answered for a while, for one sender misbehaves.",
             "`rempart explain ADDRESS` tells what was refused."),
         Row(
             .insideAddress, nil, .silence, "inside-address",
@@ -229,11 +230,11 @@ extension Refusal {
             "If it is not: such a sender must use an inside endpoint."),
         Row(
             .shortAnswer, nil, .silence, "short-answer",
-            "The answer went in short form, since more is asked than"
+            "The response went in short form, since more is asked than"
                 + " defence.replies permits, or by a request of few bytes."),
         Row(
             .answersUsedUp, nil, .silence, "answers-used-up",
-            "More answers were asked for than go out in a second: none was sent.",
+            "More responses were asked for than go out in a second: none was sent.",
             "A phone that is kept out by a flood in its name: use TCP or TLS."),
     ]
 

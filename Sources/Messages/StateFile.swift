@@ -6,7 +6,7 @@
 /// `rempart secret N`; without one it is of format 1. After the number of such a line stands the
 /// version of the Rempart that has written it. A database has it in the table `writer`.
 package enum StateFile: CaseIterable, Sendable {
-    /// The keys of the tokens in standing calls.
+    /// The keys of the tokens in established calls.
     case secret
     /// The phones' bindings, and the standings of accounts.
     case bindings

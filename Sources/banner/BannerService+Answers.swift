@@ -61,7 +61,7 @@ extension BannerService {
         var isLifted = false
         for source in [Network.source(of: address), .neighbourhood(of: address)] {
             guard let row = bans.lift(source) else { continue }
-            ended(row, "by hand", isForgotten: true)
+            ended(row, "by-hand", isForgotten: true)
             isLifted = true
         }
         return isLifted
@@ -94,7 +94,7 @@ extension BannerService {
         }
         store(.allowed(network, isAllowed))
         kernel.allow(AddressRanges(exceptions.networks))
-        if isAllowed { liftExcepted("allowed by hand") }
+        if isAllowed { liftExcepted("allowed-by-hand") }
         return [.done]
     }
 

@@ -62,12 +62,12 @@ extension BannerService {
         let old = bans.ban(of: source)
         return begin(
             BanRow(
-                source: source, reason: words.isEmpty ? "by hand" : Self.line(words),
+                source: source, reason: words.isEmpty ? "by-hand" : Self.line(words),
                 evidence: old?.evidence ?? "", profile: old?.profile ?? "",
                 since: old?.since ?? now, until: now + (span.count == 0 ? spans[0] : span),
                 firstSeen: old?.firstSeen ?? now, lastSeen: old?.lastSeen ?? now,
                 count: old?.count ?? 0, level: old?.level ?? bans.level(of: source, now: now) + 1),
-            byHand: true, because: words.isEmpty ? "by hand" : Self.line(words))
+            byHand: true, because: words.isEmpty ? "by-hand" : Self.line(words))
     }
 
     /// Begins or changes a ban, and records it with a reason; without one it is no news.

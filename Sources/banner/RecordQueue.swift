@@ -53,7 +53,7 @@ struct RecordQueue {
         case .cleared(let count):
             journal.write(
                 .unbanned, .notice, "all \(count) bans were lifted by hand",
-                [(.address, "all"), (.reason, "by hand"), (.count, "\(count)")])
+                [(.address, "all"), (.reason, "by-hand"), (.count, "\(count)")])
         }
     }
 }

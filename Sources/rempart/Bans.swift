@@ -128,7 +128,7 @@ struct Ban: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Why, for the readers of the list; at most 100 characters.", valueName: "text"))
-    var reason = "by hand"
+    var reason = "by-hand"
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {

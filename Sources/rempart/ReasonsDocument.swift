@@ -6,7 +6,7 @@ enum ReasonsDocument {
     static let introduction = """
         Everything that Rempart refuses has a reason code. It stands in the field REMPART_REASON of a record \
         (`journalctl -u rempart REMPART_REASON=wrong-password`). `rempart bans`, `rempart why` and `rempart explain` \
-        say it too. The status is what the sender gets, unless it gets no answer; REMPART_STATUS has what was answered.
+        say it too. The status is what the sender gets, unless it gets no response; REMPART_STATUS has what was answered.
         """
 
     /// What conditions are, in a paragraph.
@@ -27,7 +27,7 @@ enum ReasonsDocument {
         case .password: "Passwords"
         case .call: "Refused calls"
         case .trunk: "Trunks"
-        case .silence: "What gets no answer or a short one"
+        case .silence: "What gets no response or a short one"
         case .shortage: "Want of room"
         case .connection: "Connections"
         case .ban: "Bans and holds"
@@ -40,12 +40,21 @@ enum ReasonsDocument {
     /// What holds for all of a group, in a paragraph; nil when there is nothing.
     static func note(on group: Reason.Group) -> String? {
         switch group {
-        case .malformed: "Only a message that has what an answer repeats is answered."
+        case .malformed:
+            """
+            Only a request that has what a response repeats, and that is addressed to the edge, is answered.
+            """
         case .password:
             """
             All of these are answered alike and at the same time, so that the sender cannot tell them apart. A REGISTER \
             gets 401, any other request 407. Either gets 503 while no more names may be tried, or the account database \
             is down.
+            """
+        case .ban:
+            """
+            The offence that reaches a limit bans: by default the fifth wrong password within 30 s. Each account that \
+            has authenticated from a source raises the source's limits by five, except that of `honey-account`. Where \
+            phones are registered, and at the edge's own addresses, a hold of the source takes the place of the ban.
             """
         default: nil
         }

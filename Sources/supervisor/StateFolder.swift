@@ -7,7 +7,7 @@ internal import Sys
 /// A disk that is full, or read-only, stops nothing. What is there is used, and what could not be
 /// written is in `troubles`.
 struct StateFolder {
-    /// 64 secret bytes, the same for ever, with which tokens in standing calls are sealed.
+    /// 64 secret bytes, the same for ever, with which tokens in established calls are sealed.
     ///
     /// Then comes the moment at which tokens began to be bound to dialogs, in milliseconds since
     /// 1970: 0 when none is older.
@@ -152,7 +152,7 @@ struct StateFolder {
         case .moved(secretLength):
             return Secret(secret: Array(bytes.prefix(secretLength)), isNew: false)
         case .moved(keysLength):
-            // Of before tokens were bound to dialogs: those in standing calls are older than this moment.
+            // Of before tokens were bound to dialogs: those in established calls are older than this moment.
             let secret = bytes.prefix(keysLength) + Self.bytes(of: Clock.sinceEpoch)
             return Secret(secret: Array(secret), isNew: true)
         default:

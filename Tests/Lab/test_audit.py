@@ -35,7 +35,7 @@ def test_a_refusal_and_the_ban_are_told_with_their_reason(site: Site, lab: Lab) 
             client.register(Account("1001", "wrong"))
     told(site, "banned", "198.18.2.22")
     site.edge.ask("unban", "198.18.2.22")
-    told(site, "198.18.2.22", "ended", "by hand")
+    told(site, "198.18.2.22", "ended", "by-hand")
 
 
 def test_an_ended_process_is_told_with_its_name(site: Site) -> None:

@@ -43,7 +43,10 @@ package struct DefenceRows: Sendable {
     package let failures = SettingRow(
         "defence.failures", 12, .count(1...1000), standard: Detector.wrongPassword.standard.count,
         for: .router { .failures($0) },
-        meaning: "How many proven wrong passwords within the window ban a source.")
+        meaning: """
+            How many proven wrong passwords within the window ban a source. Each account that has \
+            authenticated from the source allows five more.
+            """)
     package let window = SettingRow(
         "defence.window", 13, .span(.seconds(1) ... .seconds(86_400)),
         standard: Detector.wrongPassword.standard.window,
@@ -73,7 +76,7 @@ package struct DefenceRows: Sendable {
         for: .router { .packets($0) }, .banner { .packets($0) },
         meaning: """
             How many UDP packets a second an address without registered phones may send to the outside \
-            endpoints. It may send twice as many at once; the kernel drops the rest. As many answers \
+            endpoints. It may send twice as many at once; the kernel drops the rest. As many responses \
             go to it while it has proven nothing. 0: no limit.
             """)
     package let connections = SettingRow(
@@ -93,12 +96,12 @@ package struct DefenceRows: Sendable {
     package let replies = SettingRow(
         "defence.replies", 30, .count(1...100_000), standard: 30, for: .router { .replies($0) },
         meaning: """
-            How many answers a second go by UDP to an address that has proven nothing; each is up to \
+            How many responses a second go by UDP to an unproven source: its address may be forged. Each is up to \
             three times what was asked. Eight times as many go at once. More are in short form and no \
-            longer than what was asked, up to defence.packets. All strangers together get 64 times as \
+            longer than what was asked, up to defence.packets. All unproven sources together get 64 times as \
             many. All addresses that phones are registered from get 128 times as many, and so do those \
             of trunks. When these are used up, an address that has had more than an equal part waits. \
-            Strangers wait by /16 or, of IPv6, by /32.
+            Unproven sources wait by /16 or, of IPv6, by /32.
             """)
     package let traps = SettingRow(
         "defence.traps", 31, .account, items: 1...256, example: "[admin, test]",
@@ -120,7 +123,8 @@ extension Setting {
             "limits.\(detector.key)", 80 + detector.rawValue, .limit(1...100_000),
             standard: detector.standard, for: .router { .limit(detector, $0) },
             meaning: """
-                How many \(detector.counted) within which time ban a source that has proven its address.
+                How many \(detector.counted) within which time ban a source that has proven its address.\
+                \(detector == .honeyAccount ? "" : " Each account that has authenticated from it allows five more.")
                 """)
     }
 }

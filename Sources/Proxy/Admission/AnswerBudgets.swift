@@ -17,7 +17,7 @@ struct AnswerRates: Sendable {
     /// The rates that follow from `defence.replies` and `defence.packets`, both a second for an address.
     ///
     /// The burst is that of a company whose phones come back at once after a power cut. Residents and trunks have
-    /// many a second and one second's at once: with these, whoever forges one address could fill its line.
+    /// many a second and one second's at once: with these, a forger of one address could fill its line.
     init(replies: UInt32, packets: UInt32) {
         long = Self.long(replies)
         each =
@@ -40,7 +40,7 @@ struct BudgetPart: BitwiseCopyable, Sendable {
     fileprivate var second: UInt32 = 0
 }
 
-/// A budget that many share: when it is used up, whoever has had more than an equal part waits first.
+/// A budget that many share: when it is used up, a sharer that has had more than an equal part waits first.
 ///
 /// A reserve is for those within their part. Three quarters of the budget are shared out among all who
 /// asked in the last second, so the reserve fills again while everybody takes his part.

@@ -3,7 +3,7 @@ internal import ProxyBench
 internal import SIP
 internal import Sys
 
-/// How much an account, a dialog, and whoever tries names may ask for.
+/// How much an account, a dialog, and a source that tries names may ask for.
 ///
 /// A request that finds its budget used up is refused with 503 and costs nobody anything else.
 struct RequestBudgets: ~Copyable {
@@ -49,7 +49,7 @@ struct RequestBudgets: ~Copyable {
             NameTable.hash(token), Self.isFree(method) ? Self.dialogEnd : Self.dialog, now)
     }
 
-    /// Takes a try of a name; false when there were too many: of all together, whoever has had more than an equal part
+    /// Takes a try of a name; false when there were too many: of all together, a source that has had more than an equal part
     /// waits first.
     mutating func takeTry(_ source: IPAddress, _ now: Milliseconds) -> Bool {
         let key = source.source.keyedHash

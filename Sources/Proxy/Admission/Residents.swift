@@ -19,7 +19,7 @@ struct Resident: BitwiseCopyable, Sendable {
     var until = Milliseconds(0)
     /// Until when banner knows it, which is never before `until`.
     var announcedUntil = Milliseconds(0)
-    /// Until when its ways without a registered phone get no answer.
+    /// Until when its flows without a registered phone get no response.
     var heldUntil = Milliseconds(0)
     /// One bit of 64 for each account that has authenticated from there.
     var accounts: UInt64 = 0

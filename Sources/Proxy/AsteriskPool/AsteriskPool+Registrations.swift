@@ -153,11 +153,11 @@ extension AsteriskPool {
     ) {
         registrations[handle].sequence += 1
         registrations[handle].state = .trying
-        let way = bench.way(
+        let flow = bench.way(
             bench.inside, to: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
-                .registration(handle), .register, way, &accounts, &bench)
+                .registration(handle), .register, flow, &accounts, &bench)
         else {
             schedule(handle, after: Self.shortWait, &bench)
             return
@@ -165,7 +165,7 @@ extension AsteriskPool {
         registrations[handle].request = request
         registrations[handle].isEnding = registrations[handle].isLeaving
         writeRegister(
-            registrations[handle], way, transactions[request].cookie, answer, accounts, &bench)
+            registrations[handle], flow, transactions[request].cookie, answer, accounts, &bench)
         if case .failed = transactions.send(request, &accounts, &connections, &bench) {
             registrationFailed(handle, request, &accounts, &bench)
             transactions.end(request, &accounts, &connections, &bench)

@@ -9,8 +9,8 @@ internal import Sys
 struct OwnRequest {
     /// Its method.
     let method: StaticString
-    /// The way to the Asterisk.
-    let way: Flow
+    /// The flow to the Asterisk.
+    let flow: Flow
     /// Its transaction, and the number in that's branch.
     let transaction: Handle
     let cookie: UInt64
@@ -29,25 +29,25 @@ extension AsteriskPool {
     static let expires: UInt64 = 3600
 
     /// Writes the question whether an Asterisk is there.
-    func writeProbe(_ way: Flow, _ transaction: Handle, _ cookie: UInt64, _ bench: inout Bench) {
+    func writeProbe(_ flow: Flow, _ transaction: Handle, _ cookie: UInt64, _ bench: inout Bench) {
         let request = OwnRequest(
-            method: "OPTIONS", way: way, transaction: transaction, cookie: cookie,
-            callID: bench.random(), from: bench.writer.shown(way), to: way.peer)
-        bench.writer.begin(to: way.peer.ip)
+            method: "OPTIONS", flow: flow, transaction: transaction, cookie: cookie,
+            callID: bench.random(), from: bench.writer.shown(flow), to: flow.peer)
+        bench.writer.begin(to: flow.peer.ip)
         Self.write(request, user: Span(), aor: Span(), &bench.writer)
         bench.writer.endEmpty()
     }
 
     /// Writes the REGISTER of a registration, with the answer to a challenge if there was one.
     func writeRegister(
-        _ registration: UpstreamRegistration, _ way: Flow, _ cookie: UInt64,
+        _ registration: UpstreamRegistration, _ flow: Flow, _ cookie: UInt64,
         _ answer: ChallengeAnswer?, _ accounts: borrowing AccountCache, _ bench: inout Bench
     ) {
-        let host = SocketAddress(way.peer.ip, port: 0)
+        let host = SocketAddress(flow.peer.ip, port: 0)
         let request = OwnRequest(
-            method: "REGISTER", way: way, transaction: registration.request, cookie: cookie,
+            method: "REGISTER", flow: flow, transaction: registration.request, cookie: cookie,
             sequence: registration.sequence, callID: registration.cookie, from: host, to: host)
-        bench.writer.begin(to: way.peer.ip)
+        bench.writer.begin(to: flow.peer.ip)
         Self.write(
             request, user: accounts.name(registration.account),
             aor: accounts.aor(registration.account), &bench.writer)
@@ -64,9 +64,9 @@ extension AsteriskPool {
     ) {
         writer.append(request.method)
         writer.append(" ")
-        writer.append(uriOf: request.way.peer, user: Span())
+        writer.append(uriOf: request.flow.peer, user: Span())
         writer.append(" SIP/2.0\r\n")
-        writer.via(request.way, request.transaction, request.cookie)
+        writer.via(request.flow, request.transaction, request.cookie)
         writer.maxForwards(70)
         writer.append("From: <")
         writer.append(uriOf: request.from, user: user)
@@ -81,7 +81,7 @@ extension AsteriskPool {
         writer.append(" ")
         writer.append(request.method)
         writer.append("\r\n")
-        writer.ownContact(request.way, user: user)
+        writer.ownContact(request.flow, user: user)
         writer.append("User-Agent: Rempart\r\n")
     }
 }

@@ -126,14 +126,14 @@ package struct AsteriskPool: ~Copyable {
                 transactions.end(last, &accounts, &connections, &bench)
                 missed(number, &bench)
             }
-            let way = bench.way(bench.inside, to: asterisks[number].address)
+            let flow = bench.way(bench.inside, to: asterisks[number].address)
             guard
                 let handle = transactions.begin(
-                    .probe(number), .options, way, &accounts, &bench)
+                    .probe(number), .options, flow, &accounts, &bench)
             else { continue }
             asterisks[number].probe = handle
-            writeProbe(way, handle, transactions[handle].cookie, &bench)
-            bench.sendWritten(to: way)
+            writeProbe(flow, handle, transactions[handle].cookie, &bench)
+            bench.sendWritten(to: flow)
         }
     }
 

@@ -2,7 +2,7 @@ package import Journal
 package import Messages
 package import Sys
 
-/// The records that wait to be written; refusals are bounded, since whoever floods us makes them.
+/// The records that wait to be written; refusals are bounded, since a flood makes them.
 package struct Audit: ~Copyable {
     /// How many refusals a second are written one by one.
     package static let refusalsPerSecond = 50

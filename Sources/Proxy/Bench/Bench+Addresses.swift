@@ -4,7 +4,7 @@ package import SIP
 internal import SIPWriting
 package import Sys
 
-/// What the edge is to others: served domains, its own addresses, and the ways by which it asks.
+/// What the edge is to others: served domains, its own addresses, and the flows by which it asks.
 extension Bench {
     // MARK: Domains
 
@@ -107,7 +107,7 @@ extension Bench {
 
     // MARK: Ways
 
-    /// The way by which we ask an Asterisk or a trunk.
+    /// The flow by which we ask an Asterisk or a trunk.
     package func way(_ listener: UInt8, to peer: SocketAddress) -> Flow {
         let isWildcard = listeners[Int(listener)].endpoint.isWildcard
         return Flow(
@@ -115,7 +115,7 @@ extension Bench {
             connection: isWildcard ? writer.wildcards.way(toward: peer.ip) : 0)
     }
 
-    /// The way to a trunk's address: by the first outside UDP endpoint of its family.
+    /// The flow to a trunk's address: by the first outside UDP endpoint of its family.
     package func outsideWay(to address: SocketAddress) -> Flow? {
         let listener = listeners.first {
             $0.side == .outside && $0.endpoint.transport == .udp

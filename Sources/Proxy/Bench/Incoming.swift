@@ -50,7 +50,7 @@ package struct Incoming: ~Copyable, ~Escapable {
     package let bytes: Span<UInt8>
     /// Where its parts lie; of one that cannot be read as far as that is known.
     package var index = MessageIndex()
-    /// The way that it came by.
+    /// The flow that it came by.
     package let flow: Flow
     /// When it came, on the monotonic clock: earlier than now when it has waited.
     package let moment: Milliseconds

@@ -6,7 +6,7 @@ package import Sys
 
 /// The servers of trunks: which is next, and which answer.
 extension Trunks {
-    /// The server that a request has not tried yet and that answers best, and the way to it; nil when there is none.
+    /// The server that a request has not tried yet and that answers best, and the flow to it; nil when there is none.
     ///
     /// `tried` has a bit for the place of each server that was tried.
     package func chooseServer(
@@ -16,10 +16,10 @@ extension Trunks {
         let left = servers.indices.filter { tried >> UInt64($0) & 1 == 0 }
         let now = bench.now.monotonic
         let best = left.first { servers[$0].avoidedUntil <= now } ?? left.first
-        guard let place = best, let way = bench.outsideWay(to: servers[place].address) else {
+        guard let place = best, let flow = bench.outsideWay(to: servers[place].address) else {
             return nil
         }
-        return (place, way)
+        return (place, flow)
     }
 
     /// Whether another server than those tried may get a request.

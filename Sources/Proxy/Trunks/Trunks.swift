@@ -158,7 +158,7 @@ package struct Trunks: ~Copyable {
     }
 
     /// Takes a request from a trunk's rate; what is too much gets no answer by UDP, where the trunk asks
-    /// again and whoever forges its address does not bring it answers.
+    /// again and a forger of its address brings it no responses.
     package mutating func takeFromRate(
         _ trunk: TrunkID, _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> Verdict<Void> {
@@ -171,17 +171,17 @@ package struct Trunks: ~Copyable {
 
     // MARK: Ways
 
-    /// The way of a trunk's dialog: where the next Route leads, or without one the Request-URI, if that is an
+    /// The flow of a trunk's dialog: where the next Route leads, or without one the Request-URI, if that is an
     /// address of the trunk; else where its last message came from.
     package func way(
-        _ way: Flow, of trunk: TrunkID, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
+        _ flow: Flow, of trunk: TrunkID, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
     ) -> Flow {
-        guard !way.transport.isStream else { return way }
+        guard !flow.transport.isStream else { return flow }
         let next = Self.nextRoute(bytes, index) ?? index.requestURI
         guard let ip = IPAddress(parsing: bytes.bytes(next.host)), self.trunk(at: ip) == trunk
-        else { return way }
+        else { return flow }
         let peer = SocketAddress(ip, port: next.port == 0 ? 5060 : next.port)
-        return Flow(.udp, listener: way.listener, peer: peer, connection: way.connection)
+        return Flow(.udp, listener: flow.listener, peer: peer, connection: flow.connection)
     }
 
     /// The URI of the Route after the topmost, which is ours.
@@ -193,7 +193,7 @@ package struct Trunks: ~Copyable {
         return (try? NameAddress(next, in: bytes))?.uri
     }
 
-    /// The way to a trunk whose connection has closed: to its first server; nil when there is none.
+    /// The flow to a trunk whose connection has closed: to its first server; nil when there is none.
     package func openWay(to trunk: TrunkID, _ bench: borrowing Bench) -> Flow? {
         trunks[trunk.index].servers.first.flatMap { bench.outsideWay(to: $0.address) }
     }

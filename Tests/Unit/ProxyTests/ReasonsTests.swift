@@ -56,8 +56,8 @@ import Testing
     @Test("every word of banner that can be a reason is one")
     func ofBans() throws {
         let bans = try words(/\breason: "([a-z -]+)"/, in: "banner")
-        // The administrator's word, or "by hand".
-        #expect(codes(.ban) == bans.union(Detector.allCases.map(\.code)).union(["by hand"]))
+        // The administrator's word, or "by-hand".
+        #expect(codes(.ban) == bans.union(Detector.allCases.map(\.code)).union(["by-hand"]))
         let ends = try words(/\b(?:ended\(row, |liftExcepted\()"([a-z -]+)"/, in: "banner")
         #expect(codes(.banEnd) == ends)
     }
