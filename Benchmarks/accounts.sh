@@ -53,7 +53,7 @@ stop_slow_commits() {
 
 # Has all phones register, and notes how they fared.
 come_back() {
-    local edge=$1 what=$2 pids before after banned
+    local edge=$1 what=$2 pids before after
     shift 2
     mapfile -t pids < <(family "$last")
     before=$(cpu_time "${pids[@]}")
@@ -64,14 +64,17 @@ come_back() {
     awk -v edge="$edge" -v work="$what" -v cpu="$(awk "BEGIN {print $after - $before}")" \
         'NR == 1 {print edge, work, $1 ? cpu / $1 : 0, $1 / $2, $3, $4, $5}' "$folder/crowd" \
         >>"$folder/results"
+    [[ $what != \(* ]] || return 0
     fact "$what, s until all are registered" "$edge" "$(awk 'NR == 1 {print $2}' "$folder/crowd")"
     fact "$what, phones that are not" "$edge" "$(awk 'NR == 1 {print $5}' "$folder/crowd")"
     fact "$what, CPU s of the edge" "$edge" "$(awk "BEGIN {print ($after - $before) / 1e6}")"
     awk -v what="$what" -v edge="$edge" \
         'NR > 1 {count = $1; sub(/^[0-9]+ /, ""); print what ", " $0 "|" edge "|" count}' \
         "$folder/crowd" >>"$folder/facts"
-    banned=$("$bin/rempart" bans --json --runtime "$folder/runtime" | grep -o '"address"' | wc -l)
-    fact "$what, addresses banned" "$edge" "$banned"
+    fact "$what, addresses banned" "$edge" "$("$bin/rempart" bans --json \
+        --runtime "$folder/runtime" | awk '{n += gsub(/"address":/, "")} END {print n + 0}')"
+    fact "$what, addresses held" "$edge" "$(sed -nE \
+        's/.* from ([0-9.]+): (account-)?held .*/\1/p' "$folder/edge.log" | sort -u | wc -l)"
     cp "$folder/edge.log" "/tmp/y3-$what.log"
 }
 
