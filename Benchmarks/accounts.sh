@@ -75,7 +75,6 @@ come_back() {
         --runtime "$folder/runtime" | awk '{n += gsub(/"address":/, "")} END {print n + 0}')"
     fact "$what, addresses held" "$edge" "$(sed -nE \
         's/.* from ([0-9.]+): (account-)?held .*/\1/p' "$folder/edge.log" | sort -u | wc -l)"
-    cp "$folder/edge.log" "/tmp/y3-$what.log"
 }
 
 # All phones of 200 addresses come back at once after a power cut, their accounts known and old, while each look-up

@@ -24,6 +24,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     database = sqlite3.connect(path, timeout=30, isolation_level=None)
+    # The disk of this machine shall add nothing to the time that is asked for.
+    database.execute("PRAGMA synchronous = OFF")
     rows = database.execute("SELECT count(*) FROM sippeers").fetchone()[0]
     commits, locked, began = 0, 0.0, time.monotonic()
     while not ended:
