@@ -73,8 +73,9 @@ come_back() {
         "$folder/crowd" >>"$folder/facts"
     fact "$what, addresses banned" "$edge" "$("$bin/rempart" bans --json \
         --runtime "$folder/runtime" | awk '{n += gsub(/"address":/, "")} END {print n + 0}')"
-    fact "$what, addresses held" "$edge" "$(sed -nE \
-        's/.* from ([0-9.]+): (account-)?held .*/\1/p' "$folder/edge.log" | sort -u | wc -l)"
+    fact "$what, records of a hold" "$edge" "$(grep -cE \
+        'hold what is not a registered phone|nobody looks at them|: (account-)?held ' \
+        "$folder/edge.log" || true)"
 }
 
 # All phones of 200 addresses come back at once after a power cut, their accounts known and old, while each look-up
