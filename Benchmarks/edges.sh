@@ -160,7 +160,8 @@ calls:
   at-once: 10000
   per-minute: 100000
 SETTINGS
-    rm -rf "$folder/state" "$folder/runtime"
+    [ -n "${keeps_state:-}" ] || rm -rf "$folder/state"
+    rm -rf "$folder/runtime"
     mkdir -p "$folder/state/banner" "$folder/runtime"
     # Bans that an earlier edge has kept.
     [ -z "${kept_bans:-}" ] || cp "$kept_bans" "$folder/state/banner/bans"

@@ -156,8 +156,8 @@ final class Client {
         let socket = account % carriers.count
         begun += 1
         slots[slot].begin(
-            number: begun, account: account, socket: socket, by: carriers[socket],
-            work: plan.work, now: time)
+            number: begun, account: plan.options.first + account, socket: socket,
+            at: carriers[socket].local, carriers[socket].kind, work: plan.work, now: time)
         send(slots[slot].first(), slot)
     }
 

@@ -6,7 +6,9 @@ internal import Sys
 /// A SIP message that a connection proves itself with.
 private func options(_ carrier: any Carrier, _ number: Int) -> [UInt8] {
     var unit = Unit(slot: 0, agent: "loadgen")
-    unit.begin(number: number, account: 0, socket: 0, by: carrier, work: .options, now: 0)
+    unit.begin(
+        number: number, account: 0, socket: 0, at: carrier.local, carrier.kind, work: .options,
+        now: 0)
     return Array(unit.first().utf8)
 }
 

@@ -14,16 +14,27 @@ final class Datagrams {
     private var queued: UInt32 = 0
 
     private let slotSize: UInt32
+    /// Whether each datagram comes with the address that it was sent to.
+    private let isAtAllAddresses: Bool
 
     static let slots: UInt32 = 32
     /// Room for any message of the benchmark's calls.
     static let messageSize: UInt32 = 4096
 
+    /// A socket at every IPv4 address of this machine.
+    convenience init(atAllAddresses port: UInt16) throws(SystemError) {
+        try self.init(
+            SocketAddress(IPAddress(v4: 0), port: port), isAtAllAddresses: true)
+    }
+
     init(
-        _ address: SocketAddress, slotSize: UInt32 = Datagrams.messageSize
+        _ address: SocketAddress, slotSize: UInt32 = Datagrams.messageSize,
+        isAtAllAddresses: Bool = false
     ) throws(SystemError) {
         self.slotSize = slotSize
+        self.isAtAllAddresses = isAtAllAddresses
         socket = try Socket.bound(.datagram, to: address)
+        if isAtAllAddresses { try Socket.reportDestination(socket.raw, isV4: true) }
         local = address
         Socket.setBufferSizes(socket.raw, bytes: 4 << 20)
         guard let receive = unsafe clinux_batch_create(Self.slots, slotSize),
@@ -39,7 +50,17 @@ final class Datagrams {
     }
 
     /// How many datagrams came; at most the number of slots.
-    func receive() -> Int { max(Int(unsafe clinux_batch_receive(incoming, socket.raw, 0)), 0) }
+    func receive() -> Int {
+        let asked: Int32 = isAtAllAddresses ? 1 : 0
+        return max(Int(unsafe clinux_batch_receive(incoming, socket.raw, asked)), 0)
+    }
+
+    /// The address of ours that datagram `index` of the last receive came to, where it is told.
+    func ownAddress(_ index: Int) -> SocketAddress? {
+        var own = clinux_address()
+        guard unsafe clinux_batch_asked(incoming, UInt32(index), &own) == 1 else { return nil }
+        return SocketAddress(own)
+    }
 
     /// Datagram `index` of the last receive, and who sent it.
     func datagram(_ index: Int) -> (bytes: [UInt8], source: SocketAddress) {
@@ -53,15 +74,21 @@ final class Datagrams {
         return (unsafe Array(buffer), SocketAddress(source))
     }
 
-    /// Sends a datagram with the next `flush`, or when the batch is full.
-    func send(_ bytes: [UInt8], to destination: SocketAddress) {
+    /// Sends a datagram with the next `flush`, or when the batch is full; from that address of ours, where
+    /// one is given.
+    func send(_ bytes: [UInt8], to destination: SocketAddress, from own: SocketAddress? = nil) {
         precondition(bytes.count <= Int(slotSize), "a message of the benchmark is too long")
         if queued == Self.slots { flush() }
         guard let slot = unsafe clinux_batch_bytes(outgoing, queued) else { return }
         // In bounds: the slot's size was checked above.
         for index in bytes.indices { unsafe slot[index] = bytes[index] }
         var c = destination.c
-        unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c, nil)
+        if let own {
+            var source = own.c
+            unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c, &source)
+        } else {
+            unsafe clinux_batch_prepare(outgoing, queued, UInt32(bytes.count), &c, nil)
+        }
         queued += 1
     }
 

@@ -86,6 +86,7 @@ struct Challenge {
     var nonce = ""
     var opaque: String?
     var hasQop = false
+    var isStale = false
 
     /// The MD5 challenge among the values of a header, nil when there is none.
     init?(_ values: [String]) {
@@ -102,6 +103,7 @@ struct Challenge {
         nonce = Self.parameter("nonce", value) ?? ""
         opaque = Self.parameter("opaque", value)
         hasQop = Self.parameter("qop", value) != nil
+        isStale = Self.parameter("stale", value)?.lowercased() == "true"
     }
 
     private static func parameter(_ name: String, _ value: String) -> String? {

@@ -9,6 +9,10 @@ struct Options {
     var window = 64
     var units = 1000
     var accounts = 1000
+    /// The number of the first account.
+    var first = 0
+    /// How long a crowd has at most.
+    var seconds = 60
     /// How many messages an echo is sent.
     var rounds = 1
     /// Units begun a second, whether or not the others are done; 0 for a closed loop.
@@ -29,6 +33,8 @@ struct Options {
             case "window": window = number(value)
             case "units": units = number(value)
             case "accounts": accounts = number(value)
+            case "first": first = number(value)
+            case "seconds": seconds = number(value)
             case "rounds": rounds = number(value)
             case "rate": rate = number(value)
             case "agent": agent = value

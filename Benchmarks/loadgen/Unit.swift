@@ -51,12 +51,13 @@ struct Unit {
 
     /// Becomes a new unit.
     mutating func begin(
-        number: Int, account: Int, socket: Int, by carrier: any Carrier, work: Work, now: UInt64
+        number: Int, account: Int, socket: Int, at local: SocketAddress, _ transport: CarrierKind,
+        work: Work, now: UInt64
     ) {
         self.number = number
         self.socket = socket
-        local = "\(carrier.local)"
-        transport = carrier.kind
+        self.local = "\(local)"
+        self.transport = transport
         self.work = work
         user = "u\(account)"
         callID = "\(slot)-\(number)-\(Self.run)@bench"
@@ -134,6 +135,10 @@ struct Unit {
         case (.options, .asked, 200): return .done
         case (.register, .asked, 401), (.wrong, .asked, 401), (.call, .asked, 407),
             (.ring, .asked, 407):
+            return authenticate(message)
+        // RFC 7616 3.3: the answer was right, its nonce was too old.
+        case (.register, .authenticated, 401)
+        where Challenge(message.values("WWW-Authenticate"))?.isStale == true:
             return authenticate(message)
         case (.register, .authenticated, 200): return .done
         case (.wrong, .authenticated, 401), (.wrong, .authenticated, 403): return .done

@@ -1,6 +1,7 @@
 // loadgen: drives SIP through an edge and plays the PBX behind it, for Benchmarks/bench.sh.
 //
 //     loadgen client WORK EDGE FIRST-SOURCE [NAME=VALUE...]
+//     loadgen crowd EDGE FIRST-SOURCE [NAME=VALUE...]
 //     loadgen handshakes EDGE FIRST-SOURCE [NAME=VALUE...]
 //     loadgen hold EDGE FIRST-SOURCE [NAME=VALUE...]
 //     loadgen flood KIND EDGE SOURCE [NAME=VALUE...]
@@ -11,7 +12,8 @@
 // addresses are IPv4:PORT. The names are those of Options.swift.
 //
 // DIAGNOSTICS: `client` and `handshakes` print one line, "units seconds p50 p99 failures", then a
-// line for each kind of failure on standard error; `hold` prints "held N" when all stand; an argument
+// line for each kind of failure on standard error. `crowd` prints the same line of its phones and the
+// times that they took, then lines "COUNT EVENT". `hold` prints "held N" when all stand. An argument
 // that is wrong or a socket that cannot be had ends with 1. `hold`, `pbx` and `echo` run until they
 // are killed.
 
@@ -47,6 +49,8 @@ do {
             work: work, edge: address(arguments[2]), source: address(arguments[3]),
             Options(arguments[4...]))
         try Client(plan).run().print()
+    case ("crowd", 3...):
+        try Crowd(address(arguments[1]), address(arguments[2]), Options(arguments[3...])).run()
     case ("handshakes", 3...):
         handshakes(address(arguments[1]), address(arguments[2]), Options(arguments[3...])).print()
     case ("hold", 3...):
