@@ -5,7 +5,7 @@ import Wire
 
 /// Whether the frames of one link are total: each whole frame is read back as what it was, and
 /// nothing else is read at all.
-private func check<Message: Equatable>(
+func check<Message: Equatable>(
     _ messages: [Message], encode: (Message) -> [UInt8],
     decode: (Span<UInt8>) throws(WireError) -> Message
 ) throws {
