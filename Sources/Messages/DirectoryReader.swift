@@ -50,6 +50,16 @@ package enum SourceState: Equatable, Sendable {
     /// They cannot: what is wrong and what to do, at most 1,600 bytes, and the file or URL.
     case down(why: String, source: String)
 
+    /// The file of a database, or the URL of another source.
+    package var file: String {
+        let source =
+            switch self {
+            case .up(_, let source), .down(_, let source): source
+            }
+        let scheme = "sqlite://"
+        return source.hasPrefix(scheme) ? String(source.dropFirst(scheme.count)) : source
+    }
+
     /// How many names one answer has at most.
     package static let namesOfPage = 512
     /// The longest word, in bytes, for a source: a URL or a path, cut.

@@ -4,6 +4,7 @@ internal import Journal
 internal import Messages
 internal import Sys
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 
 @testable internal import directory
