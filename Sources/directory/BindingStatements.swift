@@ -1,5 +1,6 @@
 // The bindings' table, and its statements.
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// The prepared statements of the bindings' table.

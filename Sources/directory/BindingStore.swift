@@ -2,6 +2,7 @@
 internal import CSQLite
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// The bindings, and the standings of accounts, in a SQLite file of directory's own.
@@ -240,12 +241,15 @@ extension BindingStore {
         }
     }
 
+    /// How long a statement waits for a process before this one that has not ended yet, in milliseconds.
+    private static let busyTimeout: Int32 = 500
+
     private static func openFile(
         _ path: String
     ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
         try refuseNewer(path)
         let database = try SQLiteDatabase(
-            path: path, .writing, busyTimeout: AccountDatabase.busyTimeout)
+            path: path, .writing, busyTimeout: Self.busyTimeout)
         // Exclusive before WAL: no shared memory file, and no second process by mistake.
         try database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL")
         try database.execute("PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304")

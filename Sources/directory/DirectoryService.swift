@@ -1,18 +1,23 @@
-// What directory does for sip-router: accounts asked for, bindings kept.
+// What directory does for sip-router: accounts asked for at accounts-reader, bindings kept.
 internal import Journal
 internal import Messages
 internal import Privsep
+internal import SQLite
 internal import Sys
 internal import Wire
 
 /// directory's part of the service loop.
 final class DirectoryService: Service {
     let router = PeerLink(.router)
-    var peers: [PeerLink] { [router] }
+    let accounts = AccountReader()
+    var peers: [PeerLink] { [router, accounts.link] }
     private let journal: Journal
     private let bindings: BindingStore
-    private var accounts: AccountDatabase
+    private let clock: () -> Milliseconds
+    private let readerHangs: () -> Void
     private var isGreeted = false
+    /// Counts the links to sip-router, whose questions each has asked itself.
+    private var generation = 0
     /// Where the sending of what is kept goes on, nil when all is told.
     private var sending: Telling?
 
@@ -25,21 +30,30 @@ final class DirectoryService: Service {
     /// How many bindings are read and told at a time.
     private static let pageLength = 256
 
-    /// The service of these settings, with its bindings in a folder (nil: kept in memory).
-    init(_ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal) {
+    /// The service with its bindings in a folder (nil: kept in memory), at a monotonic clock.
+    ///
+    /// `readerHangs` has the supervisor replace accounts-reader.
+    init(
+        stateFolder: String?, _ journal: Journal,
+        clock: @escaping () -> Milliseconds = { Clock.monotonic },
+        readerHangs: @escaping () -> Void
+    ) {
         self.journal = journal
-        accounts = AccountDatabase(AccountSettings(settings))
+        self.clock = clock
+        self.readerHangs = readerHangs
         bindings = BindingStore(folder: stateFolder)
-        accounts.tick(Clock.monotonic)
         report()
     }
 
     func linked(_ peer: Role) {
+        if peer == .accountsReader { return accounts.linked(clock()) }
         isGreeted = false
         sending = nil
+        generation += 1
     }
 
     func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
+        if peer == .accountsReader { return try accounts.receive(frame, clock()) }
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
             try carryOut(try RouterToDirectory(decoding: bytes))
         }
@@ -54,22 +68,22 @@ final class DirectoryService: Service {
             for standing in bindings.barred(now: Clock.sinceEpoch) { send(standing) }
             sending = .standings(0)
         case .lookUp(let id, let account, let realm):
-            let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
-            router.send(DirectoryToRouter.account(id: id, answer).encoded())
+            let generation = generation
+            accounts.ask([AccountQuery(name: account, realm: realm)], now: clock()) {
+                [weak self] answers in
+                // A sip-router that was started since asks anew.
+                guard let self, self.generation == generation, let answer = answers.first else {
+                    return
+                }
+                router.send(DirectoryToRouter.account(id: id, answer.answer).encoded())
+            }
         case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
         case .storeStanding(let standing): bindings.store(standing, now: Clock.sinceEpoch)
         }
     }
 
-    func reload(_ set: StartSet) -> String? {
-        accounts = AccountDatabase(AccountSettings(set.settings.compactMap(\.told.directory)))
-        accounts.tick(Clock.monotonic)
-        // Also when the new database cannot be read: what came from the old one holds no more.
-        if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
-        report()
-        return nil
-    }
+    func reload(_ set: StartSet) -> String? { nil }
 
     func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         let reply: ControlReply
@@ -87,13 +101,19 @@ final class DirectoryService: Service {
     }
 
     func second() -> String {
-        accounts.tick(Clock.monotonic)
         bindings.commit(now: Clock.sinceEpoch)
-        return accounts.status
+        return switch accounts.state {
+        case .up(let layout, let source): "accounts: \(layout) in \(source)"
+        case .down(let why, _): "no accounts: \(why)"
+        case nil: "no accounts: not opened yet"
+        }
     }
 
+    var patience: Milliseconds? { accounts.patience(clock()) }
+
     var conditions: [Condition] {
-        let trouble = accounts.trouble.map { "no account can authenticate: \($0)" }
+        let trouble: String? =
+            if case .down(let why, _) = accounts.state { "no account can authenticate: \(why)" } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
                 + (bindings.isNewer ? "" : "; make room for the state folder")
@@ -103,6 +123,7 @@ final class DirectoryService: Service {
     }
 
     func endOfTurn() {
+        accounts.endOfTurn(clock())
         sendKept()
         report()
     }
@@ -142,25 +163,22 @@ final class DirectoryService: Service {
     private func report() {
         for event in accounts.drainEvents() {
             switch event {
-            case .up(let layout):
-                journal.write(
-                    .databaseUp, .notice, "accounts are read (\(layout))",
-                    [(.file, accounts.source)])
-            case .down(let why):
-                journal.write(
-                    .databaseDown, .error, "no account can authenticate: \(why)",
-                    [(.file, accounts.source)])
-            case .nobody(let account):
-                journal.write(
-                    .degraded, .warning,
-                    "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
-                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, put named lists into the table acls, and look at"
-                        + " accounts.acl-order")
+            case .source(let state): record(state)
+            case .hangs: readerHangs()
             case .changed:
                 if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
             }
         }
         for trouble in bindings.drainTroubles() { journal.write(.degraded, .warning, trouble) }
+    }
+
+    private func record(_ state: SourceState) {
+        let file = [(Field.file, state.file)]
+        switch state {
+        case .up(let layout, _):
+            journal.write(.databaseUp, .notice, "accounts are read (\(layout))", file)
+        case .down(let why, _):
+            journal.write(.databaseDown, .error, "no account can authenticate: \(why)", file)
+        }
     }
 }

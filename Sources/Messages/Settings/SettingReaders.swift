@@ -52,14 +52,16 @@ package enum RouterSetting: Equatable, Sendable {
     case contacts(UInt32)
 }
 
-/// What directory is told of the settings, a value at a time.
-package enum DirectorySetting: Equatable, Sendable {
+/// What accounts-reader is told of the settings, a value at a time.
+package enum AccountsReaderSetting: Equatable, Sendable {
     /// A served domain, lower case (`domains`).
     case domain(String)
     /// Where the Asterisks reach us (`inside`).
     case inside(Endpoint)
-    /// The account database's URL (`accounts.database`).
-    case database(String)
+    /// The URL of what has the accounts (`accounts.source`).
+    case source(String)
+    /// The name of a table (`accounts.tables.FAMILY`).
+    case table(AccountFamily, String)
     /// The tables' layout (`accounts.schema`).
     case schema(AccountSchema)
     /// In which order the rules of a row's access lists apply (`accounts.acl-order`).
@@ -114,8 +116,8 @@ package enum TerminatorSetting: Equatable, Sendable {
 package struct Told: Equatable, Sendable {
     /// What sip-router is told.
     package var router: RouterSetting?
-    /// What directory is told.
-    package var directory: DirectorySetting?
+    /// What accounts-reader is told.
+    package var accountsReader: AccountsReaderSetting?
     /// What banner is told.
     package var banner: BannerSetting?
     /// What tls-terminator is told.
@@ -124,7 +126,7 @@ package struct Told: Equatable, Sendable {
     /// The processes that are told something.
     var readers: [Role] {
         [
-            router.map { _ in .router }, directory.map { _ in .directory },
+            router.map { _ in .router }, accountsReader.map { _ in .accountsReader },
             banner.map { _ in .banner }, terminator.map { _ in .terminator },
         ].compactMap(\.self)
     }
@@ -140,9 +142,11 @@ struct Reader<Value>: Sendable {
         Reader { value, _, told in told.router = make(value) }
     }
 
-    /// directory is told.
-    static func directory(_ make: @escaping @Sendable (Value) -> DirectorySetting) -> Reader {
-        Reader { value, _, told in told.directory = make(value) }
+    /// accounts-reader is told.
+    static func accountsReader(
+        _ make: @escaping @Sendable (Value) -> AccountsReaderSetting
+    ) -> Reader {
+        Reader { value, _, told in told.accountsReader = make(value) }
     }
 
     /// banner is told.
