@@ -39,6 +39,8 @@ package enum Bounds {
     package static let longestName = 64
     /// The longest name that the settings give a trunk or a profile, in bytes.
     package static let longestGroupName = 32
+    /// The most accounts that may show callers of their own.
+    package static let mostCallers = 1024
     /// The longest domain, digest realm, URL of a database, and path of a file, in bytes.
     static let longestDomain = 255, longestRealm = 128, longestURL = 1024, longestPath = 4096
     /// The longest name of a table, in bytes.

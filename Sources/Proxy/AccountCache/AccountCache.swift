@@ -104,6 +104,11 @@ package struct AccountCache: ~Copyable {
     @_lifetime(borrow self)
     package func aor(_ account: AccountID) -> Span<UInt8> { accounts.aor(account) }
 
+    /// Whether a name is an account's own address-of-record: its name, or what Asterisk registers it by.
+    package func isNamed(_ account: AccountID, _ name: Span<UInt8>) -> Bool {
+        accounts.name(account).equals(name) || accounts.aor(account).equals(name)
+    }
+
     /// From where an account may be used, as the bytes of an `AccessList`.
     @_lifetime(borrow self)
     package func access(_ account: AccountID) -> Span<UInt8> { accounts.access(account) }
@@ -276,10 +281,12 @@ package struct AccountCache: ~Copyable {
         guard waiting.count < Capacity.parkedOfAccount else { return .tooMany }
         let block = bench.blocks.store(message.bytes)
         guard block.exists else { return .noRoom }
+        var sender = message.sender
+        sender.waits += 1
         parked[account, default: []].append(
             ParkedRequest(
                 block: block, flow: message.flow, moment: message.moment, number: message.number,
-                sender: message.sender, step: step))
+                sender: sender, step: step))
         parkedCount += 1
         return .waits
     }

@@ -71,6 +71,7 @@ package struct Authentication: ~Copyable {
             return .refuse(.digestURI)
         }
         message.sender.isAnswered = true
+        message.username = header.username
         return .pass(header)
     }
 
@@ -133,28 +134,62 @@ package struct Authentication: ~Copyable {
         }
     }
 
-    /// Whether credentials prove an account: its password, and its access list.
+    /// Whether credentials prove one of the accounts that they may be of: its password, and its access list.
     ///
-    /// The account may have to be asked for, or its answer may be too old to refuse by: then the request waits.
+    /// All of them are asked for at once where they have to be, and the request waits until each is known, whichever
+    /// it is of: so time tells nothing. `unasked` is why names that are not known are not asked for; nil when they
+    /// are. An account's answer may be too old to refuse by: then the request waits too.
     package mutating func prove(
-        _ header: DigestHeader, _ message: borrowing Incoming, _ account: AccountID,
-        _ accounts: inout AccountCache, _ bench: inout Bench
+        _ header: DigestHeader, _ message: borrowing Incoming, _ candidates: Candidates,
+        unasked: Refusal? = nil, _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
         let algorithm = header.algorithm ?? .md5
         if algorithm == .sha256 { accounts.useSHA256() }
-        let isRefreshing = !message.isResumed && accounts.isStale(account, bench.now.monotonic)
-        if isRefreshing { accounts.ask(account, &bench) }
-        if accounts.state(account) == .asked { return wait(message, account, &accounts, &bench) }
+        var refreshed = Candidates()
+        if !message.isResumed {
+            refreshed = Self.ask(candidates, mayAsk: unasked == nil, &accounts, &bench)
+        }
+        if let asked = candidates.asked(accounts), message.sender.waits < Candidates.most {
+            return wait(message, asked, &accounts, &bench)
+        }
+        let account = candidates.account(of: message.bytes.bytes(header.username), accounts)
         let isProven = verify(message, header, algorithm, account, accounts)
         // Who may not come from there is told no more than who does not know the password.
-        let isAdmitted = AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
-        if isAdmitted, isProven { return .pass(account) }
-        let isFound = accounts.state(account) == .found
-        // The password may be new: the answer under way decides.
-        if isRefreshing, isFound { return wait(message, account, &accounts, &bench) }
-        accounts.forgetIfIdle(account)
-        guard isFound else { return .refuse(.unknownAccount) }
+        if let account, isProven,
+            AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
+        {
+            return .pass(account)
+        }
+        // The password may be new, or the digest user: the answer under way decides.
+        if let refreshing = refreshed.first {
+            return wait(message, refreshing, &accounts, &bench)
+        }
+        candidates.forgetIdle(&accounts)
+        guard account != nil else { return .refuse(unasked ?? .unknownAccount) }
         return .refuse(isProven ? .accessList : .wrongPassword)
+    }
+
+    /// Asks directory about each account that is stale, those that are not known only if `mayAsk`; the known ones
+    /// that it was asked about.
+    private static func ask(
+        _ candidates: Candidates, mayAsk: Bool, _ accounts: inout AccountCache,
+        _ bench: inout Bench
+    ) -> Candidates {
+        var refreshed = candidates
+        let now = bench.now.monotonic
+        if let account = candidates.party {
+            let isKnown = accounts.state(account) == .found
+            let isAsked = (isKnown || mayAsk) && accounts.isStale(account, now)
+            if isAsked { accounts.ask(account, &bench) }
+            if !isAsked || !isKnown { refreshed.party = nil }
+        }
+        if let account = candidates.user {
+            let isKnown = accounts.state(account) == .found
+            let isAsked = (isKnown || mayAsk) && accounts.isStale(account, now)
+            if isAsked { accounts.ask(account, &bench) }
+            if !isAsked || !isKnown { refreshed.user = nil }
+        }
+        return refreshed
     }
 
     /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
@@ -172,17 +207,18 @@ package struct Authentication: ~Copyable {
 
     private mutating func verify(
         _ message: borrowing Incoming, _ header: DigestHeader, _ algorithm: DigestAlgorithm,
-        _ account: AccountID, _ accounts: borrowing AccountCache
+        _ account: AccountID?, _ accounts: borrowing AccountCache
     ) -> Bool {
         let bytes = message.bytes
-        var ha1 = accounts.ha1(account, algorithm)
-        // The same work for an account that does not exist.
-        let known = accounts.state(account) == .found && ha1.length > 0
-        if !known { ha1 = HashValue(zeros: algorithm.length) }
+        var ha1 = HashValue()
+        if let account { ha1 = accounts.ha1(account, algorithm) }
+        // The same work when there is no account.
+        let isKnown = ha1.length > 0
+        if !isKnown { ha1 = HashValue(zeros: algorithm.length) }
         let expected = hashes.response(
             algorithm, ha1: ha1, method: bytes.bytes(message.index.methodSlice), header, in: bytes)
-        let good = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
-        return good && known && bytes.bytes(header.username).equals(accounts.authUser(account))
+        let isGood = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
+        return isGood && isKnown
     }
 
     // MARK: Challenges

@@ -30,6 +30,8 @@ package struct Sender: BitwiseCopyable {
     package var isRepetition = false
     /// Whether a try of a name has been taken for it.
     package var isCharged = false
+    /// How many times the message has waited for directory.
+    package var waits: UInt8 = 0
 
     /// A sender by a connection, of whom nothing else is known but who it is by the settings.
     package init(standing: Standing = Standing()) { self.standing = standing }
@@ -60,6 +62,8 @@ package struct Incoming: ~Copyable, ~Escapable {
     package let isResumed: Bool
     /// What is known of its sender.
     package var sender: Sender
+    /// The username of its credentials, once they have answered a nonce of ours.
+    package var username = Slice.empty
 
     /// A message that is not parsed yet.
     @_lifetime(copy bytes)

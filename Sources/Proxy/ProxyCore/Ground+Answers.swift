@@ -119,7 +119,14 @@ extension Ground {
             bench.writer.endLine()
         default: if status == .serviceUnavailable { bench.writer.retryAfter() }
         }
-        return endReply(message, &bench)
+        // The name may have been looked up, or not: its time would tell who there is.
+        guard refusal == .otherAccount, message.index.method == .register else {
+            return endReply(message, &bench)
+        }
+        bench.writer.endEmpty()
+        guard bench.writer.isWhole, admission.takeAnswer(to: message, bench) else { return false }
+        authentication.delay(message, &bench)
+        return true
     }
 
     /// Records a refusal, and counts what it is evidence of; of a table that is full the journal is told once, not for
@@ -150,9 +157,9 @@ extension Ground {
             refusal == .waitingRoomFull || isNobodyAsked
             || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
-            let name = message.accountName
+            let username = message.bytes.bytes(message.username)
             admission.countWrongPassword(
-                message, refusal, of: name.span, isOwnFlow: isRegistered(name.span, by: message),
+                message, refusal, of: username, isOwnFlow: isRegistered(username, by: message),
                 &bench)
         }
         let isSent =

@@ -12,6 +12,14 @@ package import SIPWriting
 package import Sys
 internal import Trunks
 
+/// Whom a request has proven to come from.
+package struct ProvenSender: BitwiseCopyable, Sendable {
+    /// The account.
+    package let account: AccountID
+    /// Who stands as the caller toward an Asterisk.
+    package let caller: WrittenCaller
+}
+
 /// Who a message comes from.
 extension Ground {
     // MARK: Sources
@@ -31,21 +39,27 @@ extension Ground {
         admission.offence(detector, flow.peer.ip, sender, &bench)
     }
 
-    /// Whether the account of a name is registered by the message's flow.
-    func isRegistered(_ name: Span<UInt8>, by message: borrowing Incoming) -> Bool {
-        guard !message.sender.isStranger, let account = accounts.find(name) else { return false }
+    /// Whether the account that a username is of is registered by the message's flow.
+    func isRegistered(_ username: Span<UInt8>, by message: borrowing Incoming) -> Bool {
+        guard !message.sender.isStranger else { return false }
+        let name = message.accountName
+        var candidates = Candidates(party: accounts.find(name.span))
+        if !name.span.equals(username) { candidates.user = accounts.find(username) }
+        guard let account = candidates.account(of: username, accounts) else { return false }
         return location.isRegistered(account, by: message.flow)
     }
 
     // MARK: Phones
 
-    /// The account that a request proves to be of.
+    /// The account that a request proves to be of: that of From (in a REGISTER of To) if its digest user is the
+    /// username of the credentials, else that of the username.
     ///
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
-    /// nobody learns from it which accounts there are.
+    /// nobody learns from it which accounts there are. What is counted is counted by the username alone: a caller
+    /// that a phone shows is no name that somebody guesses.
     package mutating func authenticate(
         _ message: inout Incoming, _ bench: inout Bench
-    ) -> Verdict<AccountID> {
+    ) -> Verdict<ProvenSender> {
         let header: DigestHeader
         switch authentication.credentials(of: &message, bench) {
         case .pass(let credentials): header = credentials
@@ -53,48 +67,84 @@ extension Ground {
         case .refuse(let refusal): return .refuse(refusal)
         default: return .later
         }
-        let name = message.accountName
-        let mark = NameTable.hash(name.span)
+        let username = message.bytes.bytes(header.username)
+        let mark = NameTable.hash(username)
         if let refusal = admission.guardedReason(
-            mark, message, isOwnFlow: isRegistered(name.span, by: message), bench)
+            mark, message, isOwnFlow: isRegistered(username, by: message), bench)
         {
             return .refuse(refusal)
         }
-        guard name.isName, let account = accounts.account(of: name.span, &bench) else {
-            return .refuse(.unknownAccount)
+        let candidates = candidates(message, username, &bench)
+        let unasked = unaskedReason(candidates, &message, bench)
+        let verdict = authentication.prove(
+            header, message, candidates, unasked: unasked, &accounts, &bench)
+        switch verdict {
+        case .pass(let account):
+            let caller = caller(
+                of: account, message, mayShow: unasked == nil && candidates.isPartyNobody(accounts),
+                bench)
+            let sender = ProvenSender(account: account, caller: caller)
+            candidates.forgetIdle(&accounts)
+            admission.returnTry(&message, bench)
+            return message.sender.isRepetition
+                ? .pass(sender) : proven(sender, mark, message, bench)
+        case .refuse(let refusal): return .refuse(refusal)
+        default: return .later
         }
-        if let refusal = unaskedReason(account, &message, bench) {
-            accounts.forgetIfIdle(account)
-            return .refuse(refusal)
+    }
+
+    /// Who stands as the caller of an account's request; `mayShow` is whether directory has said that no account has
+    /// the name that From has instead.
+    private func caller(
+        of account: AccountID, _ message: borrowing Incoming, mayShow: Bool,
+        _ bench: borrowing Bench
+    ) -> WrittenCaller {
+        let from = message.index.from.uri
+        let name = accounts.name(account)
+        let isItself = message.bytes.bytes(from.user).equals(name)
+        if let privacy = message.index.value(.privacy), message.bytes.bytes(privacy).hidesCaller {
+            return .hiddenAccount
         }
-        let verdict = authentication.prove(header, message, account, &accounts, &bench)
-        guard case .pass = verdict else { return verdict }
-        admission.returnTry(&message, bench)
-        return message.sender.isRepetition ? verdict : proven(account, mark, message, bench)
+        if !isItself, from.isAnonymous(in: message.bytes) { return .hiddenAccount }
+        guard !isItself, mayShow, message.index.method != .register else { return .account }
+        let written = Trunks.writtenCaller(UserPart(message.bytes.bytes(from.user)))
+        return written == .asWritten && bench.settings.mayShowCallers(name) ? .shown : .account
+    }
+
+    /// The accounts that a request with a username may be of, each of which takes a place.
+    private mutating func candidates(
+        _ message: borrowing Incoming, _ username: Span<UInt8>, _ bench: inout Bench
+    ) -> Candidates {
+        let name = message.accountName
+        var candidates = Candidates()
+        if name.isName { candidates.party = accounts.account(of: name.span, &bench) }
+        if !name.span.equals(username), username.isAccountName {
+            candidates.user = accounts.account(of: username, &bench)
+        }
+        return candidates
     }
 
     /// A message has proven its account, which may have had its part of requests.
     private mutating func proven(
-        _ account: AccountID, _ mark: UInt64, _ message: borrowing Incoming,
+        _ sender: ProvenSender, _ mark: UInt64, _ message: borrowing Incoming,
         _ bench: borrowing Bench
-    ) -> Verdict<AccountID> {
+    ) -> Verdict<ProvenSender> {
         admission.succeeded(mark, message, bench)
         if message.flow.transport.isStream { connections.authenticated(message.flow) }
-        switch admission.takeRequest(of: account, message.index.method, bench) {
+        switch admission.takeRequest(of: sender.account, message.index.method, bench) {
         case .refuse(let refusal): return .refuse(refusal)
-        case .observed(_, let refusal): return .observed(account, refusal)
-        default: return .pass(account)
+        case .observed(_, let refusal): return .observed(sender, refusal)
+        default: return .pass(sender)
         }
     }
 
-    /// Why directory is not asked about an account that it would have to be asked for; nil when it may be.
+    /// Why directory is not asked about accounts that it would have to be asked for; nil when it may be.
     private mutating func unaskedReason(
-        _ account: AccountID, _ message: inout Incoming, _ bench: borrowing Bench
+        _ candidates: Candidates, _ message: inout Incoming, _ bench: borrowing Bench
     ) -> Refusal? {
-        let state = accounts.state(account)
-        guard state != .found, !message.isResumed else { return nil }
+        guard candidates.has(false, accounts), !message.isResumed else { return nil }
         // Its original has been looked up; a copy costs directory nothing.
-        if message.sender.isRepetition { return state == .asked ? nil : .repeated }
+        if message.sender.isRepetition { return .repeated }
         return admission.takeTry(&message, bench) ? nil : .lookUps
     }
 
@@ -104,7 +154,7 @@ extension Ground {
     /// caller stands as written unless the name is, or might be, that of an account.
     package mutating func caller(
         of trunk: TrunkID, _ message: borrowing Incoming, _ bench: inout Bench
-    ) -> Verdict<TrunkCaller> {
+    ) -> Verdict<WrittenCaller> {
         let user = UserPart(message.bytes.bytes(message.index.from.uri.user))
         let written = Trunks.writtenCaller(user)
         let trunkItself = trunks.caller(.trunk, of: trunk)

@@ -39,6 +39,12 @@ package final class SimulatedEdge {
     private let listeners: [Listener]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// The digest users of accounts, where they are other names.
+    package var digestUsers: [String: String] = [:]
+    /// The addresses-of-record of accounts, where they are other names.
+    package var addressesOfRecord: [String: String] = [:]
+    /// Whether the account database cannot be asked.
+    package var isUnavailable = false
     /// The accounts that phones may not register.
     package var barred: Set<String> = []
     /// From where accounts may be used, as far as that is limited.
@@ -223,14 +229,19 @@ package final class SimulatedEdge {
     /// Answers one question of the router.
     package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
+        guard !isUnavailable else {
+            router.receive(.account(id: id, .unavailable), now)
+            return
+        }
         guard let password = passwords[name] else {
             router.receive(.account(id: id, .unknown), now)
             return
         }
+        let user = digestUsers[name] ?? name
         let account = Account(
-            ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
-            ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
-            aor: name, mayRegister: !barred.contains(name),
+            ha1MD5: bytes(hex: hashed(.md5, user, realm, password)),
+            ha1SHA256: bytes(hex: hashed(.sha256, user, realm, password)), authUser: user,
+            aor: addressesOfRecord[name] ?? name, mayRegister: !barred.contains(name),
             access: access[name] ?? AccessList())
         router.receive(.account(id: id, .found(account)), now)
     }
