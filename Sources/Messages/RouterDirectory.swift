@@ -243,7 +243,7 @@ extension DirectoryToRouter {
 
 extension AccountAnswer {
     /// Writes the answer.
-    fileprivate func write(to writer: inout WireWriter) {
+    func write(to writer: inout WireWriter) {
         switch self {
         case .found(let account)
         where account.authUser.utf8.count > 255 || account.aor.utf8.count > 255:
@@ -263,7 +263,7 @@ extension AccountAnswer {
     }
 
     /// Reads the answer.
-    fileprivate init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout WireReader) throws(WireError) {
         switch try reader.u8() {
         case 1:
             let md5 = try reader.data("ha1MD5", limit: 16)

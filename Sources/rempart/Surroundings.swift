@@ -173,9 +173,9 @@ struct Surroundings {
 extension Setting {
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
-        switch (told.terminator, told.directory, told.banner) {
+        switch (told.terminator, told.accountsReader, told.banner) {
         case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
-        case (_, .database(let url)?, _): String(url.dropFirst("sqlite://".count))
+        case (_, .source(let url)?, _): String(url.dropFirst("sqlite://".count))
         case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
         default: nil
         }

@@ -5,7 +5,7 @@ import Wire
 
 /// Whether the frames of one link are total: each whole frame is read back as what it was, and
 /// nothing else is read at all.
-private func check<Message: Equatable>(
+func check<Message: Equatable>(
     _ messages: [Message], encode: (Message) -> [UInt8],
     decode: (Span<UInt8>) throws(WireError) -> Message
 ) throws {
@@ -55,9 +55,12 @@ private let standing = AccountStanding(
                     Endpoint(.udp, address),
                     advertised: SocketAddress(IPAddress(v4: 1), port: 9))),
             .sides.localNetworks(network), .sides.inside(Endpoint(.udp, address)),
-            .sides.asterisks(address), .accounts.database("sqlite:///x"),
+            .sides.asterisks(address), .accounts.source("sqlite:///x"),
+            .accounts.database("sqlite:///x"), .tables.sippeers("sip_buddies"),
+            .tables.endpoints("a.b"), .tables.auths("A"), .tables.aors("0"),
+            .tables.accessLists(String(repeating: "t", count: 64)),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
-            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
+            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000), .accounts.stale(.seconds(60)),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
             .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
             .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),
@@ -106,7 +109,9 @@ private let standing = AccountStanding(
     @Test(
         "a text or an endpoint that its key does not take is refused",
         arguments: [
-            Setting.accounts.database(String(repeating: "a", count: 1025)),
+            Setting.accounts.source(String(repeating: "a", count: 1025)),
+            .accounts.database(String(repeating: "a", count: 1025)), .tables.sippeers(""),
+            .tables.auths("a\"b"), .tables.aors(String(repeating: "t", count: 65)),
             .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
             .tls.certificate(long),
             .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
@@ -155,6 +160,7 @@ private let standing = AccountStanding(
         #expect(setting.readers.contains(.terminator) == setting.path.hasPrefix("tls."))
         // A process takes what it is told, so that a frame that came to another one says nothing there.
         #expect(setting.readers.contains(.router) == (setting.told.router != nil))
+        #expect(setting.readers.contains(.accountsReader) == (setting.told.accountsReader != nil))
         #expect(setting.readers.contains(.directory) == (setting.told.directory != nil))
         #expect(setting.readers.contains(.banner) == (setting.told.banner != nil))
     }
@@ -168,7 +174,7 @@ private let standing = AccountStanding(
             ),
             .letGo(ConnectionHandle(.tcp, place: 7)),
             .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
-            .lostLink(.directory), .inUse(5),
+            .lostLink(.directory), .hangs(.accountsReader), .inUse(5),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)
