@@ -56,9 +56,7 @@ private let standing = AccountStanding(
                     advertised: SocketAddress(IPAddress(v4: 1), port: 9))),
             .sides.localNetworks(network), .sides.inside(Endpoint(.udp, address)),
             .sides.asterisks(address), .accounts.source("sqlite:///x"),
-            .accounts.database("sqlite:///x"), .tables.sippeers("sip_buddies"),
-            .tables.endpoints("a.b"), .tables.auths("A"), .tables.aors("0"),
-            .tables.accessLists(String(repeating: "t", count: 64)),
+            .accounts.database("sqlite:///x"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
             .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000), .accounts.stale(.seconds(60)),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
@@ -71,7 +69,12 @@ private let standing = AccountStanding(
             .limit(.scanner)(Limit(1, in: .seconds(604_800))),
             .registration.minimum(.seconds(30)), .registration.maximum(.seconds(604_800)),
             .registration.contacts(32),
-        ] + callSettings + trunkSettings + profileSettings
+        ] + tableSettings + callSettings + trunkSettings + profileSettings
+
+    private static let tableSettings: [Setting] = [
+        .tables.sippeers("sip_buddies"), .tables.endpoints("a.b"), .tables.auths("A"),
+        .tables.aors("0"), .tables.accessLists(String(repeating: "t", count: 64)),
+    ]
 
     private static let trunkSettings: [Setting] = [
         .trunks.inside(Endpoint(.udp, address), of: "telco"),
@@ -106,34 +109,47 @@ private let standing = AccountStanding(
     /// Longer than a path may be.
     private static let long = "/" + String(repeating: "a", count: 4096)
 
+    /// Values that are out of their bounds.
+    private static let refused: [Setting] = [
+        .accounts.source(String(repeating: "a", count: 1025)),
+        .accounts.database(String(repeating: "a", count: 1025)),
+        .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
+        .tls.certificate(long),
+        .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
+        .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
+        .defence.traps(String(repeating: "a", count: 65)),
+        .sides.domains(String(repeating: "a", count: 256)),
+    ] + otherRefused
+
+    private static let otherRefused: [Setting] = [
+        .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),
+        .calls.prefixes("000000000"), .calls.outsideLine("000000000"),
+        .calls.emergency("000000000"), .calls.never("+1234567890123456"),
+        .calls.hours(OpenHours(days: 0, from: 0, to: 1)),
+        .calls.hours(OpenHours(days: 128, from: 0, to: 1)),
+        .calls.hours(OpenHours(days: 1, from: 60, to: 60)),
+        .calls.hours(OpenHours(days: 1, from: 0, to: 1441)),
+        .trunks.servers(address, of: String(repeating: "t", count: 33)),
+        .trunks.domain(String(repeating: "a", count: 256), of: "telco"),
+        .trunks.inside(Endpoint(.tcp, address), of: "telco"),
+        .profiles.trunks(String(repeating: "t", count: 33), of: "carriers"),
+        .profiles.methods(String(repeating: "M", count: 17), of: "carriers"),
+        .profiles.countries("fr", of: "carriers"),
+    ]
+
     @Test(
         "a text or an endpoint that its key does not take is refused",
-        arguments: [
-            Setting.accounts.source(String(repeating: "a", count: 1025)),
-            .accounts.database(String(repeating: "a", count: 1025)), .tables.sippeers(""),
-            .tables.auths("a\"b"), .tables.aors(String(repeating: "t", count: 65)),
-            .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
-            .tls.certificate(long),
-            .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
-            .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
-            .defence.traps(String(repeating: "a", count: 65)),
-            .sides.domains(String(repeating: "a", count: 256)),
-            .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),
-            .calls.prefixes("000000000"), .calls.outsideLine("000000000"),
-            .calls.emergency("000000000"), .calls.never("+1234567890123456"),
-            .calls.hours(OpenHours(days: 0, from: 0, to: 1)),
-            .calls.hours(OpenHours(days: 128, from: 0, to: 1)),
-            .calls.hours(OpenHours(days: 1, from: 60, to: 60)),
-            .calls.hours(OpenHours(days: 1, from: 0, to: 1441)),
-            .trunks.servers(address, of: String(repeating: "t", count: 33)),
-            .trunks.domain(String(repeating: "a", count: 256), of: "telco"),
-            .trunks.inside(Endpoint(.tcp, address), of: "telco"),
-            .profiles.trunks(String(repeating: "t", count: 33), of: "carriers"),
-            .profiles.methods(String(repeating: "M", count: 17), of: "carriers"),
-            .profiles.countries("fr", of: "carriers"),
-        ])
+        arguments: refused)
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
+        #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
+    }
+
+    @Test(
+        "a name that is none of a table is refused, and none ends the quotation marks around it",
+        arguments: ["", "a\"b", "a b", "é"])
+    func tableNames(_ name: String) {
+        let frame = Setting.tables.auths(name).encoded()
         #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
     }
 

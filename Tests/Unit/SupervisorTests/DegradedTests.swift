@@ -95,7 +95,7 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
             Issue.record("the reload was not refused")
             return
         }
-        #expect(try daemon.component(.directory).status.hasPrefix("settings=2"))
+        #expect(try daemon.component(.accountsReader).status.hasPrefix("settings=2"))
     }
 
     @Test("a refusal is told until the next reload that is taken, and no longer")
