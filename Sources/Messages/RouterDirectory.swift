@@ -30,9 +30,10 @@ package enum DirectoryToRouter: Equatable, Sendable {
     case standing(AccountStanding)
     /// What the source says of an account now, though it was not asked or has been answered already.
     case update(account: String, realm: String, AccountAnswer)
-    /// The bindings of an account end that its present secret did not make; all, when it has none or is denied.
+    /// The bindings of an account end that it would not get now; with `endsCalls` its calls end now too.
     ///
-    /// With `endsCalls` its calls end now too.
+    /// That is what another secret made, or what an access list denies where it comes from; and all, when there is
+    /// no such account or it may not register.
     case revoke(account: String, endsCalls: Bool)
 }
 
