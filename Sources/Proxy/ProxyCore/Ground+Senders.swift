@@ -75,15 +75,17 @@ extension Ground {
             return .refuse(refusal)
         }
         let candidates = candidates(message, username, &bench)
+        // A name that nobody has is forgotten while the other one is waited for.
+        if message.isResumed, candidates.isPartyNobody(accounts) {
+            message.sender.isCallerNobody = true
+        }
         let unasked = unaskedReason(candidates, &message, bench)
         let verdict = authentication.prove(
             header, message, candidates, unasked: unasked, &accounts, &bench)
         switch verdict {
         case .pass(let account):
-            let caller = caller(
-                of: account, message, mayShow: unasked == nil && candidates.isPartyNobody(accounts),
-                bench)
-            let sender = ProvenSender(account: account, caller: caller)
+            let sender = ProvenSender(
+                account: account, caller: caller(of: account, message, bench))
             candidates.forgetIdle(&accounts)
             admission.returnTry(&message, bench)
             return message.sender.isRepetition
@@ -93,11 +95,9 @@ extension Ground {
         }
     }
 
-    /// Who stands as the caller of an account's request; `mayShow` is whether directory has said that no account has
-    /// the name that From has instead.
+    /// Who stands as the caller of an account's request.
     private func caller(
-        of account: AccountID, _ message: borrowing Incoming, mayShow: Bool,
-        _ bench: borrowing Bench
+        of account: AccountID, _ message: borrowing Incoming, _ bench: borrowing Bench
     ) -> WrittenCaller {
         let from = message.index.from.uri
         let name = accounts.name(account)
@@ -106,7 +106,7 @@ extension Ground {
             return .hiddenAccount
         }
         if !isItself, from.isAnonymous(in: message.bytes) { return .hiddenAccount }
-        guard !isItself, mayShow, message.index.method != .register else { return .account }
+        guard message.sender.isCallerNobody else { return .account }
         let written = Trunks.writtenCaller(UserPart(message.bytes.bytes(from.user)))
         return written == .asWritten && bench.settings.mayShowCallers(name) ? .shown : .account
     }
@@ -117,6 +117,8 @@ extension Ground {
     ) -> Candidates {
         let name = message.accountName
         var candidates = Candidates()
+        // What only an escape could name is not looked at, whoever brings it.
+        guard name.isName || name.isEmpty else { return candidates }
         if name.isName { candidates.party = accounts.account(of: name.span, &bench) }
         if !name.span.equals(username), username.isAccountName {
             candidates.user = accounts.account(of: username, &bench)
