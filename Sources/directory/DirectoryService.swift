@@ -35,7 +35,7 @@ final class DirectoryService: Service {
     init(
         _ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal,
         clock: @escaping () -> Moment = {
-            Moment(monotonic: Clock.monotonic, sinceEpoch: clock().sinceEpoch)
+            Moment(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
         },
         readerHangs: @escaping () -> Void
     ) {
