@@ -70,6 +70,17 @@ package struct AccessList: Equatable, Sendable {
         }
     }
 
+    /// The rules, in the order in which they apply.
+    package var rules: [AccessRule] { Self.rules(bytes.span) }
+
+    /// The rules by the bytes of a list, up to what is none.
+    private static func rules(_ bytes: Span<UInt8>) -> [AccessRule] {
+        var rules: [AccessRule] = []
+        var at = 0
+        while let rule = rule(bytes, &at) { rules.append(rule) }
+        return rules
+    }
+
     /// Whether an address may pass, by the bytes of a list.
     package static func admits(
         _ bytes: Span<UInt8>, _ target: AccessTarget, _ ip: IPAddress
@@ -117,10 +128,7 @@ package struct AccessList: Equatable, Sendable {
     /// Reads a list, whose every byte has to be of a rule in its one form.
     init(from reader: inout WireReader) throws(WireError) {
         let read = try reader.data("access", limit: Self.longest)
-        var rules: [AccessRule] = []
-        var at = 0
-        while let rule = Self.rule(read.span, &at) { rules.append(rule) }
-        self.init(rules)
+        self.init(Self.rules(read.span))
         guard bytes == read else { throw .badValue("access") }
     }
 }

@@ -54,6 +54,8 @@ final class AccountsReaderService: Service {
         case .list(let id, let after):
             let limit = SourceState.namesOfPage
             let names = accounts.names(after: after, limit: limit, now: Clock.monotonic) ?? []
+            // No names may mean that there is nothing to read from any more, which is told before.
+            report()
             send(.names(id: id, names, isLast: names.count < limit))
         }
         report()
@@ -66,7 +68,9 @@ final class AccountsReaderService: Service {
             let now = Clock.monotonic
             answers.append(
                 now < end
-                    ? accounts.lookUp(account: query.name, realm: query.realm, now: now)
+                    ? accounts.lookUp(
+                        account: query.name,
+                        realm: query.realm.isEmpty ? settings.realm : query.realm, now: now)
                     : ReadAccount(answer: .unavailable, source: "", version: 0))
         }
         return answers

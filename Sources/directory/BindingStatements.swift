@@ -11,6 +11,8 @@ struct BindingStatements {
     let expire: SQLiteStatement
     /// The bindings after row ?1 that live beyond ?2, at most ?3.
     let page: SQLiteStatement
+    /// How many bindings of account ?1 live beyond ?2.
+    let count: SQLiteStatement
     /// The other table of the file.
     let standings: StandingStatements
 
@@ -52,6 +54,8 @@ struct BindingStatements {
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
+        count = try database.prepare(
+            "SELECT COUNT(*) FROM bindings WHERE account = ?1 AND expires > ?2")
         standings = try StandingStatements(database)
     }
 

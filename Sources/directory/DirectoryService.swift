@@ -13,6 +13,7 @@ final class DirectoryService: Service {
     var peers: [PeerLink] { [router, accounts.link] }
     private let journal: Journal
     private let bindings: BindingStore
+    private let command: AccountsCommand
     private let clock: () -> Milliseconds
     private let readerHangs: () -> Void
     private var isGreeted = false
@@ -42,6 +43,7 @@ final class DirectoryService: Service {
         self.clock = clock
         self.readerHangs = readerHangs
         bindings = BindingStore(folder: stateFolder)
+        command = AccountsCommand(accounts, bindings, clock: clock)
         report()
     }
 
@@ -98,6 +100,14 @@ final class DirectoryService: Service {
             reply = .failed("the bindings cannot be copied into the state folder: \(error)")
         }
         return AnyIterator(CollectionOfOne(reply).makeIterator())
+    }
+
+    func lateAnswer(to request: ControlRequest) -> LateAnswer? {
+        switch request {
+        case .accounts(let name): command.page(after: name)
+        case .account(let name): command.explain(name)
+        default: nil
+        }
     }
 
     func second() -> String {
