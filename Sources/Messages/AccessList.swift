@@ -128,7 +128,13 @@ package struct AccessList: Equatable, Sendable {
     /// Reads a list, whose every byte has to be of a rule in its one form.
     init(from reader: inout WireReader) throws(WireError) {
         let read = try reader.data("access", limit: Self.longest)
-        self.init(Self.rules(read.span))
-        guard bytes == read else { throw .badValue("access") }
+        guard let list = Self(stored: read) else { throw .badValue("access") }
+        self = list
+    }
+
+    /// The list of the bytes of one; nil when one of them is of no rule in its one form.
+    package init?(stored: [UInt8]) {
+        self.init(Self.rules(stored.span))
+        guard bytes == stored else { return nil }
     }
 }

@@ -1,4 +1,28 @@
+package import Sys
 internal import Wire
+
+/// What directory has of an account, whatever its source says now.
+package struct KeptOfAccount: Equatable, Sendable {
+    /// How many phones are registered for it.
+    package var phones: UInt32
+    /// What stands against it.
+    package var standing: AccountStanding
+    /// How long ago its source confirmed the row that directory has; nil when it has none.
+    package var age: Milliseconds?
+    /// Whether that row serves without a look at its source.
+    package var isConfirmed: Bool
+
+    /// What is kept, of its parts.
+    package init(
+        phones: UInt32, standing: AccountStanding, age: Milliseconds? = nil,
+        isConfirmed: Bool = false
+    ) {
+        self.phones = phones
+        self.standing = standing
+        self.age = age
+        self.isConfirmed = isConfirmed
+    }
+}
 
 /// What the source has under a name, as `rempart accounts` shows it: no secret, and no hash.
 package struct AccountRow: Equatable, Sendable {
@@ -14,20 +38,17 @@ package struct AccountRow: Equatable, Sendable {
     package var mayRegister: Bool
     /// From where it may be used.
     package var access: AccessList
-    /// How many phones are registered for it.
-    package var phones: UInt32
-    /// What stands against it.
-    package var standing: AccountStanding
+    /// What directory has of it.
+    package var kept: KeptOfAccount
     /// The table or file that was read, at most 128 bytes.
     package var source: String
     /// Why it is none, or serves nobody; nil for an account that can be used.
     package var why: AccountAbsence?
 
     /// What an answer of the source says; nil while the source cannot be asked.
-    package init?(_ name: String, _ read: ReadAccount, phones: UInt32, _ standing: AccountStanding) {
+    package init?(_ name: String, _ read: ReadAccount, _ kept: KeptOfAccount) {
         self.name = name
-        self.phones = phones
-        self.standing = standing
+        self.kept = kept
         source = read.source
         why = read.why
         switch read.answer {
@@ -59,8 +80,7 @@ extension AccountRow {
         for flag in [isAccount, hasMD5, hasSHA256, mayRegister] { writer.bool(flag) }
         writer.string(user, cutTo: Self.longestUser)
         writer.data(access.bytes)
-        writer.u32(phones)
-        standing.write(to: &writer)
+        kept.write(to: &writer)
         writer.string(source, cutTo: ReadAccount.longestSource)
         writer.u8(why?.rawValue ?? 0)
     }
@@ -74,9 +94,27 @@ extension AccountRow {
         mayRegister = try reader.bool()
         user = try reader.string("user", limit: Self.longestUser)
         access = try AccessList(from: &reader)
-        phones = try reader.u32()
-        standing = try AccountStanding(from: &reader)
+        kept = try KeptOfAccount(from: &reader)
         source = try reader.string("source", limit: ReadAccount.longestSource)
         why = try AccountAbsence.read(from: &reader)
+    }
+}
+
+extension KeptOfAccount {
+    /// Writes the columns.
+    fileprivate func write(to writer: inout WireWriter) {
+        writer.u32(phones)
+        standing.write(to: &writer)
+        writer.bool(age != nil)
+        if let age { writer.span(age, upTo: Bounds.longestStale) }
+        writer.bool(isConfirmed)
+    }
+
+    /// Reads the columns.
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        phones = try reader.u32()
+        standing = try AccountStanding(from: &reader)
+        age = try reader.bool() ? try reader.span("age", upTo: Bounds.longestStale) : nil
+        isConfirmed = try reader.bool()
     }
 }

@@ -4,7 +4,7 @@ package import Wire
 package struct AccountQuery: Hashable, Sendable {
     /// The account's name, as the phone gave it; at most `Bounds.longestName` bytes.
     package var name: String
-    /// The digest realm, at most 128 bytes; empty: `accounts.realm`.
+    /// The digest realm, at most 128 bytes.
     package var realm: String
 
     /// A look-up of a name for a realm.

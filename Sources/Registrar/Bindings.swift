@@ -232,6 +232,12 @@ package struct Bindings: ~Copyable {
         remove(index, head: &head)
     }
 
+    /// Takes out all bindings of an account, which can be read until `forgetRemoved`.
+    package mutating func removeAll(head: inout Int32) {
+        forgetRemoved()
+        while head >= 0 { remove(head, head: &head) }
+    }
+
     /// Takes a binding out of its account's list; it can be read until `forgetRemoved`.
     mutating func remove(_ index: Int32, head: inout Int32) {
         let binding = entries[Int(index)]

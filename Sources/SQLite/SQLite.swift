@@ -31,6 +31,8 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
 package enum SQLiteValue {
     case text(String)
     case integer(Int64)
+    /// Bytes that are no text; they are read by `SQLiteRow.bytes`.
+    case blob([UInt8])
 }
 
 /// One open database, for one thread.
@@ -185,6 +187,14 @@ package final class SQLiteStatement {
                     handle, index,
                     buffer.baseAddress?.assumingMemoryBound(to: CChar.self) ?? Self.empty,
                     Int32(buffer.count), copied)
+            }
+            try database.check(code)
+        case .blob(let bytes):
+            let copied = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+            // In bounds: the array's own storage and length; none at all becomes NULL, which is read as empty.
+            let code = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe sqlite3_bind_blob(
+                    handle, index, buffer.baseAddress, Int32(buffer.count), copied)
             }
             try database.check(code)
         }

@@ -68,9 +68,7 @@ final class AccountsReaderService: Service {
             let now = Clock.monotonic
             answers.append(
                 now < end
-                    ? accounts.lookUp(
-                        account: query.name,
-                        realm: query.realm.isEmpty ? settings.realm : query.realm, now: now)
+                    ? accounts.lookUp(account: query.name, realm: query.realm, now: now)
                     : ReadAccount(answer: .unavailable, source: "", version: 0))
         }
         return answers

@@ -8,21 +8,16 @@ internal import Sys
 /// It never waits, and has at most one page in memory for each caller. The look-ups of phones wait for
 /// those of one batch, no more.
 final class AccountsCommand {
-    private let reader: AccountReader
-    private let bindings: BindingStore
-    private let clock: () -> Milliseconds
+    private let known: KnownAccounts
+    private var reader: AccountReader { known.reader }
 
     /// How many names are looked up together.
     private static let batch = 4
     /// How long a page takes at most, unless one batch takes longer: a slow source has shorter pages.
     static let longestPage = Milliseconds.seconds(1)
 
-    /// The command over a link to accounts-reader and what is kept of the accounts, at a monotonic clock.
-    init(_ reader: AccountReader, _ bindings: BindingStore, clock: @escaping () -> Milliseconds) {
-        self.reader = reader
-        self.bindings = bindings
-        self.clock = clock
-    }
+    /// The command over what directory knows of the accounts, and how it asks for them.
+    init(_ known: KnownAccounts) { self.known = known }
 
     /// A page that is being made.
     private final class Page {
@@ -37,17 +32,17 @@ final class AccountsCommand {
 
     /// A page of the accounts that the source has, from behind a name on.
     func page(after name: String) -> LateAnswer {
-        let page = Page(end: clock() + Self.longestPage)
+        let page = Page(end: now.monotonic + Self.longestPage)
         if let why = whyNot {
             page.answer.complete([.failed(why)])
             return page.answer
         }
         let failed = { page.answer.complete([.failed($0)]) }
-        reader.inquiries.names(after: name, now: clock(), orElse: failed) { [weak self] names, isLast in
+        reader.inquiries.names(after: name, now: now.monotonic, orElse: failed) { [weak self] names, isLast in
             guard let self else { return }
             // A page without names may be one of a source that can be read no more.
             if names.isEmpty, let whyNot { return failed(whyNot) }
-            bindings.commit(now: Clock.sinceEpoch)
+            known.bindings.commit(now: now.sinceEpoch)
             page.names = names[...]
             page.isLast = isLast
             goOn(page)
@@ -57,7 +52,7 @@ final class AccountsCommand {
 
     /// Looks the next names of a page up, until it is complete.
     private func goOn(_ page: Page) {
-        let isOver = clock() >= page.end && !page.rows.isEmpty
+        let isOver = now.monotonic >= page.end && !page.rows.isEmpty
         guard !page.names.isEmpty, !isOver else {
             let isLast = page.isLast && page.names.isEmpty
             return page.answer.complete(page.rows + (isLast ? [.done] : [.isMore, .done]))
@@ -75,13 +70,15 @@ final class AccountsCommand {
     func explain(_ name: String) -> LateAnswer {
         let answer = LateAnswer()
         if let why = whyNot {
-            answer.complete([.failed(why)])
+            answer.complete([.failed(why + remembered(name))])
             return answer
         }
-        let failed = { answer.complete([.failed($0)]) }
-        reader.inquiries.trace(name, now: clock(), orElse: failed) { [weak self] steps in
+        let failed = { [weak self] (why: String) in
+            answer.complete([.failed(why + (self?.remembered(name) ?? ""))])
+        }
+        reader.inquiries.trace(name, now: now.monotonic, orElse: failed) { [weak self] steps in
             guard let self else { return }
-            bindings.commit(now: Clock.sinceEpoch)
+            known.bindings.commit(now: now.sinceEpoch)
             lookUp([name]) { rows, why in
                 guard let rows else { return failed(why) }
                 answer.complete(steps.map { .step($0) } + rows.map { .account($0) } + [.done])
@@ -89,6 +86,8 @@ final class AccountsCommand {
         }
         return answer
     }
+
+    private var now: Moment { known.clock() }
 
     /// Why nothing can be read now; nil when it can, as far as is known.
     private var whyNot: String? {
@@ -102,9 +101,9 @@ final class AccountsCommand {
     /// Has `then` called with the rows of names, or with nil and why nothing can be read.
     private func lookUp(_ names: [String], _ then: @escaping ([AccountRow]?, String) -> Void) {
         let shorts = names.map(Self.withoutDomain)
-        let queries = (names + shorts.compactMap(\.self)).map { AccountQuery(name: $0, realm: "") }
-        reader.ask(queries, now: clock()) { [weak self] answers in
-            guard let self else { return then(nil, ReaderInquiries.silence) }
+        let queries = (names + shorts.compactMap(\.self)).map(query)
+        reader.ask(queries, now: now.monotonic) { [weak self] answers in
+            guard let self else { return }
             var aliases = answers.dropFirst(names.count)
             var rows: [AccountRow] = []
             for (index, name) in names.enumerated() {
@@ -113,14 +112,36 @@ final class AccountsCommand {
                     // The phones of `1001@example.com` are those of 1001, if that leads to the same row.
                     aliases.popFirst().flatMap { $0.isSame(as: read) ? short : nil }
                 }
-                let kept = bindings.kept(of: alias ?? name, now: Clock.sinceEpoch)
-                guard let row = AccountRow(name, read, phones: kept.phones, kept.standing) else {
+                guard let row = AccountRow(name, read, kept(of: name, alias)) else {
                     return then(nil, whyNot ?? ReaderInquiries.silence)
                 }
                 rows.append(row)
             }
             then(rows, "")
         }
+    }
+
+    private func query(_ name: String) -> AccountQuery {
+        AccountQuery(name: name, realm: known.settings.realm)
+    }
+
+    /// What directory has of an account, under this name or the one that its phones use.
+    private func kept(of name: String, _ alias: String?) -> KeptOfAccount {
+        let now = now
+        let (phones, standing) = known.bindings.kept(of: alias ?? name, now: now.sinceEpoch)
+        let row = known.rows[query(name)] ?? alias.flatMap { known.rows[query($0)] }
+        return KeptOfAccount(
+            phones: phones, standing: standing, age: row?.age(now),
+            isConfirmed: row?.isFresh(known.changes, now) ?? false)
+    }
+
+    /// What is known of a name whose source says nothing, as the end of a sentence; empty without.
+    private func remembered(_ name: String) -> String {
+        let kept = kept(of: name, nil)
+        return kept.age.map {
+            "; directory knows \(name) as its source said it \($0.spoken) ago, and so it serves until that "
+                + "is \(known.settings.stale.duration) old (accounts.stale)"
+        } ?? ""
     }
 
     /// `1001` of `1001@example.com`; nil without a domain.

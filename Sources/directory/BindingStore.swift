@@ -194,7 +194,7 @@ final class BindingStore {
     /// `commit`.
     func kept(of account: String, now: Milliseconds) -> (phones: UInt32, standing: AccountStanding) {
         do {
-            let count = try statements.count.first([.text(account), .integer(now.count)]) {
+            let count = try statements.live.first([.text(account), .integer(now.count)]) {
                 $0.integer(0)
             }
             return (UInt32(clamping: count ?? 0), try statements.standings.standing(of: account))
@@ -211,6 +211,41 @@ final class BindingStore {
             return try statements.standings.allBarred()
         } catch {
             troubles.append("the barred accounts cannot be read: \(error)")
+            return []
+        }
+    }
+
+    /// The accounts that have bindings which live beyond `now` (since 1970).
+    func boundAccounts(now: Milliseconds) -> [String] {
+        commit(now: now)
+        return read("which accounts are registered") { () throws(SQLiteError) in
+            try statements.boundAccounts(now)
+        }
+    }
+
+    /// The bindings of an account that live beyond `now` (since 1970).
+    func bindings(of account: String, now: Milliseconds) -> [BindingRecord] {
+        commit(now: now)
+        return read("the bindings of \(account)") { () throws(SQLiteError) in
+            try statements.bindings(of: account, now)
+        }
+    }
+
+    /// How many bindings there are.
+    func count(now: Milliseconds) -> Int {
+        commit(now: now)
+        return read("how many phones are registered") { () throws(SQLiteError) in
+            [try statements.count()]
+        }.first ?? 0
+    }
+
+    private func read<Value>(
+        _ what: String, _ body: () throws(SQLiteError) -> [Value]
+    ) -> [Value] {
+        do {
+            return try body()
+        } catch {
+            troubles.append("it cannot be read \(what): \(error)")
             return []
         }
     }
@@ -255,18 +290,11 @@ extension BindingStore {
         }
     }
 
-    /// How long a statement waits for a process before this one that has not ended yet, in milliseconds.
-    private static let busyTimeout: Int32 = 500
-
     private static func openFile(
         _ path: String
     ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
         try refuseNewer(path)
-        let database = try SQLiteDatabase(
-            path: path, .writing, busyTimeout: Self.busyTimeout)
-        // Exclusive before WAL: no shared memory file, and no second process by mistake.
-        try database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL")
-        try database.execute("PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304")
+        let database = try OwnDatabase.open(path)
         return (database, try sound(database))
     }
 
@@ -281,15 +309,10 @@ extension BindingStore {
         return try BindingStatements(database)
     }
 
-    /// Renames the file, with its WAL, which would otherwise be replayed into the new file.
+    /// Renames the file.
     private func setAside(_ folder: String, _ why: String) {
         let path = "\(folder)/\(Self.file)"
-        let aside = "\(path).corrupt"
-        for suffix in ["", "-wal", "-journal"] {
-            if unsafe rename(path + suffix, aside + suffix) != 0 {
-                _ = unsafe unlink(path + suffix)
-            }
-        }
+        OwnDatabase.setAside(path, as: "\(path).corrupt")
         troubles.append(
             "the bindings' file is damaged (\(why)): it was renamed to \(Self.file).corrupt and a new one "
                 + "begun; phones are known again when they next register")

@@ -10,15 +10,14 @@ internal import Wire
 final class DirectoryService: Service {
     let router = PeerLink(.router)
     let accounts = AccountReader()
+    private let known: KnownAccounts
     var peers: [PeerLink] { [router, accounts.link] }
     private let journal: Journal
     private let bindings: BindingStore
     private let command: AccountsCommand
-    private let clock: () -> Milliseconds
+    private let clock: () -> Moment
     private let readerHangs: () -> Void
     private var isGreeted = false
-    /// Counts the links to sip-router, whose questions each has asked itself.
-    private var generation = 0
     /// Where the sending of what is kept goes on, nil when all is told.
     private var sending: Telling?
 
@@ -31,31 +30,35 @@ final class DirectoryService: Service {
     /// How many bindings are read and told at a time.
     private static let pageLength = 256
 
-    /// The service with its bindings in a folder (nil: kept in memory), at a monotonic clock.
+    /// The service of these settings, with what it keeps in a folder (nil: in memory), and its clock.
     ///
     /// `readerHangs` has the supervisor replace accounts-reader.
     init(
-        stateFolder: String?, _ journal: Journal,
-        clock: @escaping () -> Milliseconds = { Clock.monotonic },
+        _ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal,
+        clock: @escaping () -> Moment = {
+            Moment(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
+        },
         readerHangs: @escaping () -> Void
     ) {
         self.journal = journal
         self.clock = clock
         self.readerHangs = readerHangs
         bindings = BindingStore(folder: stateFolder)
-        command = AccountsCommand(accounts, bindings, clock: clock)
+        known = KnownAccounts(
+            KnownSettings(settings), folder: stateFolder, accounts, bindings, clock: clock)
+        command = AccountsCommand(known)
         report()
     }
 
     func linked(_ peer: Role) {
-        if peer == .accountsReader { return accounts.linked(clock()) }
+        if peer == .accountsReader { return accounts.linked(clock().monotonic) }
         isGreeted = false
         sending = nil
-        generation += 1
+        known.forgetQuestions()
     }
 
     func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
-        if peer == .accountsReader { return try accounts.receive(frame, clock()) }
+        if peer == .accountsReader { return try accounts.receive(frame, clock().monotonic) }
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
             try carryOut(try RouterToDirectory(decoding: bytes))
         }
@@ -67,31 +70,26 @@ final class DirectoryService: Service {
         case .hello:
             isGreeted = true
             // Before any account is answered for: a barred one calls nobody.
-            for standing in bindings.barred(now: Clock.sinceEpoch) { send(standing) }
+            for standing in bindings.barred(now: clock().sinceEpoch) { send(standing) }
             sending = .standings(0)
         case .lookUp(let id, let account, let realm):
-            let generation = generation
-            accounts.ask([AccountQuery(name: account, realm: realm)], now: clock()) {
-                [weak self] answers in
-                // A sip-router that was started since asks anew.
-                guard let self, self.generation == generation, let answer = answers.first else {
-                    return
-                }
-                router.send(DirectoryToRouter.account(id: id, answer.answer).encoded())
-            }
-        case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
+            known.lookUp(id: id, AccountQuery(name: account, realm: realm))
+        case .bind(let record): bindings.store(record, now: clock().sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
-        case .storeStanding(let standing): bindings.store(standing, now: Clock.sinceEpoch)
+        case .storeStanding(let standing): bindings.store(standing, now: clock().sinceEpoch)
         }
     }
 
-    func reload(_ set: StartSet) -> String? { nil }
+    func reload(_ set: StartSet) -> String? {
+        known.adopt(KnownSettings(set.settings.compactMap(\.told.directory)))
+        return nil
+    }
 
     func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         let reply: ControlReply
         do throws(SQLiteError) {
             if request == .copyBindings {
-                try bindings.layCopy(now: Clock.sinceEpoch)
+                try bindings.layCopy(now: clock().sinceEpoch)
                 reply = .done
             } else {
                 reply = .failed("directory answers no such request")
@@ -111,15 +109,20 @@ final class DirectoryService: Service {
     }
 
     func second() -> String {
-        bindings.commit(now: Clock.sinceEpoch)
-        return switch accounts.state {
-        case .up(let layout, let source): "accounts: \(layout) in \(source)"
-        case .down(let why, _): "no accounts: \(why)"
-        case nil: "no accounts: not opened yet"
-        }
+        bindings.commit(now: clock().sinceEpoch)
+        known.second()
+        let source =
+            switch accounts.state {
+            case .up(let layout, let source): "accounts: \(layout) in \(source)"
+            case .down(let why, _): "no accounts: \(why)"
+            case nil: "no accounts: not opened yet"
+            }
+        return "\(source); \(known.status)"
     }
 
-    var patience: Milliseconds? { accounts.patience(clock()) }
+    var patience: Milliseconds? {
+        [accounts.patience(clock().monotonic), known.patience].compactMap(\.self).min()
+    }
 
     var conditions: [Condition] {
         let trouble: String? =
@@ -128,23 +131,44 @@ final class DirectoryService: Service {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
                 + (bindings.isNewer ? "" : "; make room for the state folder")
         }
-        return [trouble.map { Condition(.accounts, $0) }, fault.map { Condition(.state, $0) }]
-            .compactMap(\.self)
+        // What stands in the way of both is told once.
+        let forgotten = bindings.fault != nil ? nil : known.store.fault.map {
+            "the accounts that are known are in memory only, a restart of directory forgets them: \($0);"
+                + " make room for the state folder"
+        }
+        return [
+            trouble.map { Condition(.accounts, $0) },
+            known.heldBack.map { Condition(.heldBack, $0) },
+            fault.map { Condition(.state, $0) }, forgotten.map { Condition(.state, $0) },
+        ].compactMap(\.self)
     }
 
     func endOfTurn() {
-        accounts.endOfTurn(clock())
+        report()
+        known.endOfTurn()
+        // After what the turn and the rounds have asked.
+        accounts.endOfTurn(clock().monotonic)
         sendKept()
+        sendNews()
         report()
     }
 
     func stop() {
-        bindings.close(now: Clock.sinceEpoch)
+        bindings.close(now: clock().sinceEpoch)
+        known.stop()
         report()
     }
 
     private func send(_ standing: AccountStanding) {
         router.send(DirectoryToRouter.standing(standing).encoded())
+    }
+
+    /// Tells what has become of accounts.
+    private func sendNews() {
+        guard isGreeted, router.link != nil else { return known.forgetNews() }
+        for message in known.drainMessages(isToldAll: sending == nil) {
+            router.send(message.encoded())
+        }
     }
 
     /// Tells what is kept for as long as the link has room; the rest follows when it has again.
@@ -164,7 +188,7 @@ final class DirectoryService: Service {
     }
 
     private func sendBindings(after cursor: Int64) {
-        let page = bindings.page(after: cursor, limit: Self.pageLength, now: Clock.sinceEpoch)
+        let page = bindings.page(after: cursor, limit: Self.pageLength, now: clock().sinceEpoch)
         for record in page.records { router.send(DirectoryToRouter.binding(record).encoded()) }
         sending = page.next.map { .bindings($0) }
         if page.next == nil { router.send(DirectoryToRouter.bindings.encoded()) }
@@ -175,10 +199,10 @@ final class DirectoryService: Service {
             switch event {
             case .source(let state): record(state)
             case .hangs: readerHangs()
-            case .changed:
-                if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
+            case .changed: known.changed()
             }
         }
+        for record in known.drainRecords() { journal.write(.degraded, .warning, record) }
         for trouble in bindings.drainTroubles() { journal.write(.degraded, .warning, trouble) }
     }
 

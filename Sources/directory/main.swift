@@ -21,7 +21,9 @@ func path(of folder: Descriptor) -> String? {
 ServiceLoop.run(role: .directory) { (loop, set) throws(ChildFailure) in
     let journal = loop.supervision.journal
     let folder = set.files[.state].flatMap(path(of:))
-    let service = DirectoryService(stateFolder: folder, journal) {
+    let service = DirectoryService(
+        set.settings.compactMap(\.told.directory), stateFolder: folder, journal
+    ) {
         loop.supervision.hangs(.accountsReader)
     }
     try Confinement.apply(

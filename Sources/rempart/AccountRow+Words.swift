@@ -9,9 +9,9 @@ extension AccountRow {
     /// What it may not do at a moment since 1970.
     func limits(_ now: Milliseconds) -> [String] {
         var limits: [String] = []
-        if standing.barredSince.count > 0 { limits.append("barred") }
-        if standing.heldUntil > now {
-            limits.append("not abroad for \((standing.heldUntil - now).spoken)")
+        if kept.standing.barredSince.count > 0 { limits.append("barred") }
+        if kept.standing.heldUntil > now {
+            limits.append("not abroad for \((kept.standing.heldUntil - now).spoken)")
         }
         return limits
     }
@@ -21,9 +21,13 @@ extension AccountRow {
         [
             .init("account", .string(name)), .init("isAccount", .bool(isAccount)),
             .init("user", .string(user)), .init("algorithms", .array(algorithms.map { .string($0) })),
-            .init("mayRegister", .bool(mayRegister)), .init("phones", .number(Int64(phones))),
+            .init("mayRegister", .bool(mayRegister)),
+            .init("phones", .number(Int64(kept.phones))),
             .init("access", .string(isAccount ? access.long : "")),
             .init("limits", .array(limits(now).map { .string($0) })),
+            .init("known", .bool(kept.age != nil)),
+            .init("age", .number(kept.age?.seconds ?? 0)),
+            .init("confirmed", .bool(kept.isConfirmed)),
             .init("source", .string(source)), .init("why", .string(why?.long(self) ?? "")),
         ]
     }

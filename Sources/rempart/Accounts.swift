@@ -9,8 +9,9 @@ struct Accounts: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the accounts, or tell why a name is one or is none.",
         discussion: """
-            The source of the accounts is read for it, as accounts-reader reads it. Of a name each look-up is \
-            told that it took, with its time. No secret is shown, and no hash.
+            The source of the accounts is read for it. AGE is how long ago it confirmed the row that directory \
+            has, and CONFIRMED whether that row serves without another look. Of a name each look-up that it \
+            takes is told. No secret is shown, and no hash.
             """)
 
     @Argument(help: "The name, as the phone has it; without one all are listed.")
@@ -63,7 +64,8 @@ struct Accounts: ParsableCommand {
 /// There may be 100,000 of them, so that JSON is printed part by part.
 struct AccountList {
     private var table = Table(
-        "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "REMARK")
+        "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "AGE", "CONFIRMED",
+        "REMARK")
     private var objects: [UInt8] = []
     private var isEmpty = true
     private let isJSON: Bool
@@ -84,8 +86,9 @@ struct AccountList {
         }
         table.add(
             row.name, row.user, row.algorithms.joined(separator: ", "),
-            row.isAccount ? row.mayRegister ? "yes" : "no" : "", "\(row.phones)",
+            row.isAccount ? row.mayRegister ? "yes" : "no" : "", "\(row.kept.phones)",
             row.isAccount ? row.access.short : "", row.limits(now).joined(separator: ", "),
+            row.kept.age?.spoken ?? "", row.kept.age == nil ? "" : row.kept.isConfirmed ? "yes" : "no",
             row.why?.short(row) ?? "")
     }
 
@@ -149,7 +152,7 @@ struct AccountExplanation {
                 step.remark)
         }
         guard let row else { return table.text }
-        return ([table.text, verdict(row).terminalSafe] + (row.isAccount ? [facts(row, now)] : []))
+        return ([table.text, verdict(row).terminalSafe] + [facts(row, now)])
             .joined(separator: "\n\n")
     }
 
@@ -161,14 +164,21 @@ struct AccountExplanation {
 
     private func facts(_ row: AccountRow, _ now: Milliseconds) -> String {
         let limits = row.limits(now)
-        let facts = [
+        let account = [
             ("digest user", row.user),
             ("algorithms", row.algorithms.joined(separator: ", ")),
             ("may register", row.mayRegister ? "yes" : "no"),
-            ("phones", row.phones == 0 ? "none is registered" : "\(row.phones) registered"),
             ("access", row.access.long),
-            ("limits", limits.isEmpty ? "none of its own" : limits.joined(separator: ", ")),
         ]
-        return Why.text(facts.map { ($0.0, $0.1.isEmpty ? "none" : $0.1) }, now: now)
+        let confirmed = row.kept.isConfirmed ? "serves at once" : "is looked up again when it is asked for"
+        let facts = [
+            ("phones", row.kept.phones == 0 ? "none is registered" : "\(row.kept.phones) registered"),
+            ("limits", limits.isEmpty ? "none of its own" : limits.joined(separator: ", ")),
+            (
+                "directory has",
+                row.kept.age.map { "a row confirmed \($0.spoken) ago, which \(confirmed)" } ?? "no row of it"
+            ),
+        ]
+        return Why.text(((row.isAccount ? account : []) + facts).map { ($0.0, $0.1.isEmpty ? "none" : $0.1) }, now: now)
     }
 }

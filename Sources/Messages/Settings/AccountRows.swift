@@ -1,3 +1,5 @@
+package import Sys
+
 extension Setting {
     /// The rows of the group `accounts`.
     package static let accounts = AccountRows()
@@ -32,7 +34,7 @@ package struct AccountRows: Sendable {
             """)
     package let realm = SettingRow(
         "accounts.realm", 7, .realm, standard: "asterisk",
-        for: .router { .realm($0) }, .accountsReader { .realm($0) },
+        for: .router { .realm($0) }, .directory { .realm($0) }, .accountsReader { .realm($0) },
         meaning: """
             The digest realm. Asterisk's own unless you changed it there; stored MD5 hashes fit no \
             other.
@@ -53,6 +55,14 @@ package struct AccountRows: Sendable {
             How many requests a second an account may make, ten times as many at once after a rest; \
             more get 503 and ban nobody. What belongs to a call under way does not count, but each \
             call has 20 requests a second of its own.
+            """)
+    package let stale = SettingRow(
+        "accounts.stale", 207, .span(.seconds(60)...Bounds.longestStale),
+        standard: .seconds(86_400), for: .directory { .stale($0) },
+        meaning: """
+            How long an account serves whose source does not answer, from when the source last \
+            confirmed it; what is kept of it outlives restarts. A row that is confirmed serves at \
+            once, an older one after 150 ms without an answer.
             """)
 }
 

@@ -70,6 +70,14 @@ package enum AccountsReaderSetting: Equatable, Sendable {
     case realm(String)
 }
 
+/// What directory is told of the settings, a value at a time.
+package enum DirectorySetting: Equatable, Sendable {
+    /// The digest realm (`accounts.realm`).
+    case realm(String)
+    /// How long a row serves that its source does not confirm (`accounts.stale`).
+    case stale(Milliseconds)
+}
+
 /// What banner is told of the settings, a value at a time.
 package enum BannerSetting: Equatable, Sendable {
     /// Where the Internet reaches us, and the address that a NAT has for it (`outside`).
@@ -118,6 +126,8 @@ package struct Told: Equatable, Sendable {
     package var router: RouterSetting?
     /// What accounts-reader is told.
     package var accountsReader: AccountsReaderSetting?
+    /// What directory is told.
+    package var directory: DirectorySetting?
     /// What banner is told.
     package var banner: BannerSetting?
     /// What tls-terminator is told.
@@ -127,7 +137,8 @@ package struct Told: Equatable, Sendable {
     var readers: [Role] {
         [
             router.map { _ in .router }, accountsReader.map { _ in .accountsReader },
-            banner.map { _ in .banner }, terminator.map { _ in .terminator },
+            directory.map { _ in .directory }, banner.map { _ in .banner },
+            terminator.map { _ in .terminator },
         ].compactMap(\.self)
     }
 }
@@ -147,6 +158,11 @@ struct Reader<Value>: Sendable {
         _ make: @escaping @Sendable (Value) -> AccountsReaderSetting
     ) -> Reader {
         Reader { value, _, told in told.accountsReader = make(value) }
+    }
+
+    /// directory is told.
+    static func directory(_ make: @escaping @Sendable (Value) -> DirectorySetting) -> Reader {
+        Reader { value, _, told in told.directory = make(value) }
     }
 
     /// banner is told.

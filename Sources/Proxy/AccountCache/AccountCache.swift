@@ -66,9 +66,6 @@ package struct AccountCache: ~Copyable {
         var isForeign: Bool
     }
 
-    /// The longest realm of an Asterisk that directory is asked for, in bytes.
-    private static let longestRealm = 128
-
     private var accounts: Accounts
     private var questions: [UInt32: Question] = [:]
     private var lastQuestion: UInt32 = 0
@@ -209,25 +206,33 @@ package struct AccountCache: ~Copyable {
     ) -> AccountNews? {
         guard let question = questions.removeValue(forKey: id) else { return nil }
         defer { if question.isForeign { release(question.account) } }
-        guard question.realm == bench.settings.realm else {
-            guard case .found(let found) = answer else { return nil }
-            for algorithm in [DigestAlgorithm.md5, .sha256] {
-                let key = ForeignRealm(realm: question.realm, algorithm: algorithm.rawValue)
-                foreignHA1[question.account, default: [:]][key] = HashValue(
-                    algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
-            }
-            return AccountNews(account: question.account, isOurRealm: false, waiting: [])
-        }
-        accounts.receive(answer, for: question.account, bench.now.monotonic)
-        let waiting = parked.removeValue(forKey: question.account) ?? []
-        parkedCount -= waiting.count
-        return AccountNews(account: question.account, isOurRealm: true, waiting: waiting)
+        return take(answer, of: question.account, realm: question.realm, bench)
     }
 
-    /// The database has changed: everything answered before now is stale.
-    package mutating func forgetAnswers() {
-        accounts.forgetAnswers()
-        foreignHA1 = [:]
+    /// Takes over what directory says unasked; nil when the account was not heard of, or it is of no use.
+    package mutating func update(
+        _ name: Span<UInt8>, realm: [UInt8], _ answer: AccountAnswer, _ bench: borrowing Bench
+    ) -> AccountNews? {
+        guard let account = accounts.find(name) else { return nil }
+        return take(answer, of: account, realm: realm, bench)
+    }
+
+    private mutating func take(
+        _ answer: AccountAnswer, of account: AccountID, realm: [UInt8], _ bench: borrowing Bench
+    ) -> AccountNews? {
+        guard realm == bench.settings.realm else {
+            guard case .found(let found) = answer else { return nil }
+            for algorithm in [DigestAlgorithm.md5, .sha256] {
+                let key = ForeignRealm(realm: realm, algorithm: algorithm.rawValue)
+                foreignHA1[account, default: [:]][key] = HashValue(
+                    algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
+            }
+            return AccountNews(account: account, isOurRealm: false, waiting: [])
+        }
+        accounts.receive(answer, for: account, bench.now.monotonic)
+        let waiting = parked.removeValue(forKey: account) ?? []
+        parkedCount -= waiting.count
+        return AccountNews(account: account, isOurRealm: true, waiting: waiting)
     }
 
     /// Stores HA1s by SHA-256 from now on; whether that is new, so that directory has to be asked again.
@@ -252,7 +257,7 @@ package struct AccountCache: ~Copyable {
         }
         let key = ForeignRealm(realm: realm, algorithm: algorithm.rawValue)
         if let known = foreignHA1[account]?[key] { return known }
-        guard realm.count <= Self.longestRealm else { return HashValue() }
+        guard realm.count <= Bounds.longestRealm else { return HashValue() }
         lookUp(account, realm: realm, &bench)
         return nil
     }

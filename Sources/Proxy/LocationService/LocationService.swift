@@ -121,6 +121,19 @@ package struct LocationService: ~Copyable {
     /// How much too early a timer may fire: a tick of the wheel.
     private static let timerPrecision = Milliseconds(16)
 
+    /// Directory says that an account's bindings end; nil when it has none.
+    package mutating func revoke(
+        _ name: String, _ accounts: inout AccountCache, _ connections: inout Connections,
+        _ bench: inout Bench
+    ) -> RegistrationChange? {
+        guard let account = accounts.find(Array(name.utf8).span), first(account) >= 0 else {
+            return nil
+        }
+        var head = first(account)
+        bindings.removeAll(head: &head)
+        return follow(account, head, .unregistered, &accounts, &connections, &bench)
+    }
+
     // MARK: What follows from a change
 
     /// Follows what has changed of an account, whose first binding is `head` now: in directory, in timers, in the

@@ -50,7 +50,6 @@ import Testing
     func unavailable() {
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))
-        bench.forgetAnswers()
         bench.ask(alice)
         bench.tell(.unavailable)
         #expect(bench.state(alice) == .found && bench.ha1(alice, .md5) == 7)
@@ -61,15 +60,22 @@ import Testing
         #expect(!bench.areUnavailable && !bench.isNobodyAsked)
     }
 
-    @Test("a change of the database makes every answer stale, and forgets hashes for other realms")
-    func forgetAnswers() {
+    @Test("what directory says unasked holds at once, for our realm and for others")
+    func update() throws {
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))
         _ = bench.ha1(alice, realm: "asterisk")
         bench.tell(CacheBench.found(9))
-        bench.forgetAnswers()
-        #expect(bench.isStale(alice) && bench.state(alice) == .found)
-        #expect(bench.ha1(alice, realm: "asterisk") == .asked)
+        bench.advance(.seconds(61))
+        let news = try #require(bench.update("alice", CacheBench.found(8)))
+        #expect(news.account == alice && news.isOurRealm)
+        #expect(bench.ha1(alice, .md5) == 8 && !bench.isStale(alice))
+        #expect(bench.ha1(alice, realm: "asterisk") == .hash(9))
+        #expect(bench.update("alice", realm: "asterisk", CacheBench.found(6))?.isOurRealm == false)
+        #expect(bench.ha1(alice, realm: "asterisk") == .hash(6) && bench.ha1(alice, .md5) == 8)
+        bench.update("alice", .unknown)
+        #expect(bench.state(alice) == .unknown)
+        #expect(bench.update("nobody", .unknown) == nil && !bench.knows("nobody"))
     }
 
     @Test("over a new link everything is asked again, and the old link's answers are not believed")

@@ -70,7 +70,6 @@ final class CacheBench {
     func release(_ account: AccountID) { cache.release(account) }
     func pin(_ account: AccountID) { cache.pin(account) }
     func forgetIfIdle(_ account: AccountID) { cache.forgetIfIdle(account) }
-    func forgetAnswers() { cache.forgetAnswers() }
     func useSHA256() -> Bool { cache.useSHA256() }
 
     // MARK: directory
@@ -102,6 +101,15 @@ final class CacheBench {
     @discardableResult
     func tell(_ id: UInt32, _ answer: AccountAnswer) -> AccountNews? {
         cache.receive(id, answer, bench)
+    }
+
+    /// directory says unasked what has become of an account.
+    @discardableResult
+    func update(
+        _ name: String, realm: String? = nil, _ answer: AccountAnswer
+    ) -> AccountNews? {
+        let realm = realm.map { Array($0.utf8) } ?? bench.settings.realm
+        return cache.update(Array(name.utf8).span, realm: realm, answer, bench)
     }
 
     /// directory answers all that it was asked.

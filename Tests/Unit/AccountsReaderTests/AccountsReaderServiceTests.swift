@@ -199,16 +199,6 @@ struct AccountsReaderServiceTests {
         #expect(second == (0..<5).map { "n\(1000 + SourceState.namesOfPage - 2 + $0)" })
     }
 
-    @Test("a look-up without a realm is for that of the settings")
-    func ownRealm() throws {
-        let bench = try Bench(Tables.pjsip, .realm("elsewhere"))
-        _ = try bench.ask(.hello)
-        _ = bench.service.second()
-        _ = try bench.heard()
-        #expect(try bench.read("2001", realm: "") == bench.read("2001", realm: "elsewhere"))
-        #expect(try bench.read("2001", realm: "") != bench.read("2001", realm: "asterisk"))
-    }
-
     @Test("a list of what cannot be read any more is told after why")
     func listGone() throws {
         let bench = try Bench()

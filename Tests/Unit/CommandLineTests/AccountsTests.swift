@@ -9,7 +9,8 @@ import Testing
 
     private func row(
         _ name: String = "102", access: AccessList = AccessList(), why: AccountAbsence? = nil,
-        isAccount: Bool = true, standing: AccountStanding? = nil
+        isAccount: Bool = true, standing: AccountStanding? = nil,
+        age: Milliseconds? = nil
     ) throws -> AccountRow {
         let account = Account(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
@@ -18,7 +19,11 @@ import Testing
             answer: isAccount ? .found(account) : .unknown, source: "ps_endpoints", version: 1,
             why: why)
         return try #require(
-            AccountRow(name, read, phones: 2, standing ?? AccountStanding(account: name)))
+            AccountRow(
+                name, read,
+                KeptOfAccount(
+                    phones: 2, standing: standing ?? AccountStanding(account: name), age: age,
+                    isConfirmed: age != nil)))
     }
 
     private func listed(_ rows: [AccountRow], json: Bool = false) -> String {
@@ -31,17 +36,17 @@ import Testing
 
     @Test("accounts have the fixed JSON shape, and a table for people")
     func list() throws {
-        let row = try row()
+        let row = try row(age: .seconds(42))
         #expect(
             listed([row], json: true)
                 == #"[{"account":"102","isAccount":true,"user":"phone","algorithms":["MD5","SHA-256"],"#
-                + #""mayRegister":true,"phones":2,"access":"any","limits":[],"source":"ps_endpoints","#
+                + #""mayRegister":true,"phones":2,"access":"any","limits":[],"known":true,"age":42,"confirmed":true,"source":"ps_endpoints","#
                 + #""why":""}]"# + "\n")
         #expect(
             listed([row])
                 == """
-                ACCOUNT  USER   ALGORITHMS    REGISTERS  PHONES  ACCESS  LIMITS  REMARK
-                102      phone  MD5, SHA-256  yes        2       any     -       -
+                ACCOUNT  USER   ALGORITHMS    REGISTERS  PHONES  ACCESS  LIMITS  AGE  CONFIRMED  REMARK
+                102      phone  MD5, SHA-256  yes        2       any     -       42s  yes        -
 
                 """)
         #expect(listed([]) == "The source has no account.\n")
@@ -98,12 +103,13 @@ import Testing
 
                 102 is an account.
 
-                digest user   phone
-                algorithms    MD5, SHA-256
-                may register  yes
-                phones        2 registered
-                access        any
-                limits        none of its own
+                digest user    phone
+                algorithms     MD5, SHA-256
+                may register   yes
+                access         any
+                phones         2 registered
+                limits         none of its own
+                directory has  no row of it
                 """)
         let json = explanation.json(now).text
         #expect(json.hasPrefix(#"{"account":"102","isAccount":true"#))

@@ -150,8 +150,8 @@ struct AccountsCommandTests {
         let rows = try #require(try source.ask(.accounts(after: "")).rows)
         var phones: [String: UInt32] = [:]
         for case .account(let row) in rows {
-            phones[row.name] = row.phones
-            #expect((row.standing.reason == "number-never") == row.name.hasPrefix("2"))
+            phones[row.name] = row.kept.phones
+            #expect((row.kept.standing.reason == "number-never") == row.name.hasPrefix("2"))
         }
         #expect(phones == ["1001": 2, "2": 1, "2@example.com": 1, "3@other.org": 0])
     }
@@ -173,6 +173,51 @@ struct AccountsCommandTests {
             return
         }
         #expect(missing.why == .noRow && !missing.isAccount)
+    }
+
+    @Test("the age of what directory has is told, and whether it serves without another look")
+    func known() throws {
+        let source = try Source()
+        source.rows = ["1": account("1"), "2": account("2")]
+        func kept() throws -> [String: KeptOfAccount] {
+            var kept: [String: KeptOfAccount] = [:]
+            for case .account(let row) in try #require(try source.ask(.accounts(after: "")).rows) {
+                kept[row.name] = row.kept
+            }
+            return kept
+        }
+        // To look at the accounts confirms none of them.
+        #expect(try kept().values.allSatisfy { $0.age == nil && !$0.isConfirmed })
+        try source.router.tell(.hello)
+        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk"))
+        try source.serve()
+        source.router.wait(.seconds(42))
+        let young = try kept()
+        #expect(young["1"]?.age == .seconds(42) && young["1"]?.isConfirmed == true)
+        #expect(young["2"]?.age == nil)
+        source.router.wait(.seconds(42))
+        #expect(try kept()["1"]?.age == .seconds(84))
+        #expect(try kept()["1"]?.isConfirmed == false)
+    }
+
+    @Test("of a name whose source cannot be read it is told what directory has")
+    func remembered() throws {
+        let source = try Source()
+        source.rows = ["1": account("1")]
+        try source.router.tell(.hello)
+        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk"))
+        try source.serve()
+        source.router.wait(.seconds(90))
+        try source.router.answer(.source(.down(why: "/x is gone", source: "sqlite:///x")))
+        guard case .failed(let why)? = try source.ask(.account("1")).rows?.last,
+            case .failed(let other)? = try source.ask(.account("2")).rows?.last
+        else {
+            Issue.record("expected errors")
+            return
+        }
+        #expect(why.hasPrefix("no account can be read: /x is gone; directory knows 1 as its source said"))
+        #expect(why.contains("1m 30s ago") && why.contains("until that is 1d old"))
+        #expect(other == "no account can be read: /x is gone")
     }
 
     @Test(

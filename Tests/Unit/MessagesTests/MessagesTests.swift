@@ -38,7 +38,7 @@ func check<Message: Equatable>(
 private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
 private let network = Network(IPAddress(high: 0x2001_0DB8_0000_0000, low: 0), prefix: 32)
 private let binding = BindingRecord(
-    account: "alice", key: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
+    account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
     listener: 3, address: address, connection: 1)
 
@@ -58,7 +58,7 @@ private let standing = AccountStanding(
             .sides.asterisks(address), .accounts.source("sqlite:///x"),
             .accounts.database("sqlite:///x"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
-            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
+            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000), .accounts.stale(.seconds(60)),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
             .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
             .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),
@@ -177,6 +177,7 @@ private let standing = AccountStanding(
         // A process takes what it is told, so that a frame that came to another one says nothing there.
         #expect(setting.readers.contains(.router) == (setting.told.router != nil))
         #expect(setting.readers.contains(.accountsReader) == (setting.told.accountsReader != nil))
+        #expect(setting.readers.contains(.directory) == (setting.told.directory != nil))
         #expect(setting.readers.contains(.banner) == (setting.told.banner != nil))
     }
 
@@ -287,7 +288,10 @@ private let standing = AccountStanding(
             ReadAccount(answer: .found(account), source: "ps_endpoints", version: 1),
             ReadAccount(answer: .unknown, source: "sippeers", version: 2, why: .noSecret),
         ]
-        let rows = try answers.map { try #require(AccountRow("alice", $0, phones: 3, standing)) }
+        let rows = try zip(answers, [Milliseconds.seconds(9), nil]).map { answer, age in
+            let kept = KeptOfAccount(phones: 3, standing: standing, age: age, isConfirmed: true)
+            return try #require(AccountRow("alice", answer, kept))
+        }
         #expect(rows[0].hasMD5 && !rows[0].hasSHA256 && rows[0].user == "phone")
         #expect(rows[1].why == .noSecret && !rows[1].isAccount && rows[1].user.isEmpty)
         try check(rows.map { ControlReply.account($0) }, encode: { $0.encoded() }) {
@@ -295,7 +299,7 @@ private let standing = AccountStanding(
         }
         #expect(!ControlReply.account(rows[0]).encoded().contains(0xA5))
         let away = ReadAccount(answer: .unavailable, source: "", version: 0)
-        #expect(AccountRow("alice", away, phones: 0, standing) == nil)
+        #expect(AccountRow("alice", away, rows[0].kept) == nil)
     }
 
     @Test("router and directory")
@@ -311,9 +315,13 @@ private let standing = AccountStanding(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
             authUser: "alice", aor: "alice", mayRegister: true, access: AccessListTests.office)
         let answers: [DirectoryToRouter] = [
-            .account(id: 1, .found(account)), .account(id: 2, .unknown),
-            .account(id: 3, .unavailable), .binding(binding), .bindings, .changed,
+            .account(id: 1, .found(account), age: Milliseconds(0)),
+            .account(id: 2, .unknown, age: Bounds.longestStale),
+            .account(id: 3, .unavailable, age: Milliseconds(1)), .binding(binding), .bindings,
             .standing(standing),
+            .update(account: "alice", realm: "asterisk", .found(account)),
+            .update(account: "alice", realm: "", .unknown),
+            .revoke(account: "alice", endsCalls: false), .revoke(account: "bob", endsCalls: true),
         ]
         try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
             try DirectoryToRouter(decoding: frame)
