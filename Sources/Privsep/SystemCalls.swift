@@ -31,7 +31,8 @@ enum SystemCalls {
 
     /// What reading files needs.
     static let reading = [
-        "access", "faccessat", "faccessat2", "fadvise64", "fstatfs", "getcwd", "getdents64", "lstat",
+        "access", "faccessat", "faccessat2", "fadvise64", "fstatfs", "getcwd", "getdents64",
+        "lstat",
         "newfstatat", "open", "openat", "readlink", "readlinkat", "stat", "statfs", "statx",
     ]
 

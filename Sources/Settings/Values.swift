@@ -136,10 +136,12 @@ enum Value: SettingText {
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
-            throw ValueError("\(scheme):// is not there yet: this version reads sqlite:///PATH only")
+            throw ValueError(
+                "\(scheme):// is not there yet: this version reads sqlite:///PATH only")
         }
         guard text.hasPrefix("sqlite://") else {
-            throw ValueError("`\(text)` is no source of accounts: this version reads sqlite:///PATH")
+            throw ValueError(
+                "`\(text)` is no source of accounts: this version reads sqlite:///PATH")
         }
         guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
             throw ValueError(

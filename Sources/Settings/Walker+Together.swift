@@ -135,7 +135,8 @@ extension Walker {
             else { continue }
             error(
                 position,
-                "`\(older)` is the older name of `\(key.path)`, and both are there: leave `\(older)` out")
+                "`\(older)` is the older name of `\(key.path)`, and both are there: leave `\(older)` out"
+            )
         }
     }
 

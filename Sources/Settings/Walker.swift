@@ -304,7 +304,9 @@ struct Walker {
                 let what = place != nil || key.group.isEmpty ? line : "`\(key.group):` with \(line)"
                 let missing = "`\(path)` is missing: add \(what)"
                 if case .alwaysUnless(let older) = key.need {
-                    if given[older] == nil, !meant.contains(older) { error(place ?? start, missing) }
+                    if given[older] == nil, !meant.contains(older) {
+                        error(place ?? start, missing)
+                    }
                 } else if key.need == .always {
                     error(place ?? start, missing)
                 } else if let tls, given[Schema.certificates.path] == nil {

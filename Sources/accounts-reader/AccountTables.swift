@@ -55,7 +55,8 @@ enum AccountTables {
         let statement = try database.prepare(
             "SELECT DISTINCT CAST(\(key) AS TEXT) COLLATE BINARY AS found FROM "
                 + "\(columns.quoted(family)) WHERE found > ?1 "
-                + "AND length(CAST(found AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2")
+                + "AND length(CAST(found AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2"
+        )
         var names: [String] = []
         try statement.forEach([.text(name), .integer(Int64(limit))]) { row in
             names.append(row.text(0))

@@ -79,7 +79,9 @@ struct Credentials: Equatable {
             Array(account.aor.utf8), account.access.bytes,
         ]
         for field in fields {
-            text += [UInt8(truncatingIfNeeded: field.count >> 8), UInt8(truncatingIfNeeded: field.count)]
+            text += [
+                UInt8(truncatingIfNeeded: field.count >> 8), UInt8(truncatingIfNeeded: field.count),
+            ]
             text += field
         }
         return HA1.sha256(text).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }

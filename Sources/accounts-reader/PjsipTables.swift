@@ -55,7 +55,8 @@ struct PjsipTables {
             }
             if let row {
                 query.steps?.remark(
-                    "auth=\(row.auths.joined(separator: ",")) aors=\(row.aors.joined(separator: ","))")
+                    "auth=\(row.auths.joined(separator: ",")) aors=\(row.aors.joined(separator: ","))"
+                )
             }
             found = found ?? row
         }

@@ -114,7 +114,8 @@ final class AccountReader {
             events.append(.hangs)
             change(
                 .down(
-                    why: "accounts-reader has not answered for \(Self.longestSilence.seconds) s and is "
+                    why:
+                        "accounts-reader has not answered for \(Self.longestSilence.seconds) s and is "
                         + "replaced: see whether the disk or server that has the accounts does",
                     source: state?.file ?? ""))
         }

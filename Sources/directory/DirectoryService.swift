@@ -126,7 +126,9 @@ final class DirectoryService: Service {
 
     var conditions: [Condition] {
         let trouble: String? =
-            if case .down(let why, _) = accounts.state { "no account can authenticate: \(why)" } else { nil }
+            if case .down(let why, _) = accounts.state {
+                "no account can authenticate: \(why)"
+            } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
                 + (bindings.isNewer ? "" : "; make room for the state folder")

@@ -245,7 +245,9 @@ struct AccountsReaderServiceTests {
         #expect(try bench.heard() == [.changed])
         _ = bench.service.second()
         #expect(bench.begunAnew == 0)
-        #expect(try bench.heard().contains(.source(.up(layout: "chan_sip", source: "sqlite://\(beside)"))))
+        #expect(
+            try bench.heard().contains(
+                .source(.up(layout: "chan_sip", source: "sqlite://\(beside)"))))
         let other = try TemporaryFolder()
         let elsewhere = try other.database("accounts.sqlite", Tables.chanSip)
         set.settings = [.accounts.source("sqlite://\(elsewhere)")]

@@ -98,7 +98,7 @@ struct AccountReaderTests {
         }
         #expect(!bench.reader.drainEvents().contains(.hangs))
         // Those that have waited for longer than 2 s are unavailable.
-        #expect(bench.answered.map(\.answers[0].answer).count { $0 == .unknown } == 6)
+        #expect(bench.answered.map(\.answers[0].answer).count { $0 == .unknown } == 7)
         #expect(bench.answered.count == 10)
     }
 

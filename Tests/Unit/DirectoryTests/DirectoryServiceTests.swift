@@ -134,7 +134,8 @@ struct DirectoryServiceTests {
         ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
         authUser: "1001", aor: "1001", mayRegister: true)
 
-    @Test("hello is answered with the end of the bindings, a look-up with what accounts-reader says")
+    @Test(
+        "hello is answered with the end of the bindings, a look-up with what accounts-reader says")
     func lookUp() throws {
         let router = try Router()
         try router.tell(.hello)

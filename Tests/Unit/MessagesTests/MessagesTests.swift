@@ -110,16 +110,17 @@ private let standing = AccountStanding(
     private static let long = "/" + String(repeating: "a", count: 4096)
 
     /// Values that are out of their bounds.
-    private static let refused: [Setting] = [
-        .accounts.source(String(repeating: "a", count: 1025)),
-        .accounts.database(String(repeating: "a", count: 1025)),
-        .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
-        .tls.certificate(long),
-        .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
-        .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
-        .defence.traps(String(repeating: "a", count: 65)),
-        .sides.domains(String(repeating: "a", count: 256)),
-    ] + otherRefused
+    private static let refused: [Setting] =
+        [
+            .accounts.source(String(repeating: "a", count: 1025)),
+            .accounts.database(String(repeating: "a", count: 1025)),
+            .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
+            .tls.certificate(long),
+            .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
+            .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
+            .defence.traps(String(repeating: "a", count: 65)),
+            .sides.domains(String(repeating: "a", count: 256)),
+        ] + otherRefused
 
     private static let otherRefused: [Setting] = [
         .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),

@@ -52,7 +52,8 @@ import Testing
             ])
         for scheme in ["odbc", "asterisk", "ari", "ari+https", "freepbx"] {
             let told = faults(
-                shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
+                shortest.replacing(
+                    "sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
             #expect(
                 told == [
                     "7:11: `accounts.source`: \(scheme):// is not there yet: this version reads"
@@ -65,9 +66,9 @@ import Testing
     func tables() {
         #expect(
             faults(shortest + "  tables: {sippeers: a-b, ps_endpoint: x}\n") == [
-                "8:23: `accounts.tables.sippeers`: `a-b` is not the name of a table: 1 to 64 letters,"
+                "8:22: `accounts.tables.sippeers`: `a-b` is not the name of a table: 1 to 64 letters,"
                     + " digits, `_` and `.`, such as `sip_buddies`",
-                "8:28: unknown key `ps_endpoint` in `accounts.tables`; did you mean `ps_endpoints`?",
+                "8:27: unknown key `ps_endpoint` in `accounts.tables`; did you mean `ps_endpoints`?",
             ])
         #expect(
             faults(shortest + "  tables: sip_buddies\n") == [
@@ -333,10 +334,10 @@ import Testing
     }
 
     @Test(
-        "databases that cannot be read are told why",
+        "sources that cannot be read are told why",
         arguments: [
-            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is not a database"),
-            ("/var/lib/a.sqlite3", "is not a database"), ("sqlite://a.db", "three slashes"),
+            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is no source"),
+            ("/var/lib/a.sqlite3", "is no source"), ("sqlite://a.db", "three slashes"),
             ("sqlite:///", "three slashes"),
         ])
     func databases(url: String, complaint: String) {

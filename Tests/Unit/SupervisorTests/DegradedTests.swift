@@ -16,8 +16,11 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
     func worstFirst() throws {
         let daemon = try Daemon(plain, misbehaviours: [.banner: "degraded", .directory: "exit"])
         #expect(daemon.says("ready:"), "\(daemon.log)")
-        let found = try daemon.conditions()
-        #expect(found.map(\.kind) == [.accounts, .accounts, .firewall])
+        // What a component says of itself comes after it is ready.
+        #expect(
+            try daemon.comes { rows in
+                Daemon.conditions(rows).map(\.kind) == [.accounts, .accounts, .firewall]
+            }, "\(daemon.log)")
         #expect(
             try daemon.component(.supervisor).status.hasPrefix(
                 "Serving 1 domain, degraded: no account"))
