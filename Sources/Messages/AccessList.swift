@@ -70,6 +70,17 @@ package struct AccessList: Equatable, Sendable {
         }
     }
 
+    /// The rules, in the order in which they apply.
+    package var rules: [AccessRule] { Self.rules(bytes.span) }
+
+    /// The rules by the bytes of a list, up to what is none.
+    private static func rules(_ bytes: Span<UInt8>) -> [AccessRule] {
+        var rules: [AccessRule] = []
+        var at = 0
+        while let rule = rule(bytes, &at) { rules.append(rule) }
+        return rules
+    }
+
     /// Whether an address may pass, by the bytes of a list.
     package static func admits(
         _ bytes: Span<UInt8>, _ target: AccessTarget, _ ip: IPAddress
@@ -123,10 +134,7 @@ package struct AccessList: Equatable, Sendable {
 
     /// The list of the bytes of one; nil when one of them is of no rule in its one form.
     package init?(stored: [UInt8]) {
-        var rules: [AccessRule] = []
-        var at = 0
-        while let rule = Self.rule(stored.span, &at) { rules.append(rule) }
-        self.init(rules)
+        self.init(Self.rules(stored.span))
         guard bytes == stored else { return nil }
     }
 }

@@ -35,6 +35,12 @@ package enum ControlRequest: Equatable, Sendable {
     case release(String)
     /// Lays a copy of the bindings at `StateFile.bindingsCopy`, for a backup; by directory.
     case copyBindings
+    /// What the source has, a page of it, from behind this name on (empty: from the first on); by directory.
+    ///
+    /// The rows are `account`, in the order of their names' bytes; a last row `isMore` says that more follow.
+    case accounts(after: String)
+    /// Each look-up that a name of at most 64 bytes takes, and what comes of them; by directory.
+    case account(String)
 
     /// The process that answers.
     package var answeredBy: Role {
@@ -43,14 +49,16 @@ package enum ControlRequest: Equatable, Sendable {
         case .certificates: .terminator
         case .asterisks, .phones, .explain, .calls, .endCall, .release: .router
         case .bans, .ban, .unban, .why, .allow: .banner
-        case .copyBindings: .directory
+        case .copyBindings, .accounts, .account: .directory
         }
     }
 
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .certificates, .asterisks, .phones, .bans, .why, .explain, .calls: false
+        case .status, .certificates, .asterisks, .phones, .bans, .why, .explain, .calls, .accounts,
+            .account:
+            false
         case .ban, .unban, .restart, .reload, .allow, .endCall, .release, .copyBindings: true
         }
     }
@@ -104,6 +112,14 @@ extension ControlRequest {
             return writer.bytes
         case .copyBindings: return WireWriter(kind: 15).bytes
         case .certificates: return WireWriter(kind: 20).bytes
+        case .accounts(let name):
+            var writer = WireWriter(kind: 21)
+            writer.name(name)
+            return writer.bytes
+        case .account(let name):
+            var writer = WireWriter(kind: 22)
+            writer.name(name)
+            return writer.bytes
         }
     }
 
@@ -132,6 +148,8 @@ extension ControlRequest {
         case 14: self = .release(try reader.string("account", limit: 64))
         case 15: self = .copyBindings
         case 20: self = .certificates
+        case 21: self = .accounts(after: try reader.string("after", limit: Bounds.longestName))
+        case 22: self = .account(try reader.string("account", limit: Bounds.longestName))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -207,6 +225,12 @@ package enum ControlReply: Equatable, Sendable {
     case certificate(CertificateRow)
     /// Something that is wrong now, and who says so.
     case condition(Role, Condition)
+    /// What the source has under a name.
+    case account(AccountRow)
+    /// One look-up in the source.
+    case step(TraceStep)
+    /// More rows follow behind the last one, for who asks for them.
+    case isMore
 }
 
 /// A live binding as `rempart phones` shows it.
@@ -350,6 +374,15 @@ extension ControlReply {
             writer.u8(role.rawValue)
             condition.write(to: &writer)
             return writer.bytes
+        case .account(let row):
+            var writer = WireWriter(kind: 21)
+            row.write(to: &writer)
+            return writer.bytes
+        case .step(let step):
+            var writer = WireWriter(kind: 22)
+            step.write(to: &writer)
+            return writer.bytes
+        case .isMore: return WireWriter(kind: 23).bytes
         }
     }
 
@@ -393,6 +426,9 @@ extension ControlReply {
             let role = try reader.choice("role", of: Role.self)
             self = .condition(role, try Condition(from: &reader))
         case 20: self = .certificate(try CertificateRow(from: &reader))
+        case 21: self = .account(try AccountRow(from: &reader))
+        case 22: self = .step(try TraceStep(from: &reader))
+        case 23: self = .isMore
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

@@ -20,6 +20,8 @@ extension ControlRequest {
         case .endCall(let callID): "calls --end \(callID)"
         case .release(let account): "release \(account)"
         case .copyBindings: "backup"
+        case .accounts: "accounts"
+        case .account(let name): "accounts \(name)"
         }
     }
 }

@@ -305,15 +305,23 @@ extension ReadAccount {
         answer = try AccountAnswer(from: &reader)
         source = try reader.string("source", limit: Self.longestSource)
         version = try reader.u64()
-        let why = try reader.u8()
-        self.why = AccountAbsence(rawValue: why)
-        guard why == 0 || self.why != nil else { throw .badValue("why") }
+        why = try AccountAbsence.read(from: &reader)
+    }
+}
+
+extension AccountAbsence {
+    /// Reads a reason, or that there is none.
+    static func read(from reader: inout WireReader) throws(WireError) -> AccountAbsence? {
+        let number = try reader.u8()
+        guard number > 0 else { return nil }
+        guard let why = AccountAbsence(rawValue: number) else { throw .badValue("why") }
+        return why
     }
 }
 
 extension TraceStep {
     /// Writes the step, its texts cut.
-    fileprivate func write(to writer: inout WireWriter) {
+    func write(to writer: inout WireWriter) {
         writer.string(what, cutTo: Self.longestWhat)
         writer.bool(found)
         writer.u32(microseconds)
@@ -321,7 +329,7 @@ extension TraceStep {
     }
 
     /// Reads the step.
-    fileprivate init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout WireReader) throws(WireError) {
         what = try reader.string("what", limit: Self.longestWhat)
         found = try reader.bool()
         microseconds = try reader.u32()

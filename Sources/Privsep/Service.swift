@@ -28,6 +28,9 @@ package protocol Service: AnyObject {
     /// They are asked for after the end of the turn, as the caller takes them.
     func replies(to request: ControlRequest) -> AnyIterator<ControlReply>
 
+    /// The answer to a caller that the service cannot give before a later turn; nil: `replies` gives it.
+    func lateAnswer(to request: ControlRequest) -> LateAnswer?
+
     /// Does what is due, once a second; returns the status line.
     func second() -> String
 
@@ -51,6 +54,7 @@ package protocol Service: AnyObject {
 extension Service {
     package func handle(_ event: Event) {}
     package func renew(_ place: Int, _ files: [FileKind: Descriptor]) -> Bool { false }
+    package func lateAnswer(to request: ControlRequest) -> LateAnswer? { nil }
     package var patience: Milliseconds? { nil }
     package func whenSpare() -> Bool { false }
 }

@@ -38,6 +38,8 @@ package final class ServiceLoop {
     private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
     private var hasMore = false
     private var asked: [(request: ControlRequest, caller: Descriptor)] = []
+    /// The callers whose answer comes later.
+    private var late: [(answer: LateAnswer, caller: Descriptor)] = []
     private var nextSecond: Milliseconds
     private var status = ""
 
@@ -114,6 +116,7 @@ package final class ServiceLoop {
         if now >= nextSecond { second(service) }
         service.endOfTurn()
         answerCallers(service)
+        answerLate()
         hasMore = service.whenSpare()
         supervision.journal.flush()
         for link in peers { watchForRoom(link) }
@@ -179,11 +182,25 @@ package final class ServiceLoop {
     private func answerCallers(_ service: some Service) {
         guard !asked.isEmpty else { return }
         for (request, caller) in asked {
+            if let answer = service.lateAnswer(to: request) {
+                late.append((answer, caller))
+                service.endOfTurn()
+                continue
+            }
             let rows = service.replies(to: request)
             service.endOfTurn()
             answers.answer(rows, to: caller, poller)
         }
         asked.removeAll()
+    }
+
+    /// Gives the callers whose answers have come to be theirs.
+    private func answerLate() {
+        guard !late.isEmpty else { return }
+        for (answer, caller) in late {
+            if let rows = answer.rows { answers.answer(rows, to: caller, poller) }
+        }
+        late.removeAll { $0.answer.rows != nil }
     }
 
     // MARK: Peers

@@ -54,6 +54,8 @@ final class AccountsReaderService: Service {
         case .list(let id, let after):
             let limit = SourceState.namesOfPage
             let names = accounts.names(after: after, limit: limit, now: Clock.monotonic) ?? []
+            // No names may mean that there is nothing to read from any more, which is told before.
+            report()
             send(.names(id: id, names, isLast: names.count < limit))
         }
         report()

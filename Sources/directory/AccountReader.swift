@@ -33,7 +33,9 @@ final class AccountReader {
     /// How long a question waits, and how long accounts-reader is silent, before it counts as one that hangs.
     static let longestSilence = Milliseconds.seconds(2)
 
-    let link = PeerLink(.accountsReader)
+    let link: PeerLink
+    /// What is asked for `rempart accounts`.
+    let inquiries: ReaderInquiries
     /// Whether the accounts can be read, as far as it was told.
     private(set) var state: SourceState?
     private var events: [Event] = []
@@ -45,6 +47,12 @@ final class AccountReader {
     /// Since when it owes an answer and has given none; nil while it owes none.
     private var silentSince: Milliseconds?
     private var isReportedHung = false
+
+    /// No link stands yet.
+    init() {
+        link = PeerLink(.accountsReader)
+        inquiries = ReaderInquiries(link)
+    }
 
     /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that
     /// order: in a later turn of the loop, or at once when too many wait.
@@ -67,6 +75,7 @@ final class AccountReader {
         underWayCount = 0
         silentSince = nil
         isReportedHung = false
+        inquiries.relinked()
         send(now)
     }
 
@@ -86,7 +95,9 @@ final class AccountReader {
             question.then(answers)
         case .source(let state): change(state)
         case .changed: events.append(.changed)
-        case .trace, .names: throw .notPermitted
+        case .trace(let id, let steps): try inquiries.receive(id, steps)
+        case .names(let id, let names, let isLast):
+            try inquiries.receive(id, names, isLast: isLast)
         }
     }
 
@@ -109,6 +120,7 @@ final class AccountReader {
                     source: state?.file ?? ""))
         }
         giveUp(now)
+        inquiries.giveUp(now)
         send(now)
     }
 
@@ -116,7 +128,8 @@ final class AccountReader {
     func patience(_ now: Milliseconds) -> Milliseconds? {
         let oldest = (underWay.values.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
         let moments = [oldest, isReportedHung ? nil : silentSince].compactMap(\.self)
-        return moments.min().map { max($0 + Self.longestSilence - now, Milliseconds(0)) }
+        let ends = [moments.min().map { $0 + Self.longestSilence }, inquiries.deadline]
+        return ends.compactMap(\.self).min().map { max($0 - now, Milliseconds(0)) }
     }
 
     /// What is under way, in the order in which it was asked.

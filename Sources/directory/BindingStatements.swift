@@ -11,6 +11,8 @@ struct BindingStatements {
     let expire: SQLiteStatement
     /// The bindings after row ?1 that live beyond ?2, at most ?3.
     let page: SQLiteStatement
+    /// How many bindings of account ?1 live beyond ?2.
+    let live: SQLiteStatement
     private let accounts: SQLiteStatement
     private let ofAccount: SQLiteStatement
     private let all: SQLiteStatement
@@ -56,6 +58,8 @@ struct BindingStatements {
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
+        live = try database.prepare(
+            "SELECT COUNT(*) FROM bindings WHERE account = ?1 AND expires > ?2")
         accounts = try database.prepare(
             "SELECT DISTINCT account FROM bindings WHERE expires > ?1")
         ofAccount = try database.prepare(

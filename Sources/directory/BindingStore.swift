@@ -190,6 +190,20 @@ final class BindingStore {
         return (records, rows == limit ? last : nil)
     }
 
+    /// How many bindings of an account live beyond `now` (since 1970), and its standing; as of the last
+    /// `commit`.
+    func kept(of account: String, now: Milliseconds) -> (phones: UInt32, standing: AccountStanding) {
+        do {
+            let count = try statements.live.first([.text(account), .integer(now.count)]) {
+                $0.integer(0)
+            }
+            return (UInt32(clamping: count ?? 0), try statements.standings.standing(of: account))
+        } catch {
+            troubles.append("what is kept of \(account) cannot be read: \(error)")
+            return (0, AccountStanding(account: account))
+        }
+    }
+
     /// The standings of the barred accounts.
     func barred(now: Milliseconds) -> [AccountStanding] {
         commit(now: now)

@@ -14,6 +14,7 @@ final class DirectoryService: Service {
     var peers: [PeerLink] { [router, accounts.link] }
     private let journal: Journal
     private let bindings: BindingStore
+    private let command: AccountsCommand
     private let clock: () -> Moment
     private let readerHangs: () -> Void
     private var isGreeted = false
@@ -45,6 +46,7 @@ final class DirectoryService: Service {
         bindings = BindingStore(folder: stateFolder)
         known = KnownAccounts(
             KnownSettings(settings), folder: stateFolder, accounts, bindings, clock: clock)
+        command = AccountsCommand(known)
         report()
     }
 
@@ -96,6 +98,14 @@ final class DirectoryService: Service {
             reply = .failed("the bindings cannot be copied into the state folder: \(error)")
         }
         return AnyIterator(CollectionOfOne(reply).makeIterator())
+    }
+
+    func lateAnswer(to request: ControlRequest) -> LateAnswer? {
+        switch request {
+        case .accounts(let name): command.page(after: name)
+        case .account(let name): command.explain(name)
+        default: nil
+        }
     }
 
     func second() -> String {

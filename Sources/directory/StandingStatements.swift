@@ -9,6 +9,7 @@ struct StandingStatements {
     private let delete: SQLiteStatement
     private let barred: SQLiteStatement
     private let page: SQLiteStatement
+    private let one: SQLiteStatement
 
     private static let columns =
         "account, countries, held_until, barred_since, reason, evidence"
@@ -31,6 +32,8 @@ struct StandingStatements {
         delete = try database.prepare("DELETE FROM standings WHERE account = ?1")
         barred = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM standings WHERE barred_since > 0")
+        one = try database.prepare(
+            "SELECT rowid, \(Self.columns) FROM standings WHERE account = ?1")
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM standings WHERE rowid > ?1 AND barred_since = 0 "
                 + "ORDER BY rowid LIMIT ?2")
@@ -57,6 +60,11 @@ struct StandingStatements {
             return true
         }
         return standings
+    }
+
+    /// The standing of an account.
+    func standing(of account: String) throws(SQLiteError) -> AccountStanding {
+        try one.first([.text(account)]) { AccountStanding($0) } ?? AccountStanding(account: account)
     }
 
     /// At most so many of the other accounts after row `cursor`; `next` is nil after the last one.

@@ -8,7 +8,8 @@ struct Rempart: ParsableCommand {
         abstract: "The wall in front of an Asterisk: checks, starts, shows and steers the edge.",
         version: "rempart \(productVersion)",
         subcommands: [
-            Run.self, Check.self, ShowSettings.self, Status.self, Phones.self, Bans.self, Ban.self,
+            Run.self, Check.self, ShowSettings.self, Status.self, Accounts.self, Phones.self,
+            Bans.self, Ban.self,
             Unban.self, Why.self, Explain.self, Allow.self, Calls.self, Release.self, Restart.self,
             Reload.self, Backup.self, Restore.self, Manual.self,
         ])

@@ -59,7 +59,7 @@ extension ControlRequest {
         case .endCall(let callID): [(.callID, callID)]
         case .release(let account): [(.account, account)]
         case .status, .certificates, .asterisks, .phones, .bans, .reload, .why, .explain, .calls,
-            .copyBindings:
+            .copyBindings, .accounts, .account:
             []
         }
     }

@@ -199,6 +199,21 @@ struct AccountsReaderServiceTests {
         #expect(second == (0..<5).map { "n\(1000 + SourceState.namesOfPage - 2 + $0)" })
     }
 
+    @Test("a list of what cannot be read any more is told after why")
+    func listGone() throws {
+        let bench = try Bench()
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        try bench.folder.database("accounts.sqlite", "DROP TABLE ps_endpoints")
+        let heard = try bench.ask(.list(id: 1, after: ""))
+        guard case .source(.down)? = heard.first, heard.last == .names(id: 1, [], isLast: true)
+        else {
+            Issue.record("expected why, and then no names: \(heard)")
+            return
+        }
+    }
+
     @Test("the tables have the names of the settings, in statements and in what is told")
     func tableNames() throws {
         let bench = try Bench(

@@ -202,7 +202,8 @@ private let good = """
     @Test("without a daemon, every command that needs one says how to start it, and exits 1")
     func notRunning() throws {
         let commands = [
-            ["status"], ["status", "--json"], ["phones"], ["bans"], ["ban", "192.0.2.1"],
+            ["status"], ["status", "--json"], ["phones"], ["accounts"], ["accounts", "1001"],
+            ["bans"], ["ban", "192.0.2.1"],
             ["unban", "all"], ["restart", "banner"], ["reload"],
         ]
         for command in commands {
@@ -218,7 +219,8 @@ private let good = """
         arguments: [
             ["ban", "192.0.2.256"], ["ban", "192.0.2.1", "--for", "5"],
             ["ban", "192.0.2.1", "--for", "366d"], ["unban", "everything"],
-            ["restart", "sip-ruter"], ["restart", "supervisor"], ["stat"],
+            ["restart", "sip-ruter"], ["restart", "supervisor"], ["stat"], ["accounts", ""],
+            ["accounts", String(repeating: "1", count: 65)],
         ])
     func arguments(arguments: [String]) {
         #expect(throws: (any Error).self) { try Rempart.parseAsRoot(arguments) }

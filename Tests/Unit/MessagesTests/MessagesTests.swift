@@ -238,7 +238,8 @@ private let standing = AccountStanding(
             .status, .asterisks, .phones, .bans, .ban(address.ip, .seconds(60), "why"),
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
             .why(address.ip), .allow(network, true), .explain("a@b"), .calls, .endCall("a@b"),
-            .release("alice"), .copyBindings, .certificates,
+            .release("alice"), .copyBindings, .certificates, .accounts(after: ""),
+            .accounts(after: "alice"), .account("alice"),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)
@@ -271,10 +272,36 @@ private let standing = AccountStanding(
                 CertificateRow(
                     names: ["sip.example.com", "192.0.2.7"], file: "/c", key: "EC, 256 bits",
                     until: .seconds(9), unused: "the key does not match")),
+            .step(
+                TraceStep(what: "sippeers name=alice", found: true, microseconds: 7, remark: "x")),
+            .isMore,
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlReply(decoding: frame)
         }
+    }
+
+    @Test("a row of an account says what it is, and has no hash")
+    func accountRow() throws {
+        let account = Account(
+            ha1MD5: Array(repeating: 0xA5, count: 16), ha1SHA256: [], authUser: "phone",
+            aor: "alice", mayRegister: true, access: AccessListTests.office)
+        let answers = [
+            ReadAccount(answer: .found(account), source: "ps_endpoints", version: 1),
+            ReadAccount(answer: .unknown, source: "sippeers", version: 2, why: .noSecret),
+        ]
+        let rows = try zip(answers, [Milliseconds.seconds(9), nil]).map { answer, age in
+            let kept = KeptOfAccount(phones: 3, standing: standing, age: age, isConfirmed: true)
+            return try #require(AccountRow("alice", answer, kept))
+        }
+        #expect(rows[0].hasMD5 && !rows[0].hasSHA256 && rows[0].user == "phone")
+        #expect(rows[1].why == .noSecret && !rows[1].isAccount && rows[1].user.isEmpty)
+        try check(rows.map { ControlReply.account($0) }, encode: { $0.encoded() }) {
+            frame throws(WireError) in try ControlReply(decoding: frame)
+        }
+        #expect(!ControlReply.account(rows[0]).encoded().contains(0xA5))
+        let away = ReadAccount(answer: .unavailable, source: "", version: 0)
+        #expect(AccountRow("alice", away, rows[0].kept) == nil)
     }
 
     @Test("router and directory")

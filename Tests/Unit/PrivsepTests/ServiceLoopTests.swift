@@ -185,6 +185,30 @@ struct ServiceLoopTests {
         #expect(try PlainLink(caller).rows() == [.done])
     }
 
+    @Test("an answer that is not known yet is given in the turn that completes it, and keeps nobody waiting")
+    func lateAnswer() throws {
+        let service = try TestService()
+        let peer = try service.begin()
+        try service.turn()
+        let late = LateAnswer()
+        service.late = late
+        let (caller, its) = try Socket.seqpacketPair()
+        service.supervisor.end.send(.client(.accounts(after: ""), its))
+        its.close()
+        try service.turn()
+        let link = PlainLink(caller)
+        #expect(try link.rows() == nil && service.count("answer") == 0)
+        peer.send([1])
+        try service.turn()
+        #expect(service.frames == [[1]] && (try link.rows()) == nil)
+        late.complete([.failed("why")])
+        late.complete([.done])
+        try service.turn()
+        #expect(try link.rows() == [.failed("why")])
+        try service.turn()
+        #expect(try link.rows() == nil)
+    }
+
     @Test("a descriptor of the service's own is the service's to handle")
     func ownDescriptor() throws {
         let service = try TestService()

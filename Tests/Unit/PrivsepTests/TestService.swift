@@ -16,6 +16,8 @@ final class TestService: Service {
 
     /// What it tells of itself.
     var line = "idle"
+    /// The answer that comes later, nil while all are given at once.
+    var late: LateAnswer?
     var conditions: [Condition] = []
     /// Why it does not take a reload.
     var refusal: String?
@@ -76,6 +78,8 @@ final class TestService: Service {
         calls.append("reload \(set.settings.count)")
         return refusal
     }
+
+    func lateAnswer(to request: ControlRequest) -> LateAnswer? { late }
 
     func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
         calls.append("answer")

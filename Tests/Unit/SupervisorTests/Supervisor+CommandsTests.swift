@@ -37,12 +37,15 @@ private let settings = """
             _ = try daemon.ask(request)
             #expect(daemon.says("rempart[supervisor]: \(me) asked: \(command)"), "\(daemon.log)")
         }
-        for request in [ControlRequest.status, .phones, .bans, .calls] {
+        for request in [
+            ControlRequest.status, .phones, .bans, .calls, .accounts(after: ""), .account("1001"),
+        ] {
             _ = try daemon.ask(request)
         }
         _ = try daemon.ask(.restart(.directory))
         #expect(daemon.says("asked: restart directory"))
         #expect(!daemon.log.contains("asked: status") && !daemon.log.contains("asked: phones"))
+        #expect(!daemon.log.contains("asked: accounts"))
     }
 
     /// Who this process is, as a record names him.

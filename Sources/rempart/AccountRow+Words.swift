@@ -1,0 +1,129 @@
+// What a row of an account says, in words.
+internal import Messages
+internal import Sys
+
+extension AccountRow {
+    /// The digest algorithms that it can authenticate with.
+    var algorithms: [String] { (hasMD5 ? ["MD5"] : []) + (hasSHA256 ? ["SHA-256"] : []) }
+
+    /// What it may not do at a moment since 1970.
+    func limits(_ now: Milliseconds) -> [String] {
+        var limits: [String] = []
+        if kept.standing.barredSince.count > 0 { limits.append("barred") }
+        if kept.standing.heldUntil > now {
+            limits.append("not abroad for \((kept.standing.heldUntil - now).spoken)")
+        }
+        return limits
+    }
+
+    /// The members of its JSON object; `now` is since 1970.
+    func members(_ now: Milliseconds) -> [JSON.Member] {
+        [
+            .init("account", .string(name)), .init("isAccount", .bool(isAccount)),
+            .init("user", .string(user)), .init("algorithms", .array(algorithms.map { .string($0) })),
+            .init("mayRegister", .bool(mayRegister)),
+            .init("phones", .number(Int64(kept.phones))),
+            .init("access", .string(isAccount ? access.long : "")),
+            .init("limits", .array(limits(now).map { .string($0) })),
+            .init("known", .bool(kept.age != nil)),
+            .init("age", .number(kept.age?.seconds ?? 0)),
+            .init("confirmed", .bool(kept.isConfirmed)),
+            .init("source", .string(source)), .init("why", .string(why?.long(self) ?? "")),
+        ]
+    }
+}
+
+extension AccountAbsence {
+    /// The reason in a few words.
+    func short(_ row: AccountRow) -> String {
+        switch self {
+        case .noRow: "no account: no row"
+        case .noSecret: "no account: no secret"
+        case .wrongKind: "no account: wrong kind of secret"
+        case .tooLong: "no account: too long"
+        case .realmBound: "hashes for another realm"
+        case .unreadableAccessList: "lets nobody in"
+        }
+    }
+
+    /// The reason as the rest of a sentence about a row.
+    func long(_ row: AccountRow) -> String {
+        switch self {
+        case .noRow: "no row of \(row.source) has this name"
+        case .noSecret: "its row has no secret"
+        case .wrongKind: "its row wants to be authenticated in a way that is not understood here"
+        case .tooLong: "its digest user or its address of record is longer than 255 bytes"
+        case .realmBound: "its hashes are for another realm than accounts.realm"
+        case .unreadableAccessList: "its access lists let nobody in, or cannot be read"
+        }
+    }
+
+    /// What to do about it.
+    func remedy(_ row: AccountRow) -> String {
+        switch self {
+        case .noRow:
+            "Compare it with what the phone sends as its user, capital letters included: `rempart accounts` "
+                + "lists the names there are, and accounts.source, accounts.schema and accounts.tables say "
+                + "where they are read."
+        case .noSecret:
+            "Give it a secret in Asterisk's tables. Without one Asterisk lets anyone in, and Rempart nobody."
+        case .wrongKind:
+            "Set auth_type to userpass, md5 or digest, and write a hash as hexadecimal digits: 32 of MD5."
+        case .tooLong: "Shorten username, or the id of its row in ps_aors."
+        case .realmBound:
+            "Store the secret itself, or hashes for accounts.realm, or set accounts.realm to theirs."
+        case .unreadableAccessList:
+            "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into the table that "
+                + "accounts.tables names, and look at accounts.acl-order."
+        }
+    }
+}
+
+extension AccessList {
+    /// How many items the short form has.
+    private static let mostItems = 3
+
+    /// From where phones may use it, in a few words.
+    var short: String { words(isShort: true) }
+
+    /// The same, in full, with what holds for IPv6.
+    var long: String { words(isShort: false) }
+
+    private func words(isShort: Bool) -> String {
+        if self == .nobody { return "nobody" }
+        let sources = words(of: .source, isShort) ?? "any"
+        return words(of: .contact, isShort).map { "\(sources); Contact \($0)" } ?? sources
+    }
+
+    /// Each list of one kind; nil when there is none.
+    private func words(of target: AccessTarget, _ isShort: Bool) -> String? {
+        let rules = rules.filter { $0.target == target }
+        let lists = Set(rules.map(\.list)).sorted().map { list in
+            Self.words(rules.filter { $0.list == list }, isShort)
+        }
+        return lists.isEmpty ? nil : lists.joined(separator: " and ")
+    }
+
+    /// One list: the last rule that fits decides, and an address that none fits may pass.
+    ///
+    /// Most lists deny everything first, and permit some: those are what a person wants to know.
+    private static func words(_ rules: [AccessRule], _ isShort: Bool) -> String {
+        let rest = rules.drop { !$0.permits && $0.network.prefix == 0 }
+        let denied = rules.prefix(rules.count - rest.count)
+        let isPlain = !denied.isEmpty && rest.allSatisfy(\.permits)
+        var items = rest.map { rule in
+            (isPlain ? "" : rule.permits ? "permit " : "deny ") + rule.network.short
+        }
+        if !isPlain { items = denied.map { "deny \($0.network)" } + items }
+        let others = rules.contains { !$0.network.address.isV4 } ? nil : "any IPv6"
+        if let others, isPlain, !isShort || items.isEmpty { items.append(others) }
+        if items.isEmpty { return "nobody" }
+        guard isShort, items.count > mostItems else { return items.joined(separator: ", ") }
+        return items.prefix(mostItems).joined(separator: ", ") + " and \(items.count - mostItems) more"
+    }
+}
+
+extension Network {
+    /// An address alone, or a network.
+    fileprivate var short: String { isOneAddress ? "\(address)" : "\(self)" }
+}
