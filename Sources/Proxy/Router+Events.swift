@@ -178,14 +178,20 @@ extension Router {
             return
         }
         paths.ground.learnedName(of: account, &bench)
-        for parked in news.waiting {
-            paths.resume(parked, &bench)
-            paths.recordFailures(&bench)
-        }
+        paths.settle(account, news.verdict, &bench)
+        resume(news.waiting)
         if paths.ground.accounts.state(account) == .found {
             paths.ground.asterisks.refresh(account, &bench)
         } else {
-            paths.ground.accounts.forgetIfIdle(account)
+            paths.ground.accounts.forgetIfIdle(account, bench.now.monotonic)
+        }
+    }
+
+    /// Takes up requests that have waited for directory, in their order.
+    mutating func resume(_ waiting: [ParkedRequest]) {
+        for parked in waiting {
+            paths.resume(parked, &bench)
+            paths.recordFailures(&bench)
         }
     }
 

@@ -188,6 +188,7 @@ package struct Router: ~Copyable {
                 &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
                 &bench)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
+        case .overdue: resume(paths.ground.accounts.takeOverdue(&bench))
         }
     }
 }

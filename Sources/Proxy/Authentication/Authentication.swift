@@ -135,38 +135,65 @@ package struct Authentication: ~Copyable {
 
     /// Whether credentials prove an account: its password, and its access list.
     ///
-    /// The account may have to be asked for, or its answer may be too old to refuse by: then the request waits.
+    /// Directory is asked about an account whose row is not confirmed, and the request waits for it; not longer than
+    /// 200 ms, and what is right by a known row not at all while the source does not answer.
     package mutating func prove(
         _ header: DigestHeader, _ message: borrowing Incoming, _ account: AccountID,
         _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
         let algorithm = header.algorithm ?? .md5
         if algorithm == .sha256 { accounts.useSHA256() }
-        let isRefreshing = !message.isResumed && accounts.isStale(account, bench.now.monotonic)
-        if isRefreshing { accounts.ask(account, &bench) }
-        if accounts.state(account) == .asked { return wait(message, account, &accounts, &bench) }
+        let now = bench.now.monotonic
+        var mayWait = false
+        if !accounts.isConfirmed(account, now) {
+            if !message.isResumed { accounts.ask(account, &bench) }
+            mayWait = accounts.mayWait(account, since: message.moment, now)
+        }
+        var overflow: Refusal?
+        if mayWait, !accounts.areUnavailable {
+            overflow = wait(message, account, &accounts, &bench)
+            if overflow == nil { return .later }
+        }
         let isProven = verify(message, header, algorithm, account, accounts)
         // Who may not come from there is told no more than who does not know the password.
         let isAdmitted = AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
         if isAdmitted, isProven { return .pass(account) }
-        let isFound = accounts.state(account) == .found
         // The password may be new: the answer under way decides.
-        if isRefreshing, isFound { return wait(message, account, &accounts, &bench) }
-        accounts.forgetIfIdle(account)
-        guard isFound else { return .refuse(.unknownAccount) }
-        return .refuse(isProven ? .accessList : .wrongPassword)
+        if mayWait, overflow == nil {
+            overflow = wait(message, account, &accounts, &bench)
+            if overflow == nil { return .later }
+        }
+        let refusal = overflow ?? refusal(account, isProven: isProven, accounts, now)
+        accounts.forgetIfIdle(account, now)
+        return .refuse(refusal)
     }
 
-    /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
-    /// as it would be for an account that need not be asked for.
+    /// Why credentials do not prove an account.
+    ///
+    /// Nobody is refused by a row that is not confirmed: it may have changed.
+    private func refusal(
+        _ account: AccountID, isProven: Bool, _ accounts: borrowing AccountCache,
+        _ now: Milliseconds
+    ) -> Refusal {
+        if accounts.isConfirmed(account, now) { return isProven ? .accessList : .wrongPassword }
+        guard accounts.state(account) == .unknown else {
+            return accounts.areUnavailable ? .databaseDown : .lookUps
+        }
+        return accounts.isMourned(account, now) ? .accountGone : .unknownAccount
+    }
+
+    /// Has a request wait for directory; nil when it does, else why not.
+    ///
+    /// When too many of its account wait, it is answered as if it were wrong, as it would be for an account that need
+    /// not be asked for.
     private func wait(
         _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache,
         _ bench: inout Bench
-    ) -> Verdict<AccountID> {
+    ) -> Refusal? {
         switch accounts.park(message, account, .credentials, &bench) {
-        case .waits: .later
-        case .tooMany: .refuse(.tooManyAtOnce)
-        case .noRoom: .refuse(.waitingRoomFull)
+        case .waits: nil
+        case .tooMany: .tooManyAtOnce
+        case .noRoom: .waitingRoomFull
         }
     }
 

@@ -30,6 +30,8 @@ package struct RouterSettings: Sendable {
     package var maximumExpires = Setting.registration.maximum.standard
     /// How many bindings an account may have.
     package var contacts = Int(Setting.registration.contacts.standard)
+    /// How long a row serves whose source does not confirm it.
+    package var stale = Milliseconds.seconds(86_400)
     /// How many requests a second an account may make.
     package var requests = Setting.accounts.requests.standard
 

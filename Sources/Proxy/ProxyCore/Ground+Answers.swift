@@ -147,7 +147,7 @@ extension Ground {
             refusal = accounts.areUnavailable ? .databaseDown : .lookUps
         }
         let isUnavailable =
-            refusal == .waitingRoomFull || isNobodyAsked
+            refusal.isUnavailable || isNobodyAsked
             || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
             let name = message.accountName

@@ -64,11 +64,15 @@ extension Ground {
             return .refuse(.unknownAccount)
         }
         if let refusal = unaskedReason(account, &message, bench) {
-            accounts.forgetIfIdle(account)
+            accounts.forgetIfIdle(account, bench.now.monotonic)
             return .refuse(refusal)
         }
         let verdict = authentication.prove(header, message, account, &accounts, &bench)
         guard case .pass = verdict else { return verdict }
+        if !accounts.isConfirmed(account, bench.now.monotonic) {
+            accounts.serveUnconfirmed(account)
+            message.sender.isUnconfirmed = true
+        }
         admission.returnTry(&message, bench)
         return message.sender.isRepetition ? verdict : proven(account, mark, message, bench)
     }
@@ -111,11 +115,12 @@ extension Ground {
         guard let name = Trunks.askedName(user, written),
             let account = accounts.account(of: name.span, &bench)
         else { return .pass(trunkItself) }
-        if accounts.isStale(account, bench.now.monotonic), !message.isResumed {
+        let now = bench.now.monotonic
+        if !accounts.isConfirmed(account, now), !message.isResumed {
             accounts.ask(account, &bench)
         }
         switch accounts.state(account) {
-        case .asked:
+        case .asked where accounts.mayWait(account, since: message.moment, now):
             switch accounts.park(message, account, .caller, &bench) {
             case .waits: return .later
             case .tooMany: return .pass(trunkItself)
@@ -123,8 +128,8 @@ extension Ground {
             }
         case .unknown: return .pass(written)
         case .found: return .pass(trunkItself)
-        case .unasked, .unavailable:
-            accounts.forgetIfIdle(account)
+        case .asked, .unasked, .unavailable:
+            accounts.forgetIfIdle(account, now)
             return .pass(trunkItself)
         }
     }
