@@ -19,6 +19,8 @@ package enum Bounds {
     package static let longestProtection = longestBinding + announcement
     /// How long an account calls nobody abroad at most, 30 d (`calls.new-country`).
     package static let longestHold = Milliseconds.seconds(2_592_000)
+    /// The longest time that a row serves whose source does not confirm it, 30 d (`accounts.stale`).
+    package static let longestStale = Milliseconds.seconds(2_592_000)
     /// How far a clock may have been put forward or back between who wrote a moment and who reads it.
     package static let clockStep = Milliseconds.seconds(3600)
     /// How many offences a ban may be founded on.
@@ -39,8 +41,9 @@ package enum Bounds {
     package static let longestName = 64
     /// The longest name that the settings give a trunk or a profile, in bytes.
     package static let longestGroupName = 32
-    /// The longest domain, digest realm, URL of a database, and path of a file, in bytes.
-    static let longestDomain = 255, longestRealm = 128, longestURL = 1024, longestPath = 4096
+    /// The longest digest realm, domain, URL of a database, and path of a file, in bytes.
+    package static let longestRealm = 128
+    static let longestDomain = 255, longestURL = 1024, longestPath = 4096
     /// How many networks the files of `defence.blocklists` have together.
     package static let mostListedNetworks = 100_000
     /// How long after its end a ban still lengthens the next one of its source (`defence.growth`).

@@ -5,6 +5,7 @@ internal import Wire
 package struct BindingColumns: ~Escapable {
     let account: Span<UInt8>
     let key: UInt64
+    let secret: UInt32
     let contact: Span<UInt8>
     let instance: Span<UInt8>
     let callID: Span<UInt8>
@@ -20,13 +21,14 @@ package struct BindingColumns: ~Escapable {
     /// The columns of a binding; see `BindingRecord` for each.
     @_lifetime(copy account, copy contact, copy instance, copy callID, copy userAgent)
     package init(
-        account: Span<UInt8>, key: UInt64, contact: Span<UInt8>, instance: Span<UInt8>,
-        callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>, expires: Milliseconds,
+        account: Span<UInt8>, key: UInt64, secret: UInt32 = 0, contact: Span<UInt8>,
+        instance: Span<UInt8>, callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>, expires: Milliseconds,
         q: UInt16, transport: Transport, listener: UInt8, address: SocketAddress,
         connection: UInt64
     ) {
         self.account = account
         self.key = key
+        self.secret = secret
         self.contact = contact
         self.instance = instance
         self.callID = callID
@@ -50,6 +52,7 @@ package struct BindingColumns: ~Escapable {
     func write(to writer: inout WireWriter) {
         writer.text(account, cutTo: 64)
         writer.u64(key)
+        writer.u32(secret)
         writer.text(contact, cutTo: Bounds.longestContact)
         writer.text(instance, cutTo: 128)
         writer.text(callID, cutTo: 256)

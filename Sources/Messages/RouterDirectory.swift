@@ -18,15 +18,22 @@ package enum RouterToDirectory: Equatable, Sendable {
 /// What directory answers to sip-router.
 package enum DirectoryToRouter: Equatable, Sendable {
     /// The answer to `lookUp` of that id.
-    case account(id: UInt32, AccountAnswer)
+    ///
+    /// `age` says how long ago the source of the accounts confirmed it, at most `Bounds.longestStale`;
+    /// 0 when that was just now. An older row is what directory knows while the source is silent.
+    case account(id: UInt32, AccountAnswer, age: Milliseconds)
     /// A binding that was kept.
     case binding(BindingRecord)
     /// Every kept binding has been told.
     case bindings
-    /// The accounts have, or may have, changed: forget what is cached.
-    case changed
     /// What was kept of an account; those of barred accounts come before anything else.
     case standing(AccountStanding)
+    /// What the source says of an account now, though it was not asked or has been answered already.
+    case update(account: String, realm: String, AccountAnswer)
+    /// The bindings of an account end that its present secret did not make; all, when it has none or is denied.
+    ///
+    /// With `endsCalls` its calls end now too.
+    case revoke(account: String, endsCalls: Bool)
 }
 
 /// What directory knows of an account, without its secret.
@@ -74,6 +81,8 @@ package struct BindingRecord: Equatable, Sendable {
     package var account: String
     /// What tells the account's bindings apart: a hash of the instance or of the Contact URI.
     package var key: UInt64
+    /// A mark of the secret that proved the phone: four bytes of a hash of its HA1; 0 when it is not known.
+    package var secret: UInt32
     /// The Contact URI, at most `Bounds.longestContact`.
     package var contact: String
     /// The instance with its reg-id, or empty; at most 128 bytes (RFC 5626).
@@ -102,12 +111,13 @@ package struct BindingRecord: Equatable, Sendable {
 
     /// A record of its columns.
     package init(
-        account: String, key: UInt64, contact: String, instance: String, callID: String,
-        sequence: UInt32, userAgent: String, expires: Milliseconds, q: UInt16,
+        account: String, key: UInt64, secret: UInt32 = 0, contact: String, instance: String,
+        callID: String, sequence: UInt32, userAgent: String, expires: Milliseconds, q: UInt16,
         transport: Transport, listener: UInt8, address: SocketAddress, connection: UInt64
     ) {
         self.account = account
         self.key = key
+        self.secret = secret
         self.contact = contact
         self.instance = instance
         self.callID = callID
@@ -131,7 +141,7 @@ extension RouterToDirectory {
             var writer = WireWriter(kind: 2)
             writer.u32(id)
             writer.name(account)
-            writer.name(realm, limit: 128)
+            writer.name(realm, limit: Bounds.longestRealm)
             return writer.bytes
         case .bind(let record):
             var writer = WireWriter(kind: Self.bindKind)
@@ -161,7 +171,8 @@ extension RouterToDirectory {
         case 2:
             let id = try reader.u32()
             let account = try reader.string("account", limit: Bounds.longestName)
-            self = .lookUp(id: id, account: account, realm: try reader.string("realm", limit: 128))
+            let realm = try reader.string("realm", limit: Bounds.longestRealm)
+            self = .lookUp(id: id, account: account, realm: realm)
         case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
             let account = try reader.string("account", limit: Bounds.longestName)
@@ -177,9 +188,10 @@ extension DirectoryToRouter {
     /// The message's frame.
     package func encoded() -> [UInt8] {
         switch self {
-        case .account(let id, let answer):
+        case .account(let id, let answer, let age):
             var writer = WireWriter(kind: 1)
             writer.u32(id)
+            writer.span(age, upTo: Bounds.longestStale)
             answer.write(to: &writer)
             return writer.bytes
         case .binding(let record):
@@ -187,10 +199,20 @@ extension DirectoryToRouter {
             record.write(to: &writer)
             return writer.bytes
         case .bindings: return WireWriter(kind: 3).bytes
-        case .changed: return WireWriter(kind: 4).bytes
         case .standing(let standing):
-            var writer = WireWriter(kind: 5)
+            var writer = WireWriter(kind: 4)
             standing.write(to: &writer)
+            return writer.bytes
+        case .update(let account, let realm, let answer):
+            var writer = WireWriter(kind: 5)
+            writer.name(account)
+            writer.name(realm, limit: Bounds.longestRealm)
+            answer.write(to: &writer)
+            return writer.bytes
+        case .revoke(let account, let endsCalls):
+            var writer = WireWriter(kind: 6)
+            writer.name(account)
+            writer.bool(endsCalls)
             return writer.bytes
         }
     }
@@ -201,11 +223,18 @@ extension DirectoryToRouter {
         switch try reader.u8() {
         case 1:
             let id = try reader.u32()
-            self = .account(id: id, try AccountAnswer(from: &reader))
+            let age = try reader.span("age", upTo: Bounds.longestStale)
+            self = .account(id: id, try AccountAnswer(from: &reader), age: age)
         case 2: self = .binding(try BindingRecord(from: &reader))
         case 3: self = .bindings
-        case 4: self = .changed
-        case 5: self = .standing(try AccountStanding(from: &reader))
+        case 4: self = .standing(try AccountStanding(from: &reader))
+        case 5:
+            let account = try reader.string("account", limit: Bounds.longestName)
+            let realm = try reader.string("realm", limit: Bounds.longestRealm)
+            self = .update(account: account, realm: realm, try AccountAnswer(from: &reader))
+        case 6:
+            let account = try reader.string("account", limit: Bounds.longestName)
+            self = .revoke(account: account, endsCalls: try reader.bool())
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -264,10 +293,10 @@ extension BindingRecord {
         let callID = Array(callID.utf8)
         let userAgent = Array(userAgent.utf8)
         BindingColumns(
-            account: account.span, key: key, contact: contact.span, instance: instance.span,
-            callID: callID.span, sequence: sequence, userAgent: userAgent.span, expires: expires,
-            q: q, transport: transport, listener: listener, address: address,
-            connection: connection
+            account: account.span, key: key, secret: secret, contact: contact.span,
+            instance: instance.span, callID: callID.span, sequence: sequence,
+            userAgent: userAgent.span, expires: expires, q: q, transport: transport,
+            listener: listener, address: address, connection: connection
         ).write(to: &writer)
     }
 
@@ -276,6 +305,7 @@ extension BindingRecord {
         self.init(
             account: try reader.string("account", limit: 64),
             key: try reader.u64(),
+            secret: try reader.u32(),
             contact: try reader.string("contact", limit: Bounds.longestContact),
             instance: try reader.string("instance", limit: 128),
             callID: try reader.string("callID", limit: 256),

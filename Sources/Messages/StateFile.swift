@@ -34,8 +34,8 @@ package enum StateFile: CaseIterable, Sendable {
     /// The newest format that this program reads, and the one it writes.
     package var format: Int64 {
         switch self {
-        case .secret, .bindings: 1
-        case .bans: 2
+        case .secret: 1
+        case .bindings, .bans: 2
         }
     }
 

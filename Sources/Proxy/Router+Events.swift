@@ -154,8 +154,9 @@ extension Router {
     package mutating func receive(_ message: DirectoryToRouter, _ now: Now) {
         bench.now = now
         switch message {
-        case .account(let id, let answer):
-            if let news = paths.ground.accounts.receive(id, answer, bench) { follow(news) }
+        case .account(let id, let answer, let age):
+            let news = paths.ground.accounts.receive(id, answer, age: age, bench)
+            if let news { follow(news) }
         case .binding(let record):
             let change = paths.ground.location.restore(
                 record, &paths.ground.accounts, &paths.ground.connections, &bench)
@@ -164,9 +165,14 @@ extension Router {
             _ = paths.ground.location.restored(paths.ground.accounts, &bench)
             paths.calls.restored(paths.ground, &bench)
         case .standing(let standing): paths.calls.restore(standing, &paths.ground, &bench)
-        case .changed:
-            paths.ground.accounts.forgetAnswers()
-            paths.ground.askForTrunkNames(&bench)
+        case .update(let account, let realm, let answer):
+            let news = paths.ground.accounts.update(
+                Array(account.utf8).span, realm: Array(realm.utf8), answer, bench)
+            if let news { follow(news) }
+        case .revoke(let account, let endsCalls):
+            if let account = paths.ground.accounts.find(Array(account.utf8).span) {
+                paths.revoke(account, endsCalls: endsCalls, &bench)
+            }
         }
         paths.recordFailures(&bench)
     }

@@ -46,7 +46,12 @@ package struct Router: ~Copyable {
         paths = Paths(Ground(authentication), Calls(boundSince: Milliseconds(bound)))
         adopt(settings)
         _ = bench.setTimer(Handle.none.payload(.probe), after: Milliseconds(50))
+        _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
     }
+
+    /// How often directory is asked whether a trunk has the name of an account: it says unasked only what has
+    /// become of accounts.
+    private static let namesAfter = Milliseconds.seconds(60)
 
     /// Uses other settings from now on; registrations at Asterisks that stay go on.
     package mutating func adopt(_ wanted: RouterSettings) {
@@ -187,6 +192,9 @@ package struct Router: ~Copyable {
             paths.ground.asterisks.probe(
                 &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
                 &bench)
+        case .trunkNames:
+            paths.ground.askForTrunkNames(&bench)
+            _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
         case .overdue: resume(paths.ground.accounts.takeOverdue(&bench))
         }

@@ -18,7 +18,7 @@ struct BindingStatements {
 
     private static let columns =
         "account, key, contact, instance, call_id, sequence, user_agent, expires, q, transport, "
-        + "listener, address, scope, connection"
+        + "listener, address, scope, connection, secret"
 
     /// Makes the table where it is missing.
     init(_ database: SQLiteDatabase) throws(SQLiteError) {
@@ -30,28 +30,39 @@ struct BindingStatements {
                 user_agent TEXT NOT NULL, expires INTEGER NOT NULL, q INTEGER NOT NULL,
                 transport INTEGER NOT NULL, listener INTEGER NOT NULL, address TEXT NOT NULL,
                 scope INTEGER NOT NULL, connection INTEGER NOT NULL,
-                PRIMARY KEY (account, key));
+                secret INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, key));
             CREATE INDEX IF NOT EXISTS bindings_expires ON bindings (expires)
             """)
         // Setting it writes, which a full disk refuses.
         let version = try database.prepare("PRAGMA user_version").first([]) { $0.integer(0) }
         if version != Self.version {
+            try Self.migrate(database)
             try database.execute("PRAGMA user_version=\(Self.version)")
         }
         try Self.sign(database)
         // An update in place, not REPLACE: the row keeps its number, by which pages go on.
         upsert = try database.prepare(
             "INSERT INTO bindings (\(Self.columns)) "
-                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
+                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
                 + "ON CONFLICT (account, key) DO UPDATE SET contact=?3, instance=?4, call_id=?5, "
                 + "sequence=?6, user_agent=?7, expires=?8, q=?9, transport=?10, listener=?11, "
-                + "address=?12, scope=?13, connection=?14")
+                + "address=?12, scope=?13, connection=?14, secret=?15")
         delete = try database.prepare("DELETE FROM bindings WHERE account = ?1 AND key = ?2")
         expire = try database.prepare("DELETE FROM bindings WHERE expires <= ?1")
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
         standings = try StandingStatements(database)
+    }
+
+    /// Adds what a file of format 1 lacks: which secret proved the phone.
+    private static func migrate(_ database: SQLiteDatabase) throws(SQLiteError) {
+        let columns = try database.prepare(
+            "SELECT count(*) FROM pragma_table_info('bindings') WHERE name = 'secret'")
+        let count = try columns.first([]) { $0.integer(0) }
+        guard count == 0 else { return }
+        try database.execute(
+            "ALTER TABLE bindings ADD COLUMN secret INTEGER NOT NULL DEFAULT 0")
     }
 
     /// Names this version as the writer, which an older one tells when it finds a newer file.
@@ -73,7 +84,7 @@ struct BindingStatements {
             .integer(record.expires.count), .integer(Int64(record.q)),
             .integer(Int64(record.transport.rawValue)), .integer(Int64(record.listener)),
             .text("\(record.address)"), .integer(Int64(record.address.scope)),
-            .integer(Int64(bitPattern: record.connection)),
+            .integer(Int64(bitPattern: record.connection)), .integer(Int64(record.secret)),
         ])
     }
 
@@ -91,12 +102,13 @@ extension BindingRecord {
             let transport = UInt8(exactly: row.integer(10)).flatMap(Transport.init(rawValue:)),
             let listener = UInt8(exactly: row.integer(11)),
             var address = SocketAddress(row.text(12)),
-            let scope = UInt32(exactly: row.integer(13))
+            let scope = UInt32(exactly: row.integer(13)),
+            let secret = UInt32(exactly: row.integer(15))
         else { return nil }
         address.scope = scope
         self.init(
-            account: row.text(1), key: UInt64(bitPattern: row.integer(2)), contact: row.text(3),
-            instance: row.text(4), callID: row.text(5), sequence: sequence,
+            account: row.text(1), key: UInt64(bitPattern: row.integer(2)), secret: secret,
+            contact: row.text(3), instance: row.text(4), callID: row.text(5), sequence: sequence,
             userAgent: row.text(7), expires: Milliseconds(row.integer(8)), q: q,
             transport: transport, listener: listener, address: address,
             connection: UInt64(bitPattern: row.integer(14)))

@@ -55,7 +55,8 @@ final class DirectoryService: Service {
             sending = .standings(0)
         case .lookUp(let id, let account, let realm):
             let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
-            router.send(DirectoryToRouter.account(id: id, answer).encoded())
+            let age = Milliseconds(0)
+            router.send(DirectoryToRouter.account(id: id, answer, age: age).encoded())
         case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
         case .storeStanding(let standing): bindings.store(standing, now: Clock.sinceEpoch)
@@ -65,8 +66,6 @@ final class DirectoryService: Service {
     func reload(_ set: StartSet) -> String? {
         accounts = AccountDatabase(AccountSettings(set.settings.compactMap(\.told.directory)))
         accounts.tick(Clock.monotonic)
-        // Also when the new database cannot be read: what came from the old one holds no more.
-        if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
         report()
         return nil
     }
@@ -157,8 +156,7 @@ final class DirectoryService: Service {
                         + " in or cannot be read. Write networks as 10.0.0.0/8 or"
                         + " 10.0.0.0/255.0.0.0, put named lists into the table acls, and look at"
                         + " accounts.acl-order")
-            case .changed:
-                if isGreeted { router.send(DirectoryToRouter.changed.encoded()) }
+            case .changed: break
             }
         }
         for trouble in bindings.drainTroubles() { journal.write(.degraded, .warning, trouble) }

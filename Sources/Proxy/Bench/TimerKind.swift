@@ -24,6 +24,8 @@ package enum TimerKind: UInt8, Sendable {
     case delayed
     /// Requests have waited for directory for long enough.
     case overdue
+    /// directory is to be asked again whether trunks have the names of accounts.
+    case trunkNames
 }
 
 extension Handle {

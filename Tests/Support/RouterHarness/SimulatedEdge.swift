@@ -223,16 +223,25 @@ package final class SimulatedEdge {
     /// Answers one question of the router.
     package func answer(_ question: RouterToDirectory) {
         guard case .lookUp(let id, let name, let realm) = question else { return }
-        guard let password = passwords[name] else {
-            router.receive(.account(id: id, .unknown), now)
-            return
-        }
+        router.receive(.account(id: id, found(name, realm), age: Milliseconds(0)), now)
+    }
+
+    /// directory says unasked what has become of an account, for the realm of the settings.
+    package func update(_ name: String) {
+        let realm = SimulatedEdge.realm
+        router.receive(.update(account: name, realm: realm, found(name, realm)), now)
+        drain()
+    }
+
+    /// What directory says of an account.
+    private func found(_ name: String, _ realm: String) -> AccountAnswer {
+        guard let password = passwords[name] else { return .unknown }
         let account = Account(
             ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
             ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
             aor: name, mayRegister: !barred.contains(name),
             access: access[name] ?? AccessList())
-        router.receive(.account(id: id, .found(account)), now)
+        return .found(account)
     }
 
     // MARK: Deliveries

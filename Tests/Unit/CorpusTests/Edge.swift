@@ -128,7 +128,7 @@ struct Edge: ~Copyable {
             let answer = Account(
                 ha1MD5: Self.ha1(account, realm), ha1SHA256: [], authUser: account, aor: account,
                 mayRegister: true)
-            router.receive(.account(id: id, .found(answer)), now)
+            router.receive(.account(id: id, .found(answer), age: Milliseconds(0)), now)
         }
     }
 

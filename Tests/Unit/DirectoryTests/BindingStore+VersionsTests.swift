@@ -59,11 +59,11 @@ struct VersionsTests {
     @Test("a newer file is told, left as it is to the byte, and served without")
     func newer() throws {
         store("1001")
-        try mark(2)
+        try mark(3)
         let before = try state()
         let troubles = try workBesideIt()
         #expect(troubles.count == 1)
-        #expect(troubles[0].contains("is of format 2, which Rempart 9.9.9 has written"))
+        #expect(troubles[0].contains("is of format 3, which Rempart 9.9.9 has written"))
         #expect(troubles[0].contains("move the file away"))
         #expect(try state() == before)
     }
@@ -74,7 +74,7 @@ struct VersionsTests {
         let store = BindingStore(folder: elsewhere.path)
         store.store(binding("1001"), now: .seconds(0))
         store.commit(now: .seconds(0))
-        try store.database.execute("PRAGMA user_version=2; UPDATE writer SET version='9.9.9'")
+        try store.database.execute("PRAGMA user_version=3; UPDATE writer SET version='9.9.9'")
         for name in names where elsewhere.exists(name) {
             try folder.write(name, try elsewhere.read(name))
         }
@@ -88,9 +88,9 @@ struct VersionsTests {
     func thereAndBack() throws {
         store("1001")
         for _ in 0..<2 {
-            try mark(2)
+            try mark(3)
             _ = try workBesideIt()
-            try mark(1)
+            try mark(Int(StateFile.bindings.format))
             #expect(accounts(BindingStore(folder: folder.path)) == ["1001"])
         }
     }
@@ -99,7 +99,7 @@ struct VersionsTests {
         "once the file is moved away, all that came since is kept in a new one, without a restart")
     func movedAway() throws {
         store("1001")
-        try mark(2)
+        try mark(3)
         try moveAway()
         #expect(accounts(BindingStore(folder: folder.path)) == ["1002"])
     }
@@ -117,7 +117,7 @@ struct VersionsTests {
     @Test("the condition says what to do, and asks for no room on the disk")
     func condition() throws {
         store("1001")
-        try mark(2)
+        try mark(3)
         let service = DirectoryService(
             [], stateFolder: folder.path, Journal(process: "directory", socket: nil))
         let told = service.conditions.filter { $0.kind == .state }.map(\.text)
@@ -135,6 +135,36 @@ struct VersionsTests {
             $0.text(0)
         }
         #expect(writer == productVersion)
+    }
+
+    @Test("a binding of a file of format 1 is kept, and its secret is not known")
+    func withoutSecret() throws {
+        try folder.database(
+            "bindings.sqlite",
+            """
+            CREATE TABLE bindings (
+                account TEXT NOT NULL, key INTEGER NOT NULL, contact TEXT NOT NULL,
+                instance TEXT NOT NULL, call_id TEXT NOT NULL, sequence INTEGER NOT NULL,
+                user_agent TEXT NOT NULL, expires INTEGER NOT NULL, q INTEGER NOT NULL,
+                transport INTEGER NOT NULL, listener INTEGER NOT NULL, address TEXT NOT NULL,
+                scope INTEGER NOT NULL, connection INTEGER NOT NULL, PRIMARY KEY (account, key));
+            CREATE TABLE writer (version TEXT NOT NULL);
+            INSERT INTO bindings VALUES ('1001', 7, 'sip:1001@198.18.0.5', '', 'c', 1, 'Phone',
+                600000, 500, 1, 0, '198.18.0.5:5060', 0, 0);
+            PRAGMA user_version=1
+            """)
+        var old = binding("1002")
+        old.secret = 0xFFFF_FFFE
+        do {
+            let store = BindingStore(folder: folder.path)
+            store.store(old, now: .seconds(0))
+            store.close(now: .seconds(0))
+            #expect(store.drainTroubles().isEmpty)
+        }
+        let store = BindingStore(folder: folder.path)
+        let records = store.page(after: 0, limit: 100, now: .seconds(0)).records
+        #expect(records.map(\.account) == ["1001", "1002"])
+        #expect(records.map(\.secret) == [0, 0xFFFF_FFFE])
     }
 
     @Test("a copy for a backup is one file with every change, and takes an earlier one's place")
@@ -175,7 +205,7 @@ struct VersionsTests {
     @Test("beside a newer file the copy has what is in memory")
     func copyBesideNewer() throws {
         store("1001")
-        try mark(2)
+        try mark(3)
         let store = BindingStore(folder: folder.path)
         store.store(binding("1002"), now: .seconds(0))
         try store.layCopy(now: .seconds(0))

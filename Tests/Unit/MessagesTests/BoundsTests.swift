@@ -279,8 +279,21 @@ private func check(
         let account = Account(
             ha1MD5: [], ha1SHA256: [], authUser: String(repeating: "u", count: 256), aor: "a",
             mayRegister: true)
-        let answer = DirectoryToRouter.account(id: 1, .found(account)).encoded()
-        #expect(try DirectoryToRouter(decoding: answer.span) == .account(id: 1, .unknown))
+        let now = Milliseconds(0)
+        let answer = DirectoryToRouter.account(id: 1, .found(account), age: now).encoded()
+        #expect(
+            try DirectoryToRouter(decoding: answer.span) == .account(id: 1, .unknown, age: now))
+        let revoke = DirectoryToRouter.revoke(account: long, endsCalls: true).encoded()
+        #expect(
+            try DirectoryToRouter(decoding: revoke.span) == .revoke(account: "", endsCalls: true))
+    }
+
+    @Test("the age of an answer is no longer than any row serves")
+    func age() {
+        let answer = DirectoryToRouter.account(id: 1, .unknown, age: .seconds(1)).encoded()
+        check([Field("age", answer, 1, 8, 0...Bounds.longestStale.count)]) {
+            frame throws(WireError) in try DirectoryToRouter(decoding: frame).encoded()
+        }
     }
 
     @Test("control requests and replies are within their ranges")

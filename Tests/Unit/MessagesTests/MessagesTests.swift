@@ -38,7 +38,7 @@ private func check<Message: Equatable>(
 private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
 private let network = Network(IPAddress(high: 0x2001_0DB8_0000_0000, low: 0), prefix: 32)
 private let binding = BindingRecord(
-    account: "alice", key: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
+    account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
     listener: 3, address: address, connection: 1)
 
@@ -266,9 +266,13 @@ private let standing = AccountStanding(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
             authUser: "alice", aor: "alice", mayRegister: true, access: AccessListTests.office)
         let answers: [DirectoryToRouter] = [
-            .account(id: 1, .found(account)), .account(id: 2, .unknown),
-            .account(id: 3, .unavailable), .binding(binding), .bindings, .changed,
+            .account(id: 1, .found(account), age: Milliseconds(0)),
+            .account(id: 2, .unknown, age: Bounds.longestStale),
+            .account(id: 3, .unavailable, age: Milliseconds(1)), .binding(binding), .bindings,
             .standing(standing),
+            .update(account: "alice", realm: "asterisk", .found(account)),
+            .update(account: "alice", realm: "", .unknown),
+            .revoke(account: "alice", endsCalls: false), .revoke(account: "bob", endsCalls: true),
         ]
         try check(answers, encode: { $0.encoded() }) { frame throws(WireError) in
             try DirectoryToRouter(decoding: frame)

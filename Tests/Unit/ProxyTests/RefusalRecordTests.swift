@@ -91,7 +91,7 @@ import Testing
         edge.isDirectorySilent = true
         try phone.ask("OPTIONS", "sip:100@example.com", callID: "d")
         for case .lookUp(let id, _, _) in edge.questions {
-            edge.router.receive(.account(id: id, .unavailable), edge.now)
+            edge.router.receive(.account(id: id, .unavailable, age: Milliseconds(0)), edge.now)
         }
         edge.drain()
         edge.advance(Milliseconds(100))

@@ -146,7 +146,7 @@ struct TrunkEdge {
     func trunkNamedAsAccount() throws {
         let trunk = try TrunkEdge()
         trunk.edge.passwords["telco"] = "secret"
-        trunk.edge.router.receive(.changed, trunk.edge.now)
+        trunk.edge.advance(.seconds(61))
         trunk.edge.drain()
         #expect(trunk.edge.records.contains { $0.contains("give the trunk another name") })
         trunk.carrier.call(from: "<sip:alice@carrier.example>")
@@ -166,7 +166,7 @@ struct TrunkEdge {
         trunk.edge.isDirectorySilent = true
         trunk.carrier.call(callID: "t2")
         for case .lookUp(let id, _, _) in trunk.edge.questions {
-            trunk.edge.router.receive(.account(id: id, .unavailable), trunk.edge.now)
+            trunk.edge.router.receive(.account(id: id, .unavailable, age: Milliseconds(0)), trunk.edge.now)
         }
         trunk.edge.drain()
         let asTrunk = try trunk.asterisk.expect("INVITE")["From"]
