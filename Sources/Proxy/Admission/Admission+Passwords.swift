@@ -8,8 +8,8 @@ internal import Sys
 extension Admission {
     /// Why a password is not looked at; nil when it is, as it always is by the flows that its account is registered by.
     ///
-    /// `mark` is the keyed hash of the account's name; `isOwnFlow` is whether the account is registered by the message's
-    /// flow. What has waited for directory was let in before, and had its look at an account under guard.
+    /// `mark` is the keyed hash of the digest's username; `isOwnFlow` is whether its account is registered by the
+    /// message's flow. What has waited for directory was let in before, and had its look at an account under guard.
     package mutating func guardedReason(
         _ mark: UInt64, _ message: borrowing Incoming, isOwnFlow: Bool, _ bench: borrowing Bench
     ) -> Refusal? {
@@ -29,7 +29,7 @@ extension Admission {
 
     /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
     ///
-    /// `name` is the account's; `isOwnFlow` is whether it is registered by the message's flow.
+    /// `name` is the digest's username; `isOwnFlow` is whether its account is registered by the message's flow.
     package mutating func countWrongPassword(
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
         _ bench: inout Bench
@@ -37,22 +37,24 @@ extension Admission {
         let ip = message.flow.peer.ip
         let now = bench.now.monotonic
         let mark = NameTable.hash(name)
+        // Credentials may have any username; what is told of one is bounded.
+        let shown = name.extracting(0..<min(name.count, Bounds.longestName))
         let isTrusted = message.sender.standing.isTrusted
         if !isTrusted, !isOwnFlow, let why = neverBanned(ip, bench) {
             let limit = bench.settings.limit(.wrongPassword)
             if pairs.failed(ip, mark, limit, hold: bench.settings.ban, now) {
-                heldRecord(name, "from \(ip), \(why),", ip, &bench)
+                heldRecord(shown, "from \(ip), \(why),", ip, &bench)
             }
         }
         if refusal.isLookedAt, !isTrusted, guards.failed(mark, ip, now) {
-            heldRecord(name, "for sources that it is not known from", ip, &bench)
+            heldRecord(shown, "for sources that it is not known from", ip, &bench)
         }
         if refusal == .unknownAccount, isTrap(name, bench) {
-            offence(.honeyAccount, message, name: name, &bench)
+            offence(.honeyAccount, message, name: shown, &bench)
         }
-        offence(.namesSwept, message, name: name, mark: mark, &bench)
+        offence(.namesSwept, message, name: shown, mark: mark, &bench)
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
-            offence(detector, message, name: name, &bench)
+            offence(detector, message, name: shown, &bench)
         }
     }
 
@@ -71,7 +73,8 @@ extension Admission {
             [(.account, account), (.address, "\(ip)"), (.reason, Refusal.wrongPassword.code)])
     }
 
-    /// A good password of an account came from the source of a message; `mark` is the keyed hash of the account's name.
+    /// A good password of an account came from the source of a message; `mark` is the keyed hash of the digest's
+    /// username.
     ///
     /// Calls that had to be challenged were a phone's own then.
     package mutating func succeeded(

@@ -71,6 +71,7 @@ package struct Authentication: ~Copyable {
             return .refuse(.digestURI)
         }
         message.sender.isAnswered = true
+        message.username = header.username
         return .pass(header)
     }
 
@@ -133,53 +134,46 @@ package struct Authentication: ~Copyable {
         }
     }
 
-    /// Whether credentials prove an account: its password, and its access list.
+    /// Whether credentials prove one of the accounts that they may be of: its password, and its access list.
     ///
-    /// Directory is asked about an account whose row is not confirmed, and the request waits for it; not longer than
-    /// 200 ms, and what is right by a known row not at all while the source does not answer.
+    /// Directory is asked at once about all of them whose rows are not confirmed, and the request waits until each is
+    /// known, whichever it is of: so time tells nothing. It waits 200 ms at most, and not at all when it is right by a
+    /// known row while the source does not answer. `unasked` is why names that are not known are not asked for; nil
+    /// when they are.
     package mutating func prove(
-        _ header: DigestHeader, _ message: borrowing Incoming, _ account: AccountID,
-        _ accounts: inout AccountCache, _ bench: inout Bench
+        _ header: DigestHeader, _ message: borrowing Incoming, _ candidates: Candidates,
+        unasked: Refusal? = nil, _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
         let algorithm = header.algorithm ?? .md5
         if algorithm == .sha256 { accounts.useSHA256() }
         let now = bench.now.monotonic
-        var mayWait = false
-        if !accounts.isConfirmed(account, now) {
-            if !message.isResumed { accounts.ask(account, &bench) }
-            mayWait = accounts.mayWait(account, since: message.moment, now)
-        }
+        if !message.isResumed { candidates.ask(mayAsk: unasked == nil, &accounts, &bench) }
+        var asked = candidates.asked(since: message.moment, accounts, now)
         var overflow: Refusal?
-        if mayWait, !accounts.areUnavailable {
+        if let account = asked, !accounts.areUnavailable {
             overflow = wait(message, account, &accounts, &bench)
             if overflow == nil { return .later }
+            asked = nil
         }
+        let username = message.bytes.bytes(header.username)
+        let account = candidates.account(of: username, accounts)
         let isProven = verify(message, header, algorithm, account, accounts)
         // Who may not come from there is told no more than who does not know the password.
-        let isAdmitted = AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
-        if isAdmitted, isProven { return .pass(account) }
-        // The password may be new: the answer under way decides.
-        if mayWait, overflow == nil {
+        if let account, isProven,
+            AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
+        {
+            return .pass(account)
+        }
+        // The password may be new, or the digest user: the answer under way decides.
+        if let account = asked {
             overflow = wait(message, account, &accounts, &bench)
             if overflow == nil { return .later }
         }
-        let refusal = overflow ?? refusal(account, isProven: isProven, accounts, now)
-        accounts.forgetIfIdle(account, now)
+        let refusal =
+            overflow
+            ?? candidates.refusal(account, username, isProven: isProven, unasked, accounts, now)
+        candidates.forgetIdle(&accounts, now)
         return .refuse(refusal)
-    }
-
-    /// Why credentials do not prove an account.
-    ///
-    /// Nobody is refused by a row that is not confirmed: it may have changed.
-    private func refusal(
-        _ account: AccountID, isProven: Bool, _ accounts: borrowing AccountCache,
-        _ now: Milliseconds
-    ) -> Refusal {
-        if accounts.isConfirmed(account, now) { return isProven ? .accessList : .wrongPassword }
-        guard accounts.state(account) == .unknown else {
-            return accounts.areUnavailable ? .databaseDown : .lookUps
-        }
-        return accounts.isMourned(account, now) ? .accountGone : .unknownAccount
     }
 
     /// Has a request wait for directory; nil when it does, else why not.
@@ -199,17 +193,18 @@ package struct Authentication: ~Copyable {
 
     private mutating func verify(
         _ message: borrowing Incoming, _ header: DigestHeader, _ algorithm: DigestAlgorithm,
-        _ account: AccountID, _ accounts: borrowing AccountCache
+        _ account: AccountID?, _ accounts: borrowing AccountCache
     ) -> Bool {
         let bytes = message.bytes
-        var ha1 = accounts.ha1(account, algorithm)
-        // The same work for an account that does not exist.
-        let known = accounts.state(account) == .found && ha1.length > 0
-        if !known { ha1 = HashValue(zeros: algorithm.length) }
+        var ha1 = HashValue()
+        if let account { ha1 = accounts.ha1(account, algorithm) }
+        // The same work when there is no account.
+        let isKnown = ha1.length > 0
+        if !isKnown { ha1 = HashValue(zeros: algorithm.length) }
         let expected = hashes.response(
             algorithm, ha1: ha1, method: bytes.bytes(message.index.methodSlice), header, in: bytes)
-        let good = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
-        return good && known && bytes.bytes(header.username).equals(accounts.authUser(account))
+        let isGood = expected.matches(hex: bytes.bytes(header.response), nibble: Characters.hex)
+        return isGood && isKnown
     }
 
     // MARK: Challenges

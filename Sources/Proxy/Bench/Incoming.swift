@@ -62,6 +62,8 @@ package struct Incoming: ~Copyable, ~Escapable {
     package let isResumed: Bool
     /// What is known of its sender.
     package var sender: Sender
+    /// The username of its credentials, once they have answered a nonce of ours.
+    package var username = Slice.empty
 
     /// A message that is not parsed yet.
     @_lifetime(copy bytes)

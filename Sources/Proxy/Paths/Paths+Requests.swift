@@ -171,9 +171,12 @@ extension Paths {
             ground.refuse(&message, .foreignAddressOfRecord, &bench)
             return
         }
-        guard let account = carryOut(ground.authenticate(&message, &bench), &message, &bench) else {
-            return
-        }
+        guard let account = carryOut(ground.authenticate(&message, &bench), &message, &bench),
+            carryOut(
+                .refuse(
+                    .otherAccount, if: !ground.accounts.isNamed(account, message.accountName.span)),
+                &message, &bench) != nil
+        else { return }
         do throws(Refusal) {
             try ground.location.check(message, account, ground.accounts)
             try ground.location.read(message, &bench)

@@ -150,9 +150,9 @@ extension Ground {
             refusal.isUnavailable || isNobodyAsked
             || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
-            let name = message.accountName
+            let username = message.bytes.bytes(message.username)
             admission.countWrongPassword(
-                message, refusal, of: name.span, isOwnFlow: isRegistered(name.span, by: message),
+                message, refusal, of: username, isOwnFlow: isRegistered(username, by: message),
                 &bench)
         }
         let isSent =

@@ -31,18 +31,24 @@ extension Ground {
         admission.offence(detector, flow.peer.ip, sender, &bench)
     }
 
-    /// Whether the account of a name is registered by the message's flow.
-    func isRegistered(_ name: Span<UInt8>, by message: borrowing Incoming) -> Bool {
-        guard !message.sender.isStranger, let account = accounts.find(name) else { return false }
+    /// Whether the account that a username is of is registered by the message's flow.
+    func isRegistered(_ username: Span<UInt8>, by message: borrowing Incoming) -> Bool {
+        guard !message.sender.isStranger else { return false }
+        let name = message.accountName
+        var candidates = Candidates(party: accounts.find(name.span))
+        if !name.span.equals(username) { candidates.user = accounts.find(username) }
+        guard let account = candidates.account(of: username, accounts) else { return false }
         return location.isRegistered(account, by: message.flow)
     }
 
     // MARK: Phones
 
-    /// The account that a request proves to be of.
+    /// The account that a request proves to be of: that of From (in a REGISTER of To) if its digest user is the
+    /// username of the credentials, else that of the username.
     ///
     /// The challenge goes out before any account is looked at, and after a wrong answer it goes out again:
-    /// nobody learns from it which accounts there are.
+    /// nobody learns from it which accounts there are. What is counted is counted by the username alone: a caller
+    /// that a phone shows is no name that somebody guesses.
     package mutating func authenticate(
         _ message: inout Incoming, _ bench: inout Bench
     ) -> Verdict<AccountID> {
@@ -53,28 +59,39 @@ extension Ground {
         case .refuse(let refusal): return .refuse(refusal)
         default: return .later
         }
-        let name = message.accountName
-        let mark = NameTable.hash(name.span)
+        let username = message.bytes.bytes(header.username)
+        let mark = NameTable.hash(username)
         if let refusal = admission.guardedReason(
-            mark, message, isOwnFlow: isRegistered(name.span, by: message), bench)
+            mark, message, isOwnFlow: isRegistered(username, by: message), bench)
         {
             return .refuse(refusal)
         }
-        guard name.isName, let account = accounts.account(of: name.span, &bench) else {
-            return .refuse(.unknownAccount)
-        }
-        if let refusal = unaskedReason(account, &message, bench) {
-            accounts.forgetIfIdle(account, bench.now.monotonic)
-            return .refuse(refusal)
-        }
-        let verdict = authentication.prove(header, message, account, &accounts, &bench)
-        guard case .pass = verdict else { return verdict }
-        if !accounts.isConfirmed(account, bench.now.monotonic) {
+        let candidates = candidates(message, username, &bench)
+        let unasked = unaskedReason(candidates, &message, bench)
+        let verdict = authentication.prove(
+            header, message, candidates, unasked: unasked, &accounts, &bench)
+        guard case .pass(let account) = verdict else { return verdict }
+        let now = bench.now.monotonic
+        candidates.forgetIdle(&accounts, now)
+        if !accounts.isConfirmed(account, now) {
             accounts.serveUnconfirmed(account)
             message.sender.isUnconfirmed = true
         }
         admission.returnTry(&message, bench)
         return message.sender.isRepetition ? verdict : proven(account, mark, message, bench)
+    }
+
+    /// The accounts that a request with a username may be of, each of which takes a place.
+    private mutating func candidates(
+        _ message: borrowing Incoming, _ username: Span<UInt8>, _ bench: inout Bench
+    ) -> Candidates {
+        let name = message.accountName
+        var candidates = Candidates()
+        if name.isName { candidates.party = accounts.account(of: name.span, &bench) }
+        if !name.span.equals(username), username.isAccountName {
+            candidates.user = accounts.account(of: username, &bench)
+        }
+        return candidates
     }
 
     /// A message has proven its account, which may have had its part of requests.
@@ -91,14 +108,13 @@ extension Ground {
         }
     }
 
-    /// Why directory is not asked about an account that it would have to be asked for; nil when it may be.
+    /// Why directory is not asked about accounts that it would have to be asked for; nil when it may be.
     private mutating func unaskedReason(
-        _ account: AccountID, _ message: inout Incoming, _ bench: borrowing Bench
+        _ candidates: Candidates, _ message: inout Incoming, _ bench: borrowing Bench
     ) -> Refusal? {
-        let state = accounts.state(account)
-        guard state != .found, !message.isResumed else { return nil }
+        guard candidates.has(false, accounts), !message.isResumed else { return nil }
         // Its original has been looked up; a copy costs directory nothing.
-        if message.sender.isRepetition { return state == .asked ? nil : .repeated }
+        if message.sender.isRepetition { return .repeated }
         return admission.takeTry(&message, bench) ? nil : .lookUps
     }
 

@@ -175,7 +175,9 @@ final class AuthenticationBench {
         guard let account = accounts.account(of: name.span, &bench) else {
             preconditionFailure("no room for an account")
         }
-        return Outcome(authentication.prove(header, message, account, &accounts, &bench))
+        return Outcome(
+            authentication.prove(
+                header, message, Candidates(party: account), &accounts, &bench))
     }
 
     // MARK: directory

@@ -1,0 +1,124 @@
+package import AccountCache
+package import Messages
+internal import SIP
+package import Sys
+
+/// The accounts that a request may be of: that of From (in a REGISTER of To), and that of the username of its
+/// credentials.
+///
+/// A phone that calls anonymously, or shows a caller of its own, is known by the latter (RFC 3261 section 22.3).
+package struct Candidates: BitwiseCopyable, Sendable {
+    /// From's; nil when From cannot name one.
+    package var party: AccountID?
+    /// The username's, when it is another; else nil.
+    package var user: AccountID?
+
+    /// These accounts.
+    package init(party: AccountID? = nil, user: AccountID? = nil) {
+        self.party = party
+        self.user = user
+    }
+
+    /// Asks directory about each whose row is not confirmed; about those that are not known only if `mayAsk`.
+    func ask(mayAsk: Bool, _ accounts: inout AccountCache, _ bench: inout Bench) {
+        if let party { Self.ask(party, mayAsk, &accounts, &bench) }
+        if let user { Self.ask(user, mayAsk, &accounts, &bench) }
+    }
+
+    private static func ask(
+        _ account: AccountID, _ mayAsk: Bool, _ accounts: inout AccountCache,
+        _ bench: inout Bench
+    ) {
+        guard !accounts.isConfirmed(account, bench.now.monotonic) else { return }
+        if mayAsk || accounts.state(account) == .found { accounts.ask(account, &bench) }
+    }
+
+    /// The first that a request of a moment may wait for; nil when it may for none.
+    func asked(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> AccountID? {
+        if let party, accounts.mayWait(party, since: moment, now) { return party }
+        if let user, accounts.mayWait(user, since: moment, now) { return user }
+        return nil
+    }
+
+    /// Why credentials with a username prove none of them; `account` is the one that they would be of.
+    ///
+    /// Nobody is refused by a row that is not confirmed, for it may have changed; nor because directory has not said
+    /// yet whether there is one.
+    func refusal(
+        _ account: AccountID?, _ username: Span<UInt8>, isProven: Bool, _ unasked: Refusal?,
+        _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> Refusal {
+        if let unasked, account == nil { return unasked }
+        let isOpen =
+            party.map { Self.isOpen($0, accounts, now) } ?? false
+            || user.map { Self.isOpen($0, accounts, now) } ?? false
+        guard !isOpen else { return accounts.areUnavailable ? .databaseDown : .lookUps }
+        guard account == nil else { return isProven ? .accessList : .wrongPassword }
+        let isMourned =
+            party.map { Self.isMourned($0, username, accounts, now) } ?? false
+            || user.map { Self.isMourned($0, username, accounts, now) } ?? false
+        return isMourned ? .accountGone : .unknownAccount
+    }
+
+    /// Whether it is not known how an account stands: what is known of it is old, or directory has not answered.
+    private static func isOpen(
+        _ account: AccountID, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> Bool {
+        switch accounts.state(account) {
+        case .found: !accounts.isConfirmed(account, now)
+        case .asked, .unavailable: true
+        case .unasked, .unknown: false
+        }
+    }
+
+    /// Whether an account that the credentials would have been of is gone, and nobody is counted for it.
+    private static func isMourned(
+        _ account: AccountID, _ username: Span<UInt8>, _ accounts: borrowing AccountCache,
+        _ now: Milliseconds
+    ) -> Bool {
+        accounts.isMourned(account, now) && accounts.authUser(account).equals(username)
+    }
+
+    /// Whether one of them is known, and one that is not.
+    package func has(_ isKnown: Bool, _ accounts: borrowing AccountCache) -> Bool {
+        if let party, (accounts.state(party) == .found) == isKnown { return true }
+        if let user, (accounts.state(user) == .found) == isKnown { return true }
+        return false
+    }
+
+    /// The first whose digest user is the username; nil when none is.
+    package func account(
+        of username: Span<UInt8>, _ accounts: borrowing AccountCache
+    ) -> AccountID? {
+        if let party, Self.isKnown(party, by: username, accounts) { return party }
+        if let user, Self.isKnown(user, by: username, accounts) { return user }
+        return nil
+    }
+
+    private static func isKnown(
+        _ account: AccountID, by username: Span<UInt8>, _ accounts: borrowing AccountCache
+    ) -> Bool {
+        accounts.state(account) == .found && accounts.authUser(account).equals(username)
+    }
+
+    /// Forgets those of which nothing is known: names that were only tried.
+    package func forgetIdle(_ accounts: inout AccountCache, _ now: Milliseconds) {
+        if let party { accounts.forgetIfIdle(party, now) }
+        if let user { accounts.forgetIfIdle(user, now) }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the username of credentials may be the name of an account, which stands as a user part as it is.
+    package var isAccountName: Bool {
+        guard !isEmpty, count <= Bounds.longestName else { return false }
+        for index in indices {
+            let byte = self[index]
+            guard Characters.isUser(byte), byte != UInt8(ascii: ";"), byte != UInt8(ascii: "%")
+            else { return false }
+        }
+        return true
+    }
+}
