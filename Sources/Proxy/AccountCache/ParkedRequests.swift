@@ -1,6 +1,7 @@
 package import Messages
 package import ProxyBench
 internal import Reactor
+internal import SIP
 package import Sys
 
 /// What a parked request waits for, and so where it goes on.
