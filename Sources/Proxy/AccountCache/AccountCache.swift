@@ -36,9 +36,6 @@ package struct AccountCache: ~Copyable {
         var moment: Milliseconds
     }
 
-    /// The longest realm of an Asterisk that directory is asked for, in bytes.
-    private static let longestRealm = 128
-
     private var accounts: Accounts
     private var questions: [UInt32: Question] = [:]
     private var lastQuestion: UInt32 = 0
@@ -288,7 +285,7 @@ package struct AccountCache: ~Copyable {
         }
         let key = ForeignRealm(realm: realm, algorithm: algorithm.rawValue)
         if let known = foreignHA1[account]?[key] { return known }
-        guard realm.count <= Self.longestRealm else { return HashValue() }
+        guard realm.count <= Bounds.longestRealm else { return HashValue() }
         askForeign(account, realm, &bench)
         return nil
     }

@@ -92,8 +92,8 @@ import Testing
         try alice.register()
         try alice.register(expires: 0)
         edge.passwords["alice"] = nil
-        edge.router.receive(.changed, edge.now)
-        // directory is asked for a stranger, says that there is none any more, and others come.
+        edge.update("alice")
+        // directory has said that there is none any more, and others come.
         let stranger = Phone(edge, "alice", at: "203.0.113.99:5060", password: "guessed")
         #expect(try stranger.register().status == 401)
         for name in ["bob", "carol"] { try Phone(edge, name, at: "198.51.100.9:5060").register() }
