@@ -1,7 +1,8 @@
 package import AccountCache
-package import Messages
+internal import Messages
+package import ProxyBench
 internal import SIP
-package import Sys
+internal import Sys
 
 /// The accounts that a request may be of: that of From (in a REGISTER of To), and that of the username of its
 /// credentials.
