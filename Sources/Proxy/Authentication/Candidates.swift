@@ -2,7 +2,7 @@ package import AccountCache
 internal import Messages
 package import ProxyBench
 internal import SIP
-internal import Sys
+package import Sys
 
 /// The accounts that a request may be of: that of From (in a REGISTER of To), and that of the username of its
 /// credentials.

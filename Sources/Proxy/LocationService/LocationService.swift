@@ -1,3 +1,4 @@
+internal import Journal
 package import AccountCache
 package import Connections
 package import Messages
@@ -171,7 +172,8 @@ package struct LocationService: ~Copyable {
             bench.effects.journal.add(
                 .degraded, .warning,
                 "what is said late of accounts would end \(takenBack.count) bindings of \(count) within a minute:"
-                    + " they stay until it is said again; look whether the accounts' tables are being written anew")
+                    + " they stay until it is said again; look whether the accounts' tables are being written anew",
+                [(.count, "\(takenBack.count)")])
         }
         return false
     }
