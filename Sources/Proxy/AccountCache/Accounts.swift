@@ -261,12 +261,10 @@ struct Accounts: ~Copyable {
             && Self.age(entries[account.index].changed, now) <= Self.mourning.seconds
     }
 
-    /// An account that has been gone for long is a name like any other, unless something is still its own.
+    /// An account that has been gone for long is a name like any other, unless it had calls.
     mutating func forgetGone(_ account: AccountID, _ now: Milliseconds) {
         let entry = entries[account.index]
-        guard entry.isGone, entry.uses == 0, !entry.isPinned, !isMourned(account, now) else {
-            return
-        }
+        guard entry.isGone, !entry.isPinned, !isMourned(account, now) else { return }
         entries[account.index].isGone = false
     }
 

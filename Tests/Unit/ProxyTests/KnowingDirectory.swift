@@ -109,6 +109,7 @@ final class KnowingDirectory {
 
     private func plan(_ id: UInt32, _ name: String, _ realm: String) {
         let now = edge.now.monotonic
+        let before = known[name]
         var late = Milliseconds(150)
         if case .answers(let span) = source {
             let row = rows[name]
@@ -122,13 +123,13 @@ final class KnowingDirectory {
         } else if source == .unavailable {
             late = Milliseconds(0)
         }
-        guard let known = known[name], source != .unavailable else {
+        guard let before, source != .unavailable else {
             reply(.account(id: id, .unavailable, age: Milliseconds(0)), late)
             return
         }
         reply(
             .account(
-                id: id, Self.answer(name, realm, known.row), age: now + late - known.moment), late)
+                id: id, Self.answer(name, realm, before.row), age: now + late - before.moment), late)
     }
 
     private func reply(_ message: DirectoryToRouter, _ span: Milliseconds) {
