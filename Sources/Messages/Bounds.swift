@@ -41,6 +41,8 @@ package enum Bounds {
     package static let longestName = 64
     /// The longest name that the settings give a trunk or a profile, in bytes.
     package static let longestGroupName = 32
+    /// The most accounts that may show callers of their own.
+    package static let mostCallers = 1024
     /// The longest digest realm, domain, URL of a database, and path of a file, in bytes.
     package static let longestRealm = 128
     static let longestDomain = 255, longestURL = 1024, longestPath = 4096

@@ -86,7 +86,7 @@ extension Refusal {
         Row(
             .otherAccount, .forbidden, .request, "other-account",
             "The request is for what belongs to another account.",
-            "The phone registers a name other than its user name: make them one."),
+            "A phone registers, or speaks in a call, for its own account alone: correct its names."),
         Row(
             .ackFromElsewhere, nil, .request, "ack-from-elsewhere",
             "An ACK came from another address than the call's phone."),

@@ -50,7 +50,7 @@ extension MessageWriter {
 
     /// Writes From of a trunk's request, with who stands for the caller.
     mutating func caller(
-        _ from: NameAddress, _ message: Span<UInt8>, _ caller: TrunkCaller, _ trunk: Span<UInt8>
+        _ from: NameAddress, _ message: Span<UInt8>, _ caller: WrittenCaller, _ trunk: Span<UInt8>
     ) {
         guard caller != .asWritten else {
             party("From", from, message)

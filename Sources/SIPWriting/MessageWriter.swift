@@ -264,15 +264,19 @@ package struct MessageWriter: ~Copyable {
     }
 
     /// Writes From, To, Call-ID and CSeq of a request as they go on; `caller` stands in From of a request of
-    /// the trunk whose row has the name `trunk`, and `owner` has made the Call-ID of one that leaves.
+    /// the party of this name, and `owner` has made the Call-ID of one that leaves.
     package mutating func identity(
         _ message: Span<UInt8>, _ index: borrowing MessageIndex, _ direction: Direction,
-        sequence: UInt32, caller: TrunkCaller = .asWritten, trunk: Span<UInt8> = Span(),
+        sequence: UInt32, caller: WrittenCaller = .asWritten, name: Span<UInt8> = Span(),
         owner: DialogOwner = .unknown
     ) {
         switch direction {
         case .inward:
-            self.caller(index.from, message, caller, trunk)
+            switch caller {
+            case .account, .shown: account(index.from, message, name)
+            case .hiddenAccount: account(index.from, message, name, isHidden: true)
+            case .asWritten, .trunk, .anonymous: self.caller(index.from, message, caller, name)
+            }
             party("To", index.to, message)
         case .outward:
             party("From", message.bytes(index.from.whole), owner)

@@ -14,6 +14,15 @@ package enum Schema {
     /// The lists whose items hold keys.
     static let listGroups = [certificates]
 
+    /// The keys whose values stand behind names that the file chooses.
+    static let namedValues = [callers]
+
+    /// Whom accounts may show, by the accounts' names.
+    static let callers = NamedValues(
+        path: "accounts.callers", what: "account", limit: Bounds.mostCallers, example: "gw1",
+        range: "1 to \(Bounds.longestName) bytes",
+        isName: { (1...Bounds.longestName).contains($0.utf8.count) })
+
     /// The trunks by name.
     static let trunkNames = NamedGroup(
         name: "trunks", what: "trunk", limit: Bounds.mostTrunks, example: "telco",
@@ -42,6 +51,7 @@ extension SettingKey {
     package var isUnderName: Bool {
         Schema.namedGroups.contains { $0.keys == group }
             || Schema.listGroups.contains { $0.keys == group }
+            || Schema.namedValues.contains { $0.path == group }
     }
 }
 
@@ -58,6 +68,25 @@ struct ListGroup: Sendable {
     var keys: String { path + SettingKey.itemPlaceholder }
 
     /// The list without its group.
+    var name: Substring { path.split(separator: ".").last ?? "" }
+}
+
+/// A key that holds names of the administrator's, and behind each of them a value.
+struct NamedValues: Sendable {
+    /// The key with its group: "accounts.callers".
+    let path: String
+    /// What a name stands for: "account".
+    let what: String
+    /// How many names it takes.
+    let limit: Int
+    /// Such a name, as it would be written.
+    let example: String
+    /// What a name is made of, for a reader.
+    let range: String
+    /// Whether a text is such a name.
+    let isName: @Sendable (String) -> Bool
+
+    /// The key without its group.
     var name: Substring { path.split(separator: ".").last ?? "" }
 }
 

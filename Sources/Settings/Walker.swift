@@ -83,6 +83,9 @@ struct Walker {
             } else if let list = Schema.listGroups.first(where: { $0.path == path }) {
                 given[path] = position
                 walkItems(value, of: list, at: position)
+            } else if let names = Schema.namedValues.first(where: { $0.path == path }) {
+                given[path] = position
+                walkValues(value, of: names, at: position)
             } else if group.isEmpty,
                 let names = Schema.namedGroups.first(where: { $0.name == name })
             {
@@ -159,6 +162,33 @@ struct Walker {
         }
     }
 
+    /// Walks values that stand behind names that the file chooses.
+    private mutating func walkValues(
+        _ value: Node, of names: NamedValues, at position: Position
+    ) {
+        guard let key = Schema.keys.first(where: { $0.group == names.path }) else { return }
+        guard let mapping = value.mapping else {
+            let example = "`\(names.name): {\(names.example): \(key.example)}`"
+            return error(
+                position,
+                "`\(names.path)` holds names of \(names.what)s with a value, such as \(example)")
+        }
+        if mapping.count > names.limit {
+            error(
+                position,
+                "`\(names.path)` has \(mapping.count) names: it takes at most \(names.limit)")
+        }
+        for (name, place, value) in entries(of: mapping) {
+            guard names.isName(name) else {
+                error(place, "`\(name)` is not the name of an \(names.what): \(names.range)")
+                continue
+            }
+            member = name
+            given[named(key.path)] = place
+            read(key, value, at: place)
+        }
+    }
+
     /// Walks a list whose items hold keys.
     private mutating func walkItems(_ value: Node, of list: ListGroup, at position: Position) {
         let keys = Schema.keys.filter { $0.group == list.keys }
@@ -207,7 +237,7 @@ struct Walker {
             return
         }
         let leaf = name.split(separator: ".").last.map(String.init) ?? name
-        let names = Schema.keys.map { String($0.name) }
+        let names = Schema.keys.map { String($0.name) }.filter { $0 != SettingKey.namePlaceholder }
         if let near = Spelling.nearest(to: leaf, among: names),
             let key = Schema.keys.first(where: { $0.name == near })
         {
@@ -227,6 +257,9 @@ struct Walker {
         for list in Schema.listGroups where list.path == "\(group).\(list.name)" {
             names.append(String(list.name))
         }
+        for values in Schema.namedValues where values.path == "\(group).\(values.name)" {
+            names.append(String(values.name))
+        }
         guard group.isEmpty else { return names }
         for key in Schema.keys {
             let top = String(key.path.prefix { $0 != "." })
@@ -239,7 +272,8 @@ struct Walker {
         let path = named(key.path)
         guard let items = key.items else {
             guard let scalar = word(value) else {
-                error(position, "`\(path)` is one value, such as `\(key.name): \(key.example)`")
+                let name = key.name == SettingKey.namePlaceholder ? Substring(member) : key.name
+                error(position, "`\(path)` is one value, such as `\(name): \(key.example)`")
                 return
             }
             _ = take(scalar, key, else: position)

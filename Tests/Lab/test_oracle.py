@@ -27,20 +27,27 @@ CLASSES = [
     Standing("barred", "2001", "wrong"),
     Standing("denied", "2002", "right"),
     Standing("no secret", "2003", ""),
+    # From and username are two names: one is known, or both, or none.
+    Standing("known by unknown", "1001", "wrong", user="4711"),
+    Standing("unknown by known", "4711", "wrong", user="1001"),
+    Standing("known by known", "1001", "wrong", user="1002"),
+    Standing("known by its like", "1001", "wrong", user="T710"),
+    Standing("unknown by unknown", "4711", "wrong", user="4712"),
 ]
-# Rounds a second while answers wait: five requests each.
-ROUNDS_A_SECOND = 600
+# Rounds a second while answers wait: a request of each class.
+ROUNDS_A_SECOND = 300
 ROWS = {
     CHAN_SIP: """
         INSERT INTO sippeers (name, type, host, secret, deny) VALUES
             ('2001', 'user', 'dynamic', 'right', NULL), ('2002', 'friend', 'dynamic', 'right', '198.18.1.0/255.255.255.0'),
-            ('2003', 'friend', 'dynamic', '', NULL);
+            ('2003', 'friend', 'dynamic', '', NULL), ('T710', 'friend', 'dynamic', 'right', NULL);
     """,
     PJSIP: """
         INSERT INTO ps_endpoints (id, aors, auth, deny) VALUES
-            ('2001', '2001', '2001', NULL), ('2002', '2002', '2002', '198.18.1.0/255.255.255.0'), ('2003', '2003', '2003', NULL);
+            ('2001', '2001', '2001', NULL), ('2002', '2002', '2002', '198.18.1.0/255.255.255.0'), ('2003', '2003', '2003', NULL), ('T710', '1001', 'T710', NULL);
         INSERT INTO ps_auths (id, auth_type, username, password) VALUES
-            ('2001', 'userpass', '2001', 'right'), ('2002', 'userpass', '2002', 'right'), ('2003', 'userpass', '2003', '');
+            ('2001', 'userpass', '2001', 'right'), ('2002', 'userpass', '2002', 'right'), ('2003', 'userpass', '2003', ''),
+            ('T710', 'userpass', 'T710', 'right');
         INSERT INTO ps_aors (id, max_contacts) VALUES ('2001', 0), ('2002', 1), ('2003', 1);
     """,
 }

@@ -39,6 +39,16 @@ package struct AccountRows: Sendable {
             up at a challenge they do not know, even beside one they do; hence the default. An answer \
             by SHA-256 is always accepted.
             """)
+    package let callers = SettingRow(
+        "accounts.callers.NAME", 208, .word(ShownCallers.self, "choice"), example: "any",
+        for: .callers { $0 },
+        meaning: """
+            Whether the account NAME, such as a gateway or another exchange, may show callers of its \
+            own: `callers: {gw1: any}`. Then the number and display name of its From go to Asterisk as \
+            P-Asserted-Identity and Remote-Party-ID, unless an account has the number. Asterisk shows \
+            them where it trusts the account (PJSIP: trust_id_inbound=yes, chan_sip: trustrpid=yes). \
+            From itself is always the account. Left out: who is called sees the account.
+            """)
     package let requests = SettingRow(
         "accounts.requests", 19, .count(1...100_000), standard: 50,
         for: .router { .requests($0) },

@@ -20,6 +20,8 @@ package enum RouterSetting: Equatable, Sendable {
     case algorithm(OfferedAlgorithm)
     /// How many requests a second an account may make (`accounts.requests`).
     case requests(UInt32)
+    /// Which callers of its own the account of this name may show (`accounts.callers`).
+    case callers(String, ShownCallers)
     /// One line of a trunk of this name (`trunks.NAME`).
     case trunk(String, TrunkRule)
     /// What an account may call, and how much (`calls`).
@@ -158,6 +160,11 @@ struct Reader<Value>: Sendable {
     /// sip-router is told what accounts may call.
     static func calls(_ make: @escaping @Sendable (Value) -> CallRule) -> Reader {
         Reader { value, _, told in told.router = .calls(make(value)) }
+    }
+
+    /// sip-router is told whom the account of a name may show.
+    static func callers(_ make: @escaping @Sendable (Value) -> ShownCallers) -> Reader {
+        Reader { value, name, told in told.router = .callers(name, make(value)) }
     }
 
     /// sip-router is told a line of a profile.

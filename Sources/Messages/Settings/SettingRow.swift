@@ -32,7 +32,15 @@ package struct SettingRow<Value: Equatable & Sendable, Standard: Sendable>: Send
     }
 
     /// Whether the key stands under names that the file chooses.
-    var isNamed: Bool { path.contains(".\(SettingKey.namePlaceholder).") }
+    var isNamed: Bool { longestFileName > 0 }
+
+    /// How long such a name is at most, in bytes; 0 where the key stands under none.
+    var longestFileName: Int {
+        let name = ".\(SettingKey.namePlaceholder)"
+        // What names a value itself is an account.
+        if path.hasSuffix(name) { return Bounds.longestName }
+        return path.contains("\(name).") ? Bounds.longestGroupName : 0
+    }
 }
 
 extension SettingRow where Standard == Void {
@@ -97,7 +105,8 @@ extension SettingRow: AnySettingRow {
                 self(try form.text(reader, text), of: name)
             },
             decode: { reader throws(WireError) in
-                let name = isNamed ? try reader.string(path, limit: Bounds.longestGroupName) : ""
+                let limit = longestFileName
+                let name = limit > 0 ? try reader.string(path, limit: limit) : ""
                 return self(try form.read(&reader, path), of: name)
             })
     }

@@ -36,6 +36,15 @@ package enum AccessOrder: UInt8, SettingWord {
     }
 }
 
+/// Which callers of its own an account may show.
+package enum ShownCallers: UInt8, SettingWord {
+    /// Every number that no account has.
+    case any = 1
+
+    /// The word in the settings.
+    package var name: String { "any" }
+}
+
 /// A digest algorithm that phones may be offered (RFC 8760).
 package enum OfferedAlgorithm: UInt8, SettingWord {
     case md5 = 1

@@ -4,6 +4,14 @@ package import ProxyBench
 internal import SIP
 internal import Sys
 
+extension Incoming {
+    /// Whose password it was, where that was looked at, else whom From names.
+    fileprivate var triedName: Slice {
+        guard !username.isEmpty else { return index.from.uri.user }
+        return Slice(username.start, min(Int(username.length), Bounds.longestName))
+    }
+}
+
 /// What was decided about messages, for the journal and for `rempart explain`.
 extension Admission {
     /// Remembers what was decided about a message; `status` is 0 when no answer was sent.
@@ -73,7 +81,7 @@ extension Admission {
         records.field(.method)
         records.append(method)
         records.field(.account)
-        records.append(message.bytes.bytes(message.index.from.uri.user))
+        records.append(message.bytes.bytes(message.triedName))
         records.field(.callID)
         records.append(message.bytes.bytes(message.index.callID))
         if let agent = message.index.value(.userAgent) {

@@ -98,6 +98,12 @@ package struct Candidates: BitwiseCopyable, Sendable {
         return nil
     }
 
+    /// Whether directory has said that no account has From's name.
+    package func isPartyNobody(_ accounts: borrowing AccountCache) -> Bool {
+        guard let party else { return false }
+        return accounts.state(party) == .unknown
+    }
+
     private static func isKnown(
         _ account: AccountID, by username: Span<UInt8>, _ accounts: borrowing AccountCache
     ) -> Bool {

@@ -32,6 +32,8 @@ package struct Sender: BitwiseCopyable {
     package var isUnconfirmed = false
     /// Whether a try of a name has been taken for it.
     package var isCharged = false
+    /// Whether directory has said meanwhile that no account has the name of its From.
+    package var isCallerNobody = false
 
     /// A sender by a connection, of whom nothing else is known but who it is by the settings.
     package init(standing: Standing = Standing()) { self.standing = standing }

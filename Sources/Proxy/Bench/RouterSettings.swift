@@ -1,3 +1,4 @@
+internal import SIP
 package import Dialling
 package import Digest
 package import Messages
@@ -34,6 +35,8 @@ package struct RouterSettings: Sendable {
     package var stale = Milliseconds.seconds(86_400)
     /// How many requests a second an account may make.
     package var requests = Setting.accounts.requests.standard
+    /// The accounts that may show callers of their own.
+    private var callers: [[UInt8]] = []
 
     /// The classes of sources.
     package var profiles = Profiles()
@@ -77,6 +80,7 @@ package struct RouterSettings: Sendable {
             case .maximumExpires(let span): maximumExpires = span
             case .contacts(let count): contacts = Int(count)
             case .requests(let count): requests = count
+            case .callers(let account, .any): callers.append(Array(account.utf8))
             case .algorithm(let algorithm): offered.append(algorithm)
             case .limit(let detector, let limit): limits[detector] = limit
             case .trap(let name): traps.insert(Array(name.utf8))
@@ -93,6 +97,12 @@ package struct RouterSettings: Sendable {
         if offered.isEmpty { offered = Setting.accounts.algorithms.standard }
         algorithms = offered.map { $0 == .md5 ? .md5 : .sha256 }
         calls = CallRules(callRules)
+    }
+
+    /// Whether the account of a name may show callers of its own.
+    package func mayShowCallers(_ name: Span<UInt8>) -> Bool {
+        for known in callers where known.span.equals(name) { return true }
+        return false
     }
 
     private mutating func adopt(_ trunk: String, _ rule: TrunkRule) {

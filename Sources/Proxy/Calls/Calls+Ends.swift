@@ -79,7 +79,12 @@ extension Calls {
         // Toward the Asterisk we speak as the phone, toward the phone as the Asterisk.
         let isFrom = (direction == .inward) == call.isFromPhone
         let owner: DialogOwner = call.isFromPhone ? .outside : .inside
-        write(&writer, "From", call.range(isFrom ? .from : .to), bytes, direction, owner)
+        let from = call.range(isFrom ? .from : .to)
+        if direction == .inward, !call.party.isTrunk, let phone = Self.party(from, bytes) {
+            writer.account(phone, bytes, name)
+        } else {
+            write(&writer, "From", from, bytes, direction, owner)
+        }
         write(&writer, "To", call.range(isFrom ? .to : .from), bytes, direction, owner)
         if direction == .outward, !call.range(.route).isEmpty {
             writer.header("Route", bytes.extracting(call.range(.route)), direction)
@@ -97,12 +102,15 @@ extension Calls {
         _ writer: inout MessageWriter, _ name: StaticString, _ range: Range<Int>,
         _ bytes: Span<UInt8>, _ direction: Direction, _ owner: DialogOwner
     ) {
-        let place = Slice.from(range.lowerBound, to: range.upperBound)
-        if direction == .inward, let party = try? NameAddress(place, in: bytes) {
+        if direction == .inward, let party = Self.party(range, bytes) {
             writer.party(name, party, bytes)
         } else {
-            writer.party(name, bytes.bytes(place), owner)
+            writer.party(name, bytes.extracting(range), owner)
         }
+    }
+
+    private static func party(_ range: Range<Int>, _ bytes: Span<UInt8>) -> NameAddress? {
+        try? NameAddress(.from(range.lowerBound, to: range.upperBound), in: bytes)
     }
 
     // MARK: Accounts that may not go on

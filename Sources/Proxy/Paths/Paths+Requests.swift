@@ -171,7 +171,9 @@ extension Paths {
             ground.refuse(&message, .foreignAddressOfRecord, &bench)
             return
         }
-        guard let account = carryOut(ground.authenticate(&message, &bench), &message, &bench),
+        guard
+            let account = carryOut(ground.authenticate(&message, &bench), &message, &bench)?
+                .account,
             carryOut(
                 .refuse(
                     .otherAccount, if: !ground.accounts.isNamed(account, message.accountName.span)),
@@ -200,8 +202,9 @@ extension Paths {
         _ message: inout Incoming, _ bench: inout Bench
     ) {
         guard carryOut(message.checkBeginning(), &message, &bench) != nil,
-            let account = carryOut(ground.authenticate(&message, &bench), &message, &bench)
+            let sender = carryOut(ground.authenticate(&message, &bench), &message, &bench)
         else { return }
+        let account = sender.account
         let user = bench.dialledUser(message.bytes, message.index)
         guard user.isDialable, message.isToCallable else {
             ground.refuse(&message, .dialString, &bench)
@@ -220,6 +223,7 @@ extension Paths {
             dialled.kind == .abroad
             ? "passed on to an Asterisk, as a call abroad" : "passed on to an Asterisk"
         ground.admission.decided(decision, 100, message, bench)
+        core.setCaller(handle, sender.caller)
         guard core.setUser(user.span, handle, &ground, &bench),
             calls.begin(handle, .made, dialled, message, &core, &ground, &bench),
             let asterisk = core.chooseAsterisk(handle, &ground, &bench)
@@ -285,10 +289,15 @@ extension Paths {
         let isFromDialog =
             trunk != nil || bench.writer.tokens.mark(message.flow.peer.ip) == token.source
         guard message.index.method != .ack else {
-            acknowledge(&message, token, isFromDialog ? trunk.party : nil, call, &bench)
+            guard isFromDialog else {
+                // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
+                ground.drop(message, .ackFromElsewhere, &bench)
+                return
+            }
+            acknowledge(&message, token, trunk, call, &bench)
             return
         }
-        let party =
+        var party =
             trunk.map { .trunk($0) } ?? calls.account(of: token, message, call, &ground, &bench)
         // A request that comes from elsewhere than the dialog's phone must prove who it is: the token
         // travels in clear over UDP, and whoever reads it could end or turn the call.
@@ -298,10 +307,14 @@ extension Paths {
             || message.index.method == .refer && message.flow.transport == .udp && trunk == nil
         if mustProve {
             guard
-                let proven = carryOut(ground.authenticate(&message, &bench), &message, &bench),
-                carryOut(
-                    .refuse(.otherAccount, if: .account(proven) != party), &message, &bench) != nil
+                let sender = carryOut(ground.authenticate(&message, &bench), &message, &bench)
             else { return }
+            let proven = Party.account(sender.account)
+            let isOther = !ground.isNamed(token.account, proven, &bench)
+            guard carryOut(.refuse(.otherAccount, if: isOther), &message, &bench) != nil else {
+                return
+            }
+            party = proven
         }
         guard
             carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil,
@@ -324,22 +337,18 @@ extension Paths {
         }
     }
 
-    /// The ACK of a success inside a dialog; `party` is the trunk that sends it, nobody for a phone, and nil when it
-    /// comes from elsewhere than its dialog.
+    /// The ACK of a success inside a dialog, of a trunk or else of a phone.
     private mutating func acknowledge(
-        _ message: inout Incoming, _ token: AsteriskToken, _ party: Party?, _ call: Handle,
+        _ message: inout Incoming, _ token: AsteriskToken, _ trunk: TrunkID?, _ call: Handle,
         _ bench: inout Bench
     ) {
-        // Nobody can be asked for a password here, and its CSeq would be taken for the dialog's last.
-        guard let party else {
-            ground.drop(message, .ackFromElsewhere, &bench)
-            return
-        }
         guard
             carryOut(ground.admission.takeDialogRequest(message, bench), &message, &bench) != nil
         else { return }
         calls.heard(call, bench)
-        core.forwardACK(message, token, party, message.caller(party.trunk), ground, &bench)
+        let party =
+            trunk.map { .trunk($0) } ?? calls.account(of: token, message, call, &ground, &bench)
+        core.forwardACK(message, token, party, message.caller(trunk), ground, &bench)
     }
 
     // MARK: From inside
@@ -482,15 +491,10 @@ extension Paths {
     }
 }
 
-extension TrunkID? {
-    /// The trunk; nobody when there is none.
-    fileprivate var party: Party { map { .trunk($0) } ?? .nobody }
-}
-
 extension Incoming {
     /// Who stands as the caller inside a dialog: no Asterisk looks at who calls any more, and nobody is asked.
-    fileprivate func caller(_ trunk: TrunkID?) -> TrunkCaller {
-        guard trunk != nil else { return .asWritten }
+    fileprivate func caller(_ trunk: TrunkID?) -> WrittenCaller {
+        guard trunk != nil else { return .account }
         return Trunks.writtenCaller(UserPart(bytes.bytes(index.from.uri.user)))
     }
 }

@@ -119,7 +119,14 @@ extension Ground {
             bench.writer.endLine()
         default: if status == .serviceUnavailable { bench.writer.retryAfter() }
         }
-        return endReply(message, &bench)
+        // The name may have been looked up, or not: its time would tell who there is.
+        guard refusal == .otherAccount, message.index.method == .register else {
+            return endReply(message, &bench)
+        }
+        bench.writer.endEmpty()
+        guard bench.writer.isWhole, admission.takeAnswer(to: message, bench) else { return false }
+        authentication.delay(message, &bench)
+        return true
     }
 
     /// Records a refusal, and counts what it is evidence of; of a table that is full the journal is told once, not for

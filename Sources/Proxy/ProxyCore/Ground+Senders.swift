@@ -12,6 +12,14 @@ package import SIPWriting
 package import Sys
 internal import Trunks
 
+/// Whom a request has proven to come from.
+package struct ProvenSender: BitwiseCopyable, Sendable {
+    /// The account.
+    package let account: AccountID
+    /// Who stands as the caller toward an Asterisk.
+    package let caller: WrittenCaller
+}
+
 /// Who a message comes from.
 extension Ground {
     // MARK: Sources
@@ -51,7 +59,7 @@ extension Ground {
     /// that a phone shows is no name that somebody guesses.
     package mutating func authenticate(
         _ message: inout Incoming, _ bench: inout Bench
-    ) -> Verdict<AccountID> {
+    ) -> Verdict<ProvenSender> {
         let header: DigestHeader
         switch authentication.credentials(of: &message, bench) {
         case .pass(let credentials): header = credentials
@@ -67,18 +75,45 @@ extension Ground {
             return .refuse(refusal)
         }
         let candidates = candidates(message, username, &bench)
+        // A name that nobody has is forgotten while the other one is waited for.
+        if message.isResumed, candidates.isPartyNobody(accounts) {
+            message.sender.isCallerNobody = true
+        }
         let unasked = unaskedReason(candidates, &message, bench)
         let verdict = authentication.prove(
             header, message, candidates, unasked: unasked, &accounts, &bench)
-        guard case .pass(let account) = verdict else { return verdict }
-        let now = bench.now.monotonic
-        candidates.forgetIdle(&accounts, now)
-        if !accounts.isConfirmed(account, now) {
-            accounts.serveUnconfirmed(account)
-            message.sender.isUnconfirmed = true
+        switch verdict {
+        case .pass(let account):
+            let sender = ProvenSender(
+                account: account, caller: caller(of: account, message, bench))
+            let now = bench.now.monotonic
+            candidates.forgetIdle(&accounts, now)
+            if !accounts.isConfirmed(account, now) {
+                accounts.serveUnconfirmed(account)
+                message.sender.isUnconfirmed = true
+            }
+            admission.returnTry(&message, bench)
+            return message.sender.isRepetition
+                ? .pass(sender) : proven(sender, mark, message, bench)
+        case .refuse(let refusal): return .refuse(refusal)
+        default: return .later
         }
-        admission.returnTry(&message, bench)
-        return message.sender.isRepetition ? verdict : proven(account, mark, message, bench)
+    }
+
+    /// Who stands as the caller of an account's request.
+    private func caller(
+        of account: AccountID, _ message: borrowing Incoming, _ bench: borrowing Bench
+    ) -> WrittenCaller {
+        let from = message.index.from.uri
+        let name = accounts.name(account)
+        let isItself = message.bytes.bytes(from.user).equals(name)
+        if let privacy = message.index.value(.privacy), message.bytes.bytes(privacy).hidesCaller {
+            return .hiddenAccount
+        }
+        if !isItself, from.isAnonymous(in: message.bytes) { return .hiddenAccount }
+        guard message.sender.isCallerNobody else { return .account }
+        let written = Trunks.writtenCaller(UserPart(message.bytes.bytes(from.user)))
+        return written == .asWritten && bench.settings.mayShowCallers(name) ? .shown : .account
     }
 
     /// The accounts that a request with a username may be of, each of which takes a place.
@@ -87,6 +122,8 @@ extension Ground {
     ) -> Candidates {
         let name = message.accountName
         var candidates = Candidates()
+        // What only an escape could name is not looked at, whoever brings it.
+        guard name.isName || name.isEmpty else { return candidates }
         if name.isName { candidates.party = accounts.account(of: name.span, &bench) }
         if !name.span.equals(username), username.isAccountName {
             candidates.user = accounts.account(of: username, &bench)
@@ -96,15 +133,15 @@ extension Ground {
 
     /// A message has proven its account, which may have had its part of requests.
     private mutating func proven(
-        _ account: AccountID, _ mark: UInt64, _ message: borrowing Incoming,
+        _ sender: ProvenSender, _ mark: UInt64, _ message: borrowing Incoming,
         _ bench: borrowing Bench
-    ) -> Verdict<AccountID> {
+    ) -> Verdict<ProvenSender> {
         admission.succeeded(mark, message, bench)
         if message.flow.transport.isStream { connections.authenticated(message.flow) }
-        switch admission.takeRequest(of: account, message.index.method, bench) {
+        switch admission.takeRequest(of: sender.account, message.index.method, bench) {
         case .refuse(let refusal): return .refuse(refusal)
-        case .observed(_, let refusal): return .observed(account, refusal)
-        default: return .pass(account)
+        case .observed(_, let refusal): return .observed(sender, refusal)
+        default: return .pass(sender)
         }
     }
 
@@ -124,7 +161,7 @@ extension Ground {
     /// caller stands as written unless the name is, or might be, that of an account.
     package mutating func caller(
         of trunk: TrunkID, _ message: borrowing Incoming, _ bench: inout Bench
-    ) -> Verdict<TrunkCaller> {
+    ) -> Verdict<WrittenCaller> {
         let user = UserPart(message.bytes.bytes(message.index.from.uri.user))
         let written = Trunks.writtenCaller(user)
         let trunkItself = trunks.caller(.trunk, of: trunk)

@@ -207,8 +207,11 @@ extension ProxyCore {
         }
         writer.identity(
             bytes, index, .inward, sequence: index.sequence + UInt32(context.sequenceShift),
-            caller: context.caller, trunk: name.span)
+            caller: context.caller, name: name.span)
         writer.phoneContact(bytes, index)
+        if !context.inDialog {
+            writer.shownCaller(index.from, bytes, context.caller, name.span)
+        }
         if let answer { writer.append(answer.header.span) }
         writer.rest(bytes, index, .inward, sequenceShift: context.sequenceShift)
     }
@@ -329,11 +332,11 @@ extension ProxyCore {
 
     // MARK: ACK of a success
 
-    /// Passes on the ACK of a 2xx to an Asterisk, which is a request of its own without a transaction; `party` is the
-    /// trunk that has sent it.
+    /// Passes on the ACK of a 2xx to an Asterisk, which is a request of its own without a transaction; `party` is whose
+    /// it is.
     package func forwardACK(
         _ message: borrowing Incoming, _ token: AsteriskToken, _ party: Party,
-        _ caller: TrunkCaller, _ ground: borrowing Ground, _ bench: inout Bench
+        _ caller: WrittenCaller, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
         let flow = bench.way(ground.insideListener(party, bench), to: token.asterisk)
         let name = ground.name(of: party)
@@ -347,7 +350,7 @@ extension ProxyCore {
         bench.writer.identity(
             message.bytes, message.index, .inward,
             sequence: message.index.sequence + UInt32(token.sequenceShift), caller: caller,
-            trunk: name.span)
+            name: name.span)
         bench.writer.phoneContact(message.bytes, message.index)
         bench.writer.rest(message.bytes, message.index, .inward)
         bench.sendWritten(to: flow)

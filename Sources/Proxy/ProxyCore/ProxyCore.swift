@@ -247,8 +247,8 @@ package struct ProxyCore: ~Copyable {
         texts.store(buffer.span) ?? .none
     }
 
-    /// Who stands as the caller of a trunk's request.
-    package mutating func setCaller(_ handle: Handle, _ caller: TrunkCaller) {
+    /// Who stands as the caller toward the Asterisk.
+    package mutating func setCaller(_ handle: Handle, _ caller: WrittenCaller) {
         contexts[handle].caller = caller
     }
 

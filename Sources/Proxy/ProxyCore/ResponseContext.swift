@@ -35,8 +35,8 @@ package struct ResponseContext: BitwiseCopyable, Sendable {
     package internal(set) var answer = Block.none
     /// Who calls, or is called.
     package let party: Party
-    /// Who stands as the caller, when the request is a trunk's.
-    package internal(set) var caller = TrunkCaller.asWritten
+    /// Who stands as the caller toward the Asterisk.
+    package internal(set) var caller = WrittenCaller.asWritten
     /// Whether the Asterisk has addressed us instead of the trunk.
     package internal(set) var isReaddressed = false
     /// Whether the request was inside a dialog.

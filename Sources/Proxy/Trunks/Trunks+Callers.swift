@@ -10,7 +10,7 @@ extension Trunks {
 
     /// Who stands for a caller of whom nobody is asked, as inside a dialog: a number stays, since nothing else can be
     /// compared with account names as every Asterisk does, which does not look at the case.
-    package static func writtenCaller(_ user: UserPart) -> TrunkCaller {
+    package static func writtenCaller(_ user: UserPart) -> WrittenCaller {
         let name = user.span
         guard user.isDialable, !name.isCaseless("anonymous") else { return .anonymous }
         for place in name.indices {
@@ -22,10 +22,10 @@ extension Trunks {
     }
 
     /// The name of which directory has to say that no account has it, so that the written caller may stand; nil when
-    /// the trunk stands for it anyhow.
-    package static func askedName(_ user: UserPart, _ written: TrunkCaller) -> UserPart? {
+    /// another stands for it anyhow.
+    package static func askedName(_ user: UserPart, _ written: WrittenCaller) -> UserPart? {
         switch written {
-        case .trunk: nil
+        case .trunk, .account, .hiddenAccount, .shown: nil
         case .anonymous: UserPart(anonymous.span)
         case .asWritten: user
         }
@@ -33,7 +33,7 @@ extension Trunks {
 
     /// Who stands for a caller in a request that begins something: nobody instead of a trunk that has the name of an
     /// account.
-    package func caller(_ caller: TrunkCaller, of trunk: TrunkID) -> TrunkCaller {
+    package func caller(_ caller: WrittenCaller, of trunk: TrunkID) -> WrittenCaller {
         caller == .trunk && trunks[trunk.index].isAccountName ? .anonymous : caller
     }
 }

@@ -46,6 +46,12 @@ class Standing:
     name: str
     # The password that is tried: the right one where it must not help.
     password: str
+    # The username of the credentials, where that is another name.
+    user: str = ""
+
+    @property
+    def username(self) -> str:
+        return self.user or self.name
 
 
 @dataclass
@@ -105,11 +111,11 @@ class Asker:
         self.count += 1
         count, nonce, realm = f"{self.count:08x}", self.challenge["nonce"], self.challenge["realm"]
         uri = f"sip:{self.domain}"
-        halves = [hashlib.md5(text.encode()).hexdigest() for text in (f"{who.name}:{realm}:{who.password}", f"{method}:{uri}")]
+        halves = [hashlib.md5(text.encode()).hexdigest() for text in (f"{who.username}:{realm}:{who.password}", f"{method}:{uri}")]
         response = hashlib.md5(f"{halves[0]}:{nonce}:{count}:c:auth:{halves[1]}".encode()).hexdigest()
         header = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
         return (
-            f'{header}: Digest username="{who.name}",realm="{realm}",nonce="{nonce}",uri="{uri}",response="{response}",'
+            f'{header}: Digest username="{who.username}",realm="{realm}",nonce="{nonce}",uri="{uri}",response="{response}",'
             f'algorithm=MD5,qop=auth,nc={count},cnonce="c"\r\n'
         )
 

@@ -63,6 +63,8 @@ class Settings:
     pbx_port: int = 5060
     algorithms: list[str] = field(default_factory=list)
     defence: dict[str, str] = field(default_factory=dict)
+    # The accounts that may show callers of their own.
+    callers: list[str] = field(default_factory=list)
     more: str = ""
 
     def text(self) -> str:
@@ -81,6 +83,7 @@ class Settings:
             f"  database: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
             *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
+            *(["  callers:"] + [f"    \"{name}\": any" for name in self.callers] if self.callers else []),
             "tls:",
             f"  certificate: {self.certificate}",
             f"  key: {self.key}",

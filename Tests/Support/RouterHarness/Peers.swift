@@ -80,6 +80,10 @@ package final class Phone: Peer {
     package var callID: String
     /// The last CSeq of those.
     package var sequence = 0
+    /// What it shows in From instead of its account.
+    package var shown: String?
+    /// The name that it registers instead of its account's.
+    package var registered: String?
     /// What it answers challenges by.
     package var algorithm = DigestAlgorithm.md5
 
@@ -108,11 +112,12 @@ package final class Phone: Peer {
         _ extra: [String] = [], body: String = ""
     ) -> [UInt8] {
         let own = "sip:\(name)@example.com"
-        let target = to ?? (method == "REGISTER" ? own : uri)
+        let addressOfRecord = registered.map { "sip:\($0)@example.com" } ?? own
+        let target = to ?? (method == "REGISTER" ? addressOfRecord : uri)
         return wire(
             [
                 "\(method) \(uri) SIP/2.0", "Via: \(via)", "Max-Forwards: 70",
-                "From: <\(own)>;tag=\(tag)", "To: <\(target)>",
+                "From: \(shown ?? "<\(own)>");tag=\(tag)", "To: <\(target)>",
                 "Call-ID: \(callID)",
                 "CSeq: \(sequence) \(method)",
                 "User-Agent: Phone T42 66.86.0.15 \(String(repeating: "x", count: 160))",

@@ -39,6 +39,12 @@ package final class SimulatedEdge {
     private let listeners: [Listener]
     /// The passwords of the accounts there are.
     package var passwords = ["alice": "wonder", "bob": "builder", "carol": "carrol"]
+    /// The digest users of accounts, where they are other names.
+    package var digestUsers: [String: String] = [:]
+    /// The addresses-of-record of accounts, where they are other names.
+    package var addressesOfRecord: [String: String] = [:]
+    /// Whether the account database cannot be asked.
+    package var isUnavailable = false
     /// The accounts that phones may not register.
     package var barred: Set<String> = []
     /// From where accounts may be used, as far as that is limited.
@@ -235,11 +241,13 @@ package final class SimulatedEdge {
 
     /// What directory says of an account.
     private func found(_ name: String, _ realm: String) -> AccountAnswer {
+        guard !isUnavailable else { return .unavailable }
         guard let password = passwords[name] else { return .unknown }
+        let user = digestUsers[name] ?? name
         let account = Account(
-            ha1MD5: bytes(hex: hashed(.md5, name, realm, password)),
-            ha1SHA256: bytes(hex: hashed(.sha256, name, realm, password)), authUser: name,
-            aor: name, mayRegister: !barred.contains(name),
+            ha1MD5: bytes(hex: hashed(.md5, user, realm, password)),
+            ha1SHA256: bytes(hex: hashed(.sha256, user, realm, password)), authUser: user,
+            aor: addressesOfRecord[name] ?? name, mayRegister: !barred.contains(name),
             access: access[name] ?? AccessList())
         return .found(account)
     }
@@ -294,7 +302,12 @@ package final class SimulatedEdge {
         if isInward {
             if !insiders.contains(flow.peer.ip) { fault("sent to \(flow.peer.ip): \(message)") }
             if flow.listener == 3, message.isRequest, message.has("P-Asserted-Identity") {
-                fault("an identity is asserted inward: \(message)")
+                let account = between(message["From"], "<sip:", "@")
+                let asserted = between(message["P-Asserted-Identity"], "<sip:", "@")
+                let mayShow = settings.contains(.callers(account, .any))
+                if asserted != account, !mayShow {
+                    fault("another's identity is asserted inward: \(message)")
+                }
             }
             return
         }

@@ -130,7 +130,7 @@ import func RouterHarness.hashed
         let cases: [(AccountAnswer, String, Outcome)] = [
             (AuthenticationBench.alice(), "wonder", .pass),
             (AuthenticationBench.alice(), "wander", .refuse(.wrongPassword)),
-            (AuthenticationBench.alice(authUser: "a1"), "wonder", .refuse(.wrongPassword)),
+            (AuthenticationBench.alice(authUser: "a1"), "wonder", .refuse(.unknownAccount)),
             (AuthenticationBench.alice(access: elsewhere), "wonder", .refuse(.accessList)),
             (AuthenticationBench.alice(access: elsewhere), "wander", .refuse(.wrongPassword)),
         ]

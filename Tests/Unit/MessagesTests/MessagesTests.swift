@@ -58,6 +58,7 @@ private let standing = AccountStanding(
             .sides.asterisks(address), .accounts.database("sqlite:///x"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
             .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
+            .accounts.callers(.any, of: "gw1"),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
             .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
             .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),

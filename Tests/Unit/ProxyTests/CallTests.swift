@@ -21,7 +21,7 @@ import Testing
         let edge = Edge()
         let claims = [
             "P-Asserted-Identity: <sip:boss@example.com>", "Remote-Party-ID: <sip:boss@x>",
-            "Diversion: <sip:1@x>", "Privacy: id", "X-Own: kept", "s: short", "k: 100rel",
+            "Diversion: <sip:1@x>", "Privacy: none", "X-Own: kept", "s: short", "k: 100rel",
             "Subject-Like: one\r\n two",
         ]
         let (_, _, _, invite) = try call(edge, claims)

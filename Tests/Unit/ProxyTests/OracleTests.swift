@@ -7,18 +7,27 @@ import Testing
 private struct Standing: Sendable, CustomTestStringConvertible {
     /// The name that is tried.
     let name: String
+    /// The username of the credentials, where that is another.
+    var user: String?
     /// The password that is tried; not the right one, but where that must not help.
     let password: String
 
-    var testDescription: String { name }
+    var testDescription: String { name + (user.map { " by \($0)" } ?? "") }
 
     static let unknown = Standing(name: "ghost", password: "wrong")
     /// Known; one that phones may not register; without a secret, of which directory says that it is unknown;
-    /// kept from where the attacker is; the same, and he knows its password.
+    /// kept from where the attacker is; the same, and he knows its password. Then a known caller with an unknown
+    /// username and the reverse, two that are known, and one whose digest user is the other's name.
     static let all = [
         Standing(name: "known", password: "wrong"), Standing(name: "nosec", password: ""),
         Standing(name: "bared", password: "wrong"), Standing(name: "acled", password: "wrong"),
         Standing(name: "acled", password: "right"), Standing(name: "ghost", password: "wrong"),
+        Standing(name: "known", user: "ghost", password: "wrong"),
+        Standing(name: "ghost", user: "known", password: "wrong"),
+        Standing(name: "known", user: "bared", password: "wrong"),
+        Standing(name: "known", user: "T7_10", password: "wrong"),
+        Standing(name: "alias", user: "known", password: "wrong"),
+        Standing(name: "ghost", user: "spook", password: "wrong"),
     ]
 }
 
@@ -39,7 +48,10 @@ private struct Sight: Equatable, CustomStringConvertible {
 
     private func edge(_ extra: [RouterSetting] = []) -> Edge {
         let edge = Edge(extra)
-        for name in ["known", "bared", "acled"] { edge.passwords[name] = "right" }
+        for name in ["known", "bared", "acled", "T7_10", "alias"] {
+            edge.passwords[name] = "right"
+        }
+        edge.digestUsers["alias"] = "known"
         edge.barred = ["bared"]
         edge.access["acled"] = AccessList.nobody
         return edge
@@ -116,7 +128,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             }
             text = done + rest
         }
-        for other in Set(Standing.all.map(\.name)) + [phone.name] {
+        for other in Set(Standing.all.flatMap { [$0.name, $0.user ?? $0.name] }) + [phone.name] {
             text = text.replacing(other, with: "#####")
         }
         return text
@@ -128,11 +140,15 @@ private struct Sight: Equatable, CustomStringConvertible {
 
     /// An attacker who tries an account; each of several has an address of his own.
     private func phone(
-        _ edge: Edge, _ who: Standing, _ transport: Transport, number: Int = 0
+        _ edge: Edge, _ who: Standing, _ transport: Transport, number: Int = 0,
+        at source: String? = nil
     ) -> Phone {
-        Phone(
-            edge, who.name, at: "192.0.2.\(60 + number):5060", transport,
+        let phone = Phone(
+            edge, who.user ?? who.name, at: source ?? "192.0.2.\(60 + number):5060", transport,
             connection: transport.isStream ? UInt64(9 + number) : 0, password: who.password)
+        phone.shown = "<sip:\(who.name)@example.com>"
+        phone.registered = who.name
+        return phone
     }
 
     /// The credentials for a challenge to a REGISTER, by which any method may be tried.
@@ -310,8 +326,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             var requests: [(Phone, [UInt8])] = []
             // Once before, so that what is known of a name is known.
             for number in 0..<41 {
-                let phone = Phone(
-                    edge, who.name, at: "192.0.\(number).66:5060", password: who.password)
+                let phone = phone(edge, who, .udp, at: "192.0.\(number).66:5060")
                 let proof = try proof(edge, phone, "REGISTER", "sip:example.com")
                 let request = phone.request(
                     "REGISTER", "sip:example.com", callID: "b\(number)", sequence: 2, [proof])
@@ -335,8 +350,7 @@ private struct Sight: Equatable, CustomStringConvertible {
             let edge = edge()
             var answers = 0
             for number in 0..<8 {
-                let phone = Phone(
-                    edge, who.name, at: "192.0.2.66:\(5060 + number)", password: who.password)
+                let phone = phone(edge, who, .udp, at: "192.0.2.66:\(5060 + number)")
                 if (try? phone.register())?.status == 401 { answers += 1 }
             }
             let orders = edge.bans.compactMap {

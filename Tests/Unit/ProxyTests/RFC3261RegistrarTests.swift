@@ -88,7 +88,7 @@ import Testing
             plain(
                 alice, "REGISTER", "sip:example.com", to: "sip:bob@example.com",
                 [proof, "Contact: <\(alice.contact)>"]))
-        #expect(alice.next()?.status == 401)
+        #expect(alice.next()?.status == 403)
         #expect(edge.kept.isEmpty)
     }
 

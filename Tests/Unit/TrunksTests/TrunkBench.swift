@@ -86,7 +86,7 @@ final class TrunkBench {
         }
     }
 
-    func caller(_ caller: TrunkCaller, _ trunk: TrunkID) -> TrunkCaller {
+    func caller(_ caller: WrittenCaller, _ trunk: TrunkID) -> WrittenCaller {
         trunks.caller(caller, of: trunk)
     }
 

@@ -224,12 +224,12 @@ private func trunk(
     @Test(
         "a number stands as the caller when no account has it, and nothing else does",
         arguments: [
-            ("+43123", TrunkCaller.asWritten, "+43123"), ("43123", .asWritten, "43123"),
+            ("+43123", WrittenCaller.asWritten, "+43123"), ("43123", .asWritten, "43123"),
             ("alice", .trunk, ""), ("Alice", .trunk, ""), ("1_0", .trunk, ""),
             ("anonymous", .anonymous, "anonymous"), ("Anonymous", .anonymous, "anonymous"),
             ("", .anonymous, "anonymous"), ("1,2", .anonymous, "anonymous"),
         ])
-    func written(_ name: String, _ caller: TrunkCaller, _ asked: String) {
+    func written(_ name: String, _ caller: WrittenCaller, _ asked: String) {
         let user = UserPart(Array(name.utf8).span)
         let written = Trunks.writtenCaller(user)
         #expect(written == caller)
