@@ -95,6 +95,7 @@ let package = Package(
         .executable(name: "supervisor", targets: ["supervisor"]),
         .executable(name: "tls-terminator", targets: ["tls-terminator"]),
         .executable(name: "sip-router", targets: ["sip-router"]),
+        .executable(name: "accounts-reader", targets: ["accounts-reader"]),
         .executable(name: "directory", targets: ["directory"]),
         .executable(name: "banner", targets: ["banner"]),
         .executable(name: "loadgen", targets: ["loadgen"]),
@@ -126,6 +127,7 @@ let package = Package(
         library("Wire", ["Sys"]),
         library("Reactor", ["Sys", "CLinux"]),
         library("Journal", ["Sys"]),
+        library("SQLite", ["CSQLite"]),
 
         // Product libraries: no I/O in the core.
         library("Messages", ["Sys", "Wire"]),
@@ -181,8 +183,14 @@ let package = Package(
                 "SIPTransactions", "Registrar", "Proxy",
             ]),
         process(
+            "accounts-reader",
+            [
+                "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite",
+                "CCrypto",
+            ]),
+        process(
             "directory",
-            ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "CSQLite", "CCrypto"]),
+            ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite"]),
         process(
             "banner",
             [
@@ -226,6 +234,9 @@ let package = Package(
         .target(
             name: "TemporaryFolder", dependencies: ["Sys"], path: "Tests/Support/TemporaryFolder",
             swiftSettings: strict),
+        .target(
+            name: "TestDatabase", dependencies: ["TemporaryFolder", "SQLite"],
+            path: "Tests/Support/TestDatabase", swiftSettings: strict),
         .target(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
@@ -339,10 +350,16 @@ let package = Package(
                 "Sys", "Wire", "COpenSSL",
             ]),
         tests(
+            "AccountsReaderTests",
+            [
+                "accounts-reader", "SQLite", "Messages", "Sys", "Wire", "Journal", "Privsep",
+                "SmallDisk", "TemporaryFolder", "TestDatabase",
+            ]),
+        tests(
             "DirectoryTests",
             [
-                "directory", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep",
-                "SmallDisk", "TemporaryFolder",
+                "directory", "SQLite", "Messages", "Sys", "Wire", "Reactor", "Journal", "Privsep",
+                "SmallDisk", "TemporaryFolder", "TestDatabase",
             ]),
         tests(
             "BannerTests",

@@ -148,7 +148,7 @@ inside:
 asterisk:
   servers: [198.19.0.10:5060, 198.19.0.20:5060]
 accounts:
-  database: sqlite://$folder/accounts.sqlite3
+  source: sqlite://$folder/accounts.sqlite3
   schema: chan_sip
   realm: example.test
 tls:

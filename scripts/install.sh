@@ -19,7 +19,7 @@ settings=/etc/rempart/rempart.yaml
 sample=/usr/share/doc/rempart/examples/rempart.yaml
 libexec="$root/usr/libexec/rempart"
 documents="$root/usr/share/doc/rempart"
-programs=(rempart supervisor tls-terminator sip-router directory banner)
+programs=(rempart supervisor tls-terminator sip-router accounts-reader directory banner)
 laid=()
 made="$(mktemp -d)"
 

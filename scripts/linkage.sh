@@ -15,7 +15,8 @@ declare -A wanted=(
     [supervisor]="libsystemd"
     [tls-terminator]="libcrypto libseccomp libssl"
     [sip-router]="libcrypto libseccomp"
-    [directory]="libcrypto libseccomp libsqlite3"
+    [accounts-reader]="libcrypto libseccomp libsqlite3"
+    [directory]="libseccomp libsqlite3"
     [banner]="libmaxminddb libnftables libseccomp"
 )
 
@@ -30,7 +31,7 @@ needed_by() {
 
 passed=0
 failed=0
-for name in rempart supervisor tls-terminator sip-router directory banner; do
+for name in rempart supervisor tls-terminator sip-router accounts-reader directory banner; do
     if [[ ! -x "$binaries/$name" ]]; then
         echo "linkage: $binaries/$name is not built" >&2
         failed=$((failed + 1))

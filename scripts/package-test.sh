@@ -150,7 +150,7 @@ domains: [example.test]
 outside: [udp://127.0.0.2:5060, tcp://127.0.0.2:5060]
 inside: [udp://127.0.0.3:5060]
 asterisk: {servers: ["127.0.0.4:5060"]}
-accounts: {database: "sqlite:///var/lib/accounts.sqlite3"}
+accounts: {source: "sqlite:///var/lib/accounts.sqlite3"}
 END
         rempart check
         systemctl enable --now rempart

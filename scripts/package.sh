@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages="${REMPART_PACKAGES:-$PWD/.build/packages}"
-programs=(rempart supervisor tls-terminator sip-router directory banner)
+programs=(rempart supervisor tls-terminator sip-router accounts-reader directory banner)
 version="$(sed -n 's/^package let productVersion = "\(.*\)"$/\1/p' Sources/Messages/Version.swift)"
 
 work="$(mktemp -d)"

@@ -117,10 +117,16 @@ package struct AccessList: Equatable, Sendable {
     /// Reads a list, whose every byte has to be of a rule in its one form.
     init(from reader: inout WireReader) throws(WireError) {
         let read = try reader.data("access", limit: Self.longest)
+        guard let list = Self(stored: read) else { throw .badValue("access") }
+        self = list
+    }
+
+    /// The list of the bytes of one; nil when one of them is of no rule in its one form.
+    package init?(stored: [UInt8]) {
         var rules: [AccessRule] = []
         var at = 0
-        while let rule = Self.rule(read.span, &at) { rules.append(rule) }
+        while let rule = Self.rule(stored.span, &at) { rules.append(rule) }
         self.init(rules)
-        guard bytes == read else { throw .badValue("access") }
+        guard bytes == stored else { return nil }
     }
 }

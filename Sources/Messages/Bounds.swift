@@ -46,6 +46,8 @@ package enum Bounds {
     /// The longest digest realm, domain, URL of a database, and path of a file, in bytes.
     package static let longestRealm = 128
     static let longestDomain = 255, longestURL = 1024, longestPath = 4096
+    /// The longest name of a table, in bytes.
+    package static let longestTable = 64
     /// How many networks the files of `defence.blocklists` have together.
     package static let mostListedNetworks = 100_000
     /// How long after its end a ban still lengthens the next one of its source (`defence.growth`).
@@ -54,6 +56,18 @@ package enum Bounds {
     static let mostCountries = 249
     /// The longest Contact URI of a binding, in bytes; those of phones that are woken by push are the longest.
     package static let longestContact = 2048
+
+    /// Whether a text is the name of a table, which holds no quotation mark.
+    package static func isTable(_ text: String) -> Bool {
+        (1...longestTable).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "."):
+                    true
+                default: false
+                }
+            }
+    }
 
     /// Whether a text is a country's two capital letters (ISO 3166-1).
     package static func isCountry(_ text: String) -> Bool {

@@ -11,11 +11,13 @@ package struct Condition: Equatable, Sendable {
         case noSIP = 10
         /// The accounts cannot be read: who is not known already cannot register or call.
         case accounts = 20
+        /// Many accounts are gone or have changed at once: what they let in stays until they are read again.
+        case heldBack = 25
         /// No Asterisk answers: no call goes through.
         case noAsterisk = 30
         /// An Asterisk does not answer, another one does.
         case asterisk = 35
-        /// Bindings or bans are not kept over a restart.
+        /// Bindings, bans or accounts are not kept over a restart.
         case state = 40
         /// A certificate cannot be used, has expired, or is about to.
         case certificate = 50
@@ -37,6 +39,7 @@ package struct Condition: Equatable, Sendable {
             switch self {
             case .noSIP: "no-sip"
             case .accounts: "accounts"
+            case .heldBack: "held-back"
             case .noAsterisk: "no-asterisk"
             case .asterisk: "asterisk"
             case .state: "state"
@@ -56,9 +59,12 @@ package struct Condition: Equatable, Sendable {
             case .noSIP: "No phone is served at all."
             case .accounts:
                 "The accounts cannot be read: who is not known already cannot register or call."
+            case .heldBack:
+                "Many accounts are gone or have changed at once: what they let in stays until they are "
+                    + "read again."
             case .noAsterisk: "No Asterisk answers: no call goes through."
             case .asterisk: "An Asterisk does not answer, another one does."
-            case .state: "Bindings, bans or keys are not kept over a restart."
+            case .state: "Bindings, bans, accounts or keys are not kept over a restart."
             case .certificate: "A certificate cannot be used, has expired, or is about to."
             case .address: "An address of the settings is not on this machine."
             case .component: "A component does not serve."

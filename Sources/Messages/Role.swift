@@ -8,13 +8,17 @@ package enum Role: UInt8, CaseIterable, Sendable {
     case terminator = 1
     /// Parses SIP, authenticates, registers, routes.
     case router = 2
-    /// Reads the account databases, keeps the bindings.
+    /// Knows the accounts and keeps the bindings.
     case directory = 3
     /// Changes the kernel's firewall.
     case banner = 4
+    /// Reads the accounts where Asterisk has them.
+    case accountsReader = 5
 
     /// The processes under the supervisor, in the order they are started.
-    package static let children: [Role] = [.directory, .banner, .terminator, .router]
+    package static let children: [Role] = [
+        .accountsReader, .directory, .banner, .terminator, .router,
+    ]
 
     /// The word for the process: its folder, binary, unit and REMPART_PROCESS field.
     package var name: String {
@@ -24,6 +28,7 @@ package enum Role: UInt8, CaseIterable, Sendable {
         case .router: "sip-router"
         case .directory: "directory"
         case .banner: "banner"
+        case .accountsReader: "accounts-reader"
         }
     }
 
@@ -35,8 +40,14 @@ package enum Role: UInt8, CaseIterable, Sendable {
         case .router: "rempart-sip"
         case .directory: "rempart-db"
         case .banner: "rempart-ban"
+        case .accountsReader: "rempart-acct"
         }
     }
+
+    /// A user whose further groups the process gets too; nil for most.
+    ///
+    /// directory had read the accounts before accounts-reader was there: what its user was let into stays open.
+    package var groupsOf: String? { self == .accountsReader ? Role.directory.user : nil }
 
     /// The process of a name.
     package init?(name: String) {
@@ -47,6 +58,7 @@ package enum Role: UInt8, CaseIterable, Sendable {
     /// Which processes have a direct link with each other, beside each one's with the supervisor.
     package static let links: [(Role, Role)] = [
         (.router, .terminator), (.router, .directory), (.router, .banner),
+        (.directory, .accountsReader),
     ]
 }
 

@@ -30,9 +30,10 @@ package enum DirectoryToRouter: Equatable, Sendable {
     case standing(AccountStanding)
     /// What the source says of an account now, though it was not asked or has been answered already.
     case update(account: String, realm: String, AccountAnswer)
-    /// The bindings of an account end that its present secret did not make; all, when it has none or is denied.
+    /// The bindings of an account end that it would not get now; with `endsCalls` its calls end now too.
     ///
-    /// With `endsCalls` its calls end now too.
+    /// That is what another secret made, or what an access list denies where it comes from; and all, when there is
+    /// no such account or it may not register.
     case revoke(account: String, endsCalls: Bool)
 }
 
@@ -243,7 +244,7 @@ extension DirectoryToRouter {
 
 extension AccountAnswer {
     /// Writes the answer.
-    fileprivate func write(to writer: inout WireWriter) {
+    func write(to writer: inout WireWriter) {
         switch self {
         case .found(let account)
         where account.authUser.utf8.count > 255 || account.aor.utf8.count > 255:
@@ -263,7 +264,7 @@ extension AccountAnswer {
     }
 
     /// Reads the answer.
-    fileprivate init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout WireReader) throws(WireError) {
         switch try reader.u8() {
         case 1:
             let md5 = try reader.data("ha1MD5", limit: 16)

@@ -248,6 +248,8 @@ package enum ChildMessage: Equatable, Sendable {
     case unused(String)
     /// The end of a new link to a peer was lost on its way, for want of descriptors: another one is wanted.
     case lostLink(Role)
+    /// A peer that may wait, and so may hang, has answered nothing for too long: it is to be replaced.
+    case hangs(Role)
     /// Which certificates are served by the pair that was handed over last; the answer of
     /// tls-terminator to each set of files.
     ///
@@ -280,6 +282,10 @@ package enum ChildMessage: Equatable, Sendable {
             return writer.bytes
         case .lostLink(let role):
             var writer = WireWriter(kind: 11)
+            writer.u8(role.rawValue)
+            return writer.bytes
+        case .hangs(let role):
+            var writer = WireWriter(kind: 12)
             writer.u8(role.rawValue)
             return writer.bytes
         case .retain(let connection):
@@ -320,6 +326,7 @@ package enum ChildMessage: Equatable, Sendable {
         case 5: self = .stopping
         case 6: self = .refused(try reader.string("refused", limit: Self.refusalLimit))
         case 11: self = .lostLink(try reader.choice("role"))
+        case 12: self = .hangs(try reader.choice("role"))
         case 9: self = .retain(try KeptConnection(from: &reader))
         case 10: self = .letGo(ConnectionHandle(raw: try reader.u64()))
         case 20: self = .inUse(try reader.u32())

@@ -101,6 +101,8 @@ package enum Confinement {
         switch role {
         case .supervisor, .terminator, .router: []
         case .directory: [.reading("/etc/localtime"), .reading("/dev/urandom")]
+        case .accountsReader:
+            [.reading("/etc/localtime"), .reading("/dev/urandom"), .reading("/etc/group")]
         case .banner:
             [
                 .reading("/etc/iproute2"), .reading("/usr/share/iproute2"),

@@ -103,9 +103,7 @@ extension Filter {
     /// Adds the rules of a role.
     func add(rulesOf role: Role) throws(SystemError) {
         for name in SystemCalls.allowed(role) { try add(.allow, name) }
-        if !SystemCalls.usesFiles(role) {
-            for name in SystemCalls.fileAttempts { try add(.refuse(EACCES), name) }
-        }
+        for name in SystemCalls.refused(role) { try add(.refuse(EACCES), name) }
         try addSockets(role)
         try addSocketOptions()
         try addThreads(role)

@@ -239,6 +239,9 @@ package final class Supervision {
         for role in lostLinks { send(.lostLink(role)) }
     }
 
+    /// Says that a peer has answered nothing for too long; it is replaced.
+    package func hangs(_ role: Role) { send(.hangs(role)) }
+
     /// Sets the child's line in `rempart status`.
     package func status(_ text: String) { send(.status(text)) }
 

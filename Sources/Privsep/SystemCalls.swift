@@ -29,15 +29,20 @@ enum SystemCalls {
     /// What datagrams to and from many peers need.
     static let datagrams = ["recvmmsg", "sendmmsg"]
 
-    /// What reading files and replacing one in one piece needs.
-    static let files = [
-        "access", "faccessat", "faccessat2", "fadvise64", "fallocate", "fdatasync", "fstatfs",
-        "fsync", "ftruncate", "getcwd", "getdents64", "lstat", "newfstatat", "open", "openat",
-        "readlink", "readlinkat", "rename", "renameat", "renameat2", "stat", "statfs", "statx",
-        "unlink", "unlinkat",
+    /// What reading files needs.
+    static let reading = [
+        "access", "faccessat", "faccessat2", "fadvise64", "fstatfs", "getcwd", "getdents64",
+        "lstat",
+        "newfstatat", "open", "openat", "readlink", "readlinkat", "stat", "statfs", "statx",
     ]
 
-    /// What SQLite needs beside that.
+    /// What replacing a file in one piece needs.
+    static let writing = [
+        "fallocate", "fdatasync", "fsync", "ftruncate", "rename", "renameat", "renameat2", "unlink",
+        "unlinkat",
+    ]
+
+    /// What SQLite needs beside that to write.
     static let database = [
         "chmod", "fchmod", "fchown", "flock", "mkdir", "mkdirat", "msync", "rmdir",
         "sync_file_range", "umask", "utimensat",
@@ -65,22 +70,35 @@ enum SystemCalls {
         case .supervisor: []
         case .terminator: common + connections + threads
         case .router: common + connections + datagrams
-        case .directory: common + files + database + threads
-        case .banner: common + files + threads
+        case .directory: common + reading + writing + database
+        case .accountsReader: common + reading
+        case .banner: common + reading + writing + threads
         }
     }
 
     /// Whether a role opens sockets after its start: those of the kernel's netfilter, and no others.
     static func usesNetfilter(_ role: Role) -> Bool { role == .banner }
 
+    /// Attempts that are refused with an errno in a role: of one that has no files every one to reach them, of
+    /// one that reads a database what SQLite would write.
+    static func refused(_ role: Role) -> [String] {
+        if !usesFiles(role) { return fileAttempts }
+        return role == .accountsReader ? writing + database : []
+    }
+
     /// Whether a role reads or writes files after its start.
-    static func usesFiles(_ role: Role) -> Bool { role == .directory || role == .banner }
+    static func usesFiles(_ role: Role) -> Bool {
+        switch role {
+        case .supervisor, .terminator, .router: false
+        case .accountsReader, .directory, .banner: true
+        }
+    }
 
     /// Whether a role has threads beside its loop.
     static func usesThreads(_ role: Role) -> Bool {
         switch role {
-        case .supervisor, .router: false
-        case .terminator, .directory, .banner: true
+        case .supervisor, .router, .accountsReader, .directory: false
+        case .terminator, .banner: true
         }
     }
 }

@@ -130,13 +130,18 @@ enum Value: SettingText {
         return address
     }
 
-    /// The URL of a database this version can read.
-    static func database(_ text: String, atMost limit: Int) throws(ValueError) -> String {
-        if text.hasPrefix("odbc://") {
-            throw ValueError("odbc:// is not there yet: this version reads sqlite:///PATH only")
+    /// The schemes of sources that a later version reads.
+    private static let laterSources = ["odbc", "asterisk", "ari", "ari+https", "freepbx"]
+
+    /// The URL of a source this version can read.
+    static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
+        if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
+            throw ValueError(
+                "\(scheme):// is not there yet: this version reads sqlite:///PATH only")
         }
         guard text.hasPrefix("sqlite://") else {
-            throw ValueError("`\(text)` is not a database: this version reads sqlite:///PATH")
+            throw ValueError(
+                "`\(text)` is no source of accounts: this version reads sqlite:///PATH")
         }
         guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
             throw ValueError(
@@ -144,6 +149,16 @@ enum Value: SettingText {
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
         return try bounded(text, limit)
+    }
+
+    /// The name of a table.
+    static func table(_ text: String) throws(ValueError) -> String {
+        guard Bounds.isTable(text) else {
+            throw ValueError(
+                "`\(text)` is not the name of a table: 1 to \(Bounds.longestTable) letters, digits,"
+                    + " `_` and `.`, such as `sip_buddies`")
+        }
+        return text
     }
 
     /// The absolute path of a file.

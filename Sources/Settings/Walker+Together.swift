@@ -11,6 +11,7 @@ extension Walker {
         checkUnusedTLS()
         checkUnusedNetworks()
         checkCertificates()
+        checkOlderNames()
         checkTrunks()
     }
 
@@ -123,6 +124,19 @@ extension Walker {
             } else {
                 lines[path] = value.position.line
             }
+        }
+    }
+
+    /// A key stands in a file by one of its names.
+    private mutating func checkOlderNames() {
+        for key in Schema.keys {
+            guard case .alwaysUnless(let older) = key.need, given[key.path] != nil,
+                let position = given[older]
+            else { continue }
+            error(
+                position,
+                "`\(older)` is the older name of `\(key.path)`, and both are there: leave `\(older)` out"
+            )
         }
     }
 

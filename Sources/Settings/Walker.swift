@@ -90,17 +90,15 @@ struct Walker {
                 let names = Schema.namedGroups.first(where: { $0.name == name })
             {
                 walkNames(value, of: names, at: position)
-            } else if group.isEmpty,
-                Schema.keys.contains(where: { $0.group == name && !$0.isUnderName })
-            {
+            } else if Schema.keys.contains(where: { $0.group == path && !$0.isUnderName }) {
                 given[path] = position
                 if let mapping = value.mapping {
-                    walk(mapping, group: name)
+                    walk(mapping, group: path)
                 } else {
-                    for key in Schema.keys where key.group == name { meant.insert(key.path) }
-                    let example = Schema.keys.first { $0.group == name }
+                    for key in Schema.keys where key.group == path { meant.insert(key.path) }
+                    let example = Schema.keys.first { $0.group == path }
                     let inner = example.map { "`\($0.name): \($0.example)`" } ?? ""
-                    error(position, "`\(name)` holds keys of its own, each on a line: \(inner)")
+                    error(position, "`\(path)` holds keys of its own, each on a line: \(inner)")
                 }
             } else {
                 unknown(name, in: group, at: position)
@@ -257,13 +255,12 @@ struct Walker {
         for list in Schema.listGroups where list.path == "\(group).\(list.name)" {
             names.append(String(list.name))
         }
-        for values in Schema.namedValues where values.path == "\(group).\(values.name)" {
-            names.append(String(values.name))
-        }
-        guard group.isEmpty else { return names }
-        for key in Schema.keys {
-            let top = String(key.path.prefix { $0 != "." })
-            if !key.group.isEmpty, !names.contains(top) { names.append(top) }
+        // The groups in it.
+        let head = group.isEmpty ? "" : "\(group)."
+        for key in Schema.keys where !key.group.isEmpty && key.group.hasPrefix(head) {
+            let inner = String(key.group.dropFirst(head.count).prefix { $0 != "." })
+            let isGroup = inner != SettingKey.namePlaceholder && !inner.hasSuffix("[]")
+            if isGroup, !names.contains(inner) { names.append(inner) }
         }
         return names
     }
@@ -337,7 +334,11 @@ struct Walker {
                 let line = "`\(key.name): \(key.example)`"
                 let what = place != nil || key.group.isEmpty ? line : "`\(key.group):` with \(line)"
                 let missing = "`\(path)` is missing: add \(what)"
-                if key.need == .always {
+                if case .alwaysUnless(let older) = key.need {
+                    if given[older] == nil, !meant.contains(older) {
+                        error(place ?? start, missing)
+                    }
+                } else if key.need == .always {
                     error(place ?? start, missing)
                 } else if let tls, given[Schema.certificates.path] == nil {
                     error(place ?? tls.position, "\(missing), or leave tls:// out")

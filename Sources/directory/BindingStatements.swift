@@ -1,5 +1,6 @@
 // The bindings' table, and its statements.
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// The prepared statements of the bindings' table.
@@ -10,6 +11,9 @@ struct BindingStatements {
     let expire: SQLiteStatement
     /// The bindings after row ?1 that live beyond ?2, at most ?3.
     let page: SQLiteStatement
+    private let accounts: SQLiteStatement
+    private let ofAccount: SQLiteStatement
+    private let all: SQLiteStatement
     /// The other table of the file.
     let standings: StandingStatements
 
@@ -52,6 +56,11 @@ struct BindingStatements {
         page = try database.prepare(
             "SELECT rowid, \(Self.columns) FROM bindings WHERE rowid > ?1 AND expires > ?2 "
                 + "ORDER BY rowid LIMIT ?3")
+        accounts = try database.prepare(
+            "SELECT DISTINCT account FROM bindings WHERE expires > ?1")
+        ofAccount = try database.prepare(
+            "SELECT rowid, \(Self.columns) FROM bindings WHERE account = ?1 AND expires > ?2")
+        all = try database.prepare("SELECT count(*) FROM bindings")
         standings = try StandingStatements(database)
     }
 
@@ -87,6 +96,31 @@ struct BindingStatements {
             .integer(Int64(bitPattern: record.connection)), .integer(Int64(record.secret)),
         ])
     }
+
+    /// The accounts with bindings that live beyond a moment since 1970.
+    func boundAccounts(_ now: Milliseconds) throws(SQLiteError) -> [String] {
+        var names: [String] = []
+        try accounts.forEach([.integer(now.count)]) { row in
+            names.append(row.text(0))
+            return true
+        }
+        return names
+    }
+
+    /// An account's bindings that live beyond a moment since 1970.
+    func bindings(
+        of account: String, _ now: Milliseconds
+    ) throws(SQLiteError) -> [BindingRecord] {
+        var records: [BindingRecord] = []
+        try ofAccount.forEach([.text(account), .integer(now.count)]) { row in
+            if let record = BindingRecord(row) { records.append(record) }
+            return true
+        }
+        return records
+    }
+
+    /// How many bindings the table has.
+    func count() throws(SQLiteError) -> Int { try all.first([]) { Int($0.integer(0)) } ?? 0 }
 
     /// Deletes a binding.
     func forget(account: String, key: UInt64) throws(SQLiteError) {

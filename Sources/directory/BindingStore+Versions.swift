@@ -1,6 +1,7 @@
 // The bindings' file of another version of Rempart, and a copy for a backup.
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import Sys
 
 extension BindingStore {

@@ -2,6 +2,7 @@
 internal import CSQLite
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// The bindings, and the standings of accounts, in a SQLite file of directory's own.
@@ -200,6 +201,41 @@ final class BindingStore {
         }
     }
 
+    /// The accounts that have bindings which live beyond `now` (since 1970).
+    func boundAccounts(now: Milliseconds) -> [String] {
+        commit(now: now)
+        return read("which accounts are registered") { () throws(SQLiteError) in
+            try statements.boundAccounts(now)
+        }
+    }
+
+    /// The bindings of an account that live beyond `now` (since 1970).
+    func bindings(of account: String, now: Milliseconds) -> [BindingRecord] {
+        commit(now: now)
+        return read("the bindings of \(account)") { () throws(SQLiteError) in
+            try statements.bindings(of: account, now)
+        }
+    }
+
+    /// How many bindings there are.
+    func count(now: Milliseconds) -> Int {
+        commit(now: now)
+        return read("how many phones are registered") { () throws(SQLiteError) in
+            [try statements.count()]
+        }.first ?? 0
+    }
+
+    private func read<Value>(
+        _ what: String, _ body: () throws(SQLiteError) -> [Value]
+    ) -> [Value] {
+        do {
+            return try body()
+        } catch {
+            troubles.append("it cannot be read \(what): \(error)")
+            return []
+        }
+    }
+
     /// What is kept of up to `limit` other accounts, from `cursor` (0 to begin) on, as `page`.
     func standings(
         after cursor: Int64, limit: Int
@@ -244,11 +280,7 @@ extension BindingStore {
         _ path: String
     ) throws(SQLiteError) -> (SQLiteDatabase, BindingStatements) {
         try refuseNewer(path)
-        let database = try SQLiteDatabase(
-            path: path, .writing, busyTimeout: AccountDatabase.busyTimeout)
-        // Exclusive before WAL: no shared memory file, and no second process by mistake.
-        try database.execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL")
-        try database.execute("PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304")
+        let database = try OwnDatabase.open(path)
         return (database, try sound(database))
     }
 
@@ -263,15 +295,10 @@ extension BindingStore {
         return try BindingStatements(database)
     }
 
-    /// Renames the file, with its WAL, which would otherwise be replayed into the new file.
+    /// Renames the file.
     private func setAside(_ folder: String, _ why: String) {
         let path = "\(folder)/\(Self.file)"
-        let aside = "\(path).corrupt"
-        for suffix in ["", "-wal", "-journal"] {
-            if unsafe rename(path + suffix, aside + suffix) != 0 {
-                _ = unsafe unlink(path + suffix)
-            }
-        }
+        OwnDatabase.setAside(path, as: "\(path).corrupt")
         troubles.append(
             "the bindings' file is damaged (\(why)): it was renamed to \(Self.file).corrupt and a new one "
                 + "begun; phones are known again when they next register")

@@ -1,17 +1,21 @@
-// What directory does for sip-router: accounts asked for, bindings kept.
+// What directory does for sip-router: accounts asked for at accounts-reader, bindings kept.
 internal import Journal
 internal import Messages
 internal import Privsep
+internal import SQLite
 internal import Sys
 internal import Wire
 
 /// directory's part of the service loop.
 final class DirectoryService: Service {
     let router = PeerLink(.router)
-    var peers: [PeerLink] { [router] }
+    let accounts = AccountReader()
+    private let known: KnownAccounts
+    var peers: [PeerLink] { [router, accounts.link] }
     private let journal: Journal
     private let bindings: BindingStore
-    private var accounts: AccountDatabase
+    private let clock: () -> Moment
+    private let readerHangs: () -> Void
     private var isGreeted = false
     /// Where the sending of what is kept goes on, nil when all is told.
     private var sending: Telling?
@@ -25,21 +29,34 @@ final class DirectoryService: Service {
     /// How many bindings are read and told at a time.
     private static let pageLength = 256
 
-    /// The service of these settings, with its bindings in a folder (nil: kept in memory).
-    init(_ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal) {
+    /// The service of these settings, with what it keeps in a folder (nil: in memory), and its clock.
+    ///
+    /// `readerHangs` has the supervisor replace accounts-reader.
+    init(
+        _ settings: [DirectorySetting], stateFolder: String?, _ journal: Journal,
+        clock: @escaping () -> Moment = {
+            Moment(monotonic: Clock.monotonic, sinceEpoch: Clock.sinceEpoch)
+        },
+        readerHangs: @escaping () -> Void
+    ) {
         self.journal = journal
-        accounts = AccountDatabase(AccountSettings(settings))
+        self.clock = clock
+        self.readerHangs = readerHangs
         bindings = BindingStore(folder: stateFolder)
-        accounts.tick(Clock.monotonic)
+        known = KnownAccounts(
+            KnownSettings(settings), folder: stateFolder, accounts, bindings, clock: clock)
         report()
     }
 
     func linked(_ peer: Role) {
+        if peer == .accountsReader { return accounts.linked(clock().monotonic) }
         isGreeted = false
         sending = nil
+        known.forgetQuestions()
     }
 
     func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
+        if peer == .accountsReader { return try accounts.receive(frame, clock().monotonic) }
         try Parcel.forEach(in: frame) { (bytes: Span<UInt8>) throws(WireError) in
             try carryOut(try RouterToDirectory(decoding: bytes))
         }
@@ -51,22 +68,18 @@ final class DirectoryService: Service {
         case .hello:
             isGreeted = true
             // Before any account is answered for: a barred one calls nobody.
-            for standing in bindings.barred(now: Clock.sinceEpoch) { send(standing) }
+            for standing in bindings.barred(now: clock().sinceEpoch) { send(standing) }
             sending = .standings(0)
         case .lookUp(let id, let account, let realm):
-            let answer = accounts.lookUp(account: account, realm: realm, now: Clock.monotonic)
-            let age = Milliseconds(0)
-            router.send(DirectoryToRouter.account(id: id, answer, age: age).encoded())
-        case .bind(let record): bindings.store(record, now: Clock.sinceEpoch)
+            known.lookUp(id: id, AccountQuery(name: account, realm: realm))
+        case .bind(let record): bindings.store(record, now: clock().sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
-        case .storeStanding(let standing): bindings.store(standing, now: Clock.sinceEpoch)
+        case .storeStanding(let standing): bindings.store(standing, now: clock().sinceEpoch)
         }
     }
 
     func reload(_ set: StartSet) -> String? {
-        accounts = AccountDatabase(AccountSettings(set.settings.compactMap(\.told.directory)))
-        accounts.tick(Clock.monotonic)
-        report()
+        known.adopt(KnownSettings(set.settings.compactMap(\.told.directory)))
         return nil
     }
 
@@ -74,7 +87,7 @@ final class DirectoryService: Service {
         let reply: ControlReply
         do throws(SQLiteError) {
             if request == .copyBindings {
-                try bindings.layCopy(now: Clock.sinceEpoch)
+                try bindings.layCopy(now: clock().sinceEpoch)
                 reply = .done
             } else {
                 reply = .failed("directory answers no such request")
@@ -86,33 +99,68 @@ final class DirectoryService: Service {
     }
 
     func second() -> String {
-        accounts.tick(Clock.monotonic)
-        bindings.commit(now: Clock.sinceEpoch)
-        return accounts.status
+        bindings.commit(now: clock().sinceEpoch)
+        known.second()
+        let source =
+            switch accounts.state {
+            case .up(let layout, let source): "accounts: \(layout) in \(source)"
+            case .down(let why, _): "no accounts: \(why)"
+            case nil: "no accounts: not opened yet"
+            }
+        return "\(source); \(known.status)"
+    }
+
+    var patience: Milliseconds? {
+        [accounts.patience(clock().monotonic), known.patience].compactMap(\.self).min()
     }
 
     var conditions: [Condition] {
-        let trouble = accounts.trouble.map { "no account can authenticate: \($0)" }
+        let trouble: String? =
+            if case .down(let why, _) = accounts.state {
+                "no account can authenticate: \(why)"
+            } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
                 + (bindings.isNewer ? "" : "; make room for the state folder")
         }
-        return [trouble.map { Condition(.accounts, $0) }, fault.map { Condition(.state, $0) }]
-            .compactMap(\.self)
+        // What stands in the way of both is told once.
+        let forgotten = bindings.fault != nil ? nil : known.store.fault.map {
+            "the accounts that are known are in memory only, a restart of directory forgets them: \($0);"
+                + " make room for the state folder"
+        }
+        return [
+            trouble.map { Condition(.accounts, $0) },
+            known.heldBack.map { Condition(.heldBack, $0) },
+            fault.map { Condition(.state, $0) }, forgotten.map { Condition(.state, $0) },
+        ].compactMap(\.self)
     }
 
     func endOfTurn() {
+        report()
+        known.endOfTurn()
+        // After what the turn and the rounds have asked.
+        accounts.endOfTurn(clock().monotonic)
         sendKept()
+        sendNews()
         report()
     }
 
     func stop() {
-        bindings.close(now: Clock.sinceEpoch)
+        bindings.close(now: clock().sinceEpoch)
+        known.stop()
         report()
     }
 
     private func send(_ standing: AccountStanding) {
         router.send(DirectoryToRouter.standing(standing).encoded())
+    }
+
+    /// Tells what has become of accounts.
+    private func sendNews() {
+        guard isGreeted, router.link != nil else { return known.forgetNews() }
+        for message in known.drainMessages(isToldAll: sending == nil) {
+            router.send(message.encoded())
+        }
     }
 
     /// Tells what is kept for as long as the link has room; the rest follows when it has again.
@@ -132,7 +180,7 @@ final class DirectoryService: Service {
     }
 
     private func sendBindings(after cursor: Int64) {
-        let page = bindings.page(after: cursor, limit: Self.pageLength, now: Clock.sinceEpoch)
+        let page = bindings.page(after: cursor, limit: Self.pageLength, now: clock().sinceEpoch)
         for record in page.records { router.send(DirectoryToRouter.binding(record).encoded()) }
         sending = page.next.map { .bindings($0) }
         if page.next == nil { router.send(DirectoryToRouter.bindings.encoded()) }
@@ -141,24 +189,22 @@ final class DirectoryService: Service {
     private func report() {
         for event in accounts.drainEvents() {
             switch event {
-            case .up(let layout):
-                journal.write(
-                    .databaseUp, .notice, "accounts are read (\(layout))",
-                    [(.file, accounts.source)])
-            case .down(let why):
-                journal.write(
-                    .databaseDown, .error, "no account can authenticate: \(why)",
-                    [(.file, accounts.source)])
-            case .nobody(let account):
-                journal.write(
-                    .degraded, .warning,
-                    "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
-                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, put named lists into the table acls, and look at"
-                        + " accounts.acl-order")
-            case .changed: break
+            case .source(let state): record(state)
+            case .hangs: readerHangs()
+            case .changed: known.changed()
             }
         }
+        for record in known.drainRecords() { journal.write(.degraded, .warning, record) }
         for trouble in bindings.drainTroubles() { journal.write(.degraded, .warning, trouble) }
+    }
+
+    private func record(_ state: SourceState) {
+        let file = [(Field.file, state.file)]
+        switch state {
+        case .up(let layout, _):
+            journal.write(.databaseUp, .notice, "accounts are read (\(layout))", file)
+        case .down(let why, _):
+            journal.write(.databaseDown, .error, "no account can authenticate: \(why)", file)
+        }
     }
 }

@@ -1,5 +1,6 @@
 // The table of accounts' standings, and its statements.
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// The prepared statements of the standings' table.

@@ -1,9 +1,8 @@
-// directory: reads the accounts from Asterisk's own database and keeps the phones' bindings.
+// directory: has the accounts asked for at accounts-reader, and keeps the phones' bindings.
 //
 // DIAGNOSTICS: records `databaseUp` and `databaseDown` (which file, table, column or right is
-// missing). Records `degraded` when bindings cannot be stored, when their file was set aside, or
-// when sip-router breaks the protocol. A database that cannot be read ends nothing: it is tried
-// again. Exits with 0 when told to stop, with 111 when the supervisor is gone.
+// missing), as accounts-reader says it, or that it hangs. Records `degraded` when bindings cannot be
+// stored, when their file was set aside, or when a peer breaks the protocol. Exits with 0 when told to stop, with 111 when the supervisor is gone.
 internal import Glibc
 internal import Messages
 internal import Privsep
@@ -23,10 +22,11 @@ ServiceLoop.run(role: .directory) { (loop, set) throws(ChildFailure) in
     let journal = loop.supervision.journal
     let folder = set.files[.state].flatMap(path(of:))
     let service = DirectoryService(
-        set.settings.compactMap(\.told.directory), stateFolder: folder, journal)
-    // The database's path may change on a reload, and Landlock cannot be widened afterwards.
+        set.settings.compactMap(\.told.directory), stateFolder: folder, journal
+    ) {
+        loop.supervision.hangs(.accountsReader)
+    }
     try Confinement.apply(
-        role: .directory, paths: [.reading("/")] + (folder.map { [.writing($0)] } ?? []),
-        journal: journal)
+        role: .directory, paths: folder.map { [.writing($0)] } ?? [], journal: journal)
     return service
 }

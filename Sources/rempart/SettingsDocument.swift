@@ -9,14 +9,14 @@ enum SettingsDocument {
         twice are errors, and the edge does not start with one. `rempart check` shows every fault with its place.
 
         `systemctl reload rempart` takes up a changed file. A wrong one changes nothing, and the reload fails. A key \
-        of a group is written below the group's name: `accounts.database` is `database` below `accounts`. NAME in a \
+        of a group is written below the group's name: `accounts.source` is `source` below `accounts`. NAME in a \
         key stands for a name of your own. A list is `[a, b]`, or one item a line.
         """
 
     /// A file of the keys that every file has, with their examples.
     static var shortest: String {
         var groups: [(name: Substring, lines: [String])] = []
-        for key in Schema.keys where key.need == .always && !key.isUnderName {
+        for key in Schema.keys where key.isInEveryFile && !key.isUnderName {
             let words = key.path.split(separator: ".")
             let line = "\(words.last ?? ""): \(key.example)"
             let group = words.count > 1 ? words[0] : ""

@@ -59,6 +59,7 @@ struct ShowSettings: ParsableCommand {
     static func need(_ key: SettingKey) -> String {
         switch key.need {
         case .always: key.isUnderName ? "required in each" : "required"
+        case .alwaysUnless(let older): "required, or its older name \(older)"
         case .withTLS: "required with tls://"
         case .never: "optional"
         }

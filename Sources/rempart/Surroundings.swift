@@ -70,7 +70,7 @@ struct Surroundings {
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
         }
-        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader.user) else {
+        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader) else {
             return nil
         }
         return warn(
@@ -83,16 +83,29 @@ struct Surroundings {
         ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"].contains { path.hasPrefix($0) }
     }
 
-    /// Whether a user, with all its groups, may read a file; also true when there is no such user.
-    private static func mayRead(_ path: String, _ user: String) -> Bool {
-        guard let entry = unsafe getpwnam(user) else { return true }
+    /// A user's number, its first group, and all its groups; nil when there is no such user.
+    private static func user(_ name: String) -> (uid: uid_t, gid: gid_t, groups: [gid_t])? {
+        guard let entry = unsafe getpwnam(name) else { return nil }
         // In bounds: the entry lives until the next call of its family, and there is none here.
         let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
+        var count: Int32 = 64
+        var groups = [gid_t](repeating: 0, count: Int(count))
+        // In bounds: the array's own length, which the call does not exceed.
+        guard unsafe getgrouplist(name, gid, &groups, &count) >= 0 else { return nil }
+        return (uid, gid, Array(groups.prefix(Int(count))))
+    }
+
+    /// Whether a process, with all groups that it gets, may read a file; also true when its user is not there.
+    private static func mayRead(_ path: String, _ reader: Role) -> Bool {
+        guard let (uid, gid, ownGroups) = user(reader.user) else { return true }
+        let others = reader.groupsOf.flatMap(user).map { other in
+            other.groups.filter { $0 != other.gid }
+        }
+        let groups = ownGroups + (others ?? [])
         let count = getgroups(0, nil)
         var own = [gid_t](repeating: 0, count: Int(max(count, 0)))
-        guard unsafe getgroups(count, &own) == count, unsafe initgroups(user, gid) == 0 else {
-            return true
-        }
+        guard unsafe getgroups(count, &own) == count, unsafe setgroups(groups.count, groups) == 0
+        else { return true }
         // Root again in any case: the order is that in which each step is still permitted.
         defer {
             _ = seteuid(0)
@@ -173,9 +186,9 @@ struct Surroundings {
 extension Setting {
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
-        switch (told.terminator, told.directory, told.banner) {
+        switch (told.terminator, told.accountsReader, told.banner) {
         case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
-        case (_, .database(let url)?, _): String(url.dropFirst("sqlite://".count))
+        case (_, .source(let url)?, _): String(url.dropFirst("sqlite://".count))
         case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
         default: nil
         }

@@ -27,7 +27,7 @@ struct User {
     /// Its first group.
     let gid: UInt32
     /// All its groups.
-    let groups: [UInt32]
+    private(set) var groups: [UInt32]
 
     /// The user of a name; nil when the system has none.
     init?(named name: String) {
@@ -40,6 +40,16 @@ struct User {
             unsafe Array(bytes.bindMemory(to: gid_t.self).prefix(Int(found.group_count)))
         }
     }
+
+    /// Gives it the groups that another user was made a member of; at most 64 together.
+    mutating func join(groupsOf other: User) {
+        for group in other.groups where group != other.gid && !groups.contains(group) {
+            if groups.count < Self.mostGroups { groups.append(group) }
+        }
+    }
+
+    /// How many groups a process is given, as `clinux_user` has room for.
+    private static let mostGroups = 64
 }
 
 /// Starts programs with their privileges dropped; nothing of Swift runs between fork and exec.
@@ -71,10 +81,11 @@ struct Spawner {
         self.isRoot = isRoot
     }
 
-    /// The user a program runs as; nil without root, where it runs as the caller.
-    func user(_ name: String) throws(StartFailure) -> User? {
+    /// The user a program runs as, with those groups that another one is a member of; nil without root, where it
+    /// runs as the caller.
+    func user(_ name: String, withGroupsOf other: String? = nil) throws(StartFailure) -> User? {
         guard isRoot else { return nil }
-        guard let user = User(named: name) else {
+        guard var user = User(named: name) else {
             throw StartFailure(
                 "the user \(name) does not exist: "
                     + "run systemd-sysusers /usr/lib/sysusers.d/rempart.conf", lasts: true)
@@ -83,6 +94,7 @@ struct Spawner {
             throw StartFailure(
                 "the user \(name) has the number 0: give it another, it is not root", lasts: true)
         }
+        if let other, let member = User(named: other) { user.join(groupsOf: member) }
         return user
     }
 

@@ -186,6 +186,15 @@ extension Supervisor {
         send([.peer(peer, end)], to: child)
     }
 
+    /// Has a child killed that serves and, as a peer of it says, answers nothing.
+    func replaceHung(_ role: Role) {
+        // One that is being replaced already has a successor which is not meant.
+        guard let child = children.first(where: { $0.role == role }), child.life.isServing else {
+            return
+        }
+        handle(.broken("has answered nothing for 2 s"), of: child)
+    }
+
     private func sendReload(to child: Child) {
         do {
             send([.reload] + (try settingsSet(for: child, atStart: false)) + [.begin], to: child)

@@ -63,8 +63,8 @@ extension Child {
         guard !life.isServing else { return nil }
         return switch role {
         case .router: Condition(.noSIP, "no phone is served, for sip-router \(whereabouts)")
-        case .directory:
-            Condition(.accounts, "no account can authenticate, for directory \(whereabouts)")
+        case .directory, .accountsReader:
+            Condition(.accounts, "no account can authenticate, for \(role.name) \(whereabouts)")
         case .terminator:
             Condition(.component, "no phone is served by TLS, for tls-terminator \(whereabouts)")
         case .banner, .supervisor:

@@ -8,7 +8,9 @@ extension Supervisor {
     /// Binds and opens everything; the children then start in the same turn of the loop.
     func bringUp(_ new: Configuration) throws(StartFailure) {
         var users: [Role: User] = [:]
-        for role in Role.children { users[role] = try spawner.user(role.user) }
+        for role in Role.children {
+            users[role] = try spawner.user(role.user, withGroupsOf: role.groupsOf)
+        }
         if options.isContainer, let failure = ContainerNeeds.failure(of: new.listeners) {
             throw failure
         }

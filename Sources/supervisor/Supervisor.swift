@@ -316,6 +316,12 @@ final class Supervisor {
                 }
                 useCertificates(places)
                 return .watchdog
+            case .hangs(let peer):
+                guard child.role == .directory, peer == .accountsReader else {
+                    return .broken("says that \(peer.name) hangs")
+                }
+                replaceHung(peer)
+                return .watchdog
             case .lostLink(let peer):
                 guard Self.peers(of: child.role).contains(peer) else {
                     return .broken("wants a link to \(peer.name)")

@@ -55,14 +55,14 @@ class TestRunning:
     def test_each_component_has_a_user_of_its_own_and_is_confined(self, shared: Container) -> None:
         pids = {one["name"]: one["pid"] for one in json.loads(shared.ask("status", "--json").stdout)["components"]}
         users = set()
-        for name in ("tls-terminator", "sip-router", "directory", "banner"):
+        for name in ("tls-terminator", "sip-router", "accounts-reader", "directory", "banner"):
             lines = shared.shell(f"cat /proc/{pids[name]}/status").stdout.splitlines()
             status = {line.split(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
             users.add(status["Uid"])
             wanted = f"{1 << 12 if name == 'banner' else 0:016x}"
             assert (status["CapEff"], status["CapBnd"]) == (wanted, wanted)
             assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
-        assert pids["supervisor"] == 1 and users == {"60901", "60902", "60903", "60905"}
+        assert pids["supervisor"] == 1 and users == {"60901", "60902", "60903", "60904", "60905"}
         # Landlock, or anything else that is missing, would be told; the limit of open files is this machine's.
         weak = [record["message"] for record in shared.records() if record["message_id"].endswith("1009")]
         told = [message for message in weak if "limit of open files" not in message]

@@ -124,7 +124,7 @@ def test_the_check_tells_what_the_machine_lacks_for_good_settings(service: Insta
     machine.shell(f"cp -a {DATABASE} /home/realtime.sqlite3; touch /etc/blocklist; chmod 0600 /etc/blocklist")
     text = service.settings(
         outside="[udp://192.168.3.4:5060]",
-        accounts="{database: 'sqlite:///home/realtime.sqlite3'}",
+        accounts="{source: 'sqlite:///home/realtime.sqlite3'}",
         defence="{countries: [FR], blocklists: [/etc/blocklist, /etc/no-such-list]}",
     )
     machine.write("/etc/rempart/other.yaml", text)

@@ -213,14 +213,14 @@ def test_a_database_of_asterisks_group_is_told_and_readable_with_the_documented_
     machine = service.machine
     machine.shell(f"chown -R asterisk:asterisk {os.path.dirname(DATABASE)}; chmod 0750 {os.path.dirname(DATABASE)}; chmod 0640 {DATABASE}")
     checked = machine.run("rempart", "check").stdout
-    assert DATABASE in checked and "rempart-db" in checked, checked
+    assert DATABASE in checked and "rempart-acct" in checked, checked
     readme = machine.do("cat", "/usr/share/doc/rempart/README.md")
     lines = next(block for block in typed_blocks(readme) if "m rempart-db asterisk" in block)
     machine.shell(lines)
-    assert "rempart-db" not in machine.do("rempart", "check")
+    assert "rempart-acct" not in machine.do("rempart", "check")
     machine.do("systemctl", "restart", "rempart")
     eventually(lambda: service.register() == 200, service.story)
-    groups = machine.do("grep", "Groups", f"/proc/{service.pid('directory')}/status").split()
+    groups = machine.do("grep", "Groups", f"/proc/{service.pid('accounts-reader')}/status").split()
     assert machine.do("getent", "group", "asterisk").split(":")[2] in groups
 
 

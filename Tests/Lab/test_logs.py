@@ -175,7 +175,7 @@ def test_every_line_is_json_although_several_processes_write_into_a_full_pipe(la
     finally:
         edge.destroy()
     records = [json.loads(line) for line in log.read().splitlines()]
-    assert {"supervisor", *COMPONENTS} - {"directory", "banner"} <= {record["process"] for record in records}
+    assert {"supervisor", *COMPONENTS} - {"accounts-reader", "directory", "banner"} <= {record["process"] for record in records}
     assert all(isinstance(record["priority"], int) and record["message"] for record in records)
     # The loader and the reader of the settings have no form of their own.
     assert any(record["message_id"].endswith("1063") for record in records)

@@ -109,5 +109,5 @@ def test_a_reload_with_right_settings_takes_them_on(site: Site, lab: Lab) -> Non
 def test_the_settings_are_documented_by_the_program(idle: Rempart) -> None:
     done = idle.run("settings")
     assert done.returncode == 0
-    for key in ("domains", "outside", "inside", "servers", "database", "certificate", "failures", "realm"):
+    for key in ("domains", "outside", "inside", "servers", "source", "certificate", "failures", "realm"):
         assert key in done.stdout

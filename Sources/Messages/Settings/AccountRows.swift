@@ -1,3 +1,5 @@
+package import Sys
+
 extension Setting {
     /// The rows of the group `accounts`.
     package static let accounts = AccountRows()
@@ -5,18 +7,25 @@ extension Setting {
 
 /// The group `accounts`: where accounts are read, and how their phones authenticate.
 package struct AccountRows: Sendable {
-    package let database = SettingRow(
-        "accounts.database", 5, .database, .always,
+    package let source = SettingRow(
+        "accounts.source", 200, .source, .alwaysUnless(older: "accounts.database"),
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
-        for: .directory { .database($0) },
-        meaning: "The database that Asterisk Realtime uses; it is only ever read.")
+        for: .accountsReader { .source($0) },
+        meaning: """
+            Where Asterisk has its accounts: the database that Asterisk Realtime uses. It is only ever \
+            read.
+            """)
+    package let database = SettingRow(
+        "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
+        for: .accountsReader { .source($0) },
+        meaning: "The older name of accounts.source; a file has one of them.")
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
-        example: AccountSchema.pjsip.name, for: .directory { .schema($0) },
+        example: AccountSchema.pjsip.name, for: .accountsReader { .schema($0) },
         meaning: "Whose tables hold the accounts; automatic finds out by looking at them.")
     package let accessOrder = SettingRow(
         "accounts.acl-order", 18, .word(AccessOrder.self, "order"), standard: .asAsterisk,
-        example: AccessOrder.denyThenPermit.name, for: .directory { .accessOrder($0) },
+        example: AccessOrder.denyThenPermit.name, for: .accountsReader { .accessOrder($0) },
         meaning: """
             In which order an account's permit and deny columns apply to its phones' addresses: the \
             last rule that fits decides. as-asterisk takes the order of the columns in the table; \
@@ -25,7 +34,7 @@ package struct AccountRows: Sendable {
             """)
     package let realm = SettingRow(
         "accounts.realm", 7, .realm, standard: "asterisk",
-        for: .router { .realm($0) }, .directory { .realm($0) },
+        for: .router { .realm($0) }, .directory { .realm($0) }, .accountsReader { .realm($0) },
         meaning: """
             The digest realm. Asterisk's own unless you changed it there; stored MD5 hashes fit no \
             other.
@@ -57,4 +66,40 @@ package struct AccountRows: Sendable {
             more get 503 and ban nobody. What belongs to a call under way does not count, but each \
             call has 20 requests a second of its own.
             """)
+    package let stale = SettingRow(
+        "accounts.stale", 207, .span(.seconds(60)...Bounds.longestStale),
+        standard: .seconds(86_400), for: .router { .stale($0) }, .directory { .stale($0) },
+        meaning: """
+            How long an account serves whose source does not answer, from when the source last \
+            confirmed it; what is kept of it outlives restarts. A row that is confirmed serves at \
+            once, an older one after 150 ms without an answer.
+            """)
+}
+
+extension Setting {
+    /// The rows of the group `accounts.tables`.
+    package static let tables = TableRows()
+}
+
+/// The group `accounts.tables`: how the tables are called that have the accounts.
+package struct TableRows: Sendable {
+    package let sippeers = TableRows.row(
+        .sippeers, 201, example: "sip_buddies", "chan_sip has its peers")
+    package let endpoints = TableRows.row(
+        .endpoints, 202, example: "my_endpoints", "PJSIP has its endpoints")
+    package let auths = TableRows.row(
+        .auths, 203, example: "my_auths", "PJSIP has the secrets of its endpoints")
+    package let aors = TableRows.row(
+        .aors, 204, example: "my_aors", "PJSIP has its addresses of record")
+    package let accessLists = TableRows.row(
+        .accessLists, 205, example: "my_acls", "the named access lists are")
+
+    private static func row(
+        _ family: AccountFamily, _ number: UInt8, example: String, _ what: String
+    ) -> SettingRow<String, String> {
+        SettingRow(
+            "accounts.tables.\(family.rawValue)", number, .table, standard: family.rawValue,
+            example: example, for: .accountsReader { .table(family, $0) },
+            meaning: "The table or view in which \(what), as extconfig.conf of Asterisk names it.")
+    }
 }

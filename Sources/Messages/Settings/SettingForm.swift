@@ -119,13 +119,24 @@ extension SettingForm where Value == String {
         atMost: Bounds.longestDomain,
         text: { reader, text throws(ValueError) in try reader.domain(text) })
 
-    /// The URL of an account database.
-    static let database = SettingForm(
+    /// The URL of what has the accounts.
+    static let source = SettingForm(
         one: "sqlite:///PATH, at most \(Bounds.longestURL) bytes", many: "of sqlite:///PATH",
         atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
-            try reader.database(text, atMost: Bounds.longestURL)
+            try reader.source(text, atMost: Bounds.longestURL)
         })
+
+    /// The name of a table, which can stand between quotation marks in a statement.
+    static let table = SettingForm(
+        one: "1 to \(Bounds.longestTable) letters, digits, `_` and `.`",
+        many: "of letters, digits, `_` and `.`", write: { $1.string($0) },
+        read: { reader, name throws(WireError) in
+            let table = try reader.string(name, limit: Bounds.longestTable)
+            guard Bounds.isTable(table) else { throw .badValue(name) }
+            return table
+        },
+        text: { reader, text throws(ValueError) in try reader.table(text) })
 
     /// The absolute path of a file.
     static let path = SettingForm(

@@ -20,6 +20,8 @@ package enum RouterSetting: Equatable, Sendable {
     case algorithm(OfferedAlgorithm)
     /// How many requests a second an account may make (`accounts.requests`).
     case requests(UInt32)
+    /// How long a row serves that its source does not confirm (`accounts.stale`).
+    case stale(Milliseconds)
     /// Which callers of its own the account of this name may show (`accounts.callers`).
     case callers(String, ShownCallers)
     /// One line of a trunk of this name (`trunks.NAME`).
@@ -54,20 +56,30 @@ package enum RouterSetting: Equatable, Sendable {
     case contacts(UInt32)
 }
 
-/// What directory is told of the settings, a value at a time.
-package enum DirectorySetting: Equatable, Sendable {
+/// What accounts-reader is told of the settings, a value at a time.
+package enum AccountsReaderSetting: Equatable, Sendable {
     /// A served domain, lower case (`domains`).
     case domain(String)
     /// Where the Asterisks reach us (`inside`).
     case inside(Endpoint)
-    /// The account database's URL (`accounts.database`).
-    case database(String)
+    /// The URL of what has the accounts (`accounts.source`).
+    case source(String)
+    /// The name of a table (`accounts.tables.FAMILY`).
+    case table(AccountFamily, String)
     /// The tables' layout (`accounts.schema`).
     case schema(AccountSchema)
     /// In which order the rules of a row's access lists apply (`accounts.acl-order`).
     case accessOrder(AccessOrder)
     /// The digest realm (`accounts.realm`).
     case realm(String)
+}
+
+/// What directory is told of the settings, a value at a time.
+package enum DirectorySetting: Equatable, Sendable {
+    /// The digest realm (`accounts.realm`).
+    case realm(String)
+    /// How long a row serves that its source does not confirm (`accounts.stale`).
+    case stale(Milliseconds)
 }
 
 /// What banner is told of the settings, a value at a time.
@@ -116,6 +128,8 @@ package enum TerminatorSetting: Equatable, Sendable {
 package struct Told: Equatable, Sendable {
     /// What sip-router is told.
     package var router: RouterSetting?
+    /// What accounts-reader is told.
+    package var accountsReader: AccountsReaderSetting?
     /// What directory is told.
     package var directory: DirectorySetting?
     /// What banner is told.
@@ -126,8 +140,9 @@ package struct Told: Equatable, Sendable {
     /// The processes that are told something.
     var readers: [Role] {
         [
-            router.map { _ in .router }, directory.map { _ in .directory },
-            banner.map { _ in .banner }, terminator.map { _ in .terminator },
+            router.map { _ in .router }, accountsReader.map { _ in .accountsReader },
+            directory.map { _ in .directory }, banner.map { _ in .banner },
+            terminator.map { _ in .terminator },
         ].compactMap(\.self)
     }
 }
@@ -140,6 +155,13 @@ struct Reader<Value>: Sendable {
     /// sip-router is told.
     static func router(_ make: @escaping @Sendable (Value) -> RouterSetting) -> Reader {
         Reader { value, _, told in told.router = make(value) }
+    }
+
+    /// accounts-reader is told.
+    static func accountsReader(
+        _ make: @escaping @Sendable (Value) -> AccountsReaderSetting
+    ) -> Reader {
+        Reader { value, _, told in told.accountsReader = make(value) }
     }
 
     /// directory is told.

@@ -115,9 +115,11 @@ extension SettingRow: AnySettingRow {
 /// A key of the settings file, whatever its values are: what its row says to the readers of text, frames and documents.
 package struct SettingKey: Sendable {
     /// When the key must be there.
-    package enum Need: Sendable {
+    package enum Need: Equatable, Sendable {
         /// In every file; under every name of its group if the file chooses those; in every item of its list.
         case always
+        /// In every file that has not its older name, which says the same.
+        case alwaysUnless(older: String)
         /// When an outside endpoint is `tls://`, unless `tls.certificates` is there.
         case withTLS
         /// Never.
@@ -132,6 +134,13 @@ package struct SettingKey: Sendable {
     package let need: Need
     /// How many items a list has; nil for a single value.
     package let items: ClosedRange<Int>?
+    /// Whether the shortest file has the key, or has it under each name.
+    package var isInEveryFile: Bool {
+        switch need {
+        case .always, .alwaysUnless: true
+        case .withTLS, .never: false
+        }
+    }
     /// The value when the key is left out, as it would be written; nil when there is none.
     package let byDefault: String?
     /// What the processes are told when the key is left out.
@@ -156,7 +165,8 @@ package struct SettingKey: Sendable {
 
     /// Every key there is, in the order in which it is documented.
     package static let all: [SettingKey] =
-        keys(of: Setting.sides) + keys(of: Setting.accounts) + keys(of: Setting.tls)
+        keys(of: Setting.sides) + keys(of: Setting.accounts) + keys(of: Setting.tables)
+        + keys(of: Setting.tls)
         + keys(of: Setting.trunks) + keys(of: Setting.calls) + keys(of: Setting.defence)
         + Setting.limits.map(\.key) + keys(of: Setting.profiles) + keys(of: Setting.registration)
 

@@ -42,8 +42,10 @@ package protocol SettingText: Sendable {
     static func network(_ text: String) throws(ValueError) -> Network
     /// The two letters of a country that there is (ISO 3166-1).
     static func country(_ text: String) throws(ValueError) -> String
-    /// The URL of an account database.
-    static func database(_ text: String, atMost limit: Int) throws(ValueError) -> String
+    /// The URL of what has the accounts.
+    static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String
+    /// The name of a table.
+    static func table(_ text: String) throws(ValueError) -> String
     /// The absolute path of a file.
     static func path(_ text: String, atMost limit: Int) throws(ValueError) -> String
     /// A text that stands in a quoted-string of a SIP header without escapes.

@@ -17,6 +17,20 @@ package enum AccountSchema: UInt8, SettingWord {
     }
 }
 
+/// A table of Asterisk Realtime that is read: a family of extconfig.conf, by whose name Asterisk's own samples call it.
+package enum AccountFamily: String, CaseIterable, Sendable {
+    /// chan_sip's accounts.
+    case sippeers
+    /// PJSIP's accounts.
+    case endpoints = "ps_endpoints"
+    /// What PJSIP's accounts authenticate with.
+    case auths = "ps_auths"
+    /// Where PJSIP's accounts are reached.
+    case aors = "ps_aors"
+    /// The access lists that have names.
+    case accessLists = "acls"
+}
+
 /// In which order the rules of an account's row apply.
 package enum AccessOrder: UInt8, SettingWord {
     /// In the order of the row's columns, as Asterisk applies them.

@@ -23,7 +23,7 @@ extension Setting {
 package struct SideRows: Sendable {
     package let domains = SettingRow(
         "domains", 1, .domain, .always, items: 1...256, example: "[sip.example.com]",
-        for: .router { .domain($0) }, .directory { .domain($0) },
+        for: .router { .domain($0) }, .accountsReader { .domain($0) },
         meaning: """
             The SIP domains served here: what stands after the @ in the phones' addresses. Requests \
             for any other domain are refused.
@@ -49,7 +49,7 @@ package struct SideRows: Sendable {
     package let inside = SettingRow(
         "inside", 3, .inside, .always, items: 1...Bounds.mostInside,
         example: "[udp://10.0.0.1:5060]", isFixedAtStart: true,
-        for: .router { .inside($0) }, .directory { .inside($0) }, .banner { .inside($0) },
+        for: .router { .inside($0) }, .accountsReader { .inside($0) }, .banner { .inside($0) },
         meaning: """
             Where the Asterisks reach the edge; only they are answered there, and they are called from \
             its udp endpoint. Without a port: 5060. A change needs a restart.

@@ -246,7 +246,7 @@ extension AsteriskPool {
             let address = asterisks[registration.asterisk].address
             bench.effects.journal.add(
                 .asteriskRefused, .warning,
-                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.database?",
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
         failed(handle, &accounts, &bench)

@@ -96,7 +96,7 @@ extension Calls {
                 let name = ground.accounts.name(account).text
                 bench.effects.journal.add(
                     .asteriskRefused, .warning,
-                    "Asterisk \(context.asterisk) asks \(name) for credentials that accounts.database does not hold",
+                    "Asterisk \(context.asterisk) asks \(name) for credentials that accounts.source does not hold",
                     [(.account, name), (.asterisk, "\(context.asterisk)")])
                 return false
             }

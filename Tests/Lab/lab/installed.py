@@ -78,7 +78,7 @@ class Installed:
             "outside": f"[udp://{EDGE_OUTSIDE}:5060, tcp://{EDGE_OUTSIDE}:5060, tls://{EDGE_OUTSIDE}:5061]",
             "inside": f"[udp://{EDGE_INSIDE}:5060]",
             "asterisk": "{servers: ['198.19.0.10:5060']}",
-            "accounts": f"{{database: 'sqlite://{DATABASE}'}}",
+            "accounts": f"{{source: 'sqlite://{DATABASE}'}}",
             "tls": f"{{certificate: {CERTIFICATE}, key: {KEY}}}",
         }
         return "".join(f"{key}: {value}\n" for key, value in (lines | other).items())

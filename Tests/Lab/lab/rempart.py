@@ -12,7 +12,7 @@ from pathlib import Path
 from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
 from .waiting import eventually
 
-COMPONENTS = ["tls-terminator", "sip-router", "directory", "banner"]
+COMPONENTS = ["tls-terminator", "sip-router", "accounts-reader", "directory", "banner"]
 BINARIES = ["rempart", "supervisor", *COMPONENTS]
 CHECKOUT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 10
@@ -80,7 +80,7 @@ class Settings:
             "asterisk:",
             f"  servers: [{', '.join(f'{server}:{self.pbx_port}' for server in self.servers)}]",
             "accounts:",
-            f"  database: sqlite://{self.database}",
+            f"  source: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
             *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
             *(["  callers:"] + [f"    \"{name}\": any" for name in self.callers] if self.callers else []),

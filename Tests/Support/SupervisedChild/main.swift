@@ -129,6 +129,10 @@ func serve(_ role: Role) throws -> Int32 {
     while true {
         _ = poller.wait(.seconds(1))
         if word != "no-heartbeat" { supervision.heartbeat() }
+        // Until it has a link to a successor.
+        if word == "accounts-reader-hangs", peers == set.peers.count {
+            supervision.hangs(.accountsReader)
+        }
         while let notice = try supervision.next() {
             switch notice {
             case .stop where word == "deaf": break

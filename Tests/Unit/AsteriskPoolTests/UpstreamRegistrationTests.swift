@@ -79,7 +79,7 @@ import Testing
         _ = bench.bound("alice")
         let refusal =
             "Asterisk 10.0.0.10:5060 refuses to register alice with 401: is its account table the one of"
-            + " accounts.database?"
+            + " accounts.source?"
         bench.advance(Milliseconds(40))
         for wait in [Milliseconds.seconds(10), .seconds(20)] {
             for answered in 1...3 {

@@ -37,7 +37,9 @@ import Testing
     @Test("bash offers commands, components, options and the files that a command takes")
     func bash() throws {
         #expect(Set(try offered("rempart re")) == ["restart", "reload", "release", "restore"])
-        let components = ["directory", "banner", "tls-terminator", "sip-router"]
+        let components = [
+            "accounts-reader", "directory", "banner", "tls-terminator", "sip-router",
+        ]
         #expect(try offered("rempart restart ") == components)
         #expect(try offered("rempart status --j") == ["--json"])
         #expect(try offered("rempart unban a") == ["all"])

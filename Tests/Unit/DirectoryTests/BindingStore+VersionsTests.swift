@@ -4,6 +4,7 @@ internal import Journal
 internal import Messages
 internal import Sys
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 
 @testable internal import directory
@@ -119,7 +120,8 @@ struct VersionsTests {
         store("1001")
         try mark(3)
         let service = DirectoryService(
-            [], stateFolder: folder.path, Journal(process: "directory", socket: nil))
+            [], stateFolder: folder.path, Journal(process: "directory", socket: nil),
+            readerHangs: {})
         let told = service.conditions.filter { $0.kind == .state }.map(\.text)
         #expect(told.count == 1 && !told[0].contains("make room") && told[0].utf8.count <= 400)
         #expect(told[0].contains("9.9.9") && told[0].contains("rempart restore"))

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import Sys
 internal import TemporaryFolder
 internal import Testing

@@ -4,36 +4,50 @@ internal import Messages
 internal import Privsep
 internal import Sys
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 internal import Wire
 
 @testable internal import directory
 
-/// A service with sip-router's end of its link.
+/// A service with the ends that sip-router and accounts-reader have of its links.
 final class Router {
     let folder: TemporaryFolder
     let service: DirectoryService
-    private var end: Descriptor
-    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+    /// What the service takes for the monotonic clock.
+    let clock = TestClock()
+    private let router = PlainEnd()
+    private let reader = PlainEnd()
 
-    init(_ sql: String = Tables.chanSip) throws {
-        folder = try TemporaryFolder()
-        let path = try folder.database("accounts.sqlite", sql)
-        let (mine, its) = try Socket.seqpacketPair()
-        end = mine
+    init(_ kept: TemporaryFolder? = nil, settings: [DirectorySetting] = []) throws {
+        folder = try kept ?? TemporaryFolder()
+        final class Counter { var count = 0 }
+        let counter = Counter()
+        let clock = clock
         service = DirectoryService(
-            [.database("sqlite://\(path)")], stateFolder: folder.path,
-            Journal(process: "directory", socket: nil))
-        service.router.attach(its)
-        service.linked(.router)
+            settings, stateFolder: folder.path, Journal(process: "directory", socket: nil),
+            clock: { Moment(monotonic: clock.now, sinceEpoch: clock.sinceEpoch) },
+            readerHangs: { counter.count += 1 })
+        countHangs = { counter.count }
+        try reconnect()
+        try reconnectReader()
     }
+
+    private let countHangs: () -> Int
+
+    /// How often the supervisor was told that accounts-reader hangs.
+    var told: Int { countHangs() }
 
     /// A new link, as after a restart of sip-router.
     func reconnect() throws {
-        let (mine, its) = try Socket.seqpacketPair()
-        end = mine
-        service.router.attach(its)
+        service.router.attach(try router.renew())
         service.linked(.router)
+    }
+
+    /// A new link, as after a restart of accounts-reader.
+    func reconnectReader() throws {
+        service.accounts.link.attach(try reader.renew())
+        service.linked(.accountsReader)
     }
 
     /// Gives the service one message, as its loop does.
@@ -41,42 +55,99 @@ final class Router {
         try tell(frame: message.encoded())
     }
 
-    func tell(frame: [UInt8]) throws {
-        try service.receive(frame.span, from: .router)
+    func tell(frame: [UInt8], from peer: Role = .router) throws {
+        try service.receive(frame.span, from: peer)
         service.endOfTurn()
     }
 
-    /// What the service has sent since.
+    /// Gives the service a message of accounts-reader.
+    func answer(_ message: ReaderToDirectory) throws {
+        try tell(frame: message.encoded(), from: .accountsReader)
+    }
+
+    /// A turn of the loop in which nothing comes, so much later.
+    func wait(_ span: Milliseconds) {
+        clock.now = clock.now + span
+        service.endOfTurn()
+    }
+
+    /// What the service has asked accounts-reader since.
+    func questions() throws -> [DirectoryToReader] {
+        try reader.frames { frame throws(WireError) in try DirectoryToReader(decoding: frame) }
+    }
+
+    /// What the service has sent to sip-router since.
     func answers() throws -> [DirectoryToRouter] {
         var answers: [DirectoryToRouter] = []
         while true {
-            guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) else {
-                guard service.router.isWaiting else { return answers }
-                service.router.flush()
-                service.endOfTurn()
-                continue
+            answers += try router.frames { frame throws(WireError) in
+                try DirectoryToRouter(decoding: frame)
             }
-            let frame = buffer
-            answers.append(try DirectoryToRouter(decoding: frame.span.extracting(0..<length)))
+            guard service.router.isWaiting else { return answers }
+            service.router.flush()
+            service.endOfTurn()
         }
     }
 }
 
+/// A clock that stands until it is put on.
+final class TestClock {
+    var now = Milliseconds.seconds(1000) {
+        didSet { sinceEpoch = sinceEpoch + (now - oldValue) }
+    }
+    var sinceEpoch = Clock.sinceEpoch
+}
+
+/// A peer's end of a link, which may come anew.
+final class PlainEnd {
+    private var end: Descriptor?
+    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+
+    /// The other end of a new link.
+    func renew() throws -> Descriptor {
+        let (mine, its) = try Socket.seqpacketPair()
+        end = mine
+        return its
+    }
+
+    /// The messages that have come.
+    func frames<Message>(_ decode: (Span<UInt8>) throws(WireError) -> Message) throws -> [Message] {
+        var messages: [Message] = []
+        while let end {
+            guard case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) else {
+                return messages
+            }
+            let frame = buffer
+            messages.append(try decode(frame.span.extracting(0..<length)))
+        }
+        return messages
+    }
+}
+
+private func read(_ answer: AccountAnswer) -> ReadAccount {
+    ReadAccount(answer: answer, source: "sippeers", version: 1)
+}
+
 @Suite("DirectoryService")
 struct DirectoryServiceTests {
-    @Test("hello is answered with the end of the bindings, a look-up with the account")
+    private let account = Account(
+        ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
+        authUser: "1001", aor: "1001", mayRegister: true)
+
+    @Test(
+        "hello is answered with the end of the bindings, a look-up with what accounts-reader says")
     func lookUp() throws {
         let router = try Router()
         try router.tell(.hello)
         #expect(try router.answers() == [.bindings])
         try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk"))
-        guard case .account(id: 7, .found(let account), _)? = try router.answers().first else {
-            Issue.record("expected the account")
-            return
-        }
-        #expect(account.aor == "1001")
-        try router.tell(.lookUp(id: 8, account: "nobody", realm: "asterisk"))
-        #expect(try router.answers() == [.account(id: 8, .unknown, age: Milliseconds(0))])
+        #expect(
+            try router.questions() == [
+                .hello, .lookUp(id: 1, [AccountQuery(name: "1001", realm: "asterisk")]),
+            ])
+        #expect(try router.answers() == [])
+        try router.answer(.answers(id: 1, [read(.found(account))]))
+        #expect(try router.answers() == [.account(id: 7, .found(account), age: Milliseconds(0))])
     }
 
     @Test("a thousand bindings are all told after a restart of sip-router, through a full socket")
@@ -108,40 +179,56 @@ struct DirectoryServiceTests {
         try router.tell(.hello)
         #expect(throws: WireError.notPermitted) { try router.tell(.hello) }
         #expect(throws: WireError.unknownKind(99)) { try router.tell(frame: [99]) }
+        #expect(throws: WireError.unknownKind(99)) {
+            try router.tell(frame: [99], from: .accountsReader)
+        }
+        #expect(throws: WireError.notPermitted) { try router.answer(.trace(id: 1, [])) }
         try router.reconnect()
         try router.tell(.hello)
         #expect(try router.answers() == [.bindings])
     }
 
-    @Test("a reload reads the new database")
-    func reload() throws {
+    @Test("what is wrong with the source is told to a person")
+    func source() throws {
         let router = try Router()
+        #expect(router.service.second() == "no accounts: not opened yet; 0 known")
         try router.tell(.hello)
         _ = try router.answers()
-        let path = try router.folder.database("pjsip.sqlite", Tables.pjsip)
-        var set = StartSet()
-        set.settings = [.accounts.database("sqlite://\(path)"), .accounts.schema(.pjsip)]
-        #expect(router.service.reload(set) == nil)
-        try router.tell(.lookUp(id: 1, account: "1001", realm: "asterisk"))
-        #expect(try router.answers() == [.account(id: 1, .unknown, age: Milliseconds(0))])
-        try router.tell(.lookUp(id: 2, account: "2001", realm: "asterisk"))
-        guard case .account(id: 2, .found, _)? = try router.answers().first else {
-            Issue.record("expected the account")
-            return
-        }
+        let url = "sqlite:///var/lib/asterisk/realtime.sqlite3"
+        try router.answer(.source(.up(layout: "pjsip", source: url)))
+        #expect(router.service.second() == "accounts: pjsip in \(url); 0 known")
+        #expect(router.service.conditions == [])
+        try router.answer(.source(.down(why: "it is gone", source: url)))
+        #expect(router.service.second() == "no accounts: it is gone; 0 known")
+        #expect(
+            router.service.conditions
+                == [Condition(.accounts, "no account can authenticate: it is gone")])
     }
 
-    @Test("without its database it still serves: look-ups are unavailable")
-    func unavailable() throws {
+    @Test("after 2 s without an answer the supervisor is told once")
+    func hangs() throws {
         let router = try Router()
         try router.tell(.hello)
+        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk"))
         _ = try router.answers()
-        var set = StartSet()
-        set.settings = [.accounts.database("sqlite://\(router.folder.path)/missing.sqlite")]
-        #expect(router.service.reload(set) == nil)
-        _ = try router.answers()
-        try router.tell(.lookUp(id: 3, account: "1001", realm: "asterisk"))
-        #expect(try router.answers() == [.account(id: 3, .unavailable, age: Milliseconds(0))])
-        #expect(router.service.second().hasPrefix("no accounts:"))
+        #expect(router.service.patience == KnownAccounts.patience)
+        router.wait(KnownAccounts.patience)
+        #expect(
+            try router.answers() == [.account(id: 7, .unavailable, age: Milliseconds(0))])
+        router.wait(Milliseconds(1999) - KnownAccounts.patience)
+        #expect(router.told == 0)
+        router.wait(Milliseconds(1))
+        router.wait(Milliseconds(1))
+        #expect(router.told == 1)
+        #expect(router.service.second().contains("accounts-reader has not answered for 2 s"))
+        #expect(router.service.patience == nil)
+        // Its successor is asked, and is one that may hang as well.
+        try router.reconnectReader()
+        try router.answer(.source(.up(layout: "pjsip", source: "sqlite:///a")))
+        _ = try router.questions()
+        try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk"))
+        #expect(try router.questions().count == 1)
+        router.wait(.seconds(2))
+        #expect(router.told == 2)
     }
 }

@@ -166,7 +166,8 @@ struct DiskTests {
         storeSome()
         try disk.permitWriting(false)
         let service = DirectoryService(
-            [], stateFolder: folder, Journal(process: "directory", socket: nil))
+            [], stateFolder: folder, Journal(process: "directory", socket: nil),
+            readerHangs: {})
         let told = service.conditions.filter { $0.kind == .state }
         #expect(told.count == 1 && told[0].text.contains("make room"))
     }

@@ -5,7 +5,7 @@ import Wire
 
 /// Whether the frames of one link are total: each whole frame is read back as what it was, and
 /// nothing else is read at all.
-private func check<Message: Equatable>(
+func check<Message: Equatable>(
     _ messages: [Message], encode: (Message) -> [UInt8],
     decode: (Span<UInt8>) throws(WireError) -> Message
 ) throws {
@@ -55,10 +55,11 @@ private let standing = AccountStanding(
                     Endpoint(.udp, address),
                     advertised: SocketAddress(IPAddress(v4: 1), port: 9))),
             .sides.localNetworks(network), .sides.inside(Endpoint(.udp, address)),
-            .sides.asterisks(address), .accounts.database("sqlite:///x"),
+            .sides.asterisks(address), .accounts.source("sqlite:///x"),
+            .accounts.database("sqlite:///x"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
             .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
-            .accounts.callers(.any, of: "gw1"),
+            .accounts.callers(.any, of: "gw1"), .accounts.stale(.seconds(60)),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
             .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
             .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),
@@ -69,7 +70,12 @@ private let standing = AccountStanding(
             .limit(.scanner)(Limit(1, in: .seconds(604_800))),
             .registration.minimum(.seconds(30)), .registration.maximum(.seconds(604_800)),
             .registration.contacts(32),
-        ] + callSettings + trunkSettings + profileSettings
+        ] + tableSettings + callSettings + trunkSettings + profileSettings
+
+    private static let tableSettings: [Setting] = [
+        .tables.sippeers("sip_buddies"), .tables.endpoints("a.b"), .tables.auths("A"),
+        .tables.aors("0"), .tables.accessLists(String(repeating: "t", count: 64)),
+    ]
 
     private static let trunkSettings: [Setting] = [
         .trunks.inside(Endpoint(.udp, address), of: "telco"),
@@ -104,32 +110,48 @@ private let standing = AccountStanding(
     /// Longer than a path may be.
     private static let long = "/" + String(repeating: "a", count: 4096)
 
-    @Test(
-        "a text or an endpoint that its key does not take is refused",
-        arguments: [
-            Setting.accounts.database(String(repeating: "a", count: 1025)),
+    /// Values that are out of their bounds.
+    private static let refused: [Setting] =
+        [
+            .accounts.source(String(repeating: "a", count: 1025)),
+            .accounts.database(String(repeating: "a", count: 1025)),
             .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
             .tls.certificate(long),
             .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),
             .defence.blockLists(long), .defence.countries("fr"), .defence.countries("FRA"),
             .defence.traps(String(repeating: "a", count: 65)),
             .sides.domains(String(repeating: "a", count: 256)),
-            .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),
-            .calls.prefixes("000000000"), .calls.outsideLine("000000000"),
-            .calls.emergency("000000000"), .calls.never("+1234567890123456"),
-            .calls.hours(OpenHours(days: 0, from: 0, to: 1)),
-            .calls.hours(OpenHours(days: 128, from: 0, to: 1)),
-            .calls.hours(OpenHours(days: 1, from: 60, to: 60)),
-            .calls.hours(OpenHours(days: 1, from: 0, to: 1441)),
-            .trunks.servers(address, of: String(repeating: "t", count: 33)),
-            .trunks.domain(String(repeating: "a", count: 256), of: "telco"),
-            .trunks.inside(Endpoint(.tcp, address), of: "telco"),
-            .profiles.trunks(String(repeating: "t", count: 33), of: "carriers"),
-            .profiles.methods(String(repeating: "M", count: 17), of: "carriers"),
-            .profiles.countries("fr", of: "carriers"),
-        ])
+        ] + otherRefused
+
+    private static let otherRefused: [Setting] = [
+        .sides.inside(Endpoint(.tls, address)), .calls.home("fr"),
+        .calls.prefixes("000000000"), .calls.outsideLine("000000000"),
+        .calls.emergency("000000000"), .calls.never("+1234567890123456"),
+        .calls.hours(OpenHours(days: 0, from: 0, to: 1)),
+        .calls.hours(OpenHours(days: 128, from: 0, to: 1)),
+        .calls.hours(OpenHours(days: 1, from: 60, to: 60)),
+        .calls.hours(OpenHours(days: 1, from: 0, to: 1441)),
+        .trunks.servers(address, of: String(repeating: "t", count: 33)),
+        .trunks.domain(String(repeating: "a", count: 256), of: "telco"),
+        .trunks.inside(Endpoint(.tcp, address), of: "telco"),
+        .profiles.trunks(String(repeating: "t", count: 33), of: "carriers"),
+        .profiles.methods(String(repeating: "M", count: 17), of: "carriers"),
+        .profiles.countries("fr", of: "carriers"),
+    ]
+
+    @Test(
+        "a text or an endpoint that its key does not take is refused",
+        arguments: refused)
     func ranges(_ setting: Setting) {
         let frame = setting.encoded()
+        #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
+    }
+
+    @Test(
+        "a name that is none of a table is refused, and none ends the quotation marks around it",
+        arguments: ["", "a\"b", "a b", "é"])
+    func tableNames(_ name: String) {
+        let frame = Setting.tables.auths(name).encoded()
         #expect(throws: WireError.self) { try Setting(decoding: frame.span) }
     }
 
@@ -156,6 +178,7 @@ private let standing = AccountStanding(
         #expect(setting.readers.contains(.terminator) == setting.path.hasPrefix("tls."))
         // A process takes what it is told, so that a frame that came to another one says nothing there.
         #expect(setting.readers.contains(.router) == (setting.told.router != nil))
+        #expect(setting.readers.contains(.accountsReader) == (setting.told.accountsReader != nil))
         #expect(setting.readers.contains(.directory) == (setting.told.directory != nil))
         #expect(setting.readers.contains(.banner) == (setting.told.banner != nil))
     }
@@ -169,7 +192,7 @@ private let standing = AccountStanding(
             ),
             .letGo(ConnectionHandle(.tcp, place: 7)),
             .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
-            .lostLink(.directory), .inUse(5),
+            .lostLink(.directory), .hangs(.accountsReader), .inUse(5),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ChildMessage(decoding: frame)

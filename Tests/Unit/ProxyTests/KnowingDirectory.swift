@@ -39,6 +39,8 @@ final class KnowingDirectory {
     private struct Answer {
         var due: Milliseconds
         var message: DirectoryToRouter
+        /// Of whom the source has said something with that.
+        var name: String?
     }
 
     let edge: Edge
@@ -46,7 +48,7 @@ final class KnowingDirectory {
     /// What stands in the source now.
     var rows = ["alice": Row(password: "wonder"), "bob": Row(password: "builder")]
     /// What the source has confirmed, and when.
-    private var known: [String: (row: Row?, moment: Milliseconds)] = [:]
+    private var known: [String: (row: Row, moment: Milliseconds)] = [:]
     private var answers: [Answer] = []
     /// Whether nothing that it says arrives.
     var isMute = false
@@ -109,21 +111,19 @@ final class KnowingDirectory {
 
     private func plan(_ id: UInt32, _ name: String, _ realm: String) {
         let now = edge.now.monotonic
-        let before = known[name]
         var late = Milliseconds(150)
         if case .answers(let span) = source {
-            let row = rows[name]
-            let answer = Self.answer(name, realm, row)
-            defer { if realm == SimulatedEdge.realm { known[name] = (row, now + Milliseconds(span)) } }
+            let answer = Self.answer(name, realm, rows[name])
             guard span > 150 else {
-                reply(.account(id: id, answer, age: Milliseconds(0)), Milliseconds(span))
+                reply(.account(id: id, answer, age: Milliseconds(0)), Milliseconds(span), of: name)
                 return
             }
-            reply(.update(account: name, realm: realm, answer), Milliseconds(span))
+            reply(
+                .update(account: name, realm: realm, answer), Milliseconds(span), of: name)
         } else if source == .unavailable {
             late = Milliseconds(0)
         }
-        guard let before, source != .unavailable else {
+        guard let before = known[name], source != .unavailable else {
             reply(.account(id: id, .unavailable, age: Milliseconds(0)), late)
             return
         }
@@ -132,13 +132,19 @@ final class KnowingDirectory {
                 id: id, Self.answer(name, realm, before.row), age: now + late - before.moment), late)
     }
 
-    private func reply(_ message: DirectoryToRouter, _ span: Milliseconds) {
-        answers.append(Answer(due: edge.now.monotonic + span, message: message))
+    private func reply(
+        _ message: DirectoryToRouter, _ span: Milliseconds, of name: String? = nil
+    ) {
+        answers.append(Answer(due: edge.now.monotonic + span, message: message, name: name))
     }
 
     private func tell() {
         while !isMute, let place = answers.firstIndex(where: { $0.due <= edge.now.monotonic }) {
-            tell(answers.remove(at: place).message)
+            let answer = answers.remove(at: place)
+            if let name = answer.name {
+                known[name] = rows[name].map { ($0, edge.now.monotonic) }
+            }
+            tell(answer.message)
         }
     }
 

@@ -34,12 +34,46 @@ import Testing
 
     @Test("keys given twice are each told where they stand, at every level and in quotes")
     func twice() {
-        let text = shortest + "  database: sqlite:///b\n\"domains\": [a]\ndomains: [b]\n"
+        let text = shortest + "  source: sqlite:///b\n\"domains\": [a]\ndomains: [b]\n"
         #expect(
             faults(text) == [
-                "8:3: `database` is given twice, first in line 7: leave one out",
+                "8:3: `source` is given twice, first in line 7: leave one out",
                 "9:1: `domains` is given twice, first in line 1: leave one out",
                 "10:1: `domains` is given twice, first in line 1: leave one out",
+            ])
+    }
+
+    @Test("a source by both of its names, and one that a later version reads, are told")
+    func sources() {
+        #expect(
+            faults(shortest + "  database: sqlite:///b\n") == [
+                "8:3: `accounts.database` is the older name of `accounts.source`, and both are there:"
+                    + " leave `accounts.database` out"
+            ])
+        for scheme in ["odbc", "asterisk", "ari", "ari+https", "freepbx"] {
+            let told = faults(
+                shortest.replacing(
+                    "sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
+            #expect(
+                told == [
+                    "7:11: `accounts.source`: \(scheme):// is not there yet: this version reads"
+                        + " sqlite:///PATH only"
+                ])
+        }
+    }
+
+    @Test("what is no name of a table, and no table of Asterisk's, is told")
+    func tables() {
+        #expect(
+            faults(shortest + "  tables: {sippeers: a-b, ps_endpoint: x}\n") == [
+                "8:22: `accounts.tables.sippeers`: `a-b` is not the name of a table: 1 to 64 letters,"
+                    + " digits, `_` and `.`, such as `sip_buddies`",
+                "8:27: unknown key `ps_endpoint` in `accounts.tables`; did you mean `ps_endpoints`?",
+            ])
+        #expect(
+            faults(shortest + "  tables: sip_buddies\n") == [
+                "8:3: `accounts.tables` holds keys of its own, each on a line:"
+                    + " `sippeers: sip_buddies`"
             ])
     }
 
@@ -300,10 +334,10 @@ import Testing
     }
 
     @Test(
-        "databases that cannot be read are told why",
+        "sources that cannot be read are told why",
         arguments: [
-            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is not a database"),
-            ("/var/lib/a.sqlite3", "is not a database"), ("sqlite://a.db", "three slashes"),
+            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is no source"),
+            ("/var/lib/a.sqlite3", "is no source"), ("sqlite://a.db", "three slashes"),
             ("sqlite:///", "three slashes"),
         ])
     func databases(url: String, complaint: String) {

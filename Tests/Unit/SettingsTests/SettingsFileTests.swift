@@ -52,11 +52,14 @@ import Testing
                 .sides.domains("sip.example.com"),
                 .sides.outside(OutsideEndpoint(Endpoint(.udp, outside))),
                 .sides.inside(Endpoint(.udp, inside)), .sides.asterisks(server),
-                .accounts.database("sqlite:///var/lib/asterisk/realtime.sqlite3"),
+                .accounts.source("sqlite:///var/lib/asterisk/realtime.sqlite3"),
                 .accounts.schema(.automatic), .accounts.accessOrder(.asAsterisk),
                 .accounts.realm("asterisk"),
                 .accounts.algorithms(.md5),
-                .accounts.requests(50), .defence.mode(.enforce), .defence.failures(5),
+                .accounts.requests(50), .accounts.stale(.seconds(86_400)), .tables.sippeers("sippeers"),
+                .tables.endpoints("ps_endpoints"), .tables.auths("ps_auths"),
+                .tables.aors("ps_aors"), .tables.accessLists("acls"), .defence.mode(.enforce),
+                .defence.failures(5),
                 .defence.window(.seconds(30)),
                 .defence.ban(.seconds(300)),
                 .defence.packets(400), .defence.connections(20), .defence.cleanup(false),
@@ -92,10 +95,33 @@ import Testing
                 .registration.minimum(.seconds(120)), .registration.maximum(.seconds(604_800)),
                 .registration.contacts(1),
                 .accounts.accessOrder(.asAsterisk), .accounts.algorithms(.md5),
-                .accounts.requests(50), .defence.mode(.enforce), .defence.packets(400),
+                .accounts.requests(50), .accounts.stale(.seconds(86_400)), .tables.sippeers("sippeers"),
+                .tables.endpoints("ps_endpoints"), .tables.auths("ps_auths"),
+                .tables.aors("ps_aors"), .tables.accessLists("acls"), .defence.mode(.enforce),
+                .defence.packets(400),
                 .defence.connections(20),
                 .defence.cleanup(false),
             ])
+    }
+
+    @Test("accounts.database is the older name of accounts.source, without a word about it")
+    func olderName() throws {
+        let file = SettingsFile(Array(shortest.replacing("source:", with: "database:").utf8))
+        #expect(file.diagnostics == [])
+        let older = Setting.accounts.database("sqlite:///var/lib/asterisk/realtime.sqlite3")
+        #expect(file.settings.contains(older))
+        let newer = Setting.accounts.source("sqlite:///var/lib/asterisk/realtime.sqlite3")
+        #expect(older.told == newer.told)
+    }
+
+    @Test("tables of other names are read in a group of their own")
+    func tables() throws {
+        let text = shortest + "  tables: {sippeers: sip_buddies, ps_auths: pbx.auths}\n"
+        let file = SettingsFile(Array(text.utf8))
+        #expect(file.diagnostics == [])
+        #expect(file.settings.contains(.tables.sippeers("sip_buddies")))
+        #expect(file.settings.contains(.tables.auths("pbx.auths")))
+        #expect(file.settings.contains(.tables.aors("ps_aors")))
     }
 
     @Test("what may be called is read in every form that it has")

@@ -8,7 +8,7 @@ let shortest = """
     asterisk:
       servers: [10.0.0.10:5060]
     accounts:
-      database: sqlite:///var/lib/asterisk/realtime.sqlite3
+      source: sqlite:///var/lib/asterisk/realtime.sqlite3
 
     """
 

@@ -16,8 +16,11 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
     func worstFirst() throws {
         let daemon = try Daemon(plain, misbehaviours: [.banner: "degraded", .directory: "exit"])
         #expect(daemon.says("ready:"), "\(daemon.log)")
-        let found = try daemon.conditions()
-        #expect(found.map(\.kind) == [.accounts, .accounts, .firewall])
+        // What a component says of itself comes after it is ready.
+        #expect(
+            try daemon.comes { rows in
+                Daemon.conditions(rows).map(\.kind) == [.accounts, .accounts, .firewall]
+            }, "\(daemon.log)")
         #expect(
             try daemon.component(.supervisor).status.hasPrefix(
                 "Serving 1 domain, degraded: no account"))
@@ -95,7 +98,7 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
             Issue.record("the reload was not refused")
             return
         }
-        #expect(try daemon.component(.directory).status.hasPrefix("settings=2"))
+        #expect(try daemon.component(.accountsReader).status.hasPrefix("settings=2"))
     }
 
     @Test("a refusal is told until the next reload that is taken, and no longer")

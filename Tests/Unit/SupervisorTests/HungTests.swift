@@ -34,6 +34,27 @@ import Testing
         #expect(daemon.says("sip-router started", times: 2))
     }
 
+    @Test("an accounts-reader of which directory says that it answers nothing is replaced, once")
+    func accountsReader() throws {
+        let daemon = try Daemon(
+            Daemon.plainSettings(), misbehaviours: [.directory: "accounts-reader-hangs"])
+        #expect(
+            daemon.says("accounts-reader has answered nothing for 2 s and is killed"),
+            "\(daemon.log)")
+        #expect(daemon.says("accounts-reader started", times: 2), "\(daemon.log)")
+        #expect(try daemon.component(.accountsReader).restarts == 1)
+        #expect(try daemon.component(.directory).restarts == 0)
+    }
+
+    @Test("nobody but directory says so, and of nobody but accounts-reader")
+    func falseWord() throws {
+        let daemon = try Daemon(
+            Daemon.plainSettings(), misbehaviours: [.banner: "accounts-reader-hangs"])
+        #expect(
+            daemon.says("banner says that accounts-reader hangs and is killed"), "\(daemon.log)")
+        #expect(try daemon.component(.accountsReader).restarts == 0)
+    }
+
     @Test("a machine that stood still as a whole kills no component")
     func frozen() throws {
         let daemon = try Daemon(Daemon.plainSettings())

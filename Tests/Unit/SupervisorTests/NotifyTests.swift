@@ -51,7 +51,7 @@ private final class Listener {
         let daemon = try Daemon(
             "domain example.com\n",
             environment: ["NOTIFY_SOCKET=@\(systemd.name)", "WATCHDOG_USEC=200000"])
-        #expect(systemd.hears("STATUS=Serving 1 domain; 4 components ready"), "\(daemon.log)")
+        #expect(systemd.hears("STATUS=Serving 1 domain; 5 components ready"), "\(daemon.log)")
         #expect(systemd.hears("READY=1"))
         #expect(systemd.hears("WATCHDOG=1"))
         daemon.signal(SIGHUP)

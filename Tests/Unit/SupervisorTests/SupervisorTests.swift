@@ -19,13 +19,16 @@ private let plain = """
     @Test("it starts every component, hands each what it is to have, and ends in good order")
     func starts() throws {
         let daemon = try Daemon(plain)
-        #expect(daemon.says("ready: Serving 1 domain; 4 components ready"), "\(daemon.log)")
+        #expect(daemon.says("ready: Serving 1 domain; 5 components ready"), "\(daemon.log)")
         #expect(
             try daemon.component(.router).status.hasPrefix(
                 "settings=4 listeners=3 peers=3 files=0 secret=72"))
         #expect(
             try daemon.component(.directory).status.hasPrefix(
-                "settings=2 listeners=0 peers=1 files=1 secret=0"))
+                "settings=0 listeners=0 peers=2 files=1 secret=0"))
+        #expect(
+            try daemon.component(.accountsReader).status.hasPrefix(
+                "settings=2 listeners=0 peers=1 files=0 secret=0"))
         #expect(
             try daemon.component(.terminator).status.hasPrefix(
                 "settings=0 listeners=0 peers=1 files=0 secret=0"))
@@ -120,7 +123,7 @@ private let plain = """
         let daemon = try Daemon(settings)
         #expect(daemon.says("ready:"), "\(daemon.log)")
         #expect(try daemon.component(.router).status.hasPrefix("settings=5 listeners=4"))
-        #expect(try daemon.component(.directory).status.hasPrefix("settings=2 listeners=0"))
+        #expect(try daemon.component(.accountsReader).status.hasPrefix("settings=2 listeners=0"))
         try daemon.rewrite(settings + "domain example.org\n")
         #expect(try daemon.ask(.reload) == [.done])
         #expect(try daemon.component(.router).status.hasPrefix("settings=6"))
@@ -195,7 +198,7 @@ private let plain = """
         "what reaches further than a component's part is refused in its real confinement",
         arguments: [
             (Role.router, true, false), (.terminator, true, false), (.directory, false, false),
-            (.banner, false, true),
+            (.accountsReader, false, false), (.banner, false, true),
         ])
     func confined(_ role: Role, _ hasNoFiles: Bool, _ hasFirewall: Bool) throws {
         let daemon = try Daemon(plain, misbehaviours: [role: "tries"])

@@ -1,8 +1,10 @@
 internal import Messages
+internal import SQLite
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 
-@testable internal import directory
+@testable internal import accounts_reader
 
 @Suite("AccountTables")
 struct AccountTablesTests {
@@ -17,8 +19,8 @@ struct AccountTablesTests {
         let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
         let tables = try AccountTables.find(.automatic, in: database)
         return try tables.lookUp(
-            AccountQuery(
-                account: account, realm: realm, ownRealm: "asterisk", domains: domains))
+            LookUp(account: account, realm: realm, ownRealm: "asterisk", domains: domains)
+        ).answer
     }
 
     private func found(

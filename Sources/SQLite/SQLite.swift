@@ -1,39 +1,47 @@
-// The few SQLite calls that directory needs, each with its failure as a typed error.
+// The few SQLite calls that are needed, each with its failure as a typed error.
 internal import CSQLite
 
 /// A SQLite call that failed.
-struct SQLiteError: Error, Equatable, CustomStringConvertible {
+package struct SQLiteError: Error, Equatable, CustomStringConvertible {
     /// The primary result code (SQLITE_BUSY, ...).
-    let code: Int32
+    package let code: Int32
     /// SQLite's own words.
-    let description: String
+    package let description: String
+
+    /// A failure with SQLite's code and words.
+    package init(code: Int32, description: String) {
+        self.code = code
+        self.description = description
+    }
 
     /// Whether another program holds a lock that this one has waited for in vain.
-    var isLocked: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
+    package var isLocked: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
     /// Whether the file is not, or no longer, a sound database.
-    var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+    package var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
     /// Whether the file is of a newer version of Rempart; SQLite itself gives this code no more.
-    var isNewer: Bool { code == SQLITE_FORMAT }
+    package var isNewer: Bool { code == SQLITE_FORMAT }
 
     /// A file of a newer version of Rempart.
-    static func newer(_ words: String) -> SQLiteError {
+    package static func newer(_ words: String) -> SQLiteError {
         SQLiteError(code: SQLITE_FORMAT, description: words)
     }
 }
 
 /// A value given to a statement.
-enum SQLiteValue {
+package enum SQLiteValue {
     case text(String)
     case integer(Int64)
+    /// Bytes that are no text; they are read by `SQLiteRow.bytes`.
+    case blob([UInt8])
 }
 
 /// One open database, for one thread.
 @safe
-final class SQLiteDatabase {
+package final class SQLiteDatabase {
     fileprivate let handle: OpaquePointer
 
     /// How the file is opened.
-    enum Access {
+    package enum Access {
         /// Never written; not made when missing.
         case reading
         /// Written; made when missing.
@@ -45,7 +53,7 @@ final class SQLiteDatabase {
     }
 
     /// Opens a file; a statement that meets a lock gives up after `busyTimeout` milliseconds.
-    init(path: String, _ access: Access, busyTimeout: Int32) throws(SQLiteError) {
+    package init(path: String, _ access: Access, busyTimeout: Int32) throws(SQLiteError) {
         let (name, flags) =
             switch access {
             case .reading, .alone: (path, SQLITE_OPEN_READONLY)
@@ -83,7 +91,7 @@ final class SQLiteDatabase {
     }
 
     /// Makes this database a copy of another one, all of it or nothing.
-    func copy(_ other: SQLiteDatabase) throws(SQLiteError) {
+    package func copy(_ other: SQLiteDatabase) throws(SQLiteError) {
         guard let backup = unsafe sqlite3_backup_init(handle, "main", other.handle, "main") else {
             throw error(unsafe sqlite3_errcode(handle))
         }
@@ -104,19 +112,19 @@ final class SQLiteDatabase {
     }
 
     /// Runs statements that have no parameters and whose rows do not matter.
-    func execute(_ sql: String) throws(SQLiteError) {
+    package func execute(_ sql: String) throws(SQLiteError) {
         try check(unsafe sqlite3_exec(handle, sql, nil, nil, nil))
     }
 
     /// Compiles one statement.
-    func prepare(_ sql: String) throws(SQLiteError) -> SQLiteStatement {
+    package func prepare(_ sql: String) throws(SQLiteError) -> SQLiteStatement {
         try SQLiteStatement(self, sql)
     }
 }
 
 /// One compiled statement; its database stays open as long as it lives.
 @safe
-final class SQLiteStatement {
+package final class SQLiteStatement {
     private let database: SQLiteDatabase
     private let handle: OpaquePointer
 
@@ -132,7 +140,7 @@ final class SQLiteStatement {
     deinit { _ = unsafe sqlite3_finalize(handle) }
 
     /// Runs the statement and gives each row to `body`, until that returns false.
-    func forEach(
+    package func forEach(
         _ values: [SQLiteValue], _ body: (SQLiteRow) -> Bool
     ) throws(SQLiteError) {
         defer {
@@ -149,7 +157,7 @@ final class SQLiteStatement {
     }
 
     /// Runs the statement; what `body` makes of the first row, or nil when there is none.
-    func first<Value>(
+    package func first<Value>(
         _ values: [SQLiteValue], _ body: (SQLiteRow) -> Value
     ) throws(SQLiteError) -> Value? {
         var result: Value?
@@ -161,7 +169,7 @@ final class SQLiteStatement {
     }
 
     /// Runs a statement that has no rows.
-    func run(_ values: [SQLiteValue]) throws(SQLiteError) {
+    package func run(_ values: [SQLiteValue]) throws(SQLiteError) {
         try forEach(values) { _ in true }
     }
 
@@ -181,6 +189,14 @@ final class SQLiteStatement {
                     Int32(buffer.count), copied)
             }
             try database.check(code)
+        case .blob(let bytes):
+            let copied = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+            // In bounds: the array's own storage and length; none at all becomes NULL, which is read as empty.
+            let code = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe sqlite3_bind_blob(
+                    handle, index, buffer.baseAddress, Int32(buffer.count), copied)
+            }
+            try database.check(code)
         }
     }
 
@@ -192,13 +208,13 @@ final class SQLiteStatement {
 
 /// The row a statement stands on; not to be kept.
 @safe
-struct SQLiteRow {
+package struct SQLiteRow {
     private let handle: OpaquePointer
 
     fileprivate init(_ handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
     /// Column `index` as text in UTF-8; empty for NULL.
-    func bytes(_ index: Int32) -> [UInt8] {
+    package func bytes(_ index: Int32) -> [UInt8] {
         guard let text = unsafe sqlite3_column_text(handle, index) else { return [] }
         let count = Int(unsafe sqlite3_column_bytes(handle, index))
         // In bounds: SQLite's own length of the text it has just returned.
@@ -206,8 +222,8 @@ struct SQLiteRow {
     }
 
     /// Column `index` as text; empty for NULL.
-    func text(_ index: Int32) -> String { String(decoding: bytes(index), as: UTF8.self) }
+    package func text(_ index: Int32) -> String { String(decoding: bytes(index), as: UTF8.self) }
 
     /// Column `index` as a number; 0 for NULL and for text that is none.
-    func integer(_ index: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, index) }
+    package func integer(_ index: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, index) }
 }

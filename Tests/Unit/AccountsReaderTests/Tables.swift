@@ -1,17 +1,3 @@
-internal import TemporaryFolder
-
-@testable internal import directory
-
-extension TemporaryFolder {
-    /// Makes or changes a database with SQL of the test; its path.
-    @discardableResult
-    func database(_ name: String, _ sql: String) throws -> String {
-        let file = "\(path)/\(name)"
-        try SQLiteDatabase(path: file, .writing, busyTimeout: 1000).execute(sql)
-        return file
-    }
-}
-
 /// Bytes as lower-case hexadecimal.
 func hex(_ bytes: [UInt8]) -> String {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

@@ -2,53 +2,13 @@
 internal import CSQLite
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import Sys
-
-/// Which database holds the accounts, and how it is read.
-struct AccountSettings: Equatable {
-    /// `accounts.database`; empty when the settings name none.
-    var url = ""
-    /// `accounts.schema`.
-    var schema = Setting.accounts.schema.standard
-    /// `accounts.realm`.
-    var realm = Setting.accounts.realm.standard
-    /// `domains`.
-    var domains: [String] = []
-    /// `accounts.acl-order`, and the addresses of `inside`.
-    var access = AccessRules()
-
-    /// The addresses of this machine, asked for once: a reload changes no endpoint, and comes after the confinement.
-    private static let ownAddresses = Socket.ownAddresses()
-
-    /// The settings of a start set.
-    init(_ settings: [DirectorySetting] = []) {
-        for setting in settings {
-            switch setting {
-            case .database(let url): self.url = url
-            case .schema(let schema): self.schema = schema
-            case .realm(let realm): self.realm = realm
-            case .domain(let domain): domains.append(domain)
-            case .accessOrder(let order): access.order = order
-            case .inside(let endpoint):
-                access.own += endpoint.isWildcard ? Self.ownAddresses : [endpoint.address.ip]
-            }
-        }
-    }
-
-    /// The database file's path, or nil when the URL is not `sqlite:///path`.
-    var path: String? {
-        let scheme = "sqlite://"
-        guard url.hasPrefix(scheme + "/") else { return nil }
-        return String(url.dropFirst(scheme.count))
-    }
-}
 
 /// What happened to the account database.
 enum AccountEvent: Equatable {
-    /// It can be read; the layout's name.
-    case up(String)
-    /// It cannot be read; what is wrong and what to do.
-    case down(String)
+    /// Whether it can be read: told when that changes.
+    case source(SourceState)
     /// Rows have, or may have, changed.
     case changed
     /// An account's access lists let nobody in.
@@ -91,25 +51,20 @@ final class AccountDatabase {
     /// The database of these settings, not opened before the first `tick`.
     init(_ settings: AccountSettings) { self.settings = settings }
 
-    /// The database's file, or what the settings say in its place.
-    var source: String { settings.path ?? (settings.url.isEmpty ? "no database" : settings.url) }
+    /// What the settings call it.
+    private var source: String { settings.url.isEmpty ? "no source" : settings.url }
+
+    /// Whether it can be read; nil before the first try to open it.
+    var state: SourceState? {
+        if let connection { return .up(layout: connection.tables.name, source: source) }
+        return complaint.map { .down(why: $0, source: source) }
+    }
 
     /// What has happened since the last call.
     func drainEvents() -> [AccountEvent] {
         defer { events = [] }
         return events
     }
-
-    /// One line for `rempart status`.
-    var status: String {
-        if let connection {
-            return "accounts: \(connection.tables.name) in \(settings.url)"
-        }
-        return "no accounts: \(complaint ?? "not opened yet")"
-    }
-
-    /// Why the accounts cannot be read and what to do about it, nil while they can.
-    var trouble: String? { connection == nil ? complaint : nil }
 
     /// Opens the database when it is time, or looks whether it has changed; to be called each second.
     func tick(_ now: Milliseconds) {
@@ -120,21 +75,42 @@ final class AccountDatabase {
         }
     }
 
-    /// The account of a name with its HA1s for a realm.
-    func lookUp(account: String, realm: String, now: Milliseconds) -> AccountAnswer {
-        guard let connection else { return .unavailable }
-        let query = AccountQuery(
-            account: account, realm: realm, ownRealm: settings.realm, domains: settings.domains)
-        do {
+    /// What the rows say of a name, with its HA1s for a realm; each step is told to `steps`.
+    func lookUp(
+        account: String, realm: String, now: Milliseconds, steps: TraceSteps? = nil
+    ) -> ReadAccount {
+        let query = LookUp(
+            account: account, realm: realm, ownRealm: settings.realm, domains: settings.domains,
+            steps: steps)
+        let answer = reading(now) { (connection) throws(SQLiteError) in
             // One read transaction: the lock is waited for once, and the rows fit together.
             try connection.database.execute("BEGIN")
             let answer = try connection.tables.lookUp(query)
             try connection.database.execute("COMMIT")
-            if case .found(let found) = answer, found.access == .nobody { complain(account) }
             return answer
+        }
+        guard let answer else { return ReadAccount(answer: .unavailable, source: "", version: 0) }
+        if answer.why == .unreadableAccessList { complain(account) }
+        return answer
+    }
+
+    /// The names after one, in the order of their bytes, at most so many; nil while nothing can be read.
+    func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
+        reading(now) { (connection) throws(SQLiteError) in
+            try connection.tables.names(after: name, limit: limit, in: connection.database)
+        }
+    }
+
+    /// What `body` reads; nil when nothing can be read.
+    private func reading<Value>(
+        _ now: Milliseconds, _ body: (Connection) throws(SQLiteError) -> Value
+    ) -> Value? {
+        guard let connection else { return nil }
+        do throws(SQLiteError) {
+            return try body(connection)
         } catch {
             fail(explain(error), now)
-            return .unavailable
+            return nil
         }
     }
 
@@ -148,9 +124,9 @@ final class AccountDatabase {
         guard let path = settings.path else {
             return fail(
                 settings.url.isEmpty
-                    ? "the settings name no database: set accounts.database to sqlite:///path"
-                    : "\(settings.url) is not a database this build can read: "
-                        + "accounts.database takes sqlite:///path",
+                    ? "the settings name no source: set accounts.source to sqlite:///path"
+                    : "\(settings.url) is no source that this build can read: "
+                        + "accounts.source takes sqlite:///path",
                 now)
         }
         do {
@@ -160,7 +136,7 @@ final class AccountDatabase {
             // To open a FIFO would wait for its writer.
             guard stamp.isRegular else {
                 return fail(
-                    "\(path) is no regular file: name Asterisk's SQLite file in accounts.database",
+                    "\(path) is no regular file: name Asterisk's SQLite file in accounts.source",
                     now)
             }
             let database = try SQLiteDatabase(
@@ -168,13 +144,15 @@ final class AccountDatabase {
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
             let tables = try AccountTables.find(
-                settings.schema, settings.access, in: database)
+                settings.schema, settings.access, named: settings.tables, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
                 stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
-            if tables.name != known { events.append(.up(tables.name)) }
+            if tables.name != known {
+                events.append(.source(.up(layout: tables.name, source: source)))
+            }
             events.append(.changed)
             complainedOf = []
         } catch let error as SQLiteError {
@@ -213,7 +191,8 @@ final class AccountDatabase {
     private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
         do {
             let found = try AccountTables.find(
-                settings.schema, settings.access, in: connection.database)
+                settings.schema, settings.access, named: settings.tables,
+                in: connection.database)
             return found.name == connection.tables.name
                 && found.columns == connection.tables.columns
         } catch .database(let error) {
@@ -235,7 +214,7 @@ final class AccountDatabase {
         backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
         guard why != complaint else { return }
         complaint = why
-        events.append(.down(why))
+        events.append(.source(.down(why: why, source: source)))
     }
 
     private func explain(_ error: SQLiteError) -> String {

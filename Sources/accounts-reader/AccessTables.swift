@@ -1,5 +1,6 @@
 // The access lists of an account's row: permit, deny and acl, for its phones and for their Contacts.
 internal import Messages
+internal import SQLite
 internal import Sys
 
 /// How rows of rules are read.
@@ -18,7 +19,7 @@ struct AccessTables {
     /// The columns to read, in the order in which their rules apply.
     let names: [String]
     private let rules: AccessRules
-    private let named: SQLiteStatement?
+    private let named: KeyedStatement?
 
     /// Which columns hold rules; chan_sip writes the names of those for Contacts in one word.
     private static let wanted = ["permit", "deny", "acl"].flatMap {
@@ -27,10 +28,11 @@ struct AccessTables {
 
     /// The lists of a table, as far as it has such columns.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, table: String, _ rules: AccessRules
+        _ database: SQLiteDatabase, _ columns: TableColumns, of family: AccountFamily,
+        _ rules: AccessRules
     ) throws(SQLiteError) {
         self.rules = rules
-        let present = columns.all(table).filter(Self.wanted.contains)
+        let present = columns.all(family).filter(Self.wanted.contains)
         switch rules.order {
         case .asAsterisk: names = present
         case .denyThenPermit:
@@ -39,11 +41,14 @@ struct AccessTables {
         case .ignore: names = []
         }
         let isComplete = ["name", "rule_order", "sense", "rule"].allSatisfy(
-            columns.all("acls").contains)
+            columns.all(.accessLists).contains)
         named =
             isComplete
-            ? try database.prepare(
-                "SELECT sense, rule FROM acls WHERE name = ?1 ORDER BY rule_order") : nil
+            ? KeyedStatement(
+                what: "\(columns.names[.accessLists]) name",
+                statement: try database.prepare(
+                    "SELECT sense, rule FROM \(columns.quoted(.accessLists)) WHERE name = ?1 "
+                        + "ORDER BY rule_order")) : nil
     }
 
     /// The texts of the columns in a row that has been selected with `names` from a place on.
@@ -52,7 +57,7 @@ struct AccessTables {
     }
 
     /// The list that the texts of a row make.
-    func list(_ texts: [String]) throws(SQLiteError) -> AccessList {
+    func list(_ texts: [String], _ steps: TraceSteps?) throws(SQLiteError) -> AccessList {
         var result: [AccessRule] = []
         var lists: UInt8 = 0
         for (name, text) in zip(names, texts) {
@@ -67,7 +72,7 @@ struct AccessTables {
             for item in items {
                 lists += 1
                 guard lists < AccessList.mostLists,
-                    let rules = try namedRules(item, target, list: lists)
+                    let rules = try namedRules(item, target, list: lists, steps)
                 else { return .nobody }
                 result += rules
             }
@@ -77,12 +82,12 @@ struct AccessTables {
     }
 
     private func namedRules(
-        _ name: String, _ target: AccessTarget, list: UInt8
+        _ name: String, _ target: AccessTarget, list: UInt8, _ steps: TraceSteps?
     ) throws(SQLiteError) -> [AccessRule]? {
         guard let named else { return nil }
         var result: [AccessRule] = []
         var isSound = true
-        try named.forEach([.text(name)]) { row in
+        try named.forEach(name, steps) { row in
             let permits = row.text(0).lowercased().hasPrefix("p")
             guard let rules = Self.rules(permits, Self.items(row.text(1)), target, list: list)
             else {

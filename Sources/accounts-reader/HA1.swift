@@ -13,12 +13,21 @@ enum HA1 {
         unsafe hash(EVP_sha256(), length: 32, user, realm, secret)
     }
 
+    /// SHA-256 of any bytes.
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] { unsafe hash(EVP_sha256(), length: 32, bytes) }
+
     @safe
     private static func hash(
         _ algorithm: OpaquePointer?, length: Int, _ user: String, _ realm: String, _ secret: [UInt8]
     ) -> [UInt8] {
-        var text = Array("\(user):\(realm):".utf8)
-        text += secret
+        hash(algorithm, length: length, Array("\(user):\(realm):".utf8) + secret)
+    }
+
+    @safe
+    private static func hash(
+        _ algorithm: OpaquePointer?, length: Int, _ bytes: [UInt8]
+    ) -> [UInt8] {
+        var text = bytes
         var digest = [UInt8](repeating: 0, count: length)
         // In bounds: the arrays' own storage and lengths; the algorithm's output is `length` bytes.
         let done = unsafe text.withUnsafeMutableBytes { input in

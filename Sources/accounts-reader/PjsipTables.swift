@@ -1,13 +1,14 @@
 // PJSIP's accounts: a row of `ps_endpoints` each, which names rows of `ps_auths` and `ps_aors`.
 internal import Messages
+internal import SQLite
 
 /// PJSIP's `ps_endpoints`, `ps_auths` and `ps_aors`.
 struct PjsipTables {
     /// The columns that were found.
     let columns: TableColumns
-    private let endpoint: SQLiteStatement
-    private let auth: SQLiteStatement
-    private let aor: SQLiteStatement
+    private let endpoint: KeyedStatement
+    private let auth: KeyedStatement
+    private let aor: KeyedStatement
     private let access: AccessTables
 
     private struct Endpoint {
@@ -24,33 +25,38 @@ struct PjsipTables {
         _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
-        access = try AccessTables(database, columns, table: "ps_endpoints", rules)
-        try columns.require("ps_endpoints", ["id", "auth", "aors"])
+        access = try AccessTables(database, columns, of: .endpoints, rules)
+        try columns.require(.endpoints, ["id", "auth", "aors"])
         try columns.require(
-            "ps_auths", ["id", "username"], oneOf: ["password", "md5_cred", "password_digest"])
-        try columns.require("ps_aors", ["id", "max_contacts"])
+            .auths, ["id", "username"], oneOf: ["password", "md5_cred", "password_digest"])
+        try columns.require(.aors, ["id", "max_contacts"])
         endpoint = try columns.select(
-            ["auth", "aors"] + access.names, from: "ps_endpoints", key: "id", in: database)
+            ["auth", "aors"] + access.names, from: .endpoints, key: "id", in: database)
         auth = try columns.select(
             ["auth_type", "username", "password", "md5_cred", "realm", "password_digest"],
-            from: "ps_auths", key: "id", in: database)
-        aor = try columns.select(["max_contacts"], from: "ps_aors", key: "id", in: database)
+            from: .auths, key: "id", in: database)
+        aor = try columns.select(["max_contacts"], from: .aors, key: "id", in: database)
     }
 
     /// The account of a name: the endpoint `name@domain` for a served domain, else `name`.
     ///
     /// An unknown name costs the same statements: its lists stand for one item each.
-    func lookUp(_ query: AccountQuery) throws(SQLiteError) -> AccountAnswer {
+    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
         var ids = [query.account]
         if !query.account.contains("@") {
             ids = query.domains.map { "\(query.account)@\($0)" } + ids
         }
         var found: Endpoint?
         for id in ids {
-            let row = try endpoint.first([.text(id)]) { row in
+            let row = try endpoint.first(id, query.steps) { row in
                 Endpoint(
                     auths: Self.list(row.text(0)), aors: Self.list(row.text(1)),
                     access: access.texts(row, from: 2))
+            }
+            if let row {
+                query.steps?.remark(
+                    "auth=\(row.auths.joined(separator: ",")) aors=\(row.aors.joined(separator: ","))"
+                )
             }
             found = found ?? row
         }
@@ -59,17 +65,21 @@ struct PjsipTables {
         return credentials.account(
             realm: query.realm, aor: aor?.id ?? query.account,
             mayRegister: aor?.mayRegister ?? false,
-            access: try access.list(found?.access ?? []))
+            access: try access.list(found?.access ?? [], query.steps),
+            table: columns.names[.endpoints], hasRow: found != nil)
     }
 
     /// The first of the auths that can be used, completed by those for the same user.
     private func credentials(
-        _ ids: [String], _ query: AccountQuery
+        _ ids: [String], _ query: LookUp
     ) throws(SQLiteError) -> Credentials {
         var result = Credentials(user: query.account, boundRealm: query.ownRealm)
         for id in ids.isEmpty ? [query.account] : ids {
-            let read = try auth.first([.text(id)]) { Self.credentials($0, query) }
-            guard !ids.isEmpty, let read, !read.user.isEmpty, !read.isEmpty else { continue }
+            let read = try auth.first(id, query.steps) { Self.credentials($0, query) }
+            if let read { query.steps?.remark(Self.words(read)) }
+            guard !ids.isEmpty, let read else { continue }
+            result.isOfOtherKind = result.isOfOtherKind || read.isOfOtherKind
+            guard !read.user.isEmpty, !read.isEmpty else { continue }
             if result.isEmpty {
                 result = read
             } else if read.user == result.user, read.boundRealm == result.boundRealm {
@@ -81,8 +91,16 @@ struct PjsipTables {
         return result
     }
 
-    /// What one row of ps_auths holds, by its auth_type; Asterisk's default was userpass, then digest.
-    private static func credentials(_ row: SQLiteRow, _ query: AccountQuery) -> Credentials {
+    /// What one row of `ps_auths` says, without its secret and hashes.
+    private static func words(_ read: Credentials) -> String {
+        if read.isOfOtherKind { return "auth_type is not understood" }
+        if read.isEmpty { return "no secret" }
+        let kind = read.secret.isEmpty ? "hashes for the realm \(read.boundRealm)" : "a secret"
+        return "username=\(read.user), \(kind)"
+    }
+
+    /// What one row of `ps_auths` holds, by its auth_type; Asterisk's default was userpass, then digest.
+    private static func credentials(_ row: SQLiteRow, _ query: LookUp) -> Credentials {
         let realm = row.text(4)
         var result = Credentials(
             user: row.text(1), boundRealm: realm.isEmpty ? query.ownRealm : realm)
@@ -101,17 +119,18 @@ struct PjsipTables {
                 default: break
                 }
             }
-        default: break
+        default: result.isOfOtherKind = true
         }
         return result
     }
 
     /// The address of record that is registered for the account, and whether it may be.
     private func address(
-        _ ids: [String], preferring names: [String], _ query: AccountQuery
+        _ ids: [String], preferring names: [String], _ query: LookUp
     ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
         let id = names.first(where: ids.contains) ?? ids.first
-        let contacts = try aor.first([.text(id ?? query.account)]) { $0.integer(0) }
+        let contacts = try aor.first(id ?? query.account, query.steps) { $0.integer(0) }
+        if let contacts { query.steps?.remark("max_contacts=\(contacts)") }
         guard let id, let contacts else { return nil }
         return (id, contacts > 0)
     }

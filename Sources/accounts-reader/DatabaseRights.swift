@@ -23,7 +23,7 @@ enum DatabaseRights {
         let reason = SystemError("", code: code).reason
         if code == ENOENT {
             return "\(path) cannot be opened (\(reason)): put the database there or correct "
-                + "accounts.database"
+                + "accounts.source"
         }
         return "\(path) cannot be opened (\(reason)): \(obstacle(path).advice)"
     }
@@ -44,7 +44,7 @@ enum DatabaseRights {
 
         /// The commands that give the right through the group, and keep it at the next update.
         var advice: String {
-            let name = Role.directory.user
+            let name = Role.accountsReader.user
             guard group != 0 else {
                 return "as root: give \(path) another group than root's (chgrp), and make \(name) "
                     + "its member"
@@ -54,7 +54,7 @@ enum DatabaseRights {
                 groupName.map {
                     // Neither quotes nor backslashes, which systemd's line of status does not show as they are.
                     "mkdir -p /etc/sysusers.d; "
-                        + "for u in \(name) rempart-acct; do echo m $u \($0); done "
+                        + "for u in \(Role.directory.user) \(name); do echo m $u \($0); done "
                         + ">/etc/sysusers.d/rempart-\($0).conf; systemd-sysusers; "
                         + "systemctl restart rempart"
                 } ?? "make \(name) a member of the group \(group) of \(path)"

@@ -1,11 +1,12 @@
 // chan_sip's accounts: one row of `sippeers` each.
 internal import Messages
+internal import SQLite
 
 /// chan_sip's `sippeers`.
 struct ChanSipTables {
     /// The columns that were found.
     let columns: TableColumns
-    private let peer: SQLiteStatement
+    private let peer: KeyedStatement
     private let access: AccessTables
 
     private struct Row {
@@ -22,17 +23,17 @@ struct ChanSipTables {
         _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
-        access = try AccessTables(database, columns, table: "sippeers", rules)
+        access = try AccessTables(database, columns, of: .sippeers, rules)
         try columns.require(
-            "sippeers", ["name", "type", "host"], oneOf: ["secret", "md5secret"])
+            .sippeers, ["name", "type", "host"], oneOf: ["secret", "md5secret"])
         peer = try columns.select(
-            ["secret", "md5secret", "type", "host", "dynamic"] + access.names, from: "sippeers",
+            ["secret", "md5secret", "type", "host", "dynamic"] + access.names, from: .sippeers,
             key: "name", in: database)
     }
 
     /// The account of a name.
-    func lookUp(_ query: AccountQuery) throws(SQLiteError) -> AccountAnswer {
-        let row = try peer.first([.text(query.account)]) { row in
+    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+        let row = try peer.first(query.account, query.steps) { row in
             Row(
                 secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),
                 host: row.text(3).lowercased(), dynamic: row.text(4).lowercased(),
@@ -45,13 +46,16 @@ struct ChanSipTables {
                 credentials.secret = row.secret
             } else {
                 credentials.md5 = HA1.bytes(hex: row.md5secret, length: 16) ?? []
+                credentials.isOfOtherKind = credentials.md5.isEmpty
             }
+            query.steps?.remark("type=\(row.type) host=\(row.host)")
         }
         let isDynamic =
             row?.host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(row?.dynamic)
         return credentials.account(
             realm: query.realm, aor: query.account,
             mayRegister: isDynamic && row?.type != "user",
-            access: try access.list(row?.access ?? []))
+            access: try access.list(row?.access ?? [], query.steps),
+            table: columns.names[.sippeers], hasRow: row != nil)
     }
 }

@@ -1,11 +1,13 @@
 internal import Glibc
 internal import Messages
+internal import SQLite
 internal import SmallDisk
 internal import Sys
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 
-@testable internal import directory
+@testable internal import accounts_reader
 
 @Suite("AccountDatabase")
 struct AccountDatabaseTests {
@@ -14,15 +16,19 @@ struct AccountDatabaseTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func database(
-        _ name: String = "accounts.sqlite", _ more: DirectorySetting...
+        _ name: String = "accounts.sqlite", _ more: AccountsReaderSetting...
     ) -> AccountDatabase {
-        AccountDatabase(AccountSettings([.database("sqlite://\(folder.path)/\(name)")] + more))
+        AccountDatabase(AccountSettings([.source("sqlite://\(folder.path)/\(name)")] + more))
+    }
+
+    /// That it can be read now; the layout's name.
+    private func up(_ layout: String) -> AccountEvent {
+        .source(.up(layout: layout, source: "sqlite://\(folder.path)/accounts.sqlite"))
     }
 
     private func isFound(_ database: AccountDatabase, _ account: String, _ now: Int64 = 0) -> Bool {
-        let answer = database.lookUp(
-            account: account, realm: "asterisk", now: .seconds(now))
-        if case .found = answer { return true }
+        let read = database.lookUp(account: account, realm: "asterisk", now: .seconds(now))
+        if case .found = read.answer { return true }
         return false
     }
 
@@ -32,7 +38,7 @@ struct AccountDatabaseTests {
         let database = database()
         database.tick(.seconds(0))
         database.tick(.seconds(1))
-        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -41,17 +47,18 @@ struct AccountDatabaseTests {
         let database = database()
         for second in 0..<60 { database.tick(.seconds(Int64(second))) }
         let events = database.drainEvents()
-        guard events.count == 1, case .down(let why) = events[0] else {
+        guard events.count == 1, case .source(.down(let why, _)) = events[0] else {
             Issue.record("expected one event, got \(events)")
             return
         }
         #expect(why.contains("\(folder.path)/accounts.sqlite cannot be opened"))
-        #expect(why.contains("accounts.database"))
+        #expect(why.contains("accounts.source"))
         #expect(
-            database.lookUp(account: "1001", realm: "asterisk", now: .seconds(60)) == .unavailable)
+            database.lookUp(account: "1001", realm: "asterisk", now: .seconds(60)).answer
+                == .unavailable)
         try folder.database("accounts.sqlite", Tables.chanSip)
         for second in 60..<71 { database.tick(.seconds(Int64(second))) }
-        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -60,7 +67,7 @@ struct AccountDatabaseTests {
         try folder.database("accounts.sqlite", "CREATE TABLE sippeers (name, type, secret)")
         let database = database()
         database.tick(.seconds(0))
-        guard case .down(let why)? = database.drainEvents().first else {
+        guard case .source(.down(let why, _))? = database.drainEvents().first else {
             Issue.record("expected a complaint")
             return
         }
@@ -82,14 +89,14 @@ struct AccountDatabaseTests {
         let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
         try writer.execute("BEGIN EXCLUSIVE")
         #expect(!isFound(database, "1001"))
-        guard case .down(let why)? = database.drainEvents().first else {
+        guard case .source(.down(let why, _))? = database.drainEvents().first else {
             Issue.record("expected a complaint")
             return
         }
         #expect(why.contains("locked"))
         try writer.execute("COMMIT")
         database.tick(.seconds(1))
-        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
     }
 
@@ -120,7 +127,7 @@ struct AccountDatabaseTests {
         #expect(
             unsafe rename("\(folder.path)/new.sqlite", "\(folder.path)/accounts.sqlite") == 0)
         database.tick(.seconds(1))
-        #expect(database.drainEvents() == [.up("pjsip"), .changed])
+        #expect(database.drainEvents() == [up("pjsip"), .changed])
         #expect(isFound(database, "2001"))
         #expect(!isFound(database, "1001"))
     }
@@ -172,10 +179,10 @@ struct AccountDatabaseTests {
         }
         // As for a process that may write nowhere.
         try disk.permitWriting(false)
-        let database = AccountDatabase(AccountSettings([.database("sqlite://\(path)")]))
+        let database = AccountDatabase(AccountSettings([.source("sqlite://\(path)")]))
         for second in 0..<30 { database.tick(.seconds(Int64(second))) }
         let events = database.drainEvents()
-        guard events.count == 1, case .down(let why) = events[0] else {
+        guard events.count == 1, case .source(.down(let why, _)) = events[0] else {
             Issue.record("expected one event, got \(events)")
             return
         }
@@ -193,7 +200,8 @@ struct AccountDatabaseTests {
             try disk.permitWriting(false)
         }
         for second in 30..<41 { database.tick(.seconds(Int64(second))) }
-        #expect(database.drainEvents() == [.up("chan_sip"), .changed])
+        let up = AccountEvent.source(.up(layout: "chan_sip", source: "sqlite://\(path)"))
+        #expect(database.drainEvents() == [up, .changed])
         #expect(isFound(database, "1001") && isFound(database, "8") == writerComes)
         #expect((writer != nil) == writerComes)
     }
@@ -218,7 +226,7 @@ struct AccountDatabaseTests {
         let nameless = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
         #expect(nameless.advice.contains("the group 5060 of /d"))
-        #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-db"))
+        #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-acct"))
         let roots = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 0, groupName: "root", mode: 0o40750)
         #expect(roots.advice.contains("chgrp") && !roots.advice.contains("sysusers"))
@@ -228,13 +236,13 @@ struct AccountDatabaseTests {
     func unusable() throws {
         try folder.write("accounts.sqlite", Array("this is not a database at all".utf8))
         let text = database()
-        let odbc = AccountDatabase(AccountSettings([.database("odbc://asterisk")]))
+        let odbc = AccountDatabase(AccountSettings([.source("odbc://asterisk")]))
         let none = AccountDatabase(AccountSettings([]))
         for (database, word) in [
-            (text, "cannot be read"), (odbc, "sqlite:///path"), (none, "name no database"),
+            (text, "cannot be read"), (odbc, "sqlite:///path"), (none, "name no source"),
         ] {
             database.tick(.seconds(0))
-            guard case .down(let why)? = database.drainEvents().first else {
+            guard case .source(.down(let why, _))? = database.drainEvents().first else {
                 Issue.record("expected a complaint")
                 return
             }
@@ -248,9 +256,8 @@ struct AccountDatabaseTests {
         try folder.database("accounts.sqlite", Tables.chanSip)
         let database = database("accounts.sqlite", .realm("pbx.example.com"))
         database.tick(.seconds(0))
-        let answer = database.lookUp(
-            account: "1002", realm: "pbx.example.com", now: .seconds(0))
-        guard case .found(let account) = answer else {
+        let read = database.lookUp(account: "1002", realm: "pbx.example.com", now: .seconds(0))
+        guard case .found(let account) = read.answer else {
             Issue.record("expected the account")
             return
         }

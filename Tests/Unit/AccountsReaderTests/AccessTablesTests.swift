@@ -1,9 +1,11 @@
 internal import Messages
+internal import SQLite
 internal import Sys
 internal import TemporaryFolder
+internal import TestDatabase
 internal import Testing
 
-@testable internal import directory
+@testable internal import accounts_reader
 
 @Suite("AccessTables")
 struct AccessTablesTests {
@@ -51,9 +53,9 @@ struct AccessTablesTests {
         let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
         let rules = AccessRules(order: order, own: own.compactMap { IPAddress($0) })
         let tables = try AccountTables.find(.automatic, rules, in: database)
-        let answer = try tables.lookUp(
-            AccountQuery(account: "1001", realm: "r", ownRealm: "r", domains: []))
-        guard case .found(let account) = answer else { throw Missing() }
+        let read = try tables.lookUp(
+            LookUp(account: "1001", realm: "r", ownRealm: "r", domains: []))
+        guard case .found(let account) = read.answer else { throw Missing() }
         return account.access
     }
 
@@ -204,7 +206,7 @@ struct AccessTablesTests {
     @Test("a column that is added while the database is open is read from then on")
     func added() throws {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
-        let database = AccountDatabase(AccountSettings([.database("sqlite://\(path)")]))
+        let database = AccountDatabase(AccountSettings([.source("sqlite://\(path)")]))
         database.tick(.seconds(1))
         _ = database.drainEvents()
         try folder.database(
@@ -212,8 +214,8 @@ struct AccessTablesTests {
             "ALTER TABLE sippeers ADD COLUMN deny; UPDATE sippeers SET deny = 'nonsense'")
         database.tick(.seconds(2))
         #expect(database.drainEvents().contains(.changed))
-        let answer = database.lookUp(account: "1001", realm: "r", now: .seconds(2))
-        guard case .found(let account) = answer else { throw Missing() }
+        let read = database.lookUp(account: "1001", realm: "r", now: .seconds(2))
+        guard case .found(let account) = read.answer else { throw Missing() }
         #expect(account.access == .nobody)
         // Said once, with what to do.
         _ = database.lookUp(account: "1001", realm: "r", now: .seconds(2))

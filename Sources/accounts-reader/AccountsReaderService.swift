@@ -1,0 +1,125 @@
+// What accounts-reader does for directory: it looks names up, and may wait for whoever has them.
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Sys
+internal import Wire
+
+/// accounts-reader's part of the service loop.
+final class AccountsReaderService: Service {
+    /// One frame a turn, each of which may wait for the source: a heartbeat goes out between two.
+    let directory = PeerLink(.directory, framesPerTurn: 1)
+    var peers: [PeerLink] { [directory] }
+    private let journal: Journal
+    private var settings: AccountSettings
+    private var accounts: AccountDatabase
+    private let reach: Reach
+    private let beginAnew: () -> Void
+    private var isGreeted = false
+
+    /// How long the look-ups of one frame take at most; what is left is unavailable then.
+    static let longestBatch = Milliseconds.seconds(1)
+
+    /// The service of these settings, confined to a reach; `beginAnew` has another process take its place.
+    ///
+    /// Nothing is opened yet: whatever hangs there hangs under the watch of the supervisor.
+    init(
+        _ settings: AccountSettings, _ reach: Reach, _ journal: Journal,
+        beginAnew: @escaping () -> Void
+    ) {
+        self.settings = settings
+        self.reach = reach
+        self.journal = journal
+        self.beginAnew = beginAnew
+        accounts = AccountDatabase(settings)
+    }
+
+    func linked(_ peer: Role) { isGreeted = false }
+
+    func receive(_ frame: Span<UInt8>, from peer: Role) throws(WireError) {
+        let message = try DirectoryToReader(decoding: frame)
+        guard isGreeted != (message == .hello) else { throw .notPermitted }
+        switch message {
+        case .hello:
+            isGreeted = true
+            if let state = accounts.state { send(.source(state)) }
+            // Nobody has told directory what changed while there was no link.
+            if case .up = accounts.state { send(.changed) }
+        case .lookUp(let id, let queries): send(.answers(id: id, answers(queries)))
+        case .trace(let id, let name):
+            let steps = TraceSteps()
+            _ = accounts.lookUp(
+                account: name, realm: settings.realm, now: Clock.monotonic, steps: steps)
+            send(.trace(id: id, steps.all))
+        case .list(let id, let after):
+            let limit = SourceState.namesOfPage
+            let names = accounts.names(after: after, limit: limit, now: Clock.monotonic) ?? []
+            send(.names(id: id, names, isLast: names.count < limit))
+        }
+        report()
+    }
+
+    private func answers(_ queries: [AccountQuery]) -> [ReadAccount] {
+        let end = Clock.monotonic + Self.longestBatch
+        var answers: [ReadAccount] = []
+        for query in queries {
+            let now = Clock.monotonic
+            answers.append(
+                now < end
+                    ? accounts.lookUp(account: query.name, realm: query.realm, now: now)
+                    : ReadAccount(answer: .unavailable, source: "", version: 0))
+        }
+        return answers
+    }
+
+    func reload(_ set: StartSet) -> String? {
+        settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
+        accounts = AccountDatabase(settings)
+        // Its first try is the tick's: a reload is answered, whatever hangs there.
+        send(.changed)
+        return nil
+    }
+
+    func replies(to request: ControlRequest) -> AnyIterator<ControlReply> {
+        let reply = ControlReply.failed("accounts-reader answers no request")
+        return AnyIterator(CollectionOfOne(reply).makeIterator())
+    }
+
+    func second() -> String {
+        // Before it is tried in vain.
+        if case .up = accounts.state {} else if Reach(settings) != reach { beginAnew() }
+        accounts.tick(Clock.monotonic)
+        return switch accounts.state {
+        case .up(let layout, let source): "reads \(layout) in \(source)"
+        case .down(let why, _): "reads nothing: \(why)"
+        case nil: ""
+        }
+    }
+
+    /// directory tells them, which knows more of what they mean.
+    var conditions: [Condition] { [] }
+
+    func endOfTurn() { report() }
+
+    func stop() { report() }
+
+    private func send(_ message: ReaderToDirectory) {
+        if isGreeted { directory.send(message.encoded()) }
+    }
+
+    private func report() {
+        for event in accounts.drainEvents() {
+            switch event {
+            case .source(let state): send(.source(state))
+            case .changed: send(.changed)
+            case .nobody(let account):
+                journal.write(
+                    .degraded, .warning,
+                    "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
+                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
+                        + " 10.0.0.0/255.0.0.0, put named lists into the table"
+                        + " \(settings.tables[.accessLists]), and look at accounts.acl-order")
+            }
+        }
+    }
+}

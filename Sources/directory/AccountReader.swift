@@ -1,0 +1,162 @@
+// directory's side of its link to accounts-reader: asks, and never waits.
+internal import Messages
+internal import Privsep
+internal import Sys
+internal import Wire
+
+/// The link to accounts-reader, which may hang, die and come back at any moment.
+///
+/// At most `mostUnderWay` look-ups are under way; the others wait here in their order. Over a new link
+/// what was under way is asked again. What has waited for `longestSilence` is unavailable.
+final class AccountReader {
+    /// What accounts-reader tells unasked.
+    enum Event: Equatable {
+        /// Whether the source can be read has changed.
+        case source(SourceState)
+        /// Rows have, or may have, changed.
+        case changed
+        /// It has answered nothing for `longestSilence`, and is to be replaced.
+        case hangs
+    }
+
+    /// Look-ups that are answered together.
+    private struct Question {
+        let queries: [AccountQuery]
+        let asked: Milliseconds
+        let then: ([ReadAccount]) -> Void
+    }
+
+    /// How many look-ups are under way at most.
+    static let mostUnderWay = 64
+    /// How many look-ups wait at most: as many as sip-router has under way, and rounds.
+    static let mostWaiting = 16_384
+    /// How long a question waits, and how long accounts-reader is silent, before it counts as one that hangs.
+    static let longestSilence = Milliseconds.seconds(2)
+
+    let link = PeerLink(.accountsReader)
+    /// Whether the accounts can be read, as far as it was told.
+    private(set) var state: SourceState?
+    private var events: [Event] = []
+    private var underWay: [UInt32: Question] = [:]
+    private var underWayCount = 0
+    private var waiting: [Question] = []
+    private var waitingCount = 0
+    private var lastID: UInt32 = 0
+    /// Since when it owes an answer and has given none; nil while it owes none.
+    private var silentSince: Milliseconds?
+    private var isReportedHung = false
+
+    /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that
+    /// order: in a later turn of the loop, or at once when too many wait.
+    func ask(
+        _ queries: [AccountQuery], now: Milliseconds, _ then: @escaping ([ReadAccount]) -> Void
+    ) {
+        guard waitingCount + queries.count <= Self.mostWaiting else {
+            return then(Self.unavailable(queries.count))
+        }
+        waiting.append(Question(queries: queries, asked: now, then: then))
+        waitingCount += queries.count
+    }
+
+    /// A new link stands: what was under way is asked again, before what has waited.
+    func linked(_ now: Milliseconds) {
+        link.send(DirectoryToReader.hello.encoded())
+        waiting.insert(contentsOf: inOrder, at: 0)
+        waitingCount += underWayCount
+        underWay = [:]
+        underWayCount = 0
+        silentSince = nil
+        isReportedHung = false
+        send(now)
+    }
+
+    /// Takes one frame.
+    func receive(_ frame: Span<UInt8>, _ now: Milliseconds) throws(WireError) {
+        switch try ReaderToDirectory(decoding: frame) {
+        case .answers(let id, let answers):
+            let question = underWay.removeValue(forKey: id)
+            silentSince = underWay.isEmpty ? nil : now
+            // The answer to a question that was given up says nothing more.
+            guard let question else { return }
+            underWayCount -= question.queries.count
+            guard answers.count == question.queries.count else {
+                question.then(Self.unavailable(question.queries.count))
+                throw .badValue("answers")
+            }
+            question.then(answers)
+        case .source(let state): change(state)
+        case .changed: events.append(.changed)
+        case .trace, .names: throw .notPermitted
+        }
+    }
+
+    /// What has been told since the last call.
+    func drainEvents() -> [Event] {
+        defer { events = [] }
+        return events
+    }
+
+    /// Sends what has room, and gives up what has waited for too long; to be called at the end of each turn.
+    func endOfTurn(_ now: Milliseconds) {
+        if let since = silentSince, now - since >= Self.longestSilence, !isReportedHung {
+            isReportedHung = true
+            events.append(.hangs)
+            change(
+                .down(
+                    why:
+                        "accounts-reader has not answered for \(Self.longestSilence.seconds) s and is "
+                        + "replaced: see whether the disk or server that has the accounts does",
+                    source: state?.file ?? ""))
+        }
+        giveUp(now)
+        send(now)
+    }
+
+    /// When `endOfTurn` has something to do although nothing comes, as a span from now; nil: never.
+    func patience(_ now: Milliseconds) -> Milliseconds? {
+        let oldest = (underWay.values.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
+        let moments = [oldest, isReportedHung ? nil : silentSince].compactMap(\.self)
+        return moments.min().map { max($0 + Self.longestSilence - now, Milliseconds(0)) }
+    }
+
+    /// What is under way, in the order in which it was asked.
+    private var inOrder: [Question] { underWay.sorted { $0.key < $1.key }.map(\.value) }
+
+    private func change(_ new: SourceState) {
+        guard new != state else { return }
+        state = new
+        events.append(.source(new))
+    }
+
+    private func send(_ now: Milliseconds) {
+        guard link.link != nil else { return }
+        var sent = 0
+        for question in waiting {
+            guard underWayCount + question.queries.count <= Self.mostUnderWay else { break }
+            sent += 1
+            lastID &+= 1
+            underWay[lastID] = question
+            underWayCount += question.queries.count
+            waitingCount -= question.queries.count
+            silentSince = silentSince ?? now
+            link.send(DirectoryToReader.lookUp(id: lastID, question.queries).encoded())
+        }
+        waiting.removeFirst(sent)
+    }
+
+    private func giveUp(_ now: Milliseconds) {
+        let end = now - Self.longestSilence
+        let late = inOrder.filter { $0.asked <= end } + waiting.filter { $0.asked <= end }
+        guard !late.isEmpty else { return }
+        underWay = underWay.filter { $0.value.asked > end }
+        waiting.removeAll { $0.asked <= end }
+        waitingCount = waiting.reduce(0) { $0 + $1.queries.count }
+        underWayCount = underWay.values.reduce(0) { $0 + $1.queries.count }
+        for question in late { question.then(Self.unavailable(question.queries.count)) }
+    }
+
+    private static func unavailable(_ count: Int) -> [ReadAccount] {
+        Array(
+            repeating: ReadAccount(answer: .unavailable, source: "", version: 0), count: count)
+    }
+}

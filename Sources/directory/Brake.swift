@@ -1,0 +1,102 @@
+// What keeps a broken source from ending everybody's bindings at once.
+internal import Messages
+internal import Sys
+
+/// Accounts whose bindings are to end, until it is decided whether they do.
+///
+/// What ends more than ten bindings and more than a tenth of all is held back, until the accounts are
+/// read again ten seconds later. Then those end that are still gone or changed.
+struct Brake {
+    /// An account of which something is gone.
+    struct Ending {
+        /// The name and realm by which that was seen.
+        var query: AccountQuery
+        /// What it was before; nil when that is not known.
+        var before: Account?
+        /// How many of its bindings end.
+        var count: Int
+        /// Whether its calls end now as well: they were let in by what was not true any more.
+        var endsCalls: Bool
+        /// Since when it is held back, by the monotonic clock; nil while nothing is decided.
+        var held: Milliseconds?
+    }
+
+    /// What was decided.
+    enum Decision {
+        /// The bindings of these end.
+        case end([Ending])
+        /// So many bindings would end of so many: nothing does for now.
+        case holdBack(count: Int, of: Int)
+    }
+
+    /// How many bindings may end in any case.
+    static let mostAtOnce = 10
+    /// Which part of all bindings may: one of so many.
+    static let part = 10
+    /// How long what is held back waits before it is read again.
+    static let pause = Milliseconds.seconds(10)
+    /// For how long the bindings count that answers have ended.
+    static let memory = Milliseconds.seconds(60)
+    /// How long what an answer ends waits for what else is gone, while no round is about to tell.
+    static let patience = Milliseconds(1500)
+
+    /// By the account's name.
+    private(set) var endings: [String: Ending] = [:]
+    /// What answers have ended lately: when, and how many bindings.
+    private var ended: [(at: Milliseconds, count: Int)] = []
+    /// When what is undecided was first seen; nil while there is nothing.
+    private(set) var undecidedSince: Milliseconds?
+
+    /// Those that are held back.
+    var held: [Ending] { endings.values.filter { $0.held != nil } }
+
+    /// How many bindings are held back.
+    var heldCount: Int { held.reduce(0) { $0 + $1.count } }
+
+    /// When those that are held back are to be read again; nil without such.
+    var nextLook: Milliseconds? { held.compactMap(\.held).max().map { $0 + Self.pause } }
+
+    /// Something of an account is gone; what is known of it from before stays.
+    mutating func add(_ ending: Ending, _ now: Milliseconds) {
+        let name = ending.query.name
+        if let known = endings[name] {
+            endings[name]?.endsCalls = known.endsCalls || ending.endsCalls
+            endings[name]?.count = max(known.count, ending.count)
+            return
+        }
+        endings[name] = ending
+        undecidedSince = undecidedSince ?? now
+    }
+
+    /// An account is what it was before.
+    mutating func isBack(_ name: String) {
+        endings[name] = nil
+        if endings.values.allSatisfy({ $0.held != nil }) { undecidedSince = nil }
+    }
+
+    /// Decides about what is undecided, of so many bindings in all; `isRound` when a round has seen it.
+    mutating func decide(of total: Int, isRound: Bool, _ now: Milliseconds) -> Decision {
+        ended.removeAll { now - $0.at > Self.memory }
+        let new = endings.values.filter { $0.held == nil }
+        undecidedSince = nil
+        let count = new.reduce(0) { $0 + $1.count }
+        let lately = ended.reduce(0) { $0 + $1.count }
+        let all = count + heldCount + lately
+        if count > 0, all > Self.mostAtOnce, all * Self.part > total + lately {
+            for ending in new { endings[ending.query.name]?.held = now }
+            return .holdBack(count: heldCount, of: total)
+        }
+        for ending in new { endings[ending.query.name] = nil }
+        if !isRound, count > 0 { ended.append((now, count)) }
+        return .end(new)
+    }
+
+    /// Takes those that were held back long enough when a round began that has found them so again.
+    mutating func agreed(_ names: Set<String>, began: Milliseconds) -> [Ending] {
+        let agreed = held.filter { ending in
+            names.contains(ending.query.name) && ending.held.map { began - $0 >= Self.pause } ?? false
+        }
+        for ending in agreed { endings[ending.query.name] = nil }
+        return agreed
+    }
+}

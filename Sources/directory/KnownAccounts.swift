@@ -1,0 +1,284 @@
+// What directory knows of the accounts: it answers from memory, and tells what has changed.
+internal import Messages
+internal import Sys
+
+/// The rows that directory has answered with, which sip-router is kept right about.
+///
+/// A row that was confirmed within a minute serves at once, unless a change of its source has been told
+/// since. Else accounts-reader is asked. After 150 ms without an answer the row serves with its age, and
+/// what comes later is told as an update.
+final class KnownAccounts {
+    /// A look-up under way.
+    private struct Question {
+        /// The questions of sip-router that wait for it.
+        var ids: [UInt32] = []
+        /// Whether one of them was answered before.
+        var isLate = false
+        /// How many changes of the source had been told when it was asked.
+        let change: Int
+    }
+
+    /// When a question of sip-router is answered with what is known.
+    private struct Deadline {
+        let at: Milliseconds
+        let id: UInt32
+        let query: AccountQuery
+    }
+
+    /// How long a look-up waits for its source while a row is known.
+    static let patience = Milliseconds(150)
+    /// How many rows are kept; accounts beyond are answered for from their source alone.
+    static let most = 200_000
+    /// How much older a row may be in the file than it is.
+    static let writtenAfter = Milliseconds.seconds(600)
+
+    let reader: AccountReader
+    let bindings: BindingStore
+    let store: KnownStore
+    let clock: () -> Moment
+    private(set) var settings: KnownSettings
+    private(set) var rows: [AccountQuery: KnownRow] = [:]
+    private var questions: [AccountQuery: Question] = [:]
+    private var deadlines: [Deadline] = []
+    /// What sip-router is to be told, in this order.
+    private var messages: [DirectoryToRouter] = []
+    /// How many changes of the source have been told, one at the least: what came before may have been missed.
+    var changes = 1
+    var brake = Brake()
+    var round: AccountRound?
+    /// When the next round may begin, by the monotonic clock; nil while none is due.
+    var nextRound: Milliseconds? = Milliseconds(0)
+    /// When no round begins yet, after one that came to nothing.
+    var roundPause = Milliseconds(0)
+    /// When rows are looked through next for those that are too old.
+    private var nextSweep = Milliseconds(0)
+    /// How long the last round took, and how many rows it has read.
+    var lastRound: (took: Milliseconds, count: Int)?
+    /// What is to be told to the administrator.
+    var records: [String] = []
+
+    /// What is known, from a file in a folder (nil: nothing), and asked of a reader.
+    init(
+        _ settings: KnownSettings, folder: String?, _ reader: AccountReader,
+        _ bindings: BindingStore, clock: @escaping () -> Moment
+    ) {
+        self.settings = settings
+        self.reader = reader
+        self.bindings = bindings
+        self.clock = clock
+        store = KnownStore(folder: folder)
+        let now = clock()
+        rows = store.load(after: now.sinceEpoch - settings.stale, most: Self.most, now)
+    }
+
+    /// Uses other settings: what was known may be of another source.
+    func adopt(_ settings: KnownSettings) {
+        self.settings = settings
+        changed()
+    }
+
+    /// The source has told that rows have, or may have, changed.
+    func changed() {
+        changes += 1
+        nextRound = nextRound ?? clock().monotonic
+    }
+
+    /// A new sip-router has asked nothing.
+    func forgetQuestions() {
+        for query in questions.keys { questions[query]?.ids = [] }
+        deadlines = []
+        forgetNews()
+    }
+
+    /// There is no sip-router: the next one is told what ends when it has been told what there is.
+    func forgetNews() { messages.removeAll { !$0.isRevocation } }
+
+    /// What sip-router is to be told since the last call; without what ends while it is still told what there is.
+    func drainMessages(isToldAll: Bool) -> [DirectoryToRouter] {
+        let drained = isToldAll ? messages : messages.filter { !$0.isRevocation }
+        messages.removeAll { isToldAll || !$0.isRevocation }
+        return drained
+    }
+
+    /// What the administrator is to be told since the last call.
+    func drainRecords() -> [String] {
+        defer { records = [] }
+        return records + store.drainTroubles()
+    }
+
+    func tell(_ message: DirectoryToRouter) { messages.append(message) }
+
+    /// What is known, and how the last round went, for `rempart status`.
+    var status: String {
+        let round = lastRound.map {
+            ", \($0.count) read again in \($0.took.count) ms after the last change"
+        }
+        return "\(rows.count) known\(round ?? "")"
+    }
+
+    // MARK: Look-ups
+
+    /// Answers a question of sip-router, at once or within 150 ms.
+    func lookUp(id: UInt32, _ query: AccountQuery) {
+        let now = clock()
+        rows[query]?.asked = now.monotonic
+        if let row = rows[query], row.isFresh(changes, now) {
+            return tell(.account(id: id, .found(row.account), age: row.age(now) ?? Milliseconds(0)))
+        }
+        // A source that cannot be read says so itself when it can again.
+        if case .down = reader.state { return answer(id, query, now) }
+        deadlines.append(Deadline(at: now.monotonic + Self.patience, id: id, query: query))
+        guard questions[query] == nil else {
+            questions[query]?.ids.append(id)
+            return
+        }
+        questions[query] = Question(ids: [id], change: changes)
+        reader.ask([query], now: now.monotonic) { [weak self] answers in
+            if let answer = answers.first { self?.answered(query, answer) }
+        }
+    }
+
+    /// Answers with the row that is known and its age, else that nothing can be said.
+    private func answer(_ id: UInt32, _ query: AccountQuery, _ now: Moment) {
+        guard let row = rows[query], let age = row.age(now), age <= settings.stale else {
+            return tell(.account(id: id, .unavailable, age: Milliseconds(0)))
+        }
+        // One that a change may concern is confirmed by nobody, however young it is.
+        let told = row.isFresh(changes, now) ? age : max(age, KnownRow.freshness + Milliseconds(1))
+        tell(.account(id: id, .found(row.account), age: told))
+    }
+
+    private func answered(_ query: AccountQuery, _ read: ReadAccount) {
+        guard let question = questions.removeValue(forKey: query) else { return }
+        let now = clock()
+        guard read.answer != .unavailable else {
+            for id in question.ids { answer(id, query, now) }
+            return
+        }
+        let before = rows[query]
+        take(read, of: query, change: question.change, now)
+        for id in question.ids { tell(.account(id: id, read.answer, age: Milliseconds(0))) }
+        if question.isLate { tell(.update(account: query.name, realm: query.realm, read.answer)) }
+        if let before { compare(query, before.account, read.answer, endsCalls: question.isLate) }
+    }
+
+    /// Takes what a source says now.
+    func take(_ read: ReadAccount, of query: AccountQuery, change: Int, _ now: Moment) {
+        guard case .found(let account) = read.answer else {
+            if read.answer == .unknown, rows.removeValue(forKey: query) != nil {
+                store.forget(query)
+            }
+            return
+        }
+        guard rows.count < Self.most || rows[query] != nil else { return }
+        let before = rows[query]
+        var row = KnownRow(
+            account: account, version: read.version, confirmed: now.sinceEpoch,
+            read: now.monotonic, change: change, asked: before?.asked ?? now.monotonic)
+        if let before, before.account == account, before.version == read.version,
+            let written = before.written, now.sinceEpoch >= written,
+            now.sinceEpoch - written < Self.writtenAfter
+        {
+            row.written = written
+        } else {
+            row.written = now.sinceEpoch
+            store.store(query, row)
+        }
+        rows[query] = row
+    }
+
+    /// Looks whether bindings end by what an answer says of an account that was another one, or was not known.
+    func compare(
+        _ query: AccountQuery, _ before: Account?, _ answer: AccountAnswer, endsCalls: Bool
+    ) {
+        guard before?.isLess(in: answer) ?? (answer == .unknown) else { return }
+        let now = clock()
+        let bound = bindings.bindings(of: query.name, now: now.sinceEpoch)
+        let count = before?.endings(answer, bound) ?? bound.count
+        brake.add(
+            Brake.Ending(query: query, before: before, count: count, endsCalls: endsCalls),
+            now.monotonic)
+    }
+
+    // MARK: Time
+
+    /// Does what is due; to be called at the end of each turn.
+    func endOfTurn() {
+        let now = clock()
+        var late = 0
+        for deadline in deadlines {
+            guard deadline.at <= now.monotonic else { break }
+            late += 1
+            guard let at = questions[deadline.query]?.ids.firstIndex(of: deadline.id) else {
+                continue
+            }
+            questions[deadline.query]?.ids.remove(at: at)
+            questions[deadline.query]?.isLate = true
+            answer(deadline.id, deadline.query, now)
+        }
+        deadlines.removeFirst(late)
+        advanceRound(now)
+        decideAboutAnswers(now)
+    }
+
+    /// When `endOfTurn` has something to do although nothing comes, as a span from now; nil: never.
+    var patience: Milliseconds? {
+        let now = clock().monotonic
+        let undecided = round == nil ? brake.undecidedSince.map { $0 + Brake.patience } : nil
+        let moments = [deadlines.first?.at, round?.nextBatch, undecided, roundAt]
+        return moments.compactMap(\.self).min().map { max($0 - now, Milliseconds(0)) }
+    }
+
+    /// Writes what has changed, and forgets what is too old to serve; to be called each second.
+    func second() {
+        let now = clock()
+        if store.isBlank {
+            store.fill()
+            for (query, row) in rows { store.store(query, row) }
+        }
+        store.commit(now: now.sinceEpoch)
+        guard now.monotonic >= nextSweep else { return }
+        nextSweep = now.monotonic + KnownRow.freshness
+        for (query, row) in rows where !isKept(row, now) {
+            rows[query] = nil
+            store.forget(query)
+        }
+    }
+
+    /// Whether a row may serve, and is asked for now and then: rounds confirm it whoever needs it.
+    private func isKept(_ row: KnownRow, _ now: Moment) -> Bool {
+        guard let age = row.age(now) else { return false }
+        return age <= settings.stale && now.monotonic - row.asked <= Bounds.longestBinding
+    }
+
+    /// Writes all: the process is about to end.
+    func stop() {
+        for (query, row) in rows where row.written != row.confirmed { store.store(query, row) }
+        store.close(now: clock().sinceEpoch)
+    }
+}
+
+extension DirectoryToRouter {
+    /// Whether it ends bindings.
+    fileprivate var isRevocation: Bool {
+        if case .revoke = self { true } else { false }
+    }
+}
+
+/// What the settings say of accounts that are known.
+struct KnownSettings: Equatable {
+    /// `accounts.realm`.
+    var realm = Setting.accounts.realm.standard
+    /// `accounts.stale`.
+    var stale = Setting.accounts.stale.standard
+
+    /// The settings of a start set.
+    init(_ settings: [DirectorySetting] = []) {
+        for setting in settings {
+            switch setting {
+            case .realm(let realm): self.realm = realm
+            case .stale(let stale): self.stale = stale
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+internal import Journal
+internal import Messages
+internal import Privsep
+internal import Sys
+internal import TemporaryFolder
+internal import TestDatabase
+internal import Testing
+internal import Wire
+
+@testable internal import accounts_reader
+
+/// A service with directory's end of its link.
+private final class Bench {
+    let folder: TemporaryFolder
+    let service: AccountsReaderService
+    private final class Counter { var count = 0 }
+    private let counter = Counter()
+    private let end: Descriptor
+    private var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
+
+    /// How often the process was to begin anew.
+    var begunAnew: Int { counter.count }
+
+    init(_ sql: String = Tables.pjsip, _ more: AccountsReaderSetting...) throws {
+        folder = try TemporaryFolder()
+        let path = try folder.database("accounts.sqlite", sql)
+        let settings = AccountSettings([.source("sqlite://\(path)")] + more)
+        let counter = counter
+        let (mine, its) = try Socket.seqpacketPair()
+        end = mine
+        service = AccountsReaderService(
+            settings, Reach(settings), Journal(process: "accounts-reader", socket: nil)
+        ) { counter.count += 1 }
+        service.directory.attach(its)
+        service.linked(.directory)
+    }
+
+    /// What the service answers to messages.
+    func ask(_ messages: DirectoryToReader...) throws -> [ReaderToDirectory] {
+        for message in messages {
+            let frame = message.encoded()
+            try service.receive(frame.span, from: .directory)
+        }
+        return try heard()
+    }
+
+    /// What the service has said since.
+    func heard() throws -> [ReaderToDirectory] {
+        service.endOfTurn()
+        var heard: [ReaderToDirectory] = []
+        while case .frame(let length, _) = try Frame.receive(into: &buffer, on: end.raw) {
+            let frame = buffer
+            heard.append(try ReaderToDirectory(decoding: frame.span.extracting(0..<length)))
+        }
+        return heard
+    }
+
+    /// What the service says of a name.
+    func read(_ name: String, realm: String = "asterisk") throws -> ReadAccount {
+        let heard = try ask(.lookUp(id: 9, [AccountQuery(name: name, realm: realm)]))
+        guard case .answers(9, let answers)? = heard.first, let answer = answers.first else {
+            throw WireError.truncated
+        }
+        return answer
+    }
+}
+
+@Suite("AccountsReaderService")
+struct AccountsReaderServiceTests {
+    @Test("nothing is opened before the first second, and then the source is told with its layout")
+    func opened() throws {
+        let bench = try Bench()
+        #expect(try bench.ask(.hello) == [])
+        #expect(try bench.read("2001").answer == .unavailable)
+        _ = bench.service.second()
+        let url = "sqlite://\(bench.folder.path)/accounts.sqlite"
+        #expect(try bench.heard() == [.source(.up(layout: "pjsip", source: url)), .changed])
+        #expect(bench.service.second() == "reads pjsip in \(url)")
+        bench.service.linked(.directory)
+        #expect(
+            try bench.ask(.hello) == [.source(.up(layout: "pjsip", source: url)), .changed])
+    }
+
+    @Test("look-ups of one frame are answered together, in their order, each with its table")
+    func together() throws {
+        let bench = try Bench()
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        let queries = ["2001", "nobody", "2005"].map { AccountQuery(name: $0, realm: "asterisk") }
+        guard case .answers(3, let answers)? = try bench.ask(.lookUp(id: 3, queries)).first else {
+            Issue.record("expected the answers")
+            return
+        }
+        #expect(answers.map(\.why) == [nil, .noRow, .noSecret])
+        #expect(answers.map(\.source) == ["ps_endpoints", "ps_endpoints", "ps_endpoints"])
+        guard case .found(let account) = answers[0].answer else {
+            Issue.record("expected the account")
+            return
+        }
+        #expect(account.authUser == "phone")
+    }
+
+    @Test("why a name is none, or serves nobody, is told")
+    func absences() throws {
+        let bench = try Bench(
+            Tables.pjsip + """
+                INSERT INTO ps_endpoints VALUES ('oauth', 'oauth', 'oauth'), ('long', 'long', 'long');
+                INSERT INTO ps_auths (id, auth_type, username, password) VALUES
+                    ('oauth', 'google_oauth', 'oauth', 'x'),
+                    ('long', 'userpass', '\(String(repeating: "u", count: 256))', 'x');
+                """)
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        for (name, why) in [
+            ("oauth", AccountAbsence.wrongKind), ("long", .tooLong), ("nobody", .noRow),
+            ("2005", .noSecret),
+        ] {
+            let read = try bench.read(name)
+            #expect(read.why == why && read.answer == .unknown, "\(name)")
+        }
+        let bound = try bench.read("2002")
+        guard case .found(let account) = bound.answer else {
+            Issue.record("expected the account")
+            return
+        }
+        #expect(bound.why == .realmBound && account.ha1MD5.isEmpty)
+        #expect(try bench.read("2002", realm: "elsewhere").why == nil)
+    }
+
+    @Test("a version stays while the rows say the same, also in another process, and else changes")
+    func versions() throws {
+        let first = try Bench()
+        let second = try Bench()
+        for bench in [first, second] {
+            _ = try bench.ask(.hello)
+            _ = bench.service.second()
+            _ = try bench.heard()
+        }
+        let version = try first.read("2001").version
+        #expect(try first.read("2001").version == version)
+        #expect(try second.read("2001").version == version)
+        #expect(try first.read("2004").version != version)
+        try second.folder.database(
+            "accounts.sqlite", "UPDATE ps_auths SET password = 'three' WHERE id = '2001'")
+        #expect(try second.read("2001").version != version)
+    }
+
+    @Test("a trace names each step with its table and key, and no secret or hash")
+    func trace() throws {
+        let bench = try Bench(
+            Tables.pjsip, .domain("sip.example.com"), .table(.aors, "ps_aors"))
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        guard case .trace(4, let steps)? = try bench.ask(.trace(id: 4, name: "2001")).first else {
+            Issue.record("expected the steps")
+            return
+        }
+        #expect(
+            steps.map(\.what) == [
+                "ps_endpoints id=2001@sip.example.com", "ps_endpoints id=2001", "ps_auths id=2001",
+                "ps_aors id=2001",
+            ])
+        #expect(steps.map(\.found) == [false, true, true, true])
+        #expect(
+            steps.map(\.remark) == [
+                "", "auth=2001 aors=2001", "username=phone, a secret", "max_contacts=1",
+            ])
+        guard case .trace(5, let hashed)? = try bench.ask(.trace(id: 5, name: "2002")).first else {
+            Issue.record("expected the steps")
+            return
+        }
+        #expect(!hashed.contains { $0.remark.contains("0011") })
+    }
+
+    @Test("the names are told in pages, in the order of their bytes")
+    func names() throws {
+        let rows = (0..<SourceState.namesOfPage + 3).map { "('n\(1000 + $0)')" }
+        let bench = try Bench(
+            """
+            CREATE TABLE sippeers (name, type, host, secret);
+            INSERT INTO sippeers (name) VALUES \(rows.joined(separator: ",")), ('Zoe'), (NULL),
+                ('\(String(repeating: "l", count: 65))'), (7);
+            """)
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        guard case .names(1, let first, false)? = try bench.ask(.list(id: 1, after: "")).first,
+            let last = first.last,
+            case .names(2, let second, true)? = try bench.ask(.list(id: 2, after: last)).first
+        else {
+            Issue.record("expected two pages")
+            return
+        }
+        #expect(first.prefix(3) == ["7", "Zoe", "n1000"])
+        #expect(first.count == SourceState.namesOfPage)
+        #expect(second == (0..<5).map { "n\(1000 + SourceState.namesOfPage - 2 + $0)" })
+    }
+
+    @Test("the tables have the names of the settings, in statements and in what is told")
+    func tableNames() throws {
+        let bench = try Bench(
+            Tables.chanSip.replacing("sippeers", with: "\"sip.buddies\""),
+            .table(.sippeers, "sip.buddies"))
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        let read = try bench.read("1001")
+        #expect(read.source == "sip.buddies" && read.why == nil)
+        try bench.folder.database("accounts.sqlite", "DROP TABLE \"sip.buddies\"")
+        _ = bench.service.second()
+        let down = try bench.heard().compactMap { message in
+            if case .source(.down(let why, _)) = message { why } else { nil }
+        }
+        #expect(down.first?.contains("neither a table sip.buddies (chan_sip)") == true)
+    }
+
+    @Test("a reload reads the other source, and one in another folder is left to another process")
+    func reload() throws {
+        let bench = try Bench()
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        let beside = try bench.folder.database("other.sqlite", Tables.chanSip)
+        var set = StartSet()
+        set.settings = [.accounts.source("sqlite://\(beside)")]
+        #expect(bench.service.reload(set) == nil)
+        #expect(try bench.heard() == [.changed])
+        _ = bench.service.second()
+        #expect(bench.begunAnew == 0)
+        #expect(
+            try bench.heard().contains(
+                .source(.up(layout: "chan_sip", source: "sqlite://\(beside)"))))
+        let other = try TemporaryFolder()
+        let elsewhere = try other.database("accounts.sqlite", Tables.chanSip)
+        set.settings = [.accounts.source("sqlite://\(elsewhere)")]
+        #expect(bench.service.reload(set) == nil)
+        _ = bench.service.second()
+        #expect(bench.begunAnew == 1)
+    }
+
+    @Test("a message before hello, a second hello and a bad frame are refused")
+    func protocolErrors() throws {
+        let bench = try Bench()
+        #expect(throws: WireError.notPermitted) { try bench.ask(.list(id: 1, after: "")) }
+        _ = try bench.ask(.hello)
+        #expect(throws: WireError.notPermitted) { try bench.ask(.hello) }
+        let bad: [UInt8] = [99]
+        #expect(throws: WireError.unknownKind(99)) {
+            try bench.service.receive(bad.span, from: .directory)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+internal import Messages
+internal import Privsep
+internal import Sys
+internal import Testing
+internal import Wire
+
+@testable internal import directory
+
+/// An `AccountReader` with accounts-reader's end of its link.
+private final class Bench {
+    let reader = AccountReader()
+    let end = PlainEnd()
+    var now = Milliseconds.seconds(1000)
+    /// The answers that were handed over, by the first name that was asked for.
+    private(set) var answered: [(name: String, answers: [ReadAccount])] = []
+
+    init() throws { try connect() }
+
+    func connect() throws {
+        reader.link.attach(try end.renew())
+        reader.linked(now)
+    }
+
+    func ask(_ names: String...) {
+        let queries = names.map { AccountQuery(name: $0, realm: "r") }
+        reader.ask(queries, now: now) { [weak self] in self?.answered.append((names[0], $0)) }
+    }
+
+    func asked() throws -> [(id: UInt32, names: [String])] {
+        reader.endOfTurn(now)
+        let messages = try end.frames { frame throws(WireError) in
+            try DirectoryToReader(decoding: frame)
+        }
+        return messages.compactMap { message in
+            guard case .lookUp(let id, let queries) = message else { return nil }
+            return (id, queries.map(\.name))
+        }
+    }
+
+    func answer(_ id: UInt32, _ answers: ReadAccount...) throws {
+        let frame = ReaderToDirectory.answers(id: id, answers).encoded()
+        try reader.receive(frame.span, now)
+    }
+}
+
+@Suite("AccountReader")
+struct AccountReaderTests {
+    private let none = ReadAccount(answer: .unknown, source: "t", version: 1, why: .noRow)
+
+    @Test("at most 64 look-ups are under way, and the others follow in their order")
+    func manyQuestions() throws {
+        let bench = try Bench()
+        for number in 1...100 { bench.ask("\(number)") }
+        let first = try bench.asked()
+        #expect(first.map(\.names) == (1...64).map { ["\($0)"] })
+        try bench.answer(first[9].id, none)
+        try bench.answer(first[3].id, none)
+        #expect(bench.answered.map(\.name) == ["10", "4"])
+        #expect(try bench.asked().map(\.names) == [["65"], ["66"]])
+    }
+
+    @Test("look-ups that are asked together are answered together, and wait for room together")
+    func batch() throws {
+        let bench = try Bench()
+        bench.ask("a", "b")
+        for number in 1...62 { bench.ask("\(number)") }
+        bench.ask("c", "d")
+        let asked = try bench.asked()
+        #expect(asked.count == 63 && asked[0].names == ["a", "b"])
+        try bench.answer(asked[1].id, none)
+        #expect(try bench.asked().isEmpty)
+        try bench.answer(asked[0].id, none, none)
+        #expect(bench.answered.last?.answers == [none, none])
+        #expect(try bench.asked().map(\.names) == [["c", "d"]])
+    }
+
+    @Test("what was under way is asked again over a new link, before what has waited")
+    func relinked() throws {
+        let bench = try Bench()
+        for number in 1...65 { bench.ask("\(number)") }
+        let first = try bench.asked()
+        bench.now = bench.now + .seconds(1)
+        try bench.connect()
+        let again = try bench.asked()
+        #expect(again.map(\.names) == (1...64).map { ["\($0)"] })
+        #expect(Set(again.map(\.id)).isDisjoint(with: first.map(\.id)))
+        #expect(bench.answered.isEmpty)
+    }
+
+    @Test("a slow source keeps look-ups waiting, and is no accounts-reader that hangs")
+    func slow() throws {
+        let bench = try Bench()
+        for number in 1...10 { bench.ask("\(number)") }
+        for (id, _) in try bench.asked() {
+            bench.now = bench.now + Milliseconds(300)
+            try bench.answer(id, none)
+            bench.reader.endOfTurn(bench.now)
+        }
+        #expect(!bench.reader.drainEvents().contains(.hangs))
+        // Those that have waited for longer than 2 s are unavailable.
+        #expect(bench.answered.map(\.answers[0].answer).count { $0 == .unknown } == 7)
+        #expect(bench.answered.count == 10)
+    }
+
+    @Test("without accounts-reader a look-up is unavailable after 2 s")
+    func away() throws {
+        let bench = try Bench()
+        bench.reader.link.close()
+        bench.ask("a")
+        bench.now = bench.now + Milliseconds(1999)
+        #expect(try bench.asked().isEmpty)
+        #expect(bench.answered.isEmpty)
+        bench.now = bench.now + Milliseconds(1)
+        bench.reader.endOfTurn(bench.now)
+        #expect(bench.answered.map(\.answers[0].answer) == [.unavailable])
+        #expect(!bench.reader.drainEvents().contains(.hangs))
+    }
+
+    @Test("more look-ups than may wait are unavailable at once")
+    func full() throws {
+        let bench = try Bench()
+        bench.reader.link.close()
+        for number in 1...AccountReader.mostWaiting { bench.ask("\(number)") }
+        #expect(bench.answered.isEmpty)
+        bench.ask("one more")
+        #expect(bench.answered.map(\.name) == ["one more"])
+    }
+
+    @Test("fewer answers than look-ups break the protocol, and leave nobody without an answer")
+    func short() throws {
+        let bench = try Bench()
+        bench.ask("a", "b")
+        let asked = try bench.asked()
+        #expect(throws: WireError.badValue("answers")) { try bench.answer(asked[0].id, none) }
+        #expect(bench.answered.last?.answers.map(\.answer) == [.unavailable, .unavailable])
+    }
+}

@@ -1,0 +1,224 @@
+internal import Messages
+internal import Sys
+internal import Testing
+
+@testable internal import directory
+
+private typealias Source = SimulatedSource
+
+/// What directory tells after a change of the source.
+@Suite("Rounds")
+struct AccountRoundTests {
+    /// A source with so many bound accounts, named from 1 on.
+    private func source(_ count: Int) throws -> SimulatedSource {
+        let source = try SimulatedSource()
+        try source.begin()
+        try source.bind(count)
+        return source
+    }
+
+    @Test("a changed secret is told and ends what the old one made; nothing is told of the others")
+    func secret() throws {
+        let source = try source(3)
+        source.accounts["2"] = Source.account(9)
+        try source.changed()
+        try source.pass(.seconds(1))
+        let news = try source.router.answers()
+        #expect(news.updates == ["2": .found(Source.account(9))])
+        #expect(news.revoked == ["2"] && news.endedCalls.isEmpty)
+        #expect(news.last == .revoke(account: "2", endsCalls: false))
+    }
+
+    private static let away = AccessList([
+        AccessRule(false, Network(IPAddress(high: 0, low: 0), prefix: 0))
+    ])
+
+    @Test(
+        "an account that is gone, denied or may not register any more loses its bindings",
+        arguments: [
+            nil, SimulatedSource.account(1, mayRegister: false),
+            SimulatedSource.account(1, access: .nobody), SimulatedSource.account(1, access: away),
+        ])
+    func gone(_ account: Account?) throws {
+        let source = try source(2)
+        source.accounts["1"] = account
+        try source.changed()
+        try source.pass(.seconds(1))
+        let news = try source.router.answers()
+        #expect(news.updates == ["1": account.map { .found($0) } ?? .unknown])
+        #expect(news.revoked == ["1"] && news.endedCalls.isEmpty)
+    }
+
+    @Test("a change that takes nothing from anybody ends nothing")
+    func widened() throws {
+        let source = try source(1)
+        var account = Source.account(1)
+        account.aor = "line"
+        source.accounts["1"] = account
+        try source.changed()
+        try source.pass(.seconds(1))
+        #expect(try source.router.answers().revoked.isEmpty)
+    }
+
+    @Test("an account with a binding of which nothing is known is read too, and ends if it is gone")
+    func unknownBound() throws {
+        let source = try source(1)
+        var record = binding("ghost")
+        record.expires = source.router.clock.sinceEpoch + .seconds(3600)
+        try source.router.tell(.bind(record))
+        try source.changed()
+        try source.pass(.seconds(1))
+        #expect(try source.router.answers().revoked == ["ghost"])
+    }
+
+    @Test("a change during a pass begins another one after it")
+    func again() throws {
+        let source = try source(3)
+        source.delay = Milliseconds(20)
+        let before = source.lookUps
+        try source.changed()
+        try source.pass(Milliseconds(5))
+        try source.changed()
+        try source.changed()
+        try source.pass(.seconds(1))
+        #expect(source.lookUps == before + 6)
+    }
+
+    @Test("accounts with bindings come first, batches are small, and no more than 5,000 rows a second")
+    func pace() throws {
+        let source = try source(20)
+        for number in 100..<1100 {
+            source.accounts["\(number)"] = Source.account(1)
+            try source.router.tell(
+                .lookUp(id: UInt32(number), account: "\(number)", realm: Source.realm))
+            if number.isMultiple(of: 50) { try source.pass(Milliseconds(5)) }
+        }
+        try source.pass(Milliseconds(50))
+        _ = try source.router.answers()
+        let before = source.lookUps
+        source.accounts["3"] = nil
+        try source.changed()
+        try source.pass(Milliseconds(10), step: Milliseconds(1))
+        #expect(try source.router.answers().revoked == ["3"])
+        try source.pass(Milliseconds(90), step: Milliseconds(1))
+        #expect(source.lookUps - before <= 680)
+        try source.pass(Milliseconds(200), step: Milliseconds(1))
+        #expect(source.lookUps - before == 1020)
+        #expect(source.router.service.second().contains("1020 read again in"))
+    }
+
+    @Test("a slow source is read in batches that a look-up can wait behind")
+    func slowBatches() throws {
+        let source = try source(200)
+        source.delay = Milliseconds(400)
+        try source.changed()
+        try source.pass(.seconds(1))
+        let before = source.lookUps
+        try source.pass(Milliseconds(400))
+        #expect(source.lookUps - before <= 8)
+    }
+
+    @Test("another database is read by the next round, and one without accounts ends nothing at once")
+    func replaced() throws {
+        let source = try source(20)
+        try source.down()
+        source.accounts = source.accounts.mapValues { _ in Source.account(5) }
+        source.accounts["7"] = Source.account(1)
+        try source.up()
+        try source.pass(.seconds(2))
+        let news = try source.router.answers()
+        #expect(news.updates.count == 19 && news.revoked.isEmpty)
+        try source.pass(.seconds(11))
+        #expect(try source.router.answers().revoked.count == 19)
+    }
+
+    @Test("emptied for ten seconds: nothing ends, one record and the status say why")
+    func emptied() throws {
+        let source = try source(30)
+        let accounts = source.accounts
+        try source.pass(.seconds(100), step: .seconds(1))
+        source.accounts = [:]
+        // Some are looked up before the change is told.
+        for name in ["1", "2", "3"] { #expect(try source.ask(name).revoked.isEmpty) }
+        try source.changed()
+        try source.pass(.seconds(3))
+        let conditions = source.router.service.conditions
+        #expect(conditions.map(\.kind) == [.heldBack])
+        #expect(conditions[0].text.contains("the accounts of 30 of 30 registrations"))
+        // Further changes are no second opinion.
+        for _ in 0..<6 {
+            try source.changed()
+            try source.pass(.seconds(1))
+        }
+        source.accounts = accounts
+        try source.changed()
+        try source.pass(.seconds(30), step: Milliseconds(50))
+        let news = try source.router.answers()
+        #expect(news.revoked.isEmpty && news.updates.count == 30)
+        #expect(news.updates["7"] == .found(Source.account(1)) && source.router.service.conditions.isEmpty)
+    }
+
+    @Test("accounts that stay away end ten seconds later, by a round of its own")
+    func stayAway() throws {
+        let source = try source(30)
+        for number in 1...11 { source.accounts["\(number)"] = nil }
+        try source.changed()
+        try source.pass(.seconds(9))
+        #expect(try source.router.answers().revoked.isEmpty)
+        try source.pass(.seconds(2))
+        #expect(try source.router.answers().revoked.count == 11)
+        #expect(source.router.service.conditions.isEmpty)
+    }
+
+    @Test("ten bindings, and a tenth of all, end at once")
+    func few() throws {
+        let source = try source(30)
+        for number in 1...10 { source.accounts["\(number)"] = nil }
+        try source.changed()
+        try source.pass(.seconds(1))
+        #expect(try source.router.answers().revoked.count == 10)
+    }
+
+    @Test("late answers are held back as well when they would end too much within a minute")
+    func lateAnswers() throws {
+        let source = try source(30)
+        try source.pass(.seconds(100), step: .seconds(1))
+        _ = try source.router.answers()
+        source.accounts = [:]
+        source.delay = Milliseconds(300)
+        var ended: [String] = []
+        for number in 1...15 {
+            ended += try source.ask("\(number)", within: .seconds(2)).revoked
+        }
+        #expect(ended.count == Brake.mostAtOnce)
+        #expect(source.router.service.conditions.map(\.kind) == [.heldBack])
+    }
+
+    @Test("while the source cannot be read a round waits, and is done when it can")
+    func waits() throws {
+        let source = try source(3)
+        source.accounts["2"] = nil
+        source.delay = nil
+        try source.changed()
+        try source.pass(.seconds(5))
+        #expect(try source.router.answers().revoked.isEmpty)
+        source.delay = Milliseconds(0)
+        try source.router.reconnectReader()
+        try source.up()
+        try source.pass(.seconds(3))
+        #expect(try source.router.answers().revoked == ["2"])
+    }
+
+    @Test("what ended while there was no sip-router is told to the next one, behind the bindings")
+    func withoutRouter() throws {
+        let source = try source(2)
+        source.router.service.router.close()
+        source.accounts["2"] = nil
+        try source.changed()
+        try source.pass(.seconds(1))
+        try source.router.reconnect()
+        try source.router.tell(.hello)
+        let told = try source.router.answers()
+        #expect(told.suffix(2) == [.bindings, .revoke(account: "2", endsCalls: false)])
+    }
+}
