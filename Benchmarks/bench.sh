@@ -72,7 +72,7 @@ measure() {
         >>"$folder/results"
 }
 
-# How many units are in flight. Rempart's answers to wrong passwords leave 48 ms late: many must wait before
+# How many units are in flight. Rempart's answers to wrong passwords leave 250 ms late: many must wait before
 # it has as much to do as the others have with a few.
 in_flight() {
     if [ "$1" = rempart ] && [ "$2" = wrong ]; then echo window=2048; else echo "window=$window"; fi

@@ -143,6 +143,10 @@ extension Refusal {
             "There is no such account, or it has no password.",
             "Look for the name in the account database; see accounts.schema."),
         Row(
+            .accountGone, nil, .password, "account-gone",
+            "The account was there less than ten minutes ago, and is not any more: nobody is counted for it.",
+            "If you have not deleted it, look whether its tables are being written anew."),
+        Row(
             .accessList, nil, .password, "acl",
             "The password is right, but the account's permit, deny or acl do not let the address in.",
             "Look at those columns, and at accounts.acl-order."),
@@ -166,7 +170,7 @@ extension Refusal {
             "The copy of a request whose original waits for its response."),
         Row(
             .databaseDown, nil, .password, "database-down",
-            "The account database cannot be read, so no password is.",
+            "Where the accounts are read from does not answer, so nothing is refused by what was known before.",
             "`rempart status` says why."),
     ]
 
@@ -175,6 +179,9 @@ extension Refusal {
             .accountBarred, .forbidden, .call, "account-barred",
             "The account is barred from calling after too many refused numbers.",
             "Change its password, then `rempart release ACCOUNT`."),
+        Row(
+            .accountRevoked, .forbidden, .call, "account-revoked",
+            "The account was deleted, shut out by its access list, or given another password: what it had ends."),
         Row(
             .numberNever, .forbidden, .call, "number-never",
             "The number is among calls.never: premium rates, satellites.",

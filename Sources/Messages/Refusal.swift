@@ -45,6 +45,7 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     // Credentials are not proven right: the answer is delayed, and the same for all of them.
     case wrongPassword
     case unknownAccount
+    case accountGone
     case accessList
     case accountHeld
     case accountGuarded
@@ -54,6 +55,7 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     case databaseDown
     // A call is refused for its account or number.
     case accountBarred
+    case accountRevoked
     case numberNever
     case callsAtOnce
     case callsPerMinute
@@ -140,6 +142,11 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     /// Whether the answer leaves at a fixed time after the message came, as every answer to credentials that prove
     /// nothing does; it has no status of its own, by which it could be told from others.
     package var isDelayed: Bool { group == .password || self == .waitingRoomFull }
+
+    /// Whether nobody can say whether the credentials are right: they are to be sent again.
+    package var isUnavailable: Bool {
+        self == .databaseDown || self == .lookUps || self == .waitingRoomFull
+    }
 
     /// Whether the password was looked at, and the account's guard counts it.
     package var isLookedAt: Bool {

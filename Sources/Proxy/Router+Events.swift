@@ -154,8 +154,9 @@ extension Router {
     package mutating func receive(_ message: DirectoryToRouter, _ now: Now) {
         bench.now = now
         switch message {
-        case .account(let id, let answer, _):
-            if let news = paths.ground.accounts.receive(id, answer, bench) { follow(news) }
+        case .account(let id, let answer, let age):
+            let news = paths.ground.accounts.receive(id, answer, age: age, bench)
+            if let news { follow(news) }
         case .binding(let record):
             let change = paths.ground.location.restore(
                 record, &paths.ground.accounts, &paths.ground.connections, &bench)
@@ -168,10 +169,10 @@ extension Router {
             let news = paths.ground.accounts.update(
                 Array(account.utf8).span, realm: Array(realm.utf8), answer, bench)
             if let news { follow(news) }
-        case .revoke(let account, _):
-            let change = paths.ground.location.revoke(
-                account, &paths.ground.accounts, &paths.ground.connections, &bench)
-            paths.follow(change, &bench)
+        case .revoke(let account, let endsCalls):
+            if let account = paths.ground.accounts.find(Array(account.utf8).span) {
+                paths.revoke(account, endsCalls: endsCalls, &bench)
+            }
         }
         paths.recordFailures(&bench)
     }
@@ -183,14 +184,20 @@ extension Router {
             return
         }
         paths.ground.learnedName(of: account, &bench)
-        for parked in news.waiting {
-            paths.resume(parked, &bench)
-            paths.recordFailures(&bench)
-        }
+        paths.settle(account, news.verdict, &bench)
+        resume(news.waiting)
         if paths.ground.accounts.state(account) == .found {
             paths.ground.asterisks.refresh(account, &bench)
         } else {
-            paths.ground.accounts.forgetIfIdle(account)
+            paths.ground.accounts.forgetIfIdle(account, bench.now.monotonic)
+        }
+    }
+
+    /// Takes up requests that have waited for directory, in their order.
+    mutating func resume(_ waiting: [ParkedRequest]) {
+        for parked in waiting {
+            paths.resume(parked, &bench)
+            paths.recordFailures(&bench)
         }
     }
 

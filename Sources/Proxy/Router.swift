@@ -196,6 +196,7 @@ package struct Router: ~Copyable {
             paths.ground.askForTrunkNames(&bench)
             _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
+        case .overdue: resume(paths.ground.accounts.takeOverdue(&bench))
         }
     }
 }

@@ -18,28 +18,39 @@ package struct Binding: BitwiseCopyable, Sendable {
     package fileprivate(set) var next: Int32 = -1
     /// The CSeq of the REGISTER that made or refreshed it.
     package var sequence: UInt32
+    /// The mark of the secret that proved its REGISTER; 0 when it is not known.
+    package let secret: UInt32
     /// Contact URI, instance with reg-id, Call-ID and User-Agent, one behind the other.
     fileprivate var text = Text.none
     fileprivate var contactLength: UInt16 = 0
     fileprivate var instanceLength: UInt8 = 0
     fileprivate var callIDLength: UInt8 = 0
-    /// Preference in thousandths; the highest bit says that the way is closed.
+    /// Preference in thousandths; the highest bit says that the way is closed, the next one that the row which proved
+    /// the REGISTER was not confirmed.
     private var preference: UInt16
 
     /// A binding without texts, not in a list yet.
     package init(
-        account: Int32, key: UInt64, sequence: UInt32, expires: Milliseconds, q: UInt16, flow: Flow
+        account: Int32, key: UInt64, sequence: UInt32, secret: UInt32, expires: Milliseconds,
+        q: UInt16, flow: Flow
     ) {
         self.account = account
         self.key = key
         self.sequence = sequence
+        self.secret = secret
         self.expires = expires
         self.flow = flow
         preference = min(q, 1000)
     }
 
     /// Preference in thousandths.
-    package var q: UInt16 { preference & 0x7FFF }
+    package var q: UInt16 { preference & 0x3FFF }
+
+    /// Whether the row that proved its REGISTER was not confirmed, and has not been since.
+    package var isUnconfirmed: Bool {
+        get { preference & 0x4000 != 0 }
+        set { preference = newValue ? preference | 0x4000 : preference & 0xBFFF }
+    }
 
     /// Whether the way is open: false once the connection has closed.
     package var reachable: Bool {
@@ -221,6 +232,9 @@ package struct Bindings: ~Copyable {
         entries[Int(index)].reachable = reachable
     }
 
+    /// The row that proved a binding's REGISTER has been confirmed since.
+    package mutating func confirm(_ index: Int32) { entries[Int(index)].isUnconfirmed = false }
+
     /// Says which timer is that of a binding's end.
     package mutating func setTimer(_ index: Int32, _ timer: TimerHandle) {
         entries[Int(index)].timer = timer
@@ -232,10 +246,15 @@ package struct Bindings: ~Copyable {
         remove(index, head: &head)
     }
 
-    /// Takes out all bindings of an account, which can be read until `forgetRemoved`.
-    package mutating func removeAll(head: inout Int32) {
+    /// Takes those of an account's bindings out of its list that a condition holds for; they can be read until
+    /// `forgetRemoved`.
+    package mutating func remove(head: inout Int32, where ends: (Binding) -> Bool) {
         forgetRemoved()
-        while head >= 0 { remove(head, head: &head) }
+        var at = head
+        while let binding = self[at] {
+            if ends(binding) { remove(at, head: &head) }
+            at = binding.next
+        }
     }
 
     /// Takes a binding out of its account's list; it can be read until `forgetRemoved`.

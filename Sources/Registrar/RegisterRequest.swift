@@ -31,6 +31,8 @@ package struct RegisterRequest: ~Copyable {
     private var callIDLength = 0
     private var userAgentLength = 0
     var sequence: UInt32 = 0
+    private var secret: UInt32 = 0
+    private var isUnconfirmed = false
     /// The way it came.
     package private(set) var flow: Flow
 
@@ -55,6 +57,23 @@ package struct RegisterRequest: ~Copyable {
         userAgentLength = userAgent.count
         self.sequence = sequence
         self.flow = flow
+    }
+
+    /// It is proven by a secret of this mark, of a row whose source has confirmed it or not.
+    package mutating func prove(secret: UInt32, isUnconfirmed: Bool) {
+        self.secret = secret
+        self.isUnconfirmed = isUnconfirmed
+    }
+
+    /// The binding that a Contact of it becomes, without its texts.
+    func binding(
+        of contact: ContactRequest, account: Int32, _ now: Milliseconds
+    ) -> Binding {
+        var binding = Binding(
+            account: account, key: contact.key, sequence: sequence, secret: secret,
+            expires: now + contact.expires, q: contact.q, flow: flow)
+        binding.isUnconfirmed = isUnconfirmed
+        return binding
     }
 
     /// Adds a Contact, with `+sip.instance` and `reg-id`, both empty without; at most `maximumContacts`.
@@ -216,9 +235,7 @@ extension Bindings {
         for position in request.contacts.indices where request.contacts[position].expires.count > 0
         {
             let contact = request.contacts[position]
-            var binding = Binding(
-                account: account, key: contact.key, sequence: request.sequence,
-                expires: now + contact.expires, q: contact.q, flow: request.flow)
+            var binding = request.binding(of: contact, account: account, now)
             guard store(request.texts(of: contact), of: &binding) else {
                 for earlier in 0..<position {
                     if var stored = request.contacts[earlier].binding { discard(&stored) }

@@ -68,7 +68,7 @@ package struct AccountRows: Sendable {
             """)
     package let stale = SettingRow(
         "accounts.stale", 207, .span(.seconds(60)...Bounds.longestStale),
-        standard: .seconds(86_400), for: .directory { .stale($0) },
+        standard: .seconds(86_400), for: .router { .stale($0) }, .directory { .stale($0) },
         meaning: """
             How long an account serves whose source does not answer, from when the source last \
             confirmed it; what is kept of it outlives restarts. A row that is confirmed serves at \

@@ -20,6 +20,8 @@ package enum RouterSetting: Equatable, Sendable {
     case algorithm(OfferedAlgorithm)
     /// How many requests a second an account may make (`accounts.requests`).
     case requests(UInt32)
+    /// How long a row serves that its source does not confirm (`accounts.stale`).
+    case stale(Milliseconds)
     /// Which callers of its own the account of this name may show (`accounts.callers`).
     case callers(String, ShownCallers)
     /// One line of a trunk of this name (`trunks.NAME`).

@@ -4,40 +4,6 @@ package import ProxyBench
 internal import SIP
 package import Sys
 
-/// What a parked request waits for, and so where it goes on.
-package enum ParkedStep: UInt8, BitwiseCopyable, Sendable {
-    /// Its credentials: whether they prove its account.
-    case credentials
-    /// A trunk's caller: whether an account has that name.
-    case caller
-}
-
-/// A request that has waited for directory.
-package struct ParkedRequest: Sendable {
-    /// The request, which whoever takes it up again gives back.
-    package var block: Block
-    /// The way that it came by.
-    package let flow: Flow
-    /// When it came.
-    package let moment: Milliseconds
-    /// Its number among all that came.
-    package let number: UInt64
-    /// What is known of its sender.
-    package let sender: Sender
-    /// What it has waited for.
-    package let step: ParkedStep
-}
-
-/// What became of a request that is to wait for directory.
-package enum Parking: Sendable {
-    /// It waits, or the same one does.
-    case waits
-    /// Too many of its account wait already.
-    case tooMany
-    /// All places are taken.
-    case noRoom
-}
-
 /// What directory has said of an account.
 package struct AccountNews: Sendable {
     /// The account.
@@ -46,6 +12,8 @@ package struct AccountNews: Sendable {
     package let isOurRealm: Bool
     /// The requests that have waited for it, in their order.
     package let waiting: [ParkedRequest]
+    /// What it means for what the row before has let in.
+    package let verdict: RowVerdict
 }
 
 /// The accounts that the core has heard of: what directory said of them, what it is being asked, and who waits.
@@ -64,6 +32,8 @@ package struct AccountCache: ~Copyable {
         /// Whether it is for an Asterisk's realm: its account stays until it is answered, since the answer is told
         /// apart by the account's place.
         var isForeign: Bool
+        /// When it was asked.
+        var moment: Milliseconds
     }
 
     private var accounts: Accounts
@@ -71,9 +41,9 @@ package struct AccountCache: ~Copyable {
     private var lastQuestion: UInt32 = 0
     /// HA1s for realms of Asterisks that are not ours.
     private var foreignHA1: [AccountID: [ForeignRealm: HashValue]] = [:]
-    private var parked: [AccountID: [ParkedRequest]] = [:]
-    /// How many requests wait.
-    package private(set) var parkedCount = 0
+    private var parked = ParkedRequests()
+    /// Whether directory could not ask the source when it last tried, or left a question for too long.
+    package private(set) var areUnavailable = false
 
     /// No accounts.
     package init() { accounts = Accounts(capacity: Capacity.accounts) }
@@ -81,8 +51,8 @@ package struct AccountCache: ~Copyable {
     /// How many questions to directory are under way.
     package var questionCount: Int { questions.count }
 
-    /// Whether directory could not ask the database when it last tried.
-    package var areUnavailable: Bool { accounts.areUnavailable }
+    /// How many requests wait.
+    package var parkedCount: Int { parked.count }
 
     /// Every place that accounts have, in use or free.
     package var places: Range<Int32> { 0..<Int32(accounts.count) }
@@ -121,15 +91,42 @@ package struct AccountCache: ~Copyable {
         accounts.ha1(account, algorithm)
     }
 
-    /// Whether directory has to be asked before an account is used.
-    package func isStale(_ account: AccountID, _ now: Milliseconds) -> Bool {
-        accounts.isStale(account, now)
+    /// The mark of an account's secret; 0 without one.
+    package func secret(_ account: AccountID) -> UInt32 { accounts.secret(account) }
+
+    /// Whether an account's row serves at once: its source has confirmed it within a minute.
+    package func isConfirmed(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        accounts.isConfirmed(account, now)
     }
+
+    /// Whether an account was there less than ten minutes ago, and is gone.
+    package func isMourned(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        accounts.isMourned(account, now)
+    }
+
+    /// Whether an account's row lets an address in: it is not gone, and its access list does.
+    package func admits(_ account: AccountID, _ ip: IPAddress) -> Bool {
+        accounts.admits(account, ip)
+    }
+
+    /// Whether a call of an account may go on whose phone is at an address: nothing has shut it out, or not for a
+    /// minute, and directory has not said that it ends.
+    package func mayGoOn(_ account: AccountID, at ip: IPAddress, _ now: Milliseconds) -> Bool {
+        accounts.mayGoOn(account, at: ip, now)
+    }
+
+    /// Something is let in by a row that its source has not confirmed for a minute.
+    package mutating func serveUnconfirmed(_ account: AccountID) {
+        accounts.serveUnconfirmed(account)
+    }
+
+    /// Directory has said that what an account has ends.
+    package mutating func revoke(_ account: AccountID) { accounts.revoke(account) }
 
     /// Whether passwords cannot be looked at now, whoever asks by a message of such a length: were only those refused
     /// for whom there is no room, the others would be known to be accounts.
     package func isNobodyAsked(_ length: Int, _ bench: borrowing Bench) -> Bool {
-        accounts.areUnavailable || accounts.isFull || questions.count >= Capacity.questions
+        areUnavailable || accounts.isFull || questions.count >= Capacity.questions
             || parkedCount >= Capacity.parked || !bench.blocks.hasRoom(length)
     }
 
@@ -156,43 +153,55 @@ package struct AccountCache: ~Copyable {
     /// Something is remembered of an account by its place, for good.
     package mutating func pin(_ account: AccountID) { accounts.pin(account) }
 
-    /// Forgets an account that nothing is known of: a name that was only tried.
-    package mutating func forgetIfIdle(_ account: AccountID) {
+    /// Forgets an account that nothing is known of: a name that was only tried, or one that has been gone for long.
+    package mutating func forgetIfIdle(_ account: AccountID, _ now: Milliseconds) {
+        accounts.forgetGone(account, now)
         // Another name may get its place, and none of its hashes.
         if accounts.forgetIfIdle(account) { foreignHA1[account] = nil }
     }
 
     // MARK: Asking directory
 
-    /// Asks directory about an account; with too many questions under way the account counts as one that
-    /// the database could not be asked for.
-    package mutating func ask(_ account: AccountID, _ bench: inout Bench) {
-        let isAsked = lookUp(account, realm: bench.settings.realm, &bench)
-        guard accounts.state(account) != .found else { return }
-        accounts.setState(account, isAsked ? .asked : .unavailable)
+    /// Asks directory about an account, unless it is being asked; with too many questions under way the account counts
+    /// as one that the source could not be asked for. Whether it is asked.
+    @discardableResult
+    package mutating func ask(_ account: AccountID, _ bench: inout Bench) -> Bool {
+        accounts.expire(account, after: bench.settings.stale, bench.now.monotonic)
+        let isAsked =
+            accounts.question(account) != 0
+            || lookUp(account, realm: bench.settings.realm, &bench) != nil
+        accounts.asked(account, isAsked)
+        return isAsked
     }
 
-    /// Asks for an account's HA1s for a realm, unless that is under way; false when it cannot be asked now.
+    /// Asks for an account's HA1s for a realm; the question's number, or nil when it cannot be asked now.
     @discardableResult
     private mutating func lookUp(
         _ account: AccountID, realm: [UInt8], _ bench: inout Bench
-    ) -> Bool {
-        if questions.values.contains(where: { $0.account == account && $0.realm == realm }) {
-            return true
-        }
+    ) -> UInt32? {
         guard questions.count < Capacity.questions else {
             bench.shortages.count(.questions)
-            return false
+            return nil
         }
         let isForeign = realm != bench.settings.realm
-        if isForeign { retain(account) }
-        lastQuestion &+= 1
-        questions[lastQuestion] = Question(account: account, realm: realm, isForeign: isForeign)
+        // 0 is none.
+        lastQuestion = max(lastQuestion &+ 1, 1)
+        if isForeign { retain(account) } else { accounts.setQuestion(account, lastQuestion) }
+        questions[lastQuestion] = Question(
+            account: account, realm: realm, isForeign: isForeign, moment: bench.now.monotonic)
         bench.effects.toDirectory.append(
             .lookUp(
                 id: lastQuestion, account: accounts.name(account).text,
                 realm: String(decoding: realm, as: UTF8.self)))
-        return true
+        return lastQuestion
+    }
+
+    /// Asks for an account's HA1s for an Asterisk's realm, unless that is under way.
+    private mutating func askForeign(
+        _ account: AccountID, _ realm: [UInt8], _ bench: inout Bench
+    ) {
+        let isAsked = questions.values.contains { $0.account == account && $0.realm == realm }
+        if !isAsked { lookUp(account, realm: realm, &bench) }
     }
 
     /// A new link to directory stands: what was asked over the old one is asked again.
@@ -205,25 +214,37 @@ package struct AccountCache: ~Copyable {
         }
     }
 
-    /// Takes over what directory says; nil when that was not asked, or is of no use.
+    /// Takes over what directory says, which the source has confirmed so long ago; nil when that was not asked, or is of
+    /// no use.
     package mutating func receive(
-        _ id: UInt32, _ answer: AccountAnswer, _ bench: borrowing Bench
+        _ id: UInt32, _ answer: AccountAnswer, age: Milliseconds, _ bench: borrowing Bench
     ) -> AccountNews? {
         guard let question = questions.removeValue(forKey: id) else { return nil }
         defer { if question.isForeign { release(question.account) } }
-        return take(answer, of: question.account, realm: question.realm, bench)
+        let now = bench.now.monotonic
+        if accounts.question(question.account) == id { accounts.setQuestion(question.account, 0) }
+        if answer == .unavailable || age > Accounts.freshness {
+            areUnavailable = true
+        } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
+            areUnavailable = false
+        }
+        return take(answer, of: question.account, question.realm, age: age, bench)
     }
+
+    /// How long ago the source may have confirmed a row that is told of when directory has just asked it.
+    private static let prompt = Milliseconds.seconds(1)
 
     /// Takes over what directory says unasked; nil when the account was not heard of, or it is of no use.
     package mutating func update(
         _ name: Span<UInt8>, realm: [UInt8], _ answer: AccountAnswer, _ bench: borrowing Bench
     ) -> AccountNews? {
         guard let account = accounts.find(name) else { return nil }
-        return take(answer, of: account, realm: realm, bench)
+        return take(answer, of: account, realm, age: Milliseconds(0), bench)
     }
 
     private mutating func take(
-        _ answer: AccountAnswer, of account: AccountID, realm: [UInt8], _ bench: borrowing Bench
+        _ answer: AccountAnswer, of account: AccountID, _ realm: [UInt8], age: Milliseconds,
+        _ bench: borrowing Bench
     ) -> AccountNews? {
         guard realm == bench.settings.realm else {
             guard case .found(let found) = answer else { return nil }
@@ -232,12 +253,14 @@ package struct AccountCache: ~Copyable {
                 foreignHA1[account, default: [:]][key] = HashValue(
                     algorithm == .md5 ? found.ha1MD5 : found.ha1SHA256)
             }
-            return AccountNews(account: account, isOurRealm: false, waiting: [])
+            return AccountNews(account: account, isOurRealm: false, waiting: [], verdict: .nothing)
         }
-        accounts.receive(answer, for: account, bench.now.monotonic)
-        let waiting = parked.removeValue(forKey: account) ?? []
-        parkedCount -= waiting.count
-        return AccountNews(account: account, isOurRealm: true, waiting: waiting)
+        let secret = accounts.secret(account)
+        let verdict = accounts.receive(answer, for: account, age: age, bench.now.monotonic)
+        // Another secret has other hashes for every realm.
+        if accounts.secret(account) != secret { foreignHA1[account] = nil }
+        return AccountNews(
+            account: account, isOurRealm: true, waiting: parked.take(account), verdict: verdict)
     }
 
     /// Stores HA1s by SHA-256 from now on; whether that is new, so that directory has to be asked again.
@@ -255,7 +278,7 @@ package struct AccountCache: ~Copyable {
     ) -> HashValue? {
         if realm == bench.settings.realm {
             if algorithm == .sha256, useSHA256() {
-                lookUp(account, realm: realm, &bench)
+                ask(account, &bench)
                 return nil
             }
             return accounts.ha1(account, algorithm)
@@ -263,36 +286,32 @@ package struct AccountCache: ~Copyable {
         let key = ForeignRealm(realm: realm, algorithm: algorithm.rawValue)
         if let known = foreignHA1[account]?[key] { return known }
         guard realm.count <= Bounds.longestRealm else { return HashValue() }
-        lookUp(account, realm: realm, &bench)
+        askForeign(account, realm, &bench)
         return nil
     }
 
     // MARK: Waiting
 
-    /// Parks a request until directory has answered about an account.
+    /// Whether a request that came at a moment may wait for what directory says of an account: it is being asked, and
+    /// the request has not waited for 200 ms.
+    package func mayWait(
+        _ account: AccountID, since moment: Milliseconds, _ now: Milliseconds
+    ) -> Bool {
+        accounts.question(account) != 0 && now - moment < ParkedRequests.patience
+    }
+
+    /// Parks a request until directory has answered about an account, or for 200 ms.
     package mutating func park(
         _ message: borrowing Incoming, _ account: AccountID, _ step: ParkedStep,
         _ bench: inout Bench
     ) -> Parking {
-        let waiting = parked[account] ?? []
-        // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
-        for other in waiting where other.flow == message.flow {
-            if bench.blocks.span(other.block).equals(message.bytes) { return .waits }
-        }
-        guard parkedCount < Capacity.parked else {
-            bench.shortages.count(.parked)
-            return .noRoom
-        }
-        guard waiting.count < Capacity.parkedOfAccount else { return .tooMany }
-        let block = bench.blocks.store(message.bytes)
-        guard block.exists else { return .noRoom }
-        var sender = message.sender
-        sender.waits += 1
-        parked[account, default: []].append(
-            ParkedRequest(
-                block: block, flow: message.flow, moment: message.moment, number: message.number,
-                sender: sender, step: step))
-        parkedCount += 1
-        return .waits
+        parked.park(message, account, step, &bench)
+    }
+
+    /// The requests that have waited for long enough: directory was asked too late for them.
+    package mutating func takeOverdue(_ bench: inout Bench) -> [ParkedRequest] {
+        let overdue = parked.takeOverdue(&bench)
+        if !overdue.isEmpty { areUnavailable = true }
+        return overdue
     }
 }

@@ -18,10 +18,26 @@ package enum AccountState: UInt8, BitwiseCopyable, Sendable {
     case unavailable
 }
 
+/// What an answer of directory's means for what an account's row has let in while it was not confirmed.
+package enum RowVerdict: Equatable, Sendable {
+    /// Nothing: nothing was let in, or the source has not been asked.
+    case nothing
+    /// It stays.
+    case confirmed
+    /// It is taken back where the row as it stands would not let it in.
+    case otherwise(hasNewSecret: Bool)
+}
+
 /// An account as the cache holds it; its texts are asked of `Accounts`.
 struct AccountEntry: BitwiseCopyable, Sendable {
-    /// When directory answered, in seconds of the monotonic clock.
-    var answered: UInt32 = 0
+    /// When the source confirmed the row, in seconds of the monotonic clock, counted round.
+    var confirmed: UInt32 = 0
+    /// When the row turned from found to none, or let nobody in any more, in the same seconds.
+    var changed: UInt32 = 0
+    /// The mark of the secret; 0 when it has none.
+    var secret: UInt32 = 0
+    /// The question to directory under way, for our own realm; 0 without one.
+    var question: UInt32 = 0
     /// How many rows of other tables are the account's, which then stays.
     var uses: UInt32 = 0
     /// The name, then the digest user name and the user part of To, as far as they differ from it.
@@ -44,12 +60,20 @@ struct AccountEntry: BitwiseCopyable, Sendable {
     var isPinned = false
     /// Whether phones may register it.
     var mayRegister = false
+    /// Whether there was a row, and the source says that there is none.
+    var isGone = false
+    /// Whether directory has said that what the account has ends.
+    var isRevoked = false
+    /// Whether something was let in by the row since its source last confirmed it.
+    var hasServedUnconfirmed = false
 }
 
 /// The names of accounts that the core has heard of, with what directory said, for a while.
 struct Accounts: ~Copyable {
-    /// How long an answer is used.
+    /// For how long after its source has confirmed it a row serves at once.
     static let freshness = Milliseconds.seconds(60)
+    /// For how long an account that is gone counts against nobody who asks for it: its table may be written anew.
+    static let mourning = Milliseconds.seconds(600)
     /// The longest name, in bytes.
     static let longestName = Bounds.longestName
     /// The longest digest user name, and user part of To, in bytes.
@@ -62,9 +86,6 @@ struct Accounts: ~Copyable {
     private var generation: UInt8 = 0
     /// Whether HA1s by SHA-256 are kept: only who was offered SHA-256 answers by it.
     var keepsSHA256 = false
-    /// Whether directory could not ask the database when it last tried.
-    private(set) var areUnavailable = false
-
     /// Whether there is no room for another name.
     var isFull: Bool { free.isEmpty && entries.count == entries.capacity }
 
@@ -84,10 +105,8 @@ struct Accounts: ~Copyable {
     /// Whether phones may register an account.
     func mayRegister(_ account: AccountID) -> Bool { entries[account.index].mayRegister }
 
-    /// Directory is asked about an account, or could not be.
-    mutating func setState(_ account: AccountID, _ state: AccountState) {
-        entries[account.index].state = state
-    }
+    /// The mark of the secret that an account has; 0 without one.
+    func secret(_ account: AccountID) -> UInt32 { entries[account.index].secret }
 
     // MARK: Staying
 
@@ -183,7 +202,7 @@ struct Accounts: ~Copyable {
     mutating func forgetIfIdle(_ account: AccountID) -> Bool {
         let entry = entries[account.index]
         guard entry.uses == 0, !entry.isPinned, entry.state != .found, entry.state != .asked,
-            entry.nameLength > 0
+            entry.nameLength > 0, !entry.isGone
         else { return false }
         names.remove(account.place, NameTable.hash(name(account)))
         texts.release(&entries[account.index].text)
@@ -195,41 +214,139 @@ struct Accounts: ~Copyable {
 
     // MARK: What directory said
 
-    /// Whether directory has to be asked before the account is used.
-    func isStale(_ account: AccountID, _ now: Milliseconds) -> Bool {
+    /// The question about an account that is under way for our own realm; 0 without one.
+    func question(_ account: AccountID) -> UInt32 { entries[account.index].question }
+
+    /// A question about an account is under way for our own realm, or (0) none any more.
+    mutating func setQuestion(_ account: AccountID, _ question: UInt32) {
+        entries[account.index].question = question
+    }
+
+    /// Directory is asked about an account, or could not be; what is known of it serves on.
+    mutating func asked(_ account: AccountID, _ isAsked: Bool) {
+        guard entries[account.index].state != .found else { return }
+        entries[account.index].state = isAsked ? .asked : .unavailable
+    }
+
+    /// Whether a row serves at once: its source has confirmed it within a minute.
+    func isConfirmed(_ account: AccountID, _ now: Milliseconds) -> Bool {
         let entry = entries[account.index]
-        switch entry.state {
-        case .unasked, .unknown, .unavailable: return true
-        case .asked: return false
-        case .found:
-            let age = UInt32(truncatingIfNeeded: now.seconds) &- entry.answered
-            return entry.generation != generation || Int64(age) > Self.freshness.seconds
-        }
+        return entry.state == .found && entry.generation == generation
+            && Self.age(entry.confirmed, now) <= Self.freshness.seconds
+    }
+
+    /// A row that its source has not confirmed for so long serves no more.
+    mutating func expire(_ account: AccountID, after span: Milliseconds, _ now: Milliseconds) {
+        let entry = entries[account.index]
+        guard entry.state == .found, Self.age(entry.confirmed, now) > span.seconds else { return }
+        entries[account.index].state = .unasked
+    }
+
+    /// How many seconds ago something was, which may be a second ahead.
+    private static func age(_ moment: UInt32, _ now: Milliseconds) -> Int64 {
+        Int64(Int32(bitPattern: UInt32(truncatingIfNeeded: now.seconds) &- moment))
     }
 
     /// Everything answered before now is stale.
     mutating func forgetAnswers() { generation &+= 1 }
 
-    /// Takes directory's answer.
-    mutating func receive(_ answer: AccountAnswer, for account: AccountID, _ now: Milliseconds) {
-        entries[account.index].answered = UInt32(truncatingIfNeeded: now.seconds)
-        entries[account.index].generation = generation
-        areUnavailable = answer == .unavailable
+    /// Something is let in by a row that its source has not confirmed for a minute.
+    mutating func serveUnconfirmed(_ account: AccountID) {
+        entries[account.index].hasServedUnconfirmed = true
+    }
+
+    /// Whether an account is gone, and nobody is counted who asks for it.
+    func isMourned(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        entries[account.index].isGone
+            && Self.age(entries[account.index].changed, now) <= Self.mourning.seconds
+    }
+
+    /// An account that has been gone for long is a name like any other, unless it had calls.
+    mutating func forgetGone(_ account: AccountID, _ now: Milliseconds) {
+        let entry = entries[account.index]
+        guard entry.isGone, !entry.isPinned, !isMourned(account, now) else { return }
+        entries[account.index].isGone = false
+    }
+
+    /// Directory has said that what an account has ends.
+    mutating func revoke(_ account: AccountID) { entries[account.index].isRevoked = true }
+
+    /// Whether the row lets an address in: there is one, and its access list does.
+    func admits(_ account: AccountID, _ ip: IPAddress) -> Bool {
+        !entries[account.index].isGone && AccessList.admits(access(account), .source, ip)
+    }
+
+    /// Whether a call of an account may go on, whose phone is at an address.
+    ///
+    /// What is gone or shut out ends once directory has said so, or after a minute: a table that is written anew is
+    /// empty for a moment.
+    func mayGoOn(_ account: AccountID, at ip: IPAddress, _ now: Milliseconds) -> Bool {
+        if admits(account, ip) { return true }
+        let entry = entries[account.index]
+        return !entry.isRevoked && Self.age(entry.changed, now) <= Self.freshness.seconds
+    }
+
+    /// Takes directory's answer, which the source has confirmed so long ago.
+    mutating func receive(
+        _ answer: AccountAnswer, for account: AccountID, age: Milliseconds, _ now: Milliseconds
+    ) -> RowVerdict {
+        let place = account.index
         switch answer {
-        case .found(let found):
-            guard store(found, of: account) else {
-                entries[account.index].state = .unavailable
-                return
+        case .found(let found): return receive(found, for: account, age: age, now)
+        case .unknown:
+            let wasFound = entries[place].state == .found
+            if wasFound || entries[place].hasServedUnconfirmed {
+                entries[place].isGone = true
+                entries[place].changed = UInt32(truncatingIfNeeded: now.seconds)
             }
-            entries[account.index].state = .found
-            entries[account.index].mayRegister = found.mayRegister
-        case .unknown: entries[account.index].state = .unknown
+            entries[place].state = .unknown
+            return settle(account, hasNewSecret: true)
         case .unavailable:
-            // What was known serves on while the database cannot be asked.
-            if entries[account.index].state != .found {
-                entries[account.index].state = .unavailable
-            }
+            // What was known serves on while the source cannot be asked.
+            if entries[place].state != .found { entries[place].state = .unavailable }
+            return .nothing
         }
+    }
+
+    private mutating func receive(
+        _ found: Account, for account: AccountID, age: Milliseconds, _ now: Milliseconds
+    ) -> RowVerdict {
+        let old = entries[account.index]
+        let confirmed = UInt32(truncatingIfNeeded: (now - age).seconds)
+        // Directory was started anew, and has an older row than it has told. Seconds are cut on either side.
+        if old.state == .found, old.generation == generation,
+            Int32(bitPattern: confirmed &- old.confirmed) < -1
+        {
+            return .nothing
+        }
+        let secret = found.secretMark
+        let isSame =
+            old.secret == secret && old.mayRegister == found.mayRegister && !old.isGone
+            && access(account).equals(found.access.bytes.span)
+            && authUser(account).equals(Array(found.authUser.utf8).span)
+        guard store(found, of: account) else {
+            entries[account.index].state = .unavailable
+            return .nothing
+        }
+        entries[account.index].state = .found
+        entries[account.index].secret = secret
+        entries[account.index].mayRegister = found.mayRegister
+        entries[account.index].confirmed = confirmed
+        entries[account.index].generation = generation
+        if !isSame {
+            entries[account.index].changed = UInt32(truncatingIfNeeded: now.seconds)
+            entries[account.index].isGone = false
+            entries[account.index].isRevoked = false
+        }
+        guard isSame else { return settle(account, hasNewSecret: old.secret != secret) }
+        return age <= Self.freshness ? settle(account, hasNewSecret: nil) : .nothing
+    }
+
+    /// What an answer means for what the row before has let in unconfirmed; `hasNewSecret` is nil when it is the same.
+    private mutating func settle(_ account: AccountID, hasNewSecret: Bool?) -> RowVerdict {
+        guard entries[account.index].hasServedUnconfirmed else { return .nothing }
+        entries[account.index].hasServedUnconfirmed = false
+        return hasNewSecret.map { .otherwise(hasNewSecret: $0) } ?? .confirmed
     }
 
     /// Stores the names that an account has beside its own, its list and its hashes; false when there is no room.

@@ -136,7 +136,8 @@ extension AsteriskPool {
             return
         }
         let state = accounts.state(registration.account)
-        guard state == .found else {
+        // One that ends with its account is taken back by what was known of it.
+        guard state == .found || state == .unknown && registration.isLeaving else {
             // After a restart the bindings come before the credentials.
             registrations[handle].state = .waiting
             if state != .asked { accounts.ask(registration.account, &bench) }

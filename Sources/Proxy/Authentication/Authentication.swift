@@ -136,23 +136,27 @@ package struct Authentication: ~Copyable {
 
     /// Whether credentials prove one of the accounts that they may be of: its password, and its access list.
     ///
-    /// All of them are asked for at once where they have to be, and the request waits until each is known, whichever
-    /// it is of: so time tells nothing. `unasked` is why names that are not known are not asked for; nil when they
-    /// are. An account's answer may be too old to refuse by: then the request waits too.
+    /// Directory is asked at once about all of them whose rows are not confirmed, and the request waits until each is
+    /// known, whichever it is of: so time tells nothing. It waits 200 ms at most, and not at all when it is right by a
+    /// known row while the source does not answer. `unasked` is why names that are not known are not asked for; nil
+    /// when they are.
     package mutating func prove(
         _ header: DigestHeader, _ message: borrowing Incoming, _ candidates: Candidates,
         unasked: Refusal? = nil, _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
         let algorithm = header.algorithm ?? .md5
         if algorithm == .sha256 { accounts.useSHA256() }
-        var refreshed = Candidates()
-        if !message.isResumed {
-            refreshed = Self.ask(candidates, mayAsk: unasked == nil, &accounts, &bench)
+        let now = bench.now.monotonic
+        if !message.isResumed { candidates.ask(mayAsk: unasked == nil, &accounts, &bench) }
+        var asked = candidates.asked(since: message.moment, accounts, now)
+        var overflow: Refusal?
+        if let account = asked, !accounts.areUnavailable {
+            overflow = wait(message, account, &accounts, &bench)
+            if overflow == nil { return .later }
+            asked = nil
         }
-        if let asked = candidates.asked(accounts), message.sender.waits < Candidates.most {
-            return wait(message, asked, &accounts, &bench)
-        }
-        let account = candidates.account(of: message.bytes.bytes(header.username), accounts)
+        let username = message.bytes.bytes(header.username)
+        let account = candidates.account(of: username, accounts)
         let isProven = verify(message, header, algorithm, account, accounts)
         // Who may not come from there is told no more than who does not know the password.
         if let account, isProven,
@@ -161,47 +165,29 @@ package struct Authentication: ~Copyable {
             return .pass(account)
         }
         // The password may be new, or the digest user: the answer under way decides.
-        if let refreshing = refreshed.first {
-            return wait(message, refreshing, &accounts, &bench)
+        if let account = asked {
+            overflow = wait(message, account, &accounts, &bench)
+            if overflow == nil { return .later }
         }
-        candidates.forgetIdle(&accounts)
-        guard account != nil else { return .refuse(unasked ?? .unknownAccount) }
-        return .refuse(isProven ? .accessList : .wrongPassword)
+        let refusal =
+            overflow
+            ?? candidates.refusal(account, username, isProven: isProven, unasked, accounts, now)
+        candidates.forgetIdle(&accounts, now)
+        return .refuse(refusal)
     }
 
-    /// Asks directory about each account that is stale, those that are not known only if `mayAsk`; the known ones
-    /// that it was asked about.
-    private static func ask(
-        _ candidates: Candidates, mayAsk: Bool, _ accounts: inout AccountCache,
-        _ bench: inout Bench
-    ) -> Candidates {
-        var refreshed = candidates
-        let now = bench.now.monotonic
-        if let account = candidates.party {
-            let isKnown = accounts.state(account) == .found
-            let isAsked = (isKnown || mayAsk) && accounts.isStale(account, now)
-            if isAsked { accounts.ask(account, &bench) }
-            if !isAsked || !isKnown { refreshed.party = nil }
-        }
-        if let account = candidates.user {
-            let isKnown = accounts.state(account) == .found
-            let isAsked = (isKnown || mayAsk) && accounts.isStale(account, now)
-            if isAsked { accounts.ask(account, &bench) }
-            if !isAsked || !isKnown { refreshed.user = nil }
-        }
-        return refreshed
-    }
-
-    /// Has a request wait for directory; when too many of its account do, it is answered as if it were wrong,
-    /// as it would be for an account that need not be asked for.
+    /// Has a request wait for directory; nil when it does, else why not.
+    ///
+    /// When too many of its account wait, it is answered as if it were wrong, as it would be for an account that need
+    /// not be asked for.
     private func wait(
         _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache,
         _ bench: inout Bench
-    ) -> Verdict<AccountID> {
+    ) -> Refusal? {
         switch accounts.park(message, account, .credentials, &bench) {
-        case .waits: .later
-        case .tooMany: .refuse(.tooManyAtOnce)
-        case .noRoom: .refuse(.waitingRoomFull)
+        case .waits: nil
+        case .tooMany: .tooManyAtOnce
+        case .noRoom: .waitingRoomFull
         }
     }
 

@@ -2,16 +2,13 @@ package import AccountCache
 internal import Messages
 package import ProxyBench
 internal import SIP
-internal import Sys
+package import Sys
 
 /// The accounts that a request may be of: that of From (in a REGISTER of To), and that of the username of its
 /// credentials.
 ///
 /// A phone that calls anonymously, or shows a caller of its own, is known by the latter (RFC 3261 section 22.3).
 package struct Candidates: BitwiseCopyable, Sendable {
-    /// How many there may be.
-    static let most: UInt8 = 2
-
     /// From's; nil when From cannot name one.
     package var party: AccountID?
     /// The username's, when it is another; else nil.
@@ -23,14 +20,66 @@ package struct Candidates: BitwiseCopyable, Sendable {
         self.user = user
     }
 
-    /// One of them; nil when there is none.
-    package var first: AccountID? { party ?? user }
+    /// Asks directory about each whose row is not confirmed; about those that are not known only if `mayAsk`.
+    func ask(mayAsk: Bool, _ accounts: inout AccountCache, _ bench: inout Bench) {
+        if let party { Self.ask(party, mayAsk, &accounts, &bench) }
+        if let user { Self.ask(user, mayAsk, &accounts, &bench) }
+    }
 
-    /// The first of which directory has not answered yet; nil when it has.
-    package func asked(_ accounts: borrowing AccountCache) -> AccountID? {
-        if let party, accounts.state(party) == .asked { return party }
-        if let user, accounts.state(user) == .asked { return user }
+    private static func ask(
+        _ account: AccountID, _ mayAsk: Bool, _ accounts: inout AccountCache,
+        _ bench: inout Bench
+    ) {
+        guard !accounts.isConfirmed(account, bench.now.monotonic) else { return }
+        if mayAsk || accounts.state(account) == .found { accounts.ask(account, &bench) }
+    }
+
+    /// The first that a request of a moment may wait for; nil when it may for none.
+    func asked(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> AccountID? {
+        if let party, accounts.mayWait(party, since: moment, now) { return party }
+        if let user, accounts.mayWait(user, since: moment, now) { return user }
         return nil
+    }
+
+    /// Why credentials with a username prove none of them; `account` is the one that they would be of.
+    ///
+    /// Nobody is refused by a row that is not confirmed, for it may have changed; nor because directory has not said
+    /// yet whether there is one.
+    func refusal(
+        _ account: AccountID?, _ username: Span<UInt8>, isProven: Bool, _ unasked: Refusal?,
+        _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> Refusal {
+        if let unasked, account == nil { return unasked }
+        let isOpen =
+            party.map { Self.isOpen($0, accounts, now) } ?? false
+            || user.map { Self.isOpen($0, accounts, now) } ?? false
+        guard !isOpen else { return accounts.areUnavailable ? .databaseDown : .lookUps }
+        guard account == nil else { return isProven ? .accessList : .wrongPassword }
+        let isMourned =
+            party.map { Self.isMourned($0, username, accounts, now) } ?? false
+            || user.map { Self.isMourned($0, username, accounts, now) } ?? false
+        return isMourned ? .accountGone : .unknownAccount
+    }
+
+    /// Whether it is not known how an account stands: what is known of it is old, or directory has not answered.
+    private static func isOpen(
+        _ account: AccountID, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> Bool {
+        switch accounts.state(account) {
+        case .found: !accounts.isConfirmed(account, now)
+        case .asked, .unavailable: true
+        case .unasked, .unknown: false
+        }
+    }
+
+    /// Whether an account that the credentials would have been of is gone, and nobody is counted for it.
+    private static func isMourned(
+        _ account: AccountID, _ username: Span<UInt8>, _ accounts: borrowing AccountCache,
+        _ now: Milliseconds
+    ) -> Bool {
+        accounts.isMourned(account, now) && accounts.authUser(account).equals(username)
     }
 
     /// Whether one of them is known, and one that is not.
@@ -62,9 +111,9 @@ package struct Candidates: BitwiseCopyable, Sendable {
     }
 
     /// Forgets those of which nothing is known: names that were only tried.
-    package func forgetIdle(_ accounts: inout AccountCache) {
-        if let party { accounts.forgetIfIdle(party) }
-        if let user { accounts.forgetIfIdle(user) }
+    package func forgetIdle(_ accounts: inout AccountCache, _ now: Milliseconds) {
+        if let party { accounts.forgetIfIdle(party, now) }
+        if let user { accounts.forgetIfIdle(user, now) }
     }
 }
 

@@ -5,8 +5,9 @@ internal import Sys
 /// Answers to wrong credentials, which all leave the same span after their request came: so an attacker
 /// cannot tell from the time whether a name was looked up, known, or left unlooked at.
 struct DelayedAnswers: ~Copyable {
-    /// How long after its request an answer leaves; longer than directory takes for a good database.
-    static let span = Milliseconds(48)
+    /// How long after its request an answer leaves: longer than a request waits for directory, and shorter than a phone
+    /// waits before it repeats one (RFC 3261 section 17.1.1.2: T1 is 500 ms).
+    static let span = Milliseconds(250)
 
     private struct Delayed {
         var block: Block

@@ -18,7 +18,7 @@ package enum Capacity {
     package static let parked = 2048
     /// Requests of one account that wait for directory.
     package static let parkedOfAccount = 16
-    /// Answers to wrong passwords that wait for their time.
+    /// Answers to wrong passwords that wait for their time, 250 ms each: 32,768 a second.
     package static let delayed = 8192
     /// Trunks that a process hears of, those of settings before a reload too.
     package static let trunks = 16_384

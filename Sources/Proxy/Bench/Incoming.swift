@@ -28,10 +28,10 @@ package struct Sender: BitwiseCopyable {
     package var isAnswered = false
     /// Whether the message came before, in every byte: its credentials prove nothing then, and it changes nothing.
     package var isRepetition = false
+    /// Whether it has proven an account by a row whose source had not confirmed it for a minute.
+    package var isUnconfirmed = false
     /// Whether a try of a name has been taken for it.
     package var isCharged = false
-    /// How many times the message has waited for directory.
-    package var waits: UInt8 = 0
     /// Whether directory has said meanwhile that no account has the name of its From.
     package var isCallerNobody = false
 

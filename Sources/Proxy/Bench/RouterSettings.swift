@@ -31,6 +31,8 @@ package struct RouterSettings: Sendable {
     package var maximumExpires = Setting.registration.maximum.standard
     /// How many bindings an account may have.
     package var contacts = Int(Setting.registration.contacts.standard)
+    /// How long a row serves whose source does not confirm it.
+    package var stale = Setting.accounts.stale.standard
     /// How many requests a second an account may make.
     package var requests = Setting.accounts.requests.standard
     /// The accounts that may show callers of their own.
@@ -78,6 +80,7 @@ package struct RouterSettings: Sendable {
             case .maximumExpires(let span): maximumExpires = span
             case .contacts(let count): contacts = Int(count)
             case .requests(let count): requests = count
+            case .stale(let span): stale = span
             case .callers(let account, .any): callers.append(Array(account.utf8))
             case .algorithm(let algorithm): offered.append(algorithm)
             case .limit(let detector, let limit): limits[detector] = limit

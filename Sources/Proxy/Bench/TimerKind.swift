@@ -22,6 +22,8 @@ package enum TimerKind: UInt8, Sendable {
     case probe
     /// Answers to wrong credentials are due.
     case delayed
+    /// Requests have waited for directory for long enough.
+    case overdue
     /// directory is to be asked again whether trunks have the names of accounts.
     case trunkNames
 }

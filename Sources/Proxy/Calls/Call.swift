@@ -69,6 +69,8 @@ struct Call: BitwiseCopyable, Sendable {
     var isUnlocated = false
     /// Whether the answer was acknowledged, or something else was said in the call since.
     var isConfirmed = false
+    /// Whether the row that let it in was not confirmed, and has not been since.
+    var isUnconfirmed = false
     /// Whether it is to end as soon as it is answered.
     var isEnding = false
     /// Whether the phone has transferred a call while it had this one.

@@ -13,6 +13,8 @@ enum CallEnd: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     case byHand
     /// A limit: its account is barred.
     case barred
+    /// A limit: its account is gone, or shut out, or has another secret.
+    case revoked
     /// A limit: its account is in a country in which it never was.
     case newCountry
     /// A limit: the phone may not send it on to where it wanted.
@@ -31,8 +33,17 @@ enum CallEnd: UInt8, BitwiseCopyable, CaseIterable, Sendable {
         case .trunk: "trunk"
         case .asterisk: "asterisk"
         case .byHand: "administrator"
-        case .barred, .newCountry, .forwarding: "limit"
+        case .barred, .revoked, .newCountry, .forwarding: "limit"
         case .unanswered, .unacknowledged, .silent: "edge"
+        }
+    }
+
+    /// Why a request is refused whose call it ends; nil of one that no request ends.
+    var refusal: Refusal? {
+        switch self {
+        case .barred: .accountBarred
+        case .revoked: .accountRevoked
+        default: nil
         }
     }
 
@@ -42,6 +53,7 @@ enum CallEnd: UInt8, BitwiseCopyable, CaseIterable, Sendable {
         case .phone, .trunk, .asterisk, .unanswered: ""
         case .byHand: "by-hand"
         case .barred: Refusal.accountBarred.code
+        case .revoked: Refusal.accountRevoked.code
         case .newCountry: Refusal.newCountry.code
         case .forwarding: "forwarding"
         case .unacknowledged: "not-acknowledged"

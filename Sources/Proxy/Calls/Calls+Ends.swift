@@ -113,6 +113,57 @@ extension Calls {
         try? NameAddress(.from(range.lowerBound, to: range.upperBound), in: bytes)
     }
 
+    // MARK: Accounts that may not go on
+
+    /// Whether a request inside a dialog may be of a call, or begin one.
+    static func mayBeCall(_ method: Method) -> Bool {
+        switch method {
+        case .invite, .update, .info, .refer: true
+        default: false
+        }
+    }
+
+    /// What ends the dialog of a party with its next request, other than one that ends it anyway; nil when it goes on.
+    ///
+    /// An account that is gone or shut out says nothing more. A barred one had its calls ended when it was barred: one
+    /// that is not known is older than this process.
+    func ending(
+        _ party: Party, _ method: Method, isKnown: Bool, at ip: IPAddress,
+        _ ground: borrowing Ground, _ bench: borrowing Bench
+    ) -> CallEnd? {
+        guard let account = party.account else { return nil }
+        guard ground.accounts.mayGoOn(account, at: ip, bench.now.monotonic) else { return .revoked }
+        let isBarred = !isKnown && Self.mayBeCall(method) && isBarred(party)
+        return isBarred && !bench.settings.isObserving ? .barred : nil
+    }
+
+    /// Ends every call of an account.
+    package mutating func revoke(
+        _ account: AccountID, _ core: inout ProxyCore, _ ground: inout Ground,
+        _ bench: inout Bench
+    ) {
+        for call in table.handles(of: .account(account)) {
+            end(call, .revoked, &core, &ground, &bench)
+        }
+    }
+
+    /// Ends the calls that an account's row has let in unconfirmed, and would not let in as it stands.
+    package mutating func takeBack(
+        _ account: AccountID, hasNewSecret: Bool, _ core: inout ProxyCore,
+        _ ground: inout Ground, _ bench: inout Bench
+    ) {
+        for call in table.handles(of: .account(account)) where table[call].isUnconfirmed {
+            if hasNewSecret || !ground.accounts.admits(account, table[call].flow.peer.ip) {
+                end(call, .revoked, &core, &ground, &bench)
+            }
+        }
+    }
+
+    /// The source has confirmed an account's row: what it let in stays.
+    package mutating func confirm(_ account: AccountID) {
+        for call in table.handles(of: .account(account)) { table[call].isUnconfirmed = false }
+    }
+
     // MARK: Who ends it
 
     /// Who ends a call that nobody has answered; the first one stays.

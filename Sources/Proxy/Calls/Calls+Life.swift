@@ -33,6 +33,7 @@ extension Calls {
         call.sequence = message.index.sequence
         call.isFromPhone = direction == .made
         call.isAbroad = dialled.kind == .abroad
+        call.isUnconfirmed = message.sender.isUnconfirmed
         call.mark = dialled.mark
         call.isUnlocated =
             call.isAbroad && ground.admission.isUnlocated(context.flow.peer.ip)
@@ -194,8 +195,16 @@ extension Calls {
             let mayBegin = message.index.method == .refer || message.index.method == .invite
             return mayBegin ? .refuse(.otherAccount) : verdict
         }
+        let end = ending(
+            party, message.index.method, isKnown: found.exists, at: message.flow.peer.ip, ground,
+            bench)
+        if let end, let refusal = end.refusal {
+            if !found.exists { found = rebuild(party, message, token, &ground, &bench) }
+            self.end(found, end, &core, &ground, &bench)
+            return .refuse(refusal)
+        }
         if !found.exists {
-            verdict = judgeUnknown(party, message, token, &core, &ground, &bench)
+            verdict = judgeUnknown(party, message, token, &ground, &bench)
             guard verdict.goesOn else { return verdict }
             found = rebuild(party, message, token, &ground, &bench)
         }
@@ -219,20 +228,14 @@ extension Calls {
     /// Whether a phone's request inside a dialog that we know nothing of may go on.
     ///
     /// The dialog may be older than this process, or made up around an old token to begin a call that
-    /// nobody counts. So an INVITE is judged as a new call, and a barred account's calls end with it.
+    /// nobody counts. So an INVITE is judged as a new call.
     private mutating func judgeUnknown(
         _ party: Party, _ message: borrowing Incoming, _ token: AsteriskToken,
-        _ core: inout ProxyCore, _ ground: inout Ground, _ bench: inout Bench
+        _ ground: inout Ground, _ bench: inout Bench
     ) -> Verdict<Dialled> {
-        let pass = Verdict.pass(Dialled(.home))
-        guard !party.isTrunk else { return pass }
-        let mayBeCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
-        guard !mayBeCall || !isBarred(party) || bench.settings.isObserving else {
-            let call = rebuild(party, message, token, &ground, &bench)
-            end(call, .barred, &core, &ground, &bench)
-            return .refuse(.accountBarred)
+        guard !party.isTrunk, message.index.method == .invite else {
+            return .pass(Dialled(.home))
         }
-        guard message.index.method == .invite else { return pass }
         return judge(call: message, of: party, to: token.user.span, &ground, &bench)
     }
 
@@ -241,8 +244,9 @@ extension Calls {
         _ party: Party, _ message: borrowing Incoming, _ token: AsteriskToken,
         _ ground: inout Ground, _ bench: inout Bench
     ) -> Handle {
-        let mayBeCall = [Method.invite, .update, .info, .refer].contains(message.index.method)
-        guard mayBeCall, !table.isFull, hasShare(party, bench) else { return .none }
+        guard Self.mayBeCall(message.index.method), !table.isFull, hasShare(party, bench) else {
+            return .none
+        }
         let dialled =
             party.isTrunk ? Dialled(.home) : bench.settings.calls.plan.read(token.user.span)
         var call = Call(
@@ -281,20 +285,35 @@ extension Calls {
 
     // MARK: Inside a dialog, from an Asterisk
 
-    /// Follows an Asterisk's request inside a dialog, in a call when there is one.
+    /// Follows an Asterisk's request inside a dialog, in a call when there is one; whether it goes on.
     package mutating func follow(
         inside message: borrowing Incoming, _ way: Flow, _ party: Party, _ call: Handle,
         _ core: inout ProxyCore, _ ground: inout Ground, _ bench: inout Bench
-    ) {
+    ) -> Verdict<Void> {
         // A BYE ends its call only once it has been passed on.
-        guard message.index.method != .bye else { return }
+        guard message.index.method != .bye else { return .pass }
+        let found =
+            call.exists ? call : rebuild(inside: message, way, party, &ground, &bench)
+        let end = ending(
+            party, message.index.method, isKnown: call.exists, at: way.peer.ip, ground, bench)
+        if let end, let refusal = end.refusal {
+            self.end(found, end, &core, &ground, &bench)
+            return .refuse(refusal)
+        }
         if call.exists {
             table[call].outwardSequence = max(table[call].outwardSequence, message.index.sequence)
             heard(call, bench)
-            return
         }
-        let mayBeCall = [Method.invite, .update, .info].contains(message.index.method)
-        guard mayBeCall, party != .nobody, !table.isFull, hasShare(party, bench) else { return }
+        return .pass
+    }
+
+    private mutating func rebuild(
+        inside message: borrowing Incoming, _ way: Flow, _ party: Party, _ ground: inout Ground,
+        _ bench: inout Bench
+    ) -> Handle {
+        guard Self.mayBeCall(message.index.method), party != .nobody, !table.isFull,
+            hasShare(party, bench)
+        else { return .none }
         var call = Call(
             party: party, direction: .unknown, flow: way, asterisk: message.flow.peer,
             since: bench.now.sinceEpoch, heard: bench.now.monotonic)
@@ -309,9 +328,6 @@ extension Calls {
             peer: UserPart(bytes.bytes(message.index.from.uri.user)).span,
             route: party.isTrunk
                 ? FieldValues.list(.route, dropping: 1, bytes, message.index) : [])
-        let handle = store(&call, message, &ground, &bench)
-        if isBarred(party), !bench.settings.isObserving {
-            end(handle, .barred, &core, &ground, &bench)
-        }
+        return store(&call, message, &ground, &bench)
     }
 }

@@ -1,3 +1,4 @@
+internal import Journal
 package import AccountCache
 package import Connections
 package import Messages
@@ -21,6 +22,8 @@ package struct LocationService: ~Copyable {
     private var request = RegisterRequest()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
     private var records = RegistrationRecords(capacity: Capacity.accounts)
+    /// How many bindings late answers would have ended since when, and whether it was told that they were too many.
+    private var takenBack = (since: Milliseconds(0), count: 0, isTold: false)
     /// Whether the bindings that directory had stored have been taken over.
     private var hasLoaded = false
 
@@ -61,10 +64,12 @@ package struct LocationService: ~Copyable {
 
     /// Carries the REGISTER at hand out, all of it or nothing; nil when it changes nothing.
     package mutating func apply(
-        _ account: AccountID, _ accounts: inout AccountCache, _ connections: inout Connections,
+        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache, _ connections: inout Connections,
         _ bench: inout Bench
     ) throws(Refusal) -> RegistrationChange? {
         var head = first(account)
+        request.prove(
+            secret: accounts.secret(account), isUnconfirmed: message.sender.isUnconfirmed)
         do {
             try bindings.apply(
                 &request, account: account.place, head: &head, limit: bench.settings.contacts,
@@ -121,17 +126,68 @@ package struct LocationService: ~Copyable {
     /// How much too early a timer may fire: a tick of the wheel.
     private static let timerPrecision = Milliseconds(16)
 
-    /// Directory says that an account's bindings end; nil when it has none.
+    // MARK: What directory takes back
+
+    /// Ends the bindings of an account that its row would not let in as it stands: those that another secret has made or
+    /// an unknown one, from where its access list lets nobody in, and all when it is gone or phones may not register it.
+    /// With `isLate` only those that the row before has let in unconfirmed. Nil when none ends.
     package mutating func revoke(
-        _ name: String, _ accounts: inout AccountCache, _ connections: inout Connections,
-        _ bench: inout Bench
+        _ account: AccountID, isLate: Bool = false, _ accounts: inout AccountCache,
+        _ connections: inout Connections, _ bench: inout Bench
     ) -> RegistrationChange? {
-        guard let account = accounts.find(Array(name.utf8).span), first(account) >= 0 else {
-            return nil
-        }
         var head = first(account)
-        bindings.removeAll(head: &head)
-        return follow(account, head, .unregistered, &accounts, &connections, &bench)
+        guard head >= 0 else { return nil }
+        Self.remove(from: &bindings, of: account, &head, isLate: isLate, accounts)
+        return follow(account, head, .revoked, &accounts, &connections, &bench)
+    }
+
+    private static func remove(
+        from bindings: inout Bindings, of account: AccountID, _ head: inout Int32, isLate: Bool,
+        _ accounts: borrowing AccountCache
+    ) {
+        let secret = accounts.secret(account)
+        let isOver = accounts.state(account) != .found || !accounts.mayRegister(account)
+        bindings.remove(head: &head) { binding in
+            guard !isLate || binding.isUnconfirmed else { return false }
+            return isOver || binding.secret == 0 || binding.secret != secret
+                || !accounts.admits(account, binding.flow.peer.ip)
+        }
+    }
+
+    /// Whether what an account's row has let in unconfirmed may be taken back at once.
+    ///
+    /// When late answers would end more than ten bindings and more than a tenth of all within a minute, it is more likely
+    /// that the source is wrong than that so many have lost their accounts: directory decides it then.
+    package mutating func mayTakeBack(_ account: AccountID, _ bench: inout Bench) -> Bool {
+        let now = bench.now.monotonic
+        if now - takenBack.since > Self.takingBack { takenBack = (now, 0, false) }
+        var at = first(account)
+        while let binding = bindings[at] {
+            if binding.isUnconfirmed { takenBack.count += 1 }
+            at = binding.next
+        }
+        guard takenBack.count > 10, takenBack.count * 10 > count else { return true }
+        if !takenBack.isTold {
+            takenBack.isTold = true
+            bench.effects.journal.add(
+                .degraded, .warning,
+                "what is said late of accounts would end \(takenBack.count) bindings of \(count) within a minute:"
+                    + " they stay until it is said again; look whether the accounts' tables are being written anew",
+                [(.count, "\(takenBack.count)")])
+        }
+        return false
+    }
+
+    /// The span that bindings are counted in which late answers end.
+    private static let takingBack = Milliseconds.seconds(60)
+
+    /// The source has confirmed an account's row: what it let in stays.
+    package mutating func confirm(_ account: AccountID) {
+        var at = first(account)
+        while let binding = bindings[at] {
+            if binding.isUnconfirmed { bindings.confirm(at) }
+            at = binding.next
+        }
     }
 
     // MARK: What follows from a change
@@ -197,7 +253,7 @@ package struct LocationService: ~Copyable {
         bench.effects.toDirectory.bind(
             BindingColumns(
                 account: accounts.name(AccountID(binding.account)), key: binding.key,
-                contact: bindings.contact(binding), instance: bindings.instance(binding),
+                secret: binding.secret, contact: bindings.contact(binding), instance: bindings.instance(binding),
                 callID: bindings.callID(binding), sequence: binding.sequence,
                 userAgent: bindings.userAgent(binding),
                 expires: bench.now.sinceEpoch + (binding.expires - bench.now.monotonic),
@@ -275,7 +331,7 @@ package struct LocationService: ~Copyable {
         guard let place = add(record, flow, expires: expires, to: account, &accounts),
             let binding = bindings[place]
         else {
-            accounts.forgetIfIdle(account)
+            accounts.forgetIfIdle(account, bench.now.monotonic)
             return nil
         }
         // A stream's connection counts as closed until it is seen.
@@ -294,8 +350,8 @@ package struct LocationService: ~Copyable {
         var head = first(account)
         guard bindings.find(record.key, head: head) == nil else { return nil }
         let binding = Binding(
-            account: account.place, key: record.key, sequence: record.sequence, expires: expires,
-            q: record.q, flow: flow)
+            account: account.place, key: record.key, sequence: record.sequence,
+            secret: record.secret, expires: expires, q: record.q, flow: flow)
         let contact = Array(record.contact.utf8)
         let instance = Array(record.instance.utf8)
         let callID = Array(record.callID.utf8)

@@ -7,10 +7,10 @@ internal import Sys
 
 /// How a binding came, changed or went.
 enum BindingEvent: UInt8, BitwiseCopyable {
-    case registered, moved, unregistered, expired
+    case registered, moved, unregistered, expired, revoked
 
     /// Whether the binding is gone.
-    var isEnd: Bool { self == .unregistered || self == .expired }
+    var isEnd: Bool { self == .unregistered || self == .expired || self == .revoked }
 
     /// The word for it in a record.
     var word: StaticString {
@@ -19,6 +19,7 @@ enum BindingEvent: UInt8, BitwiseCopyable {
         case .moved: "moved"
         case .unregistered: "unregistered"
         case .expired: "expired"
+        case .revoked: "revoked"
         }
     }
 }

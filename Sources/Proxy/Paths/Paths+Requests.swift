@@ -186,7 +186,7 @@ extension Paths {
             if !message.sender.isRepetition {
                 follow(
                     try ground.location.apply(
-                        account, &ground.accounts, &ground.connections, &bench), &bench)
+                        message, account, &ground.accounts, &ground.connections, &bench), &bench)
             }
         } catch {
             ground.refuse(&message, error, &bench)
@@ -406,8 +406,10 @@ extension Paths {
             carryOut(.refuse(.sessionDescription, if: !message.hasReadableBody), &message, &bench)
                 != nil
         else { return }
-        calls.follow(inside: message, way, party, call, &core, &ground, &bench)
         guard
+            carryOut(
+                calls.follow(inside: message, way, party, call, &core, &ground, &bench), &message,
+                &bench) != nil,
             let handle = carryOut(
                 core.open(message, .outward, of: party, in: token.dialog, &ground, &bench),
                 &message, &bench)

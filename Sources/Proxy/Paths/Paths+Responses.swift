@@ -1,4 +1,4 @@
-internal import AccountCache
+package import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Calls
@@ -114,6 +114,33 @@ extension Paths {
             ground.asterisks.registrationFailed(registration, branch, &ground.accounts, &bench)
         }
         core.failed(branch, status, &ground, &bench)
+    }
+
+    /// Directory has said that what an account has ends: its bindings, and its calls now or at their next word.
+    package mutating func revoke(
+        _ account: AccountID, endsCalls: Bool, _ bench: inout Bench
+    ) {
+        ground.accounts.revoke(account)
+        let change = ground.location.revoke(
+            account, &ground.accounts, &ground.connections, &bench)
+        follow(change, &bench)
+        if endsCalls { calls.revoke(account, &core, &ground, &bench) }
+    }
+
+    /// What an account's row has let in unconfirmed stays, or is taken back.
+    package mutating func settle(
+        _ account: AccountID, _ verdict: RowVerdict, _ bench: inout Bench
+    ) {
+        guard verdict != .nothing else { return }
+        if case .otherwise(let hasNewSecret) = verdict {
+            guard ground.location.mayTakeBack(account, &bench) else { return }
+            let change = ground.location.revoke(
+                account, isLate: true, &ground.accounts, &ground.connections, &bench)
+            follow(change, &bench)
+            calls.takeBack(account, hasNewSecret: hasNewSecret, &core, &ground, &bench)
+        }
+        ground.location.confirm(account)
+        calls.confirm(account)
     }
 
     /// What an account's phones have changed: at the Asterisks, and in who is a resident.

@@ -154,7 +154,7 @@ extension Ground {
             refusal = accounts.areUnavailable ? .databaseDown : .lookUps
         }
         let isUnavailable =
-            refusal == .waitingRoomFull || isNobodyAsked
+            refusal.isUnavailable || isNobodyAsked
             || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
             let username = message.bytes.bytes(message.username)

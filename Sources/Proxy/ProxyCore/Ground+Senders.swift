@@ -86,7 +86,12 @@ extension Ground {
         case .pass(let account):
             let sender = ProvenSender(
                 account: account, caller: caller(of: account, message, bench))
-            candidates.forgetIdle(&accounts)
+            let now = bench.now.monotonic
+            candidates.forgetIdle(&accounts, now)
+            if !accounts.isConfirmed(account, now) {
+                accounts.serveUnconfirmed(account)
+                message.sender.isUnconfirmed = true
+            }
             admission.returnTry(&message, bench)
             return message.sender.isRepetition
                 ? .pass(sender) : proven(sender, mark, message, bench)
@@ -163,11 +168,12 @@ extension Ground {
         guard let name = Trunks.askedName(user, written),
             let account = accounts.account(of: name.span, &bench)
         else { return .pass(trunkItself) }
-        if accounts.isStale(account, bench.now.monotonic), !message.isResumed {
+        let now = bench.now.monotonic
+        if !accounts.isConfirmed(account, now), !message.isResumed {
             accounts.ask(account, &bench)
         }
         switch accounts.state(account) {
-        case .asked:
+        case .asked where accounts.mayWait(account, since: message.moment, now):
             switch accounts.park(message, account, .caller, &bench) {
             case .waits: return .later
             case .tooMany: return .pass(trunkItself)
@@ -175,8 +181,8 @@ extension Ground {
             }
         case .unknown: return .pass(written)
         case .found: return .pass(trunkItself)
-        case .unasked, .unavailable:
-            accounts.forgetIfIdle(account)
+        case .asked, .unasked, .unavailable:
+            accounts.forgetIfIdle(account, now)
             return .pass(trunkItself)
         }
     }

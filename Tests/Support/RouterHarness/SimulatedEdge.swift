@@ -148,7 +148,7 @@ package final class SimulatedEdge {
 
     /// Answers to wrong passwords leave a little later than they could.
     private func answerLate() {
-        if router.load.delayed > 0 { advance(Milliseconds(80)) }
+        if router.load.delayed > 0 { advance(Milliseconds(280)) }
     }
 
     /// Lets time pass in steps as short as the wheel's tick.

@@ -16,10 +16,10 @@ import Testing
     func coalesced() throws {
         let bench = CacheBench()
         let alice = bench.taken("alice")
-        #expect(bench.state(alice) == .unasked && bench.isStale(alice))
+        #expect(bench.state(alice) == .unasked && !bench.isConfirmed(alice))
         bench.ask(alice)
         bench.ask(alice)
-        #expect(bench.state(alice) == .asked && !bench.isStale(alice))
+        #expect(bench.state(alice) == .asked && !bench.isConfirmed(alice))
         let questions = bench.takeQuestions()
         #expect(questions.map(\.account) == ["alice"] && questions.map(\.realm) == [realm])
         let found = CacheBench.found(7, authUser: "a1", aor: "line-1")
@@ -36,13 +36,52 @@ import Testing
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))
         bench.advance(.seconds(60))
-        #expect(!bench.isStale(alice))
+        #expect(bench.isConfirmed(alice))
         bench.advance(.seconds(1))
-        #expect(bench.isStale(alice))
+        #expect(!bench.isConfirmed(alice))
         bench.ask(alice)
         #expect(bench.state(alice) == .found && bench.ha1(alice, .md5) == 7)
         bench.tell(CacheBench.found(8))
-        #expect(!bench.isStale(alice) && bench.ha1(alice, .md5) == 8)
+        #expect(bench.isConfirmed(alice) && bench.ha1(alice, .md5) == 8)
+    }
+
+    @Test("an answer is as old as directory says, and one that is older than what is known says nothing")
+    func aged() throws {
+        let bench = CacheBench()
+        let alice = bench.known("alice", CacheBench.found(7))
+        bench.advance(.seconds(61))
+        bench.ask(alice)
+        let id = try #require(bench.takeQuestions().first?.id)
+        #expect(bench.tell(id, CacheBench.found(6), age: .seconds(100))?.verdict == .nothing)
+        #expect(bench.ha1(alice, .md5) == 7 && !bench.isConfirmed(alice) && bench.areUnavailable)
+        let bob = bench.taken("bob")
+        bench.ask(bob)
+        let other = try #require(bench.takeQuestions().first?.id)
+        bench.tell(other, CacheBench.found(8), age: .seconds(30))
+        #expect(bench.isConfirmed(bob) && bench.areUnavailable)
+        bench.advance(.seconds(31))
+        #expect(!bench.isConfirmed(bob))
+    }
+
+    @Test("what a row has let in unconfirmed stays or is taken back as the source says next")
+    func verdicts() {
+        let bench = CacheBench()
+        let alice = bench.known("alice", CacheBench.found(7))
+        #expect(bench.update("alice", CacheBench.found(8))?.verdict == .nothing)
+        bench.serveUnconfirmed(alice)
+        #expect(bench.update("alice", CacheBench.found(8))?.verdict == .confirmed)
+        #expect(bench.update("alice", CacheBench.found(9))?.verdict == .nothing)
+        bench.serveUnconfirmed(alice)
+        let changed = bench.update("alice", CacheBench.found(7))?.verdict
+        #expect(changed == .otherwise(hasNewSecret: true))
+        bench.serveUnconfirmed(alice)
+        #expect(bench.update("alice", .unavailable)?.verdict == .nothing)
+        #expect(bench.update("alice", .unknown)?.verdict == .otherwise(hasNewSecret: true))
+        #expect(bench.isMourned(alice))
+        bench.advance(.seconds(601))
+        #expect(!bench.isMourned(alice))
+        bench.forgetIfIdle(alice)
+        #expect(!bench.knows("alice") && bench.update("alice", .unknown) == nil)
     }
 
     @Test(
@@ -50,32 +89,29 @@ import Testing
     func unavailable() {
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))
+        bench.advance(.seconds(61))
         bench.ask(alice)
         bench.tell(.unavailable)
         #expect(bench.state(alice) == .found && bench.ha1(alice, .md5) == 7)
         #expect(bench.areUnavailable && bench.isNobodyAsked)
         let bob = bench.known("bob", .unavailable)
-        #expect(bench.state(bob) == .unavailable && bench.isStale(bob))
+        #expect(bench.state(bob) == .unavailable && !bench.isConfirmed(bob))
         _ = bench.known("carol", .unknown)
         #expect(!bench.areUnavailable && !bench.isNobodyAsked)
     }
 
-    @Test("what directory says unasked holds at once, for our realm and for others")
-    func update() throws {
+    @Test("another secret of an account has its hashes for other realms forgotten")
+    func changed() {
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))
         _ = bench.ha1(alice, realm: "asterisk")
         bench.tell(CacheBench.found(9))
-        bench.advance(.seconds(61))
-        let news = try #require(bench.update("alice", CacheBench.found(8)))
-        #expect(news.account == alice && news.isOurRealm)
-        #expect(bench.ha1(alice, .md5) == 8 && !bench.isStale(alice))
+        bench.update("alice", CacheBench.found(7))
         #expect(bench.ha1(alice, realm: "asterisk") == .hash(9))
-        #expect(bench.update("alice", realm: "asterisk", CacheBench.found(6))?.isOurRealm == false)
-        #expect(bench.ha1(alice, realm: "asterisk") == .hash(6) && bench.ha1(alice, .md5) == 8)
-        bench.update("alice", .unknown)
-        #expect(bench.state(alice) == .unknown)
-        #expect(bench.update("nobody", .unknown) == nil && !bench.knows("nobody"))
+        bench.update("alice", CacheBench.found(8))
+        #expect(bench.ha1(alice, .md5) == 8 && bench.ha1(alice, realm: "asterisk") == .asked)
+        bench.update("alice", CacheBench.found(5), realm: "asterisk")
+        #expect(bench.ha1(alice, realm: "asterisk") == .hash(5))
     }
 
     @Test("over a new link everything is asked again, and the old link's answers are not believed")
@@ -129,9 +165,9 @@ import Testing
         let alice = bench.known("alice", CacheBench.found(7))
         #expect(bench.ha1(alice, .sha256) == nil)
         #expect(bench.ha1(alice, realm: realm, .sha256) == .asked)
-        #expect(!bench.useSHA256() && bench.isStale(alice))
+        #expect(!bench.useSHA256() && !bench.isConfirmed(alice))
         bench.tell(CacheBench.found(7))
-        #expect(bench.ha1(alice, realm: realm, .sha256) == .hash(7) && !bench.isStale(alice))
+        #expect(bench.ha1(alice, realm: realm, .sha256) == .hash(7) && bench.isConfirmed(alice))
     }
 
     // MARK: Waiting
@@ -226,11 +262,12 @@ import Testing
         #expect(["pinned", "asked", "found"].allSatisfy { bench.knows($0) })
     }
 
-    /// directory says that there is no such account any more, and nobody needs its name.
+    /// directory has said for ten minutes that there is no such account any more, and nobody needs its name.
     private func forget(_ account: AccountID, _ bench: CacheBench) {
         bench.advance(.seconds(61))
         bench.ask(account)
         bench.tell(.unknown)
+        bench.advance(.seconds(601))
         bench.forgetIfIdle(account)
     }
 

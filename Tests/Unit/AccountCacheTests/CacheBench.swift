@@ -53,7 +53,10 @@ final class CacheBench {
 
     func state(_ account: AccountID) -> AccountState { cache.state(account) }
 
-    func isStale(_ account: AccountID) -> Bool { cache.isStale(account, bench.now.monotonic) }
+    /// Whether a row serves at once.
+    func isConfirmed(_ account: AccountID) -> Bool {
+        cache.isConfirmed(account, bench.now.monotonic)
+    }
 
     /// The name, the digest user name, and the user part of To at Asterisk.
     func texts(_ account: AccountID) -> [String] {
@@ -69,7 +72,7 @@ final class CacheBench {
     func retain(_ account: AccountID) { cache.retain(account) }
     func release(_ account: AccountID) { cache.release(account) }
     func pin(_ account: AccountID) { cache.pin(account) }
-    func forgetIfIdle(_ account: AccountID) { cache.forgetIfIdle(account) }
+    func forgetIfIdle(_ account: AccountID) { cache.forgetIfIdle(account, bench.now.monotonic) }
     func useSHA256() -> Bool { cache.useSHA256() }
 
     // MARK: directory
@@ -99,18 +102,25 @@ final class CacheBench {
 
     /// directory answers a question; whether that is of use.
     @discardableResult
-    func tell(_ id: UInt32, _ answer: AccountAnswer) -> AccountNews? {
-        cache.receive(id, answer, bench)
+    func tell(
+        _ id: UInt32, _ answer: AccountAnswer, age: Milliseconds = Milliseconds(0)
+    ) -> AccountNews? {
+        cache.receive(id, answer, age: age, bench)
     }
 
     /// directory says unasked what has become of an account.
     @discardableResult
     func update(
-        _ name: String, realm: String? = nil, _ answer: AccountAnswer
+        _ name: String, _ answer: AccountAnswer, realm: String = CacheBench.realm
     ) -> AccountNews? {
-        let realm = realm.map { Array($0.utf8) } ?? bench.settings.realm
-        return cache.update(Array(name.utf8).span, realm: realm, answer, bench)
+        cache.update(Array(name.utf8).span, realm: Array(realm.utf8), answer, bench)
     }
+
+    /// Something is let in by a row as it is.
+    func serveUnconfirmed(_ account: AccountID) { cache.serveUnconfirmed(account) }
+
+    /// Whether an account is gone, and counts against nobody.
+    func isMourned(_ account: AccountID) -> Bool { cache.isMourned(account, bench.now.monotonic) }
 
     /// directory answers all that it was asked.
     func tell(_ answer: AccountAnswer) {

@@ -211,7 +211,7 @@ final class AuthenticationBench {
         var outcomes: [Outcome] = []
         for question in bench.effects.toDirectory.takeAll() {
             guard case .lookUp(let id, _, _) = question,
-                let news = accounts.receive(id, answer, bench)
+                let news = accounts.receive(id, answer, age: Milliseconds(0), bench)
             else { continue }
             for request in news.waiting { outcomes.append(resume(request)) }
         }

@@ -161,12 +161,18 @@ import func RouterHarness.hashed
         #expect(!bench.knowsAlice)
     }
 
-    @Test("by an old answer an account is proven at once, and refused only by a new one")
+    @Test("by an old answer an account is proven when there is no new one, and is never refused")
     func old() {
         let bench = AuthenticationBench()
         bench.know(AuthenticationBench.alice("wonder"))
         bench.leap(.seconds(61))
+        #expect(bench.prove(Credentials(nonce: bench.nonce()).request) == .later)
+        #expect(bench.tell(.unavailable) == [.pass])
+        // While nobody can be asked, what is right does not wait.
         #expect(bench.prove(Credentials(nonce: bench.nonce()).request) == .pass)
+        let wrong = Credentials(nonce: bench.nonce(), password: "guess").request
+        #expect(bench.prove(wrong) == .later)
+        #expect(bench.tell(.unavailable) == [.refuse(.databaseDown)])
         let changed = Credentials(nonce: bench.nonce(), password: "wander").request
         #expect(bench.prove(changed) == .later)
         #expect(bench.tell(AuthenticationBench.alice("wander")) == [.pass])

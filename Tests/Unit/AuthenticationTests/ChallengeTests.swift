@@ -44,7 +44,7 @@ import func RouterHarness.hashed
         bench.delay(3, 403)
         // One that has waited for directory goes before those whose requests came later.
         bench.delay(2, 402, ago: Milliseconds(40))
-        bench.advance(Milliseconds(7))
+        bench.advance(Milliseconds(209))
         #expect(bench.takeAnswers().isEmpty && bench.delayedCount == 3)
         bench.advance(Milliseconds(20))
         #expect(bench.takeAnswers() == ["401", "402"])

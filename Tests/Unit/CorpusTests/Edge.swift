@@ -73,8 +73,8 @@ struct Edge: ~Copyable {
         answerLookUps()
         // Answers to wrong passwords leave a little later than they could.
         if router.load.delayed > 0 {
-            now.monotonic = now.monotonic + Milliseconds(80)
-            now.sinceEpoch = now.sinceEpoch + Milliseconds(80)
+            now.monotonic = now.monotonic + Milliseconds(280)
+            now.sinceEpoch = now.sinceEpoch + Milliseconds(280)
             router.advance(now)
         }
         return taken()

@@ -61,7 +61,7 @@ final class LocationBench {
         accounts.ask(account, &bench)
         for question in bench.effects.toDirectory.takeAll() {
             guard case .lookUp(let id, _, _) = question else { continue }
-            _ = accounts.receive(id, answer, bench)
+            _ = accounts.receive(id, answer, age: Milliseconds(0), bench)
         }
         return account
     }
@@ -96,7 +96,7 @@ final class LocationBench {
         do throws(Refusal) {
             try location.check(message, account, accounts)
             try location.read(message, &bench)
-            let change = try location.apply(account, &accounts, &connections, &bench)
+            let change = try location.apply(message, account, &accounts, &connections, &bench)
             answer = answer(message, account)
             return Outcome(change: change)
         } catch {

@@ -256,7 +256,7 @@ import Testing
             edge.router.receive(sent.span, phone.flow, edge.now)
             edge.drain()
         }
-        edge.advance(Milliseconds(100))
+        edge.advance(Milliseconds(300))
         // Short ones, 400 a second and twice as many at once.
         #expect(phone.all().count == 800)
     }

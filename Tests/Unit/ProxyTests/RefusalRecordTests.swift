@@ -94,7 +94,7 @@ import Testing
             edge.router.receive(.account(id: id, .unavailable, age: Milliseconds(0)), edge.now)
         }
         edge.drain()
-        edge.advance(Milliseconds(100))
+        edge.advance(Milliseconds(300))
         _ = try phone.expect(503)
         let record = try refused.only()
         #expect(record["REMPART_REASON"] == "database-down")
