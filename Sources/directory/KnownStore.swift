@@ -86,7 +86,7 @@ final class KnownStore {
         guard let statements, !pending.isEmpty || fault != nil && !isBlank else { return }
         let part =
             pending.count <= most
-            ? pending : Dictionary(uniqueKeysWithValues: pending.prefix(most))
+            ? pending : Dictionary(uniqueKeysWithValues: pending.prefix(most).map { ($0.key, $0.value) })
         do {
             try statements.write(part)
             for query in part.keys { pending[query] = nil }
