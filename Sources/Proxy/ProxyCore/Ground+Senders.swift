@@ -122,7 +122,7 @@ extension Ground {
     ) -> Candidates {
         let name = message.accountName
         var candidates = Candidates()
-        // What only an escape could name is not looked at, whoever brings it.
+        // A name that hides behind an escape is not looked at, nor is who brings it.
         guard name.isName || name.isEmpty else { return candidates }
         if name.isName { candidates.party = accounts.account(of: name.span, &bench) }
         if !name.span.equals(username), username.isAccountName {

@@ -89,10 +89,13 @@ class Asker:
     def close(self) -> None:
         self.socket.close()
 
+    def target(self, method: str) -> str:
+        return f"sip:{self.domain}" if method == "REGISTER" else f"sip:600@{self.domain}"
+
     def request(self, method: str, name: str, line: str = "") -> bytes:
         self.number += 1
         own = f"sip:{name}@{self.domain}"
-        target = f"sip:{self.domain}" if method == "REGISTER" else f"sip:600@{self.domain}"
+        target = self.target(method)
         to = own if method == "REGISTER" else target
         return (
             f"{method} {target} SIP/2.0\r\n"
@@ -110,7 +113,7 @@ class Asker:
             self.count = 0
         self.count += 1
         count, nonce, realm = f"{self.count:08x}", self.challenge["nonce"], self.challenge["realm"]
-        uri = f"sip:{self.domain}"
+        uri = self.target(method)
         halves = [hashlib.md5(text.encode()).hexdigest() for text in (f"{who.username}:{realm}:{who.password}", f"{method}:{uri}")]
         response = hashlib.md5(f"{halves[0]}:{nonce}:{count}:c:auth:{halves[1]}".encode()).hexdigest()
         header = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
