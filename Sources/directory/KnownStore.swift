@@ -84,12 +84,10 @@ final class KnownStore {
             open(folder, now)
         }
         guard let statements, !pending.isEmpty || fault != nil && !isBlank else { return }
-        let part =
-            pending.count <= most
-            ? pending : Dictionary(uniqueKeysWithValues: pending.prefix(most).map { ($0.key, $0.value) })
+        let part = pending.prefix(most).map { (query: $0.key, row: $0.value) }
         do {
             try statements.write(part)
-            for query in part.keys { pending[query] = nil }
+            for (query, _) in part { pending.removeValue(forKey: query) }
             if fault != nil {
                 troubles.append("the accounts' file is written again: they outlive a restart")
                 fault = nil
@@ -101,16 +99,21 @@ final class KnownStore {
 
     private func open(_ folder: String, _ now: Milliseconds = Milliseconds(0)) {
         do {
-            do {
-                statements = try KnownStatements(folder)
-            } catch where error.isCorrupt || error.isNewer {
-                setAside(folder, error)
-                statements = try KnownStatements(folder)
-                isBlank = true
-            }
+            statements = try openSound(folder)
             if fault != nil { isBlank = true }
         } catch {
             failed(error, now)
+        }
+    }
+
+    /// Opens the file; one that is of no use is set aside, and a new one begun.
+    private func openSound(_ folder: String) throws(SQLiteError) -> KnownStatements {
+        do {
+            return try KnownStatements(folder)
+        } catch where error.isCorrupt || error.isNewer {
+            setAside(folder, error)
+            isBlank = true
+            return try KnownStatements(folder)
         }
     }
 
@@ -193,7 +196,7 @@ private struct KnownStatements {
     }
 
     /// Writes rows, and deletes those that are nil, in one transaction.
-    func write(_ rows: [AccountQuery: KnownRow?]) throws(SQLiteError) {
+    func write(_ rows: [(query: AccountQuery, row: KnownRow?)]) throws(SQLiteError) {
         try database.execute("BEGIN IMMEDIATE")
         do {
             for (query, row) in rows {

@@ -1,4 +1,5 @@
 internal import Messages
+internal import Privsep
 internal import Sys
 internal import Testing
 

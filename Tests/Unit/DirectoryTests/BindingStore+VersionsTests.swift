@@ -2,6 +2,7 @@ internal import Foundation
 internal import Glibc
 internal import Journal
 internal import Messages
+internal import SQLite
 internal import Sys
 internal import TemporaryFolder
 internal import TestDatabase
