@@ -22,7 +22,8 @@ package struct BindingColumns: ~Escapable {
     @_lifetime(copy account, copy contact, copy instance, copy callID, copy userAgent)
     package init(
         account: Span<UInt8>, key: UInt64, secret: UInt32 = 0, contact: Span<UInt8>,
-        instance: Span<UInt8>, callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>, expires: Milliseconds,
+        instance: Span<UInt8>, callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>,
+        expires: Milliseconds,
         q: UInt16, transport: Transport, listener: UInt8, address: SocketAddress,
         connection: UInt64
     ) {

@@ -94,7 +94,8 @@ struct Brake {
     /// Takes those that were held back long enough when a round began that has found them so again.
     mutating func agreed(_ names: Set<String>, began: Milliseconds) -> [Ending] {
         let agreed = held.filter { ending in
-            names.contains(ending.query.name) && ending.held.map { began - $0 >= Self.pause } ?? false
+            names.contains(ending.query.name)
+                && ending.held.map { began - $0 >= Self.pause } ?? false
         }
         for ending in agreed { endings[ending.query.name] = nil }
         return agreed

@@ -134,10 +134,13 @@ final class DirectoryService: Service {
                 + (bindings.isNewer ? "" : "; make room for the state folder")
         }
         // What stands in the way of both is told once.
-        let forgotten = bindings.fault != nil ? nil : known.store.fault.map {
-            "the accounts that are known are in memory only, a restart of directory forgets them: \($0);"
-                + " make room for the state folder"
-        }
+        let forgotten =
+            bindings.fault != nil
+            ? nil
+            : known.store.fault.map {
+                "the accounts that are known are in memory only, a restart of directory forgets them: \($0);"
+                    + " make room for the state folder"
+            }
         return [
             trouble.map { Condition(.accounts, $0) },
             known.heldBack.map { Condition(.heldBack, $0) },

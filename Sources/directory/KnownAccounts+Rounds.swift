@@ -86,7 +86,7 @@ extension KnownAccounts {
     private func endRound(_ now: Moment) {
         guard let round else { return }
         decide(now)
-        lastRound = (now.monotonic - round.began, round.count)
+        if round.count > 0 { lastRound = (now.monotonic - round.began, round.count) }
         self.round = nil
         if round.change != changes { nextRound = now.monotonic }
     }

@@ -110,7 +110,7 @@ final class KnownStore {
     private func openSound(_ folder: String) throws(SQLiteError) -> KnownStatements {
         do {
             return try KnownStatements(folder)
-        } catch where error.isCorrupt || error.isNewer {
+        } catch  where error.isCorrupt || error.isNewer {
             setAside(folder, error)
             isBlank = true
             return try KnownStatements(folder)

@@ -85,7 +85,9 @@ struct AccountRoundTests {
         #expect(source.lookUps == before + 6)
     }
 
-    @Test("accounts with bindings come first, batches are small, and no more than 5,000 rows a second")
+    @Test(
+        "accounts with bindings come first, batches are small, and no more than 5,000 rows a second"
+    )
     func pace() throws {
         let source = try source(20)
         for number in 100..<1100 {
@@ -119,7 +121,8 @@ struct AccountRoundTests {
         #expect(source.lookUps - before <= 8)
     }
 
-    @Test("another database is read by the next round, and one without accounts ends nothing at once")
+    @Test(
+        "another database is read by the next round, and one without accounts ends nothing at once")
     func replaced() throws {
         let source = try source(20)
         try source.down()
@@ -156,7 +159,9 @@ struct AccountRoundTests {
         try source.pass(.seconds(30), step: Milliseconds(50))
         let news = try source.router.answers()
         #expect(news.revoked.isEmpty && news.updates.count == 30)
-        #expect(news.updates["7"] == .found(Source.account(1)) && source.router.service.conditions.isEmpty)
+        #expect(
+            news.updates["7"] == .found(Source.account(1))
+                && source.router.service.conditions.isEmpty)
     }
 
     @Test("accounts that stay away end ten seconds later, by a round of its own")
@@ -207,7 +212,7 @@ struct AccountRoundTests {
         try source.router.reconnectReader()
         try source.up()
         try source.pass(.seconds(3))
-        #expect(try source.router.answers().revoked == ["2"])
+        #expect(Set(try source.router.answers().revoked) == ["2"])
     }
 
     @Test("what ended while there was no sip-router is told to the next one, behind the bindings")

@@ -150,7 +150,7 @@ struct KnownAccountsTests {
         try source.down()
         try source.router.tell(.hello)
         let (answer, age) = try #require(source.answer(try source.ask("1001")))
-        #expect(answer == found && age >= .seconds(3600) && age <= .seconds(3610))
+        #expect(answer == found && age >= .seconds(3590) && age <= .seconds(3660))
         source.router.clock.sinceEpoch = source.router.clock.sinceEpoch + .seconds(86_400)
         #expect(source.answer(try source.ask("1001"))?.answer == .unavailable)
     }

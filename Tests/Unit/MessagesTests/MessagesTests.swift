@@ -38,7 +38,8 @@ func check<Message: Equatable>(
 private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
 private let network = Network(IPAddress(high: 0x2001_0DB8_0000_0000, low: 0), prefix: 32)
 private let binding = BindingRecord(
-    account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1", instance: "<urn:uuid:1>;1",
+    account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1",
+    instance: "<urn:uuid:1>;1",
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
     listener: 3, address: address, connection: 1)
 
@@ -58,7 +59,8 @@ private let standing = AccountStanding(
             .sides.asterisks(address), .accounts.source("sqlite:///x"),
             .accounts.database("sqlite:///x"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
-            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000), .accounts.stale(.seconds(60)),
+            .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
+            .accounts.stale(.seconds(60)),
             .accounts.algorithms(.sha256), .tls.certificate("/c"), .tls.key("/k"),
             .tls.oneOfCertificates("/c"), .tls.oneOfKeys("/k"), .defence.failures(1000),
             .defence.window(.seconds(1)), .defence.ban(.seconds(31_536_000)),

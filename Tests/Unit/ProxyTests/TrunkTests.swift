@@ -166,7 +166,8 @@ struct TrunkEdge {
         trunk.edge.isDirectorySilent = true
         trunk.carrier.call(callID: "t2")
         for case .lookUp(let id, _, _) in trunk.edge.questions {
-            trunk.edge.router.receive(.account(id: id, .unavailable, age: Milliseconds(0)), trunk.edge.now)
+            trunk.edge.router.receive(
+                .account(id: id, .unavailable, age: Milliseconds(0)), trunk.edge.now)
         }
         trunk.edge.drain()
         let asTrunk = try trunk.asterisk.expect("INVITE")["From"]
