@@ -74,7 +74,7 @@ def test_all_accounts_are_listed_in_order_with_what_they_may(edge: Rempart, lab:
 
 
 def test_a_phone_that_registers_is_counted(edge: Rempart, lab: Lab) -> None:
-    with lab.client("198.18.2.60") as phone:
+    with lab.client("198.18.2.21") as phone:
         assert phone.register(lab.accounts["1002"]) == 200
     eventually(lambda: explained(edge, "1002")["phones"] == 1, "the phone is counted")
 
