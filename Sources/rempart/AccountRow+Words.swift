@@ -20,7 +20,8 @@ extension AccountRow {
     func members(_ now: Milliseconds) -> [JSON.Member] {
         [
             .init("account", .string(name)), .init("isAccount", .bool(isAccount)),
-            .init("user", .string(user)), .init("algorithms", .array(algorithms.map { .string($0) })),
+            .init("user", .string(user)),
+            .init("algorithms", .array(algorithms.map { .string($0) })),
             .init("mayRegister", .bool(mayRegister)),
             .init("phones", .number(Int64(kept.phones))),
             .init("access", .string(isAccount ? access.long : "")),
@@ -119,7 +120,8 @@ extension AccessList {
         if let others, isPlain, !isShort || items.isEmpty { items.append(others) }
         if items.isEmpty { return "nobody" }
         guard isShort, items.count > mostItems else { return items.joined(separator: ", ") }
-        return items.prefix(mostItems).joined(separator: ", ") + " and \(items.count - mostItems) more"
+        return items.prefix(mostItems).joined(separator: ", ")
+            + " and \(items.count - mostItems) more"
     }
 }
 

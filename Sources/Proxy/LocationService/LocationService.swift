@@ -1,6 +1,6 @@
-internal import Journal
 package import AccountCache
 package import Connections
+internal import Journal
 package import Messages
 package import ProxyBench
 internal import Reactor
@@ -64,7 +64,8 @@ package struct LocationService: ~Copyable {
 
     /// Carries the REGISTER at hand out, all of it or nothing; nil when it changes nothing.
     package mutating func apply(
-        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache, _ connections: inout Connections,
+        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache,
+        _ connections: inout Connections,
         _ bench: inout Bench
     ) throws(Refusal) -> RegistrationChange? {
         var head = first(account)
@@ -253,7 +254,8 @@ package struct LocationService: ~Copyable {
         bench.effects.toDirectory.bind(
             BindingColumns(
                 account: accounts.name(AccountID(binding.account)), key: binding.key,
-                secret: binding.secret, contact: bindings.contact(binding), instance: bindings.instance(binding),
+                secret: binding.secret, contact: bindings.contact(binding),
+                instance: bindings.instance(binding),
                 callID: bindings.callID(binding), sequence: binding.sequence,
                 userAgent: bindings.userAgent(binding),
                 expires: bench.now.sinceEpoch + (binding.expires - bench.now.monotonic),
