@@ -15,9 +15,10 @@ private struct Standing: Sendable, CustomTestStringConvertible {
     var testDescription: String { name + (user.map { " by \($0)" } ?? "") }
 
     static let unknown = Standing(name: "ghost", password: "wrong")
-    /// Known; one that phones may not register; without a secret, of which directory says that it is unknown;
-    /// kept from where the attacker is; the same, and he knows its password. Then a known caller with an unknown
-    /// username and the reverse, two that are known, and one whose digest user is the other's name.
+    /// Each kind of name, and each pair of caller and username that is not one name.
+    ///
+    /// directory says of an account without a secret that it is unknown. Of the account with an access list the
+    /// attacker is where it lets nobody in, once with the right password.
     static let all = [
         Standing(name: "known", password: "wrong"), Standing(name: "nosec", password: ""),
         Standing(name: "bared", password: "wrong"), Standing(name: "acled", password: "wrong"),
