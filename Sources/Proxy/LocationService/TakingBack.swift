@@ -1,3 +1,4 @@
+internal import Journal
 internal import Messages
 internal import ProxyBench
 internal import Sys
