@@ -38,7 +38,8 @@ final class AccountsCommand {
             return page.answer
         }
         let failed = { page.answer.complete([.failed($0)]) }
-        reader.inquiries.names(after: name, now: now.monotonic, orElse: failed) { [weak self] names, isLast in
+        reader.inquiries.names(after: name, now: now.monotonic, orElse: failed) {
+            [weak self] names, isLast in
             guard let self else { return }
             // A page without names may be one of a source that can be read no more.
             if names.isEmpty, let whyNot { return failed(whyNot) }

@@ -192,7 +192,8 @@ final class BindingStore {
 
     /// How many bindings of an account live beyond `now` (since 1970), and its standing; as of the last
     /// `commit`.
-    func kept(of account: String, now: Milliseconds) -> (phones: UInt32, standing: AccountStanding) {
+    func kept(of account: String, now: Milliseconds) -> (phones: UInt32, standing: AccountStanding)
+    {
         do {
             let count = try statements.live.first([.text(account), .integer(now.count)]) {
                 $0.integer(0)

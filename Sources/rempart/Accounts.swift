@@ -34,7 +34,9 @@ struct Accounts: ParsableCommand {
         }
         var list = AccountList(json: table.json, now: now)
         var isTaken = true
-        try Self.pages { try daemon.ask($0) } _: { row in
+        try Self.pages {
+            try daemon.ask($0)
+        } _: { row in
             list.add(row)
             if let part = list.part() { isTaken = isTaken && write(STDOUT_FILENO, part) }
         }
@@ -64,7 +66,8 @@ struct Accounts: ParsableCommand {
 /// There may be 100,000 of them, so that JSON is printed part by part.
 struct AccountList {
     private var table = Table(
-        "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "AGE", "CONFIRMED",
+        "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "AGE",
+        "CONFIRMED",
         "REMARK")
     private var objects: [UInt8] = []
     private var isEmpty = true
@@ -80,7 +83,8 @@ struct AccountList {
     /// Adds an account.
     mutating func add(_ row: AccountRow) {
         guard !isJSON else {
-            objects.append(contentsOf: ((isEmpty ? "[" : ",") + JSON.object(row.members(now)).text).utf8)
+            objects.append(
+                contentsOf: ((isEmpty ? "[" : ",") + JSON.object(row.members(now)).text).utf8)
             isEmpty = false
             return
         }
@@ -88,7 +92,8 @@ struct AccountList {
             row.name, row.user, row.algorithms.joined(separator: ", "),
             row.isAccount ? row.mayRegister ? "yes" : "no" : "", "\(row.kept.phones)",
             row.isAccount ? row.access.short : "", row.limits(now).joined(separator: ", "),
-            row.kept.age?.spoken ?? "", row.kept.age == nil ? "" : row.kept.isConfirmed ? "yes" : "no",
+            row.kept.age?.spoken ?? "",
+            row.kept.age == nil ? "" : row.kept.isConfirmed ? "yes" : "no",
             row.why?.short(row) ?? "")
     }
 
@@ -170,15 +175,22 @@ struct AccountExplanation {
             ("may register", row.mayRegister ? "yes" : "no"),
             ("access", row.access.long),
         ]
-        let confirmed = row.kept.isConfirmed ? "serves at once" : "is looked up again when it is asked for"
+        let confirmed =
+            row.kept.isConfirmed ? "serves at once" : "is looked up again when it is asked for"
         let facts = [
-            ("phones", row.kept.phones == 0 ? "none is registered" : "\(row.kept.phones) registered"),
+            (
+                "phones",
+                row.kept.phones == 0 ? "none is registered" : "\(row.kept.phones) registered"
+            ),
             ("limits", limits.isEmpty ? "none of its own" : limits.joined(separator: ", ")),
             (
                 "directory has",
-                row.kept.age.map { "a row confirmed \($0.spoken) ago, which \(confirmed)" } ?? "no row of it"
+                row.kept.age.map { "a row confirmed \($0.spoken) ago, which \(confirmed)" }
+                    ?? "no row of it"
             ),
         ]
-        return Why.text(((row.isAccount ? account : []) + facts).map { ($0.0, $0.1.isEmpty ? "none" : $0.1) }, now: now)
+        return Why.text(
+            ((row.isAccount ? account : []) + facts).map { ($0.0, $0.1.isEmpty ? "none" : $0.1) },
+            now: now)
     }
 }

@@ -81,14 +81,18 @@ import Testing
 
     @Test("a daemon that tells of more and has none ends the list")
     func noProgress() throws {
-        try Accounts.pages { _ in [.isMore] } _: { _ in }
+        try Accounts.pages { _ in
+            [.isMore]
+        } _: { _ in
+        }
     }
 
     @Test("of a name each look-up is shown with its time, and the account's facts")
     func explained() throws {
         let steps = [
             TraceStep(
-                what: "ps_endpoints id=102@example.org", found: false, microseconds: 340, remark: ""),
+                what: "ps_endpoints id=102@example.org", found: false, microseconds: 340, remark: ""
+            ),
             TraceStep(
                 what: "ps_endpoints id=102", found: true, microseconds: 1260, remark: "auth=102"),
         ]
@@ -115,10 +119,13 @@ import Testing
         #expect(json.hasPrefix(#"{"account":"102","isAccount":true"#))
         #expect(
             json.contains(
-                #"{"lookUp":"ps_endpoints id=102","found":true,"microseconds":1260,"remark":"auth=102"}"#))
+                #"{"lookUp":"ps_endpoints id=102","found":true,"microseconds":1260,"remark":"auth=102"}"#
+            ))
     }
 
-    @Test("why a name is none, or serves nobody, is said with the remedy", arguments: AccountAbsence.allCases)
+    @Test(
+        "why a name is none, or serves nobody, is said with the remedy",
+        arguments: AccountAbsence.allCases)
     func absences(why: AccountAbsence) throws {
         let stands = why == .realmBound || why == .unreadableAccessList
         let explanation = AccountExplanation([.account(try row(why: why, isAccount: stands))])
@@ -144,6 +151,10 @@ import Testing
             ("-0.0.0.0/0", "any IPv6", "any IPv6"),
             ("-0.0.0.0/0 +10.0.0.0/8", "10.0.0.0/8", "10.0.0.0/8, any IPv6"),
             ("-0.0.0.0/0 -::/0 +192.0.2.1", "192.0.2.1", "192.0.2.1"),
+            ("+10.0.0.0/8", "any", "any"), ("-0.0.0.0/0 +0.0.0.0/0", "any", "any"),
+            ("+10.0.0.0/8 -0.0.0.0/0", "any IPv6", "any IPv6"),
+            ("+10.0.0.0/8 -0.0.0.0/0 -::/0", "nobody", "nobody"),
+            ("-::/0 +2001:db8::/32", "2001:db8::/32", "2001:db8::/32, any IPv4"),
             ("-192.0.2.0/24", "deny 192.0.2.0/24", "deny 192.0.2.0/24"),
             (
                 "-0.0.0.0/0 +10.0.0.0/8 -10.1.0.0/16",
@@ -171,7 +182,9 @@ import Testing
             AccessRule(false, all, .contact), AccessRule(true, ten, .contact),
         ])
         #expect(contact.short == "any; Contact 10.0.0.0/8")
-        let two = AccessList([AccessRule(false, all), AccessRule(true, ten), AccessRule(false, ten, list: 1)])
+        let two = AccessList([
+            AccessRule(false, all), AccessRule(true, ten), AccessRule(false, ten, list: 1),
+        ])
         #expect(two.short == "10.0.0.0/8 and deny 10.0.0.0/8")
     }
 }

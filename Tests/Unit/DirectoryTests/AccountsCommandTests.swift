@@ -131,7 +131,9 @@ struct AccountsCommandTests {
         #expect(try source.names().count == 50)
     }
 
-    @Test("phones and standing are those of the account, also of one that the source calls name@domain")
+    @Test(
+        "phones and standing are those of the account, also of one that the source calls name@domain"
+    )
     func kept() throws {
         let source = try Source()
         let expires = Clock.sinceEpoch.seconds + 3600
@@ -215,7 +217,9 @@ struct AccountsCommandTests {
             Issue.record("expected errors")
             return
         }
-        #expect(why.hasPrefix("no account can be read: /x is gone; directory knows 1 as its source said"))
+        #expect(
+            why.hasPrefix(
+                "no account can be read: /x is gone; directory knows 1 as its source said"))
         #expect(why.contains("1m 30s ago") && why.contains("until that is 1d old"))
         #expect(other == "no account can be read: /x is gone")
     }
@@ -243,7 +247,8 @@ struct AccountsCommandTests {
         }
     }
 
-    @Test("a source that cannot be read is an error that says why, and so is one that goes meanwhile")
+    @Test(
+        "a source that cannot be read is an error that says why, and so is one that goes meanwhile")
     func down() throws {
         let early = try Source(isUp: false)
         #expect(

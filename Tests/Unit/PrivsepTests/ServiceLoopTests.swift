@@ -185,7 +185,9 @@ struct ServiceLoopTests {
         #expect(try PlainLink(caller).rows() == [.done])
     }
 
-    @Test("an answer that is not known yet is given in the turn that completes it, and keeps nobody waiting")
+    @Test(
+        "an answer that is not known yet is given in the turn that completes it, and keeps nobody waiting"
+    )
     func lateAnswer() throws {
         let service = try TestService()
         let peer = try service.begin()

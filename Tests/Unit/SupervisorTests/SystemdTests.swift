@@ -45,7 +45,8 @@ private func read(_ name: String) throws -> String { try Checkout.text(of: "syst
     func words() throws {
         let text = try read("rempart.catalog")
         let commands = [
-            "status", "accounts", "calls", "release", "bans", "ban", "unban", "why", "explain", "allow",
+            "status", "accounts", "calls", "release", "bans", "ban", "unban", "why", "explain",
+            "allow",
             "restart", "reload", "check", "settings",
         ]
         for word in text.split(whereSeparator: { !$0.isLetter && !$0.isNumber && $0 != "_" })
