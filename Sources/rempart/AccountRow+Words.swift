@@ -96,28 +96,41 @@ extension AccessList {
         return words(of: .contact, isShort).map { "\(sources); Contact \($0)" } ?? sources
     }
 
-    /// Each list of one kind; nil when there is none.
+    /// Each list of one kind that keeps somebody out; nil when there is none.
     private func words(of target: AccessTarget, _ isShort: Bool) -> String? {
         let rules = rules.filter { $0.target == target }
-        let lists = Set(rules.map(\.list)).sorted().map { list in
-            Self.words(rules.filter { $0.list == list }, isShort)
+        let lists = Set(rules.map(\.list)).sorted().compactMap { list in
+            Self.words(Self.effective(rules.filter { $0.list == list }), isShort)
         }
         return lists.isEmpty ? nil : lists.joined(separator: " and ")
     }
 
-    /// One list: the last rule that fits decides, and an address that none fits may pass.
+    /// The rules of one list that decide about some address: of those that fit, the last one does.
+    private static func effective(_ rules: [AccessRule]) -> [AccessRule] {
+        rules.enumerated().filter { index, rule in
+            !rules[(index + 1)...].contains { $0.network.covers(rule.network) }
+        }.map(\.element)
+    }
+
+    /// One list; nil when it keeps nobody out: an address that no rule fits may pass.
     ///
     /// Most lists deny everything first, and permit some: those are what a person wants to know.
-    private static func words(_ rules: [AccessRule], _ isShort: Bool) -> String {
-        let rest = rules.drop { !$0.permits && $0.network.prefix == 0 }
-        let denied = rules.prefix(rules.count - rest.count)
+    private static func words(_ rules: [AccessRule], _ isShort: Bool) -> String? {
+        if rules.allSatisfy(\.permits) { return nil }
+        let denied = rules.filter { !$0.permits && $0.network.prefix == 0 }
+        let rest = rules.filter { $0.permits || $0.network.prefix > 0 }
         let isPlain = !denied.isEmpty && rest.allSatisfy(\.permits)
         var items = rest.map { rule in
             (isPlain ? "" : rule.permits ? "permit " : "deny ") + rule.network.short
         }
-        if !isPlain { items = denied.map { "deny \($0.network)" } + items }
-        let others = rules.contains { !$0.network.address.isV4 } ? nil : "any IPv6"
-        if let others, isPlain, !isShort || items.isEmpty { items.append(others) }
+        if isPlain {
+            for (family, isV4) in [("any IPv4", true), ("any IPv6", false)]
+            where !rules.contains(where: { $0.network.address.isV4 == isV4 }) {
+                if !isShort || items.isEmpty { items.append(family) }
+            }
+        } else {
+            items = denied.map { "deny \($0.network)" } + items
+        }
         if items.isEmpty { return "nobody" }
         guard isShort, items.count > mostItems else { return items.joined(separator: ", ") }
         return items.prefix(mostItems).joined(separator: ", ")
@@ -128,4 +141,9 @@ extension AccessList {
 extension Network {
     /// An address alone, or a network.
     fileprivate var short: String { isOneAddress ? "\(address)" : "\(self)" }
+
+    /// Whether each address of another network is one of this.
+    fileprivate func covers(_ other: Network) -> Bool {
+        prefix <= other.prefix && address.isV4 == other.address.isV4 && contains(other.address)
+    }
 }
