@@ -22,7 +22,7 @@ final class AccountsReaderService: Service {
 
     /// The service of these settings, confined to a reach; `beginAnew` has another process take its place.
     ///
-    /// Nothing is opened yet: whatever hangs there hangs under the watch of the supervisor.
+    /// Nothing is opened before the first question or second: what hangs there hangs under the watch of the supervisor.
     init(
         _ settings: AccountSettings, _ reach: Reach, _ journal: Journal,
         beginAnew: @escaping () -> Void
@@ -45,13 +45,17 @@ final class AccountsReaderService: Service {
             if let state = accounts.state { send(.source(state)) }
             // Nobody has told directory what changed while there was no link.
             if case .up = accounts.state { send(.changed) }
-        case .lookUp(let id, let queries): send(.answers(id: id, answers(queries)))
+        case .lookUp(let id, let queries):
+            openUntried()
+            send(.answers(id: id, answers(queries)))
         case .trace(let id, let name):
+            openUntried()
             let steps = TraceSteps()
             _ = accounts.lookUp(
                 account: name, realm: settings.realm, now: Clock.monotonic, steps: steps)
             send(.trace(id: id, steps.all))
         case .list(let id, let after):
+            openUntried()
             let limit = SourceState.namesOfPage
             let names = accounts.names(after: after, limit: limit, now: Clock.monotonic) ?? []
             // No names may mean that there is nothing to read from any more, which is told before.
@@ -59,6 +63,12 @@ final class AccountsReaderService: Service {
             send(.names(id: id, names, isLast: names.count < limit))
         }
         report()
+    }
+
+    /// Opens a source that has not been tried yet, as after a reload: or known accounts would get 503 until the next second.
+    private func openUntried() {
+        guard accounts.state == nil, Reach(settings) == reach else { return }
+        accounts.tick(Clock.monotonic)
     }
 
     private func answers(_ queries: [AccountQuery]) -> [ReadAccount] {
@@ -77,7 +87,7 @@ final class AccountsReaderService: Service {
     func reload(_ set: StartSet) -> String? {
         settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
         accounts = AccountDatabase(settings)
-        // Its first try is the tick's: a reload is answered, whatever hangs there.
+        // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil
     }

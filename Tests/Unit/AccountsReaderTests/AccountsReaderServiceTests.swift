@@ -67,11 +67,22 @@ private final class Bench {
 
 @Suite("AccountsReaderService")
 struct AccountsReaderServiceTests {
+    @Test("a source that was not tried yet is opened for the first question, at the start and after a reload")
+    func asked() throws {
+        let bench = try Bench()
+        #expect(try bench.ask(.hello) == [])
+        #expect(try bench.read("2001").why == nil)
+        var set = StartSet()
+        set.settings = [Setting.accounts.source("sqlite://\(bench.folder.path)/accounts.sqlite")]
+        #expect(bench.service.reload(set) == nil)
+        #expect(try bench.heard() == [.changed])
+        #expect(try bench.read("2001").why == nil)
+    }
+
     @Test("nothing is opened before the first second, and then the source is told with its layout")
     func opened() throws {
         let bench = try Bench()
         #expect(try bench.ask(.hello) == [])
-        #expect(try bench.read("2001").answer == .unavailable)
         _ = bench.service.second()
         let url = "sqlite://\(bench.folder.path)/accounts.sqlite"
         #expect(try bench.heard() == [.source(.up(layout: "pjsip", source: url)), .changed])
