@@ -180,7 +180,8 @@ extension Refusal {
             "Change its password, then `rempart release ACCOUNT`."),
         Row(
             .accountRevoked, .forbidden, .call, "account-revoked",
-            "The account was deleted, shut out by its access list, or given another password: what it had ends."),
+            "The account was deleted, shut out by its access list, or given another password: what it had ends."
+        ),
         Row(
             .numberNever, .forbidden, .call, "number-never",
             "The number is among calls.never: premium rates, satellites.",

@@ -162,8 +162,9 @@ package struct AccountCache: ~Copyable {
 
     // MARK: Asking directory
 
-    /// Asks directory about an account, unless it is being asked; with too many questions under way the account counts
-    /// as one that the source could not be asked for. Whether it is asked.
+    /// Asks directory about an account, unless it is being asked; false when it cannot be.
+    ///
+    /// With too many questions under way the account counts as one that the source could not be asked for.
     @discardableResult
     package mutating func ask(_ account: AccountID, _ bench: inout Bench) -> Bool {
         accounts.expire(account, after: bench.settings.stale, bench.now.monotonic)

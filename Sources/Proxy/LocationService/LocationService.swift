@@ -1,4 +1,3 @@
-internal import Journal
 package import AccountCache
 package import Connections
 package import Messages
@@ -22,8 +21,8 @@ package struct LocationService: ~Copyable {
     private var request = RegisterRequest()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
     private var records = RegistrationRecords(capacity: Capacity.accounts)
-    /// How many bindings late answers would have ended since when, and whether it was told that they were too many.
-    private var takenBack = (since: Milliseconds(0), count: 0, isTold: false)
+    /// How many bindings late answers would have ended.
+    private var lateEnds = LateEnds()
     /// Whether the bindings that directory had stored have been taken over.
     private var hasLoaded = false
 
@@ -64,7 +63,8 @@ package struct LocationService: ~Copyable {
 
     /// Carries the REGISTER at hand out, all of it or nothing; nil when it changes nothing.
     package mutating func apply(
-        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache, _ connections: inout Connections,
+        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache,
+        _ connections: inout Connections,
         _ bench: inout Bench
     ) throws(Refusal) -> RegistrationChange? {
         var head = first(account)
@@ -128,9 +128,11 @@ package struct LocationService: ~Copyable {
 
     // MARK: What directory takes back
 
-    /// Ends the bindings of an account that its row would not let in as it stands: those that another secret has made or
-    /// an unknown one, from where its access list lets nobody in, and all when it is gone or phones may not register it.
-    /// With `isLate` only those that the row before has let in unconfirmed. Nil when none ends.
+    /// Ends the bindings of an account that its row would not let in as it stands; nil when none ends.
+    ///
+    /// Those are the bindings that another secret has made, or an unknown one, and those from where its access list lets
+    /// nobody in; all when the account is gone or phones may not register it. With `isLate` only those of them end that
+    /// the row before has let in unconfirmed.
     package mutating func revoke(
         _ account: AccountID, isLate: Bool = false, _ accounts: inout AccountCache,
         _ connections: inout Connections, _ bench: inout Bench
@@ -154,32 +156,16 @@ package struct LocationService: ~Copyable {
         }
     }
 
-    /// Whether what an account's row has let in unconfirmed may be taken back at once.
-    ///
-    /// When late answers would end more than ten bindings and more than a tenth of all within a minute, it is more likely
-    /// that the source is wrong than that so many have lost their accounts: directory decides it then.
+    /// Whether what an account's row has let in unconfirmed may be taken back at once; else directory decides it.
     package mutating func mayTakeBack(_ account: AccountID, _ bench: inout Bench) -> Bool {
-        let now = bench.now.monotonic
-        if now - takenBack.since > Self.takingBack { takenBack = (now, 0, false) }
+        var unconfirmed = 0
         var at = first(account)
         while let binding = bindings[at] {
-            if binding.isUnconfirmed { takenBack.count += 1 }
+            if binding.isUnconfirmed { unconfirmed += 1 }
             at = binding.next
         }
-        guard takenBack.count > 10, takenBack.count * 10 > count else { return true }
-        if !takenBack.isTold {
-            takenBack.isTold = true
-            bench.effects.journal.add(
-                .degraded, .warning,
-                "what is said late of accounts would end \(takenBack.count) bindings of \(count) within a minute:"
-                    + " they stay until it is said again; look whether the accounts' tables are being written anew",
-                [(.count, "\(takenBack.count)")])
-        }
-        return false
+        return lateEnds.add(unconfirmed, of: count, &bench)
     }
-
-    /// The span that bindings are counted in which late answers end.
-    private static let takingBack = Milliseconds.seconds(60)
 
     /// The source has confirmed an account's row: what it let in stays.
     package mutating func confirm(_ account: AccountID) {
@@ -253,7 +239,8 @@ package struct LocationService: ~Copyable {
         bench.effects.toDirectory.bind(
             BindingColumns(
                 account: accounts.name(AccountID(binding.account)), key: binding.key,
-                secret: binding.secret, contact: bindings.contact(binding), instance: bindings.instance(binding),
+                secret: binding.secret, contact: bindings.contact(binding),
+                instance: bindings.instance(binding),
                 callID: bindings.callID(binding), sequence: binding.sequence,
                 userAgent: bindings.userAgent(binding),
                 expires: bench.now.sinceEpoch + (binding.expires - bench.now.monotonic),

@@ -45,7 +45,9 @@ import Testing
         #expect(bench.isConfirmed(alice) && bench.ha1(alice, .md5) == 8)
     }
 
-    @Test("an answer is as old as directory says, and one that is older than what is known says nothing")
+    @Test(
+        "an answer is as old as directory says, and one that is older than what is known says nothing"
+    )
     func aged() throws {
         let bench = CacheBench()
         let alice = bench.known("alice", CacheBench.found(7))

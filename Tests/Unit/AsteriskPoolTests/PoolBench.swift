@@ -96,7 +96,9 @@ final class PoolBench {
         let found = Account(
             ha1MD5: key(16), ha1SHA256: [], authUser: "auth-user", aor: "the-aor",
             mayRegister: true)
-        for id in lastQuestions() { _ = accounts.receive(id, .found(found), age: Milliseconds(0), bench) }
+        for id in lastQuestions() {
+            _ = accounts.receive(id, .found(found), age: Milliseconds(0), bench)
+        }
         pool.refresh(account, &bench)
     }
 

@@ -129,7 +129,8 @@ final class KnowingDirectory {
         }
         reply(
             .account(
-                id: id, Self.answer(name, realm, before.row), age: now + late - before.moment), late)
+                id: id, Self.answer(name, realm, before.row), age: now + late - before.moment), late
+        )
     }
 
     private func reply(

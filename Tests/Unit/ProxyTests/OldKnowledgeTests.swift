@@ -60,7 +60,8 @@ import Testing
     @Test(
         "a row that was not confirmed for a minute waits for directory, and not longer than 200 ms",
         arguments: [
-            (Source.answers(0), Int64(0)), (.answers(120), 120), (.answers(2000), 150), (.dead, 150),
+            (Source.answers(0), Int64(0)), (.answers(120), 120), (.answers(2000), 150),
+            (.dead, 150),
             (.unavailable, 0),
         ])
     func waiting(_ source: Source, _ after: Int64) throws {
@@ -166,7 +167,9 @@ import Testing
             #expect(phone.all().contains { $0.method == "BYE" })
             #expect(Asterisk(directory.edge).all().contains { $0.method == "BYE" })
         }
-        #expect(directory.edge.kept.isEmpty && directory.edge.registered.values.allSatisfy { $0.isEmpty })
+        #expect(
+            directory.edge.kept.isEmpty
+                && directory.edge.registered.values.allSatisfy { $0.isEmpty })
     }
 
     @Test("what a row has let in stays when a late answer says the same, whatever changes later")
