@@ -162,7 +162,7 @@ package struct AccountCache: ~Copyable {
 
     // MARK: Asking directory
 
-    /// Asks directory about an account, unless it is being asked already; whether it is asked.
+    /// Asks directory about an account, unless it is being asked; false when it cannot be.
     ///
     /// With too many questions under way the account counts as one that the source could not be asked for.
     @discardableResult

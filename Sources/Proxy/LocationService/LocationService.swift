@@ -22,8 +22,8 @@ package struct LocationService: ~Copyable {
     private var request = RegisterRequest()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
     private var records = RegistrationRecords(capacity: Capacity.accounts)
-    /// How many bindings late answers would have ended since when, and whether it was told that they were too many.
-    private var takenBack = TakingBack()
+    /// How many bindings late answers would have ended.
+    private var lateEnds = LateEnds()
     /// Whether the bindings that directory had stored have been taken over.
     private var hasLoaded = false
 
@@ -131,12 +131,9 @@ package struct LocationService: ~Copyable {
 
     /// Ends the bindings of an account that its row would not let in as it stands; nil when none ends.
     ///
-    /// These are the bindings:
-    /// * those that another secret has made, or an unknown one;
-    /// * those from where its access list lets nobody in;
-    /// * all when it is gone, or phones may not register it.
-    ///
-    /// With `isLate` only those of them end that the row before has let in unconfirmed.
+    /// Those are the bindings that another secret has made, or an unknown one, and those from where its access list lets
+    /// nobody in; all when the account is gone or phones may not register it. With `isLate` only those of them end that
+    /// the row before has let in unconfirmed.
     package mutating func revoke(
         _ account: AccountID, isLate: Bool = false, _ accounts: inout AccountCache,
         _ connections: inout Connections, _ bench: inout Bench
@@ -160,7 +157,7 @@ package struct LocationService: ~Copyable {
         }
     }
 
-    /// Whether what an account's row has let in unconfirmed may be taken back at once, or is directory's to decide.
+    /// Whether what an account's row has let in unconfirmed may be taken back at once; else directory decides it.
     package mutating func mayTakeBack(_ account: AccountID, _ bench: inout Bench) -> Bool {
         var unconfirmed = 0
         var at = first(account)
@@ -168,7 +165,7 @@ package struct LocationService: ~Copyable {
             if binding.isUnconfirmed { unconfirmed += 1 }
             at = binding.next
         }
-        return takenBack.allows(unconfirmed, of: count, &bench)
+        return lateEnds.add(unconfirmed, of: count, &bench)
     }
 
     /// The source has confirmed an account's row: what it let in stays.

@@ -67,7 +67,7 @@ private final class Bench {
 
 @Suite("AccountsReaderService")
 struct AccountsReaderServiceTests {
-    @Test("a source that was not tried yet is opened for the first question, at the start and after a reload")
+    @Test("a source is opened for the first question, at the start and after a reload")
     func asked() throws {
         let bench = try Bench()
         #expect(try bench.ask(.hello) == [])
