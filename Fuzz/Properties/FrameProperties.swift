@@ -10,7 +10,7 @@ extension Properties {
     /// The first byte says which link. No number of a frame that is read is outside its range.
     package static func frame(_ bytes: Span<UInt8>) -> String? {
         guard bytes.count > 0 else { return nil }
-        let link = bytes[0] % 11
+        let link = bytes[0] % 13
         let frame = bytes.extracting(1..<bytes.count)
         guard let again = rewritten(link, frame) else { return nil }
         if let fault = outside(link, frame) { return "link \(link): \(fault) is outside its range" }
@@ -91,6 +91,8 @@ extension Properties {
         case 8: supervised(frame, passed: nil)
         // A descriptor that is none: a frame may carry one without anything being opened.
         case 9: supervised(frame, passed: Descriptor(owning: -1))
+        case 11: (try? DirectoryToReader(decoding: frame))?.encoded()
+        case 12: (try? ReaderToDirectory(decoding: frame))?.encoded()
         default: plaintext(frame)
         }
     }

@@ -224,6 +224,15 @@ def test_a_database_of_asterisks_group_is_told_and_readable_with_the_documented_
     assert machine.do("getent", "group", "asterisk").split(":")[2] in groups
 
 
+def test_a_database_that_rempart_dbs_group_may_read_is_read_as_before_accounts_reader(service: Installed) -> None:
+    machine = service.machine
+    machine.shell("groupadd --system pbx; usermod --append --groups pbx rempart-db; id -nG rempart-acct | grep -vw pbx")
+    machine.shell(f"chgrp -R pbx {os.path.dirname(DATABASE)}; chmod 0750 {os.path.dirname(DATABASE)}; chmod 0640 {DATABASE}")
+    assert "may not read" not in machine.do("rempart", "check")
+    machine.do("systemctl", "restart", "rempart")
+    eventually(lambda: service.register() == 200, service.story)
+
+
 def test_a_machine_that_is_switched_off_and_on_knows_its_phones(service: Installed) -> None:
     assert service.register() == 200
     machine = service.machine

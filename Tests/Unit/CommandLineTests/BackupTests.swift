@@ -377,9 +377,9 @@ extension BackupTests {
         try forge { bytes in
             let start = Array("SQLite format 3".utf8)
             let place = bytes.indices.first { bytes[$0...].starts(with: start) } ?? 0
-            bytes[place + 63] = 2
+            bytes[place + 63] = 3
         }
-        #expect(fault { _ = try restore() }.contains("is of format 2"))
+        #expect(fault { _ = try restore() }.contains("is of format 3"))
         #expect(try isUntouched(before))
     }
 
