@@ -342,7 +342,7 @@ import Testing
         // What had no place left was answered at once.
         edge.drain()
         #expect(phone.all().count == 8)
-        edge.advance(Milliseconds(300))
+        edge.advance(Milliseconds(400))
         #expect(phone.all().count == 8192)
         edge.advance(.seconds(2))
         let records = edge.records.filter { $0.contains("answers to wrong passwords") }
