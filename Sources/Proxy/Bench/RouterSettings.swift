@@ -1,7 +1,7 @@
-internal import SIP
 package import Dialling
 package import Digest
 package import Messages
+internal import SIP
 internal import SIPWriting
 package import Sys
 

@@ -288,7 +288,9 @@ import Testing
         #expect(invite["From"].hasPrefix("<sip:alice@example.com>;tag="))
     }
 
-    @Test("a call that is ended by hand ends as the account's at Asterisk, as the phone's own at the phone")
+    @Test(
+        "a call that is ended by hand ends as the account's at Asterisk, as the phone's own at the phone"
+    )
     func endedByHand() throws {
         let edge = Edge()
         let asterisk = Asterisk(edge)

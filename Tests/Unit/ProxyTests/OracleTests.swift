@@ -16,7 +16,9 @@ private struct Standing: Sendable, CustomTestStringConvertible {
 
     static let unknown = Standing(name: "ghost", password: "wrong")
     /// Known; one that phones may not register; without a secret, of which directory says that it is unknown;
-    /// kept from where the attacker is; the same, and he knows its password. Then a known caller with an unknown
+    /// kept from where the attacker is; the same, and he knows its password.
+    ///
+    /// Then a known caller with an unknown
     /// username and the reverse, two that are known, and one whose digest user is the other's name.
     static let all = [
         Standing(name: "known", password: "wrong"), Standing(name: "nosec", password: ""),
