@@ -71,11 +71,6 @@ package struct AccountCache: ~Copyable {
     @_lifetime(borrow self)
     package func aor(_ account: AccountID) -> Span<UInt8> { accounts.aor(account) }
 
-    /// Whether a name is an account's own address-of-record: its name, or what Asterisk registers it by.
-    package func isNamed(_ account: AccountID, _ name: Span<UInt8>) -> Bool {
-        accounts.name(account).equals(name) || accounts.aor(account).equals(name)
-    }
-
     /// From where an account may be used, as the bytes of an `AccessList`.
     @_lifetime(borrow self)
     package func access(_ account: AccountID) -> Span<UInt8> { accounts.access(account) }

@@ -175,9 +175,8 @@ extension Paths {
             let account = carryOut(ground.authenticate(&message, &bench), &message, &bench)?
                 .account,
             carryOut(
-                .refuse(
-                    .otherAccount, if: !ground.accounts.isNamed(account, message.accountName.span)),
-                &message, &bench) != nil
+                .refuse(.otherAccount, if: !ground.isOwn(message, of: account)), &message, &bench)
+                != nil
         else { return }
         do throws(Refusal) {
             try ground.location.check(message, account, ground.accounts)

@@ -159,8 +159,8 @@ extension Ground {
         if counts, !isNobodyAsked, !message.sender.isRepetition {
             let username = message.bytes.bytes(message.username)
             admission.countWrongPassword(
-                message, refusal, of: username, isOwnFlow: isRegistered(username, by: message),
-                &bench)
+                message, refusal, of: username,
+                isOwnFlow: isRegistered(username, message.accountName, by: message), &bench)
         }
         let isSent =
             !admission.isBanned(message.flow.peer.ip, bench)

@@ -39,10 +39,11 @@ extension Ground {
         admission.offence(detector, flow.peer.ip, sender, &bench)
     }
 
-    /// Whether the account that a username is of is registered by the message's flow.
-    func isRegistered(_ username: Span<UInt8>, by message: borrowing Incoming) -> Bool {
+    /// Whether the account that a username is of, beside the name that From has, is registered by the message's flow.
+    func isRegistered(
+        _ username: Span<UInt8>, _ name: UserPart, by message: borrowing Incoming
+    ) -> Bool {
         guard !message.sender.isStranger else { return false }
-        let name = message.accountName
         var candidates = Candidates(party: accounts.find(name.span))
         if !name.span.equals(username) { candidates.user = accounts.find(username) }
         guard let account = candidates.account(of: username, accounts) else { return false }
@@ -69,12 +70,13 @@ extension Ground {
         }
         let username = message.bytes.bytes(header.username)
         let mark = NameTable.hash(username)
+        let name = message.accountName
         if let refusal = admission.guardedReason(
-            mark, message, isOwnFlow: isRegistered(username, by: message), bench)
+            mark, message, isOwnFlow: isRegistered(username, name, by: message), bench)
         {
             return .refuse(refusal)
         }
-        let candidates = candidates(message, username, &bench)
+        let candidates = candidates(name, username, &bench)
         // A name that nobody has is forgotten while the other one is waited for.
         if message.isResumed, candidates.isPartyNobody(accounts) {
             message.sender.isCallerNobody = true
@@ -100,6 +102,17 @@ extension Ground {
         }
     }
 
+    /// Whether a REGISTER is for the address-of-record of an account: for its name, or for what it is registered by at
+    /// Asterisk.
+    package func isOwn(_ message: borrowing Incoming, of account: AccountID) -> Bool {
+        // As nearly every phone writes it.
+        if accounts.name(account).equals(message.bytes.bytes(message.index.to.uri.user)) {
+            return true
+        }
+        let name = message.accountName
+        return accounts.name(account).equals(name.span) || accounts.aor(account).equals(name.span)
+    }
+
     /// Who stands as the caller of an account's request.
     private func caller(
         of account: AccountID, _ message: borrowing Incoming, _ bench: borrowing Bench
@@ -116,11 +129,10 @@ extension Ground {
         return written == .asWritten && bench.settings.mayShowCallers(name) ? .shown : .account
     }
 
-    /// The accounts that a request with a username may be of, each of which takes a place.
+    /// The accounts that a request with a username may be of, beside the name that From has; each takes a place.
     private mutating func candidates(
-        _ message: borrowing Incoming, _ username: Span<UInt8>, _ bench: inout Bench
+        _ name: UserPart, _ username: Span<UInt8>, _ bench: inout Bench
     ) -> Candidates {
-        let name = message.accountName
         var candidates = Candidates()
         // A name that hides behind an escape is not looked at, nor is who brings it.
         guard name.isName || name.isEmpty else { return candidates }
