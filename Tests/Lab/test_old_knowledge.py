@@ -72,7 +72,7 @@ def ground(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Ground]:
 def as_it_was(ground: Ground) -> Iterator[None]:
     yield
     ground.restore()
-    with ground.lab.client("198.18.2.41") as client:
+    with ground.lab.client("198.18.2.40") as client:
         eventually(lambda: client.register(ground.lab.accounts["1001"], expires=0) == 200, "the account is as it was", 30, every=0.5)
 
 
