@@ -21,7 +21,7 @@ ACCOUNT = ACCOUNTS["1003"]
 NOBODY = "9999"
 SDP = "v=0\r\no=- 1 1 IN IP4 198.18.2.39\r\ns=-\r\nc=IN IP4 198.18.2.39\r\nt=0 0\r\nm=audio 12000 RTP/AVP 0\r\n"
 # An answer to wrong credentials leaves 250 ms after they came; what has not come after this does not come.
-LATE_SECONDS = 0.15
+LATE_SECONDS = 0.75
 LINE = re.compile(rb"[A-Z][A-Za-z-]*: [\x20-\x7e\x80-\xff]*")
 SINGLE = ["Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Content-Type", "Content-Length", "Subject"]
 NEVER = ["Route", "Path", "WWW-Authenticate", "P-Asserted-Identity", "Remote-Party-ID", "Diversion", "Identity"]

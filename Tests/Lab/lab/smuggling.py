@@ -191,8 +191,8 @@ ESCAPED = [
     Row("& in To alone", "3.18", header(b"To", lambda value: value.replace(b"600", b"600&SIP/x")), CHALLENGED, "404"),
     Row("another account with an escape", "3.16", header(b"From", lambda value: value.replace(b"1003", b"%31003")), CHALLENGED, PASSED),
     Row("a line end in From's user", "3.16", header(b"From", lambda value: value.replace(b"1003", b"1003%0d%0a")), CHALLENGED, CHALLENGED),
-    Row("SQL as the account", "3.18", header(b"From", lambda value: value.replace(b"1003", b"1003'or'1'='1")), CHALLENGED, CHALLENGED),
-    Row("a comma in the account", "3.16", header(b"From", lambda value: value.replace(b"1003", b"1003,1002")), CHALLENGED, CHALLENGED),
+    Row("SQL as the account", "3.18", header(b"From", lambda value: value.replace(b"1003", b"1003'or'1'='1")), CHALLENGED, PASSED),
+    Row("a comma in the account", "3.16", header(b"From", lambda value: value.replace(b"1003", b"1003,1002")), CHALLENGED, PASSED),
 ]  # fmt: skip
 STARTS = [
     Row("a method in small letters", "3.16", lambda raw: raw.replace(b"MESSAGE", b"message"), "501", "501"),
