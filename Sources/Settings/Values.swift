@@ -140,8 +140,10 @@ enum Value: SettingText {
                 "\(scheme):// is not there yet: this version reads sqlite:///PATH only")
         }
         guard text.hasPrefix("sqlite://") else {
+            // The scheme alone: behind it a password may stand, and this goes into the journal.
+            let scheme = text.prefix { $0 != ":" }
             throw ValueError(
-                "`\(text)` is no source of accounts: this version reads sqlite:///PATH")
+                "`\(scheme)` is no source of accounts: this version reads sqlite:///PATH")
         }
         guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
             throw ValueError(
@@ -198,7 +200,9 @@ enum Value: SettingText {
         _ text: String, of words: [String], _ what: String
     ) throws(ValueError) -> Int {
         if let place = words.firstIndex(of: text) { return place }
-        let all = words.dropLast().joined(separator: ", ") + " or \(words.last ?? "")"
+        let last = words.last ?? ""
+        let all =
+            words.count > 1 ? words.dropLast().joined(separator: ", ") + " or \(last)" : last
         let hint = Spelling.nearest(to: text, among: words).map { "did you mean `\($0)`?" }
         throw ValueError("unknown \(what) `\(text)`; \(hint ?? "it is \(all)")")
     }

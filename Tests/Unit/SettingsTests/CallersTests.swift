@@ -21,7 +21,7 @@ import Testing
         arguments: [
             ("[gw1]", "`accounts.callers` holds names of accounts with a value"),
             ("any", "such as `callers: {gw1: any}`"),
-            ("{gw1: some}", "`accounts.callers.gw1`: unknown choice `some`"),
+            ("{gw1: some}", "`accounts.callers.gw1`: unknown choice `some`; it is any"),
             ("{gw1: [any]}", "`accounts.callers.gw1` is one value, such as `gw1: any`"),
             ("{gw1: any, gw1: any}", "`gw1` is given twice"),
             ("{\(String(repeating: "g", count: 65)): any}", "is not the name of an account"),

@@ -347,6 +347,15 @@ import Testing
         #expect(told.first?.contains(complaint) == true)
     }
 
+    @Test("a password in the URL of a source that cannot be read is told nobody")
+    func secretURL() {
+        let url = "mysql://root:p4ssw0rd@h/db"
+        let told = faults(
+            shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: url))
+        #expect(told.count == 1 && told.first?.contains("`mysql` is no source") == true)
+        #expect(told.first?.contains("p4ss") == false)
+    }
+
     @Test(
         "what is no domain is refused",
         arguments: [
