@@ -24,7 +24,7 @@ run_time() { cut -d' ' -f1 "/proc/$1/schedstat"; }
 # Resident memory of each component now, and the most there ever was, in MiB.
 say_memory() {
     local name pid
-    for name in supervisor sip-router banner directory tls-terminator; do
+    for name in supervisor sip-router banner directory accounts-reader tls-terminator; do
         pid=$(component $name)
         awk -v name=$name '/^VmRSS|^VmHWM/ {m[$1] = $2 / 1024}
             END {printf "  %s %.1f MiB, at most %.1f", name, m["VmRSS:"], m["VmHWM:"]}' "/proc/$pid/status"
