@@ -254,7 +254,7 @@ package struct AccountCache: ~Copyable {
         let secret = accounts.secret(account)
         let verdict = accounts.receive(answer, for: account, age: age, bench.now.monotonic)
         // Another secret has other hashes for every realm.
-        if accounts.secret(account) != secret { foreignHA1[account] = nil }
+        if secret != 0, accounts.secret(account) != secret { foreignHA1[account] = nil }
         return AccountNews(
             account: account, isOurRealm: true, waiting: parked.take(account), verdict: verdict)
     }
