@@ -110,7 +110,7 @@ def test_a_locked_database_keeps_no_known_phone_out(ground: Ground, lab: Lab) ->
         registered(client, account)
         database.execute("BEGIN EXCLUSIVE")
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 7
             while time.monotonic() < until:
                 assert client.register(account) == 200
                 time.sleep(0.5)
@@ -131,7 +131,7 @@ def test_a_replaced_database_ends_nothing_that_is_the_same_in_it(ground: Ground,
         assert client.register(account) == 200
 
 
-def test_a_table_that_is_empty_for_ten_seconds_ends_nothing(ground: Ground, lab: Lab) -> None:
+def test_a_table_that_is_empty_for_seven_seconds_ends_nothing(ground: Ground, lab: Lab) -> None:
     """More than ten bindings, and more than a tenth of all, are not ended by one look at the tables."""
     crowd = [Account(f"7{number:03}", f"secret-{number}") for number in range(12)]
     ground.restore(crowd)
@@ -139,7 +139,7 @@ def test_a_table_that_is_empty_for_ten_seconds_ends_nothing(ground: Ground, lab:
         for account in crowd:
             registered(client, account)
         ground.change(EMPTIED[ground.schema])
-        until = time.monotonic() + 10
+        until = time.monotonic() + 7
         while time.monotonic() < until:
             assert all(ground.bound(account) for account in crowd)
             time.sleep(0.5)
