@@ -105,6 +105,9 @@ package struct ReadAccount: Equatable, Sendable {
         self.why = why
     }
 
+    /// What is said while nothing can be read.
+    package static let unavailable = ReadAccount(answer: .unavailable, source: "", version: 0)
+
     /// The longest name of a table or file, in bytes.
     static let longestSource = 128
 }

@@ -89,7 +89,7 @@ final class AccountDatabase {
             try connection.database.execute("COMMIT")
             return answer
         }
-        guard let answer else { return ReadAccount(answer: .unavailable, source: "", version: 0) }
+        guard let answer else { return .unavailable }
         if answer.why == .unreadableAccessList { complain(account) }
         return answer
     }

@@ -79,7 +79,7 @@ final class AccountsReaderService: Service {
             answers.append(
                 now < end
                     ? accounts.lookUp(account: query.name, realm: query.realm, now: now)
-                    : ReadAccount(answer: .unavailable, source: "", version: 0))
+                    : .unavailable)
         }
         return answers
     }

@@ -169,7 +169,6 @@ final class AccountReader {
     }
 
     private static func unavailable(_ count: Int) -> [ReadAccount] {
-        Array(
-            repeating: ReadAccount(answer: .unavailable, source: "", version: 0), count: count)
+        Array(repeating: .unavailable, count: count)
     }
 }

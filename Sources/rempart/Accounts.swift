@@ -62,33 +62,27 @@ struct Accounts: ParsableCommand {
 }
 
 /// The accounts as they are printed.
-///
-/// There may be 100,000 of them, so that JSON is printed part by part.
 struct AccountList {
-    private var table = Table(
-        "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "AGE",
-        "CONFIRMED",
-        "REMARK")
-    private var objects: [UInt8] = []
-    private var isEmpty = true
-    private let isJSON: Bool
+    private var listing: Listing
     private let now: Milliseconds
 
     /// A list without a row; spans are told from `now`, since 1970.
     init(json isJSON: Bool, now: Milliseconds) {
-        self.isJSON = isJSON
+        listing = Listing(
+            Table(
+                "ACCOUNT", "USER", "ALGORITHMS", "REGISTERS", "PHONES", "ACCESS", "LIMITS", "AGE",
+                "CONFIRMED", "REMARK"), json: isJSON)
         self.now = now
     }
 
     /// Adds an account.
     mutating func add(_ row: AccountRow) {
-        guard !isJSON else {
-            objects.append(
-                contentsOf: ((isEmpty ? "[" : ",") + JSON.object(row.members(now)).text).utf8)
-            isEmpty = false
+        guard !listing.isJSON else {
+            listing.beginObject()
+            listing.objects.append(contentsOf: JSON.object(row.members(now)).text.utf8)
             return
         }
-        table.add(
+        listing.table.add(
             row.name, row.user, row.algorithms.joined(separator: ", "),
             row.isAccount ? row.mayRegister ? "yes" : "no" : "", "\(row.kept.phones)",
             row.isAccount ? row.access.short : "", row.limits(now).joined(separator: ", "),
@@ -98,21 +92,11 @@ struct AccountList {
     }
 
     /// What can be printed already, once it is enough for a write.
-    mutating func part() -> [UInt8]? {
-        guard objects.count >= Table.partLength else { return nil }
-        defer { objects.removeAll(keepingCapacity: true) }
-        return objects
-    }
+    mutating func part() -> [UInt8]? { listing.part() }
 
     /// Hands over what is still to be printed, part by part.
     func rest(_ write: ([UInt8]) -> Void) {
-        if isJSON {
-            write(objects + (isEmpty ? "[]\n" : "]\n").utf8)
-        } else if table.isEmpty {
-            write(Array("The source has no account.\n".utf8))
-        } else {
-            table.forEachPart(write)
-        }
+        listing.rest(none: "The source has no account.", write)
     }
 }
 

@@ -29,68 +29,56 @@ struct Bans: ParsableCommand {
 ///
 /// There may be 100,000 of them, so no row is a `String` at any time.
 struct BanList {
-    private var table = Table(
-        "ADDRESS", "REASON", "OFFENCES", "TIMES", "SINCE", "ENDS IN", "EVIDENCE")
-    private var objects: [UInt8] = []
-    private var isEmpty = true
-    private let isJSON: Bool
+    private var listing: Listing
     private let now: Milliseconds
 
     /// A list without a row.
     init(json isJSON: Bool, now: Milliseconds) {
-        self.isJSON = isJSON
+        listing = Listing(
+            Table("ADDRESS", "REASON", "OFFENCES", "TIMES", "SINCE", "ENDS IN", "EVIDENCE"),
+            json: isJSON)
         self.now = now
     }
 
     /// Adds a ban.
     mutating func add(_ ban: borrowing PackedBan) {
-        if isJSON { addObject(ban) } else { addRow(ban) }
+        if listing.isJSON { addObject(ban) } else { addRow(ban) }
     }
 
     /// What can be printed already, once it is enough for a write.
-    mutating func part() -> [UInt8]? {
-        guard objects.count >= Table.partLength else { return nil }
-        defer { objects.removeAll(keepingCapacity: true) }
-        return objects
-    }
+    mutating func part() -> [UInt8]? { listing.part() }
 
     /// Hands over what is still to be printed, part by part.
     func rest(_ write: ([UInt8]) -> Void) {
-        if isJSON {
-            write(objects + (isEmpty ? "[]\n" : "]\n").utf8)
-        } else if table.isEmpty {
-            write(Array("No address is banned.\n".utf8))
-        } else {
-            table.forEachPart(write)
-        }
+        listing.rest(none: "No address is banned.", write)
     }
 
     private mutating func addRow(_ ban: borrowing PackedBan) {
         let source = ban.source
         let (since, until) = (now - ban.since, ban.until - now)
         let (count, level) = (Int64(ban.count), Int64(ban.level))
-        table.add { Self.append(source, to: &$0) }
-        table.add(cell: ban.reason)
-        table.add { $0.append(decimal: count) }
-        table.add { $0.append(decimal: level) }
-        table.add { bytes in
+        listing.table.add { Self.append(source, to: &$0) }
+        listing.table.add(cell: ban.reason)
+        listing.table.add { $0.append(decimal: count) }
+        listing.table.add { $0.append(decimal: level) }
+        listing.table.add { bytes in
             since.speak(to: &bytes)
             bytes.append(contentsOf: " ago".utf8)
         }
-        table.add { until.speak(to: &$0) }
-        table.add(cell: ban.evidence)
+        listing.table.add { until.speak(to: &$0) }
+        listing.table.add(cell: ban.evidence)
     }
 
     private mutating func addObject(_ ban: borrowing PackedBan) {
-        add(isEmpty ? "[{\"address\":\"" : ",{\"address\":\"")
-        isEmpty = false
-        Self.append(ban.source, to: &objects)
+        listing.beginObject()
+        add("{\"address\":\"")
+        Self.append(ban.source, to: &listing.objects)
         add("\",\"reason\":")
-        JSON.append(quoted: ban.reason, to: &objects)
+        JSON.append(quoted: ban.reason, to: &listing.objects)
         add(",\"evidence\":")
-        JSON.append(quoted: ban.evidence, to: &objects)
+        JSON.append(quoted: ban.evidence, to: &listing.objects)
         add(",\"profile\":")
-        JSON.append(quoted: ban.profile, to: &objects)
+        JSON.append(quoted: ban.profile, to: &listing.objects)
         add(",\"since\":", ban.since.seconds)
         add(",\"until\":", ban.until.seconds)
         add(",\"firstSeen\":", ban.firstSeen.seconds)
@@ -101,8 +89,8 @@ struct BanList {
     }
 
     private mutating func add(_ text: String, _ number: Int64? = nil) {
-        objects.append(contentsOf: text.utf8)
-        if let number { objects.append(decimal: number) }
+        listing.objects.append(contentsOf: text.utf8)
+        if let number { listing.objects.append(decimal: number) }
     }
 
     /// The source as it is written: an IPv4 address by itself, anything else as a network.
