@@ -145,8 +145,14 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
 
     /// Whether nobody can say whether the credentials are right: they are to be sent again.
     package var isUnavailable: Bool {
-        self == .databaseDown || self == .lookUps || self == .waitingRoomFull
+        switch self {
+        case .databaseDown, .lookUps, .tooManyAtOnce, .waitingRoomFull: true
+        default: false
+        }
     }
+
+    /// Whether an account's row that is known refuses it, which may have changed since.
+    package var isByKnownRow: Bool { self == .wrongPassword || self == .accessList }
 
     /// Whether the password was looked at, and the account's guard counts it.
     package var isLookedAt: Bool {

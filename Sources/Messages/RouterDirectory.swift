@@ -6,7 +6,9 @@ package enum RouterToDirectory: Equatable, Sendable {
     /// The first frame on a new link; directory answers with every binding, then `bindings`.
     case hello
     /// The account of a name (at most 64 bytes), with its HA1s for a realm (at most 128 bytes).
-    case lookUp(id: UInt32, account: String, realm: String)
+    ///
+    /// With `asksSource` the source itself is asked, however young what directory knows is.
+    case lookUp(id: UInt32, account: String, realm: String, asksSource: Bool)
     /// Keep a binding; it replaces the one with the same account and key.
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
@@ -20,7 +22,8 @@ package enum DirectoryToRouter: Equatable, Sendable {
     /// The answer to `lookUp` of that id.
     ///
     /// `age` says how long ago the source of the accounts confirmed it, at most `Bounds.longestStale`;
-    /// 0 when that was just now. An older row is what directory knows while the source is silent.
+    /// 0 when the source was asked and has just answered, else at least 1 ms. An old row is what
+    /// directory knows while the source is silent.
     case account(id: UInt32, AccountAnswer, age: Milliseconds)
     /// A binding that was kept.
     case binding(BindingRecord)
@@ -138,11 +141,12 @@ extension RouterToDirectory {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello: return WireWriter.hello.bytes
-        case .lookUp(let id, let account, let realm):
+        case .lookUp(let id, let account, let realm, let asksSource):
             var writer = WireWriter(kind: 2)
             writer.u32(id)
             writer.name(account)
             writer.name(realm, limit: Bounds.longestRealm)
+            writer.bool(asksSource)
             return writer.bytes
         case .bind(let record):
             var writer = WireWriter(kind: Self.bindKind)
@@ -173,7 +177,8 @@ extension RouterToDirectory {
             let id = try reader.u32()
             let account = try reader.string("account", limit: Bounds.longestName)
             let realm = try reader.string("realm", limit: Bounds.longestRealm)
-            self = .lookUp(id: id, account: account, realm: realm)
+            self = .lookUp(
+                id: id, account: account, realm: realm, asksSource: try reader.bool())
         case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
             let account = try reader.string("account", limit: Bounds.longestName)

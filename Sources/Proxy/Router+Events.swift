@@ -197,6 +197,7 @@ extension Router {
     mutating func resume(_ waiting: [ParkedRequest]) {
         for parked in waiting {
             paths.resume(parked, &bench)
+            paths.ground.accounts.leave(parked)
             paths.recordFailures(&bench)
         }
     }

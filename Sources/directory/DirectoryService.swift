@@ -72,8 +72,9 @@ final class DirectoryService: Service {
             // Before any account is answered for: a barred one calls nobody.
             for standing in bindings.barred(now: clock().sinceEpoch) { send(standing) }
             sending = .standings(0)
-        case .lookUp(let id, let account, let realm):
-            known.lookUp(id: id, AccountQuery(name: account, realm: realm))
+        case .lookUp(let id, let account, let realm, let asksSource):
+            known.lookUp(
+                id: id, AccountQuery(name: account, realm: realm), asksSource: asksSource)
         case .bind(let record): bindings.store(record, now: clock().sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
         case .storeStanding(let standing): bindings.store(standing, now: clock().sinceEpoch)
@@ -114,8 +115,8 @@ final class DirectoryService: Service {
         let source =
             switch accounts.state {
             case .up(let layout, let source): "accounts: \(layout) in \(source)"
-            case .down(let why, _): "no accounts: \(why)"
-            case nil: "no accounts: not opened yet"
+            case .down(let why, _): "no source of accounts: \(why)"
+            case nil: "no source of accounts: not opened yet"
             }
         return "\(source); \(known.status)"
     }
@@ -127,7 +128,7 @@ final class DirectoryService: Service {
     var conditions: [Condition] {
         let trouble: String? =
             if case .down(let why, _) = accounts.state {
-                "no account can authenticate: \(why)"
+                "\(whoAuthenticates): \(why)"
             } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
@@ -217,7 +218,16 @@ final class DirectoryService: Service {
         case .up(let layout, _):
             journal.write(.databaseUp, .notice, "accounts are read (\(layout))", file)
         case .down(let why, _):
-            journal.write(.databaseDown, .error, "no account can authenticate: \(why)", file)
+            journal.write(.databaseDown, .error, "\(whoAuthenticates): \(why)", file)
+        }
+    }
+
+    /// Who authenticates while the source cannot be read.
+    private var whoAuthenticates: String {
+        switch known.count {
+        case 0: "no account can authenticate"
+        case 1: "only the one account that is known can authenticate"
+        case let count: "only the \(count) accounts that are known can authenticate"
         }
     }
 }

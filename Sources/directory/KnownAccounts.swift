@@ -108,6 +108,9 @@ final class KnownAccounts {
 
     func tell(_ message: DirectoryToRouter) { messages.append(message) }
 
+    /// How many accounts are known for our own realm; it looks at all that is known.
+    var count: Int { rows.keys.count { $0.realm == settings.realm } }
+
     /// What is known, and how the last round went, for `rempart status`.
     var status: String {
         let round = lastRound.map {
@@ -118,12 +121,13 @@ final class KnownAccounts {
 
     // MARK: Look-ups
 
-    /// Answers a question of sip-router, at once or within 150 ms.
-    func lookUp(id: UInt32, _ query: AccountQuery) {
+    /// Answers a question of sip-router, at once or within 150 ms; with `asksSource` by what is known only if the source
+    /// does not answer.
+    func lookUp(id: UInt32, _ query: AccountQuery, asksSource: Bool) {
         let now = clock()
         rows[query]?.asked = now.monotonic
-        if let row = rows[query], row.isFresh(changes, now) {
-            return tell(.account(id: id, .found(row.account), age: row.age(now) ?? Milliseconds(0)))
+        if !asksSource, rows[query]?.isFresh(changes, now) == true {
+            return answer(id, query, now)
         }
         // A source that cannot be read says so itself when it can again.
         if case .down = reader.state { return answer(id, query, now) }
@@ -143,8 +147,10 @@ final class KnownAccounts {
         guard let row = rows[query], let age = row.age(now), age <= settings.stale else {
             return tell(.account(id: id, .unavailable, age: Milliseconds(0)))
         }
-        // One that a change may concern is confirmed by nobody, however young it is.
-        let told = row.isFresh(changes, now) ? age : max(age, KnownRow.freshness + Milliseconds(1))
+        // One that a change may concern is confirmed by nobody, however young it is; no age says that the source has
+        // just been asked.
+        let least = Milliseconds(row.isFresh(changes, now) ? 1 : KnownRow.freshness.count + 1)
+        let told = max(age, least)
         tell(.account(id: id, .found(row.account), age: told))
     }
 

@@ -64,7 +64,9 @@ extension Child {
         return switch role {
         case .router: Condition(.noSIP, "no phone is served, for sip-router \(whereabouts)")
         case .directory, .accountsReader:
-            Condition(.accounts, "no account can authenticate, for \(role.name) \(whereabouts)")
+            Condition(
+                .accounts,
+                "only accounts that are known can authenticate, for \(role.name) \(whereabouts)")
         case .terminator:
             Condition(.component, "no phone is served by TLS, for tls-terminator \(whereabouts)")
         case .banner, .supervisor:

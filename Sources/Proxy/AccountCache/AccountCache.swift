@@ -32,6 +32,8 @@ package struct AccountCache: ~Copyable {
         /// Whether it is for an Asterisk's realm: its account stays until it is answered, since the answer is told
         /// apart by the account's place.
         var isForeign: Bool
+        /// Whether the source itself is to answer.
+        var asksSource: Bool
         /// When it was asked.
         var moment: Milliseconds
     }
@@ -42,7 +44,8 @@ package struct AccountCache: ~Copyable {
     /// HA1s for realms of Asterisks that are not ours.
     private var foreignHA1: [AccountID: [ForeignRealm: HashValue]] = [:]
     private var parked = ParkedRequests()
-    /// Whether directory could not ask the source when it last tried, or left a question for too long.
+    /// Whether directory could not ask the source when it last tried, or left a question for too long: what is right by
+    /// a known row need not wait then. No wrong password is judged by it, for it is learnt from others' questions.
     package private(set) var areUnavailable = false
 
     /// No accounts.
@@ -94,6 +97,11 @@ package struct AccountCache: ~Copyable {
         accounts.isConfirmed(account, now)
     }
 
+    /// Whether the source itself has answered about an account since a moment.
+    package func isHeard(_ account: AccountID, since moment: Milliseconds) -> Bool {
+        accounts.isHeard(account, since: moment)
+    }
+
     /// Whether an account was there less than ten minutes ago, and is gone.
     package func isMourned(_ account: AccountID, _ now: Milliseconds) -> Bool {
         accounts.isMourned(account, now)
@@ -121,7 +129,7 @@ package struct AccountCache: ~Copyable {
     /// Whether passwords cannot be looked at now, whoever asks by a message of such a length: were only those refused
     /// for whom there is no room, the others would be known to be accounts.
     package func isNobodyAsked(_ length: Int, _ bench: borrowing Bench) -> Bool {
-        areUnavailable || accounts.isFull || questions.count >= Capacity.questions
+        accounts.isFull || questions.count >= Capacity.questions
             || parkedCount >= Capacity.parked || !bench.blocks.hasRoom(length)
     }
 
@@ -159,13 +167,18 @@ package struct AccountCache: ~Copyable {
 
     /// Asks directory about an account, unless it is being asked; false when it cannot be.
     ///
-    /// With too many questions under way the account counts as one that the source could not be asked for.
+    /// With `asksSource` the source itself is asked, however young what directory knows is. With too many questions under
+    /// way the account counts as one that the source could not be asked for.
     @discardableResult
-    package mutating func ask(_ account: AccountID, _ bench: inout Bench) -> Bool {
+    package mutating func ask(
+        _ account: AccountID, asksSource: Bool = false, _ bench: inout Bench
+    ) -> Bool {
         accounts.expire(account, after: bench.settings.stale, bench.now.monotonic)
+        let isUnderWay =
+            accounts.question(account) != 0 && (!asksSource || accounts.asksSource(account))
         let isAsked =
-            accounts.question(account) != 0
-            || lookUp(account, realm: bench.settings.realm, &bench) != nil
+            isUnderWay
+            || lookUp(account, realm: bench.settings.realm, asksSource: asksSource, &bench) != nil
         accounts.asked(account, isAsked)
         return isAsked
     }
@@ -173,7 +186,7 @@ package struct AccountCache: ~Copyable {
     /// Asks for an account's HA1s for a realm; the question's number, or nil when it cannot be asked now.
     @discardableResult
     private mutating func lookUp(
-        _ account: AccountID, realm: [UInt8], _ bench: inout Bench
+        _ account: AccountID, realm: [UInt8], asksSource: Bool = false, _ bench: inout Bench
     ) -> UInt32? {
         guard questions.count < Capacity.questions else {
             bench.shortages.count(.questions)
@@ -182,13 +195,18 @@ package struct AccountCache: ~Copyable {
         let isForeign = realm != bench.settings.realm
         // 0 is none.
         lastQuestion = max(lastQuestion &+ 1, 1)
-        if isForeign { retain(account) } else { accounts.setQuestion(account, lastQuestion) }
+        if isForeign {
+            retain(account)
+        } else {
+            accounts.setQuestion(account, lastQuestion, asksSource: asksSource)
+        }
         questions[lastQuestion] = Question(
-            account: account, realm: realm, isForeign: isForeign, moment: bench.now.monotonic)
+            account: account, realm: realm, isForeign: isForeign, asksSource: asksSource,
+            moment: bench.now.monotonic)
         bench.effects.toDirectory.append(
             .lookUp(
                 id: lastQuestion, account: accounts.name(account).text,
-                realm: String(decoding: realm, as: UTF8.self)))
+                realm: String(decoding: realm, as: UTF8.self), asksSource: asksSource))
         return lastQuestion
     }
 
@@ -204,8 +222,10 @@ package struct AccountCache: ~Copyable {
     package mutating func relink(_ bench: inout Bench) {
         let asked = questions
         questions = [:]
-        for question in asked.values {
-            lookUp(question.account, realm: question.realm, &bench)
+        // One that the source itself is to answer has taken the place of another one about its account.
+        for (id, question) in asked where question.isForeign || accounts.question(question.account) == id {
+            lookUp(
+                question.account, realm: question.realm, asksSource: question.asksSource, &bench)
             if question.isForeign { release(question.account) }
         }
     }
@@ -218,8 +238,11 @@ package struct AccountCache: ~Copyable {
         guard let question = questions.removeValue(forKey: id) else { return nil }
         defer { if question.isForeign { release(question.account) } }
         let now = bench.now.monotonic
-        if accounts.question(question.account) == id { accounts.setQuestion(question.account, 0) }
-        if answer == .unavailable || age > Accounts.freshness {
+        if !question.isForeign, accounts.question(question.account) == id {
+            accounts.setQuestion(question.account, 0, asksSource: false)
+        }
+        let isHeard = age == Milliseconds(0)
+        if answer == .unavailable || age > Accounts.freshness || question.asksSource && !isHeard {
             areUnavailable = true
         } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
             areUnavailable = false
@@ -242,6 +265,7 @@ package struct AccountCache: ~Copyable {
         _ answer: AccountAnswer, of account: AccountID, _ realm: [UInt8], age: Milliseconds,
         _ bench: borrowing Bench
     ) -> AccountNews? {
+        let now = bench.now.monotonic
         guard realm == bench.settings.realm else {
             guard case .found(let found) = answer else { return nil }
             for algorithm in [DigestAlgorithm.md5, .sha256] {
@@ -251,8 +275,9 @@ package struct AccountCache: ~Copyable {
             }
             return AccountNews(account: account, isOurRealm: false, waiting: [], verdict: .nothing)
         }
+        if age == Milliseconds(0), answer != .unavailable { accounts.heard(account, now) }
         let secret = accounts.secret(account)
-        let verdict = accounts.receive(answer, for: account, age: age, bench.now.monotonic)
+        let verdict = accounts.receive(answer, for: account, age: age, now)
         // Another secret has other hashes for every realm.
         if secret != 0, accounts.secret(account) != secret { foreignHA1[account] = nil }
         return AccountNews(
@@ -297,11 +322,25 @@ package struct AccountCache: ~Copyable {
     }
 
     /// Parks a request until directory has answered about an account, or for 200 ms.
+    ///
+    /// Its names, of which the other one may be known meanwhile, stay until it is given back by `leave`.
     package mutating func park(
-        _ message: borrowing Incoming, _ account: AccountID, _ step: ParkedStep,
-        _ bench: inout Bench
+        _ message: borrowing Incoming, _ account: AccountID, beside other: AccountID? = nil,
+        _ step: ParkedStep, _ bench: inout Bench
     ) -> Parking {
-        parked.park(message, account, step, &bench)
+        let before = parked.count
+        let parking = parked.park(message, account, beside: other, step, &bench)
+        if parked.count > before {
+            retain(account)
+            if let other { retain(other) }
+        }
+        return parking
+    }
+
+    /// A request that has waited is decided about, or waits anew: its names need not stay for it.
+    package mutating func leave(_ request: ParkedRequest) {
+        release(request.account)
+        if let other = request.other { release(other) }
     }
 
     /// The requests that have waited for long enough: directory was asked too late for them.

@@ -30,6 +30,8 @@ package enum RowVerdict: Equatable, Sendable {
 
 /// An account as the cache holds it; its texts are asked of `Accounts`.
 struct AccountEntry: BitwiseCopyable, Sendable {
+    /// When the source last answered a question about the name, by the monotonic clock.
+    var heard = Milliseconds(Int64.min)
     /// When the source confirmed the row, in seconds of the monotonic clock, counted round.
     var confirmed: UInt32 = 0
     /// When the row turned from found to none, or let nobody in any more, in the same seconds.
@@ -62,6 +64,8 @@ struct AccountEntry: BitwiseCopyable, Sendable {
     var mayRegister = false
     /// Whether there was a row, and the source says that there is none.
     var isGone = false
+    /// Whether the question under way asks the source itself.
+    var asksSource = false
     /// Whether directory has said that what the account has ends.
     var isRevoked = false
     /// Whether something was let in by the row since its source last confirmed it.
@@ -217,9 +221,23 @@ struct Accounts: ~Copyable {
     /// The question about an account that is under way for our own realm; 0 without one.
     func question(_ account: AccountID) -> UInt32 { entries[account.index].question }
 
+    /// Whether the question under way asks the source itself.
+    func asksSource(_ account: AccountID) -> Bool { entries[account.index].asksSource }
+
     /// A question about an account is under way for our own realm, or (0) none any more.
-    mutating func setQuestion(_ account: AccountID, _ question: UInt32) {
+    mutating func setQuestion(_ account: AccountID, _ question: UInt32, asksSource: Bool) {
         entries[account.index].question = question
+        entries[account.index].asksSource = asksSource
+    }
+
+    /// Whether the source has answered about a name since a moment.
+    func isHeard(_ account: AccountID, since moment: Milliseconds) -> Bool {
+        entries[account.index].heard >= moment
+    }
+
+    /// The source has answered about a name.
+    mutating func heard(_ account: AccountID, _ now: Milliseconds) {
+        entries[account.index].heard = now
     }
 
     /// Directory is asked about an account, or could not be; what is known of it serves on.

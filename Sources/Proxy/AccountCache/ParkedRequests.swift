@@ -26,6 +26,10 @@ package struct ParkedRequest: Sendable {
     package let sender: Sender
     /// What it has waited for.
     package let step: ParkedStep
+    /// The account that directory was asked about.
+    let account: AccountID
+    /// The other one that it may be of.
+    let other: AccountID?
 }
 
 /// What became of a request that is to wait for directory.
@@ -61,8 +65,8 @@ struct ParkedRequests: ~Copyable {
 
     /// Parks a request until an account's are taken, or it is overdue.
     mutating func park(
-        _ message: borrowing Incoming, _ account: AccountID, _ step: ParkedStep,
-        _ bench: inout Bench
+        _ message: borrowing Incoming, _ account: AccountID, beside other: AccountID?,
+        _ step: ParkedStep, _ bench: inout Bench
     ) -> Parking {
         let waiting = requests[account] ?? []
         // A retransmission is the same in every byte; it must not count twice when it turns out wrong.
@@ -79,7 +83,7 @@ struct ParkedRequests: ~Copyable {
         requests[account, default: []].append(
             ParkedRequest(
                 block: block, flow: message.flow, moment: message.moment, number: message.number,
-                sender: message.sender, step: step))
+                sender: message.sender, step: step, account: account, other: other))
         count += 1
         let deadline = Deadline(
             account: account, number: message.number, due: message.moment + Self.patience)

@@ -27,32 +27,48 @@ extension Admission {
         return isOpen ? nil : .accountGuarded
     }
 
-    /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
+    /// For how long a pair is held whose address may be banned: what is in the same batch is not looked at, and while
+    /// nobody is banned since the source does not answer, few guesses are.
+    private static let shortHold = Milliseconds.seconds(60)
+
+    /// Counts a password that is wrong by what is known of its account, or whose name nobody has, for the pair of its
+    /// address and username, and for the account's guard.
     ///
     /// `name` is the digest's username; `isOwnFlow` is whether its account is registered by the message's flow.
-    package mutating func countWrongPassword(
+    package mutating func countGuess(
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
         _ bench: inout Bench
     ) {
+        guard !message.sender.standing.isTrusted else { return }
         let ip = message.flow.peer.ip
         let now = bench.now.monotonic
         let mark = NameTable.hash(name)
+        if !isOwnFlow {
+            let why = neverBanned(ip, bench)
+            let isHeld = pairs.failed(
+                ip, mark, bench.settings.limit(.wrongPassword),
+                hold: why == nil ? min(Self.shortHold, bench.settings.ban) : bench.settings.ban, now
+            )
+            if isHeld, let why { heldRecord(name, "from \(ip), \(why),", ip, &bench) }
+        }
+        if refusal.isLookedAt, guards.failed(mark, ip, now) {
+            heldRecord(name, "for sources that it is not known from", ip, &bench)
+        }
+    }
+
+    /// Counts a wrong answer to a nonce that was made for this very source: proof that it is there.
+    ///
+    /// `name` is the digest's username.
+    package mutating func countWrongPassword(
+        _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>,
+        _ bench: inout Bench
+    ) {
         // Credentials may have any username; what is told of one is bounded.
         let shown = name.extracting(0..<min(name.count, Bounds.longestName))
-        let isTrusted = message.sender.standing.isTrusted
-        if !isTrusted, !isOwnFlow, let why = neverBanned(ip, bench) {
-            let limit = bench.settings.limit(.wrongPassword)
-            if pairs.failed(ip, mark, limit, hold: bench.settings.ban, now) {
-                heldRecord(shown, "from \(ip), \(why),", ip, &bench)
-            }
-        }
-        if refusal.isLookedAt, !isTrusted, guards.failed(mark, ip, now) {
-            heldRecord(shown, "for sources that it is not known from", ip, &bench)
-        }
         if refusal == .unknownAccount, isTrap(name, bench) {
             offence(.honeyAccount, message, name: shown, &bench)
         }
-        offence(.namesSwept, message, name: shown, mark: mark, &bench)
+        offence(.namesSwept, message, name: shown, mark: NameTable.hash(name), &bench)
         for detector in [Detector.wrongPassword, .wrongPasswordSlow, .wrongPasswordSlower] {
             offence(detector, message, name: shown, &bench)
         }
@@ -65,7 +81,8 @@ extension Admission {
     private func heldRecord(
         _ name: Span<UInt8>, _ whom: String, _ ip: IPAddress, _ bench: inout Bench
     ) {
-        let account = name.text
+        // Credentials may have any username; what is told of one is bounded.
+        let account = name.extracting(0..<min(name.count, Bounds.longestName)).text
         let verb = bench.settings.isObserving ? "would look" : "looks"
         bench.effects.journal.add(
             .held, .warning,

@@ -136,24 +136,24 @@ package struct Authentication: ~Copyable {
 
     /// Whether credentials prove one of the accounts that they may be of: its password, and its access list.
     ///
-    /// Directory is asked at once about all of them whose rows are not confirmed, and the request waits until each is
-    /// known, whichever it is of: so time tells nothing. It waits 200 ms at most, and not at all when it is right by a
-    /// known row while the source does not answer. `unasked` is why names that are not known are not asked for; nil
-    /// when they are.
+    /// Directory is asked at once about all of them whose rows are not confirmed, about those that are not known only if
+    /// `mayAsk`. The request waits until each is known, whichever it is of: 200 ms at most, and not at all when it is
+    /// right by a known row while the source does not answer. What is refused is refused by what is known; whether that
+    /// still holds its source says (`awaitSource`).
     package mutating func prove(
         _ header: DigestHeader, _ message: borrowing Incoming, _ candidates: Candidates,
-        unasked: Refusal? = nil, _ accounts: inout AccountCache, _ bench: inout Bench
+        mayAsk: Bool = true, _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
         let algorithm = header.algorithm ?? .md5
         if algorithm == .sha256 { accounts.useSHA256() }
         let now = bench.now.monotonic
-        if !message.isResumed { candidates.ask(mayAsk: unasked == nil, &accounts, &bench) }
-        var asked = candidates.asked(since: message.moment, accounts, now)
+        if !message.isResumed { candidates.ask(mayAsk: mayAsk, &accounts, &bench) }
+        var unconfirmed = candidates.unconfirmed(since: message.moment, accounts, now)
         var overflow: Refusal?
-        if let account = asked, !accounts.areUnavailable {
-            overflow = wait(message, account, &accounts, &bench)
+        if let account = unconfirmed, !accounts.areUnavailable {
+            overflow = wait(message, account, candidates, &accounts, &bench)
             if overflow == nil { return .later }
-            asked = nil
+            unconfirmed = nil
         }
         let username = message.bytes.bytes(header.username)
         let account = candidates.account(of: username, accounts)
@@ -165,26 +165,38 @@ package struct Authentication: ~Copyable {
             return .pass(account)
         }
         // The password may be new, or the digest user: the answer under way decides.
-        if let account = asked {
-            overflow = wait(message, account, &accounts, &bench)
+        if let account = unconfirmed {
+            overflow = wait(message, account, candidates, &accounts, &bench)
             if overflow == nil { return .later }
         }
-        let refusal =
-            overflow
-            ?? candidates.refusal(account, username, isProven: isProven, unasked, accounts, now)
-        candidates.forgetIdle(&accounts, now)
-        return .refuse(refusal)
+        return .refuse(
+            overflow ?? candidates.refusal(account, username, isProven: isProven, accounts, now))
+    }
+
+    /// Has a request whose credentials prove nothing wait until the source has answered about each of its accounts since
+    /// it came, 200 ms at most; nil while it waits, else why it is refused.
+    ///
+    /// `refusal` stands once the source has answered; without that nobody can say whether it is right. Known or not, a
+    /// name is refused only by what the source says now: so no outage tells which names are known.
+    package func awaitSource(
+        _ refusal: Refusal, _ message: borrowing Incoming, _ candidates: Candidates,
+        _ accounts: inout AccountCache, _ bench: inout Bench
+    ) -> Refusal? {
+        guard candidates.areOpen(since: message.moment, accounts) else { return refusal }
+        let now = bench.now.monotonic
+        guard let account = candidates.unheard(since: message.moment, accounts, now) else {
+            return accounts.areUnavailable ? .databaseDown : .lookUps
+        }
+        return wait(message, account, candidates, &accounts, &bench)
     }
 
     /// Has a request wait for directory; nil when it does, else why not.
-    ///
-    /// When too many of its account wait, it is answered as if it were wrong, as it would be for an account that need
-    /// not be asked for.
     private func wait(
-        _ message: borrowing Incoming, _ account: AccountID, _ accounts: inout AccountCache,
-        _ bench: inout Bench
+        _ message: borrowing Incoming, _ account: AccountID, _ candidates: Candidates,
+        _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Refusal? {
-        switch accounts.park(message, account, .credentials, &bench) {
+        let other = candidates.party == account ? candidates.user : candidates.party
+        return switch accounts.park(message, account, beside: other, .credentials, &bench) {
         case .waits: nil
         case .tooMany: .tooManyAtOnce
         case .noRoom: .waitingRoomFull

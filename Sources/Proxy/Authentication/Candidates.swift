@@ -34,28 +34,62 @@ package struct Candidates: BitwiseCopyable, Sendable {
         if mayAsk || accounts.state(account) == .found { accounts.ask(account, &bench) }
     }
 
-    /// The first that a request of a moment may wait for; nil when it may for none.
-    func asked(
-        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
-    ) -> AccountID? {
-        if let party, accounts.mayWait(party, since: moment, now) { return party }
-        if let user, accounts.mayWait(user, since: moment, now) { return user }
-        return nil
+    /// Has the source itself asked about each that it has not answered about since a moment.
+    package func askSource(
+        since moment: Milliseconds, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        if let party, Self.isOpen(party, moment, accounts) {
+            accounts.ask(party, asksSource: true, &bench)
+        }
+        if let user, Self.isOpen(user, moment, accounts) {
+            accounts.ask(user, asksSource: true, &bench)
+        }
     }
 
-    /// Why credentials with a username prove none of them; `account` is the one that they would be of.
-    ///
-    /// Nobody is refused by a row that is not confirmed, for it may have changed; nor because directory has not said
-    /// yet whether there is one.
+    /// The first that is not confirmed and that a request of a moment may wait for; nil when it may for none.
+    func unconfirmed(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> AccountID? {
+        if let party, !accounts.isConfirmed(party, now), accounts.mayWait(party, since: moment, now)
+        {
+            return party
+        }
+        guard let user, !accounts.isConfirmed(user, now),
+            accounts.mayWait(user, since: moment, now)
+        else { return nil }
+        return user
+    }
+
+    /// The first that the source has not answered about since a moment and that a request of it may wait for; nil when it
+    /// may for none.
+    func unheard(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> AccountID? {
+        if let party, Self.isOpen(party, moment, accounts),
+            accounts.mayWait(party, since: moment, now)
+        {
+            return party
+        }
+        guard let user, Self.isOpen(user, moment, accounts),
+            accounts.mayWait(user, since: moment, now)
+        else { return nil }
+        return user
+    }
+
+    /// Whether the source itself has not answered about each of them since a moment.
+    package func areOpen(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache
+    ) -> Bool {
+        party.map { Self.isOpen($0, moment, accounts) } ?? false
+            || user.map { Self.isOpen($0, moment, accounts) } ?? false
+    }
+
+    /// Why credentials with a username prove none of them, when they stand as they are known; `account` is the one that
+    /// they would be of.
     func refusal(
-        _ account: AccountID?, _ username: Span<UInt8>, isProven: Bool, _ unasked: Refusal?,
+        _ account: AccountID?, _ username: Span<UInt8>, isProven: Bool,
         _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> Refusal {
-        if let unasked, account == nil { return unasked }
-        let isOpen =
-            party.map { Self.isOpen($0, accounts, now) } ?? false
-            || user.map { Self.isOpen($0, accounts, now) } ?? false
-        guard !isOpen else { return accounts.areUnavailable ? .databaseDown : .lookUps }
         guard account == nil else { return isProven ? .accessList : .wrongPassword }
         let isMourned =
             party.map { Self.isMourned($0, username, accounts, now) } ?? false
@@ -63,15 +97,12 @@ package struct Candidates: BitwiseCopyable, Sendable {
         return isMourned ? .accountGone : .unknownAccount
     }
 
-    /// Whether it is not known how an account stands: what is known of it is old, or directory has not answered.
+    /// Whether it is not known how an account stands now: the source has not answered about it since a moment, or there
+    /// was no room for what it said.
     private static func isOpen(
-        _ account: AccountID, _ accounts: borrowing AccountCache, _ now: Milliseconds
+        _ account: AccountID, _ moment: Milliseconds, _ accounts: borrowing AccountCache
     ) -> Bool {
-        switch accounts.state(account) {
-        case .found: !accounts.isConfirmed(account, now)
-        case .asked, .unavailable: true
-        case .unasked, .unknown: false
-        }
+        !accounts.isHeard(account, since: moment) || accounts.state(account) == .unavailable
     }
 
     /// Whether an account that the credentials would have been of is gone, and nobody is counted for it.

@@ -32,6 +32,12 @@ package struct Sender: BitwiseCopyable {
     package var isUnconfirmed = false
     /// Whether a try of a name has been taken for it.
     package var isCharged = false
+    /// Whether the source of accounts has been asked about its names, since its credentials prove none of them.
+    package var isSourceAsked = false
+    /// Whether its wrong password has been counted for the pair of its address and username, and for the account's guard.
+    package var isGuessCounted = false
+    /// Why its password is not looked at; nil when it is.
+    package var guarded: Refusal?
     /// Whether directory has said meanwhile that no account has the name of its From.
     package var isCallerNobody = false
 

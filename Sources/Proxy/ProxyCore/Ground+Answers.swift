@@ -147,20 +147,17 @@ extension Ground {
         _ message: inout Incoming, _ refusal: Refusal, _ bench: inout Bench
     ) {
         var refusal = refusal
-        // While the database is down nobody's password can be wrong; and anybody can repeat what was seen.
+        // While there is no room to ask, nobody's password can be wrong; and anybody can repeat what was seen.
         let isNobodyAsked = accounts.isNobodyAsked(message.bytes.count, bench)
         let counts = refusal.countsAsWrongPassword
-        if counts, isNobodyAsked {
-            refusal = accounts.areUnavailable ? .databaseDown : .lookUps
-        }
+        if counts, isNobodyAsked { refusal = .lookUps }
         let isUnavailable =
             refusal.isUnavailable || isNobodyAsked
             || !message.sender.isRepetition && !admission.takeTry(&message, bench)
         if counts, !isNobodyAsked, !message.sender.isRepetition {
-            let username = message.bytes.bytes(message.username)
+            countGuess(&message, refusal, &bench)
             admission.countWrongPassword(
-                message, refusal, of: username,
-                isOwnFlow: isRegistered(username, message.accountName, by: message), &bench)
+                message, refusal, of: message.bytes.bytes(message.username), &bench)
         }
         let isSent =
             !admission.isBanned(message.flow.peer.ip, bench)

@@ -71,19 +71,20 @@ extension Ground {
         let username = message.bytes.bytes(header.username)
         let mark = NameTable.hash(username)
         let name = message.accountName
-        if let refusal = admission.guardedReason(
-            mark, message, isOwnFlow: isRegistered(username, name, by: message), bench)
-        {
-            return .refuse(refusal)
-        }
         let candidates = candidates(name, username, &bench)
-        // A name that nobody has is forgotten while the other one is waited for.
+        if message.sender.guarded == nil {
+            message.sender.guarded = admission.guardedReason(
+                mark, message, isOwnFlow: isRegistered(username, name, by: message), bench)
+        }
+        if let refusal = message.sender.guarded {
+            return refuse(refusal, &message, candidates, &bench)
+        }
         if message.isResumed, candidates.isPartyNobody(accounts) {
             message.sender.isCallerNobody = true
         }
-        let unasked = unaskedReason(candidates, &message, bench)
+        let mayAsk = mayAsk(candidates, &message, bench)
         let verdict = authentication.prove(
-            header, message, candidates, unasked: unasked, &accounts, &bench)
+            header, message, candidates, mayAsk: mayAsk, &accounts, &bench)
         switch verdict {
         case .pass(let account):
             let sender = ProvenSender(
@@ -97,9 +98,53 @@ extension Ground {
             admission.returnTry(&message, bench)
             return message.sender.isRepetition
                 ? .pass(sender) : proven(sender, mark, message, bench)
-        case .refuse(let refusal): return .refuse(refusal)
+        case .refuse(let refusal): return refuse(refusal, &message, candidates, &bench)
         default: return .later
         }
+    }
+
+    /// Refuses credentials once the source itself has been asked about each of their names since they came; without that
+    /// nobody can say whether they are wrong.
+    private mutating func refuse(
+        _ refusal: Refusal, _ message: inout Incoming, _ candidates: Candidates,
+        _ bench: inout Bench
+    ) -> Verdict<ProvenSender> {
+        let reason =
+            askSource(refusal, &message, candidates, &bench)
+            ?? authentication.awaitSource(refusal, message, candidates, &accounts, &bench)
+        guard let reason else { return .later }
+        candidates.forgetIdle(&accounts, bench.now.monotonic)
+        return .refuse(reason)
+    }
+
+    /// Asks the source about the names of credentials that are refused by what is known of them, unless that was done;
+    /// why it is not asked, else nil.
+    private mutating func askSource(
+        _ refusal: Refusal, _ message: inout Incoming, _ candidates: Candidates,
+        _ bench: inout Bench
+    ) -> Refusal? {
+        guard !message.sender.isSourceAsked, candidates.areOpen(since: message.moment, accounts)
+        else { return nil }
+        // Its original has been looked up; a copy costs directory nothing.
+        if message.sender.isRepetition { return .repeated }
+        // At once: the next guess may be in the same batch.
+        if refusal.isByKnownRow { countGuess(&message, refusal, &bench) }
+        guard admission.takeTry(&message, bench) else { return .lookUps }
+        message.sender.isSourceAsked = true
+        candidates.askSource(since: message.moment, &accounts, &bench)
+        return nil
+    }
+
+    /// Counts a wrong password for the pair of its address and username, and for the account's guard, once.
+    mutating func countGuess(
+        _ message: inout Incoming, _ refusal: Refusal, _ bench: inout Bench
+    ) {
+        guard !message.sender.isGuessCounted else { return }
+        message.sender.isGuessCounted = true
+        let username = message.bytes.bytes(message.username)
+        admission.countGuess(
+            message, refusal, of: username,
+            isOwnFlow: isRegistered(username, message.accountName, by: message), &bench)
     }
 
     /// Whether a REGISTER is for the address-of-record of an account: for its name, or for what it is registered by at
@@ -157,14 +202,13 @@ extension Ground {
         }
     }
 
-    /// Why directory is not asked about accounts that it would have to be asked for; nil when it may be.
-    private mutating func unaskedReason(
+    /// Whether directory is asked about accounts that are not known.
+    private mutating func mayAsk(
         _ candidates: Candidates, _ message: inout Incoming, _ bench: borrowing Bench
-    ) -> Refusal? {
-        guard candidates.has(false, accounts), !message.isResumed else { return nil }
-        // Its original has been looked up; a copy costs directory nothing.
-        if message.sender.isRepetition { return .repeated }
-        return admission.takeTry(&message, bench) ? nil : .lookUps
+    ) -> Bool {
+        guard candidates.has(false, accounts), !message.isResumed else { return true }
+        // The original of a copy has been looked up.
+        return !message.sender.isRepetition && admission.takeTry(&message, bench)
     }
 
     // MARK: Trunks

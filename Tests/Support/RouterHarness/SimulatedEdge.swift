@@ -228,7 +228,7 @@ package final class SimulatedEdge {
 
     /// Answers one question of the router.
     package func answer(_ question: RouterToDirectory) {
-        guard case .lookUp(let id, let name, let realm) = question else { return }
+        guard case .lookUp(let id, let name, let realm, _) = question else { return }
         router.receive(.account(id: id, found(name, realm), age: Milliseconds(0)), now)
     }
 

@@ -84,7 +84,7 @@ final class CacheBench {
     /// What directory was asked since the last look.
     func takeQuestions() -> [Question] {
         bench.effects.toDirectory.takeAll().map { message in
-            guard case .lookUp(let id, let account, let realm) = message else {
+            guard case .lookUp(let id, let account, let realm, _) = message else {
                 preconditionFailure("directory was asked something else")
             }
             return Question(id: id, account: account, realm: realm)

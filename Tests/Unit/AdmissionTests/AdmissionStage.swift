@@ -124,8 +124,8 @@ final class AdmissionStage {
         let bytes = request("REGISTER")
         let message = message(bytes.span, caller)
         let user = Array(name.utf8)
-        admission.countWrongPassword(
-            message, refusal, of: user.span, isOwnFlow: isOwnFlow, &bench)
+        admission.countGuess(message, refusal, of: user.span, isOwnFlow: isOwnFlow, &bench)
+        admission.countWrongPassword(message, refusal, of: user.span, &bench)
     }
 
     /// Why a caller's password for a name is not looked at.

@@ -104,7 +104,7 @@ final class PoolBench {
 
     private func lastQuestions() -> [UInt32] {
         bench.effects.toDirectory.takeAll().map { question in
-            guard case .lookUp(let id, _, _) = question else {
+            guard case .lookUp(let id, _, _, _) = question else {
                 preconditionFailure("directory was asked something else")
             }
             return id

@@ -175,9 +175,18 @@ final class AuthenticationBench {
         guard let account = accounts.account(of: name.span, &bench) else {
             preconditionFailure("no room for an account")
         }
-        return Outcome(
-            authentication.prove(
-                header, message, Candidates(party: account), &accounts, &bench))
+        let candidates = Candidates(party: account)
+        let verdict = authentication.prove(header, message, candidates, &accounts, &bench)
+        guard case .refuse(let refusal) = verdict else { return Outcome(verdict) }
+        if !message.sender.isSourceAsked {
+            message.sender.isSourceAsked = true
+            candidates.askSource(since: message.moment, &accounts, &bench)
+        }
+        let reason = authentication.awaitSource(
+            refusal, message, candidates, &accounts, &bench)
+        guard let reason else { return .later }
+        candidates.forgetIdle(&accounts, bench.now.monotonic)
+        return .refuse(reason)
     }
 
     // MARK: directory
@@ -207,13 +216,16 @@ final class AuthenticationBench {
 
     /// directory answers all that it was asked; what comes of the requests that have waited for it.
     @discardableResult
-    func tell(_ answer: AccountAnswer) -> [Outcome] {
+    func tell(_ answer: AccountAnswer, age: Milliseconds = Milliseconds(0)) -> [Outcome] {
         var outcomes: [Outcome] = []
         for question in bench.effects.toDirectory.takeAll() {
-            guard case .lookUp(let id, _, _) = question,
-                let news = accounts.receive(id, answer, age: Milliseconds(0), bench)
+            guard case .lookUp(let id, _, _, _) = question,
+                let news = accounts.receive(id, answer, age: age, bench)
             else { continue }
-            for request in news.waiting { outcomes.append(resume(request)) }
+            for request in news.waiting {
+                outcomes.append(resume(request))
+                accounts.leave(request)
+            }
         }
         return outcomes
     }

@@ -124,7 +124,7 @@ struct Edge: ~Copyable {
     /// Every account that is asked for stands.
     private mutating func answerLookUps() {
         let questions = takeQuestions(&router)
-        for case .lookUp(let id, let account, let realm) in questions {
+        for case .lookUp(let id, let account, let realm, _) in questions {
             let answer = Account(
                 ha1MD5: Self.ha1(account, realm), ha1SHA256: [], authUser: account, aor: account,
                 mayRegister: true)

@@ -140,7 +140,7 @@ struct DirectoryServiceTests {
         let router = try Router()
         try router.tell(.hello)
         #expect(try router.answers() == [.bindings])
-        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk"))
+        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", asksSource: false))
         #expect(
             try router.questions() == [
                 .hello, .lookUp(id: 1, [AccountQuery(name: "1001", realm: "asterisk")]),
@@ -174,7 +174,7 @@ struct DirectoryServiceTests {
     func protocolErrors() throws {
         let router = try Router()
         #expect(throws: WireError.notPermitted) {
-            try router.tell(.lookUp(id: 1, account: "1001", realm: "r"))
+            try router.tell(.lookUp(id: 1, account: "1001", realm: "r", asksSource: false))
         }
         try router.tell(.hello)
         #expect(throws: WireError.notPermitted) { try router.tell(.hello) }
@@ -191,7 +191,7 @@ struct DirectoryServiceTests {
     @Test("what is wrong with the source is told to a person")
     func source() throws {
         let router = try Router()
-        #expect(router.service.second() == "no accounts: not opened yet; 0 known")
+        #expect(router.service.second() == "no source of accounts: not opened yet; 0 known")
         try router.tell(.hello)
         _ = try router.answers()
         let url = "sqlite:///var/lib/asterisk/realtime.sqlite3"
@@ -199,7 +199,7 @@ struct DirectoryServiceTests {
         #expect(router.service.second() == "accounts: pjsip in \(url); 0 known")
         #expect(router.service.conditions == [])
         try router.answer(.source(.down(why: "it is gone", source: url)))
-        #expect(router.service.second() == "no accounts: it is gone; 0 known")
+        #expect(router.service.second() == "no source of accounts: it is gone; 0 known")
         #expect(
             router.service.conditions
                 == [Condition(.accounts, "no account can authenticate: it is gone")])
@@ -209,7 +209,7 @@ struct DirectoryServiceTests {
     func hangs() throws {
         let router = try Router()
         try router.tell(.hello)
-        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk"))
+        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", asksSource: false))
         _ = try router.answers()
         #expect(router.service.patience == KnownAccounts.patience)
         router.wait(KnownAccounts.patience)
@@ -226,7 +226,7 @@ struct DirectoryServiceTests {
         try router.reconnectReader()
         try router.answer(.source(.up(layout: "pjsip", source: "sqlite:///a")))
         _ = try router.questions()
-        try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk"))
+        try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk", asksSource: false))
         #expect(try router.questions().count == 1)
         router.wait(.seconds(2))
         #expect(router.told == 2)

@@ -45,7 +45,7 @@ struct KnownAccountsTests {
         try source.begin()
         _ = try source.ask("1001")
         source.accounts["1001"] = Source.account(2)
-        try source.router.tell(.lookUp(id: 77, account: "1001", realm: Source.realm))
+        try source.router.tell(.lookUp(id: 77, account: "1001", realm: Source.realm, asksSource: false))
         #expect(
             try source.router.answers() == [.account(id: 77, found, age: Milliseconds(5))])
         try source.changed()
@@ -99,9 +99,9 @@ struct KnownAccountsTests {
         try source.begin()
         let before = source.lookUps
         for id: UInt32 in 1...3 {
-            try source.router.tell(.lookUp(id: id, account: "1001", realm: Source.realm))
+            try source.router.tell(.lookUp(id: id, account: "1001", realm: Source.realm, asksSource: false))
         }
-        try source.router.tell(.lookUp(id: 4, account: "1001", realm: "other"))
+        try source.router.tell(.lookUp(id: 4, account: "1001", realm: "other", asksSource: false))
         try source.pass(Milliseconds(5))
         #expect(source.lookUps == before + 2)
         let ids = try source.router.answers().compactMap { message in
@@ -117,7 +117,7 @@ struct KnownAccountsTests {
         _ = try source.ask("1001")
         try source.down()
         try source.pass(.seconds(3600), step: .seconds(60))
-        try source.router.tell(.lookUp(id: 9, account: "1001", realm: Source.realm))
+        try source.router.tell(.lookUp(id: 9, account: "1001", realm: Source.realm, asksSource: false))
         let told = try source.router.answers()
         guard case .account(9, found, let age)? = told.first else {
             Issue.record("expected the row, got \(told)")
@@ -125,7 +125,7 @@ struct KnownAccountsTests {
         }
         #expect(age >= .seconds(3600) && age <= .seconds(3601))
         try source.pass(.seconds(3700), step: .seconds(60))
-        try source.router.tell(.lookUp(id: 10, account: "1001", realm: Source.realm))
+        try source.router.tell(.lookUp(id: 10, account: "1001", realm: Source.realm, asksSource: false))
         #expect(
             try source.router.answers()
                 == [.account(id: 10, .unavailable, age: Milliseconds(0))])
@@ -212,7 +212,7 @@ struct KnownAccountsTests {
         let source = try source()
         try source.begin()
         source.delay = Milliseconds(50)
-        try source.router.tell(.lookUp(id: 7, account: "1001", realm: Source.realm))
+        try source.router.tell(.lookUp(id: 7, account: "1001", realm: Source.realm, asksSource: false))
         try source.router.reconnect()
         try source.router.tell(.hello)
         try source.pass(Milliseconds(200))

@@ -107,7 +107,7 @@ final class SimulatedSource {
         _ name: String, realm: String = realm, within span: Milliseconds = Milliseconds(5)
     ) throws -> [DirectoryToRouter] {
         lastID += 1
-        try router.tell(.lookUp(id: lastID, account: name, realm: realm))
+        try router.tell(.lookUp(id: lastID, account: name, realm: realm, asksSource: false))
         try pass(span)
         return try router.answers()
     }

@@ -60,7 +60,7 @@ final class LocationBench {
         }
         accounts.ask(account, &bench)
         for question in bench.effects.toDirectory.takeAll() {
-            guard case .lookUp(let id, _, _) = question else { continue }
+            guard case .lookUp(let id, _, _, _) = question else { continue }
             _ = accounts.receive(id, answer, age: Milliseconds(0), bench)
         }
         return account

@@ -234,7 +234,7 @@ private let lenient: [RouterSetting] =
             #expect(edge.questions.count > before)
             #expect(
                 edge.questions.contains {
-                    if case .lookUp(_, let name, _) = $0 { name == stranger.name } else { false }
+                    if case .lookUp(_, let name, _, _) = $0 { name == stranger.name } else { false }
                 })
         }
     }

@@ -159,7 +159,7 @@ import Testing
         let alice = phone(edge, as: "<sip:+4930123@example.com>")
         try alice.ask("INVITE", "sip:100@example.com")
         let asked = edge.questions.compactMap { question -> String? in
-            if case .lookUp(_, let name, _) = question { name } else { nil }
+            if case .lookUp(_, let name, _, _) = question { name } else { nil }
         }
         #expect(asked.sorted() == ["+4930123", "alice"])
         for question in edge.questions.reversed() {

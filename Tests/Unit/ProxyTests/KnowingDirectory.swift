@@ -99,7 +99,7 @@ final class KnowingDirectory {
         let asked = edge.questions
         edge.questions = []
         for question in asked {
-            guard case .lookUp(let id, let name, let realm) = question else { continue }
+            guard case .lookUp(let id, let name, let realm, _) = question else { continue }
             questionCount += 1
             plan(id, name, realm)
         }

@@ -90,7 +90,7 @@ import Testing
         let phone = Phone(edge, "alice")
         edge.isDirectorySilent = true
         try phone.ask("OPTIONS", "sip:100@example.com", callID: "d")
-        for case .lookUp(let id, _, _) in edge.questions {
+        for case .lookUp(let id, _, _, _) in edge.questions {
             edge.router.receive(.account(id: id, .unavailable, age: Milliseconds(0)), edge.now)
         }
         edge.drain()

@@ -165,7 +165,7 @@ struct TrunkEdge {
         #expect(asWritten == "<sip:+4420123@carrier.example>;tag=t1")
         trunk.edge.isDirectorySilent = true
         trunk.carrier.call(callID: "t2")
-        for case .lookUp(let id, _, _) in trunk.edge.questions {
+        for case .lookUp(let id, _, _, _) in trunk.edge.questions {
             trunk.edge.router.receive(
                 .account(id: id, .unavailable, age: Milliseconds(0)), trunk.edge.now)
         }

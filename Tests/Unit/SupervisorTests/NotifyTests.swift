@@ -71,7 +71,8 @@ private final class Listener {
                 environment: ["NOTIFY_SOCKET=@\(systemd.name)"])
             #expect(
                 systemd.hears(
-                    "STATUS=Serving 1 domain, degraded: no account can authenticate, for directory"),
+                    "STATUS=Serving 1 domain, degraded: only accounts that are known can authenticate,"
+                        + " for directory"),
                 "\(daemon.log)")
             #expect(systemd.hears("READY=1"))
             daemon.signal(SIGTERM)

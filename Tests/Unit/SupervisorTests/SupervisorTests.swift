@@ -227,7 +227,8 @@ private let plain = """
         #expect(try daemon.component(.directory).state == .waiting)
         #expect(
             try daemon.component(.supervisor).status.contains(
-                "degraded: no account can authenticate, for directory cannot use its settings"))
+                "degraded: only accounts that are known can authenticate, for directory cannot use its"
+                    + " settings"))
     }
 
     @Test("a component that does not end when it is told to is killed")
