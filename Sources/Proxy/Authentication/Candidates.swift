@@ -84,6 +84,15 @@ package struct Candidates: BitwiseCopyable, Sendable {
             || user.map { Self.isOpen($0, moment, accounts) } ?? false
     }
 
+    /// Whether directory was asked about one of them since a moment, and could not say how it stands now.
+    package func areLeftOpen(
+        since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
+    ) -> Bool {
+        party.map { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) } ?? false
+            || user.map { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) }
+                ?? false
+    }
+
     /// Why credentials with a username prove none of them, when they stand as they are known; `account` is the one that
     /// they would be of.
     func refusal(

@@ -72,7 +72,8 @@ extension Ground {
         let mark = NameTable.hash(username)
         let name = message.accountName
         let candidates = candidates(name, username, &bench)
-        if message.sender.guarded == nil {
+        // A guess that is counted already was looked at before its pair was held.
+        if message.sender.guarded == nil, !message.sender.isGuessCounted {
             message.sender.guarded = admission.guardedReason(
                 mark, message, isOwnFlow: isRegistered(username, name, by: message), bench)
         }
@@ -127,6 +128,11 @@ extension Ground {
         else { return nil }
         // Its original has been looked up; a copy costs directory nothing.
         if message.sender.isRepetition { return .repeated }
+        // The source is asked once: a second time a name that is not known could find it well again.
+        let now = bench.now.monotonic
+        if message.isResumed, candidates.areLeftOpen(since: message.moment, accounts, now) {
+            return nil
+        }
         // At once: the next guess may be in the same batch.
         if refusal.isByKnownRow { countGuess(&message, refusal, &bench) }
         guard admission.takeTry(&message, bench) else { return .lookUps }

@@ -18,6 +18,7 @@ final class CacheBench {
         let id: UInt32
         let account: String
         let realm: String
+        var asksSource = false
     }
 
     /// A request that has waited, as it is given back.
@@ -77,17 +78,25 @@ final class CacheBench {
 
     // MARK: directory
 
-    func ask(_ account: AccountID) { cache.ask(account, &bench) }
+    func ask(_ account: AccountID, asksSource: Bool = false) {
+        cache.ask(account, asksSource: asksSource, &bench)
+    }
+
+    func isHeard(_ account: AccountID, since moment: Milliseconds) -> Bool {
+        cache.isHeard(account, since: moment)
+    }
+
+    var now: Milliseconds { bench.now.monotonic }
 
     func relink() { cache.relink(&bench) }
 
     /// What directory was asked since the last look.
     func takeQuestions() -> [Question] {
         bench.effects.toDirectory.takeAll().map { message in
-            guard case .lookUp(let id, let account, let realm, _) = message else {
+            guard case .lookUp(let id, let account, let realm, let asksSource) = message else {
                 preconditionFailure("directory was asked something else")
             }
-            return Question(id: id, account: account, realm: realm)
+            return Question(id: id, account: account, realm: realm, asksSource: asksSource)
         }
     }
 

@@ -178,7 +178,11 @@ final class AuthenticationBench {
         let candidates = Candidates(party: account)
         let verdict = authentication.prove(header, message, candidates, &accounts, &bench)
         guard case .refuse(let refusal) = verdict else { return Outcome(verdict) }
-        if !message.sender.isSourceAsked {
+        let isLeftOpen =
+            message.isResumed
+            && candidates.areLeftOpen(
+                since: message.moment, accounts, bench.now.monotonic)
+        if !message.sender.isSourceAsked, !isLeftOpen {
             message.sender.isSourceAsked = true
             candidates.askSource(since: message.moment, &accounts, &bench)
         }
@@ -211,6 +215,7 @@ final class AuthenticationBench {
         }
         accounts.ask(account, &bench)
         tell(answer)
+        leap(Milliseconds(1))
         return account
     }
 

@@ -185,7 +185,8 @@ import func RouterHarness.hashed
         let bench = AuthenticationBench()
         bench.know(AuthenticationBench.alice())
         func guess() -> Outcome {
-            bench.prove(Credentials(nonce: bench.nonce(), password: "wander").request)
+            bench.leap(Milliseconds(1))
+            return bench.prove(Credentials(nonce: bench.nonce(), password: "wander").request)
         }
         #expect(guess() == .later)
         #expect(bench.tell(AuthenticationBench.alice()) == [.refuse(.wrongPassword)])

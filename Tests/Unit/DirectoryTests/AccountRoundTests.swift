@@ -93,7 +93,9 @@ struct AccountRoundTests {
         for number in 100..<1100 {
             source.accounts["\(number)"] = Source.account(1)
             try source.router.tell(
-                .lookUp(id: UInt32(number), account: "\(number)", realm: Source.realm))
+                .lookUp(
+                    id: UInt32(number), account: "\(number)", realm: Source.realm,
+                    asksSource: false))
             if number.isMultiple(of: 50) { try source.pass(Milliseconds(5)) }
         }
         try source.pass(Milliseconds(50))

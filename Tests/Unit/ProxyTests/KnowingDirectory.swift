@@ -99,14 +99,29 @@ final class KnowingDirectory {
         let asked = edge.questions
         edge.questions = []
         for question in asked {
-            guard case .lookUp(let id, let name, let realm, _) = question else { continue }
+            guard case .lookUp(let id, let name, let realm, let asksSource) = question else {
+                continue
+            }
             questionCount += 1
+            if !asksSource, answerYoung(id, name, realm) { continue }
             plan(id, name, realm)
         }
         if !isMute, answers.contains(where: { $0.due <= edge.now.monotonic }) {
             tell()
             takeQuestions()
         }
+    }
+
+    /// Answers with a row that the source has confirmed within a minute, if it has not changed since; whether it did.
+    private func answerYoung(_ id: UInt32, _ name: String, _ realm: String) -> Bool {
+        guard let young = known[name], young.row == rows[name] else { return false }
+        let age = edge.now.monotonic - young.moment
+        guard age <= .seconds(60) else { return false }
+        reply(
+            .account(
+                id: id, Self.answer(name, realm, young.row), age: max(age, Milliseconds(1))),
+            Milliseconds(0))
+        return true
     }
 
     private func plan(_ id: UInt32, _ name: String, _ realm: String) {
