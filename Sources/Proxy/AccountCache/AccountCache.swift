@@ -44,8 +44,10 @@ package struct AccountCache: ~Copyable {
     /// HA1s for realms of Asterisks that are not ours.
     private var foreignHA1: [AccountID: [ForeignRealm: HashValue]] = [:]
     private var parked = ParkedRequests()
-    /// Whether directory could not ask the source when it last tried, or left a question for too long: what is right by
-    /// a known row need not wait then. No wrong password is judged by it, for it is learnt from others' questions.
+    /// Whether directory could not ask the source when it last tried, or left a question for too long.
+    ///
+    /// What is right by a known row need not wait then. No wrong password is judged by it, for it is learnt from others'
+    /// questions.
     package private(set) var areUnavailable = false
 
     /// No accounts.
@@ -223,7 +225,8 @@ package struct AccountCache: ~Copyable {
         let asked = questions
         questions = [:]
         // One that the source itself is to answer has taken the place of another one about its account.
-        for (id, question) in asked where question.isForeign || accounts.question(question.account) == id {
+        for (id, question) in asked
+        where question.isForeign || accounts.question(question.account) == id {
             lookUp(
                 question.account, realm: question.realm, asksSource: question.asksSource, &bench)
             if question.isForeign { release(question.account) }

@@ -101,7 +101,9 @@ import Testing
         #expect(!bench.areUnavailable && !bench.isNobodyAsked)
     }
 
-    @Test("the source itself is asked beside a question that directory may answer, and over a new link too")
+    @Test(
+        "the source itself is asked beside a question that directory may answer, and over a new link too"
+    )
     func asksSource() {
         let bench = CacheBench()
         let alice = bench.taken("alice")

@@ -39,13 +39,38 @@ struct KnownAccountsTests {
         #expect(source.lookUps == before + 1)
     }
 
+    @Test(
+        "when the source itself is to answer, a young row serves only if that does not, and says its age"
+    )
+    func asksSource() throws {
+        let source = try source()
+        try source.begin()
+        _ = try source.ask("1001")
+        let before = source.lookUps
+        let read = try #require(source.answer(try source.ask("1001", asksSource: true)))
+        #expect(read.answer == found && read.age.count == 0)
+        #expect(source.lookUps == before + 1)
+        let young = try #require(source.answer(try source.ask("1001")))
+        #expect(young.age.count > 0)
+        source.delay = nil
+        let late = try #require(
+            source.answer(try source.ask("1001", asksSource: true, within: Milliseconds(160))))
+        #expect(late.answer == found && late.age.count > 0)
+        try source.down()
+        let down = try #require(source.answer(try source.ask("1001", asksSource: true)))
+        #expect(down.answer == found && down.age.count > 0)
+        let nobody = try #require(source.answer(try source.ask("1002", asksSource: true)))
+        #expect(nobody.answer == .unavailable)
+    }
+
     @Test("once a change is told, a row is looked at again before it serves")
     func changed() throws {
         let source = try source()
         try source.begin()
         _ = try source.ask("1001")
         source.accounts["1001"] = Source.account(2)
-        try source.router.tell(.lookUp(id: 77, account: "1001", realm: Source.realm, asksSource: false))
+        try source.router.tell(
+            .lookUp(id: 77, account: "1001", realm: Source.realm, asksSource: false))
         #expect(
             try source.router.answers() == [.account(id: 77, found, age: Milliseconds(5))])
         try source.changed()
@@ -99,7 +124,8 @@ struct KnownAccountsTests {
         try source.begin()
         let before = source.lookUps
         for id: UInt32 in 1...3 {
-            try source.router.tell(.lookUp(id: id, account: "1001", realm: Source.realm, asksSource: false))
+            try source.router.tell(
+                .lookUp(id: id, account: "1001", realm: Source.realm, asksSource: false))
         }
         try source.router.tell(.lookUp(id: 4, account: "1001", realm: "other", asksSource: false))
         try source.pass(Milliseconds(5))
@@ -117,7 +143,8 @@ struct KnownAccountsTests {
         _ = try source.ask("1001")
         try source.down()
         try source.pass(.seconds(3600), step: .seconds(60))
-        try source.router.tell(.lookUp(id: 9, account: "1001", realm: Source.realm, asksSource: false))
+        try source.router.tell(
+            .lookUp(id: 9, account: "1001", realm: Source.realm, asksSource: false))
         let told = try source.router.answers()
         guard case .account(9, found, let age)? = told.first else {
             Issue.record("expected the row, got \(told)")
@@ -125,7 +152,8 @@ struct KnownAccountsTests {
         }
         #expect(age >= .seconds(3600) && age <= .seconds(3601))
         try source.pass(.seconds(3700), step: .seconds(60))
-        try source.router.tell(.lookUp(id: 10, account: "1001", realm: Source.realm, asksSource: false))
+        try source.router.tell(
+            .lookUp(id: 10, account: "1001", realm: Source.realm, asksSource: false))
         #expect(
             try source.router.answers()
                 == [.account(id: 10, .unavailable, age: Milliseconds(0))])
@@ -212,7 +240,8 @@ struct KnownAccountsTests {
         let source = try source()
         try source.begin()
         source.delay = Milliseconds(50)
-        try source.router.tell(.lookUp(id: 7, account: "1001", realm: Source.realm, asksSource: false))
+        try source.router.tell(
+            .lookUp(id: 7, account: "1001", realm: Source.realm, asksSource: false))
         try source.router.reconnect()
         try source.router.tell(.hello)
         try source.pass(Milliseconds(200))

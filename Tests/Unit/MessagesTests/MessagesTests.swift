@@ -308,7 +308,8 @@ private let standing = AccountStanding(
     @Test("router and directory")
     func directoryFrames() throws {
         let requests: [RouterToDirectory] = [
-            .hello, .lookUp(id: 1, account: "alice", realm: "asterisk", asksSource: false), .bind(binding),
+            .hello, .lookUp(id: 1, account: "alice", realm: "asterisk", asksSource: false),
+            .bind(binding),
             .unbind(account: "alice", key: 3), .storeStanding(standing),
         ]
         try check(requests, encode: { $0.encoded() }) { frame throws(WireError) in

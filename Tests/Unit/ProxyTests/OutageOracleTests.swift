@@ -25,7 +25,7 @@ import Testing
             directory.pass(age)
         }
 
-        /// Both guess at once; the status that each gets, both at the same time. The source changes meanwhile.
+        /// Both guess at once, and the source changes meanwhile; the status that each gets, both at the same time.
         func guess(_ source: Source, after span: Int64) throws -> [Int?] {
             let phones = [known, unknown]
             var requests: [[UInt8]] = []
@@ -103,7 +103,7 @@ import Testing
         #expect(try directory.register(phone)?.status == 200)
     }
 
-    @Test("a password that was changed within a minute is right at once, without a round of directory's")
+    @Test("a password that was changed within a minute is right at once, before any round")
     func changed() throws {
         let guessers = try Guessers(age: .seconds(5))
         guessers.directory.rows["alice"]?.password = "wander"
