@@ -5,7 +5,7 @@ internal import Sys
 /// Accounts whose bindings are to end, until it is decided whether they do.
 ///
 /// What ends more than ten bindings and more than a tenth of all is held back, until the accounts are
-/// read again ten seconds later. Then those end that are still gone or changed.
+/// read again 15 s later. Then those end that are still gone or changed.
 struct Brake {
     /// An account of which something is gone.
     struct Ending {
@@ -34,7 +34,9 @@ struct Brake {
     /// Which part of all bindings may: one of so many.
     static let part = 10
     /// How long what is held back waits before it is read again.
-    static let pause = Milliseconds.seconds(10)
+    ///
+    /// A table that is empty for ten seconds is whole again by then, though its change is seen within a second alone.
+    static let pause = Milliseconds.seconds(15)
     /// For how long the bindings count that answers have ended.
     static let memory = Milliseconds.seconds(60)
     /// How long what an answer ends waits for what else is gone, while no round is about to tell.
