@@ -196,7 +196,7 @@ struct AccountRoundTests {
         for number in 1...15 {
             ended += try source.ask("\(number)", within: .seconds(2)).revoked
         }
-        #expect(ended.count == Brake.mostAtOnce)
+        #expect(ended.count == MassEnding.most)
         #expect(source.router.service.conditions.map(\.kind) == [.heldBack])
     }
 
