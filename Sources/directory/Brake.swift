@@ -45,6 +45,9 @@ struct Brake {
     /// Those that are held back.
     var held: [Ending] { endings.values.filter { $0.held != nil } }
 
+    /// Whether it is not decided yet what ends, be it held back or not.
+    var isDeciding: Bool { !endings.isEmpty }
+
     /// How many bindings are held back.
     var heldCount: Int { held.reduce(0) { $0 + $1.count } }
 
@@ -94,5 +97,22 @@ struct Brake {
         }
         for ending in agreed { endings[ending.query.name] = nil }
         return agreed
+    }
+}
+
+extension DirectoryToRouter {
+    /// The message while it is not decided what ends: what the source says of an account is not believed then.
+    ///
+    /// By the age of the row sip-router refuses nobody as wrong, whoever it is: were only the others unavailable, a
+    /// wrong password would tell who stands.
+    var whileDeciding: DirectoryToRouter {
+        guard case .account(let id, let answer, let age) = self else { return self }
+        switch answer {
+        case .found:
+            return .account(
+                id: id, answer, age: max(age, KnownRow.freshness + Milliseconds(1)))
+        case .unknown, .unavailable:
+            return .account(id: id, .unavailable, age: Milliseconds(0))
+        }
     }
 }
