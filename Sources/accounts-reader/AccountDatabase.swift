@@ -25,6 +25,8 @@ final class AccountDatabase {
         let database: SQLiteDatabase
         let dataVersion: SQLiteStatement
         var version: Int64
+        /// The table that would have to have rows, and has none.
+        var emptyTable: String?
         /// The file as it was before it was opened, or before its last change by SQLite.
         var stamp: FileStamp
     }
@@ -63,6 +65,9 @@ final class AccountDatabase {
         }
         return complaint.map { .down(why: $0, source: source) }
     }
+
+    /// The table in which no account is, of a database that can be read; nil when there are accounts.
+    var emptyTable: String? { connection?.emptyTable }
 
     /// What has happened since the last call.
     func drainEvents() -> [AccountEvent] {
@@ -152,7 +157,7 @@ final class AccountDatabase {
                 settings.schema, settings.access, named: settings.tables, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
-                stamp: stamp)
+                emptyTable: try tables.emptyTable(in: database), stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
             if tables.name != known {
@@ -188,6 +193,8 @@ final class AccountDatabase {
             }
             // The change may be of the tables themselves, or of which of them hold rows.
             guard try isSameLayout(connection) else { return reopen(now) }
+            self.connection?.emptyTable =
+                try connection.tables.emptyTable(in: connection.database)
             // Not before: a change during whose look a lock comes is seen by the next tick.
             self.connection?.version = version ?? 0
             self.connection?.stamp = stamp

@@ -65,6 +65,21 @@ enum AccountTables {
         return names
     }
 
+    /// The name of the first table without rows, of those of which each account has one; nil when all have some.
+    func emptyTable(in database: SQLiteDatabase) throws(SQLiteError) -> String? {
+        let needed: [AccountFamily] =
+            switch self {
+            case .chanSip: [.sippeers]
+            case .pjsip: [.endpoints, .auths]
+            }
+        for family in needed {
+            guard try Self.hasRows(family, columns, database) else {
+                return columns.names[family]
+            }
+        }
+        return nil
+    }
+
     /// The columns that were found: others mean that the tables have to be found again.
     var columns: TableColumns {
         switch self {

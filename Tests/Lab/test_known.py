@@ -81,6 +81,7 @@ def test_accounts_that_stay_away_lose_their_registrations(edge: Rempart, lab: La
         change(database, "DELETE FROM sippeers")
         # Promised is 18 s.
         eventually(lambda: not registered(edge), "the second look agrees", 54, every=0.5)
+        assert "the source has no account" in edge.ask("status").stdout
 
 
 def test_over_a_restart_with_a_dead_database_known_accounts_register(edge: Rempart, lab: Lab, database: Path) -> None:
