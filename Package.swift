@@ -127,7 +127,7 @@ let package = Package(
         library("Wire", ["Sys"]),
         library("Reactor", ["Sys", "CLinux"]),
         library("Journal", ["Sys"]),
-        library("SQLite", ["CSQLite"]),
+        library("SQLite", ["CSQLite", "Sys"]),
 
         // Product libraries: no I/O in the core.
         library("Messages", ["Sys", "Wire"]),

@@ -57,9 +57,9 @@ package enum Bounds {
     /// The longest Contact URI of a binding, in bytes; those of phones that are woken by push are the longest.
     package static let longestContact = 2048
 
-    /// Whether a text is the name of a table, which holds no quotation mark.
+    /// Whether a text is the name of a table, which holds no quotation mark, and is none of SQLite's own.
     package static func isTable(_ text: String) -> Bool {
-        (1...longestTable).contains(text.utf8.count)
+        (1...longestTable).contains(text.utf8.count) && !text.lowercased().hasPrefix("sqlite_")
             && text.utf8.allSatisfy { byte in
                 switch byte {
                 case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "."):

@@ -9,7 +9,7 @@ package struct Condition: Equatable, Sendable {
     package enum Kind: UInt8, CaseIterable, Sendable {
         /// No phone is served at all.
         case noSIP = 10
-        /// The accounts cannot be read: who is not known already cannot register or call.
+        /// The accounts cannot be read, or there are none: who is not known already cannot register or call.
         case accounts = 20
         /// Many accounts are gone or have changed at once: what they let in stays until they are read again.
         case heldBack = 25
@@ -58,7 +58,7 @@ package struct Condition: Equatable, Sendable {
             switch self {
             case .noSIP: "No phone is served at all."
             case .accounts:
-                "The accounts cannot be read: who is not known already cannot register or call."
+                "The accounts cannot be read, or there are none: who is not known already cannot register or call."
             case .heldBack:
                 "Many accounts are gone or have changed at once: what they let in stays until they are "
                     + "read again."

@@ -170,7 +170,8 @@ extension Refusal {
             "The copy of a request whose original waits for its response."),
         Row(
             .databaseDown, nil, .password, "database-down",
-            "Where the accounts are read from does not answer, so nothing is refused by what was known before.",
+            "Where the accounts are read from does not answer, or it is not decided whether those that are gone end,"
+                + " so nothing is refused by what was known before.",
             "`rempart status` says why."),
     ]
 

@@ -1,5 +1,7 @@
 // The few SQLite calls that are needed, each with its failure as a typed error.
 internal import CSQLite
+internal import Glibc
+package import Sys
 
 /// A SQLite call that failed.
 package struct SQLiteError: Error, Equatable, CustomStringConvertible {
@@ -39,6 +41,12 @@ package enum SQLiteValue {
 @safe
 package final class SQLiteDatabase {
     fileprivate let handle: OpaquePointer
+    private let patience = Patience()
+
+    /// Until when statements wait for locks: what SQLite lends to the handler that it calls.
+    private final class Patience {
+        var end = Milliseconds(0)
+    }
 
     /// How the file is opened.
     package enum Access {
@@ -79,6 +87,24 @@ package final class SQLiteDatabase {
     }
 
     deinit { _ = unsafe sqlite3_close_v2(handle) }
+
+    /// Has all statements from now on, together, wait for locks no longer than a span.
+    ///
+    /// A lock is tried every 2 ms. SQLite's own wait sleeps for up to 100 ms, and so misses that it was free meanwhile.
+    package func waitForLocks(_ span: Milliseconds) {
+        patience.end = Clock.monotonic + span
+        // Lent for as long as the handle stands, which ends before this object.
+        let lent = unsafe Unmanaged.passUnretained(patience).toOpaque()
+        let handler: @convention(c) (UnsafeMutableRawPointer?, Int32) -> Int32 = { lent, _ in
+            guard let lent = unsafe lent else { return 0 }
+            // What was lent above.
+            let patience = unsafe Unmanaged<Patience>.fromOpaque(lent).takeUnretainedValue()
+            guard Clock.monotonic < patience.end else { return 0 }
+            usleep(2000)
+            return 1
+        }
+        _ = unsafe sqlite3_busy_handler(handle, handler, lent)
+    }
 
     private static func words(_ handle: OpaquePointer?, _ code: Int32) -> String {
         // The C string is valid until the next call on the handle, and copied before.

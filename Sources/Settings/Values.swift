@@ -158,7 +158,7 @@ enum Value: SettingText {
         guard Bounds.isTable(text) else {
             throw ValueError(
                 "`\(text)` is not the name of a table: 1 to \(Bounds.longestTable) letters, digits,"
-                    + " `_` and `.`, such as `sip_buddies`")
+                    + " `_` and `.`, such as `sip_buddies`; what begins with `sqlite_` is SQLite's own")
         }
         return text
     }
@@ -186,6 +186,21 @@ enum Value: SettingText {
         }
         return text
     }
+
+    /// Whether a text can be the name of an account as sip-router looks it up: a user part without its parameters,
+    /// escapes and domain (RFC 3261 section 25.1).
+    static func isAccountName(_ text: String) -> Bool {
+        (1...Bounds.longestName).contains(text.utf8.count)
+            && text.unicodeScalars.allSatisfy { scalar in
+                switch scalar {
+                case "0"..."9", "A"..."Z", "a"..."z": true
+                default: signsOfAccounts.unicodeScalars.contains(scalar)
+                }
+            }
+    }
+
+    /// What stands in names of accounts beside letters and digits.
+    static let signsOfAccounts = "-_.!~*'()&=+$,?/#"
 
     /// The name of an account.
     static func account(_ text: String, atMost limit: Int) throws(ValueError) -> String {

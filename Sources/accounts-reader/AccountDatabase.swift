@@ -17,20 +17,24 @@ enum AccountEvent: Equatable {
 
 /// The account database, opened read-only and opened again when it must be.
 ///
-/// No call waits longer than `busyTimeout`. After one that did, the next tries come from `tick`
-/// alone. So a locked database costs the loop at most that much a second.
+/// No call waits longer than `longestWait` for another program's lock. After one that waited in vain, the next tries
+/// come from `tick` alone, over the same connection. So a locked database costs the loop at most that much a second.
 final class AccountDatabase {
     private struct Connection {
         let tables: AccountTables
         let database: SQLiteDatabase
         let dataVersion: SQLiteStatement
         var version: Int64
+        /// The table that would have to have rows, and has none.
+        var emptyTable: String?
         /// The file as it was before it was opened, or before its last change by SQLite.
         var stamp: FileStamp
     }
 
     private let settings: AccountSettings
     private var connection: Connection?
+    /// Whether a lock has outlasted a call, so that `tick` alone asks the open database.
+    private var isLockedOut = false
     private var nextTry = Milliseconds(0)
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
@@ -38,11 +42,11 @@ final class AccountDatabase {
     /// The accounts whose lists have been complained of since the rows last changed.
     private var complainedOf: Set<String> = []
 
-    /// How long a statement waits for another program's lock, in milliseconds.
+    /// How long the statements of a call wait for another program's lock.
     ///
-    /// Asterisk writes to the same file, and on a slow disk each of its commits has the lock for
-    /// some hundred.
-    static let busyTimeout: Int32 = 500
+    /// Asterisk writes to the same file, and on a slow disk each of its commits has the lock for some hundred
+    /// milliseconds.
+    private static let longestWait = Milliseconds(500)
     /// How many accounts are complained of at most, until rows change.
     private static let mostComplaints = 100
     /// The longest time between two tries to open the database.
@@ -56,9 +60,14 @@ final class AccountDatabase {
 
     /// Whether it can be read; nil before the first try to open it.
     var state: SourceState? {
-        if let connection { return .up(layout: connection.tables.name, source: source) }
+        if let connection, !isLockedOut {
+            return .up(layout: connection.tables.name, source: source)
+        }
         return complaint.map { .down(why: $0, source: source) }
     }
+
+    /// The table in which no account is, of a database that can be read; nil when there are accounts.
+    var emptyTable: String? { connection?.emptyTable }
 
     /// What has happened since the last call.
     func drainEvents() -> [AccountEvent] {
@@ -105,11 +114,12 @@ final class AccountDatabase {
     private func reading<Value>(
         _ now: Milliseconds, _ body: (Connection) throws(SQLiteError) -> Value
     ) -> Value? {
-        guard let connection else { return nil }
+        guard let connection, !isLockedOut else { return nil }
+        connection.database.waitForLocks(Self.longestWait)
         do throws(SQLiteError) {
             return try body(connection)
         } catch {
-            fail(explain(error), now)
+            fail(error, now)
             return nil
         }
     }
@@ -139,15 +149,15 @@ final class AccountDatabase {
                     "\(path) is no regular file: name Asterisk's SQLite file in accounts.source",
                     now)
             }
-            let database = try SQLiteDatabase(
-                path: path, .reading, busyTimeout: Self.busyTimeout)
+            let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+            database.waitForLocks(Self.longestWait)
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
             let tables = try AccountTables.find(
                 settings.schema, settings.access, named: settings.tables, in: database)
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
-                stamp: stamp)
+                emptyTable: try tables.emptyTable(in: database), stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
             if tables.name != known {
@@ -156,9 +166,9 @@ final class AccountDatabase {
             events.append(.changed)
             complainedOf = []
         } catch let error as SQLiteError {
-            fail(explain(error), now)
+            fail(error, now)
         } catch AccountTablesError.database(let error) {
-            fail(explain(error), now)
+            fail(error, now)
         } catch {
             fail("\(path) cannot serve: \(error)", now)
         }
@@ -166,6 +176,7 @@ final class AccountDatabase {
 
     private func lookForChanges(_ now: Milliseconds) {
         guard let connection, let path = settings.path else { return }
+        connection.database.waitForLocks(Self.longestWait)
         do {
             guard let stamp = FileStamp(path), stamp.isSameFile(connection.stamp) else {
                 return reopen(now)
@@ -173,19 +184,36 @@ final class AccountDatabase {
             let version = try connection.dataVersion.first([]) { $0.integer(0) }
             guard version != connection.version else {
                 // Written past SQLite, as by cp(1): it would go on with the pages that it remembers.
-                if stamp != connection.stamp { reopen(now, known: connection.tables.name) }
+                if stamp != connection.stamp {
+                    reopen(now, known: isLockedOut ? nil : connection.tables.name)
+                } else if isLockedOut {
+                    lockIsGone(connection)
+                }
                 return
             }
-            self.connection?.version = version ?? 0
-            self.connection?.stamp = stamp
             // The change may be of the tables themselves, or of which of them hold rows.
             guard try isSameLayout(connection) else { return reopen(now) }
+            self.connection?.emptyTable =
+                try connection.tables.emptyTable(in: connection.database)
+            // Not before: a change during whose look a lock comes is seen by the next tick.
+            self.connection?.version = version ?? 0
+            self.connection?.stamp = stamp
+            if isLockedOut { return lockIsGone(connection) }
             events.append(.changed)
             complainedOf = []
         } catch {
-            // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
-            if !error.isLocked { fail(explain(error), now) }
+            // A lock that lasts a moment too long is no news here: the next look-up finds out.
+            if !error.isLocked { fail(error, now) }
         }
+    }
+
+    /// The database can be read again, by which rows may have changed.
+    private func lockIsGone(_ connection: Connection) {
+        isLockedOut = false
+        complaint = nil
+        complainedOf = []
+        events.append(.source(.up(layout: connection.tables.name, source: source)))
+        events.append(.changed)
     }
 
     private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
@@ -205,13 +233,27 @@ final class AccountDatabase {
     /// Opens the file anew; a layout that is known already is not announced.
     private func reopen(_ now: Milliseconds, known: String? = nil) {
         connection = nil
+        isLockedOut = false
         open(now, known: known)
+    }
+
+    private func fail(_ error: SQLiteError, _ now: Milliseconds) {
+        guard error.isLocked else { return fail(explain(error), now) }
+        // It is down, not lost: what is open stays so, without what the failed call has begun.
+        isLockedOut = connection != nil
+        try? connection?.database.execute("ROLLBACK")
+        announce(explain(error))
     }
 
     private func fail(_ why: String, _ now: Milliseconds) {
         connection = nil
+        isLockedOut = false
         nextTry = now + backOff
         backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        announce(why)
+    }
+
+    private func announce(_ why: String) {
         guard why != complaint else { return }
         complaint = why
         events.append(.source(.down(why: why, source: source)))
@@ -220,7 +262,7 @@ final class AccountDatabase {
     private func explain(_ error: SQLiteError) -> String {
         let path = settings.path ?? settings.url
         if error.isLocked {
-            return "\(path) is locked by another program for longer than \(Self.busyTimeout) ms: "
+            return "\(path) is locked by another program for longer than \(Self.longestWait.count) ms: "
                 + "find it with 'fuser \(path)'"
         }
         switch error.code {

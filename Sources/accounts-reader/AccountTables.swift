@@ -47,22 +47,45 @@ enum AccountTables {
     func names(
         after name: String, limit: Int, in database: SQLiteDatabase
     ) throws(SQLiteError) -> [String] {
-        let (family, key): (AccountFamily, String) =
-            switch self {
-            case .chanSip: (.sippeers, "name")
-            case .pjsip: (.endpoints, "id")
-            }
-        let statement = try database.prepare(
-            "SELECT DISTINCT CAST(\(key) AS TEXT) COLLATE BINARY AS found FROM "
-                + "\(columns.quoted(family)) WHERE found > ?1 "
-                + "AND length(CAST(found AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2"
-        )
+        let statement = try database.prepare(namesQuery)
         var names: [String] = []
         try statement.forEach([.text(name), .integer(Int64(limit))]) { row in
             names.append(row.text(0))
             return true
         }
         return names
+    }
+
+    /// The statement that reads a page of names: behind ?1, at most ?2.
+    ///
+    /// A column of texts is compared as it is, by which an index of it serves, such as the one that Asterisk's
+    /// own tables have. Without one, or in a column of another kind, each page looks at all rows.
+    var namesQuery: String {
+        let (family, key): (AccountFamily, String) =
+            switch self {
+            case .chanSip: (.sippeers, "name")
+            case .pjsip: (.endpoints, "id")
+            }
+        let isText = columns.isText(family, key)
+        let name = (isText ? key : "CAST(\(key) AS TEXT)") + " COLLATE BINARY"
+        return "SELECT DISTINCT \(name) FROM \(columns.quoted(family)) WHERE \(name) > ?1 "
+            + (isText ? "AND typeof(\(key)) = 'text' " : "")
+            + "AND length(CAST(\(key) AS BLOB)) <= \(Bounds.longestName) ORDER BY \(name) LIMIT ?2"
+    }
+
+    /// The name of the first table without rows, of those of which each account has one; nil when all have some.
+    func emptyTable(in database: SQLiteDatabase) throws(SQLiteError) -> String? {
+        let needed: [AccountFamily] =
+            switch self {
+            case .chanSip: [.sippeers]
+            case .pjsip: [.endpoints, .auths]
+            }
+        for family in needed {
+            guard try Self.hasRows(family, columns, database) else {
+                return columns.names[family]
+            }
+        }
+        return nil
     }
 
     /// The columns that were found: others mean that the tables have to be found again.

@@ -108,8 +108,16 @@ final class AccountsReaderService: Service {
         }
     }
 
-    /// directory tells them, which knows more of what they mean.
-    var conditions: [Condition] { [] }
+    /// That nothing can be read is told by directory, which knows what it means.
+    var conditions: [Condition] {
+        guard let table = accounts.emptyTable else { return [] }
+        return [
+            Condition(
+                .accounts,
+                "the source has no account: the table \(table) is empty. Fill it, or name in accounts.source the"
+                    + " database that Asterisk uses")
+        ]
+    }
 
     func endOfTurn() { report() }
 

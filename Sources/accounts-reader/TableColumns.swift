@@ -18,15 +18,20 @@ struct TableColumns: Equatable {
     /// The names of the tables.
     let names: TableNames
     private var columns: [AccountFamily: [String]] = [:]
+    /// Which of them have texts alone, by what they are declared as.
+    private var texts: [AccountFamily: Set<String>] = [:]
 
     /// Looks at the tables of these names in an open database.
     init(_ names: TableNames, in database: SQLiteDatabase) throws(SQLiteError) {
         self.names = names
+        // What makes SQLite turn numbers into texts (sqlite.org, "Datatypes In SQLite", section 3.1).
         let statement = try database.prepare(
-            "SELECT lower(name) FROM pragma_table_info(?1) ORDER BY cid")
+            "SELECT lower(name), type NOT LIKE '%INT%' AND (type LIKE '%CHAR%' OR type LIKE '%CLOB%'"
+                + " OR type LIKE '%TEXT%') FROM pragma_table_info(?1) ORDER BY cid")
         for family in AccountFamily.allCases {
             try statement.forEach([.text(names[family])]) { row in
                 columns[family, default: []].append(row.text(0))
+                if row.integer(1) != 0 { texts[family, default: []].insert(row.text(0)) }
                 return true
             }
         }
@@ -37,6 +42,11 @@ struct TableColumns: Equatable {
 
     /// The columns of a table, in its order.
     func all(_ family: AccountFamily) -> [String] { columns[family] ?? [] }
+
+    /// Whether a column is declared as one of texts: numbers in it are texts too.
+    func isText(_ family: AccountFamily, _ column: String) -> Bool {
+        texts[family]?.contains(column) ?? false
+    }
 
     /// The name of a table as it stands in a statement.
     ///

@@ -4,8 +4,7 @@ internal import Sys
 
 /// Accounts whose bindings are to end, until it is decided whether they do.
 ///
-/// What ends more than ten bindings and more than a tenth of all is held back, until the accounts are
-/// read again ten seconds later. Then those end that are still gone or changed.
+/// What looks like a mistake (`MassEnding`) is held back, until the accounts are read again 15 s later. Then those end that are still gone or changed.
 struct Brake {
     /// An account of which something is gone.
     struct Ending {
@@ -29,14 +28,10 @@ struct Brake {
         case holdBack(count: Int, of: Int)
     }
 
-    /// How many bindings may end in any case.
-    static let mostAtOnce = 10
-    /// Which part of all bindings may: one of so many.
-    static let part = 10
     /// How long what is held back waits before it is read again.
-    static let pause = Milliseconds.seconds(10)
-    /// For how long the bindings count that answers have ended.
-    static let memory = Milliseconds.seconds(60)
+    ///
+    /// A table that is empty for ten seconds is whole again by then, though its change is seen within a second alone.
+    static let pause = Milliseconds.seconds(15)
     /// How long what an answer ends waits for what else is gone, while no round is about to tell.
     static let patience = Milliseconds(1500)
 
@@ -49,6 +44,9 @@ struct Brake {
 
     /// Those that are held back.
     var held: [Ending] { endings.values.filter { $0.held != nil } }
+
+    /// Whether it is not decided yet what ends, be it held back or not.
+    var isDeciding: Bool { !endings.isEmpty }
 
     /// How many bindings are held back.
     var heldCount: Int { held.reduce(0) { $0 + $1.count } }
@@ -76,13 +74,13 @@ struct Brake {
 
     /// Decides about what is undecided, of so many bindings in all; `isRound` when a round has seen it.
     mutating func decide(of total: Int, isRound: Bool, _ now: Milliseconds) -> Decision {
-        ended.removeAll { now - $0.at > Self.memory }
+        ended.removeAll { now - $0.at > MassEnding.memory }
         let new = endings.values.filter { $0.held == nil }
         undecidedSince = nil
         let count = new.reduce(0) { $0 + $1.count }
         let lately = ended.reduce(0) { $0 + $1.count }
         let all = count + heldCount + lately
-        if count > 0, all > Self.mostAtOnce, all * Self.part > total + lately {
+        if count > 0, MassEnding.looksLikeMistake(all, of: total + lately) {
             for ending in new { endings[ending.query.name]?.held = now }
             return .holdBack(count: heldCount, of: total)
         }
@@ -99,5 +97,22 @@ struct Brake {
         }
         for ending in agreed { endings[ending.query.name] = nil }
         return agreed
+    }
+}
+
+extension DirectoryToRouter {
+    /// The message while it is not decided what ends: what the source says of an account is not believed then.
+    ///
+    /// By the age of the row sip-router refuses nobody as wrong, whoever it is: were only the others unavailable, a
+    /// wrong password would tell who stands.
+    var whileDeciding: DirectoryToRouter {
+        guard case .account(let id, let answer, let age) = self else { return self }
+        switch answer {
+        case .found:
+            return .account(
+                id: id, answer, age: max(age, KnownRow.freshness + Milliseconds(1)))
+        case .unknown, .unavailable:
+            return .account(id: id, .unavailable, age: Milliseconds(0))
+        }
     }
 }

@@ -106,7 +106,9 @@ final class KnownAccounts {
         return records + store.drainTroubles()
     }
 
-    func tell(_ message: DirectoryToRouter) { messages.append(message) }
+    func tell(_ message: DirectoryToRouter) {
+        messages.append(brake.isDeciding ? message.whileDeciding : message)
+    }
 
     /// How many accounts are known for our own realm; it looks at all that is known.
     var count: Int { rows.keys.count { $0.realm == settings.realm } }
@@ -163,9 +165,12 @@ final class KnownAccounts {
         }
         let before = rows[query]
         take(read, of: query, change: question.change, now)
-        for id in question.ids { tell(.account(id: id, read.answer, age: Milliseconds(0))) }
-        if question.isLate { tell(.update(account: query.name, realm: query.realm, read.answer)) }
         if let before { compare(query, before.account, read.answer, endsCalls: question.isLate) }
+        // While it is not decided what ends, sip-router hears first that the row before serves no more.
+        if question.isLate || brake.isDeciding {
+            tell(.update(account: query.name, realm: query.realm, read.answer))
+        }
+        for id in question.ids { tell(.account(id: id, read.answer, age: Milliseconds(0))) }
     }
 
     /// Takes what a source says now.

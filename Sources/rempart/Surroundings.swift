@@ -26,7 +26,8 @@ struct Surroundings {
     func diagnostics(of file: SettingsFile) -> [Diagnostic] {
         let files = Self.files(of: file).compactMap(warning)
         let addresses = file.values.flatMap(addressWarnings)
-        return (files + addresses + countryWarning(file)).sorted { $0.position < $1.position }
+        let tables = file.values.compactMap(Self.tableWarning)
+        return (files + addresses + tables + countryWarning(file)).sorted { $0.position < $1.position }
     }
 
     /// The supervisor opens the TLS files; who reads the others opens them itself.
@@ -58,6 +59,17 @@ struct Surroundings {
         ]
     }
 
+    /// A point separates nothing in the name of a table, which is looked for in the one database there is.
+    private static func tableWarning(_ value: SettingsFile.Value) -> Diagnostic? {
+        guard case .table(_, let name)? = value.setting.told.accountsReader,
+            let point = name.lastIndex(of: ".")
+        else { return nil }
+        return Diagnostic(
+            .warning, at: value.position,
+            "`\(value.path)`: the point is part of the table's name: if \(name[..<point]) is its database,"
+                + " write \(name[name.index(after: point)...]) alone")
+    }
+
     private func warning(_ file: NamedFile) -> Diagnostic? {
         func warn(_ message: String) -> Diagnostic {
             Diagnostic(.warning, at: file.value.position, "`\(file.value.path)`: \(message)")
@@ -69,6 +81,11 @@ struct Surroundings {
             return warn(
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
+        }
+        if file.reader == .accountsReader, FileStamp(file.path)?.isRegular == false {
+            return warn(
+                "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
+                    + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
         guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader) else {
             return nil

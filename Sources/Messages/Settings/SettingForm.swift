@@ -129,7 +129,7 @@ extension SettingForm where Value == String {
 
     /// The name of a table, which can stand between quotation marks in a statement.
     static let table = SettingForm(
-        one: "1 to \(Bounds.longestTable) letters, digits, `_` and `.`",
+        one: "1 to \(Bounds.longestTable) letters, digits, `_` and `.`; not `sqlite_` first",
         many: "of letters, digits, `_` and `.`", write: { $1.string($0) },
         read: { reader, name throws(WireError) in
             let table = try reader.string(name, limit: Bounds.longestTable)

@@ -2,6 +2,7 @@ internal import Glibc
 internal import Messages
 internal import SQLite
 internal import SmallDisk
+internal import Synchronization
 internal import Sys
 internal import TemporaryFolder
 internal import TestDatabase
@@ -98,6 +99,70 @@ struct AccountDatabaseTests {
         database.tick(.seconds(1))
         #expect(database.drainEvents() == [up("chan_sip"), .changed])
         #expect(isFound(database, "1001"))
+    }
+
+    @Test("a lock costs one call its wait, then each tick alone, and nothing is opened anew")
+    func lockedForLong() throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        _ = database.drainEvents()
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try writer.execute("BEGIN EXCLUSIVE")
+        #expect(!isFound(database, "1001"))
+        #expect(database.drainEvents().count == 1)
+        let begin = Clock.monotonic
+        for _ in 0..<100 { #expect(!isFound(database, "1001")) }
+        #expect(Clock.monotonic - begin < Milliseconds(500))
+        for second in 1..<4 { database.tick(.seconds(Int64(second))) }
+        #expect(database.drainEvents().isEmpty)
+        try writer.execute("DELETE FROM sippeers WHERE name = '1002'; COMMIT")
+        database.tick(.seconds(4))
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
+        #expect(isFound(database, "1001") && !isFound(database, "1002"))
+    }
+
+    @Test("a lock at the start is asked about at each tick")
+    func lockedAtStart() throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try writer.execute("BEGIN EXCLUSIVE")
+        let database = database()
+        for second in 0..<4 { database.tick(.seconds(Int64(second))) }
+        #expect(database.drainEvents().count == 1)
+        try writer.execute("COMMIT")
+        database.tick(.seconds(4))
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
+    }
+
+    private final class Flag: Sendable {
+        let isOver = Mutex(false)
+    }
+
+    @Test("a database that is free for a moment again and again is read in one of them")
+    func gaps() async throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        let flag = Flag()
+        let found = try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask {
+                let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 1000)
+                while !flag.isOver.withLock({ $0 }) {
+                    try writer.execute("BEGIN EXCLUSIVE")
+                    usleep(45_000)
+                    try writer.execute("COMMIT")
+                    usleep(5000)
+                }
+                return 0
+            }
+            var found = 0
+            for second in 1...20 where isFound(database, "1001", Int64(second)) { found += 1 }
+            flag.isOver.withLock { $0 = true }
+            try await group.waitForAll()
+            return found
+        }
+        #expect(found == 20)
     }
 
     @Test("a new row is announced as a change and found")

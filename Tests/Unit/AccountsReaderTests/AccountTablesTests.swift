@@ -34,6 +34,52 @@ struct AccountTablesTests {
 
     private struct Missing: Error {}
 
+    /// How SQLite reads a page of names.
+    private func plan(_ sql: String) throws -> [String] {
+        let path = try folder.database("accounts.sqlite", sql)
+        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let query = try AccountTables.find(.automatic, in: database).namesQuery
+        var steps: [String] = []
+        try database.prepare("EXPLAIN QUERY PLAN \(query)").forEach([.text(""), .integer(9)]) {
+            steps.append($0.text(3))
+            return true
+        }
+        return steps
+    }
+
+    @Test(
+        "a page of names is read by the index that Asterisk's own tables have, and sorts nothing",
+        arguments: [
+            "CREATE TABLE sippeers (id INTEGER PRIMARY KEY, name VARCHAR(40), type, host, secret, UNIQUE (name))",
+            "CREATE TABLE sippeers (name TEXT PRIMARY KEY, type, host, secret) WITHOUT ROWID",
+            "CREATE TABLE ps_endpoints (id VARCHAR(255), aors, auth); CREATE INDEX i ON ps_endpoints (id);"
+                + Tables.pjsipBeside,
+            "CREATE TABLE ps_endpoints (id VARCHAR(255) NOT NULL UNIQUE, aors, auth);" + Tables.pjsipBeside,
+        ])
+    func pageByIndex(_ sql: String) throws {
+        let steps = try plan(sql)
+        #expect(steps.count == 1 && steps[0].hasPrefix("SEARCH"), "\(steps)")
+    }
+
+    @Test(
+        "names are told once each, in the order of their bytes, whatever the column is declared as",
+        arguments: ["", "VARCHAR(40)", "TEXT COLLATE NOCASE", "INTEGER", "NUMERIC", "VARCHAR(40) UNIQUE"])
+    func names(_ type: String) throws {
+        let again = type.hasSuffix("UNIQUE") ? "" : ", ('a'), (9)"
+        let path = try folder.database(
+            "accounts.sqlite",
+            "CREATE TABLE sippeers (name \(type), type, host, secret); "
+                + "INSERT INTO sippeers (name) VALUES ('a'), ('B'), ('b'), (10), (9), ('ä'), (NULL), ('') \(again)"
+        )
+        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let tables = try AccountTables.find(.automatic, in: database)
+        var names: [String] = []
+        while let next = try tables.names(after: names.last ?? "", limit: 1, in: database).first {
+            names.append(next)
+        }
+        #expect(names == ["10", "9", "B", "a", "b", "ä"])
+    }
+
     @Test("a chan_sip secret gives both HA1s, for any realm")
     func chanSipSecret() throws {
         let account = try found("1001", realm: "edge", in: Tables.chanSip)

@@ -210,6 +210,29 @@ struct AccountsReaderServiceTests {
         #expect(second == (0..<5).map { "n\(1000 + SourceState.namesOfPage - 2 + $0)" })
     }
 
+    @Test(
+        "a source without an account is a condition, at the start and after a change, until it has one",
+        arguments: [
+            (Tables.chanSip, "sippeers", "INSERT INTO sippeers (name) VALUES ('1')"),
+            (Tables.pjsip, "ps_endpoints", "INSERT INTO ps_endpoints (id) VALUES ('1')"),
+            (Tables.pjsip, "ps_auths", "INSERT INTO ps_auths (id) VALUES ('1')"),
+        ])
+    func noAccount(_ tables: String, _ table: String, _ row: String) throws {
+        let bench = try Bench("\(tables); DELETE FROM \(table)")
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        #expect(bench.service.conditions.map(\.kind) == [.accounts])
+        let text = bench.service.conditions.first?.text ?? ""
+        #expect(text.contains("the source has no account: the table \(table) is empty"))
+        #expect(text.contains("accounts.source"))
+        try bench.folder.database("accounts.sqlite", row)
+        _ = bench.service.second()
+        #expect(bench.service.conditions.isEmpty)
+        try bench.folder.database("accounts.sqlite", "DELETE FROM \(table)")
+        _ = bench.service.second()
+        #expect(bench.service.conditions.map(\.kind) == [.accounts])
+    }
+
     @Test("a list of what cannot be read any more is told after why")
     func listGone() throws {
         let bench = try Bench()

@@ -18,12 +18,17 @@ enum Tables {
             ('Anna', 'friend', 'Dynamic', 'anna', '');
         """
 
-    static let pjsip = """
-        CREATE TABLE ps_endpoints (id VARCHAR(255), aors VARCHAR(2048), auth VARCHAR(255));
+    /// PJSIP's tables beside that of the endpoints.
+    static let pjsipBeside = """
         CREATE TABLE ps_auths (id VARCHAR(255), auth_type VARCHAR(20), username VARCHAR(40),
             password VARCHAR(80), md5_cred VARCHAR(40), realm VARCHAR(255),
             password_digest VARCHAR(1024));
         CREATE TABLE ps_aors (id VARCHAR(255), max_contacts INTEGER);
+        """
+
+    static let pjsip =
+        pjsipBeside + """
+        CREATE TABLE ps_endpoints (id VARCHAR(255), aors VARCHAR(2048), auth VARCHAR(255));
         INSERT INTO ps_endpoints VALUES
             ('2001', '2001', '2001'), ('2002', '2002', 'hash'), ('2003', '2003', 'digests'),
             ('2004', 'other, 2004', 'none, 2001'), ('2005', '2005', ''),

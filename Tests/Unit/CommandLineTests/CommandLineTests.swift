@@ -176,6 +176,28 @@ private let good = """
         #expect(isTold == isWarned, "\(told)")
     }
 
+    @Test(
+        "check warns of a source that is no file, and of a table in another database, with line and remedy",
+        arguments: [
+            ("/dev/zero", "/dev/zero is no regular file: name Asterisk's SQLite file"),
+            ("/etc", "/etc is no regular file"),
+        ])
+    func source(_ path: String, _ expected: String) throws {
+        let text = good.replacing(
+            "/absent/realtime.sqlite3", with: "\(path), tables: {sippeers: main.sip_buddies}")
+        try withFile(text) { path in
+            let outcome = try Outcome(["check", "--settings", path])
+            #expect(outcome.status == 0)
+            let lines = outcome.complaints.split(separator: "\n").filter { $0.contains("warning:") }
+            let told = lines.map { $0.dropFirst(path.count) }
+            #expect(told.contains { $0.hasPrefix(":5:") && $0.contains(expected) }, "\(told)")
+            #expect(
+                told.contains {
+                    $0.hasPrefix(":5:") && $0.contains("if main is its database, write sip_buddies alone")
+                }, "\(told)")
+        }
+    }
+
     @Test("check of a file that is not there names it, and exits 1")
     func checkAbsent() throws {
         let outcome = try Outcome(["check", "--settings", "/absent.yaml"])

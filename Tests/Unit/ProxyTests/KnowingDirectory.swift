@@ -50,6 +50,8 @@ final class KnowingDirectory {
     /// What the source has confirmed, and when.
     private var known: [String: (row: Row, moment: Milliseconds)] = [:]
     private var answers: [Answer] = []
+    /// Whether it has not decided yet what ends, of what is gone from the source.
+    var isDeciding = false
     /// Whether nothing that it says arrives.
     var isMute = false
     /// How many questions there were.
@@ -125,6 +127,7 @@ final class KnowingDirectory {
     }
 
     private func plan(_ id: UInt32, _ name: String, _ realm: String) {
+        if isDeciding { return planUndecided(id, name, realm) }
         let now = edge.now.monotonic
         var late = Milliseconds(150)
         if case .answers(let span) = source {
@@ -146,6 +149,16 @@ final class KnowingDirectory {
             .account(
                 id: id, Self.answer(name, realm, before.row), age: now + late - before.moment), late
         )
+    }
+
+    private func planUndecided(_ id: UInt32, _ name: String, _ realm: String) {
+        let answer = Self.answer(name, realm, rows[name])
+        if answer == .unknown {
+            reply(.update(account: name, realm: realm, answer), Milliseconds(0))
+            reply(.account(id: id, .unavailable, age: Milliseconds(0)), Milliseconds(0))
+        } else {
+            reply(.account(id: id, answer, age: Milliseconds(60_001)), Milliseconds(0))
+        }
     }
 
     private func reply(

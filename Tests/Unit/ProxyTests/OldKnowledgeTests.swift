@@ -109,6 +109,31 @@ import Testing
         #expect(try directory.register(phone) == .init(status: 200, after: 30))
     }
 
+    @Test("while directory decides what ends, whoever is not proven right gets 503, and nobody is let in who is gone")
+    func undecided() throws {
+        let (directory, phone) = try stage()
+        let bob = Phone(directory.edge, "bob", at: "198.51.100.8:40000")
+        #expect(try directory.register(bob)?.status == 200)
+        directory.pass(.seconds(70))
+        directory.rows["alice"] = nil
+        directory.isDeciding = true
+        for _ in 0..<3 { #expect(try directory.register(phone)?.status == 503) }
+        let unknown = Phone(directory.edge, "nobody", at: "198.51.100.9:40000", password: "x")
+        #expect(try directory.register(bob)?.status == 200)
+        bob.password = "wrong"
+        for wrong in [unknown, bob] {
+            let seen = try directory.register(wrong)
+            #expect(seen?.status == 503 && (250...266).contains(seen?.after ?? 0), "\(wrong.name)")
+        }
+        #expect(directory.edge.router.phoneCount == 2)
+        // The account is back, or it is decided that it has ended.
+        directory.isDeciding = false
+        directory.pass(.seconds(70))
+        #expect(try directory.register(phone)?.status == 401)
+        directory.rows["alice"] = KnowingDirectory.Row(password: "wonder")
+        #expect(try directory.register(phone)?.status == 200)
+    }
+
     @Test("a source that has been dead for an hour keeps nobody out whose row is known")
     func deadForAnHour() throws {
         let (directory, phone) = try stage()

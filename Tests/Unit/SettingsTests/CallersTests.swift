@@ -25,6 +25,12 @@ import Testing
             ("{gw1: [any]}", "`accounts.callers.gw1` is one value, such as `gw1: any`"),
             ("{gw1: any, gw1: any}", "`gw1` is given twice"),
             ("{\(String(repeating: "g", count: 65)): any}", "is not the name of an account"),
+            ("{\"\": any}", "is not the name of an account"),
+            ("{gw 1: any}", "`gw 1` is not the name of an account: 1 to 64 letters, digits and -_."),
+            ("{gw1@sip.example.com: any}", "without a domain"),
+            ("{\"gw;1\": any}", "is not the name of an account"),
+            ("{\"gw%31\": any}", "is not the name of an account"),
+            ("{zoë: any}", "is not the name of an account"),
         ])
     func wrong(_ callers: String, _ expected: String) {
         let told = faults(text(callers))

@@ -67,7 +67,7 @@ import Testing
         #expect(
             faults(shortest + "  tables: {sippeers: a-b, ps_endpoint: x}\n") == [
                 "8:22: `accounts.tables.sippeers`: `a-b` is not the name of a table: 1 to 64 letters,"
-                    + " digits, `_` and `.`, such as `sip_buddies`",
+                    + " digits, `_` and `.`, such as `sip_buddies`; what begins with `sqlite_` is SQLite's own",
                 "8:27: unknown key `ps_endpoint` in `accounts.tables`; did you mean `ps_endpoints`?",
             ])
         #expect(
@@ -75,6 +75,15 @@ import Testing
                 "8:3: `accounts.tables` holds keys of its own, each on a line:"
                     + " `sippeers: sip_buddies`"
             ])
+    }
+
+    @Test(
+        "SQLite's own tables and names with quotes hold no accounts",
+        arguments: ["sqlite_master", "SQLite_Sequence", "'a\"b'", "\"a'b\"", "'`a`'"])
+    func noTables(name: String) {
+        let told = faults(shortest + "  tables: {ps_auths: \(name)}\n")
+        #expect(told.count == 1 && told[0].contains("8:22: `accounts.tables.ps_auths`"), "\(told)")
+        #expect(told.first?.contains("such as `sip_buddies`") == true)
     }
 
     @Test("an empty file is told every key that must be there, and how to write it")
