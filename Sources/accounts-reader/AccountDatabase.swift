@@ -35,6 +35,8 @@ final class AccountDatabase {
     private var connection: Connection?
     /// Whether a lock has outlasted a call, so that `tick` alone asks the open database.
     private var isLockedOut = false
+    /// Whether a lock has outlasted the last tick: the second one that finds it says so, though nobody looks anything up.
+    private var isTickLocked = false
     private var nextTry = Milliseconds(0)
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
@@ -182,6 +184,7 @@ final class AccountDatabase {
                 return reopen(now)
             }
             let version = try connection.dataVersion.first([]) { $0.integer(0) }
+            isTickLocked = false
             guard version != connection.version else {
                 // Written past SQLite, as by cp(1): it would go on with the pages that it remembers.
                 if stamp != connection.stamp {
@@ -202,8 +205,9 @@ final class AccountDatabase {
             events.append(.changed)
             complainedOf = []
         } catch {
-            // A lock that lasts a moment too long is no news here: the next look-up finds out.
-            if !error.isLocked { fail(error, now) }
+            // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
+            guard !error.isLocked || isTickLocked else { return isTickLocked = true }
+            fail(error, now)
         }
     }
 

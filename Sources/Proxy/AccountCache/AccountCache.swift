@@ -250,6 +250,9 @@ package struct AccountCache: ~Copyable {
         } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
             areUnavailable = false
         }
+        if isHeard, !question.isForeign, answer != .unavailable {
+            accounts.heard(question.account, now)
+        }
         return take(answer, of: question.account, question.realm, age: age, bench)
     }
 
@@ -278,7 +281,6 @@ package struct AccountCache: ~Copyable {
             }
             return AccountNews(account: account, isOurRealm: false, waiting: [], verdict: .nothing)
         }
-        if age == Milliseconds(0), answer != .unavailable { accounts.heard(account, now) }
         let secret = accounts.secret(account)
         let verdict = accounts.receive(answer, for: account, age: age, now)
         // Another secret has other hashes for every realm.

@@ -122,6 +122,27 @@ struct AccountDatabaseTests {
         #expect(isFound(database, "1001") && !isFound(database, "1002"))
     }
 
+    @Test("a lock that outlasts two ticks is told of, though nobody looks anything up")
+    func lockedUnasked() throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        _ = database.drainEvents()
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try writer.execute("BEGIN EXCLUSIVE")
+        database.tick(.seconds(1))
+        #expect(database.drainEvents().isEmpty)
+        database.tick(.seconds(2))
+        guard case .source(.down(let why, _))? = database.drainEvents().first else {
+            Issue.record("expected a complaint")
+            return
+        }
+        #expect(why.contains("locked"))
+        try writer.execute("COMMIT")
+        database.tick(.seconds(3))
+        #expect(database.drainEvents() == [up("chan_sip"), .changed])
+    }
+
     @Test("a lock at the start is asked about at each tick")
     func lockedAtStart() throws {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
