@@ -226,7 +226,7 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "Checkout", "rempart", "Settings", "Messages", "Sys",
+                "Checkout", "rempart", "Settings", "Messages", "Reactor", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("SIPTests", ["SIP", "Sys"]),

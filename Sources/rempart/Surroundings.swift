@@ -12,9 +12,14 @@ struct Surroundings {
     private let isRoot = geteuid() == 0
     /// The addresses of this machine.
     private let machine: [IPAddress]
+    /// Whether the accounts' file is looked at, which waits for its disk.
+    private let looksAtAccounts: Bool
 
-    /// The machine this runs on, with these addresses.
-    init(machine: [IPAddress] = Socket.ownAddresses()) { self.machine = machine }
+    /// The machine this runs on, with these addresses; the accounts' file may be left to accounts-reader itself.
+    init(machine: [IPAddress] = Socket.ownAddresses(), looksAtAccounts: Bool = true) {
+        self.machine = machine
+        self.looksAtAccounts = looksAtAccounts
+    }
 
     /// A file that the settings name, and who reads it.
     private struct NamedFile {
@@ -63,7 +68,8 @@ struct Surroundings {
         func warn(_ message: String) -> Diagnostic {
             Diagnostic(.warning, at: file.value.position, "`\(file.value.path)`: \(message)")
         }
-        if unsafe access(file.path, F_OK) != 0, errno == ENOENT {
+        let isLookedAt = looksAtAccounts || file.reader != .accountsReader
+        if isLookedAt, unsafe access(file.path, F_OK) != 0, errno == ENOENT {
             return warn("there is no \(file.path)")
         }
         if Self.isHidden(file.path) {
@@ -71,7 +77,8 @@ struct Surroundings {
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
         }
-        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader) else {
+        guard isLookedAt, isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
+        else {
             return nil
         }
         return warn(
@@ -171,11 +178,17 @@ struct Surroundings {
 }
 
 extension Setting {
+    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
+    static func path(ofSource url: String) -> String? {
+        let scheme = "sqlite://"
+        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
+    }
+
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {
         case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
-        case (_, .source(let url)?, _): String(url.dropFirst("sqlite://".count))
+        case (_, .source(let url)?, _): Setting.path(ofSource: url)
         case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
         default: nil
         }
