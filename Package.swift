@@ -133,6 +133,7 @@ let package = Package(
         library("Messages", ["Sys", "Wire"]),
         library(
             "Privsep", ["Sys", "CLinux", "CSeccomp", "Wire", "Reactor", "Journal", "Messages"]),
+        library("Spawning", ["Sys", "CLinux", "Messages"]),
         library("Settings", ["Sys", "Messages", .product(name: "Yams", package: "Yams")]),
         library("SIP", ["Sys"]),
         library("Digest", ["Sys", "SIP", "CCrypto"]),
@@ -172,7 +173,8 @@ let package = Package(
 
         // Processes.
         process(
-            "supervisor", ["Sys", "Wire", "Reactor", "Journal", "Messages", "CLinux", "CSystemd"]),
+            "supervisor",
+            ["Sys", "Wire", "Reactor", "Journal", "Messages", "Spawning", "CLinux", "CSystemd"]),
         process(
             "tls-terminator",
             ["Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "COpenSSL"]),
@@ -200,7 +202,7 @@ let package = Package(
         process(
             "rempart",
             [
-                "Sys", "Wire", "Messages", "Settings",
+                "Sys", "Wire", "Reactor", "Messages", "Settings", "Spawning",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -224,7 +226,7 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "Checkout", "rempart", "Settings", "Messages", "Sys",
+                "Checkout", "rempart", "Settings", "Messages", "Reactor", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("SIPTests", ["SIP", "Sys"]),
@@ -335,7 +337,7 @@ let package = Package(
             "SupervisorTests",
             [
                 "Checkout", "supervisor", "supervised-child", "Journal", "Messages", "Reactor",
-                "Sys", "Wire", "SmallDisk",
+                "Spawning", "Sys", "Wire", "SmallDisk",
             ]),
         tests(
             "SIPRouterTests",

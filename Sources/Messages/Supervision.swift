@@ -111,6 +111,11 @@ extension SupervisorMessage {
     /// How many bytes a secret has.
     package static let secretLength = 72
 
+    /// Of all settings those that a child reads.
+    package static func settings(_ all: [Setting], for role: Role) -> [SupervisorMessage] {
+        all.compactMap { $0.readers.contains(role) ? .setting($0) : nil }
+    }
+
     /// The message's frame, and the descriptor that travels with it.
     package func encoded() -> (frame: [UInt8], passing: Descriptor?) {
         switch self {

@@ -23,6 +23,16 @@ package final class Link {
         case ended
     }
 
+    /// The two ends of a new link, each with room for 1 MiB while its reader is busy.
+    package static func pair() throws(SystemError) -> (Descriptor, Descriptor) {
+        let ends = try Socket.seqpacketPair()
+        for end in [ends.0, ends.1] { Socket.setBufferSizes(end.raw, bytes: buffer) }
+        return ends
+    }
+
+    /// How much the kernel holds for a reader that is busy, in bytes.
+    private static let buffer: Int32 = 1 << 20
+
     /// A link over an open socket.
     package init(_ descriptor: Descriptor, queueLimit: Int = 8 << 20) {
         self.descriptor = descriptor

@@ -56,7 +56,7 @@ enum DatabaseRights {
                     "mkdir -p /etc/sysusers.d; "
                         + "for u in \(Role.directory.user) \(name); do echo m $u \($0); done "
                         + ">/etc/sysusers.d/rempart-\($0).conf; systemd-sysusers; "
-                        + "systemctl restart rempart"
+                        + "systemctl try-restart rempart"
                 } ?? "make \(name) a member of the group \(group) of \(path)"
             return "as root: `\(chmod)\(member)`"
         }

@@ -36,7 +36,7 @@ extension AccountRow {
 
 extension AccountAbsence {
     /// The reason in a few words.
-    func short(_ row: AccountRow) -> String {
+    var short: String {
         switch self {
         case .noRow: "no account: no row"
         case .noSecret: "no account: no secret"
@@ -60,7 +60,7 @@ extension AccountAbsence {
     }
 
     /// What to do about it.
-    func remedy(_ row: AccountRow) -> String {
+    var remedy: String {
         switch self {
         case .noRow:
             "Compare it with what the phone sends as its user, capital letters included: `rempart accounts` "

@@ -88,7 +88,7 @@ struct AccountList {
             row.isAccount ? row.access.short : "", row.limits(now).joined(separator: ", "),
             row.kept.age?.spoken ?? "",
             row.kept.age == nil ? "" : row.kept.isConfirmed ? "yes" : "no",
-            row.why?.short(row) ?? "")
+            row.why?.short ?? "")
     }
 
     /// What can be printed already, once it is enough for a write.
@@ -125,7 +125,7 @@ struct AccountExplanation {
                 .init("remark", .string(step.remark)),
             ])
         }
-        let remedy = row.flatMap { row in row.why.map { $0.remedy(row) } }
+        let remedy = row.flatMap { row in row.why?.remedy }
         return .object(
             (row?.members(now) ?? [])
                 + [.init("remedy", .string(remedy ?? "")), .init("lookUps", .array(lookUps))])
@@ -148,7 +148,7 @@ struct AccountExplanation {
     private func verdict(_ row: AccountRow) -> String {
         let head = "\(row.name) is \(row.isAccount ? "an account" : "no account")"
         guard let why = row.why else { return "\(head)." }
-        return "\(head)\(row.isAccount ? ", but" : ":") \(why.long(row)). \(why.remedy(row))"
+        return "\(head)\(row.isAccount ? ", but" : ":") \(why.long(row)). \(why.remedy)"
     }
 
     private func facts(_ row: AccountRow, _ now: Milliseconds) -> String {

@@ -1,5 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
+internal import Messages
+internal import Spawning
 internal import Sys
 
 /// `rempart run`: becomes the supervisor.
@@ -37,7 +39,12 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        let places = try Self.supervisorPlaces()
+        let places: [String]
+        do throws(StartFailure) {
+            places = try ProgramFolders.all().map { "\($0)/\(Role.supervisor.name)" }
+        } catch {
+            throw failure(error.description)
+        }
         let rest = [
             "--settings", settings, "--state", state, "--runtime", runtime, "--log", log.rawValue,
         ]
@@ -45,20 +52,6 @@ struct Run: ParsableCommand {
         throw failure(
             "cannot start \(places.joined(separator: " or ")): \(SystemError("", code: errno).reason);"
                 + " install Rempart as a whole, or keep its binaries in one folder")
-    }
-
-    /// Where the supervisor may be: beside this binary, or where `make install` puts it.
-    private static func supervisorPlaces() throws -> [String] {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        // In bounds: the array's own storage and length.
-        let length = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
-        guard length > 0 else {
-            throw failure(SystemError("find this binary (/proc/self/exe)", code: errno).description)
-        }
-        let path = String(
-            decoding: buffer[..<length].lazy.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let folder = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
-        return ["\(folder)/supervisor", "\(folder)/../libexec/rempart/supervisor"]
     }
 
     /// Replaces this process with a program; returns only when that fails.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Messages
 internal import Settings
+internal import Spawning
 internal import Sys
 
 /// What good settings need of the machine they are checked on.
@@ -11,9 +12,14 @@ struct Surroundings {
     private let isRoot = geteuid() == 0
     /// The addresses of this machine.
     private let machine: [IPAddress]
+    /// Whether the accounts' file is looked at, which waits for its disk.
+    private let looksAtAccounts: Bool
 
-    /// The machine this runs on, with these addresses.
-    init(machine: [IPAddress] = Socket.ownAddresses()) { self.machine = machine }
+    /// The machine this runs on, with these addresses; the accounts' file may be left to accounts-reader itself.
+    init(machine: [IPAddress] = Socket.ownAddresses(), looksAtAccounts: Bool = true) {
+        self.machine = machine
+        self.looksAtAccounts = looksAtAccounts
+    }
 
     /// A file that the settings name, and who reads it.
     private struct NamedFile {
@@ -74,7 +80,8 @@ struct Surroundings {
         func warn(_ message: String) -> Diagnostic {
             Diagnostic(.warning, at: file.value.position, "`\(file.value.path)`: \(message)")
         }
-        if unsafe access(file.path, F_OK) != 0, errno == ENOENT {
+        let isLookedAt = looksAtAccounts || file.reader != .accountsReader
+        if isLookedAt, unsafe access(file.path, F_OK) != 0, errno == ENOENT {
             return warn("there is no \(file.path)")
         }
         if Self.isHidden(file.path) {
@@ -87,7 +94,8 @@ struct Surroundings {
                 "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
-        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader) else {
+        guard isLookedAt, isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
+        else {
             return nil
         }
         return warn(
@@ -100,28 +108,14 @@ struct Surroundings {
         ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"].contains { path.hasPrefix($0) }
     }
 
-    /// A user's number, its first group, and all its groups; nil when there is no such user.
-    private static func user(_ name: String) -> (uid: uid_t, gid: gid_t, groups: [gid_t])? {
-        guard let entry = unsafe getpwnam(name) else { return nil }
-        // In bounds: the entry lives until the next call of its family, and there is none here.
-        let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
-        var count: Int32 = 64
-        var groups = [gid_t](repeating: 0, count: Int(count))
-        // In bounds: the array's own length, which the call does not exceed.
-        guard unsafe getgrouplist(name, gid, &groups, &count) >= 0 else { return nil }
-        return (uid, gid, Array(groups.prefix(Int(count))))
-    }
-
     /// Whether a process, with all groups that it gets, may read a file; also true when its user is not there.
     private static func mayRead(_ path: String, _ reader: Role) -> Bool {
-        guard let (uid, gid, ownGroups) = user(reader.user) else { return true }
-        let others = reader.groupsOf.flatMap(user).map { other in
-            other.groups.filter { $0 != other.gid }
-        }
-        let groups = ownGroups + (others ?? [])
+        guard var user = User(named: reader.user) else { return true }
+        if let other = reader.groupsOf.flatMap({ User(named: $0) }) { user.join(groupsOf: other) }
         let count = getgroups(0, nil)
         var own = [gid_t](repeating: 0, count: Int(max(count, 0)))
-        guard unsafe getgroups(count, &own) == count, unsafe setgroups(groups.count, groups) == 0
+        guard unsafe getgroups(count, &own) == count,
+            unsafe setgroups(user.groups.count, user.groups) == 0
         else { return true }
         // Root again in any case: the order is that in which each step is still permitted.
         defer {
@@ -129,7 +123,7 @@ struct Surroundings {
             _ = setegid(0)
             _ = unsafe setgroups(own.count, own)
         }
-        guard setegid(gid) == 0, seteuid(uid) == 0 else { return true }
+        guard setegid(user.gid) == 0, seteuid(user.uid) == 0 else { return true }
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard raw >= 0 else { return errno != EACCES && errno != EPERM }
         close(raw)
@@ -201,11 +195,17 @@ struct Surroundings {
 }
 
 extension Setting {
+    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
+    static func path(ofSource url: String) -> String? {
+        let scheme = "sqlite://"
+        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
+    }
+
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {
         case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
-        case (_, .source(let url)?, _): String(url.dropFirst("sqlite://".count))
+        case (_, .source(let url)?, _): Setting.path(ofSource: url)
         case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
         default: nil
         }

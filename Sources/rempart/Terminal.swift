@@ -3,6 +3,11 @@ internal import Glibc
 internal import Settings
 internal import Sys
 
+/// Writes a line to standard output at once, so that it stands in order with those on standard error.
+func say(_ text: String) {
+    _ = write(STDOUT_FILENO, Array((text + "\n").utf8))
+}
+
 /// Writes a line to standard error.
 func complain(_ text: String) {
     // A standard error that is gone is nobody's to be told of.

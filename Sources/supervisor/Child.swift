@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// One child: its life, its process, and the link to it.

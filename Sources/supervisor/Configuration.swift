@@ -1,4 +1,5 @@
 internal import Messages
+internal import Spawning
 internal import Sys
 
 /// The settings in force, with the files that they name as they were when the settings were read.
@@ -59,9 +60,6 @@ struct Configuration {
     func hasSameSockets(as other: Configuration) -> Bool {
         settings.filter(\.isFixedAtStart) == other.settings.filter(\.isFixedAtStart)
     }
-
-    /// The settings that a child reads.
-    func settings(for role: Role) -> [Setting] { settings.filter { $0.readers.contains(role) } }
 
     /// The copies that tls-terminator is to read, with their places; they are noted as handed over.
     mutating func handOver(atStart: Bool) throws(SystemError) -> [SupervisorMessage] {

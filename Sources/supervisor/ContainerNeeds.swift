@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// What a container must have been given (`--container`).

@@ -1,5 +1,6 @@
 internal import Journal
 internal import Messages
+internal import Spawning
 internal import Sys
 
 /// Whether the programs on disk are still those that this daemon was started from.

@@ -1,6 +1,7 @@
 internal import Journal
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// A reload that goes on: first the file is read, then every child takes the new settings.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 internal import Wire
 

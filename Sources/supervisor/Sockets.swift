@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Messages
+internal import Spawning
 internal import Sys
 
 /// The bound sockets, which stay open here over every restart of a child.

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Messages
+internal import Spawning
 internal import Sys
 
 /// The folder that outlives the daemon: the secret, and a folder for each child that keeps state.

@@ -2,6 +2,7 @@ internal import Glibc
 internal import Journal
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// Starting children, and doing what their lives ask for.
@@ -63,12 +64,7 @@ extension Supervisor {
     func processEnded(_ child: Child, code: Int32, signal: Int32) {
         let pid = child.pid
         pendingLinks.forget(child.role)
-        let how =
-            switch signal {
-            case 0: "exit code \(code)"
-            case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
-            default: "signal \(signal)"
-            }
+        let how = Spawner.words(code: code, signal: signal)
         recordErrors(of: child)
         child.ended(how, at: now)
         let wanted = isStopping ? ", as the daemon stops" : restartWords(child)
@@ -92,15 +88,13 @@ extension Supervisor {
         lookAtPrograms()
         child.beginGeneration()
         do {
-            let (ours, theirs) = try Socket.seqpacketPair()
-            for end in [ours, theirs] { Socket.setBufferSizes(end.raw, bytes: Self.linkBuffer) }
+            let (ours, theirs) = try Link.pair()
             if child.role == .terminator { forgetCertificates() }
             let messages = try startSet(for: child)
             let keepsNetAdmin = child.role == .banner && spawner.isRoot && Spawner.hasNetAdmin
             let errors = try errorOutput(waits: false)
             let pid = try spawner.start(
-                child.role.name, user: child.user,
-                descriptors: [nil, nil, errors?.writing.raw ?? 2, theirs.raw],
+                child.role, user: child.user, link: theirs, errors: errors?.writing,
                 keepingNetAdmin: keepsNetAdmin)
             child.began(pid: pid, link: Link(ours))
             child.errors = errors?.output
@@ -119,9 +113,6 @@ extension Supervisor {
             if child.pid == 0 { handle(.exited(-1), of: child) }
         }
     }
-
-    /// How much a link holds while its reader is busy, in bytes.
-    private static let linkBuffer: Int32 = 1 << 20
 
     /// Everything a child is told first.
     private func startSet(for child: Child) throws(SystemError) -> [SupervisorMessage] {
@@ -143,10 +134,7 @@ extension Supervisor {
     private func settingsSet(
         for child: Child, atStart: Bool
     ) throws(SystemError) -> [SupervisorMessage] {
-        var messages: [SupervisorMessage] = []
-        for setting in configuration?.settings(for: child.role) ?? [] {
-            messages.append(.setting(setting))
-        }
+        var messages = SupervisorMessage.settings(configuration?.settings ?? [], for: child.role)
         if child.role == .terminator {
             messages += try configuration?.handOver(atStart: atStart) ?? []
             certificateWatch.began()
@@ -165,8 +153,7 @@ extension Supervisor {
     /// A child's end of a new link to a peer; the other end goes to the peer, now or when it starts.
     private func link(from role: Role, to peer: Role) throws(SystemError) -> Descriptor {
         if let end = pendingLinks.remove(role, to: peer) { return end }
-        let (end, other) = try Socket.seqpacketPair()
-        for socket in [end, other] { Socket.setBufferSizes(socket.raw, bytes: Self.linkBuffer) }
+        let (end, other) = try Link.pair()
         if let child = children.first(where: { $0.role == peer }), child.life.isListening,
             child.link != nil
         {

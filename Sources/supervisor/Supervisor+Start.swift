@@ -1,6 +1,7 @@
 internal import Journal
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// From the first settings to the first children.
@@ -9,7 +10,7 @@ extension Supervisor {
     func bringUp(_ new: Configuration) throws(StartFailure) {
         var users: [Role: User] = [:]
         for role in Role.children {
-            users[role] = try spawner.user(role.user, withGroupsOf: role.groupsOf)
+            users[role] = try spawner.user(of: role)
         }
         if options.isContainer, let failure = ContainerNeeds.failure(of: new.listeners) {
             throw failure

@@ -1,5 +1,6 @@
 internal import Journal
 internal import Messages
+internal import Spawning
 internal import Sys
 
 /// The state folder while its disk is full.

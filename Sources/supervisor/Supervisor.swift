@@ -2,6 +2,7 @@ internal import Glibc
 internal import Journal
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 
 /// What the descriptors of the loop are; the first byte of a token.

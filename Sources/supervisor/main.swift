@@ -13,6 +13,7 @@
 internal import Glibc
 internal import Journal
 internal import Reactor
+internal import Spawning
 
 StandardError.stopWaiting()
 do {

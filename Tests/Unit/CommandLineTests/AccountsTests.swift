@@ -131,7 +131,7 @@ import Testing
         let explanation = AccountExplanation([.account(try row(why: why, isAccount: stands))])
         let text = explanation.text(now)
         #expect(text.contains(stands ? "102 is an account, but " : "102 is no account: "))
-        #expect(text.contains(why.remedy(try row())))
+        #expect(text.contains(why.remedy))
         #expect(explanation.json(now).text.contains("\"remedy\":\""))
     }
 

@@ -158,6 +158,18 @@ private let good = """
     }
 
     @Test(
+        "an accounts' file that is left to accounts-reader is not looked at, but told when it is hidden"
+    )
+    func liveFile() {
+        for (path, told) in [("/absent/a.sqlite", 0), ("/home/absent/a.sqlite", 1)] {
+            let text = good.replacing("/absent/realtime.sqlite3", with: path)
+            let warnings = Surroundings(looksAtAccounts: false).diagnostics(
+                of: SettingsFile(Array(text.utf8)))
+            #expect(warnings.count { $0.message.contains(path) } == told)
+        }
+    }
+
+    @Test(
         "check warns of a wildcard address behind which the Internet finds nothing",
         arguments: [
             ("udp://0.0.0.0:5099", ["127.0.0.1", "10.1.2.3", "2001:db8::5"], true),

@@ -1,5 +1,6 @@
 import Glibc
 import Messages
+import Spawning
 import Sys
 import Testing
 

@@ -1,6 +1,7 @@
 import Glibc
 import Messages
 import SmallDisk
+import Spawning
 import Sys
 import Testing
 

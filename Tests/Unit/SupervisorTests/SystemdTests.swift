@@ -2,6 +2,7 @@ import Checkout
 import Glibc
 import Journal
 import Messages
+import Spawning
 import Sys
 import Testing
 

@@ -1,19 +1,16 @@
 internal import Glibc
-internal import Journal
-internal import Messages
-internal import Reactor
-internal import Sys
+package import Sys
 
 /// The standard error of a program, by a pipe: what its loader, its runtime or a library writes there.
 ///
 /// A program that writes more than is taken up loses lines, and nobody waits for anybody.
-final class ErrorOutput {
+package final class ErrorOutput {
     /// How many lines of a minute are handed on of a program that does not wait.
-    static let linesPerMinute = 20
+    package static let linesPerMinute = 20
     /// How many bytes of lines are handed on in all of one that waits.
-    static let mostBytes = 64 << 10
+    package static let mostBytes = 64 << 10
     /// The longest line in bytes; what is beyond is left out.
-    static let longestLine = 1000
+    package static let longestLine = 1000
 
     private let pipe: Descriptor
     private var rest: [UInt8] = []
@@ -23,12 +20,12 @@ final class ErrorOutput {
     private var saidLeftOut = false
     private let waits: Bool
     /// Whether nothing more can come.
-    private(set) var hasEnded = false
+    package private(set) var hasEnded = false
 
     /// A pipe: the end that is read here, and the end for the program.
     ///
     /// With `waits` the program waits while the pipe is full, which is for one whose every line matters.
-    static func open(
+    package static func open(
         waits: Bool, at now: Milliseconds
     ) throws(SystemError) -> (output: ErrorOutput, writing: Descriptor) {
         let ends = try Stream.pipe()
@@ -46,10 +43,10 @@ final class ErrorOutput {
     }
 
     /// The descriptor to watch for reading, until `hasEnded`.
-    var raw: Int32 { pipe.raw }
+    package var raw: Int32 { pipe.raw }
 
     /// The lines that have come, without empty ones and those beyond the measure.
-    func lines(at now: Milliseconds) -> [String] {
+    package func lines(at now: Milliseconds) -> [String] {
         var buffer = [UInt8](repeating: 0, count: 4096)
         var lines: [String] = []
         reading: for _ in 0..<16 {
@@ -95,54 +92,5 @@ final class ErrorOutput {
         }
         count += 1
         return count <= Self.linesPerMinute
-    }
-}
-
-/// What programs write to their standard error becomes records.
-extension Supervisor {
-    /// A pipe for a program's standard error; nil when its lines go to ours as they are.
-    func errorOutput(waits: Bool) throws(SystemError) -> (output: ErrorOutput, writing: Descriptor)?
-    {
-        isReadable ? nil : try ErrorOutput.open(waits: waits, at: now)
-    }
-
-    /// The token of the standard error of a child, or of the settings' reader for nil.
-    func errorToken(_ child: Child?) -> Token {
-        let index = child.flatMap { wanted in children.firstIndex { $0 === wanted } }
-        return Token(
-            kind: TokenKind.errors.rawValue, index: UInt32(index ?? Role.children.count),
-            generation: child?.generation ?? 0)
-    }
-
-    /// Takes what has come on a standard error.
-    func readErrors(_ token: Token) {
-        guard Int(token.index) < children.count else {
-            reader?.receiveErrors(at: now)
-            return
-        }
-        let child = children[Int(token.index)]
-        guard child.generation & 0xFF_FFFF == token.generation else { return }
-        recordErrors(of: child)
-    }
-
-    /// Records the lines that a child has written.
-    func recordErrors(of child: Child) {
-        guard let output = child.errors else { return }
-        for line in output.lines(at: now) {
-            child.lastWords = (Journal.clean(line), now)
-            journal.write(
-                .programWrote, .warning, "\(child.role.name) wrote: \(line)",
-                [(.component, child.role.name), (.pid, String(child.pid))])
-        }
-        if output.hasEnded { child.errors = nil }
-    }
-
-    /// Records the faults that the reader of the settings has found.
-    func recordFaults(_ reader: SettingsReader) {
-        for fault in reader.faults(at: now) {
-            journal.write(
-                .settingsFault, fault.isWarning ? .warning : .error, fault.text,
-                [(.file, options.settings)])
-        }
     }
 }

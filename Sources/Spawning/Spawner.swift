@@ -1,69 +1,20 @@
 internal import CLinux
 internal import Glibc
-internal import Messages
-internal import Sys
-
-/// Why the daemon cannot start, in words that tell the administrator what to do.
-struct StartFailure: Error, Equatable, CustomStringConvertible {
-    /// What is wrong and what to do about it.
-    let description: String
-    /// Whether no further try will do before somebody has mended it.
-    private let lasts: Bool
-
-    /// A failure with its words; `lasts` when another try is of no use.
-    init(_ description: String, lasts: Bool = false) {
-        self.description = description
-        self.lasts = lasts
-    }
-
-    /// What the daemon exits with: 78 (EX_CONFIG), after which systemd does not try again, or 1.
-    var exitCode: Int32 { lasts ? 78 : 1 }
-}
-
-/// A user of the system with all its groups.
-struct User {
-    /// Its number.
-    let uid: UInt32
-    /// Its first group.
-    let gid: UInt32
-    /// All its groups.
-    private(set) var groups: [UInt32]
-
-    /// The user of a name; nil when the system has none.
-    init?(named name: String) {
-        var found = clinux_user()
-        guard unsafe clinux_user(name, &found) == 0 else { return nil }
-        uid = found.uid
-        gid = found.gid
-        // In bounds: the C side counts what it has filled, at most the tuple's 64.
-        groups = unsafe withUnsafeBytes(of: &found.groups) { bytes in
-            unsafe Array(bytes.bindMemory(to: gid_t.self).prefix(Int(found.group_count)))
-        }
-    }
-
-    /// Gives it the groups that another user was made a member of; at most 64 together.
-    mutating func join(groupsOf other: User) {
-        for group in other.groups where group != other.gid && !groups.contains(group) {
-            if groups.count < Self.mostGroups { groups.append(group) }
-        }
-    }
-
-    /// How many groups a process is given, as `clinux_user` has room for.
-    private static let mostGroups = 64
-}
+package import Messages
+package import Sys
 
 /// Starts programs with their privileges dropped; nothing of Swift runs between fork and exec.
-struct Spawner {
+package struct Spawner {
     /// The folder of this program, where the others are too.
-    let folder: String
+    package let folder: String
     /// Whether programs can be given users of their own.
-    let isRoot: Bool
+    package let isRoot: Bool
 
     /// How many descriptors a child may have open: its connections above all.
     private static let openFiles: UInt64 = 65_536
 
     /// A spawner for the programs beside this one.
-    init() throws(StartFailure) {
+    package init() throws(StartFailure) {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))
         // In bounds: the array's own length; readlink writes no terminator.
         let length = unsafe readlink("/proc/self/exe", &path, path.count)
@@ -76,14 +27,16 @@ struct Spawner {
     }
 
     /// A spawner for the programs of another folder.
-    init(folder: String, isRoot: Bool) {
+    package init(folder: String, isRoot: Bool) {
         self.folder = folder
         self.isRoot = isRoot
     }
 
     /// The user a program runs as, with those groups that another one is a member of; nil without root, where it
     /// runs as the caller.
-    func user(_ name: String, withGroupsOf other: String? = nil) throws(StartFailure) -> User? {
+    package func user(_ name: String, withGroupsOf other: String? = nil) throws(StartFailure)
+        -> User?
+    {
         guard isRoot else { return nil }
         guard var user = User(named: name) else {
             throw StartFailure(
@@ -98,10 +51,28 @@ struct Spawner {
         return user
     }
 
+    /// The user that a component's program runs as; nil without root, where it runs as the caller.
+    package func user(of role: Role) throws(StartFailure) -> User? {
+        try user(role.user, withGroupsOf: role.groupsOf)
+    }
+
+    /// Starts a component's program as `user`, and returns its pid.
+    ///
+    /// It finds its end of the link to its supervisor as descriptor 3. Its standard error is `errors`; nil: ours.
+    package func start(
+        _ role: Role, user: User?, link: Descriptor, errors: Descriptor?,
+        keepingNetAdmin: Bool = false
+    ) throws(SystemError) -> Int32 {
+        try start(
+            role.name, user: user,
+            descriptors: [nil, nil, errors?.raw ?? STDERR_FILENO, link.raw],
+            keepingNetAdmin: keepingNetAdmin)
+    }
+
     /// Starts the program of a name in `folder`, as `user`, and returns its pid.
     ///
     /// `descriptors` become its 0 to 3; nil is /dev/null for the first three, nothing for the last.
-    func start(
+    package func start(
         _ name: String, _ arguments: [String] = [], user: User?, descriptors: [Int32?],
         keepingNetAdmin: Bool = false
     ) throws(SystemError) -> Int32 {
@@ -149,13 +120,22 @@ struct Spawner {
     }
 
     /// The next child process that ended, with its exit code or the signal that ended it.
-    static func reap() -> (pid: Int32, code: Int32, signal: Int32)? {
+    package static func reap() -> (pid: Int32, code: Int32, signal: Int32)? {
         var code: Int32 = 0
         var signal: Int32 = 0
         let pid = unsafe clinux_reap(&code, &signal)
         return pid > 0 ? (pid, code, signal) : nil
     }
 
+    /// How a process ended, in words: by its exit code, or by a signal where that is not 0.
+    package static func words(code: Int32, signal: Int32) -> String {
+        switch signal {
+        case 0: "exit code \(code)"
+        case SIGSYS: "signal \(signal): it tried a system call that its filter does not permit"
+        default: "signal \(signal)"
+        }
+    }
+
     /// Whether CAP_NET_ADMIN can be handed on.
-    static var hasNetAdmin: Bool { clinux_has_net_admin() != 0 }
+    package static var hasNetAdmin: Bool { clinux_has_net_admin() != 0 }
 }
