@@ -25,6 +25,10 @@ package enum Record: String, CaseIterable, Sendable {
     case registered = "5b0d2c7a41f34c0e9c1e3c6f0a7d1010"
     /// A phone ended a binding, or it ran out.
     case unregistered = "5b0d2c7a41f34c0e9c1e3c6f0a7d1011"
+    /// A phone is not there any more, though its binding stands.
+    case phoneLost = "5b0d2c7a41f34c0e9c1e3c6f0a7d1026"
+    /// A phone that was gone is there again.
+    case phoneBack = "5b0d2c7a41f34c0e9c1e3c6f0a7d1027"
     /// A request was refused.
     case refused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1012"
     /// A source was banned.
@@ -101,7 +105,7 @@ extension Record {
             .certificateEnds, .settingsFault, .programsReplaced:
             [.file]
         case .addressAbsent, .addressPresent: [.address]
-        case .registered: [.account, .address, .port, .transport]
+        case .registered, .phoneLost, .phoneBack: [.account, .address, .port, .transport]
         case .unregistered: [.account]
         case .refused, .held, .handshakeFailed: [.address, .reason]
         case .banned: [.address, .reason, .seconds]

@@ -19,7 +19,7 @@ extension Record {
     package var weight: Weight {
         switch self {
         case .refused, .handshakeFailed: .refusal
-        case .registered, .unregistered: .registration
+        case .registered, .unregistered, .phoneLost, .phoneBack: .registration
         case .banned, .unbanned, .held, .callBegan, .callEnded, .callRefused, .accountBarred,
             .accountReleased, .countryHeld, .asteriskUp, .asteriskDown, .asteriskRefused,
             .trunkUp, .trunkDown, .trunkRefused, .leftOut:

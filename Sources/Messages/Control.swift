@@ -233,38 +233,6 @@ package enum ControlReply: Equatable, Sendable {
     case isMore
 }
 
-/// A live binding as `rempart phones` shows it.
-package struct PhoneRow: Equatable, Sendable {
-    /// The account's name.
-    package var account: String
-    /// The transport the phone is reached by.
-    package var transport: Transport
-    /// The phone's address as seen from here.
-    package var address: SocketAddress
-    /// The Contact URI it registered.
-    package var contact: String
-    /// What is left of the binding.
-    package var expires: Milliseconds
-    /// Its User-Agent, empty when it sent none.
-    package var userAgent: String
-    /// Whether it can be called: false when it came by a connection that is over.
-    package var isReachable: Bool
-
-    /// A row of its columns.
-    package init(
-        account: String, transport: Transport, address: SocketAddress, contact: String,
-        expires: Milliseconds, userAgent: String, isReachable: Bool = true
-    ) {
-        self.account = account
-        self.transport = transport
-        self.address = address
-        self.contact = contact
-        self.expires = expires
-        self.userAgent = userAgent
-        self.isReachable = isReachable
-    }
-}
-
 /// A ban as `rempart bans` shows it.
 package struct BanRow: Equatable, Sendable {
     /// The banned source: an IPv4 address, an IPv6 /64, or a whole /24 or /48.
@@ -326,13 +294,7 @@ extension ControlReply {
             return writer.bytes
         case .phone(let row):
             var writer = WireWriter(kind: 3)
-            writer.string(row.account, cutTo: 255)
-            writer.u8(row.transport.rawValue)
-            writer.address(row.address)
-            writer.string(row.contact, cutTo: Bounds.longestContact)
-            writer.span(row.expires, upTo: Bounds.longestBinding)
-            writer.string(row.userAgent, cutTo: 512)
-            writer.bool(row.isReachable)
+            row.write(to: &writer)
             return writer.bytes
         case .ban(let row):
             var writer = WireWriter(kind: Self.banKind)
@@ -401,15 +363,7 @@ extension ControlReply {
             let address = try reader.reachable("asterisk")
             self = .asterisk(address, try reader.choice("state"))
         case 3:
-            self = .phone(
-                PhoneRow(
-                    account: try reader.string("account", limit: 255),
-                    transport: try reader.choice("transport"),
-                    address: try reader.reachable("address"),
-                    contact: try reader.string("contact", limit: Bounds.longestContact),
-                    expires: try reader.span("expires", upTo: Bounds.longestBinding),
-                    userAgent: try reader.string("userAgent", limit: 512),
-                    isReachable: try reader.bool()))
+            self = .phone(try PhoneRow(from: &reader))
         case Self.banKind: self = .ban(try BanRow(from: &reader))
         case 5:
             let active = try reader.bool()

@@ -71,13 +71,14 @@ extension Router {
             paths.ground.asked(own, by: flow, &bench)
             bench.writer.wildcards.opened(flow, at: own)
         }
-        paths.ground.location.opened(flow, paths.ground.connections.opened(flow))
+        paths.ground.location.opened(
+            flow, paths.ground.connections.opened(flow), &paths.ground.accounts, &bench)
     }
 
     /// A stream's connection is over.
     package mutating func closed(_ flow: Flow) {
         bench.writer.wildcards.closed(flow)
-        paths.ground.location.closed(flow, paths.ground.connections.closed(flow))
+        paths.ground.location.closed(flow, paths.ground.connections.closed(flow), bench)
     }
 
     /// Whether an account has authenticated by a connection, or is registered by it.
@@ -252,8 +253,11 @@ extension Router {
     /// How many Asterisks answer, of how many.
     package var asterisksUp: (up: Int, all: Int) { paths.ground.asterisks.up }
 
-    /// What is wrong now: Asterisks that do not answer.
-    package var conditions: [Condition] { paths.ground.asterisks.conditions }
+    /// What is wrong now: Asterisks that do not answer, and more phones than can be asked.
+    package var conditions: [Condition] {
+        paths.ground.asterisks.conditions
+            + [paths.ground.location.keepAliveCondition].compactMap(\.self)
+    }
 
     /// Where Asterisks send media that phones outside cannot reach, for `rempart status`.
     package func insideMediaRows() -> [ControlReply] {

@@ -47,6 +47,8 @@ package struct Router: ~Copyable {
         adopt(settings)
         _ = bench.setTimer(Handle.none.payload(.probe), after: Milliseconds(50))
         _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
+        _ = bench.setTimer(
+            Handle.none.payload(.keepAlive), after: LocationService.keepAliveInterval)
     }
 
     /// How often directory is asked whether a trunk has the name of an account: it says unasked only what has
@@ -145,7 +147,9 @@ package struct Router: ~Copyable {
     /// Tells a phone with a live binding where it is seen; everybody else hears nothing, since the answer is
     /// longer than the question and its source is not proven.
     private mutating func keepAlive(_ bytes: Span<UInt8>, _ flow: Flow) {
-        guard paths.ground.location.hasFlow(flow), STUN.isBindingRequest(bytes) else { return }
+        guard paths.ground.location.hasFlow(flow) else { return }
+        paths.ground.location.keptAlive(by: flow, &paths.ground.accounts, &bench)
+        guard STUN.isBindingRequest(bytes) else { return }
         bench.scratch.removeAll()
         STUN.writeAnswer(to: bytes, flow.peer, into: &bench.scratch)
         bench.effects.outbox.append(bench.scratch, to: flow)
@@ -195,6 +199,10 @@ package struct Router: ~Copyable {
         case .trunkNames:
             paths.ground.askForTrunkNames(&bench)
             _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
+        case .keepAlive:
+            paths.keepAlive(&bench)
+            _ = bench.setTimer(
+                Handle.none.payload(.keepAlive), after: LocationService.keepAliveInterval)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
         case .overdue: resume(paths.ground.accounts.takeOverdue(&bench))
         }

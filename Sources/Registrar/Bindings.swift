@@ -97,8 +97,15 @@ package struct Bindings: ~Copyable {
     private var texts: TextStore
     /// The first free place, -1 when none has been freed.
     private var free: Int32 = -1
-    /// How many bindings there are by each flow of UDP, under a hash that nobody outside can compute.
-    private var flows: [UInt64: UInt32] = [:]
+    /// The bindings that came by a flow of UDP.
+    private struct FlowUse {
+        var count: UInt32
+        /// The place of the last one that came by it, which may have moved.
+        var place: Int32
+    }
+
+    /// The bindings by each flow of UDP, under a hash that nobody outside can compute.
+    private var flows: [UInt64: FlowUse] = [:]
     /// How many there may be.
     package let capacity: Int
     /// How many there are.
@@ -121,6 +128,9 @@ package struct Bindings: ~Copyable {
         }
         return entries[Int(index)]
     }
+
+    /// How many places have been used; some are free again.
+    package var places: Int { entries.count }
 
     /// Every binding's number.
     package var indices: [Int32] { (0..<Int32(entries.count)).filter { self[$0] != nil } }
@@ -209,7 +219,7 @@ package struct Bindings: ~Copyable {
             head = Int32(entries.count - 1)
         }
         count += 1
-        enter(binding.flow)
+        enter(binding.flow, head)
         return head
     }
 
@@ -218,7 +228,7 @@ package struct Bindings: ~Copyable {
         let old = entries[Int(index)]
         if old.flow != binding.flow {
             leave(old.flow)
-            enter(binding.flow)
+            enter(binding.flow, index)
         }
         texts.release(&entries[Int(index)].text)
         var binding = binding
@@ -305,21 +315,31 @@ package struct Bindings: ~Copyable {
     /// Whether some binding came by a flow of UDP.
     package func hasFlow(_ flow: Flow) -> Bool { flows[Self.hash(flow)] != nil }
 
+    /// The place of the binding that came last by a flow of UDP; nil without one.
+    package func place(by flow: Flow) -> Int32? {
+        guard let place = flows[Self.hash(flow)]?.place, self[place]?.flow == flow else {
+            return nil
+        }
+        return place
+    }
+
     private static func hash(_ flow: Flow) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(flow)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
-    private mutating func enter(_ flow: Flow) {
-        if !flow.transport.isStream { flows[Self.hash(flow), default: 0] += 1 }
+    private mutating func enter(_ flow: Flow, _ place: Int32) {
+        guard !flow.transport.isStream else { return }
+        let hash = Self.hash(flow)
+        flows[hash] = FlowUse(count: (flows[hash]?.count ?? 0) + 1, place: place)
     }
 
     private mutating func leave(_ flow: Flow) {
         guard !flow.transport.isStream else { return }
         let hash = Self.hash(flow)
-        let left = flows[hash, default: 1] - 1
-        flows[hash] = left == 0 ? nil : left
+        guard let use = flows[hash] else { return }
+        flows[hash] = use.count > 1 ? FlowUse(count: use.count - 1, place: use.place) : nil
     }
 }
 

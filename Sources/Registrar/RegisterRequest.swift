@@ -157,8 +157,9 @@ package struct RegisterRequest: ~Copyable {
 package enum BindingChange: Sendable {
     /// It is new.
     case added(Int32)
-    /// It lasts longer, or the phone is reached another way.
-    case refreshed(Int32, moved: Bool)
+    /// It lasts longer, or the phone is reached another way; `isNewCall` when its REGISTER has another Call-ID, as that of
+    /// a phone that was started anew.
+    case refreshed(Int32, moved: Bool, isNewCall: Bool)
     /// It ended; it can be read until `Bindings.forgetRemoved`.
     case removed(Int32)
 }
@@ -269,7 +270,9 @@ extension Bindings {
             if let index = add(binding, head: &head) { changes.append(.added(index)) }
             return
         }
+        let isNewCall = !callID(old).isEqual(to: callID(binding))
         replace(found, by: binding)
-        changes.append(.refreshed(found, moved: old.flow != binding.flow))
+        changes.append(
+            .refreshed(found, moved: old.flow != binding.flow, isNewCall: isNewCall))
     }
 }

@@ -165,7 +165,8 @@ package struct MessageWriter: ~Copyable {
         buffer.append(decimal: UInt64(address.port))
     }
 
-    mutating func appendDomain() {
+    /// Writes the served domain.
+    package mutating func appendDomain() {
         let domain = hosts.domain
         buffer.append(domain.span)
     }
@@ -189,6 +190,17 @@ package struct MessageWriter: ~Copyable {
 
     /// Writes our Via with the branch of a client transaction.
     package mutating func via(_ flow: Flow, _ handle: Handle, _ cookie: UInt64) {
+        via(flow, ";branch=z9hG4bK", handle.index, cookie)
+    }
+
+    /// Writes our Via with the branch of a question whether a phone is there, which has no transaction.
+    package mutating func keepAliveVia(_ flow: Flow, _ place: Int32, _ mark: UInt64) {
+        via(flow, ";branch=z9hG4bKk", UInt32(bitPattern: place), mark)
+    }
+
+    private mutating func via(
+        _ flow: Flow, _ branch: StaticString, _ number: UInt32, _ mark: UInt64
+    ) {
         buffer.append("Via: SIP/2.0/")
         switch flow.transport {
         case .udp: buffer.append("UDP ")
@@ -196,9 +208,9 @@ package struct MessageWriter: ~Copyable {
         case .tls: buffer.append("TLS ")
         }
         append(address: shown(flow))
-        buffer.append(";branch=z9hG4bK")
-        buffer.append(hex: UInt64(handle.index), digits: 8)
-        buffer.append(hex: cookie, digits: 16)
+        buffer.append(branch)
+        buffer.append(hex: UInt64(number), digits: 8)
+        buffer.append(hex: mark, digits: 16)
         buffer.append(";rport\r\n")
     }
 

@@ -52,6 +52,18 @@ extension AsteriskPool {
         }
     }
 
+    /// An account has a new phone: each Asterisk that has it registered is told once more, and then tells the phone what it
+    /// tells one that registers. That is at most once in five seconds.
+    package mutating func renew(_ account: AccountID, _ bench: inout Bench) {
+        let wait = registrations.renew(account, bench.now.monotonic)
+        var at = registrations.first(of: account)
+        while let handle = at {
+            at = registrations.next(after: handle)
+            guard registrations[handle].state == .registered else { continue }
+            schedule(handle, after: wait, &bench)
+        }
+    }
+
     /// An account's credentials have come: what waited for them goes on.
     package mutating func refresh(_ account: AccountID, _ bench: inout Bench) {
         var at = registrations.first(of: account)

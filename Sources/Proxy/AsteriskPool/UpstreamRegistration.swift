@@ -79,6 +79,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 struct UpstreamAccount: BitwiseCopyable {
     /// The place of its first registration, and one more; 0 when there is none.
     var first: UInt32 = 0
-    /// Whether it has a binding, and so is to be registered.
+    /// Whether it has a phone, and so is to be registered.
     var isBound = false
+    /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
+    var renewed: UInt16 = 0
 }

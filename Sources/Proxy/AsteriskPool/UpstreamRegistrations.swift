@@ -31,6 +31,15 @@ struct UpstreamRegistrations: ~Copyable {
         accounts[Int(account.place)].isBound = isBound
     }
 
+    /// How long it takes until an account may be registered anew, which it then is: five seconds lie between two times.
+    mutating func renew(_ account: AccountID, _ now: Milliseconds) -> Milliseconds {
+        let second = UInt16(truncatingIfNeeded: now.seconds)
+        let since = second &- accounts[Int(account.place)].renewed
+        guard since >= 5 else { return .seconds(Int64(5 - since)) }
+        accounts[Int(account.place)].renewed = second
+        return Milliseconds(0)
+    }
+
     /// The first registration of an account; nil when it has none.
     func first(of account: AccountID) -> Handle? { handle(accounts[Int(account.place)].first) }
 

@@ -26,6 +26,8 @@ package enum TimerKind: UInt8, Sendable {
     case overdue
     /// directory is to be asked again whether trunks have the names of accounts.
     case trunkNames
+    /// Phones are to be asked whether they are there.
+    case keepAlive
 }
 
 extension Handle {

@@ -13,15 +13,23 @@ package import Sys
 package struct LocationService: ~Copyable {
     private let anchor = Anchor()
 
-    private var bindings = Bindings(capacity: Capacity.bindings)
+    var bindings = Bindings(capacity: Capacity.bindings)
     /// The place of each account's first binding plus one; 0 is none.
     ///
     /// An account that has one stays in the cache.
-    private var heads = ReservedArray<Int32>(zeros: Capacity.accounts)
+    var heads = ReservedArray<Int32>(zeros: Capacity.accounts)
     /// The REGISTER at hand.
     private var request = RegisterRequest()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
-    private var records = RegistrationRecords(capacity: Capacity.accounts)
+    var records = RegistrationRecords(capacity: Capacity.accounts)
+    /// Whether their phones are there.
+    var keepalives = Keepalives()
+    /// The accounts that no Asterisk is told to be there, since no phone of theirs is; since when, on the monotonic clock.
+    var away: [AccountID: Milliseconds] = [:]
+    /// The accounts of which a phone has come or gone, and what Asterisks are told has not followed yet.
+    var unsettled = Queue<AccountID>()
+    /// How many accounts a second are told of to Asterisks.
+    var settleTokens = TokenBucket()
     /// How many bindings late answers would have ended.
     private var lateEnds = LateEnds()
     /// Whether the bindings that directory had stored have been taken over.
@@ -33,7 +41,7 @@ package struct LocationService: ~Copyable {
     /// How many bindings there are.
     package var count: Int { bindings.count }
 
-    private func first(_ account: AccountID) -> Int32 { heads[Int(account.place)] - 1 }
+    func first(_ account: AccountID) -> Int32 { heads[Int(account.place)] - 1 }
 
     // MARK: REGISTER
 
@@ -190,12 +198,14 @@ package struct LocationService: ~Copyable {
         setFirst(account, head)
         if was < 0, head >= 0 { accounts.retain(account) }
         var residence: Residence?
+        var isNewPhone = false
         for position in bindings.changes.indices {
-            let (place, event): (Int32, BindingEvent?) =
+            let (place, event, isOther): (Int32, BindingEvent?, Bool) =
                 switch bindings.changes[position] {
-                case .added(let place): (place, .registered)
-                case .refreshed(let place, let moved): (place, moved ? .moved : nil)
-                case .removed(let place): (place, end)
+                case .added(let place): (place, .registered, true)
+                case .refreshed(let place, let moved, let isNewCall):
+                    (place, moved ? .moved : nil, isNewCall)
+                case .removed(let place): (place, end, false)
                 }
             guard let binding = bindings[place] else { continue }
             if event?.isEnd ?? false {
@@ -203,6 +213,9 @@ package struct LocationService: ~Copyable {
             } else {
                 stand(place, binding, &connections, &bench)
                 store(binding, accounts, &bench)
+                isNewPhone = isNewPhone || isOther
+                keepalives[place].registered(
+                    bench.now.monotonic, isOther: isOther, hasPush: hasPush(binding))
                 let until = max(residence?.until ?? binding.expires, binding.expires)
                 residence = Residence(flow: binding.flow, until: until)
             }
@@ -210,8 +223,11 @@ package struct LocationService: ~Copyable {
         }
         bindings.forgetRemoved()
         if was >= 0, head < 0 { accounts.release(account) }
+        // Its phone is there again, or it has none: what Asterisks are told follows from that alone.
+        if residence != nil || head < 0 { away[account] = nil }
         return RegistrationChange(
-            account: account, isRegistered: head >= 0, residence: residence)
+            account: account, isRegistered: head >= 0 && away[account] == nil,
+            residence: residence, isNewPhone: isNewPhone)
     }
 
     private mutating func setFirst(_ account: AccountID, _ head: Int32) {
@@ -323,11 +339,14 @@ package struct LocationService: ~Copyable {
             return nil
         }
         // A stream's connection counts as closed until it is seen.
-        bindings.setReachable(place, flow.transport == .udp || connections.isLive(flow))
+        let isOpen = flow.transport == .udp || connections.isLive(flow)
+        bindings.setReachable(place, isOpen)
+        keepalives[place].restored(bench.now.monotonic, hasPush: hasPush(binding))
+        if !isOpen { _ = keepalives[place].connection(isOpen: false, bench.now.monotonic) }
         stand(place, binding, &connections, &bench)
         return RegistrationChange(
             account: account, isRegistered: true,
-            residence: Residence(flow: flow, until: expires))
+            residence: Residence(flow: flow, until: expires), isNewPhone: false)
     }
 
     /// Adds a stored binding to an account's; nil when it has one of that key, or there is no room.
@@ -354,26 +373,6 @@ package struct LocationService: ~Copyable {
         return place
     }
 
-    // MARK: Connections
-
-    /// A connection stands, by which bindings in these places came: they can be reached.
-    ///
-    /// Those of the same handle and another peer or listener came by another connection.
-    package mutating func opened(_ flow: Flow, _ places: Set<Int32>) {
-        setReachable(places, flow, true)
-    }
-
-    /// A connection is over, by which bindings in these places came: they cannot be reached.
-    package mutating func closed(_ flow: Flow, _ places: Set<Int32>) {
-        setReachable(places, flow, false)
-    }
-
-    private mutating func setReachable(_ places: Set<Int32>, _ flow: Flow, _ isReachable: Bool) {
-        for place in places where bindings[place]?.flow == flow {
-            bindings.setReachable(place, isReachable)
-        }
-    }
-
     // MARK: Who is registered
 
     /// Whether a phone has registered by a flow of UDP.
@@ -398,7 +397,7 @@ package struct LocationService: ~Copyable {
     }
 
     /// The place of the first of an account's bindings that a condition holds for.
-    private func binding(
+    func binding(
         of account: AccountID, where holds: (Binding) -> Bool
     ) -> Int32? {
         var at = first(account)
@@ -470,27 +469,5 @@ package struct LocationService: ~Copyable {
     package func writeContact(_ place: Int32, into buffer: inout ByteBuffer) {
         guard let binding = bindings[place] else { return }
         buffer.append(bindings.contact(binding))
-    }
-
-    // MARK: The command line
-
-    /// Every binding, for `rempart phones`.
-    package func phones(
-        _ accounts: borrowing AccountCache, _ bench: borrowing Bench
-    ) -> [ControlReply] {
-        var rows: [ControlReply] = []
-        for place in bindings.indices {
-            guard let binding = bindings[place] else { continue }
-            rows.append(
-                .phone(
-                    PhoneRow(
-                        account: accounts.name(AccountID(binding.account)).text,
-                        transport: binding.flow.transport, address: binding.flow.peer,
-                        contact: bindings.contact(binding).text,
-                        expires: binding.expires - bench.now.monotonic,
-                        userAgent: bindings.userAgent(binding).text,
-                        isReachable: binding.reachable)))
-        }
-        return rows
     }
 }

@@ -10,6 +10,9 @@ package struct RegistrationChange: BitwiseCopyable, Sendable {
     package let isRegistered: Bool
     /// Where its phone is; nil when nothing was bound.
     package let residence: Residence?
+    /// Whether a Contact is new, or its phone was started anew: Asterisk has to tell it what it tells a phone that
+    /// registers, as how many messages wait.
+    package let isNewPhone: Bool
 }
 
 /// From where a phone is registered.

@@ -7,10 +7,20 @@ internal import Sys
 
 /// How a binding came, changed or went.
 enum BindingEvent: UInt8, BitwiseCopyable {
-    case registered, moved, unregistered, expired, revoked
+    case registered, moved, unregistered, expired, revoked, lost, back
 
     /// Whether the binding is gone.
     var isEnd: Bool { self == .unregistered || self == .expired || self == .revoked }
+
+    /// The kind of its record.
+    var record: Record {
+        switch self {
+        case .registered, .moved: .registered
+        case .unregistered, .expired, .revoked: .unregistered
+        case .lost: .phoneLost
+        case .back: .phoneBack
+        }
+    }
 
     /// The word for it in a record.
     var word: StaticString {
@@ -20,6 +30,8 @@ enum BindingEvent: UInt8, BitwiseCopyable {
         case .unregistered: "unregistered"
         case .expired: "expired"
         case .revoked: "revoked"
+        case .lost: "does not answer any more"
+        case .back: "is there again"
         }
     }
 }
@@ -150,7 +162,7 @@ struct RegistrationRecords: ~Copyable {
         _ records: inout RecordBatch
     ) {
         let name = accounts.name(account)
-        records.begin(event.isEnd ? .unregistered : .registered, .info)
+        records.begin(event.record, .info)
         records.append(name)
         records.append(" ")
         records.append(event.word)

@@ -446,6 +446,9 @@ extension Paths {
     }
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
+    ///
+    /// Any response means that it can, to chan_sip and to PJSIP without `qualify_2xx_only`: of who is not there nothing
+    /// is said.
     private mutating func answerOptions(
         _ message: borrowing Incoming, _ bench: inout Bench
     ) {
@@ -454,7 +457,7 @@ extension Paths {
             user.isEmpty
             || ground.accounts.find(user.span).map { ground.location.hasReachablePhone($0) }
                 ?? false
-        ground.reply(message, isThere ? .ok : .temporarilyUnavailable, &bench)
+        if isThere { ground.reply(message, .ok, &bench) }
     }
 
     /// A request for `sip:account@edge`: to all of the account's phones at once.

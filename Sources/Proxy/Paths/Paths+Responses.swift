@@ -23,7 +23,11 @@ extension Paths {
     package mutating func respond(
         _ message: borrowing Incoming, isWhole: Bool, _ bench: inout Bench
     ) -> Bool {
-        guard let branch = ground.transactions.find(message) else { return false }
+        guard let branch = ground.transactions.find(message) else {
+            return ground.location.answered(message, &ground.accounts, &bench)
+        }
+        ground.location.proven(
+            by: ground.transactions[branch].flow, &ground.accounts, &bench)
         if message.index.sequenceMethod != .cancel {
             ground.answered(message.flow, asked: ground.transactions[branch].flow, &bench)
             core.recordServer(branch, answers: true, &ground, &bench)
@@ -143,6 +147,12 @@ extension Paths {
         calls.confirm(account)
     }
 
+    /// Asks the phones that are due whether they are there, and tells the Asterisks who has come or gone.
+    package mutating func keepAlive(_ bench: inout Bench) {
+        ground.location.keepAlive(&ground.accounts, &bench)
+        for change in ground.location.settle(bench) { follow(change, &bench) }
+    }
+
     /// What an account's phones have changed: at the Asterisks, and in who is a resident.
     package mutating func follow(_ change: RegistrationChange?, _ bench: inout Bench) {
         guard let change else { return }
@@ -154,6 +164,7 @@ extension Paths {
         }
         if change.isRegistered {
             ground.asterisks.appear(change.account, &ground.accounts, &bench)
+            if change.isNewPhone { ground.asterisks.renew(change.account, &bench) }
         } else {
             ground.asterisks.leave(change.account, &bench)
         }

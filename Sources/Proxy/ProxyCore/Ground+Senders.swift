@@ -97,6 +97,9 @@ extension Ground {
                 message.sender.isUnconfirmed = true
             }
             admission.returnTry(&message, bench)
+            if !message.sender.isRepetition {
+                location.proven(by: message.flow, &accounts, &bench)
+            }
             return message.sender.isRepetition
                 ? .pass(sender) : proven(sender, mark, message, bench)
         case .refuse(let refusal): return refuse(refusal, &message, candidates, &bench)

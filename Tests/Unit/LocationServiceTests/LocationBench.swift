@@ -139,9 +139,70 @@ final class LocationBench {
         return changes
     }
 
-    func opened(_ flow: Flow) { location.opened(flow, connections.opened(flow)) }
+    func opened(_ flow: Flow) {
+        location.opened(flow, connections.opened(flow), &accounts, &bench)
+    }
 
-    func closed(_ flow: Flow) { location.closed(flow, connections.closed(flow)) }
+    func closed(_ flow: Flow) { location.closed(flow, connections.closed(flow), bench) }
+
+    // MARK: Whether phones are there
+
+    /// What was sent to phones since the last look, each with when.
+    struct Sent {
+        let at: Milliseconds
+        let text: String
+        let flow: Flow
+    }
+
+    /// Lets time pass in which phones are asked; `phone` says what is answered to each question, nil for nothing.
+    func keepAlive(
+        _ span: Milliseconds, _ phone: (Sent) -> Bool = { _ in false }
+    ) -> (sent: [Sent], changes: [RegistrationChange]) {
+        let end = bench.now.monotonic + span
+        var sent: [Sent] = []
+        var changes: [RegistrationChange] = []
+        while bench.now.monotonic < end {
+            bench.pass(LocationService.keepAliveInterval)
+            location.keepAlive(&accounts, &bench)
+            for message in bench.effects.outbox.takeAll() {
+                let one = Sent(
+                    at: bench.now.monotonic,
+                    text: String(decoding: message.bytes, as: UTF8.self), flow: message.flow)
+                sent.append(one)
+                if phone(one) { _ = answered(one) }
+            }
+            changes += location.settle(bench)
+            _ = location.reportRegistrations(&accounts, &bench)
+            settle()
+        }
+        return (sent, changes)
+    }
+
+    /// A phone answers a question, from where it was asked or from elsewhere; whether that is an answer of a phone.
+    func answered(
+        _ question: Sent, from flow: Flow? = nil, status: Int = 200, branch: String? = nil
+    )
+        -> Bool
+    {
+        let lines = question.text.split(separator: "\r\n").map(String.init)
+        let kept = lines.filter { line in
+            ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "].contains { line.hasPrefix($0) }
+        }
+        var text = (["SIP/2.0 \(status) X"] + kept + ["Content-Length: 0", "", ""])
+            .joined(separator: "\r\n")
+        if let branch {
+            let old = text.split(separator: "branch=")[1].prefix(32)
+            text.replace(String(old), with: branch)
+        }
+        let bytes = Array(text.utf8)
+        let message = bench.incoming(bytes.span, flow ?? question.flow)
+        defer { settle() }
+        return location.answered(message, &accounts, &bench)
+    }
+
+    /// A phone proves itself, or sends a keep-alive.
+    func proven(by flow: Flow) { location.proven(by: flow, &accounts, &bench) }
+    func keptAlive(by flow: Flow) { location.keptAlive(by: flow, &accounts, &bench) }
 
     // MARK: directory and the journal
 

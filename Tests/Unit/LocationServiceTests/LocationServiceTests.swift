@@ -172,7 +172,7 @@ import Testing
         bench.closed(tcp)
         #expect(!bench.hasReachablePhone(alice) && bench.targets(alice).isEmpty)
         #expect(!bench.isRegistered(alice, by: tcp) && !bench.isRegistered(by: tcp))
-        #expect(bench.isRegistered(alice) && bench.phones.map(\.isReachable) == [false])
+        #expect(bench.isRegistered(alice) && bench.phones.map(\.presence) == [.gone])
         // It comes back by another one.
         bench.opened(tcp2)
         bench.register(alice, tcp2, [contact], sequence: 2)
@@ -260,7 +260,7 @@ import Testing
         bench.advance(.seconds(100))
         let row = try #require(bench.phones.first)
         #expect(row.account == "alice" && row.contact == "sip:alice@192.168.1.7")
-        #expect(row.expires == .seconds(500) && row.userAgent == "Phone" && row.isReachable)
+        #expect(row.expires == .seconds(500) && row.userAgent == "Phone" && row.presence == .there)
         #expect(row.address == flow.peer && row.transport == .udp)
     }
 
