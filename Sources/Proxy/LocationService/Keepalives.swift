@@ -1,6 +1,7 @@
 internal import Messages
 internal import ProxyBench
 internal import Registrar
+internal import SIPWriting
 internal import Sys
 
 /// Whether the phones of all bindings are there, found out by one cursor that passes each binding once a second.
@@ -100,6 +101,12 @@ struct Keepalives: ~Copyable {
         bench.scratch.append(hex: UInt64(asked), digits: 4)
         bench.scratch.append(hex: binding.key, digits: 16)
         bench.scratch.append(host: binding.flow.peer.ip)
-        return bench.writer.tokens.longMark(bench.scratch.span)
+        return mark(&bench.writer, bench.scratch)
+    }
+
+    private static func mark(
+        _ writer: inout MessageWriter, _ text: borrowing ByteBuffer
+    ) -> UInt64 {
+        writer.tokens.longMark(text.span)
     }
 }

@@ -1,5 +1,4 @@
 package import AccountCache
-package import Connections
 package import Messages
 package import ProxyBench
 internal import Reactor
