@@ -46,7 +46,7 @@ package struct PhoneRow: Equatable, Sendable {
         writer.string(userAgent, cutTo: 512)
         writer.u8(presence.rawValue)
         writer.bool(silence != nil)
-        writer.milliseconds(silence ?? Milliseconds(0))
+        writer.span(silence ?? Milliseconds(0), upTo: Bounds.longestBinding)
     }
 
     /// Reads the columns.
@@ -60,7 +60,7 @@ package struct PhoneRow: Equatable, Sendable {
             userAgent: try reader.string("userAgent", limit: 512),
             presence: try reader.choice("presence"))
         let isKnown = try reader.bool()
-        let silence = try reader.milliseconds()
+        let silence = try reader.span("silence", upTo: Bounds.longestBinding)
         if isKnown { self.silence = silence }
     }
 }

@@ -165,8 +165,7 @@ package struct MessageWriter: ~Copyable {
         buffer.append(decimal: UInt64(address.port))
     }
 
-    /// Writes the served domain.
-    package mutating func appendDomain() {
+    mutating func appendDomain() {
         let domain = hosts.domain
         buffer.append(domain.span)
     }

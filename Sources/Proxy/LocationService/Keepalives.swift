@@ -96,7 +96,7 @@ struct Keepalives: ~Copyable {
         _ place: Int32, _ binding: Binding, asked: UInt16, _ bench: inout Bench
     ) -> UInt64 {
         bench.scratch.removeAll()
-        bench.scratch.append("keep-alive")
+        bench.scratch.append("keepalive")
         bench.scratch.append(hex: UInt64(UInt32(bitPattern: place)), digits: 8)
         bench.scratch.append(hex: UInt64(asked), digits: 4)
         bench.scratch.append(hex: binding.key, digits: 16)

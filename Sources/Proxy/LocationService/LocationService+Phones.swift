@@ -37,6 +37,7 @@ extension LocationService {
         let asked = keepalives[place].asked
         let mark = Keepalives.mark(place, binding, asked: asked, &bench)
         let name = bench.random()
+        let domain = bench.settings.domains.first ?? []
         bench.writer.begin(to: binding.flow.peer.ip)
         bench.writer.append("OPTIONS ")
         bench.writer.append(bindings.contact(binding))
@@ -44,7 +45,7 @@ extension LocationService {
         bench.writer.keepAliveVia(binding.flow, place, mark)
         bench.writer.maxForwards(70)
         bench.writer.append("From: <sip:rempart@")
-        bench.writer.appendDomain()
+        bench.writer.append(domain.span)
         bench.writer.append(">;tag=")
         bench.writer.append(hex: name, digits: 16)
         bench.writer.append("\r\nTo: <")

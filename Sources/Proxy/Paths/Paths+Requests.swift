@@ -447,7 +447,7 @@ extension Paths {
 
     /// An OPTIONS for an account asks whether its phone can be reached; one without asks for us.
     ///
-    /// Any response means that it can, to chan_sip and to PJSIP without `qualify_2xx_only`: of who is not there nothing
+    /// Any response means that it can, to chan_sip and to PJSIP without qualify_2xx_only: of who is not there nothing
     /// is said.
     private mutating func answerOptions(
         _ message: borrowing Incoming, _ bench: inout Bench

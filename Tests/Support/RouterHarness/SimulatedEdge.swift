@@ -57,6 +57,10 @@ package final class SimulatedEdge {
     package var records: [String] = []
     /// Whether a From or To that cannot be read may be repeated to whoever wrote it, in a 400, an ACK or a BYE.
     package var repeatsUnreadable = false
+    /// Whether phones answer when they are asked whether they are there.
+    package var phonesAnswer = true
+    /// The questions whether they are there that phones were asked.
+    package private(set) var keepAlives: [Message] = []
     /// Whether directory leaves questions unanswered.
     package var isDirectorySilent = false
     /// The questions that it has left.
@@ -255,14 +259,22 @@ package final class SimulatedEdge {
     // MARK: Deliveries
 
     private func deliver(_ bytes: [UInt8], _ flow: Flow) {
-        sentCount += 1
-        observe?(bytes, flow)
+        // What keeps a way open.
+        if bytes == Array("\r\n\r\n".utf8) { return }
         guard let message = Message(bytes) else {
+            observe?(bytes, flow)
             fault("not a message: \(String(decoding: bytes, as: UTF8.self))")
             return
         }
         check(message, bytes, flow)
         let back = answered(flow)
+        if message.isRequest, message.branch.hasPrefix("z9hG4bKk") {
+            keepAlives.append(message)
+            if phonesAnswer { router.receive(response(to: message, 200, tag: "p").span, back, now) }
+            return
+        }
+        sentCount += 1
+        observe?(bytes, flow)
         guard flow.listener == 3, helpful.contains(flow.peer), answerAsHelpful(message, back) else {
             inboxes[back, default: []].append(message)
             return

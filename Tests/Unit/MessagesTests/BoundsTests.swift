@@ -317,15 +317,16 @@ private func check(
         let phone = ControlReply.phone(
             PhoneRow(
                 account: "", transport: .udp, address: address, contact: "", expires: .seconds(1),
-                userAgent: "")
+                userAgent: "", silence: .seconds(1))
         ).encoded()
         let component = ControlReply.component(.router, pid: 1, .ready, restarts: 0, "").encoded()
         let asterisk = ControlReply.asterisk(address, .up).encoded()
         let trunk = ControlReply.trunk(TrunkRow(name: "t", server: address, state: .up, calls: 0))
             .encoded()
         check([
-            Field("expires", phone, 3, 8, 0...7 * day), Field("port", phone, 17, 2, 1...65_535),
-            Field("transport", phone, 35, 1, 1...3),
+            Field("expires", phone, 12, 8, 0...7 * day), Field("port", phone, 26, 2, 1...65_535),
+            Field("transport", phone, 44, 1, 1...3), Field("presence", phone, 9, 1, 1...3),
+            Field("silence", phone, 0, 8, 0...7 * day),
             Field("pid", component, 7, 4, 0...Int64(Int32.max)),
             Field("state", component, 6, 1, 1...4), Field("port", asterisk, 5, 2, 1...65_535),
             Field("state", asterisk, 0, 1, 1...3), Field("port", trunk, 9, 2, 1...65_535),
