@@ -1,0 +1,238 @@
+"""Nobody finds out which accounts there are while their source is locked, gone, slow or hangs, nor when that begins and ends.
+
+A wrong answer is a 401 when the source has answered for its names since it came, and a 503 when not, whatever is wrong
+with it and whatever is known of the names. Either leaves 250 ms after the request. An asker sees whether there are one
+name or two in his request, and which of two requests he sent first: these may differ, names may not.
+"""
+
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+
+import pytest
+from conftest import PBX_OF, Lab
+from lab.accounts import CHAN_SIP, PJSIP
+from lab.asterisk import CHAN_SIP_16
+from lab.oracle import Asker, Sample, Standing, Trial
+from lab.rempart import Rempart
+from lab.sip import Message
+from lab.slow_source import SlowFolder
+from lab.waiting import eventually
+from test_oracle import CLASSES, add_rows
+
+METHODS = ["REGISTER", "INVITE", "MESSAGE"]
+REGISTERED = Standing("known and registered", "1003", "wrong")
+# What the median of one class may be later than that of another, in microseconds: the wheel's step, and the machine's noise.
+SAME_US = 30_000
+# When an answer leaves, and how much later it may come on a busy machine.
+LEAVES_US, LATEST_US = 240_000, 750_000
+LOCKED_SECONDS = 1.5
+BETWEEN_PAIRS = 0.02
+
+
+class Ground:
+    """An edge without an Asterisk whose accounts lie in a folder that can be slow."""
+
+    def __init__(self, lab: Lab, schema: str) -> None:
+        self.lab = lab
+        self.folder = SlowFolder(lab.new_folder("slow"))
+        self.database = self.folder.path / "realtime.sqlite3"
+        self.database.write_bytes(Path(add_rows(lab, schema)).read_bytes())
+        self.database.chmod(0o644)
+        settings = lab.settings(self.database, schema, [PBX_OF[CHAN_SIP_16]])
+        settings.defence = {"allow": "[198.18.1.0/24]"}
+        self.edge: Rempart = lab.rempart(settings.text())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+            other.execute("ROLLBACK")
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        away = self.database.with_suffix(".away")
+        self.database.rename(away)
+        yield
+        away.rename(self.database)
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        self.folder.delay(seconds)
+        try:
+            yield
+        finally:
+            self.folder.delay(0)
+
+    def warm(self, asker: Asker) -> None:
+        """Each class asks once, and one account registers: what is known of them afterwards must not matter."""
+        with self.lab.client("198.18.1.21") as client:
+            account = self.lab.accounts[REGISTERED.name]
+            eventually(lambda: client.register(account) == 200, "look-ups work", 30, every=0.5)
+        trial = Trial(asker, [*CLASSES, REGISTERED])
+        trial.run_round("REGISTER", 0, alone=False)
+        assert statuses(trial.samples, "REGISTER") == {401}
+
+
+@pytest.fixture(params=[CHAN_SIP, PJSIP])
+def ground(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Ground]:
+    ground = Ground(lab, request.param)
+    try:
+        ground.edge.start()
+        yield ground
+    finally:
+        ground.folder.delay(0)
+        ground.edge.destroy()
+        ground.folder.remove()
+
+
+@pytest.fixture
+def asker(ground: Ground, lab: Lab) -> Iterator[Asker]:
+    asker = Asker(lab.network, "198.18.1.20", lab.domain)
+    yield asker
+    asker.close()
+
+
+def status_of(form: bytes) -> int:
+    return Message.parse(form).status
+
+
+def statuses(samples: dict[str, Sample], method: str) -> set[int]:
+    return {status_of(form) for sample in samples.values() for form in sample.forms[method]}
+
+
+def tried(asker: Asker, rounds: int, alone: bool) -> Trial:
+    """All classes, and names that nobody has asked for before, in each method."""
+    trial = Trial(asker, [])
+    for number in range(rounds * len(METHODS)):
+        trial.classes = [
+            *CLASSES,
+            REGISTERED,
+            Standing("known, never asked", str(1010 + number), "wrong"),
+            Standing("unknown, never asked", str(4810 + number), "wrong"),
+        ]
+        trial.run_round(METHODS[number % len(METHODS)], number, alone)
+    assert trial.unanswered == 0
+    return trial
+
+
+def judge(trial: Trial, kinds: list[str]) -> None:
+    """The same answers to all classes, at the same time."""
+    medians = {kind: median(trial.samples[kind].times.values()) for kind in kinds}
+    for method in METHODS:
+        seen = {kind: sorted(map(status_of, trial.samples[kind].forms[method])) for kind in kinds}
+        print(method, seen)
+        forms = {kind: frozenset(trial.samples[kind].forms[method]) for kind in kinds}
+        assert len(set(forms.values())) == 1, f"{method}: {seen}: {forms}"
+    print({kind: f"{value / 1000:.1f} ms" for kind, value in medians.items()})
+    assert max(medians.values()) - min(medians.values()) < SAME_US, medians
+    times = [each for kind in kinds for each in trial.samples[kind].times.values()]
+    assert LEAVES_US < min(times) and max(times) < LATEST_US, (min(times), max(times))
+
+
+@pytest.mark.parametrize("how", ["locked", "gone", "hangs"])
+def test_while_the_source_does_not_answer_all_wrong_answers_are_503(ground: Ground, asker: Asker, how: str) -> None:
+    ground.warm(asker)
+    state = {"locked": ground.locked, "gone": ground.gone, "hangs": lambda: ground.slow(3600)}[how]
+    with state():
+        trial = tried(asker, 6, alone=False)
+    judge(trial, list(trial.samples))
+    assert {status for method in METHODS for status in statuses(trial.samples, method)} == {503}
+
+
+@pytest.mark.parametrize("seconds", [0.15, 2.0])
+def test_at_a_slow_source_known_and_unknown_names_are_answered_alike(ground: Ground, asker: Asker, seconds: float) -> None:
+    ground.warm(asker)
+    with ground.slow(seconds):
+        trial = tried(asker, 2, alone=True)
+    of_two = [who.kind for who in CLASSES if who.user]
+    judge(trial, [kind for kind in trial.samples if kind not in of_two])
+    judge(trial, of_two)
+
+
+def pair_of(asker: Asker, count: int) -> tuple[list[Standing], list[int]]:
+    """Sends wrong credentials for a known and an unknown name in one instant, either of them first by turns."""
+    known = random.choice([Standing("known", name, "wrong") for name in ("1001", REGISTERED.name, "2001", str(1004 + count % 20))])
+    unknown = random.choice([Standing("unknown", name, "wrong") for name in ("4711", str(5000 + count % 4000))])
+    pair = [known, unknown] if count % 2 else [unknown, known]
+    requests, numbers = [], []
+    for who in pair:
+        requests.append(asker.request("REGISTER", who.name, asker.proof("REGISTER", who)))
+        numbers.append(asker.number)
+    for raw in requests:
+        asker.socket.send(raw)
+    return pair, numbers
+
+
+def collected(asker: Asker, answers: dict[int, int], seconds: float) -> None:
+    """Takes the answers of some seconds in: number and status."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for number, _, raw in asker.hear(left):
+            answers[number] = Message.parse(raw).status
+
+
+@pytest.mark.parametrize("ground", [CHAN_SIP], indirect=True)
+@pytest.mark.parametrize("how", ["locked", "gone"])
+def test_when_a_source_ceases_and_begins_to_answer_a_known_and_an_unknown_name_meet_the_same(
+    ground: Ground, asker: Asker, how: str
+) -> None:
+    """Pairs go out through four beginnings and ends; one that straddles such a moment differs by its order, not by its names."""
+    ground.warm(asker)
+    answers: dict[int, int] = {}
+    pairs: list[tuple[list[Standing], list[int]]] = []
+
+    def send_for(seconds: float, until=lambda: False) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            standings, numbers = pair_of(asker, len(pairs))
+            pairs.append((standings, numbers))
+            collected(asker, answers, BETWEEN_PAIRS)
+
+    def is_well() -> bool:
+        newest = [answers[number] for _, numbers in pairs[-40:] for number in numbers if number in answers]
+        return len(newest) > 20 and set(newest) == {401}
+
+    for _ in range(4):
+        send_for(30, until=is_well)
+        assert is_well()
+        with {"locked": ground.locked, "gone": ground.gone}[how]():
+            send_for(LOCKED_SECONDS)
+    send_for(30, until=is_well)
+    collected(asker, answers, 1)
+    assert all(number in answers for _, numbers in pairs for number in numbers)
+    judge_pairs(pairs, answers)
+
+
+def judge_pairs(pairs: list[tuple[list[Standing], list[int]]], answers: dict[int, int]) -> None:
+    seen = [[answers[number] for number in numbers] for _, numbers in pairs]
+    mixed = [index for index, (one, other) in enumerate(seen) if one != other]
+    told = [(index, [who.kind + " " + who.name for who in pairs[index][0]], seen[index]) for index in mixed]
+    print(f"{len(pairs)} pairs, {len(mixed)} mixed: {told[:20]}")
+    assert {status for each in seen for status in each} == {401, 503}
+    for index in mixed:
+        before, after = seen[index - 1], seen[index + 1]
+        around = f"pair {index}: {seen[max(index - 3, 0) : index + 4]}, {told[:20]}"
+        assert before[0] == before[1] and after[0] == after[1], around
+        assert seen[index] == [before[1], after[0]], around
+
+
+@pytest.mark.parametrize("ground", [CHAN_SIP], indirect=True)
+def test_in_one_instant_at_a_slow_source_the_order_decides_and_not_the_name(ground: Ground, asker: Asker) -> None:
+    ground.warm(asker)
+    answers: dict[int, int] = {}
+    places: dict[tuple[str, int], list[int]] = {}
+    with ground.slow(0.15):
+        for count in range(24):
+            standings, numbers = pair_of(asker, count)
+            collected(asker, answers, 0.9)
+            for place, (who, number) in enumerate(zip(standings, numbers, strict=True)):
+                places.setdefault((who.kind, place), []).append(answers[number])
+    print(places)
+    for place in range(2):
+        assert set(places["known", place]) == set(places["unknown", place]), places
