@@ -215,6 +215,7 @@ def test_a_reader_that_no_signal_reaches_costs_known_phones_nothing_and_comes_ba
     ground.folder.delay(FOREVER)
     ask_for(ground, "1026")
     ground.registers_promptly(12)
+    assert Talk.begun(ground.phone, ground.known, ECHO).hang_up() == 200
     print(f"the reader of before is in state {state_of(hung)!r}; {ground.edge.component('accounts-reader')}")
     assert ground.edge.ask("status", "--check").returncode in (0, 1)
     assert all(ground.edge.component(name)["restarts"] == 0 for name in ("directory", "sip-router"))
