@@ -1,5 +1,6 @@
 """Accounts on a slow disk, and on one that hangs: known phones are served as ever, and the daemon stays in hand."""
 
+import math
 import sqlite3
 import threading
 import time
@@ -176,6 +177,7 @@ def test_an_unknown_phone_registers_on_a_slow_source(ground: Ground, lab: Lab, s
         print(f"registered after {time.monotonic() - began:.2f} s: {answers}")
 
 
+@pytest.mark.xfail(strict=True, reason="beyond some twenty look-ups that wait, nearly all of them are unavailable, and nobody asks again")
 def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(ground: Ground, lab: Lab) -> None:
     """The source has answered for all within 5 s; who gets a 503 comes again after a second."""
     ground.folder.delay(CROWD_DELAY)
@@ -183,12 +185,16 @@ def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(
 
     def come_in(account: Account) -> float:
         with lab.client("198.18.1.35") as client:
-            eventually(lambda: client.register(account) == 200, f"{account.name} registers", 6 * CROWD_DELAY * len(CROWD), every=1)
-        return time.monotonic() - began
+            while time.monotonic() - began < 6 * CROWD_DELAY * len(CROWD):
+                if client.register(account) == 200:
+                    return time.monotonic() - began
+                time.sleep(1)
+        return math.inf
 
     with ThreadPoolExecutor(len(CROWD)) as pool:
         took = sorted(pool.map(come_in, CROWD))
-    print(f"the first after {took[0]:.1f} s, half after {took[len(took) // 2]:.1f} s, all after {took[-1]:.1f} s")
+    print(f"{sum(map(math.isfinite, took))} of {len(took)}: the first after {took[0]:.1f} s, all after {took[-1]:.1f} s")
+    assert took[-1] < math.inf
 
 
 def ask_for(ground: Ground, name: str) -> None:
