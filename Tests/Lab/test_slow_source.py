@@ -177,7 +177,7 @@ def test_an_unknown_phone_registers_on_a_slow_source(ground: Ground, lab: Lab, s
         print(f"registered after {time.monotonic() - began:.2f} s: {answers}")
 
 
-@pytest.mark.xfail(strict=True, reason="beyond some twenty look-ups that wait, nearly all of them are unavailable, and nobody asks again")
+@pytest.mark.xfail(strict=True, reason="directory gives up what has waited for 2 s, and drops the answers that still come; behind 64 of 50 ms all are late")
 def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(ground: Ground, lab: Lab) -> None:
     """The source has answered for all within 5 s; who gets a 503 comes again after a second."""
     ground.folder.delay(CROWD_DELAY)
