@@ -172,13 +172,17 @@ final class AccountDatabase {
             }
             let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
             database.waitForLocks(Self.longestWait)
+            // One read transaction: each would read the first page anew, for which a slow disk takes its time.
+            try database.execute("BEGIN")
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
             let tables = try AccountTables.find(
                 settings.schema, settings.access, named: settings.tables, in: database)
+            let emptyTable = try tables.emptyTable(in: database)
+            try database.execute("COMMIT")
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
-                emptyTable: try tables.emptyTable(in: database), stamp: stamp)
+                emptyTable: emptyTable, stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
             if tables.name != known {
@@ -202,6 +206,8 @@ final class AccountDatabase {
             guard let stamp = FileStamp(path), stamp.isSameFile(connection.stamp) else {
                 return reopen(now)
             }
+            try connection.database.execute("BEGIN")
+            defer { try? connection.database.execute("COMMIT") }
             let version = try connection.dataVersion.first([]) { $0.integer(0) }
             isTickLocked = false
             guard version != connection.version else {

@@ -7,7 +7,7 @@ internal import Wire
 /// The link to accounts-reader, which may hang, die and come back at any moment.
 ///
 /// At most `mostUnderWay` look-ups are under way; the others wait here in their order. Over a new link
-/// what was under way is asked again. What has waited for `longestSilence` is unavailable; the answer
+/// what was under way is asked again. What has waited for `longestWait` is unavailable; the answer
 /// to what was sent is told all the same when it comes, so that a slow source is not asked in vain.
 final class AccountReader {
     /// What accounts-reader tells unasked.
@@ -33,8 +33,11 @@ final class AccountReader {
     static let mostUnderWay = 64
     /// How many look-ups wait at most: as many as sip-router has under way, and rounds.
     static let mostWaiting = 16_384
-    /// How long a question waits, and how long accounts-reader is silent, before it counts as one that hangs.
-    static let longestSilence = Milliseconds.seconds(2)
+    /// How long a question waits.
+    static let longestWait = Milliseconds.seconds(2)
+    /// How long accounts-reader owes an answer and gives none before it counts as one that hangs: a source of some seconds
+    /// is slow, and its answers are worth waiting for.
+    static let longestSilence = Milliseconds.seconds(10)
 
     let link: PeerLink
     /// What is asked for `rempart accounts`.
@@ -134,8 +137,8 @@ final class AccountReader {
     func patience(_ now: Milliseconds) -> Milliseconds? {
         let open = underWay.values.filter { !$0.isGivenUp }
         let oldest = (open.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
-        let moments = [oldest, isReportedHung ? nil : silentSince].compactMap(\.self)
-        let ends = [moments.min().map { $0 + Self.longestSilence }, inquiries.deadline]
+        let silentUntil = isReportedHung ? nil : silentSince.map { $0 + Self.longestSilence }
+        let ends = [oldest.map { $0 + Self.longestWait }, silentUntil, inquiries.deadline]
         return ends.compactMap(\.self).min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -165,7 +168,7 @@ final class AccountReader {
     }
 
     private func giveUp(_ now: Milliseconds) {
-        let end = now - Self.longestSilence
+        let end = now - Self.longestWait
         func isLate(_ question: Question) -> Bool { question.asked <= end && !question.isGivenUp }
         let late = inOrder.filter(isLate) + waiting.filter(isLate)
         guard !late.isEmpty else { return }

@@ -248,6 +248,19 @@ private func outline(_ action: ChildAction) -> String {
         #expect(!life.isInHand)
     }
 
+    @Test("the daemon ends without a process that survives SIGKILL")
+    func hangsAtTheEnd() {
+        var told = life(in: .ready)
+        #expect(told.handle(.stop, at: second(1)) == .sendStop)
+        #expect(told.handle(.deadline, at: Milliseconds(2500)) == .kill("did not end within 1.5 s"))
+        #expect(told.deadline == Milliseconds(2900))
+        #expect(told.handle(.deadline, at: Milliseconds(2900)) == .leave && told.state == .ended)
+        var killed = life(in: .killed)
+        _ = killed.handle(.stop, at: second(1))
+        #expect(killed.deadline == Milliseconds(1400))
+        #expect(killed.handle(.deadline, at: Milliseconds(1400)) == .leave)
+    }
+
     @Test("who takes a reload may be silent for longer, and no longer than that")
     func slowReload() {
         var life = life(in: .reloading)
