@@ -68,6 +68,13 @@ class SlowFolder:
         No file of the folder may be open in the test then: to close it would wait too, also in a child before its exec.
         """
         self._server.send_signal(signal.SIGSTOP)
+        # A thread that is not stopped yet would take up one request more.
+        tasks = Path(f"/proc/{self._server.pid}/task")
+        eventually(
+            lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir()),
+            "all threads of the slow folder's server are stopped",
+            every=0.001,
+        )
 
     def resume(self) -> None:
         self._server.send_signal(signal.SIGCONT)
