@@ -123,6 +123,36 @@ def is_bound(edge: Rempart, account: Account) -> bool:
     return edge.phones(account.name) != []
 
 
+def ask_for(ground: Ground, name: str) -> None:
+    """A look-up that somebody waits for."""
+    with ground.lab.client("198.18.1.36") as client:
+        request = client.request("REGISTER", name, extra=["Expires: 600"])
+        challenge = client.answer_to(request)
+        assert challenge and challenge.status == 401
+        client.send(proven(request, challenge, ground.lab.accounts[name]).encoded())
+
+
+def test_a_source_that_takes_nothing_up_has_its_reader_replaced_and_comes_back(ground: Ground) -> None:
+    """The first of this file, since nobody may be reading when the source stops: slow times leave look-ups behind."""
+    assert ground.phone.register(ground.known) == 200
+    hung = ground.edge.component("accounts-reader")["pid"]
+    ground.folder.pause()
+    ask_for(ground, "1025")
+    stopped = time.monotonic()
+
+    def is_replaced() -> bool:
+        return ground.edge.component("accounts-reader")["pid"] not in (0, hung)
+
+    ground.registers_promptly(REPLACED, until=is_replaced)
+    assert is_replaced(), ground.edge.log()
+    print(f"replaced after {time.monotonic() - stopped:.2f} s")
+    # And so do those that follow: nobody else is restarted meanwhile.
+    ground.registers_promptly(6)
+    assert ground.edge.component("directory")["restarts"] == 0
+    assert "accounts" in ground.edge.ask("status").stdout
+    ground.restore()
+
+
 @pytest.mark.parametrize("seconds", DELAYS)
 def test_known_phones_register_and_call_on_a_slow_source(ground: Ground, seconds: float) -> None:
     assert ground.phone.register(ground.known) == 200
@@ -177,6 +207,31 @@ def test_an_unknown_phone_registers_on_a_slow_source(ground: Ground, lab: Lab, s
         print(f"registered after {time.monotonic() - began:.2f} s: {answers}")
 
 
+def state_of(pid: int) -> str:
+    """A process's state as proc(5) has it, D for one that no signal reaches; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
+def test_a_reader_that_no_signal_reaches_costs_known_phones_nothing_and_comes_back(ground: Ground) -> None:
+    """A disk that has taken a read up and hangs keeps the process, killed or not, until it answers."""
+    assert ground.phone.register(ground.known) == 200
+    hung = ground.edge.component("accounts-reader")["pid"]
+    ground.folder.delay(FOREVER)
+    ask_for(ground, "1026")
+    ground.registers_promptly(12)
+    assert Talk.begun(ground.phone, ground.known, ECHO).hang_up() == 200
+    print(f"the reader of before is in state {state_of(hung)!r}; {ground.edge.component('accounts-reader')}")
+    assert ground.edge.ask("status", "--check").returncode in (0, 1)
+    assert all(ground.edge.component(name)["restarts"] == 0 for name in ("directory", "sip-router"))
+    ground.folder.delay(0)
+    eventually(lambda: state_of(hung) in ("", "Z"), "the killed reader ends when the disk answers")
+    ground.restore()
+    assert ground.edge.component("accounts-reader")["state"] == "ready"
+
+
 @pytest.mark.xfail(strict=True, reason="directory gives up what has waited for 2 s, and drops the answers that still come; behind 64 of 50 ms all are late")
 def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(ground: Ground, lab: Lab) -> None:
     """The source has answered for all within 5 s; who gets a 503 comes again after a second."""
@@ -195,60 +250,6 @@ def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(
         took = sorted(pool.map(come_in, CROWD))
     print(f"{sum(map(math.isfinite, took))} of {len(took)}: the first after {took[0]:.1f} s, all after {took[-1]:.1f} s")
     assert took[-1] < math.inf
-
-
-def ask_for(ground: Ground, name: str) -> None:
-    """A look-up that somebody waits for."""
-    with ground.lab.client("198.18.1.36") as client:
-        request = client.request("REGISTER", name, extra=["Expires: 600"])
-        challenge = client.answer_to(request)
-        assert challenge and challenge.status == 401
-        client.send(proven(request, challenge, ground.lab.accounts[name]).encoded())
-
-
-def state_of(pid: int) -> str:
-    """A process's state as proc(5) has it, D for one that no signal reaches; empty when it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return ""
-
-
-def test_a_source_that_takes_nothing_up_has_its_reader_replaced_and_comes_back(ground: Ground) -> None:
-    assert ground.phone.register(ground.known) == 200
-    hung = ground.edge.component("accounts-reader")["pid"]
-    ground.folder.pause()
-    ask_for(ground, "1025")
-    stopped = time.monotonic()
-
-    def is_replaced() -> bool:
-        return ground.edge.component("accounts-reader")["pid"] not in (0, hung)
-
-    ground.registers_promptly(REPLACED, until=is_replaced)
-    assert is_replaced(), ground.edge.log()
-    print(f"replaced after {time.monotonic() - stopped:.2f} s")
-    # And so do those that follow: nobody else is restarted meanwhile.
-    ground.registers_promptly(6)
-    assert ground.edge.component("directory")["restarts"] == 0
-    assert "accounts" in ground.edge.ask("status").stdout
-    ground.restore()
-
-
-def test_a_reader_that_no_signal_reaches_costs_known_phones_nothing_and_comes_back(ground: Ground) -> None:
-    """A disk that has taken a read up and hangs keeps the process, killed or not, until it answers."""
-    assert ground.phone.register(ground.known) == 200
-    hung = ground.edge.component("accounts-reader")["pid"]
-    ground.folder.delay(FOREVER)
-    ask_for(ground, "1026")
-    ground.registers_promptly(12)
-    assert Talk.begun(ground.phone, ground.known, ECHO).hang_up() == 200
-    print(f"the reader of before is in state {state_of(hung)!r}; {ground.edge.component('accounts-reader')}")
-    assert ground.edge.ask("status", "--check").returncode in (0, 1)
-    assert all(ground.edge.component(name)["restarts"] == 0 for name in ("directory", "sip-router"))
-    ground.folder.delay(0)
-    eventually(lambda: state_of(hung) in ("", "Z"), "the killed reader ends when the disk answers")
-    ground.restore()
-    assert ground.edge.component("accounts-reader")["state"] == "ready"
 
 
 @pytest.mark.xfail(strict=True, reason="the supervisor waits for the process that cannot be killed, as long as the disk hangs")

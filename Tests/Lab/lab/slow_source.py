@@ -65,6 +65,8 @@ class SlowFolder:
     def pause(self) -> None:
         """From now on nothing is taken up, for root neither; a program that waits for that can be killed.
 
+        That is not so of what was taken up before: nobody should be reading just then.
+
         No file of the folder may be open in the test then: to close it would wait too, also in a child before its exec.
         """
         self._server.send_signal(signal.SIGSTOP)
