@@ -48,6 +48,7 @@ private func outline(_ action: ChildAction) -> String {
     case .sendStop: "tell"
     case .kill: "kill"
     case .gone: "gone"
+    case .leave: "leave"
     }
 }
 
@@ -269,11 +270,11 @@ private func outline(_ action: ChildAction) -> String {
         #expect(life.deadline == Milliseconds(11_500))
     }
 
-    @Test("who waits for a disk or the firewall has more time than who serves SIP")
+    @Test("who waits for a source, a disk or the firewall has more time than who serves SIP")
     func limits() {
         let limits = Role.children.map { ChildLife.heartbeatLimit(of: $0) }
         #expect(ChildLife.heartbeatLimit(of: .router) == limits.min())
-        #expect(ChildLife.heartbeatLimit(of: .directory) == limits.max())
+        #expect(ChildLife.heartbeatLimit(of: .accountsReader) == limits.max())
         // A heartbeat leaves once a second: with the start of the next one it is less than three.
         #expect(ChildLife.heartbeatLimit(of: .router) < Milliseconds(2600))
     }
