@@ -186,7 +186,7 @@ extension Supervisor {
         guard let child = children.first(where: { $0.role == role }), child.life.isServing else {
             return
         }
-        handle(.broken("has answered nothing for 2 s"), of: child)
+        handle(.broken("has answered nothing for 10 s"), of: child)
     }
 
     private func sendReload(to child: Child) {
