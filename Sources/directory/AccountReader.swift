@@ -60,8 +60,9 @@ final class AccountReader {
         inquiries = ReaderInquiries(link)
     }
 
-    /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that
-    /// order: in a later turn of the loop, or at once when too many wait. After answers that nothing could be said,
+    /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that order.
+    ///
+    /// That is in a later turn of the loop, or at once when too many wait. After answers that nothing could be said,
     /// others may follow.
     func ask(
         _ queries: [AccountQuery], now: Milliseconds, _ then: @escaping ([ReadAccount]) -> Void
@@ -71,6 +72,11 @@ final class AccountReader {
         }
         waiting.append(Question(queries: queries, asked: now, then: then))
         waitingCount += queries.count
+    }
+
+    /// Whether a look-up that was given up is still to be answered.
+    func owes(_ query: AccountQuery) -> Bool {
+        underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
     }
 
     /// A new link stands: what was under way is asked again, before what has waited.

@@ -136,7 +136,10 @@ final class KnownAccounts {
             questions[query]?.ids.append(id)
             return
         }
-        questions[query] = Question(ids: [id])
+        // One that was given up is not asked again before it is answered.
+        let isUnderWay = reader.owes(query)
+        questions[query] = Question(ids: [id], isLate: isUnderWay)
+        guard !isUnderWay else { return }
         reader.ask([query], now: now.monotonic) { [weak self, changes] answers in
             if let answer = answers.first { self?.answered(query, answer, change: changes) }
         }

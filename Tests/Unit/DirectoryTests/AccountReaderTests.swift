@@ -111,6 +111,8 @@ struct AccountReaderTests {
         bench.now = bench.now + .seconds(2)
         bench.reader.endOfTurn(bench.now)
         #expect(bench.answered.count == 65)
+        #expect(bench.reader.owes(AccountQuery(name: "1", realm: "r")))
+        #expect(!bench.reader.owes(AccountQuery(name: "65", realm: "r")))
         bench.ask("one more")
         #expect(try bench.asked().isEmpty)
         try bench.answer(asked[0].id, none)
