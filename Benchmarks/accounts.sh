@@ -2,11 +2,12 @@
 # keeps a password for an hour and asks nobody.
 #
 # Environment: PHONES, how many phones the power cut takes (20000); HELD and FREE, for how many ms another program
-# has the lock of the accounts' file and leaves it, by turns, while they come back (50 and 25).
+# has the lock of the accounts' file and leaves it, by turns, while they come back (50 and 25). With READ, each
+# look-up takes so many ms instead, one after the other, as on a slow disk (Tests/Lab/lab/slow_source.py).
 
 # After how long an account is old, in seconds, and how many addresses the phones share.
 readonly old_after=61 addresses=200
-readonly phones=${PHONES:-20000} held=${HELD:-50} free=${FREE:-25}
+readonly phones=${PHONES:-20000} held=${HELD:-50} free=${FREE:-25} read=${READ:-}
 # What a phone of today says: strangers get no answer to a REGISTER shorter than its challenge.
 readonly phone="Yealink SIP-T46S 66.85.0.5, with all the words of a phone of today"
 # How long the phones have to come back at most, in seconds.
@@ -51,6 +52,25 @@ stop_slow_commits() {
     wait "$committer"
 }
 
+# Puts the accounts into a folder whose disk is slow. It is mounted before the edge starts, and is not slow yet.
+start_slow_disk() {
+    mkdir "$folder/below" "$folder/slow"
+    cp "$folder/accounts.sqlite3" "$folder/below"
+    echo 0 >"$folder/seconds"
+    PYTHONPATH=Tests/Lab setsid /usr/bin/python3 -m lab.slow_source "$folder/below" "$folder/slow" \
+        "$folder/seconds" >"$folder/slow.log" 2>&1 &
+    started+=("$!")
+    local i
+    for ((i = 0; i < 100; i++)); do
+        if mountpoint -q "$folder/slow"; then
+            source=$folder/slow/accounts.sqlite3
+            return
+        fi
+        sleep 0.1
+    done
+    die "no slow disk: $(cat "$folder/slow.log")"
+}
+
 # Has all phones register, and notes how they fared.
 come_back() {
     local edge=$1 what=$2 pids before after
@@ -81,19 +101,25 @@ come_back() {
 # All phones of 200 addresses come back at once after a power cut, their accounts known and old, while each look-up
 # waits for a slow commit; then the same with no account known.
 row_power() {
-    local committer
+    local committer source=
     echo "bench: $row, $1" >&2
+    [ -z "$read" ] || start_slow_disk
     defence="mode: enforce" start_rempart
     come_back "$1" "(power-first)" rate=500
     sleep $old_after
     cut_power
-    start_slow_commits
+    if [ -n "$read" ]; then
+        awk "BEGIN {print $read / 1000}" >"$folder/seconds"
+    else
+        start_slow_commits
+    fi
     defence="mode: enforce" keeps_state=yes start_rempart
     come_back "$1" power-cut
     cut_power
     forget_accounts
     defence="mode: enforce" keeps_state=yes start_rempart
     come_back "$1" power-cut-cold
+    [ -z "$read" ] || return 0
     stop_slow_commits
     fact "power cut, ms that the file was locked at a time" "$1" "$(cut -d' ' -f2 "$folder/commits.log")"
     fact "power cut, ms that it was free at a time" "$1" "$(cut -d' ' -f3 "$folder/commits.log")"

@@ -295,6 +295,7 @@ print_table() {
 packages=()
 [[ " ${edges[*]} " != *" kamailio "* ]] \
     || packages=(kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules)
+[ -z "$read" ] || packages+=(python3-fusepy)
 set_up "${packages[@]}"
 for row in "${rows[@]}"; do
     for edge in "${edges[@]}"; do

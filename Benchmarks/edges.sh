@@ -19,6 +19,8 @@ clean_up() {
     for pid in "${started[@]}"; do kill -KILL -- "-$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     for name in clients edge pbx; do ip netns del "$tag-$name" 2>/dev/null || true; done
+    # A slow disk, which its server's end leaves behind.
+    [ ! -e "$folder/seconds" ] || umount --lazy "$folder/slow" 2>/dev/null || true
     rm -rf "$folder"
 }
 
@@ -148,7 +150,7 @@ inside:
 asterisk:
   servers: [198.19.0.10:5060, 198.19.0.20:5060]
 accounts:
-  source: sqlite://$folder/accounts.sqlite3
+  source: sqlite://${source:-$folder/accounts.sqlite3}
   schema: chan_sip
   realm: example.test
 tls:

@@ -146,7 +146,7 @@ package enum Refusal: UInt8, Error, CaseIterable, BitwiseCopyable, Sendable {
     /// Whether nobody can say whether the credentials are right: they are to be sent again.
     package var isUnavailable: Bool {
         switch self {
-        case .databaseDown, .lookUps, .tooManyAtOnce, .waitingRoomFull: true
+        case .databaseDown, .lookUps, .waitingRoomFull: true
         default: false
         }
     }

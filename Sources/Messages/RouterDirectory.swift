@@ -22,8 +22,8 @@ package enum DirectoryToRouter: Equatable, Sendable {
     /// The answer to `lookUp` of that id.
     ///
     /// `age` says how long ago the source of the accounts confirmed it, at most `Bounds.longestStale`;
-    /// 0 when the source was asked and has just answered, else at least 1 ms. An old row is what
-    /// directory knows while the source is silent.
+    /// 0 when the source was asked and has just answered, and beside `unavailable`, else at least 1 ms.
+    /// An old row is what directory knows while the source is silent.
     case account(id: UInt32, AccountAnswer, age: Milliseconds)
     /// A binding that was kept.
     case binding(BindingRecord)

@@ -20,7 +20,8 @@ package enum Schema {
     /// Whom accounts may show, by the accounts' names.
     static let callers = NamedValues(
         path: "accounts.callers", what: "account", limit: Bounds.mostCallers, example: "gw1",
-        range: "1 to \(Bounds.longestName) letters, digits and \(Value.signsOfAccounts), without a domain",
+        range: "1 to \(Bounds.longestName) letters, digits and \(Value.signsOfAccounts),"
+            + " without a domain",
         isName: Value.isAccountName)
 
     /// The trunks by name.

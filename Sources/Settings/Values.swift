@@ -158,7 +158,8 @@ enum Value: SettingText {
         guard Bounds.isTable(text) else {
             throw ValueError(
                 "`\(text)` is not the name of a table: 1 to \(Bounds.longestTable) letters, digits,"
-                    + " `_` and `.`, such as `sip_buddies`; what begins with `sqlite_` is SQLite's own")
+                    + " `_` and `.`, such as `sip_buddies`; what begins with `sqlite_` is SQLite's"
+                    + " own")
         }
         return text
     }

@@ -90,19 +90,38 @@ final class AccountDatabase {
     func lookUp(
         account: String, realm: String, now: Milliseconds, steps: TraceSteps? = nil
     ) -> ReadAccount {
-        let query = LookUp(
-            account: account, realm: realm, ownRealm: settings.realm, domains: settings.domains,
-            steps: steps)
-        let answer = reading(now) { (connection) throws(SQLiteError) in
+        let query = AccountQuery(name: account, realm: realm)
+        return lookUp([query], within: .seconds(1), now: now, steps: steps).first ?? .unavailable
+    }
+
+    /// What the rows say of names, with their HA1s for realms, in that order; those that are not read within a span are
+    /// unavailable, and all when one cannot be read.
+    func lookUp(
+        _ queries: [AccountQuery], within span: Milliseconds, now: Milliseconds,
+        steps: TraceSteps? = nil
+    ) -> [ReadAccount] {
+        let none = Array(repeating: ReadAccount.unavailable, count: queries.count)
+        let end = Clock.monotonic + span
+        let answers = reading(now) { (connection) throws(SQLiteError) in
             // One read transaction: the lock is waited for once, and the rows fit together.
             try connection.database.execute("BEGIN")
-            let answer = try connection.tables.lookUp(query)
+            var answers: [ReadAccount] = []
+            for query in queries {
+                guard Clock.monotonic < end else { break }
+                answers.append(
+                    try connection.tables.lookUp(
+                        LookUp(
+                            account: query.name, realm: query.realm, ownRealm: settings.realm,
+                            domains: settings.domains, steps: steps)))
+            }
             try connection.database.execute("COMMIT")
-            return answer
+            return answers
         }
-        guard let answer else { return .unavailable }
-        if answer.why == .unreadableAccessList { complain(account) }
-        return answer
+        guard let answers else { return none }
+        for (query, answer) in zip(queries, answers) where answer.why == .unreadableAccessList {
+            complain(query.name)
+        }
+        return answers + none.dropFirst(answers.count)
     }
 
     /// The names after one, in the order of their bytes, at most so many; nil while nothing can be read.
@@ -153,13 +172,17 @@ final class AccountDatabase {
             }
             let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
             database.waitForLocks(Self.longestWait)
+            // One read transaction: each would read the first page anew, for which a slow disk takes its time.
+            try database.execute("BEGIN")
             let dataVersion = try database.prepare("PRAGMA data_version")
             let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
             let tables = try AccountTables.find(
                 settings.schema, settings.access, named: settings.tables, in: database)
+            let emptyTable = try tables.emptyTable(in: database)
+            try database.execute("COMMIT")
             connection = Connection(
                 tables: tables, database: database, dataVersion: dataVersion, version: version,
-                emptyTable: try tables.emptyTable(in: database), stamp: stamp)
+                emptyTable: emptyTable, stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
             if tables.name != known {
@@ -183,6 +206,8 @@ final class AccountDatabase {
             guard let stamp = FileStamp(path), stamp.isSameFile(connection.stamp) else {
                 return reopen(now)
             }
+            try connection.database.execute("BEGIN")
+            defer { try? connection.database.execute("COMMIT") }
             let version = try connection.dataVersion.first([]) { $0.integer(0) }
             isTickLocked = false
             guard version != connection.version else {
@@ -266,8 +291,9 @@ final class AccountDatabase {
     private func explain(_ error: SQLiteError) -> String {
         let path = settings.path ?? settings.url
         if error.isLocked {
-            return "\(path) is locked by another program for longer than \(Self.longestWait.count) ms: "
-                + "find it with 'fuser \(path)'"
+            let wait = Self.longestWait.count
+            return "\(path) is locked by another program for longer than \(wait) ms: find it"
+                + " with 'fuser \(path)'"
         }
         switch error.code {
         case SQLITE_CANTOPEN where DatabaseRights.lacksWriter(path),

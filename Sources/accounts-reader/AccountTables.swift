@@ -68,9 +68,10 @@ enum AccountTables {
             }
         let isText = columns.isText(family, key)
         let name = (isText ? key : "CAST(\(key) AS TEXT)") + " COLLATE BINARY"
-        return "SELECT DISTINCT \(name) FROM \(columns.quoted(family)) WHERE \(name) > ?1 "
+        return
+            "SELECT DISTINCT \(name) AS found FROM \(columns.quoted(family)) WHERE \(name) > ?1 "
             + (isText ? "AND typeof(\(key)) = 'text' " : "")
-            + "AND length(CAST(\(key) AS BLOB)) <= \(Bounds.longestName) ORDER BY \(name) LIMIT ?2"
+            + "AND length(CAST(\(key) AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2"
     }
 
     /// The name of the first table without rows, of those of which each account has one; nil when all have some.

@@ -47,7 +47,9 @@ final class AccountsReaderService: Service {
             if case .up = accounts.state { send(.changed) }
         case .lookUp(let id, let queries):
             openUntried()
-            send(.answers(id: id, answers(queries)))
+            let answers = accounts.lookUp(
+                queries, within: Self.longestBatch, now: Clock.monotonic)
+            send(.answers(id: id, answers))
         case .trace(let id, let name):
             openUntried()
             let steps = TraceSteps()
@@ -69,19 +71,6 @@ final class AccountsReaderService: Service {
     private func openUntried() {
         guard accounts.state == nil, Reach(settings) == reach else { return }
         accounts.tick(Clock.monotonic)
-    }
-
-    private func answers(_ queries: [AccountQuery]) -> [ReadAccount] {
-        let end = Clock.monotonic + Self.longestBatch
-        var answers: [ReadAccount] = []
-        for query in queries {
-            let now = Clock.monotonic
-            answers.append(
-                now < end
-                    ? accounts.lookUp(account: query.name, realm: query.realm, now: now)
-                    : .unavailable)
-        }
-        return answers
     }
 
     func reload(_ set: StartSet) -> String? {

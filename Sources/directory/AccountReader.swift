@@ -7,7 +7,8 @@ internal import Wire
 /// The link to accounts-reader, which may hang, die and come back at any moment.
 ///
 /// At most `mostUnderWay` look-ups are under way; the others wait here in their order. Over a new link
-/// what was under way is asked again. What has waited for `longestSilence` is unavailable.
+/// what was under way is asked again. What has waited for `longestWait` is unavailable; the answer
+/// to what was sent is told all the same when it comes, so that a slow source is not asked in vain.
 final class AccountReader {
     /// What accounts-reader tells unasked.
     enum Event: Equatable {
@@ -24,14 +25,19 @@ final class AccountReader {
         let queries: [AccountQuery]
         let asked: Milliseconds
         let then: ([ReadAccount]) -> Void
+        /// Whether it has been answered as unavailable: its answer still counts when it comes.
+        var isGivenUp = false
     }
 
     /// How many look-ups are under way at most.
     static let mostUnderWay = 64
     /// How many look-ups wait at most: as many as sip-router has under way, and rounds.
     static let mostWaiting = 16_384
-    /// How long a question waits, and how long accounts-reader is silent, before it counts as one that hangs.
-    static let longestSilence = Milliseconds.seconds(2)
+    /// How long a question waits.
+    static let longestWait = Milliseconds.seconds(2)
+    /// How long accounts-reader owes an answer and gives none before it counts as one that hangs: a source of some seconds
+    /// is slow, and its answers are worth waiting for.
+    static let longestSilence = Milliseconds.seconds(10)
 
     let link: PeerLink
     /// What is asked for `rempart accounts`.
@@ -54,8 +60,10 @@ final class AccountReader {
         inquiries = ReaderInquiries(link)
     }
 
-    /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that
-    /// order: in a later turn of the loop, or at once when too many wait.
+    /// Has `then` called with the answers, as many as there are queries (1 to `AccountQuery.most`), in that order.
+    ///
+    /// That is in a later turn of the loop, or at once when too many wait. After answers that nothing could be said,
+    /// others may follow.
     func ask(
         _ queries: [AccountQuery], now: Milliseconds, _ then: @escaping ([ReadAccount]) -> Void
     ) {
@@ -66,11 +74,17 @@ final class AccountReader {
         waitingCount += queries.count
     }
 
+    /// Whether a look-up that was given up is still to be answered.
+    func owes(_ query: AccountQuery) -> Bool {
+        underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
+    }
+
     /// A new link stands: what was under way is asked again, before what has waited.
     func linked(_ now: Milliseconds) {
         link.send(DirectoryToReader.hello.encoded())
-        waiting.insert(contentsOf: inOrder, at: 0)
-        waitingCount += underWayCount
+        let again = inOrder.filter { !$0.isGivenUp }
+        waiting.insert(contentsOf: again, at: 0)
+        waitingCount += again.reduce(0) { $0 + $1.queries.count }
         underWay = [:]
         underWayCount = 0
         silentSince = nil
@@ -85,10 +99,11 @@ final class AccountReader {
         case .answers(let id, let answers):
             let question = underWay.removeValue(forKey: id)
             silentSince = underWay.isEmpty ? nil : now
-            // The answer to a question that was given up says nothing more.
+            // One of before the link.
             guard let question else { return }
             underWayCount -= question.queries.count
             guard answers.count == question.queries.count else {
+                if question.isGivenUp { throw .badValue("answers") }
                 question.then(Self.unavailable(question.queries.count))
                 throw .badValue("answers")
             }
@@ -126,9 +141,10 @@ final class AccountReader {
 
     /// When `endOfTurn` has something to do although nothing comes, as a span from now; nil: never.
     func patience(_ now: Milliseconds) -> Milliseconds? {
-        let oldest = (underWay.values.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
-        let moments = [oldest, isReportedHung ? nil : silentSince].compactMap(\.self)
-        let ends = [moments.min().map { $0 + Self.longestSilence }, inquiries.deadline]
+        let open = underWay.values.filter { !$0.isGivenUp }
+        let oldest = (open.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
+        let silentUntil = isReportedHung ? nil : silentSince.map { $0 + Self.longestSilence }
+        let ends = [oldest.map { $0 + Self.longestWait }, silentUntil, inquiries.deadline]
         return ends.compactMap(\.self).min().map { max($0 - now, Milliseconds(0)) }
     }
 
@@ -158,13 +174,13 @@ final class AccountReader {
     }
 
     private func giveUp(_ now: Milliseconds) {
-        let end = now - Self.longestSilence
-        let late = inOrder.filter { $0.asked <= end } + waiting.filter { $0.asked <= end }
+        let end = now - Self.longestWait
+        func isLate(_ question: Question) -> Bool { question.asked <= end && !question.isGivenUp }
+        let late = inOrder.filter(isLate) + waiting.filter(isLate)
         guard !late.isEmpty else { return }
-        underWay = underWay.filter { $0.value.asked > end }
+        for (id, question) in underWay where isLate(question) { underWay[id]?.isGivenUp = true }
         waiting.removeAll { $0.asked <= end }
         waitingCount = waiting.reduce(0) { $0 + $1.queries.count }
-        underWayCount = underWay.values.reduce(0) { $0 + $1.queries.count }
         for question in late { question.then(Self.unavailable(question.queries.count)) }
     }
 

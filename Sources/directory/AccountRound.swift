@@ -15,7 +15,7 @@ struct AccountRound {
     /// How many are asked for at a time now.
     private var size = Self.most
     /// When the next batch may be asked for, in microseconds of the monotonic clock.
-    private var due: Int64 = 0
+    private var due: Int64
     /// When the batch under way was asked for; nil when none is.
     private var asked: Milliseconds?
     /// The accounts that were held back and are found so again.
@@ -25,8 +25,8 @@ struct AccountRound {
     static let most = AccountQuery.most
     /// How many rows are read in a second.
     private static let rate: Int64 = 5000
-    /// For how long a pause is made up for, by which a timer may be late.
-    private static let slack: Int64 = 20
+    /// For how long a pause is made up for: a late timer, a write to the disk, or a slow batch of the source.
+    private static let slack: Int64 = 250
     /// How long a batch shall take, so that a look-up does not wait for long behind it.
     private static let longestBatch: Int64 = 50
 
@@ -36,6 +36,7 @@ struct AccountRound {
         boundCount = bound.count
         self.change = change
         began = now
+        due = now.count * 1000
     }
 
     /// How many rows it reads in all.

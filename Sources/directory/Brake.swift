@@ -4,7 +4,8 @@ internal import Sys
 
 /// Accounts whose bindings are to end, until it is decided whether they do.
 ///
-/// What looks like a mistake (`MassEnding`) is held back, until the accounts are read again 15 s later. Then those end that are still gone or changed.
+/// What looks like a mistake (`MassEnding`) is held back, until the accounts are read again 15 s later. Then those end
+/// that are still gone or changed.
 struct Brake {
     /// An account of which something is gone.
     struct Ending {
@@ -37,6 +38,8 @@ struct Brake {
 
     /// By the account's name.
     private(set) var endings: [String: Ending] = [:]
+    /// How many bindings they have.
+    private var bindingCount = 0
     /// What answers have ended lately: when, and how many bindings.
     private var ended: [(at: Milliseconds, count: Int)] = []
     /// When what is undecided was first seen; nil while there is nothing.
@@ -45,8 +48,8 @@ struct Brake {
     /// Those that are held back.
     var held: [Ending] { endings.values.filter { $0.held != nil } }
 
-    /// Whether it is not decided yet what ends, be it held back or not.
-    var isDeciding: Bool { !endings.isEmpty }
+    /// Whether it is not decided yet what ends, be it held back or not; what ends nothing needs no decision.
+    var isDeciding: Bool { bindingCount > 0 }
 
     /// How many bindings are held back.
     var heldCount: Int { held.reduce(0) { $0 + $1.count } }
@@ -60,16 +63,22 @@ struct Brake {
         if let known = endings[name] {
             endings[name]?.endsCalls = known.endsCalls || ending.endsCalls
             endings[name]?.count = max(known.count, ending.count)
+            bindingCount += max(ending.count - known.count, 0)
             return
         }
         endings[name] = ending
+        bindingCount += ending.count
         undecidedSince = undecidedSince ?? now
     }
 
     /// An account is what it was before.
     mutating func isBack(_ name: String) {
-        endings[name] = nil
+        remove(name)
         if endings.values.allSatisfy({ $0.held != nil }) { undecidedSince = nil }
+    }
+
+    private mutating func remove(_ name: String) {
+        bindingCount -= endings.removeValue(forKey: name)?.count ?? 0
     }
 
     /// Decides about what is undecided, of so many bindings in all; `isRound` when a round has seen it.
@@ -84,7 +93,7 @@ struct Brake {
             for ending in new { endings[ending.query.name]?.held = now }
             return .holdBack(count: heldCount, of: total)
         }
-        for ending in new { endings[ending.query.name] = nil }
+        for ending in new { remove(ending.query.name) }
         if !isRound, count > 0 { ended.append((now, count)) }
         return .end(new)
     }
@@ -95,7 +104,7 @@ struct Brake {
             names.contains(ending.query.name)
                 && ending.held.map { began - $0 >= Self.pause } ?? false
         }
-        for ending in agreed { endings[ending.query.name] = nil }
+        for ending in agreed { remove(ending.query.name) }
         return agreed
     }
 }

@@ -38,11 +38,13 @@ extension KnownAccounts {
     }
 
     private func askBatch(_ now: Moment) {
-        guard let batch = round?.takeBatch(now.monotonic) else { return }
+        guard let began = round?.began, let batch = round?.takeBatch(now.monotonic) else { return }
         let queries = Array(batch)
         let isBound = round.map { batch.endIndex <= $0.boundCount } ?? false
         reader.ask(queries, now: now.monotonic) { [weak self] answers in
-            self?.answered(queries, answers, isBound: isBound)
+            // The answers to a round that has come to nothing are of no use to the next one.
+            guard let self, round?.began == began else { return }
+            answered(queries, answers, isBound: isBound)
         }
     }
 

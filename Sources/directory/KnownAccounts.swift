@@ -14,8 +14,6 @@ final class KnownAccounts {
         var ids: [UInt32] = []
         /// Whether one of them was answered before.
         var isLate = false
-        /// How many changes of the source had been told when it was asked.
-        let change: Int
     }
 
     /// When a question of sip-router is answered with what is known.
@@ -138,9 +136,12 @@ final class KnownAccounts {
             questions[query]?.ids.append(id)
             return
         }
-        questions[query] = Question(ids: [id], change: changes)
-        reader.ask([query], now: now.monotonic) { [weak self] answers in
-            if let answer = answers.first { self?.answered(query, answer) }
+        // One that was given up is not asked again before it is answered.
+        let isUnderWay = reader.owes(query)
+        questions[query] = Question(ids: [id], isLate: isUnderWay)
+        guard !isUnderWay else { return }
+        reader.ask([query], now: now.monotonic) { [weak self, changes] answers in
+            if let answer = answers.first { self?.answered(query, answer, change: changes) }
         }
     }
 
@@ -156,15 +157,17 @@ final class KnownAccounts {
         tell(.account(id: id, .found(row.account), age: told))
     }
 
-    private func answered(_ query: AccountQuery, _ read: ReadAccount) {
-        guard let question = questions.removeValue(forKey: query) else { return }
+    /// Takes the answer to a look-up that began after so many changes of the source; it may come when the question was
+    /// given up.
+    private func answered(_ query: AccountQuery, _ read: ReadAccount, change: Int) {
+        let question = questions.removeValue(forKey: query) ?? Question(isLate: true)
         let now = clock()
         guard read.answer != .unavailable else {
             for id in question.ids { answer(id, query, now) }
             return
         }
         let before = rows[query]
-        take(read, of: query, change: question.change, now)
+        take(read, of: query, change: change, now)
         if let before { compare(query, before.account, read.answer, endsCalls: question.isLate) }
         // While it is not decided what ends, sip-router hears first that the row before serves no more.
         if question.isLate || brake.isDeciding {

@@ -12,10 +12,10 @@ struct Check: ParsableCommand {
             What this machine lacks for it is shown as warnings: addresses, files, and, as root, \
             whether the components' users may read them. The certificate is read at the start.
 
-            With `--live` an accounts-reader is started as the service starts it, with the same user and the same \
-            confinement, whether the service runs or not. It opens the source of the accounts. Then it is said how \
-            many accounts there are and which of them nobody can use, or what is wrong and what to do. After \(SourceLook.longest.seconds) s \
-            the rest is neither counted nor looked up.
+            With `--live` it opens the source of the accounts too, by an accounts-reader with the service's user and \
+            confinement, whether the service runs or not. It tells how many accounts there are and which of them \
+            nobody can use, or what is wrong and what to do. After \(SourceLook.longest.seconds) s it neither counts \
+            nor looks up the rest.
             """)
 
     @Option(

@@ -28,7 +28,7 @@ extension SourceFindings {
         let head = "\(source): warning: \(sum)\(among) can be used by nobody:"
         return [head]
             + unusable.map { one in
-                "    \(Self.few(one.names, of: one.count)): \(one.why.short). \(one.why.remedy)"
+                "    \(one.why.short) (\(Self.few(one.names, of: one.count))). \(one.why.remedy)"
             }
     }
 

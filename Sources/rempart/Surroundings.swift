@@ -33,7 +33,8 @@ struct Surroundings {
         let files = Self.files(of: file).compactMap(warning)
         let addresses = file.values.flatMap(addressWarnings)
         let tables = file.values.compactMap(Self.tableWarning)
-        return (files + addresses + tables + countryWarning(file)).sorted { $0.position < $1.position }
+        let countries = countryWarning(file)
+        return (files + addresses + tables + countries).sorted { $0.position < $1.position }
     }
 
     /// The supervisor opens the TLS files; who reads the others opens them itself.

@@ -79,6 +79,8 @@ enum ChildAction: Equatable {
     case kill(String)
     /// It is gone for good.
     case gone
+    /// It hangs in the kernel, and the daemon ends without it.
+    case leave
 }
 
 /// The life of one child as a total function of its state and an event.
@@ -91,6 +93,8 @@ struct ChildLife {
     static let stopLimit = Milliseconds(1500)
     /// From SIGKILL to the end; a process that is still there hangs in the kernel.
     static let killLimit = Milliseconds.seconds(10)
+    /// The same when the daemon stops, which then ends without that process.
+    static let lastLimit = Milliseconds(400)
     /// How many deaths after READY within `deathWindow` are made good at once.
     static let deathLimit = 10
     /// The window of `deathLimit`; a child that served this long has no past.
@@ -108,6 +112,8 @@ struct ChildLife {
 
     private var servingSince = Milliseconds(0)
     private var reloadIsDue = false
+    /// Whether it was killed while the daemon stops.
+    private var isKilledAtLast = false
     /// Whether somebody waits for the successor of a process that was killed.
     private var restartIsDue = false
     /// Failures in a row, each doubling the wait.
@@ -125,15 +131,17 @@ struct ChildLife {
     ///
     /// Without sip-router nobody is served, and it waits for nothing: with its start it is replaced within
     /// 3 s. tls-terminator may have a turn full of handshakes to compute, and its end cuts every TLS phone.
-    /// accounts-reader waits for whoever has the accounts, 500 ms for a lock and some seconds for a server; what
-    /// it hangs for may have ended for its successor. directory has it replaced sooner while it asks something.
+    /// accounts-reader waits for whoever has the accounts, 500 ms for a lock and some seconds for a slow disk or
+    /// server; what it hangs for may have ended for its successor. directory has it replaced sooner while it asks
+    /// something.
     /// directory and banner wait for the disk and for the kernel's firewall, for which their successors would
     /// wait as well; calls go on meanwhile.
     static func heartbeatLimit(of role: Role) -> Milliseconds {
         switch role {
         case .router, .supervisor: Milliseconds(2500)
-        case .terminator, .accountsReader: .seconds(5)
+        case .terminator: .seconds(5)
         case .directory, .banner: .seconds(10)
+        case .accountsReader: .seconds(15)
         }
     }
 
@@ -169,7 +177,7 @@ struct ChildLife {
         case .leaving: whenLeaving(event, now)
         case .restarting: whenRestarting(event, now)
         case .killed: whenKilled(event, now)
-        case .stopping: whenStopping(event)
+        case .stopping: whenStopping(event, now)
         case .waiting, .unusable: whenAway(event, now)
         case .ended: .none
         }
@@ -266,17 +274,22 @@ struct ChildLife {
         switch event {
         case .exited(let code): return restartIsDue ? start(now) : after(code, now)
         case .deadline: return enter(.killed, until: nil, .none)
-        case .stop: return enter(.stopping, until: nil, .none)
+        case .stop:
+            isKilledAtLast = true
+            return enter(.stopping, until: now + Self.lastLimit, .none)
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart:
             return .none
         }
     }
 
-    private mutating func whenStopping(_ event: ChildEvent) -> ChildAction {
+    private mutating func whenStopping(_ event: ChildEvent, _ now: Milliseconds) -> ChildAction {
         switch event {
         case .exited: return enter(.ended, until: nil, .gone)
+        case .deadline where isKilledAtLast: return enter(.ended, until: nil, .leave)
         case .deadline:
-            return enter(.stopping, until: nil, .kill("did not end within 1.5 s"))
+            isKilledAtLast = true
+            return enter(
+                .stopping, until: now + Self.lastLimit, .kill("did not end within 1.5 s"))
         case .hello, .ready, .watchdog, .status, .refused, .leaving, .broken, .reload, .restart,
             .stop:
             return .none

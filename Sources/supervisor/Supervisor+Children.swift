@@ -45,6 +45,13 @@ extension Supervisor {
                 [(.component, child.role.name), (.pid, String(child.pid))])
             child.signal(SIGKILL)
         case .gone: endWhenAlone()
+        case .leave:
+            journal.write(
+                .degraded, .error,
+                "\(child.role.name) (\(child.pid)) waits in the kernel and cannot be killed: the daemon ends without it."
+                    + " It is gone once the disk or server answers that it waits for",
+                [(.component, child.role.name)])
+            endWhenAlone()
         }
     }
 
@@ -179,7 +186,7 @@ extension Supervisor {
         guard let child = children.first(where: { $0.role == role }), child.life.isServing else {
             return
         }
-        handle(.broken("has answered nothing for 2 s"), of: child)
+        handle(.broken("has answered nothing for 10 s"), of: child)
     }
 
     private func sendReload(to child: Child) {

@@ -24,7 +24,7 @@ def test_a_registration_and_its_end_are_told_with_account_and_address(site: Site
         told(site, "sip-router", "1001", "198.18.2.21")
         before = site.edge.log()
         assert client.register(lab.accounts["1001"], expires=0) == 200
-        eventually(lambda: "1001" in site.edge.log().removeprefix(before), "a line for the end of the registration")
+        eventually(lambda: "1001" in site.edge.log().removeprefix(before), "a line for the end of the registration", seconds=30)
 
 
 def test_a_refusal_and_the_ban_are_told_with_their_reason(site: Site, lab: Lab) -> None:

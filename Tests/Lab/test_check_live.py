@@ -1,6 +1,7 @@
 """`rempart check --live`: the source of the accounts, opened by a real accounts-reader with the reader's own user and rights."""
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ TRUST = {CHAN_SIP: "trustrpid=yes", PJSIP: "trust_id_inbound=yes"}
 # A reader that says nothing is given up after 5 s; three times that.
 GIVEN_UP = 15
 NOBODY = 65534
+MNT_DETACH = 2
 
 
 class Checked:
@@ -54,31 +56,46 @@ class Checked:
             yield
 
     @contextlib.contextmanager
-    def with_stopped_reader(self) -> Iterator[tuple[subprocess.Popen, int]]:
-        """A check that runs, and its accounts-reader, which was stopped while it waited for a lock."""
-        with self.locked():
-            check = subprocess.Popen(
-                [*self.edge.prefix, str(self.edge.binaries / "rempart"), *self.arguments()],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            try:
-                reader = eventually(lambda: reader_of(check.pid), "an accounts-reader is there", every=0.002)
-                os.kill(reader, signal.SIGSTOP)
-                yield check, reader
-            finally:
-                check.kill()
-                check.communicate()
+    def running(self) -> Iterator[tuple[subprocess.Popen, int]]:
+        """A check that runs, and its accounts-reader."""
+        check = subprocess.Popen(
+            [*self.edge.prefix, str(self.edge.binaries / "rempart"), *self.arguments()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield check, eventually(lambda: reader_of(check.pid), "an accounts-reader is there", every=0.002)
+        finally:
+            check.kill()
+            check.communicate()
 
 
 def reader_of(pid: int) -> int:
     """The accounts-reader of a check; 0 while there is none."""
     # Its process first runs as a copy of the check itself.
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if Path(f"/proc/{child}/comm").read_text().strip() == "accounts-reader":
-            return int(child)
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{child}/exe").endswith("/accounts-reader"):
+                return int(child)
     return 0
+
+
+@contextlib.contextmanager
+def dead_mount(folder: Path) -> Iterator[None]:
+    """A file system over a folder whose server answers nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    server = os.open("/dev/fuse", os.O_RDWR)
+    try:
+        options = f"fd={server},rootmode=40000,user_id=0,group_id=0,allow_other"
+        done = libc.mount(b"dead", bytes(folder), b"fuse", 0, options.encode())
+        assert done == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            libc.umount2(bytes(folder), MNT_DETACH)
+    finally:
+        os.close(server)
 
 
 def is_running(pid: int) -> bool:
@@ -106,7 +123,7 @@ def test_accounts_that_nobody_can_use_are_named_with_the_remedy(lab: Lab) -> Non
         database.execute("INSERT INTO sippeers (name, type, host, secret) VALUES ('2003', 'friend', 'dynamic', '')")
     done = checked.live()
     assert done.returncode == 0 and "31 accounts" in done.stdout
-    assert "1 of them can be used by nobody" in done.stderr and "    2003: no account: no secret. Give it" in done.stderr
+    assert "1 of them can be used by nobody" in done.stderr and "    no account: no secret (2003). Give it" in done.stderr
     assert "secret-of" not in done.stdout + done.stderr
 
 
@@ -175,7 +192,9 @@ def test_it_works_beside_the_service_and_leaves_it_as_it_is(lab: Lab) -> None:
 
 def test_a_reader_that_hangs_is_given_up_with_words_that_say_so(lab: Lab) -> None:
     checked = Checked(lab, PJSIP)
-    with checked.with_stopped_reader() as (check, reader):
+    # It waits for the lock until it is stopped.
+    with checked.locked(), checked.running() as (check, reader):
+        os.kill(reader, signal.SIGSTOP)
         began = time.monotonic()
         _, said = check.communicate(timeout=GIVEN_UP)
         assert check.returncode == 1 and time.monotonic() - began < GIVEN_UP
@@ -183,10 +202,18 @@ def test_a_reader_that_hangs_is_given_up_with_words_that_say_so(lab: Lab) -> Non
         assert not is_running(reader)
 
 
+def test_a_file_on_a_mount_that_does_not_answer_is_given_up(lab: Lab) -> None:
+    checked = Checked(lab, PJSIP)
+    with dead_mount(checked.database.parent):
+        said = checked.refused()
+    assert "has said nothing for 5 s and was killed" in said and "bring it back" in said
+    assert checked.live().returncode == 0
+
+
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_no_reader_outlives_its_check(lab: Lab, by: signal.Signals) -> None:
     checked = Checked(lab, PJSIP)
-    with checked.with_stopped_reader() as (check, reader):
+    with dead_mount(checked.database.parent), checked.running() as (check, reader):
         check.send_signal(by)
         assert check.wait(10) == -by
         eventually(lambda: not is_running(reader), "the reader is gone")

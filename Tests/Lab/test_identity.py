@@ -14,6 +14,8 @@ from lab.accounts import CHAN_SIP, PJSIP, Account
 from lab.asterisk import ECHO, Kind
 from lab.clients import Client, proven
 from lab.dialogs import SDP_TYPE, Talk, asked, offer, within
+from lab.phones import Phone, Shelf
+from lab.sip import Message
 from lab.waiting import eventually
 
 SEVENTH = Account("T7_102", "seven")
@@ -22,6 +24,9 @@ SECOND = Account("102", "second")
 ALIAS = Account("103", "third")
 GATEWAY = "1003"
 TRAP = "4711"
+# Dials the phone of 1002 from every account's context; and a number that calls are transferred to.
+SECOND_PHONE = "2002"
+ELSEWHERE = "30555"
 CALLER = "+4930123"
 ANONYMOUS = "sip:anonymous@anonymous.invalid"
 ROWS = {
@@ -46,6 +51,7 @@ ROWS = {
 }
 CONTEXT = """
 [of-{name}]
+exten => _2XXX,1,Dial({channel}/1${{EXTEN:1}},30)
 exten => _X.,1,Verbose(0,call of {name} from ${{CALLERID(num)}} named ${{CALLERID(name)}} ${{CALLERID(num-pres)}} cdr ${{CDR(src)}} end)
  same => n,Answer()
  same => n,Echo()
@@ -60,7 +66,7 @@ def site(lab: Lab, each_kind: Kind) -> Iterator[Site]:
         database.executescript(ROWS[each_kind.schema])
     names = [*lab.accounts, SEVENTH.name, SECOND.name, ALIAS.name]
     with (site.asterisk.folder / "extensions.conf").open("a") as dialplan:
-        dialplan.writelines(CONTEXT.format(name=name) for name in names)
+        dialplan.writelines(CONTEXT.format(name=name, channel=each_kind.channel) for name in names)
     with (site.asterisk.folder / "modules.conf").open("a") as modules:
         modules.write("load=func_cdr.so\n")
     site.settings.callers = [GATEWAY]
@@ -192,14 +198,75 @@ def test_a_call_goes_on_as_its_accounts_when_the_router_was_replaced(site: Site,
 def test_asterisk_ends_the_call_of_a_phone_that_was_anonymous(site: Site, client: Client, lab: Lab) -> None:
     talk = call(client, lab.accounts["1001"], ANONYMOUS)
     site.asterisk.cli("channel request hangup all")
-    bye = eventually(lambda: next_bye(client), "a BYE comes")
+    bye = next_request(client, "BYE")
     assert f"tag={talk.invite.from_tag}" in bye.header("to")
 
 
-def next_bye(client: Client):
-    message = client.receive(1)
-    if message is None or message.method != "BYE":
-        return None
-    lines = [f"{name}: {value}" for name, value in message.headers if name in ("via", "from", "to", "call-id", "cseq")]
-    client.send(("\r\n".join(["SIP/2.0 200 OK", *lines, "content-length: 0"]) + "\r\n\r\n").encode())
-    return message
+def next_request(client: Client, method: str) -> Message:
+    """The next request of a method; it and those before it get a 200."""
+
+    def found() -> Message | None:
+        message = client.receive(1)
+        if message is None or message.status:
+            return None
+        lines = [f"{name}: {value}" for name, value in message.headers if name in ("via", "from", "to", "call-id", "cseq")]
+        client.send(("\r\n".join(["SIP/2.0 200 OK", *lines, "content-length: 0"]) + "\r\n\r\n").encode())
+        return message if message.method == method else None
+
+    return eventually(found, f"{method} comes")
+
+
+# --- Transfers
+
+
+def call_of_two(site: Site, shelf: Shelf, client: Client, lab: Lab, sender: str) -> tuple[Talk, Phone]:
+    """A call that 1001 has made, shown as `sender`, and that the phone of 1002 has answered."""
+    phone = shelf.phone().register(lab.accounts["1002"], "udp", lab.domain)
+    eventually(lambda: site.asterisk.registered("1002"), "Asterisk knows the called account")
+    site.asterisk.mark_log()
+    account = lab.accounts["1001"]
+    request = client.request("INVITE", account.name, to=SECOND_PHONE, extra=[SDP_TYPE], body=offer(client.address))
+    request.sender = sender
+    invite = proven(request, asked(client, request), account)
+    client.send(invite.encoded())
+    phone.answer().wait_established()
+    answer = client.receive_final()
+    assert answer and answer.status == 200, answer
+    client.send(within(invite, "ACK", answer, invite.cseq).encoded())
+    return Talk(client, account, invite, answer, invite.cseq), phone
+
+
+@pytest.mark.parametrize("sender", ["", ANONYMOUS], ids=["shown", "anonymous"])
+def test_a_call_that_the_caller_transfers_is_of_the_callers_account(
+    site: Site, shelf: Shelf, client: Client, lab: Lab, sender: str
+) -> None:
+    """What the phone of 1002 is sent to is dialled where 1001 may dial."""
+    talk, phone = call_of_two(site, shelf, client, lab, sender or f"sip:1001@{lab.domain}")
+    refer = talk.request("REFER", f"Refer-To: <sip:{ELSEWHERE}@{lab.domain}>")
+    refer = proven(refer, asked(client, refer), talk.account)
+    talk.cseq = refer.cseq
+    accepted = asked(client, refer)
+    assert accepted.status == 202, accepted.raw.decode()
+    seen = told(site)
+    # The phone of 1002 is the caller now, under the number that was dialled for it.
+    assert (seen.account, seen.number, seen.source) == ("1001", SECOND_PHONE, SECOND_PHONE)
+    phone.wait_hearing(phone.tone)
+    eventually(lambda: next_request(client, "NOTIFY").body.startswith(b"SIP/2.0 200"), "the phone hears that it went well")
+    assert talk.hang_up() == 200
+    phone.hang_up().wait_closed()
+    site.wait_idle()
+
+
+@pytest.mark.parametrize("sender", ["", ANONYMOUS], ids=["shown", "anonymous"])
+def test_a_call_that_the_called_phone_transfers_is_of_its_account_and_shows_the_caller(
+    site: Site, shelf: Shelf, client: Client, lab: Lab, sender: str
+) -> None:
+    """1001 is sent on by 1002, to where 1002 may dial, and stays hidden when it was."""
+    talk, phone = call_of_two(site, shelf, client, lab, sender or f"sip:1001@{lab.domain}")
+    phone.order("transfer", f"sip:{ELSEWHERE}@{lab.domain}")
+    seen = told(site)
+    assert (seen.account, seen.number, seen.source) == ("1002", "1001", "1001")
+    assert seen.presentation.startswith("prohib" if sender else "allowed")
+    phone.hang_up().wait_closed()
+    assert talk.hang_up() == 200
+    site.wait_idle()

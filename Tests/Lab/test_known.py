@@ -66,12 +66,18 @@ def test_a_table_that_is_emptied_and_filled_again_ends_nothing(edge: Rempart, la
         return "put the accounts back" in edge.ask("status").stdout
 
     with ExitStack() as stack:
-        for number, account in enumerate(MANY):
-            assert stack.enter_context(lab.client(f"198.18.2.{20 + number}")).register(account) == 200
+        phones = [stack.enter_context(lab.client(f"198.18.2.{20 + number}")) for number in range(len(MANY))]
+        for phone, account in zip(phones, MANY, strict=True):
+            assert phone.register(account) == 200
         change(database, "CREATE TABLE away AS SELECT * FROM sippeers", "DELETE FROM sippeers")
         eventually(is_held_back, "status says why nothing ends", DEADLINE, every=0.2)
+        # Nobody hears of a wrong password that may be right, nor that there is no such account.
+        assert phones[0].register(MANY[0]) == 503
+        assert phones[1].register(Account("4711", "wrong")) == 503
         change(database, "INSERT INTO sippeers SELECT * FROM away")
         eventually(lambda: not is_held_back(), "all is well", DEADLINE, every=0.2)
+        assert phones[0].register(MANY[0]) == 200
+        assert phones[1].register(Account("4711", "wrong")) == 401
 
 
 def test_accounts_that_stay_away_lose_their_registrations(edge: Rempart, lab: Lab, database: Path) -> None:

@@ -29,8 +29,7 @@ package struct AccountCache: ~Copyable {
     private struct Question {
         var account: AccountID
         var realm: [UInt8]
-        /// Whether it is for an Asterisk's realm: its account stays until it is answered, since the answer is told
-        /// apart by the account's place.
+        /// Whether it is for an Asterisk's realm.
         var isForeign: Bool
         /// Whether the source itself is to answer.
         var asksSource: Bool
@@ -197,11 +196,9 @@ package struct AccountCache: ~Copyable {
         let isForeign = realm != bench.settings.realm
         // 0 is none.
         lastQuestion = max(lastQuestion &+ 1, 1)
-        if isForeign {
-            retain(account)
-        } else {
-            accounts.setQuestion(account, lastQuestion, asksSource: asksSource)
-        }
+        // The answer is told apart by the account's place.
+        retain(account)
+        if !isForeign { accounts.setQuestion(account, lastQuestion, asksSource: asksSource) }
         questions[lastQuestion] = Question(
             account: account, realm: realm, isForeign: isForeign, asksSource: asksSource,
             moment: bench.now.monotonic)
@@ -224,12 +221,14 @@ package struct AccountCache: ~Copyable {
     package mutating func relink(_ bench: inout Bench) {
         let asked = questions
         questions = [:]
-        // One that the source itself is to answer has taken the place of another one about its account.
-        for (id, question) in asked
-        where question.isForeign || accounts.question(question.account) == id {
-            lookUp(
-                question.account, realm: question.realm, asksSource: question.asksSource, &bench)
-            if question.isForeign { release(question.account) }
+        for (id, question) in asked {
+            // One that the source itself is to answer has taken the place of another one about its account.
+            if question.isForeign || accounts.question(question.account) == id {
+                lookUp(
+                    question.account, realm: question.realm, asksSource: question.asksSource,
+                    &bench)
+            }
+            release(question.account)
         }
     }
 
@@ -239,7 +238,14 @@ package struct AccountCache: ~Copyable {
         _ id: UInt32, _ answer: AccountAnswer, age: Milliseconds, _ bench: borrowing Bench
     ) -> AccountNews? {
         guard let question = questions.removeValue(forKey: id) else { return nil }
-        defer { if question.isForeign { release(question.account) } }
+        defer {
+            // What follows from an answer for our own realm has the account still, and forgets it then.
+            if question.isForeign {
+                release(question.account)
+            } else {
+                accounts.giveBack(question.account)
+            }
+        }
         let now = bench.now.monotonic
         if !question.isForeign, accounts.question(question.account) == id {
             accounts.setQuestion(question.account, 0, asksSource: false)

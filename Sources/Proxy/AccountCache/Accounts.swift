@@ -123,6 +123,9 @@ struct Accounts: ~Copyable {
         return forgetIfIdle(account)
     }
 
+    /// The same, and it is not forgotten with that.
+    mutating func giveBack(_ account: AccountID) { entries[account.index].uses -= 1 }
+
     /// Something is remembered of an account by its place, for good.
     mutating func pin(_ account: AccountID) { entries[account.index].isPinned = true }
 

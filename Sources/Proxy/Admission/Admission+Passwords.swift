@@ -34,10 +34,11 @@ extension Admission {
     /// Counts a password that is wrong by what is known of its account, or whose name nobody has, for the pair of its
     /// address and username, and for the account's guard.
     ///
-    /// `name` is the digest's username; `isOwnFlow` is whether its account is registered by the message's flow.
+    /// `name` is the digest's username; `isOwnFlow` is whether its account is registered by the message's flow;
+    /// `bansNobody` is whether no ban will tell of it, since the source does not answer.
     package mutating func countGuess(
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
-        _ bench: inout Bench
+        bansNobody: Bool = false, _ bench: inout Bench
     ) {
         guard !message.sender.standing.isTrusted else { return }
         let ip = message.flow.peer.ip
@@ -49,7 +50,11 @@ extension Admission {
                 ip, mark, bench.settings.limit(.wrongPassword),
                 hold: why == nil ? min(Self.shortHold, bench.settings.ban) : bench.settings.ban, now
             )
-            if isHeld, let why { heldRecord(name, "from \(ip), \(why),", ip, &bench) }
+            if isHeld, let why {
+                heldRecord(name, "from \(ip), \(why),", ip, &bench)
+            } else if isHeld, bansNobody {
+                heldRecord(name, "from \(ip), while the source does not answer,", ip, &bench)
+            }
         }
         if refusal.isLookedAt, guards.failed(mark, ip, now) {
             heldRecord(name, "for sources that it is not known from", ip, &bench)

@@ -182,7 +182,7 @@ package struct Authentication: ~Copyable {
         _ refusal: Refusal, _ message: borrowing Incoming, _ candidates: Candidates,
         _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Refusal? {
-        guard candidates.areOpen(since: message.moment, accounts) else { return refusal }
+        guard candidates.isAnyOpen(since: message.moment, accounts) else { return refusal }
         let now = bench.now.monotonic
         guard let account = candidates.unheard(since: message.moment, accounts, now) else {
             return accounts.areUnavailable ? .databaseDown : .lookUps
@@ -198,7 +198,8 @@ package struct Authentication: ~Copyable {
         let other = candidates.party == account ? candidates.user : candidates.party
         return switch accounts.park(message, account, beside: other, .credentials, &bench) {
         case .waits: nil
-        case .tooMany: .tooManyAtOnce
+        // Whoever is one too many is answered alike, by what is known of the source and not of the name.
+        case .tooMany: accounts.areUnavailable ? .databaseDown : .tooManyAtOnce
         case .noRoom: .waitingRoomFull
         }
     }

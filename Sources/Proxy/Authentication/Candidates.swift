@@ -76,16 +76,17 @@ package struct Candidates: BitwiseCopyable, Sendable {
         return user
     }
 
-    /// Whether the source itself has not answered about each of them since a moment.
-    package func areOpen(
+    /// Whether there is one of them about which the source itself has not answered since a moment.
+    package func isAnyOpen(
         since moment: Milliseconds, _ accounts: borrowing AccountCache
     ) -> Bool {
         party.map { Self.isOpen($0, moment, accounts) } ?? false
             || user.map { Self.isOpen($0, moment, accounts) } ?? false
     }
 
-    /// Whether directory was asked about one of them since a moment, and could not say how it stands now.
-    package func areLeftOpen(
+    /// Whether there is one of them that is open since a moment and has no young row, so that directory, which was asked,
+    /// could not say how it stands.
+    package func isAnyLeftOpen(
         since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> Bool {
         party.map { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) } ?? false

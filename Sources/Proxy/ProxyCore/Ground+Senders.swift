@@ -127,13 +127,13 @@ extension Ground {
         _ refusal: Refusal, _ message: inout Incoming, _ candidates: Candidates,
         _ bench: inout Bench
     ) -> Refusal? {
-        guard !message.sender.isSourceAsked, candidates.areOpen(since: message.moment, accounts)
+        guard !message.sender.isSourceAsked, candidates.isAnyOpen(since: message.moment, accounts)
         else { return nil }
         // Its original has been looked up; a copy costs directory nothing.
         if message.sender.isRepetition { return .repeated }
         // The source is asked once: a second time a name that is not known could find it well again.
         let now = bench.now.monotonic
-        if message.isResumed, candidates.areLeftOpen(since: message.moment, accounts, now) {
+        if message.isResumed, candidates.isAnyLeftOpen(since: message.moment, accounts, now) {
             return nil
         }
         // At once: the next guess may be in the same batch.
@@ -153,7 +153,8 @@ extension Ground {
         let username = message.bytes.bytes(message.username)
         admission.countGuess(
             message, refusal, of: username,
-            isOwnFlow: isRegistered(username, message.accountName, by: message), &bench)
+            isOwnFlow: isRegistered(username, message.accountName, by: message),
+            bansNobody: accounts.areUnavailable, &bench)
     }
 
     /// Whether a REGISTER is for the address-of-record of an account: for its name, or for what it is registered by at

@@ -29,6 +29,8 @@ SIGHT_US = 50.0
 # The quantile of the normal distribution that is exceeded, either way, once in three million times.
 RARE = 5.1
 KS_LEVEL = 1e-7
+# How long the last answers are waited for.
+LONGEST_SECONDS = 1.0
 NUMBER = re.compile(rb"(?im)^(?:call-id|i):\s*(\d{8})")
 VARIABLE = [
     re.compile(rb'nonce="[^"]*"'),
@@ -156,9 +158,7 @@ class Trial:
             else:
                 random.shuffle(order)
             for who in order:
-                raw = self.asker.request(method, who.name, self.asker.proof(method, who) if wrong else "")
-                self._sent[self.asker.number] = (round_number, who, method, time.time_ns())
-                self.asker.socket.send(raw)
+                self._ask(round_number, who, method, wrong)
                 if not wrong:
                     self._take(self.asker.hear(1))
             due += spacing
@@ -166,9 +166,25 @@ class Trial:
                 self._take(self.asker.hear(max(due - time.monotonic(), 0)))
                 while (left := due - time.monotonic()) > 0:
                     self._take(self.asker.hear(left))
-        end = time.monotonic() + 1
+        self._await_all()
+
+    def run_round(self, method: str, round_number: int, alone: bool) -> None:
+        """One round of wrong credentials in the order of the classes; `alone`: each after the answer to the one before."""
+        for who in self.classes:
+            self._ask(round_number, who, method, True)
+            if alone:
+                self._await_all()
+        self._await_all()
+
+    def _await_all(self) -> None:
+        end = time.monotonic() + LONGEST_SECONDS
         while self._sent and time.monotonic() < end:
             self._take(self.asker.hear(0.2))
+
+    def _ask(self, round_number: int, who: Standing, method: str, wrong: bool) -> None:
+        raw = self.asker.request(method, who.name, self.asker.proof(method, who) if wrong else "")
+        self._sent[self.asker.number] = (round_number, who, method, time.time_ns())
+        self.asker.socket.send(raw)
 
     def _take(self, answers: Iterable[tuple[int, int, bytes]]) -> None:
         for number, at, raw in answers:

@@ -49,8 +49,12 @@ package final class SmallDisk {
     /// Permits writing, or forbids it.
     package func permitWriting(_ isPermitted: Bool) throws {
         let flags = UInt(MS_REMOUNT) | (isPermitted ? 0 : UInt(MS_RDONLY))
-        guard unsafe mount(nil, path, nil, flags, nil) == 0 else {
-            throw SystemError("remount", code: errno)
+        // A process that another test starts has a copy of our descriptors until it is executed.
+        for _ in 0..<1000 {
+            if unsafe mount(nil, path, nil, flags, nil) == 0 { return }
+            guard errno == EBUSY else { break }
+            usleep(10_000)
         }
+        throw SystemError("remount", code: errno)
     }
 }

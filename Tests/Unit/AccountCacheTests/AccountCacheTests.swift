@@ -101,6 +101,27 @@ import Testing
         #expect(!bench.areUnavailable && !bench.isNobodyAsked)
     }
 
+    @Test("a name stays while a question about it is under way, and its place is nobody else's")
+    func questioned() {
+        let bench = CacheBench()
+        let alice = bench.taken("alice")
+        bench.ask(alice)
+        bench.ask(alice, asksSource: true)
+        let questions = bench.takeQuestions()
+        bench.tell(questions[0].id, .unavailable)
+        bench.forgetIfIdle(alice)
+        let bob = bench.taken("bob")
+        #expect(alice != bob && bench.knows("alice"))
+        bench.tell(questions[1].id, CacheBench.found(7))
+        #expect(bench.ha1(alice, .md5) == 7 && bench.ha1(bob, .md5) == nil)
+        let carol = bench.taken("carol")
+        bench.ask(carol)
+        bench.relink()
+        bench.tell(.unknown)
+        bench.forgetIfIdle(carol)
+        #expect(!bench.knows("carol"))
+    }
+
     @Test(
         "the source itself is asked beside a question that directory may answer, and over a new link too"
     )

@@ -50,11 +50,12 @@ struct AccountTablesTests {
     @Test(
         "a page of names is read by the index that Asterisk's own tables have, and sorts nothing",
         arguments: [
-            "CREATE TABLE sippeers (id INTEGER PRIMARY KEY, name VARCHAR(40), type, host, secret, UNIQUE (name))",
+            "CREATE TABLE sippeers (id INTEGER PRIMARY KEY, name VARCHAR(40) UNIQUE, type, host, secret)",
             "CREATE TABLE sippeers (name TEXT PRIMARY KEY, type, host, secret) WITHOUT ROWID",
-            "CREATE TABLE ps_endpoints (id VARCHAR(255), aors, auth); CREATE INDEX i ON ps_endpoints (id);"
+            "CREATE TABLE ps_endpoints (id VARCHAR(255), aors, auth);"
+                + "CREATE INDEX i ON ps_endpoints (id);" + Tables.pjsipBeside,
+            "CREATE TABLE ps_endpoints (id VARCHAR(255) NOT NULL UNIQUE, aors, auth);"
                 + Tables.pjsipBeside,
-            "CREATE TABLE ps_endpoints (id VARCHAR(255) NOT NULL UNIQUE, aors, auth);" + Tables.pjsipBeside,
         ])
     func pageByIndex(_ sql: String) throws {
         let steps = try plan(sql)
@@ -63,7 +64,9 @@ struct AccountTablesTests {
 
     @Test(
         "names are told once each, in the order of their bytes, whatever the column is declared as",
-        arguments: ["", "VARCHAR(40)", "TEXT COLLATE NOCASE", "INTEGER", "NUMERIC", "VARCHAR(40) UNIQUE"])
+        arguments: [
+            "", "VARCHAR(40)", "TEXT COLLATE NOCASE", "INTEGER", "NUMERIC", "VARCHAR(40) UNIQUE",
+        ])
     func names(_ type: String) throws {
         let again = type.hasSuffix("UNIQUE") ? "" : ", ('a'), (9)"
         let path = try folder.database(

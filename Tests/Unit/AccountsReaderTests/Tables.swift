@@ -28,20 +28,20 @@ enum Tables {
 
     static let pjsip =
         pjsipBeside + """
-        CREATE TABLE ps_endpoints (id VARCHAR(255), aors VARCHAR(2048), auth VARCHAR(255));
-        INSERT INTO ps_endpoints VALUES
-            ('2001', '2001', '2001'), ('2002', '2002', 'hash'), ('2003', '2003', 'digests'),
-            ('2004', 'other, 2004', 'none, 2001'), ('2005', '2005', ''),
-            ('2006@sip.example.com', '2006@sip.example.com', '2006'), ('2007', 'full', '2001');
-        INSERT INTO ps_auths VALUES
-            ('2001', 'userpass', 'phone', 'two', NULL, NULL, NULL),
-            ('hash', 'md5', '2002', NULL, '00112233445566778899aabbccddeeff', 'elsewhere', NULL),
-            ('digests', 'digest', '2003', NULL, NULL, '',
-             'MD5:000102030405060708090a0b0c0d0e0f,SHA-256:000102030405060708090a0b0c0d0e0f'
-             || '000102030405060708090a0b0c0d0e0f'),
-            ('none', 'userpass', 'none', '', NULL, NULL, NULL),
-            ('2006', 'userpass', '2006', 'six', NULL, NULL, NULL);
-        INSERT INTO ps_aors VALUES ('2001', 1), ('2002', 1), ('2003', 1), ('2004', 5), ('other', 0),
-            ('2005', 1), ('2006@sip.example.com', 1), ('full', 0);
-        """
+            CREATE TABLE ps_endpoints (id VARCHAR(255), aors VARCHAR(2048), auth VARCHAR(255));
+            INSERT INTO ps_endpoints VALUES
+                ('2001', '2001', '2001'), ('2002', '2002', 'hash'), ('2003', '2003', 'digests'),
+                ('2004', 'other, 2004', 'none, 2001'), ('2005', '2005', ''),
+                ('2006@sip.example.com', '2006@sip.example.com', '2006'), ('2007', 'full', '2001');
+            INSERT INTO ps_auths VALUES
+                ('2001', 'userpass', 'phone', 'two', NULL, NULL, NULL),
+                ('hash', 'md5', '2002', NULL, '00112233445566778899aabbccddeeff', 'elsewhere', NULL),
+                ('digests', 'digest', '2003', NULL, NULL, '',
+                 'MD5:000102030405060708090a0b0c0d0e0f,SHA-256:000102030405060708090a0b0c0d0e0f'
+                 || '000102030405060708090a0b0c0d0e0f'),
+                ('none', 'userpass', 'none', '', NULL, NULL, NULL),
+                ('2006', 'userpass', '2006', 'six', NULL, NULL, NULL);
+            INSERT INTO ps_aors VALUES ('2001', 1), ('2002', 1), ('2003', 1), ('2004', 5), ('other', 0),
+                ('2005', 1), ('2006@sip.example.com', 1), ('full', 0);
+            """
 }

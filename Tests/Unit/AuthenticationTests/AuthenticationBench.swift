@@ -180,7 +180,7 @@ final class AuthenticationBench {
         guard case .refuse(let refusal) = verdict else { return Outcome(verdict) }
         let isLeftOpen =
             message.isResumed
-            && candidates.areLeftOpen(
+            && candidates.isAnyLeftOpen(
                 since: message.moment, accounts, bench.now.monotonic)
         if !message.sender.isSourceAsked, !isLeftOpen {
             message.sender.isSourceAsked = true

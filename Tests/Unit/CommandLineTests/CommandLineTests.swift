@@ -205,7 +205,8 @@ private let good = """
             #expect(told.contains { $0.hasPrefix(":5:") && $0.contains(expected) }, "\(told)")
             #expect(
                 told.contains {
-                    $0.hasPrefix(":5:") && $0.contains("if main is its database, write sip_buddies alone")
+                    $0.hasPrefix(":5:")
+                        && $0.contains("main is its database, write sip_buddies alone")
                 }, "\(told)")
         }
     }

@@ -221,8 +221,8 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(
             findings.warnings == [
                 "\(url): warning: 6 of them can be used by nobody:",
-                "    1, 2, 3 and 2 more: no account: no secret. \(AccountAbsence.noSecret.remedy)",
-                "    9: hashes for another realm. \(AccountAbsence.realmBound.remedy)",
+                "    no account: no secret (1, 2, 3 and 2 more). \(AccountAbsence.noSecret.remedy)",
+                "    hashes for another realm (9). \(AccountAbsence.realmBound.remedy)",
             ])
         findings.lookedUp = 50
         #expect(findings.warnings[0].contains("6 of the first 50 can be used by nobody"))

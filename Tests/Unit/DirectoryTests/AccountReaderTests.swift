@@ -97,9 +97,27 @@ struct AccountReaderTests {
             bench.reader.endOfTurn(bench.now)
         }
         #expect(!bench.reader.drainEvents().contains(.hangs))
-        // Those that have waited for longer than 2 s are unavailable.
-        #expect(bench.answered.map(\.answers[0].answer).count { $0 == .unknown } == 7)
-        #expect(bench.answered.count == 10)
+        // Those that have waited for longer than 2 s are unavailable, and are told of when their answer comes.
+        let told = bench.answered.map(\.answers[0].answer)
+        #expect(told.count { $0 == .unknown } == 10 && told.count { $0 == .unavailable } == 3)
+        #expect(told.count == 13)
+    }
+
+    @Test("what is given up takes its room until it is answered")
+    func givenUp() throws {
+        let bench = try Bench()
+        for number in 1...65 { bench.ask("\(number)") }
+        let asked = try bench.asked()
+        bench.now = bench.now + .seconds(2)
+        bench.reader.endOfTurn(bench.now)
+        #expect(bench.answered.count == 65)
+        #expect(bench.reader.owes(AccountQuery(name: "1", realm: "r")))
+        #expect(!bench.reader.owes(AccountQuery(name: "65", realm: "r")))
+        bench.ask("one more")
+        #expect(try bench.asked().isEmpty)
+        try bench.answer(asked[0].id, none)
+        #expect(bench.answered.count == 66)
+        #expect(try bench.asked().map(\.names) == [["one more"]])
     }
 
     @Test("without accounts-reader a look-up is unavailable after 2 s")

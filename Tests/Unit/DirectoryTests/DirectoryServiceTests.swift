@@ -205,7 +205,7 @@ struct DirectoryServiceTests {
                 == [Condition(.accounts, "no account can authenticate: it is gone")])
     }
 
-    @Test("after 2 s without an answer the supervisor is told once")
+    @Test("after 10 s without an answer the supervisor is told once")
     func hangs() throws {
         let router = try Router()
         try router.tell(.hello)
@@ -215,12 +215,12 @@ struct DirectoryServiceTests {
         router.wait(KnownAccounts.patience)
         #expect(
             try router.answers() == [.account(id: 7, .unavailable, age: Milliseconds(0))])
-        router.wait(Milliseconds(1999) - KnownAccounts.patience)
+        router.wait(Milliseconds(9999) - KnownAccounts.patience)
         #expect(router.told == 0)
         router.wait(Milliseconds(1))
         router.wait(Milliseconds(1))
         #expect(router.told == 1)
-        #expect(router.service.second().contains("accounts-reader has not answered for 2 s"))
+        #expect(router.service.second().contains("accounts-reader has not answered for 10 s"))
         #expect(router.service.patience == nil)
         // Its successor is asked, and is one that may hang as well.
         try router.reconnectReader()
@@ -228,7 +228,7 @@ struct DirectoryServiceTests {
         _ = try router.questions()
         try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk", asksSource: false))
         #expect(try router.questions().count == 1)
-        router.wait(.seconds(2))
+        router.wait(.seconds(10))
         #expect(router.told == 2)
     }
 }

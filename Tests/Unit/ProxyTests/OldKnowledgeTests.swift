@@ -109,7 +109,7 @@ import Testing
         #expect(try directory.register(phone) == .init(status: 200, after: 30))
     }
 
-    @Test("while directory decides what ends, whoever is not proven right gets 503, and nobody is let in who is gone")
+    @Test("while directory decides what ends, those who are gone or prove nothing get 503")
     func undecided() throws {
         let (directory, phone) = try stage()
         let bob = Phone(directory.edge, "bob", at: "198.51.100.8:40000")

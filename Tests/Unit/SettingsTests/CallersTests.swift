@@ -26,7 +26,7 @@ import Testing
             ("{gw1: any, gw1: any}", "`gw1` is given twice"),
             ("{\(String(repeating: "g", count: 65)): any}", "is not the name of an account"),
             ("{\"\": any}", "is not the name of an account"),
-            ("{gw 1: any}", "`gw 1` is not the name of an account: 1 to 64 letters, digits and -_."),
+            ("{gw 1: any}", "`gw 1` is not the name of an account: 1 to 64 letters, digits and -"),
             ("{gw1@sip.example.com: any}", "without a domain"),
             ("{\"gw;1\": any}", "is not the name of an account"),
             ("{\"gw%31\": any}", "is not the name of an account"),

@@ -48,6 +48,7 @@ private func outline(_ action: ChildAction) -> String {
     case .sendStop: "tell"
     case .kill: "kill"
     case .gone: "gone"
+    case .leave: "leave"
     }
 }
 
@@ -248,6 +249,19 @@ private func outline(_ action: ChildAction) -> String {
         #expect(!life.isInHand)
     }
 
+    @Test("the daemon ends without a process that survives SIGKILL")
+    func hangsAtTheEnd() {
+        var told = life(in: .ready)
+        #expect(told.handle(.stop, at: second(1)) == .sendStop)
+        #expect(told.handle(.deadline, at: Milliseconds(2500)) == .kill("did not end within 1.5 s"))
+        #expect(told.deadline == Milliseconds(2900))
+        #expect(told.handle(.deadline, at: Milliseconds(2900)) == .leave && told.state == .ended)
+        var killed = life(in: .killed)
+        _ = killed.handle(.stop, at: second(1))
+        #expect(killed.deadline == Milliseconds(1400))
+        #expect(killed.handle(.deadline, at: Milliseconds(1400)) == .leave)
+    }
+
     @Test("who takes a reload may be silent for longer, and no longer than that")
     func slowReload() {
         var life = life(in: .reloading)
@@ -256,11 +270,11 @@ private func outline(_ action: ChildAction) -> String {
         #expect(life.deadline == Milliseconds(11_500))
     }
 
-    @Test("who waits for a disk or the firewall has more time than who serves SIP")
+    @Test("who waits for a source, a disk or the firewall has more time than who serves SIP")
     func limits() {
         let limits = Role.children.map { ChildLife.heartbeatLimit(of: $0) }
         #expect(ChildLife.heartbeatLimit(of: .router) == limits.min())
-        #expect(ChildLife.heartbeatLimit(of: .directory) == limits.max())
+        #expect(ChildLife.heartbeatLimit(of: .accountsReader) == limits.max())
         // A heartbeat leaves once a second: with the start of the next one it is less than three.
         #expect(ChildLife.heartbeatLimit(of: .router) < Milliseconds(2600))
     }

@@ -24,7 +24,7 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
             }, "\(daemon.log)")
         #expect(
             try daemon.component(.supervisor).status.hasPrefix(
-                "Serving 1 domain, degraded: no account"))
+                "Serving 1 domain, degraded: only accounts that are known"))
         try Daemon.write("", to: "\(daemon.folder)/misbehave-banner")
         #expect(try daemon.ask(.restart(.banner)) == [.done])
         #expect(try daemon.conditions().map(\.kind) == [.accounts])

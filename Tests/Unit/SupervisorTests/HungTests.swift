@@ -39,7 +39,7 @@ import Testing
         let daemon = try Daemon(
             Daemon.plainSettings(), misbehaviours: [.directory: "accounts-reader-hangs"])
         #expect(
-            daemon.says("accounts-reader has answered nothing for 2 s and is killed"),
+            daemon.says("accounts-reader has answered nothing for 10 s and is killed"),
             "\(daemon.log)")
         #expect(daemon.says("accounts-reader started", times: 2), "\(daemon.log)")
         #expect(try daemon.component(.accountsReader).restarts == 1)
