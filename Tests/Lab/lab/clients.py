@@ -53,6 +53,7 @@ class Client:
             self.socket = context.wrap_socket(self.socket, server_hostname=domain)
         self.address, self.port = self.socket.getsockname()[:2]
         self.lines = Lines()
+        self.answers_keep_alives = True
 
     def __enter__(self) -> "Client":
         return self
@@ -96,11 +97,21 @@ class Client:
         self.buffer = read if self.transport == "udp" else self.buffer + read
         return bool(read)
 
+    def _is_keep_alive(self, raw: bytes) -> bool:
+        """Answers the edge's question whether the phone is there, as every phone does; whether it was one."""
+        head = raw.split(b"\r\n\r\n")[0].decode("utf-8", "replace").split("\r\n")
+        if not head[0].startswith("OPTIONS ") or not any(";branch=z9hG4bKk" in line for line in head):
+            return False
+        if self.answers_keep_alives:
+            kept = [line for line in head if line.split(":")[0] in ("Via", "From", "To", "Call-ID", "CSeq")]
+            self.send("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode())
+        return True
+
     def _take(self) -> Message | None:
         """Cuts one message out of what has come."""
         if self.transport == "udp":
             raw, self.buffer = self.buffer, b""
-            return Message.parse(raw) if raw else None
+            return None if not raw.strip() or self._is_keep_alive(raw) else Message.parse(raw)
         self.buffer = self.buffer.lstrip(b"\r\n")
         head, end, rest = self.buffer.partition(b"\r\n\r\n")
         if not end:
