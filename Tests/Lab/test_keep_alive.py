@@ -33,7 +33,7 @@ def listen(client: Client, seconds: float) -> None:
 
 def test_a_dead_phone_is_gone_for_asterisk_too_and_comes_back_by_its_next_word(any_site: Site, lab: Lab) -> None:
     dead, alive, mute = lab.accounts["1001"], lab.accounts["1002"], lab.accounts["1003"]
-    with lab.client("198.18.1.51") as one, lab.client("198.18.1.52") as two, lab.client("198.18.1.53") as three:
+    with lab.client("198.18.1.31") as one, lab.client("198.18.1.32") as two, lab.client("198.18.1.33") as three:
         three.answers_keep_alives = False
         for client, account in ((one, dead), (two, alive), (three, mute)):
             assert client.register(account) == 200
@@ -63,7 +63,7 @@ def test_a_dead_phone_is_gone_for_asterisk_too_and_comes_back_by_its_next_word(a
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_a_phone_whose_connection_has_closed_is_gone_for_asterisk_after_30_s(site: Site, lab: Lab, transport: str) -> None:
     account = lab.accounts["1005"]
-    with lab.client("198.18.1.54", transport) as client:
+    with lab.client("198.18.1.34", transport) as client:
         assert client.register(account) == 200
         eventually(lambda: site.asterisk.registered(account.name), "Asterisk holds a contact")
     closed = time.monotonic()
@@ -71,6 +71,6 @@ def test_a_phone_whose_connection_has_closed_is_gone_for_asterisk_after_30_s(sit
     assert site.asterisk.registered(account.name)
     eventually(lambda: not site.asterisk.registered(account.name), "Asterisk holds none", 90)
     print(f"gone after {time.monotonic() - closed:.0f} s")
-    with lab.client("198.18.1.54", transport) as client:
+    with lab.client("198.18.1.34", transport) as client:
         assert client.register(account) == 200
         eventually(lambda: site.asterisk.registered(account.name), "Asterisk holds a contact again", 10)

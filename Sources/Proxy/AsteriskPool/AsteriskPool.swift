@@ -18,10 +18,26 @@ struct Asterisk: Sendable {
     var missed = 0
     /// The question under way.
     var probe = Handle.none
+    /// The last callers whose INVITEs it has not answered.
+    var unanswered: [Unanswered] = []
+    /// Until when it is passed over, since it answers OPTIONS and no INVITEs.
+    var overloadedUntil = Milliseconds(0)
+    /// When that was last recorded; nil when it never was.
+    var overloadTold: Milliseconds?
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
     var insideMediaTold: Milliseconds?
+}
+
+/// An INVITE that an Asterisk has not answered.
+struct Unanswered: Sendable {
+    /// Whose it was.
+    var party: Party
+    /// From where it came.
+    var source: IPAddress
+    /// When that was found out.
+    var moment: Milliseconds
 }
 
 /// The Asterisks: which is up, which is next, and the edge as a user agent toward them, which registers each account
@@ -36,6 +52,15 @@ package struct AsteriskPool: ~Copyable {
     package static let probeInterval = Milliseconds.seconds(2)
     /// How many unanswered questions in a row put an Asterisk out of use.
     static let missesToDown = 3
+    /// How many of them have it passed over for new calls.
+    private static let missesToPass = 2
+    /// How many callers, of as many accounts and addresses, hear nothing from an Asterisk that is overloaded, in which time:
+    /// one account alone could send what no Asterisk answers.
+    private static let callersOfOverload = (count: 3, window: Milliseconds.seconds(10))
+    /// For how long an overloaded one is passed over.
+    private static let overload = Milliseconds.seconds(2)
+    /// How often it is recorded of one that it is.
+    private static let overloadInterval = Milliseconds.seconds(60)
 
     /// The Asterisks, by their numbers.
     var asterisks: [Asterisk] = []
@@ -93,14 +118,27 @@ package struct AsteriskPool: ~Copyable {
 
     // MARK: Which is next
 
-    /// Takes the next Asterisk in turn that is not among the tried ones, if need be one that was not heard yet; nil
-    /// when there is none.
+    /// Takes the next Asterisk in turn that is not among the tried ones, if need be one that was passed over or was not
+    /// heard yet; nil when there is none.
     ///
     /// `tried` has a bit for the number of each one that was tried.
-    package mutating func choose(tried: UInt64) -> (number: Int, address: SocketAddress)? {
-        guard let chosen = next(.up, tried) ?? next(.unknown, tried) else { return nil }
+    package mutating func choose(
+        tried: UInt64, _ now: Milliseconds
+    ) -> (number: Int, address: SocketAddress)? {
+        var passedOver: UInt64 = 0
+        for number in asterisks.indices where isPassedOver(number, now) {
+            passedOver |= 1 << UInt64(number)
+        }
+        guard
+            let chosen = next(.up, tried | passedOver) ?? next(.up, tried) ?? next(.unknown, tried)
+        else { return nil }
         turn = (chosen + 1) % asterisks.count
         return (chosen, asterisks[chosen].address)
+    }
+
+    /// Whether an Asterisk gets no new calls while another one can have them.
+    private func isPassedOver(_ number: Int, _ now: Milliseconds) -> Bool {
+        asterisks[number].missed >= Self.missesToPass || asterisks[number].overloadedUntil > now
     }
 
     /// The number of the next Asterisk of a state that is not among the tried ones.
@@ -150,6 +188,35 @@ package struct AsteriskPool: ~Copyable {
         bench.effects.journal.add(
             .asteriskDown, .error,
             "Asterisk \(address) does not answer; it gets no calls until it does",
+            [(.asterisk, "\(address)")])
+    }
+
+    /// An Asterisk has not answered an INVITE of a party that came from an address.
+    ///
+    /// While it answers OPTIONS that alone means nothing. When callers of three accounts at three addresses hear nothing
+    /// it has more to do than it can, and is passed over for a moment.
+    package mutating func leftUnanswered(
+        _ number: Int, _ party: Party, from source: IPAddress, _ bench: inout Bench
+    ) {
+        guard asterisks.indices.contains(number), asterisks[number].state == .up else { return }
+        let now = bench.now.monotonic
+        let source = source.source
+        asterisks[number].unanswered.removeAll {
+            now - $0.moment > Self.callersOfOverload.window || $0.party == party
+                || $0.source == source
+        }
+        asterisks[number].unanswered.append(
+            Unanswered(party: party, source: source, moment: now))
+        guard asterisks[number].unanswered.count >= Self.callersOfOverload.count else { return }
+        asterisks[number].unanswered = []
+        asterisks[number].overloadedUntil = now + Self.overload
+        if let told = asterisks[number].overloadTold, now - told < Self.overloadInterval { return }
+        asterisks[number].overloadTold = now
+        let address = asterisks[number].address
+        bench.effects.journal.add(
+            .degraded, .warning,
+            "Asterisk \(address) answers OPTIONS and no calls: it is passed over for \(Self.overload.seconds) s at a time."
+                + " See with 'core show channels' and 'top' what it does",
             [(.asterisk, "\(address)")])
     }
 

@@ -44,7 +44,7 @@ extension LocationService {
         bench.writer.append(" SIP/2.0\r\n")
         bench.writer.keepAliveVia(binding.flow, place, mark)
         bench.writer.maxForwards(70)
-        bench.writer.append("From: <sip:rempart@")
+        bench.writer.append("From: <sip:")
         bench.writer.append(domain.span)
         bench.writer.append(">;tag=")
         bench.writer.append(hex: name, digits: 16)
@@ -53,7 +53,6 @@ extension LocationService {
         bench.writer.append(">\r\nCall-ID: ")
         bench.writer.append(hex: name, digits: 16)
         bench.writer.append("\r\nCSeq: 1 OPTIONS\r\nAccept: application/sdp\r\n")
-        bench.writer.append("User-Agent: Rempart\r\n")
         bench.writer.endEmpty()
         bench.sendWritten(to: binding.flow)
     }

@@ -79,7 +79,8 @@ extension ProxyCore {
             return first
         }
         let tried = contexts[handle].tried
-        guard let (number, address) = ground.asterisks.choose(tried: tried) else {
+        guard let (number, address) = ground.asterisks.choose(tried: tried, bench.now.monotonic)
+        else {
             if tried == 0 {
                 recordNoAsterisk(handle, ground, &bench)
                 finish(handle, .serviceUnavailable, &ground, &bench)

@@ -189,7 +189,8 @@ extension ProxyCore {
         if contexts[owner].direction == .inward {
             let peer = ground.transactions[branch].flow.peer
             if let number = ground.asterisks.number(of: peer) {
-                ground.asterisks.missed(number, &bench)
+                ground.asterisks.leftUnanswered(
+                    number, contexts[owner].party, from: contexts[owner].flow.peer.ip, &bench)
             }
         }
         // The next one's branch may have ended at once, for want of room.

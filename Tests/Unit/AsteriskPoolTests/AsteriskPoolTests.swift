@@ -63,22 +63,45 @@ import Testing
     }
 
     @Test(
-        "calls that an Asterisk leaves unanswered count as questions do, and an answer forgets them"
+        "after two unanswered questions an Asterisk gets no new calls while another one can have them"
     )
-    func unansweredCalls() {
-        let bench = PoolBench(up: [first])
+    func passedOver() {
+        let bench = PoolBench(up: [first, second])
         bench.missed(0)
         bench.missed(0)
+        #expect(bench.up == 2 && bench.choose() == 1 && bench.choose() == 1)
+        #expect(bench.choose(tried: 0b10) == 0)
         bench.advance(.seconds(3))
+        #expect(Set([bench.choose(), bench.choose()]) == [0, 1])
+        bench.missed(0)
         bench.missed(0)
         bench.missed(0)
         #expect(bench.up == 1)
-        bench.missed(0)
-        #expect(bench.up == 0)
-        #expect(
-            bench.conditions == [Condition(.noAsterisk, "no Asterisk answers (10.0.0.10:5060)")])
         // Of an Asterisk that a reload has taken away nothing is counted.
         bench.missed(7)
+    }
+
+    @Test(
+        "INVITEs of three accounts from three addresses without an answer have an Asterisk passed over for 2 s"
+    )
+    func overloaded() {
+        let bench = PoolBench(up: [first, second])
+        _ = bench.takeSentences()
+        // One account, or one address, does nothing to the others.
+        for _ in 0..<20 { bench.leftUnanswered(0, 1, "198.51.100.1") }
+        for account in 1..<20 { bench.leftUnanswered(0, Int32(account), "198.51.100.1") }
+        for host in 1..<20 { bench.leftUnanswered(0, 1, "198.51.100.\(host)") }
+        #expect(Set([bench.choose(), bench.choose()]) == [0, 1] && bench.takeSentences().isEmpty)
+        bench.leftUnanswered(0, 2, "198.51.100.2")
+        bench.advance(.seconds(11))
+        bench.leftUnanswered(0, 3, "198.51.100.3")
+        bench.leftUnanswered(0, 4, "198.51.100.4")
+        #expect(Set([bench.choose(), bench.choose()]) == [0, 1])
+        bench.leftUnanswered(0, 5, "198.51.100.5")
+        #expect(bench.choose() == 1 && bench.choose() == 1 && bench.up == 2)
+        #expect(bench.takeSentences().map { $0.contains("answers OPTIONS and no calls") } == [true])
+        bench.advance(.seconds(3))
+        #expect(Set([bench.choose(), bench.choose()]) == [0, 1] && bench.takeSentences().isEmpty)
     }
 
     @Test("any answer to the question is one, and only the last question's counts")

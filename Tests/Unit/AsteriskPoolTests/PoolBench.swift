@@ -124,10 +124,16 @@ final class PoolBench {
     }
 
     /// The Asterisk that is next in turn.
-    func choose(tried: UInt64 = 0) -> Int? { pool.choose(tried: tried)?.number }
+    func choose(tried: UInt64 = 0) -> Int? { pool.choose(tried: tried, bench.now.monotonic)?.number }
 
     /// An INVITE has had no answer of an Asterisk.
     func missed(_ number: Int) { pool.missed(number, &bench) }
+
+    /// An INVITE of an account, from an address, is not answered.
+    func leftUnanswered(_ number: Int, _ account: Int32, _ source: String) {
+        pool.leftUnanswered(
+            number, .account(AccountID(account)), from: address("\(source):5060").ip, &bench)
+    }
 
     var rows: [ControlReply] { pool.rows }
     var up: Int { pool.up.up }
