@@ -79,6 +79,11 @@ final class AccountReader {
         underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
     }
 
+    /// For how long accounts-reader has owed an answer; nil when it owes none, or not for long.
+    func silence(_ now: Milliseconds) -> Milliseconds? {
+        silentSince.map { now - $0 }.flatMap { $0 >= Self.longestWait ? $0 : nil }
+    }
+
     /// A new link stands: what was under way is asked again, before what has waited.
     func linked(_ now: Milliseconds) {
         link.send(DirectoryToReader.hello.encoded())

@@ -129,6 +129,9 @@ final class DirectoryService: Service {
         let trouble: String? =
             if case .down(let why, _) = accounts.state {
                 "\(whoAuthenticates): \(why)"
+            } else if let silence = accounts.silence(clock().monotonic) {
+                "\(whoAuthenticates): accounts-reader has not answered for \(silence.seconds) s: see"
+                    + " whether the disk or server that has the accounts does"
             } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
