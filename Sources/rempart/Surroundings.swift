@@ -197,12 +197,6 @@ struct Surroundings {
 }
 
 extension Setting {
-    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
-    static func path(ofSource url: String) -> String? {
-        let scheme = "sqlite://"
-        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
-    }
-
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {
