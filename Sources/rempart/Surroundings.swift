@@ -90,12 +90,13 @@ struct Surroundings {
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
         }
+        guard isLookedAt else { return nil }
         if file.reader == .accountsReader, FileStamp(file.path)?.isRegular == false {
             return warn(
                 "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
-        guard isLookedAt, isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
+        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
         else {
             return nil
         }
@@ -196,12 +197,6 @@ struct Surroundings {
 }
 
 extension Setting {
-    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
-    static func path(ofSource url: String) -> String? {
-        let scheme = "sqlite://"
-        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
-    }
-
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {

@@ -171,6 +171,7 @@ import Testing
             }
             seen.append(statuses)
         }
+        if Set(seen).count != 1 { print("SEEN", span, seen) }
         #expect(Set(seen).count == 1, "\(seen)")
     }
 
