@@ -103,7 +103,7 @@ final class AccountReader {
         switch try ReaderToDirectory(decoding: frame) {
         case .answers(let id, let answers):
             let question = underWay.removeValue(forKey: id)
-            silentSince = underWay.isEmpty ? nil : now
+            endSilence(now)
             // One of before the link.
             guard let question else { return }
             underWayCount -= question.queries.count
@@ -115,11 +115,17 @@ final class AccountReader {
             question.then(answers)
         case .source(let state): change(state)
         case .changed: events.append(.changed)
-        case .trace(let id, let steps): try inquiries.receive(id, steps)
+        case .trace(let id, let steps):
+            endSilence(now)
+            try inquiries.receive(id, steps)
         case .names(let id, let names, let isLast):
+            endSilence(now)
             try inquiries.receive(id, names, isLast: isLast)
         }
     }
+
+    /// It has answered something; `endOfTurn` begins anew for what is asked of it in an inquiry.
+    private func endSilence(_ now: Milliseconds) { silentSince = underWay.isEmpty ? nil : now }
 
     /// What has been told since the last call.
     func drainEvents() -> [Event] {
@@ -129,6 +135,7 @@ final class AccountReader {
 
     /// Sends what has room, and gives up what has waited for too long; to be called at the end of each turn.
     func endOfTurn(_ now: Milliseconds) {
+        if silentSince == nil, inquiries.isUnderWay { silentSince = now }
         if let since = silentSince, now - since >= Self.longestSilence, !isReportedHung {
             isReportedHung = true
             events.append(.hangs)

@@ -143,6 +143,67 @@ struct AccountDatabaseTests {
         #expect(database.drainEvents() == [up("chan_sip"), .changed])
     }
 
+    @Test("a lock of before the file was replaced does not count against the new one")
+    func lockedBeforeReplaced() throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try writer.execute("BEGIN EXCLUSIVE")
+        database.tick(.seconds(1))
+        let new = try folder.database("new.sqlite", Tables.chanSip)
+        #expect(unsafe rename(new, path) == 0)
+        database.tick(.seconds(2))
+        _ = database.drainEvents()
+        let next = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try next.execute("BEGIN EXCLUSIVE")
+        database.tick(.seconds(3))
+        #expect(database.drainEvents().isEmpty)
+    }
+
+    /// Accounts of which each look-up takes some milliseconds.
+    private static let slow = """
+        CREATE TABLE peers (name TEXT, secret TEXT);
+        INSERT INTO peers VALUES ('1001', 'old');
+        CREATE VIEW sippeers AS SELECT name, secret, 'friend' AS type, 'dynamic' AS host FROM peers,
+            (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 30000)
+                SELECT count(*) AS n FROM c) WHERE n > 0;
+        """
+
+    @Test("another program commits while the look-ups of a long frame go on")
+    func givesWay() async throws {
+        let path = try folder.database("accounts.sqlite", Self.slow)
+        let database = database()
+        database.tick(.seconds(0))
+        let writer = Writer()
+        let query = AccountQuery(name: "1001", realm: "asterisk")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let other = try SQLiteDatabase(path: path, .writing, busyTimeout: 60_000)
+                try other.execute("BEGIN IMMEDIATE; UPDATE peers SET secret = 'new'")
+                writer.state.withLock { $0.isLocking = true }
+                usleep(50_000)
+                try other.execute("COMMIT")
+            }
+            writer.waitForLock()
+            let answers = database.lookUp(
+                Array(repeating: query, count: 300), within: .seconds(60), now: .seconds(0))
+            try await group.waitForAll()
+            let new = database.lookUp([query], within: .seconds(9), now: .seconds(0))
+            #expect(answers.suffix(1) == new && new[0].why == nil)
+        }
+    }
+
+    @Test("a frame ends with its time, and has its first look-up in any case")
+    func cut() throws {
+        try folder.database("accounts.sqlite", Self.slow)
+        let database = database()
+        database.tick(.seconds(0))
+        let queries = Array(repeating: AccountQuery(name: "1001", realm: "asterisk"), count: 3)
+        let answers = database.lookUp(queries, within: Milliseconds(0), now: .seconds(0))
+        #expect(answers.map { $0.answer == .unavailable } == [false, true, true])
+    }
+
     @Test("a lock at the start is asked about at each tick")
     func lockedAtStart() throws {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
