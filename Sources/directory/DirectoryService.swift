@@ -146,9 +146,10 @@ final class DirectoryService: Service {
                     + " make room for the state folder"
             }
         return [
-            trouble.map { Condition(.accounts, $0) },
-            known.heldBack.map { Condition(.heldBack, $0) },
-            fault.map { Condition(.state, $0) }, forgotten.map { Condition(.state, $0) },
+            trouble.map { Condition(.accounts, $0, recorded: .both) },
+            known.heldBack.map { Condition(.heldBack, $0, recorded: .begin) },
+            fault.map { Condition(.state, $0, recorded: .both) },
+            forgotten.map { Condition(.state, $0, recorded: .both) },
         ].compactMap(\.self)
     }
 
@@ -227,10 +228,9 @@ final class DirectoryService: Service {
 
     /// Who authenticates while the source cannot be read.
     private var whoAuthenticates: String {
-        switch known.count {
-        case 0: "no account can authenticate"
-        case 1: "only the one account that is known can authenticate"
-        case let count: "only the \(count) accounts that are known can authenticate"
-        }
+        let count = known.count
+        return count == 0
+            ? "no account can authenticate"
+            : "only accounts that are known (\(count)) can authenticate"
     }
 }

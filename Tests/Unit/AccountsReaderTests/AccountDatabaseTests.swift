@@ -382,11 +382,37 @@ struct AccountDatabaseTests {
         #expect(closed.advice.contains("chmod g+x /d; mkdir -p"))
         let nameless = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
-        #expect(nameless.advice.contains("the group 5060 of /d"))
+        #expect(nameless.advice.hasPrefix("as root: `groupadd -g 5060 rempart-source; mkdir -p"))
+        #expect(nameless.advice.contains("echo m $u rempart-source;"))
         #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-acct"))
         let roots = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 0, groupName: "root", mode: 0o40750)
-        #expect(roots.advice.contains("chgrp") && !roots.advice.contains("sysusers"))
+        #expect(roots.advice == "as root: `chgrp rempart-acct /d; chmod g+x /d`")
+    }
+
+    @Test("who is a member of the file's group already needs the right alone")
+    func rightsOfMember() {
+        func file(_ mode: UInt32) -> DatabaseRights.Obstacle {
+            DatabaseRights.Obstacle(
+                path: "/d/a.sqlite", isFolder: false, group: 5060, groupName: "asterisk",
+                mode: mode, isMember: true)
+        }
+        #expect(file(0o100600).advice == "as root: `chmod g+r /d/a.sqlite`")
+        #expect(file(0o100640).advice.contains("getfacl /d/a.sqlite"))
+    }
+
+    @Test(
+        "what the unit hides from the service is to be put elsewhere, whatever else is in the way",
+        arguments: ["/tmp/a.sqlite", "/home/me/a.sqlite", "/root/a.sqlite"])
+    func hidden(path: String) {
+        for code in [ENOENT, EACCES] {
+            let why = DatabaseRights.unreadable(path, code)
+            #expect(why.contains("the service sees nothing below /home, /root and /tmp"))
+            #expect(why.contains("accounts.source"))
+            #expect(
+                !why.contains("chmod") && !why.contains("chgrp")
+                    && !why.contains("put the database there"))
+        }
     }
 
     @Test("what is no database, no sqlite URL or not set is said and refused")
