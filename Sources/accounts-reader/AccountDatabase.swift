@@ -320,7 +320,7 @@ final class AccountDatabase {
         if error.isLocked {
             let wait = Self.longestWait.count
             return "\(path) is locked by another program for longer than \(wait) ms: find it"
-                + " with 'fuser \(path)'"
+                + " with 'fuser -v \(path)', which lists \(Role.accountsReader.name), Rempart's own, too"
         }
         switch error.code {
         case SQLITE_CANTOPEN where DatabaseRights.lacksWriter(path),
@@ -329,6 +329,9 @@ final class AccountDatabase {
                 "\(path) is in WAL mode and no program has it open, so that a reader lacks \(path)-shm. "
                 + "Start Asterisk, or leave that mode with sqlite3 \(path) 'PRAGMA "
                 + "journal_mode=DELETE'. It is opened within \(Self.longestBackOff.seconds) s then"
+        case SQLITE_NOTADB:
+            return
+                "\(path) cannot be read: it is no SQLite database. Name in accounts.source the one of Asterisk's"
         case SQLITE_CANTOPEN: return DatabaseRights.unreadable(path, EACCES)
         default: return "\(path) cannot be read: \(error)"
         }

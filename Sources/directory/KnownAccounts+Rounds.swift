@@ -125,7 +125,7 @@ extension KnownAccounts {
 
     private static func heldBack(_ count: Int, of total: Int) -> String {
         "the accounts of \(count) of \(total) registrations are gone or have changed at once, which looks"
-            + " like a mistake: nothing ends until they are read again, within \(Brake.pause.seconds) s."
-            + " Unless that was meant, put the accounts back (accounts.source)"
+            + " like a mistake: in \(Brake.pause.seconds) s these phones lose their registration. Unless that was"
+            + " meant, put the rows back before"
     }
 }

@@ -85,7 +85,7 @@ struct Surroundings {
         if isLookedAt, unsafe access(file.path, F_OK) != 0, errno == ENOENT {
             return warn("there is no \(file.path)")
         }
-        if Self.isHidden(file.path) {
+        if UsualPlaces.isHidden(file.path) {
             return warn(
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
@@ -103,11 +103,6 @@ struct Surroundings {
         return warn(
             "the user \(file.reader.user) may not read \(file.path): add it to the file's group,"
                 + " and let the group enter the folders above")
-    }
-
-    /// Whether the unit of `make install` hides a path from the service.
-    static func isHidden(_ path: String) -> Bool {
-        ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"].contains { path.hasPrefix($0) }
     }
 
     /// Whether a process, with all groups that it gets, may read a file; also true when its user is not there.

@@ -169,7 +169,7 @@ def test_a_locked_database_is_told_with_how_to_find_who_has_it(lab: Lab) -> None
     checked = Checked(lab, PJSIP)
     with checked.locked():
         said = checked.refused()
-    assert "locked by another program" in said and f"fuser {checked.database}" in said
+    assert "locked by another program" in said and f"fuser -v {checked.database}" in said
     assert checked.live().returncode == 0
 
 

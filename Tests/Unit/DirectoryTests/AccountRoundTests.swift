@@ -162,6 +162,10 @@ struct AccountRoundTests {
         let conditions = source.router.service.conditions
         #expect(conditions.map(\.kind) == [.heldBack])
         #expect(conditions[0].text.contains("the accounts of 30 of 30 registrations"))
+        #expect(
+            conditions[0].text.hasSuffix(
+                "in 15 s these phones lose their registration. Unless that was meant, put the rows back before"
+            ))
         // Further changes are no second opinion; the last one is told a second late.
         for _ in 0..<8 {
             try source.changed()
