@@ -109,6 +109,6 @@ struct SlowRoundTests {
         try source.up()
         try source.pass(.seconds(4))
         #expect(source.lookUps - before >= 100)
-        #expect(try source.router.answers().revoked == ["2"])
+        #expect(Set(try source.router.answers().revoked) == ["2"])
     }
 }
