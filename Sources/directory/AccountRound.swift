@@ -105,7 +105,8 @@ struct AccountRound {
             return found
         }
         let left = pairs.filter { $0.1.answer == .unavailable }.map(\.0)
-        queries.replaceSubrange(read..<(read + batch.queries.count), with: found.map(\.query) + left)
+        let asked = read..<(read + batch.queries.count)
+        queries.replaceSubrange(asked, with: found.map(\.query) + left)
         read += found.count
         pausedUntil = now
         self.batch = nil

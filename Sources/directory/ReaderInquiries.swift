@@ -20,7 +20,7 @@ final class ReaderInquiries {
         let failed: (String) -> Void
     }
 
-    /// How long one waits: as long as accounts-reader may be silent before it is replaced. A slow source is no error.
+    /// How long one waits: as long as accounts-reader may be silent before it is replaced, since a slow source is no error.
     static let longest = AccountReader.longestSilence
     /// How many are under way at most.
     static let most = 16

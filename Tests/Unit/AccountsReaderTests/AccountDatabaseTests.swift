@@ -185,7 +185,7 @@ struct AccountDatabaseTests {
                 usleep(50_000)
                 try other.execute("COMMIT")
             }
-            writer.waitForLock()
+            await writer.waitForLock()
             let answers = database.lookUp(
                 Array(repeating: query, count: 300), within: .seconds(60), now: .seconds(0))
             try await group.waitForAll()
@@ -221,9 +221,9 @@ struct AccountDatabaseTests {
     private final class Writer: Sendable {
         let state = Mutex((isLocking: false, isOver: false))
 
-        /// Waits until it has the lock.
-        func waitForLock() {
-            while !state.withLock({ $0.isLocking }) { usleep(100) }
+        /// Waits until it has the lock; no thread is taken from it meanwhile, of which there may be two in all.
+        func waitForLock() async {
+            while !state.withLock({ $0.isLocking }) { await Task.yield() }
         }
 
         /// Has the lock for 70 ms and leaves it for 5, by turns; SQLite itself sleeps over each such gap.
@@ -249,7 +249,7 @@ struct AccountDatabaseTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try writer.run(path) }
             for _ in 0..<8 {
-                writer.waitForLock()
+                await writer.waitForLock()
                 #expect(isFound(database, "1001"))
             }
             writer.state.withLock { $0.isOver = true }

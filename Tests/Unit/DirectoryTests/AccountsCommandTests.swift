@@ -254,7 +254,7 @@ struct AccountsCommandTests {
         }
     }
 
-    @Test("a source of 2 s a read has its accounts listed and explained, with names of two look-ups too")
+    @Test("a source of 2 s a read has its accounts listed and explained, names@domain too")
     func slowReads() throws {
         let source = try Source()
         for name in ["1", "2", "2@example.com", "3"] { source.rows[name] = account(name) }
