@@ -226,7 +226,7 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "Checkout", "rempart", "Settings", "Messages", "Reactor", "Sys",
+                "Checkout", "rempart", "Settings", "Messages", "Reactor", "Spawning", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests("SIPTests", ["SIP", "Sys"]),

@@ -9,10 +9,10 @@ package struct Condition: Equatable, Sendable {
     package enum Kind: UInt8, CaseIterable, Sendable {
         /// No phone is served at all.
         case noSIP = 10
+        /// Many accounts are gone or have changed at once: what they let in stays until they are read again.
+        case heldBack = 15
         /// The accounts cannot be read, or there are none: who is not known already cannot register or call.
         case accounts = 20
-        /// Many accounts are gone or have changed at once: what they let in stays until they are read again.
-        case heldBack = 25
         /// No Asterisk answers: no call goes through.
         case noAsterisk = 30
         /// An Asterisk does not answer, another one does.
@@ -38,8 +38,8 @@ package struct Condition: Equatable, Sendable {
         package var name: String {
             switch self {
             case .noSIP: "no-sip"
-            case .accounts: "accounts"
             case .heldBack: "held-back"
+            case .accounts: "accounts"
             case .noAsterisk: "no-asterisk"
             case .asterisk: "asterisk"
             case .state: "state"
@@ -57,11 +57,11 @@ package struct Condition: Equatable, Sendable {
         package var meaning: String {
             switch self {
             case .noSIP: "No phone is served at all."
-            case .accounts:
-                "The accounts cannot be read, or there are none: who is not known already cannot register or call."
             case .heldBack:
                 "Many accounts are gone or have changed at once: what they let in stays until they are "
                     + "read again."
+            case .accounts:
+                "The accounts cannot be read, or there are none: who is not known already cannot register or call."
             case .noAsterisk: "No Asterisk answers: no call goes through."
             case .asterisk: "An Asterisk does not answer, another one does."
             case .state: "Bindings, bans, accounts or keys are not kept over a restart."
@@ -78,15 +78,29 @@ package struct Condition: Equatable, Sendable {
         }
     }
 
+    /// Which of a condition's two records, that it has begun and that it is over, the component writes that tells of
+    /// it; the supervisor writes the others.
+    package enum Recorded: UInt8, Sendable {
+        /// None.
+        case neither = 0
+        /// That it has begun.
+        case begin = 1
+        /// Both.
+        case both = 2
+    }
+
     /// What kind of thing is wrong.
     package let kind: Kind
     /// What is wrong and what to do about it: one line, of which at most 400 bytes arrive.
     package let text: String
+    /// Which of its records its component writes.
+    package let recorded: Recorded
 
     /// A condition of a kind, in words that begin without a capital.
-    package init(_ kind: Kind, _ text: String) {
+    package init(_ kind: Kind, _ text: String, recorded: Recorded = .neither) {
         self.kind = kind
         self.text = text
+        self.recorded = recorded
     }
 
     /// How many a component may tell of at a time; those beyond are left out, the worst come first.
@@ -98,15 +112,17 @@ package struct Condition: Equatable, Sendable {
         Array(conditions.sorted { $0.kind.rawValue < $1.kind.rawValue }.prefix(most))
     }
 
-    /// Writes the kind and the text.
+    /// Writes it.
     func write(to writer: inout WireWriter) {
         writer.u8(kind.rawValue)
+        writer.u8(recorded.rawValue)
         writer.string(text, cutTo: Self.textLimit)
     }
 
-    /// Reads the kind and the text.
+    /// Reads it.
     init(from reader: inout WireReader) throws(WireError) {
         kind = try reader.choice("condition")
+        recorded = try reader.choice("condition's records")
         text = try reader.string("condition", limit: Self.textLimit)
     }
 }

@@ -82,6 +82,10 @@ package enum AccountAbsence: UInt8, CaseIterable, Sendable {
     case realmBound = 5
     /// Its access lists let nobody in or cannot be read: the account stands, and no address may use it.
     case unreadableAccessList = 6
+    /// A row that should have its secret is not there: its endpoint names it.
+    case noAuthRow = 7
+    /// Its stored hash is none.
+    case brokenHash = 8
 }
 
 /// What the source says of a name.
@@ -120,7 +124,7 @@ package struct TraceStep: Equatable, Sendable {
     package var found: Bool
     /// How long it took.
     package var microseconds: UInt32
-    /// What the row says that matters, never a secret or a hash; at most 300 bytes.
+    /// What the row says that matters, or what its want means; never a secret or a hash, at most 300 bytes.
     package var remark: String
 
     /// A step of its parts.
@@ -130,6 +134,9 @@ package struct TraceStep: Equatable, Sendable {
         self.microseconds = microseconds
         self.remark = remark
     }
+
+    /// What stands in a remark before the reason why phones may not register the account.
+    package static let whyNotRegister = "phones may not register: "
 
     /// How many steps one answer has at most.
     package static let most = 64

@@ -111,7 +111,9 @@ extension Refusal {
         Row(
             .mayNotRegister, .forbidden, .registration, "may-not-register",
             "The account is not one that phones register for.",
-            "Give it host=dynamic (chan_sip), or an AOR with max_contacts of at least 1 (PJSIP)."),
+            "chan_sip: give it type=friend or peer, and host=dynamic. PJSIP: let aors name a row that ps_aors has, "
+                + "and give that row max_contacts of at least 1. `rempart accounts NAME` says which it is."
+        ),
         Row(
             .contactAccess, .forbidden, .registration, "contact-acl",
             "The account's contact lists do not permit the address.",

@@ -28,7 +28,8 @@ extension Acceptance {
             Condition(
                 .resources,
                 "no more \(connections) are accepted until others end: raise LimitNOFILE= "
-                    + "(systemctl edit rempart) and restart")
+                    + "(systemctl edit rempart) and restart",
+                recorded: .both)
         ]
     }
 }

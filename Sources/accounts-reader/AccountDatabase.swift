@@ -17,8 +17,11 @@ enum AccountEvent: Equatable {
 
 /// The account database, opened read-only and opened again when it must be.
 ///
-/// No call waits longer than `longestWait` for another program's lock. After one that waited in vain, the next tries
-/// come from `tick` alone, over the same connection. So a locked database costs the loop at most that much a second.
+/// No transaction waits longer than `longestWait` for another program's lock. After one that waited in vain, the next
+/// tries come from `tick` alone, over the same connection. So a locked database costs the loop at most that much a second.
+///
+/// Outside WAL, a commit of Asterisk waits for each transaction here. One of look-ups lasts for the first of them, for
+/// `longestTransaction`, and for what is begun by then: about 50 ms, unless a single look-up takes longer.
 final class AccountDatabase {
     private struct Connection {
         let tables: AccountTables
@@ -29,14 +32,14 @@ final class AccountDatabase {
         var emptyTable: String?
         /// The file as it was before it was opened, or before its last change by SQLite.
         var stamp: FileStamp
+        /// Whether a lock has outlasted a call, so that `tick` alone asks it.
+        var isLockedOut = false
+        /// Whether a lock has outlasted the last tick: the second one that finds it says so, though nobody looks anything up.
+        var isTickLocked = false
     }
 
     private let settings: AccountSettings
     private var connection: Connection?
-    /// Whether a lock has outlasted a call, so that `tick` alone asks the open database.
-    private var isLockedOut = false
-    /// Whether a lock has outlasted the last tick: the second one that finds it says so, though nobody looks anything up.
-    private var isTickLocked = false
     private var nextTry = Milliseconds(0)
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
@@ -44,11 +47,13 @@ final class AccountDatabase {
     /// The accounts whose lists have been complained of since the rows last changed.
     private var complainedOf: Set<String> = []
 
-    /// How long the statements of a call wait for another program's lock.
+    /// How long the statements of a transaction wait for another program's lock.
     ///
     /// Asterisk writes to the same file, and on a slow disk each of its commits has the lock for some hundred
     /// milliseconds.
     private static let longestWait = Milliseconds(500)
+    /// How long look-ups go on in one transaction after its first: another program's commit waits for its end.
+    private static let longestTransaction = Milliseconds(50)
     /// How many accounts are complained of at most, until rows change.
     private static let mostComplaints = 100
     /// The longest time between two tries to open the database.
@@ -62,14 +67,19 @@ final class AccountDatabase {
 
     /// Whether it can be read; nil before the first try to open it.
     var state: SourceState? {
-        if let connection, !isLockedOut {
+        if let connection, !connection.isLockedOut {
             return .up(layout: connection.tables.name, source: source)
         }
         return complaint.map { .down(why: $0, source: source) }
     }
 
-    /// The table in which no account is, of a database that can be read; nil when there are accounts.
-    var emptyTable: String? { connection?.emptyTable }
+    /// That there is no account in a database that can be read, and what to do; nil when there are some.
+    var lack: String? {
+        connection?.emptyTable.map {
+            "the source has no account: the table \($0) is empty. Fill it, or name in accounts.source the"
+                + " database that Asterisk uses"
+        }
+    }
 
     /// What has happened since the last call.
     func drainEvents() -> [AccountEvent] {
@@ -91,30 +101,25 @@ final class AccountDatabase {
         account: String, realm: String, now: Milliseconds, steps: TraceSteps? = nil
     ) -> ReadAccount {
         let query = AccountQuery(name: account, realm: realm)
-        return lookUp([query], within: .seconds(1), now: now, steps: steps).first ?? .unavailable
+        return lookUp([query], now: now, steps: steps).first ?? .unavailable
     }
 
-    /// What the rows say of names, with their HA1s for realms, in that order; those that are not read within a span are
-    /// unavailable, and all when one cannot be read.
+    /// What the rows say of names, with their HA1s for realms, in that order.
+    ///
+    /// All are unavailable when one cannot be read, and those that are not begun within a span (nil: however long it
+    /// takes), but not the first. The rows of one account fit together.
     func lookUp(
-        _ queries: [AccountQuery], within span: Milliseconds, now: Milliseconds,
+        _ queries: [AccountQuery], within span: Milliseconds? = nil, now: Milliseconds,
         steps: TraceSteps? = nil
     ) -> [ReadAccount] {
         let none = Array(repeating: ReadAccount.unavailable, count: queries.count)
-        let end = Clock.monotonic + span
+        let end = span.map { Clock.monotonic + $0 }
         let answers = reading(now) { (connection) throws(SQLiteError) in
-            // One read transaction: the lock is waited for once, and the rows fit together.
-            try connection.database.execute("BEGIN")
             var answers: [ReadAccount] = []
-            for query in queries {
-                guard Clock.monotonic < end else { break }
-                answers.append(
-                    try connection.tables.lookUp(
-                        LookUp(
-                            account: query.name, realm: query.realm, ownRealm: settings.realm,
-                            domains: settings.domains, steps: steps)))
+            while answers.count < queries.count {
+                if let end, !answers.isEmpty, Clock.monotonic >= end { break }
+                try lookUp(queries, until: end, in: connection, steps, &answers)
             }
-            try connection.database.execute("COMMIT")
             return answers
         }
         guard let answers else { return none }
@@ -122,6 +127,27 @@ final class AccountDatabase {
             complain(query.name)
         }
         return answers + none.dropFirst(answers.count)
+    }
+
+    /// Looks up what has no answer yet, until one transaction has lasted long enough.
+    private func lookUp(
+        _ queries: [AccountQuery], until end: Milliseconds?, in connection: Connection,
+        _ steps: TraceSteps?, _ answers: inout [ReadAccount]
+    ) throws(SQLiteError) {
+        connection.database.waitForLocks(Self.longestWait)
+        try connection.database.execute("BEGIN")
+        var last: Milliseconds?
+        for query in queries.dropFirst(answers.count) {
+            if let last, Clock.monotonic >= min(last, end ?? last) { break }
+            answers.append(
+                try connection.tables.lookUp(
+                    LookUp(
+                        account: query.name, realm: query.realm, ownRealm: settings.realm,
+                        domains: settings.domains, steps: steps)))
+            // From now on: a slow disk takes its time for the first page, which the next look-ups have then.
+            last = last ?? Clock.monotonic + Self.longestTransaction
+        }
+        try connection.database.execute("COMMIT")
     }
 
     /// The names after one, in the order of their bytes, at most so many; nil while nothing can be read.
@@ -135,7 +161,7 @@ final class AccountDatabase {
     private func reading<Value>(
         _ now: Milliseconds, _ body: (Connection) throws(SQLiteError) -> Value
     ) -> Value? {
-        guard let connection, !isLockedOut else { return nil }
+        guard let connection, !connection.isLockedOut else { return nil }
         connection.database.waitForLocks(Self.longestWait)
         do throws(SQLiteError) {
             return try body(connection)
@@ -209,12 +235,12 @@ final class AccountDatabase {
             try connection.database.execute("BEGIN")
             defer { try? connection.database.execute("COMMIT") }
             let version = try connection.dataVersion.first([]) { $0.integer(0) }
-            isTickLocked = false
+            self.connection?.isTickLocked = false
             guard version != connection.version else {
                 // Written past SQLite, as by cp(1): it would go on with the pages that it remembers.
                 if stamp != connection.stamp {
-                    reopen(now, known: isLockedOut ? nil : connection.tables.name)
-                } else if isLockedOut {
+                    reopen(now, known: connection.isLockedOut ? nil : connection.tables.name)
+                } else if connection.isLockedOut {
                     lockIsGone(connection)
                 }
                 return
@@ -226,19 +252,22 @@ final class AccountDatabase {
             // Not before: a change during whose look a lock comes is seen by the next tick.
             self.connection?.version = version ?? 0
             self.connection?.stamp = stamp
-            if isLockedOut { return lockIsGone(connection) }
+            if connection.isLockedOut { return lockIsGone(connection) }
             events.append(.changed)
             complainedOf = []
         } catch {
             // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
-            guard !error.isLocked || isTickLocked else { return isTickLocked = true }
+            guard !error.isLocked || self.connection?.isTickLocked == true else {
+                self.connection?.isTickLocked = true
+                return
+            }
             fail(error, now)
         }
     }
 
     /// The database can be read again, by which rows may have changed.
     private func lockIsGone(_ connection: Connection) {
-        isLockedOut = false
+        self.connection?.isLockedOut = false
         complaint = nil
         complainedOf = []
         events.append(.source(.up(layout: connection.tables.name, source: source)))
@@ -262,21 +291,19 @@ final class AccountDatabase {
     /// Opens the file anew; a layout that is known already is not announced.
     private func reopen(_ now: Milliseconds, known: String? = nil) {
         connection = nil
-        isLockedOut = false
         open(now, known: known)
     }
 
     private func fail(_ error: SQLiteError, _ now: Milliseconds) {
         guard error.isLocked else { return fail(explain(error), now) }
         // It is down, not lost: what is open stays so, without what the failed call has begun.
-        isLockedOut = connection != nil
+        connection?.isLockedOut = true
         try? connection?.database.execute("ROLLBACK")
         announce(explain(error))
     }
 
     private func fail(_ why: String, _ now: Milliseconds) {
         connection = nil
-        isLockedOut = false
         nextTry = now + backOff
         backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
         announce(why)
@@ -293,7 +320,7 @@ final class AccountDatabase {
         if error.isLocked {
             let wait = Self.longestWait.count
             return "\(path) is locked by another program for longer than \(wait) ms: find it"
-                + " with 'fuser \(path)'"
+                + " with 'fuser -v \(path)', which lists \(Role.accountsReader.name), Rempart's own, too"
         }
         switch error.code {
         case SQLITE_CANTOPEN where DatabaseRights.lacksWriter(path),
@@ -302,6 +329,9 @@ final class AccountDatabase {
                 "\(path) is in WAL mode and no program has it open, so that a reader lacks \(path)-shm. "
                 + "Start Asterisk, or leave that mode with sqlite3 \(path) 'PRAGMA "
                 + "journal_mode=DELETE'. It is opened within \(Self.longestBackOff.seconds) s then"
+        case SQLITE_NOTADB:
+            return
+                "\(path) cannot be read: it is no SQLite database. Name in accounts.source the one of Asterisk's"
         case SQLITE_CANTOPEN: return DatabaseRights.unreadable(path, EACCES)
         default: return "\(path) cannot be read: \(error)"
         }

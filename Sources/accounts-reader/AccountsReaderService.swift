@@ -99,13 +99,7 @@ final class AccountsReaderService: Service {
 
     /// That nothing can be read is told by directory, which knows what it means.
     var conditions: [Condition] {
-        guard let table = accounts.emptyTable else { return [] }
-        return [
-            Condition(
-                .accounts,
-                "the source has no account: the table \(table) is empty. Fill it, or name in accounts.source the"
-                    + " database that Asterisk uses")
-        ]
+        accounts.lack.map { [Condition(.accounts, $0)] } ?? []
     }
 
     func endOfTurn() { report() }

@@ -16,6 +16,14 @@ struct ChanSipTables {
         var host: String
         var dynamic: String
         var access: [String]
+
+        /// Why phones may not register it; nil when they may.
+        var whyNotRegister: String? {
+            if type == "user" { return "type=user only calls, type=friend or peer registers too" }
+            let isDynamic =
+                host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(dynamic)
+            return isDynamic ? nil : "host is not dynamic"
+        }
     }
 
     /// Prepares the statement; throws when a column it cannot do without is missing.
@@ -46,15 +54,14 @@ struct ChanSipTables {
                 credentials.secret = row.secret
             } else {
                 credentials.md5 = HA1.bytes(hex: row.md5secret, length: 16) ?? []
-                credentials.isOfOtherKind = credentials.md5.isEmpty
+                credentials.want = .brokenHash
             }
-            query.steps?.remark("type=\(row.type) host=\(row.host)")
+            let why = row.whyNotRegister.map { "; \(TraceStep.whyNotRegister)\($0)" }
+            query.steps?.remark("type=\(row.type) host=\(row.host)\(why ?? "")")
         }
-        let isDynamic =
-            row?.host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(row?.dynamic)
         return credentials.account(
             realm: query.realm, aor: query.account,
-            mayRegister: isDynamic && row?.type != "user",
+            mayRegister: row.map { $0.whyNotRegister == nil } ?? false,
             access: try access.list(row?.access ?? [], query.steps),
             table: columns.names[.sippeers], hasRow: row != nil)
     }

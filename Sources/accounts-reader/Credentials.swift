@@ -27,8 +27,8 @@ struct Credentials: Equatable {
     var sha256: [UInt8] = []
     /// The realm that the stored hashes were made for.
     var boundRealm: String
-    /// Whether the row wants to be authenticated in a way that is not understood here.
-    var isOfOtherKind = false
+    /// Why nothing is there, when nothing is.
+    var want = AccountAbsence.noSecret
 
     /// Whether anything is there: an empty secret is "anyone" to Asterisk, nobody to us.
     var isEmpty: Bool { secret.isEmpty && md5.isEmpty && sha256.isEmpty }
@@ -67,7 +67,7 @@ struct Credentials: Equatable {
     /// Why there is no account; nil when there is one.
     private func absence(hasRow: Bool, aor: String) -> AccountAbsence? {
         if !hasRow { return .noRow }
-        if isEmpty { return isOfOtherKind ? .wrongKind : .noSecret }
+        if isEmpty { return want }
         return user.utf8.count > 255 || aor.utf8.count > 255 ? .tooLong : nil
     }
 

@@ -21,6 +21,11 @@ enum DatabaseRights {
     /// Says why a file cannot be opened, and what to do.
     static func unreadable(_ path: String, _ code: Int32) -> String {
         let reason = SystemError("", code: code).reason
+        if UsualPlaces.isHidden(path) {
+            return
+                "\(path) cannot be opened (\(reason)): the service sees nothing below /home, /root and "
+                + "/tmp. Put the database elsewhere, such as below /var/lib, and name it in accounts.source"
+        }
         if code == ENOENT {
             return "\(path) cannot be opened (\(reason)): put the database there or correct "
                 + "accounts.source"
@@ -38,27 +43,37 @@ enum DatabaseRights {
         let groupName: String?
         /// Its mode's bits.
         let mode: UInt32
+        /// Whether this process is a member of that group.
+        var isMember = false
 
         /// The group's right that is needed: to enter a folder, to read a file.
         private var needed: UInt32 { isFolder ? 0o010 : 0o040 }
 
-        /// The commands that give the right through the group, and keep it at the next update.
+        /// The commands that give the right through a group, and keep it at the next update.
+        ///
+        /// Neither quotes nor backslashes stand in them, which systemd's line of status does not show as they are.
         var advice: String {
             let name = Role.accountsReader.user
-            guard group != 0 else {
-                return "as root: give \(path) another group than root's (chgrp), and make \(name) "
-                    + "its member"
+            let chmod = "chmod g+\(isFolder ? "x" : "r") \(path)"
+            let isOpen = mode & needed != 0
+            // Nobody should become a member of root's group.
+            if group == 0 { return "as root: `chgrp \(name) \(path); \(chmod)`" }
+            guard !isMember else {
+                return isOpen
+                    ? "\(name) is of its group, which may: see getfacl \(path), and whether AppArmor or "
+                        + "SELinux forbids it"
+                    : "as root: `\(chmod)`"
             }
-            let chmod = mode & needed == 0 ? "chmod g+\(isFolder ? "x" : "r") \(path); " : ""
-            let member =
-                groupName.map {
-                    // Neither quotes nor backslashes, which systemd's line of status does not show as they are.
-                    "mkdir -p /etc/sysusers.d; "
-                        + "for u in \(Role.directory.user) \(name); do echo m $u \($0); done "
-                        + ">/etc/sysusers.d/rempart-\($0).conf; systemd-sysusers; "
-                        + "systemctl try-restart rempart"
-                } ?? "make \(name) a member of the group \(group) of \(path)"
-            return "as root: `\(chmod)\(member)`"
+            var commands = isOpen ? [] : [chmod]
+            let joined = groupName ?? "rempart-source"
+            if groupName == nil { commands.append("groupadd -g \(group) \(joined)") }
+            commands += [
+                "mkdir -p /etc/sysusers.d",
+                "for u in \(Role.directory.user) \(name); do echo m $u \(joined); done "
+                    + ">/etc/sysusers.d/rempart-\(joined).conf",
+                "systemd-sysusers", "systemctl try-restart rempart",
+            ]
+            return "as root: `\(commands.joined(separator: "; "))`"
         }
     }
 
@@ -79,7 +94,17 @@ enum DatabaseRights {
         _ = unsafe stat(path, &status)
         return Obstacle(
             path: path, isFolder: isFolder, group: status.st_gid,
-            groupName: groupName(status.st_gid), mode: status.st_mode)
+            groupName: groupName(status.st_gid), mode: status.st_mode,
+            isMember: isMember(status.st_gid))
+    }
+
+    /// Whether this process is a member of a group.
+    private static func isMember(_ group: gid_t) -> Bool {
+        let count = getgroups(0, nil)
+        var groups = [gid_t](repeating: 0, count: Int(max(count, 0)))
+        guard group != getegid() else { return true }
+        // In bounds: as many as there are.
+        return unsafe getgroups(count, &groups) == count && groups.contains(group)
     }
 
     /// The name of a group in /etc/group.

@@ -61,7 +61,7 @@ struct PjsipTables {
             found = found ?? row
         }
         let credentials = try credentials(found?.auths ?? [], query)
-        let aor = try address(found?.aors ?? [], preferring: ids, query)
+        let aor = try address(found?.aors, preferring: ids, query)
         return credentials.account(
             realm: query.realm, aor: aor?.id ?? query.account,
             mayRegister: aor?.mayRegister ?? false,
@@ -77,8 +77,13 @@ struct PjsipTables {
         for id in ids.isEmpty ? [query.account] : ids {
             let read = try auth.first(id, query.steps) { Self.credentials($0, query) }
             if let read { query.steps?.remark(Self.words(read)) }
-            guard !ids.isEmpty, let read else { continue }
-            result.isOfOtherKind = result.isOfOtherKind || read.isOfOtherKind
+            guard !ids.isEmpty else { continue }
+            guard let read else {
+                query.steps?.remark("missing: the endpoint's auth names it")
+                if result.want == .noSecret { result.want = .noAuthRow }
+                continue
+            }
+            if read.want == .wrongKind { result.want = .wrongKind }
             guard !read.user.isEmpty, !read.isEmpty else { continue }
             if result.isEmpty {
                 result = read
@@ -93,7 +98,7 @@ struct PjsipTables {
 
     /// What one row of `ps_auths` says, without its secret and hashes.
     private static func words(_ read: Credentials) -> String {
-        if read.isOfOtherKind { return "auth_type is not understood" }
+        if read.want == .wrongKind { return "auth_type is not understood" }
         if read.isEmpty { return "no secret" }
         let kind = read.secret.isEmpty ? "hashes for the realm \(read.boundRealm)" : "a secret"
         return "username=\(read.user), \(kind)"
@@ -119,20 +124,28 @@ struct PjsipTables {
                 default: break
                 }
             }
-        default: result.isOfOtherKind = true
+        default: result.want = .wrongKind
         }
         return result
     }
 
-    /// The address of record that is registered for the account, and whether it may be.
+    /// The address of record that is registered for the account, and whether it may be; `ids` is nil without an endpoint.
     private func address(
-        _ ids: [String], preferring names: [String], _ query: LookUp
+        _ ids: [String]?, preferring names: [String], _ query: LookUp
     ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
-        let id = names.first(where: ids.contains) ?? ids.first
+        let id = names.first { ids?.contains($0) ?? false } ?? ids?.first
         let contacts = try aor.first(id ?? query.account, query.steps) { $0.integer(0) }
-        if let contacts { query.steps?.remark("max_contacts=\(contacts)") }
-        guard let id, let contacts else { return nil }
-        return (id, contacts > 0)
+        var facts = contacts.map { ["max_contacts=\($0)"] } ?? []
+        let why: String? =
+            if id == nil {
+                "the endpoint's aors names no address of record"
+            } else if let contacts {
+                contacts > 0 ? nil : "max_contacts=\(contacts)"
+            } else { "the row is missing, which the endpoint's aors names" }
+        if let why, ids != nil { facts.append(TraceStep.whyNotRegister + why) }
+        query.steps?.remark(facts.joined(separator: "; "))
+        guard let id, contacts != nil else { return nil }
+        return (id, why == nil)
     }
 
     /// The items of a comma list, without the blanks around them.

@@ -61,15 +61,22 @@ struct TableColumns: Equatable {
         guard let present = columns[family] else {
             throw .layout(
                 table == family.rawValue
-                    ? "it lacks the table \(table)"
-                    : "it lacks the table \(table), which accounts.tables.\(family.rawValue) names")
+                    ? "it lacks the table \(table): correct accounts.schema, or name the table in "
+                        + "accounts.tables.\(family.rawValue)"
+                    : "it lacks the table \(table), which accounts.tables.\(family.rawValue) names: correct "
+                        + "that name, or accounts.schema")
         }
         let missing = wanted.filter { !present.contains($0) }
+        let remedy =
+            "as Asterisk's own table has it, or name another table in accounts.tables.\(family.rawValue)"
         guard missing.isEmpty else {
-            throw .layout("table \(table) lacks the column \(missing.joined(separator: ", "))")
+            let columns = missing.joined(separator: ", ")
+            let noun = missing.count == 1 ? "column" : "columns"
+            throw .layout("table \(table) lacks the \(noun) \(columns): add each \(remedy)")
         }
         guard oneOf.isEmpty || oneOf.contains(where: present.contains) else {
-            throw .layout("table \(table) lacks the column \(oneOf.joined(separator: " or "))")
+            let columns = oneOf.joined(separator: " or ")
+            throw .layout("table \(table) lacks the column \(columns): add one \(remedy)")
         }
     }
 

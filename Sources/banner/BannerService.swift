@@ -221,7 +221,7 @@ final class BannerService: Service {
         let what =
             (mode == .enforce ? "the kernel drops them" : "observed: nothing is dropped")
             + (isUsual ? "" : ", by its table inet \(kernel.table)")
-        return "\(bans.count) bans, "
+        return "\(bans.count.counted("ban")), "
             + (kernel.isActive ? what : "the kernel does not drop them: \(kernel.whyNot)")
             + (countries.isOff ? "; defence.countries is off: \(countries.state)" : "")
     }
@@ -235,16 +235,17 @@ final class BannerService: Service {
                     isUnread
                         ? "the kept bans are not in force: \(storeFault)"
                         : "bans are not kept over a restart: \(storeFault); make room for the state"
-                            + " folder"
-                ))
+                            + " folder",
+                    recorded: .both))
         }
         if !countries.state.isEmpty, countries.isWanted {
-            conditions.append(Condition(.firewall, countries.state))
+            conditions.append(Condition(.firewall, countries.state, recorded: .both))
         }
-        conditions += blockLists.faults.map { Condition(.firewall, $0) }
+        conditions += blockLists.faults.map { Condition(.firewall, $0, recorded: .both) }
         if mode == .enforce, let why = kernel.trouble {
             conditions.append(
-                Condition(.firewall, "the kernel does not drop what is banned: \(why)"))
+                Condition(
+                    .firewall, "the kernel does not drop what is banned: \(why)", recorded: .both))
         }
         return conditions
     }

@@ -79,6 +79,11 @@ final class AccountReader {
         underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
     }
 
+    /// For how long accounts-reader has owed an answer; nil when it owes none, or not for long.
+    func silence(_ now: Milliseconds) -> Milliseconds? {
+        silentSince.map { now - $0 }.flatMap { $0 >= Self.longestWait ? $0 : nil }
+    }
+
     /// A new link stands: what was under way is asked again, before what has waited.
     func linked(_ now: Milliseconds) {
         link.send(DirectoryToReader.hello.encoded())
@@ -98,7 +103,7 @@ final class AccountReader {
         switch try ReaderToDirectory(decoding: frame) {
         case .answers(let id, let answers):
             let question = underWay.removeValue(forKey: id)
-            silentSince = underWay.isEmpty ? nil : now
+            endSilence(now)
             // One of before the link.
             guard let question else { return }
             underWayCount -= question.queries.count
@@ -110,11 +115,17 @@ final class AccountReader {
             question.then(answers)
         case .source(let state): change(state)
         case .changed: events.append(.changed)
-        case .trace(let id, let steps): try inquiries.receive(id, steps)
+        case .trace(let id, let steps):
+            endSilence(now)
+            try inquiries.receive(id, steps)
         case .names(let id, let names, let isLast):
+            endSilence(now)
             try inquiries.receive(id, names, isLast: isLast)
         }
     }
+
+    /// It has answered something; `endOfTurn` begins anew for what is asked of it in an inquiry.
+    private func endSilence(_ now: Milliseconds) { silentSince = underWay.isEmpty ? nil : now }
 
     /// What has been told since the last call.
     func drainEvents() -> [Event] {
@@ -124,6 +135,7 @@ final class AccountReader {
 
     /// Sends what has room, and gives up what has waited for too long; to be called at the end of each turn.
     func endOfTurn(_ now: Milliseconds) {
+        if silentSince == nil, inquiries.isUnderWay { silentSince = now }
         if let since = silentSince, now - since >= Self.longestSilence, !isReportedHung {
             isReportedHung = true
             events.append(.hangs)

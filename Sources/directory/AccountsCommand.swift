@@ -11,9 +11,9 @@ final class AccountsCommand {
     private let known: KnownAccounts
     private var reader: AccountReader { known.reader }
 
-    /// How many names are looked up together.
+    /// How many names are looked up together, while the page has time.
     private static let batch = 4
-    /// How long a page takes at most, unless one batch takes longer: a slow source has shorter pages.
+    /// How long a page takes at most, unless its first look-up takes longer: a slow source has shorter pages.
     static let longestPage = Milliseconds.seconds(1)
 
     /// The command over what directory knows of the accounts, and how it asks for them.
@@ -28,6 +28,37 @@ final class AccountsCommand {
         var rows: [ControlReply] = []
 
         init(end: Milliseconds) { self.end = end }
+    }
+
+    /// The answers to several look-ups, which a slow source gives bit by bit, and late; none when nobody owes them any
+    /// more and one is missing.
+    private final class Gathering {
+        private let queries: [AccountQuery]
+        private var found: [AccountQuery: ReadAccount] = [:]
+        private let then: ([ReadAccount]?) -> Void
+        private var isOver = false
+
+        init(_ queries: [AccountQuery], _ then: @escaping ([ReadAccount]?) -> Void) {
+            self.queries = queries
+            self.then = then
+        }
+
+        deinit { if !isOver { then(nil) } }
+
+        /// What is still to be asked for.
+        var left: [AccountQuery] { queries.filter { found[$0] == nil } }
+
+        /// Takes answers; whether the rest is to be asked for now.
+        func take(_ asked: [AccountQuery], _ answers: [ReadAccount]) -> Bool {
+            let read = zip(asked, answers).filter { $0.1.answer != .unavailable }
+            // Late answers may follow.
+            guard !read.isEmpty else { return false }
+            for (query, answer) in read { found[query] = answer }
+            guard left.isEmpty else { return true }
+            isOver = true
+            then(queries.compactMap { found[$0] })
+            return false
+        }
     }
 
     /// A page of the accounts that the source has, from behind a name on.
@@ -58,7 +89,7 @@ final class AccountsCommand {
             let isLast = page.isLast && page.names.isEmpty
             return page.answer.complete(page.rows + (isLast ? [.done] : [.isMore, .done]))
         }
-        let names = Array(page.names.prefix(Self.batch))
+        let names = Array(page.names.prefix(now.monotonic < page.end ? Self.batch : 1))
         page.names = page.names.dropFirst(names.count)
         lookUp(names) { [weak self] rows, why in
             guard let self, let rows else { return page.answer.complete([.failed(why)]) }
@@ -103,8 +134,9 @@ final class AccountsCommand {
     private func lookUp(_ names: [String], _ then: @escaping ([AccountRow]?, String) -> Void) {
         let shorts = names.map(Self.withoutDomain)
         let queries = (names + shorts.compactMap(\.self)).map(query)
-        reader.ask(queries, now: now.monotonic) { [weak self] answers in
+        let gathering = Gathering(queries) { [weak self] answers in
             guard let self else { return }
+            guard let answers else { return then(nil, whyNot ?? ReaderInquiries.silence) }
             var aliases = answers.dropFirst(names.count)
             var rows: [AccountRow] = []
             for (index, name) in names.enumerated() {
@@ -119,6 +151,14 @@ final class AccountsCommand {
                 rows.append(row)
             }
             then(rows, "")
+        }
+        ask(gathering)
+    }
+
+    private func ask(_ gathering: Gathering) {
+        let queries = gathering.left
+        reader.ask(queries, now: now.monotonic) { [weak self] answers in
+            if gathering.take(queries, answers) { self?.ask(gathering) }
         }
     }
 

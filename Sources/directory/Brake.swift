@@ -48,8 +48,11 @@ struct Brake {
     /// Those that are held back.
     var held: [Ending] { endings.values.filter { $0.held != nil } }
 
-    /// Whether it is not decided yet what ends, be it held back or not; what ends nothing needs no decision.
-    var isDeciding: Bool { bindingCount > 0 }
+    /// Whether so much is gone that it may be a mistake, and it is not decided yet what ends.
+    ///
+    /// Of a few accounts what the source says is told at once: were it not, somebody who asks for names would learn by
+    /// the answers to the others which one has just changed.
+    var isDeciding: Bool { bindingCount > MassEnding.most }
 
     /// How many bindings are held back.
     var heldCount: Int { held.reduce(0) { $0 + $1.count } }

@@ -129,6 +129,9 @@ final class DirectoryService: Service {
         let trouble: String? =
             if case .down(let why, _) = accounts.state {
                 "\(whoAuthenticates): \(why)"
+            } else if let silence = accounts.silence(clock().monotonic) {
+                "\(whoAuthenticates): accounts-reader has not answered for \(silence.seconds) s: see"
+                    + " whether the disk or server that has the accounts does"
             } else { nil }
         let fault = bindings.fault.map {
             "bindings are in memory only, a restart of directory forgets what has changed: \($0)"
@@ -143,9 +146,10 @@ final class DirectoryService: Service {
                     + " make room for the state folder"
             }
         return [
-            trouble.map { Condition(.accounts, $0) },
-            known.heldBack.map { Condition(.heldBack, $0) },
-            fault.map { Condition(.state, $0) }, forgotten.map { Condition(.state, $0) },
+            trouble.map { Condition(.accounts, $0, recorded: .both) },
+            known.heldBack.map { Condition(.heldBack, $0, recorded: .begin) },
+            fault.map { Condition(.state, $0, recorded: .both) },
+            forgotten.map { Condition(.state, $0, recorded: .both) },
         ].compactMap(\.self)
     }
 
@@ -224,10 +228,9 @@ final class DirectoryService: Service {
 
     /// Who authenticates while the source cannot be read.
     private var whoAuthenticates: String {
-        switch known.count {
-        case 0: "no account can authenticate"
-        case 1: "only the one account that is known can authenticate"
-        case let count: "only the \(count) accounts that are known can authenticate"
-        }
+        let count = known.count
+        return count == 0
+            ? "no account can authenticate"
+            : "only accounts that are known (\(count)) can authenticate"
     }
 }

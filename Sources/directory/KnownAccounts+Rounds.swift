@@ -3,17 +3,19 @@ internal import Messages
 internal import Sys
 
 extension KnownAccounts {
-    /// How long after a round that came to nothing the next one begins.
-    private static let retryAfter = Milliseconds.seconds(1)
-
     /// When a round is due that does not go on yet; nil while there is none, or the source cannot be read.
     var roundAt: Milliseconds? {
         guard round == nil, case .up = reader.state else { return nil }
-        return [nextRound, brake.nextLook].compactMap(\.self).min().map { max($0, roundPause) }
+        return [nextRound, brake.nextLook].compactMap(\.self).min()
     }
 
     /// Begins a round when one is due, and goes on with the one under way.
     func advanceRound(_ now: Moment) {
+        if case .down = reader.state, round != nil {
+            // What was read counts; what is undecided waits for a round that sees all.
+            round = nil
+            nextRound = now.monotonic
+        }
         if let due = roundAt, due <= now.monotonic { beginRound(now) }
         while let at = round?.nextBatch, at <= now.monotonic { askBatch(now) }
     }
@@ -33,35 +35,24 @@ extension KnownAccounts {
             }
         }
         let others = rows.keys.filter { !first.contains($0) }
-        round = AccountRound(bound: Array(first), others: others, change: changes, now.monotonic)
+        round = AccountRound(
+            bound: Array(first), others: others, change: changes, size: batchSize, now.monotonic)
         if round?.count == 0 { endRound(now) }
     }
 
     private func askBatch(_ now: Moment) {
-        guard let began = round?.began, let batch = round?.takeBatch(now.monotonic) else { return }
-        let queries = Array(batch)
-        let isBound = round.map { batch.endIndex <= $0.boundCount } ?? false
-        reader.ask(queries, now: now.monotonic) { [weak self] answers in
-            // The answers to a round that has come to nothing are of no use to the next one.
-            guard let self, round?.began == began else { return }
-            answered(queries, answers, isBound: isBound)
-        }
+        guard let batch = round?.takeBatch(now.monotonic) else { return }
+        reader.ask(batch.queries, now: now.monotonic) { [weak self] in self?.answered(batch, $0) }
     }
 
-    private func answered(_ queries: [AccountQuery], _ answers: [ReadAccount], isBound: Bool) {
+    private func answered(_ batch: AccountRound.Batch, _ answers: [ReadAccount]) {
         let now = clock()
-        guard let change = round?.change else { return }
-        round?.answered(now.monotonic)
-        guard !answers.contains(where: { $0.answer == .unavailable }) else {
-            // What was read counts; what is undecided waits for a round that sees all.
-            round = nil
-            nextRound = now.monotonic
-            roundPause = now.monotonic + Self.retryAfter
-            return
-        }
-        for (query, read) in zip(queries, answers) {
-            follow(query, read, change: change, isBound: isBound, now)
-        }
+        // The answers to a round that has come to nothing are of no use to the next one.
+        guard let change = round?.change,
+            let rows = round?.answered(batch, answers, now.monotonic), !rows.isEmpty
+        else { return }
+        batchSize = round?.size ?? batchSize
+        for row in rows { follow(row.query, row.read, change: change, isBound: batch.isBound, now) }
         if round?.isBoundRead == true { decide(now) }
         if round?.isOver == true { endRound(now) }
     }
@@ -134,7 +125,7 @@ extension KnownAccounts {
 
     private static func heldBack(_ count: Int, of total: Int) -> String {
         "the accounts of \(count) of \(total) registrations are gone or have changed at once, which looks"
-            + " like a mistake: nothing ends until they are read again, within \(Brake.pause.seconds) s."
-            + " Unless that was meant, put the accounts back (accounts.source)"
+            + " like a mistake: in \(Brake.pause.seconds) s these phones lose their registration. Unless that was"
+            + " meant, put the rows back before"
     }
 }

@@ -46,8 +46,8 @@ final class KnownAccounts {
     var round: AccountRound?
     /// When the next round may begin, by the monotonic clock; nil while none is due.
     var nextRound: Milliseconds? = Milliseconds(0)
-    /// When no round begins yet, after one that came to nothing.
-    var roundPause = Milliseconds(0)
+    /// How many rows a round asks for at a time, as the speed of the source was last.
+    var batchSize = AccountRound.most
     /// When rows are looked through next for those that are too old.
     private var nextSweep = Milliseconds(0)
     /// How long the last round took, and how many rows it has read.

@@ -20,8 +20,8 @@ final class ReaderInquiries {
         let failed: (String) -> Void
     }
 
-    /// How long one waits.
-    static let longest = Milliseconds.seconds(2)
+    /// How long one waits: as long as accounts-reader may be silent before it is replaced, since a slow source is no error.
+    static let longest = AccountReader.longestSilence
     /// How many are under way at most.
     static let most = 16
     /// Why one has failed whose time is over.
@@ -109,6 +109,9 @@ final class ReaderInquiries {
             inquiry.failed(Self.silence)
         }
     }
+
+    /// Whether accounts-reader owes an answer.
+    var isUnderWay: Bool { !underWay.isEmpty }
 
     /// When the first is given up; nil while there is none.
     var deadline: Milliseconds? { underWay.values.map { $0.asked + Self.longest }.min() }

@@ -44,6 +44,8 @@ extension AccountAbsence {
         case .tooLong: "no account: too long"
         case .realmBound: "hashes for another realm"
         case .unreadableAccessList: "lets nobody in"
+        case .noAuthRow: "no account: no row in ps_auths"
+        case .brokenHash: "no account: md5secret is no hash"
         }
     }
 
@@ -56,6 +58,8 @@ extension AccountAbsence {
         case .tooLong: "its digest user or its address of record is longer than 255 bytes"
         case .realmBound: "its hashes are for another realm than accounts.realm"
         case .unreadableAccessList: "its access lists let nobody in, or cannot be read"
+        case .noAuthRow: "its endpoint names a row of ps_auths that is missing"
+        case .brokenHash: "its md5secret is no MD5 hash"
         }
     }
 
@@ -76,6 +80,10 @@ extension AccountAbsence {
         case .unreadableAccessList:
             "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into the table that "
                 + "accounts.tables names, and look at accounts.acl-order."
+        case .noAuthRow:
+            "Add the row to ps_auths, with username and password, or correct auth in the row of ps_endpoints."
+        case .brokenHash:
+            "Write 32 hexadecimal digits into md5secret: the MD5 of NAME:REALM:SECRET. Or empty it, and set secret."
         }
     }
 }

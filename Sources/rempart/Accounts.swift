@@ -148,7 +148,27 @@ struct AccountExplanation {
     private func verdict(_ row: AccountRow) -> String {
         let head = "\(row.name) is \(row.isAccount ? "an account" : "no account")"
         guard let why = row.why else { return "\(head)." }
-        return "\(head)\(row.isAccount ? ", but" : ":") \(why.long(row)). \(why.remedy)"
+        let link = row.isAccount ? ", but" : ":"
+        return "\(head)\(link) \(why.long(row))\(missing(why)). \(why.remedy)"
+    }
+
+    /// The rows that an endpoint names and that are not there, where that is why there is no account.
+    private func missing(_ why: AccountAbsence) -> String {
+        guard why == .noAuthRow else { return "" }
+        let rows = steps.filter {
+            !$0.found && !$0.remark.isEmpty && !$0.remark.hasPrefix(TraceStep.whyNotRegister)
+        }
+        return rows.isEmpty ? "" : ": " + rows.map(\.what).joined(separator: ", ")
+    }
+
+    /// Whether phones may register it, and why not as far as the look-ups tell.
+    private func mayRegister(_ row: AccountRow) -> String {
+        guard !row.mayRegister else { return "yes" }
+        let why = steps.lazy.compactMap { step -> String? in
+            guard let at = step.remark.firstRange(of: TraceStep.whyNotRegister) else { return nil }
+            return "\(step.remark[at.upperBound...]) (\(step.what))"
+        }.first
+        return why.map { "no: \($0)" } ?? "no"
     }
 
     private func facts(_ row: AccountRow, _ now: Milliseconds) -> String {
@@ -156,7 +176,7 @@ struct AccountExplanation {
         let account = [
             ("digest user", row.user),
             ("algorithms", row.algorithms.joined(separator: ", ")),
-            ("may register", row.mayRegister ? "yes" : "no"),
+            ("may register", mayRegister(row)),
             ("access", row.access.long),
         ]
         let confirmed =

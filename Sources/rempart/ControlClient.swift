@@ -38,8 +38,7 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
             "no permission for \(path): ask as root (sudo), or as the user who runs Rempart."
         case .refused(let why): why
         case .silent:
-            "Rempart did not answer within \(ControlClient.patience.seconds) s; `journalctl -u"
-                + " rempart` tells what it is doing."
+            "Rempart did not answer in time; `journalctl -u rempart` tells what it is doing."
         case .ended: "Rempart ended before it had answered; `journalctl -u rempart` tells why."
         case .garbled(let what):
             "the answer is of another version of Rempart (\(what)): restart the daemon after an update."
@@ -52,6 +51,9 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
 struct ControlClient {
     /// How long a whole answer may receive.
     static let patience = Milliseconds.seconds(10)
+    /// How long one may receive that waits for the source of accounts: directory says after 10 s of silence what is the
+    /// matter, and a slow source is asked several times.
+    private static let patienceWithSource = Milliseconds.seconds(40)
 
     private let path: String
 
@@ -92,7 +94,12 @@ struct ControlClient {
     private func exchange(
         _ request: ControlRequest, _ receive: (Span<UInt8>) throws(WireError) -> ControlReply?
     ) throws(ControlError) {
-        let deadline = Clock.monotonic + Self.patience
+        let waitsForSource =
+            switch request {
+            case .accounts, .account: true
+            default: false
+            }
+        let deadline = Clock.monotonic + (waitsForSource ? Self.patienceWithSource : Self.patience)
         let socket = try connected()
         do throws(SystemError) {
             let frame = request.encoded()

@@ -14,7 +14,7 @@ struct LiveCheck {
 
     /// Says what is found; throws the exit code when the accounts cannot be read.
     func run() throws {
-        do throws(SourceProblem) {
+        do throws(LookFailure) {
             let findings = try found()
             say(findings.summary.terminalSafe)
             for warning in findings.warnings { complain(warning.terminalSafe) }
@@ -24,7 +24,7 @@ struct LiveCheck {
         }
     }
 
-    private func found() throws(SourceProblem) -> SourceFindings {
+    private func found() throws(LookFailure) -> SourceFindings {
         let reader = try ReaderProcess.start(settings)
         do throws(SourceProblem) {
             let look = SourceLook(realm: realm, at: Clock.monotonic)
@@ -33,8 +33,7 @@ struct LiveCheck {
             return findings
         } catch {
             let isHung = if case .hangs = error { true } else { false }
-            let end = reader.end(hangs: isHung)
-            throw error.completed(by: end)
+            throw .givenUp(error, reader.end(hangs: isHung))
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Messages
 internal import Reactor
+internal import Spawning
 internal import Sys
 internal import Wire
 
@@ -11,7 +12,7 @@ struct ReaderLinks {
     let directory: Link
 
     /// How long it may say nothing, heartbeats included: as long as the supervisor waits for one.
-    static let patience = Milliseconds.seconds(5)
+    static let patience = Role.accountsReader.heartbeatLimit
 
     /// Tells it what the supervisor does at the start; `peer` is its end of directory's link.
     func begin(_ settings: [Setting], peer: Descriptor) {
@@ -66,7 +67,7 @@ struct ReaderLinks {
             }
             return poller
         } catch {
-            throw .notStarted(error.withRemedy)
+            throw .notWatched(error.withRemedy)
         }
     }
 
@@ -76,7 +77,7 @@ struct ReaderLinks {
         switch (try? link.receive(into: &buffer)) ?? .ended {
         case .frame(let length, _), .cut(let length): return length
         case .nothing: return nil
-        case .ended: throw .ended()
+        case .ended: throw .ended
         }
     }
 

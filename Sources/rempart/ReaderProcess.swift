@@ -4,6 +4,14 @@ internal import Reactor
 internal import Spawning
 internal import Sys
 
+/// Why the source of the accounts could not be looked at.
+enum LookFailure: Error {
+    /// accounts-reader cannot be started: why, and what to do.
+    case notStarted(String)
+    /// It was started and then ended, or left when it hangs in the kernel.
+    case givenUp(SourceProblem, ReaderProcess.End)
+}
+
 /// An accounts-reader of our own, started for one look as the supervisor starts it; needs root.
 ///
 /// It dies with this process, however that ends (`CLinux/spawn.c`).
@@ -26,7 +34,7 @@ struct ReaderProcess: ~Copyable {
     }
 
     /// Starts it with what it reads of the settings.
-    static func start(_ settings: [Setting]) throws(SourceProblem) -> ReaderProcess {
+    static func start(_ settings: [Setting]) throws(LookFailure) -> ReaderProcess {
         do {
             return try started(settings)
         } catch let error as SystemError {

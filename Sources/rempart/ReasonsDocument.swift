@@ -12,7 +12,7 @@ enum ReasonsDocument {
     /// What conditions are, in a paragraph.
     static let conditions = """
         `rempart status` tells of each as long as it lasts, with what to do; the worst stands first. With --json it \
-        has these words.
+        has these words. The journal tells when it begins and when it is over.
         """
 
     /// The title above the conditions.

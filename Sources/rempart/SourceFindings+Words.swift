@@ -5,8 +5,16 @@ internal import Sys
 extension SourceFindings {
     /// What was read, how, and how many accounts it has.
     var summary: String {
-        "\(source): good: \(layout), \(counted), read by \(Role.accountsReader.name) as "
+        "\(shown): good: \(layout), \(counted)\(left), read by \(Role.accountsReader.name) as "
             + Role.accountsReader.user
+    }
+
+    /// The source, as it may be shown.
+    private var shown: String { Setting.shown(source: source) }
+
+    /// How many were looked up, when others were left out.
+    private var left: String {
+        lookedUp < count ? ", \(lookedUp == 0 ? "none" : "only \(lookedUp)") looked up" : ""
     }
 
     private var counted: String {
@@ -20,12 +28,12 @@ extension SourceFindings {
     /// What an administrator may not want, line by line.
     var warnings: [String] {
         if count == 0, isWhole {
-            return ["\(source): warning: it has no account, so no phone can register"]
+            return ["\(shown): warning: it has no account, so no phone can register"]
         }
         let sum = unusable.map(\.count).reduce(0, +)
         guard sum > 0 else { return [] }
-        let among = lookedUp < count ? " of the first \(lookedUp)" : " of them"
-        let head = "\(source): warning: \(sum)\(among) can be used by nobody:"
+        let among = lookedUp < count ? " of the \(lookedUp) looked up" : " of them"
+        let head = "\(shown): warning: \(sum)\(among) can be used by nobody:"
         return [head]
             + unusable.map { one in
                 "    \(one.why.short) (\(Self.few(one.names, of: one.count))). \(one.why.remedy)"
@@ -52,38 +60,39 @@ extension SourceFindings {
     }
 }
 
-extension SourceProblem {
-    /// The same with what is known of the end of accounts-reader.
-    func completed(by end: ReaderProcess.End) -> SourceProblem {
-        switch self {
-        case .hangs(let span, _): .hangs(span, isKilled: end.how != nil)
-        case .ended:
-            .ended([end.how, end.lastWords].compactMap { $0 }.joined(separator: ": "))
-        case .notStarted, .down, .slow, .garbled: self
-        }
-    }
-
+extension LookFailure {
     /// What is wrong and what to do; `url` is `accounts.source` of the settings.
     func words(_ url: String) -> String {
+        switch self {
+        case .notStarted(let why): why
+        case .givenUp(let problem, let end): problem.words(url, end)
+        }
+    }
+}
+
+extension SourceProblem {
+    fileprivate func words(_ url: String, _ end: ReaderProcess.End) -> String {
         let name = Role.accountsReader.name
-        // Of another URL the scheme alone: behind it a password may stand.
-        let file = Setting.path(ofSource: url)
-        let source = file ?? String(url.prefix { $0 != ":" })
+        let source = Setting.shown(source: url)
         let remedy =
-            file == nil
+            Setting.path(ofSource: url) == nil
             ? "See whether the server answers, and check again."
             : "Where that lies on a mount whose server is away, bring it back or name another "
                 + "accounts.source, and check again."
+        let stays = "does not even end when it is killed"
         switch self {
-        case .notStarted(let why), .down(let why): return why
-        case .hangs(let span, let isKilled):
-            let end = isKilled ? "was killed" : "does not even end when it is killed"
+        case .notWatched(let why), .down(let why): return why
+        case .hangs(let span):
             return
-                "\(name) has said nothing for \(span.seconds) s and \(end): it waits for \(source). "
-                + remedy
+                "\(name) has said nothing for \(span.seconds) s and "
+                + "\(end.how == nil ? stays : "was killed"): it waits for \(source). \(remedy)"
         case .slow(let span):
             return "\(name) has not opened \(source) within \(span.seconds) s. " + remedy
-        case .ended(let how): return "\(name) has ended by itself (\(how))"
+        case .ended:
+            let how = end.how.map { "ended by itself (\($0))" } ?? "closed its links and \(stays)"
+            return
+                "\(name) has \(how)\(end.lastWords.map { ": \($0)" } ?? ""). "
+                + "Check again. When it ends once more, install all programs anew."
         case .garbled(let what):
             return "\(name) is of another build (\(what)): install all programs anew"
         }

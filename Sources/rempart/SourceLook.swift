@@ -1,18 +1,18 @@
 internal import Messages
 internal import Sys
 
-/// Why the source of the accounts could not be looked at.
+/// Why an accounts-reader that was started did not look at the source, as far as its links tell.
 enum SourceProblem: Error, Equatable {
-    /// accounts-reader cannot be started: why, and what to do.
-    case notStarted(String)
-    /// It runs and cannot read the source: its own words.
+    /// Its links cannot be watched: why, and what to do.
+    case notWatched(String)
+    /// It cannot read the source: its own words.
     case down(String)
-    /// It has said nothing for this long; whether it ends when it is killed.
-    case hangs(Milliseconds, isKilled: Bool = true)
+    /// It has said nothing for this long.
+    case hangs(Milliseconds)
     /// It goes on, and has not opened the source within this time.
     case slow(Milliseconds)
-    /// It ended by itself: how, and what it wrote last.
-    case ended(String = "")
+    /// It closed its links by itself.
+    case ended
     /// It says what it should not: it is of another build.
     case garbled(String)
 }
@@ -42,9 +42,8 @@ struct SourceFindings: Equatable {
     /// How many names are kept for a reason.
     static let mostNames = 3
 
-    /// Adds what a look-up has found; nothing, where the source could not be asked.
+    /// Adds what a look-up has found.
     fileprivate mutating func add(_ name: String, _ read: ReadAccount) {
-        if case .unavailable = read.answer { return }
         lookedUp += 1
         guard let why = read.why else { return }
         let index = unusable.firstIndex { $0.why == why } ?? unusable.endIndex
@@ -56,7 +55,8 @@ struct SourceFindings: Equatable {
 
 /// One look at the source of the accounts: what accounts-reader is asked next, and what it has found.
 ///
-/// First the accounts are counted, page by page, and then looked up. What has taken too long is left out.
+/// First the accounts are counted, page by page, and then looked up. What the reader had no time for is asked again.
+/// What has taken too long is left out.
 struct SourceLook {
     private enum Step: Equatable {
         case opening
@@ -79,6 +79,8 @@ struct SourceLook {
     private var step = Step.opening
     private var names: [String] = []
     private var next = 0
+    /// The names of the last frame that were not looked up in the time which the reader has for one.
+    private var again: [String] = []
     private var id: UInt32 = 0
 
     /// A look that begins now and takes so long at most; HA1s are asked for in this realm.
@@ -110,7 +112,13 @@ struct SourceLook {
         case (.changed, _), (_, .done): return nil
         case (.names(id, let page, let isLast), .counting): return count(page, isLast)
         case (.answers(id, let answers), .lookingUp(let asked)) where answers.count == asked.count:
-            for (name, answer) in zip(asked, answers) { findings.add(name, answer) }
+            for (name, read) in zip(asked, answers) {
+                if case .unavailable = read.answer {
+                    again.append(name)
+                } else {
+                    findings.add(name, read)
+                }
+            }
             return lookUp()
         case (.names, _), (.answers, _), (.trace, _):
             throw .garbled("an answer that nobody has asked for")
@@ -131,12 +139,14 @@ struct SourceLook {
     }
 
     private mutating func lookUp() -> DirectoryToReader? {
-        let asked = Array(names[next...].prefix(AccountQuery.most))
+        let new = names[next...].prefix(AccountQuery.most - again.count)
+        let asked = again + new
         guard !asked.isEmpty else {
             step = .done
             return nil
         }
-        next += asked.count
+        next += new.count
+        again = []
         id += 1
         step = .lookingUp(asked)
         return .lookUp(id: id, asked.map { AccountQuery(name: $0, realm: realm) })

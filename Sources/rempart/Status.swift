@@ -214,12 +214,31 @@ struct StatusReport {
         ])
     }
 
+    /// A component's own line, without what a condition above it has said already.
+    private func short(_ status: String) -> String {
+        for (_, condition) in conditions {
+            var told = Substring(condition.text)
+            // The cause behind "consequence: " stands in the lines of several components.
+            while told.utf8.count > Self.shortestRepeated {
+                if let at = status.firstRange(of: told) {
+                    return status[..<at.lowerBound] + "see above" + status[at.upperBound...]
+                }
+                guard let colon = told.firstRange(of: ": ") else { break }
+                told = told[colon.upperBound...]
+            }
+        }
+        return status
+    }
+
+    /// From how many bytes on a text is not said twice.
+    private static let shortestRepeated = 30
+
     /// The report as tables.
     var text: String {
         var table = Table("COMPONENT", "STATE", "PID", "RESTARTS", "STATUS")
         for one in components {
             let pid = one.pid > 0 ? "\(one.pid)" : ""
-            table.add(one.role.name, one.state.name, pid, "\(one.restarts)", one.status)
+            table.add(one.role.name, one.state.name, pid, "\(one.restarts)", short(one.status))
         }
         let head = conditions.isEmpty ? state.name : summary
         var parts = ["Rempart \(productVersion): \(head)"]

@@ -85,28 +85,24 @@ struct Surroundings {
         if isLookedAt, unsafe access(file.path, F_OK) != 0, errno == ENOENT {
             return warn("there is no \(file.path)")
         }
-        if Self.isHidden(file.path) {
+        if UsualPlaces.isHidden(file.path) {
             return warn(
                 "\(file.path) cannot be seen by the service (ProtectHome=, PrivateTmp=): put it"
                     + " elsewhere, such as below /etc or /var/lib")
         }
+        guard isLookedAt else { return nil }
         if file.reader == .accountsReader, FileStamp(file.path)?.isRegular == false {
             return warn(
                 "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
         }
-        guard isLookedAt, isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
+        guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
         else {
             return nil
         }
         return warn(
             "the user \(file.reader.user) may not read \(file.path): add it to the file's group,"
                 + " and let the group enter the folders above")
-    }
-
-    /// Whether the unit of `make install` hides a path from the service.
-    static func isHidden(_ path: String) -> Bool {
-        ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"].contains { path.hasPrefix($0) }
     }
 
     /// Whether a process, with all groups that it gets, may read a file; also true when its user is not there.
@@ -196,12 +192,6 @@ struct Surroundings {
 }
 
 extension Setting {
-    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
-    static func path(ofSource url: String) -> String? {
-        let scheme = "sqlite://"
-        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
-    }
-
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {

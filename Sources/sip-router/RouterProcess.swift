@@ -146,7 +146,7 @@ final class RouterProcess: Service {
         acceptance.tick(loop.now, loop.poller)
         sayShortage()
         let up = router.asterisksUp
-        return "\(router.phoneCount) phones, \(up.up) of \(up.all) Asterisks answer"
+        return "\(router.phoneCount.counted("phone")), \(up.up) of \(up.all) Asterisks answer"
     }
 
     var conditions: [Condition] {

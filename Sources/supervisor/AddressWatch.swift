@@ -56,15 +56,18 @@ struct AddressWatch {
             places.allSatisfy({ $0.side == .inside || !$0.isThere })
         {
             return Condition(
-                .noSIP, "no phone is served, for no address of outside is on this machine: \(names)"
-            )
+                .noSIP,
+                "no phone is served, for no address of outside is on this machine: \(names)",
+                recorded: .both)
         }
         if absent.count == 1 {
             return Condition(
                 .address,
-                "\(names) of \(first.side.name) is not on this machine, and served once it is")
+                "\(names) of \(first.side.name) is not on this machine, and served once it is",
+                recorded: .both)
         }
         return Condition(
-            .address, "addresses are not on this machine, and served once they are: \(names)")
+            .address, "addresses are not on this machine, and served once they are: \(names)",
+            recorded: .both)
     }
 }

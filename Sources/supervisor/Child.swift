@@ -35,7 +35,7 @@ final class Child {
     init(_ role: Role, user: User?, at now: Milliseconds) {
         self.role = role
         self.user = user
-        life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: role), at: now)
+        life = ChildLife(heartbeatLimit: role.heartbeatLimit, at: now)
     }
 
     /// Whether the start need not wait for it: it serves, or it was tried and failed.

@@ -51,7 +51,8 @@ struct ProgramWatch {
         return Condition(
             .programs,
             "the programs in \(folder) are not those this daemon was started from (replaced:"
-                + " \(replaced.joined(separator: ", "))); restart it: systemctl restart rempart")
+                + " \(replaced.joined(separator: ", "))); restart it: systemctl restart rempart",
+            recorded: .begin)
     }
 }
 

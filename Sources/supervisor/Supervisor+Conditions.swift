@@ -13,23 +13,40 @@ extension Supervisor {
         }
         if let absent = addresses?.condition { found.append((.supervisor, absent)) }
         for file in configuration?.unreadable ?? [] {
-            found.append((.supervisor, Condition(.certificate, file.why)))
+            found.append((.supervisor, Condition(.certificate, file.why, recorded: .both)))
         }
         for files in configuration?.certificates ?? [] {
             guard let givenUp = files.givenUp else { continue }
-            found.append((.supervisor, Condition(.certificate, givenUp.why)))
+            found.append((.supervisor, Condition(.certificate, givenUp.why, recorded: .both)))
         }
         if let hung = certificateWatch.condition(at: now) { found.append((.supervisor, hung)) }
         for trouble in state?.troubles ?? [] {
-            found.append((.supervisor, Condition(.state, trouble)))
+            found.append((.supervisor, Condition(.state, trouble, recorded: .both)))
         }
         if let replaced = programs.condition { found.append((.supervisor, replaced)) }
-        if let refusal { found.append((.supervisor, Condition(.settings, refusal))) }
+        if let refusal {
+            found.append((.supervisor, Condition(.settings, refusal, recorded: .both)))
+        }
         return found.sorted { $0.condition.kind.rawValue < $1.condition.kind.rawValue }
     }
 }
 
 extension Supervisor {
+    /// Records what has begun and what is over, where nobody else does.
+    func recordConditions() {
+        guard !isStopping else { return }
+        let away = Set(children.filter { !$0.life.isServing }.map(\.role))
+        for news in conditionRecords.look(conditions, away: away, at: now) {
+            let component = [(Field.component, news.role.name)]
+            if news.isOver {
+                let what = news.condition.text.split(separator: ". ", maxSplits: 1).first ?? ""
+                journal.write(.degraded, .notice, "over: \(what)", component)
+            } else {
+                journal.write(.degraded, .warning, news.condition.text, component)
+            }
+        }
+    }
+
     /// Looks at the addresses when it is time, and records those that have come or gone.
     func lookAtAddresses() {
         guard let next = addresses?.next, next <= now else { return }
@@ -62,16 +79,16 @@ extension Child {
     fileprivate var away: Condition? {
         guard !life.isServing else { return nil }
         return switch role {
-        case .router: Condition(.noSIP, "no phone is served, for sip-router \(whereabouts)")
+        case .router: away(.noSIP, "no phone is served")
         case .directory, .accountsReader:
-            Condition(
-                .accounts,
-                "only accounts that are known can authenticate, for \(role.name) \(whereabouts)")
-        case .terminator:
-            Condition(.component, "no phone is served by TLS, for tls-terminator \(whereabouts)")
-        case .banner, .supervisor:
-            Condition(.component, "no ban begins or ends, for \(role.name) \(whereabouts)")
+            away(.accounts, "only accounts that are known can authenticate")
+        case .terminator: away(.component, "no phone is served by TLS")
+        case .banner, .supervisor: away(.component, "no ban begins or ends")
         }
+    }
+
+    private func away(_ kind: Condition.Kind, _ consequence: String) -> Condition {
+        Condition(kind, "\(consequence), for \(role.name) \(whereabouts)", recorded: .both)
     }
 
     private var whereabouts: String {

@@ -62,6 +62,8 @@ final class Supervisor {
     var addresses: AddressWatch?
     /// The files that the children are started from.
     var programs: ProgramWatch
+    /// Which conditions have been recorded as begun.
+    var conditionRecords = ConditionRecords()
     /// The looks at the certificates' files.
     var certificateWatch = CertificateWatch()
     var isStopping = false
@@ -301,7 +303,9 @@ final class Supervisor {
                 child.refusal = "refused the last reload: \(Journal.clean(why))"
                 return .refused
             case .conditions(let conditions):
-                child.conditions = conditions.map { Condition($0.kind, Journal.clean($0.text)) }
+                child.conditions = conditions.map {
+                    Condition($0.kind, Journal.clean($0.text), recorded: $0.recorded)
+                }
                 return .status
             case .unused(let what):
                 guard child.role == .terminator, reload?.pending.contains(.terminator) == true
@@ -353,6 +357,7 @@ final class Supervisor {
     /// component does so, for a disk that is gone, the next daemon's would as well.
     private func report() {
         guard exitCode == nil else { return }
+        recordConditions()
         notify.status(statusLine)
         guard let due = nextAlive, due <= now, let interval = notify.interval else { return }
         nextAlive = now + interval
@@ -367,7 +372,7 @@ final class Supervisor {
         guard isReady || away.isEmpty else {
             return "Starting; waiting for \(away.joined(separator: ", "))"
         }
-        let domains = configuration.domains == 1 ? "1 domain" : "\(configuration.domains) domains"
+        let domains = configuration.domains.counted("domain")
         let found = conditions
         guard let worst = found.first?.condition else {
             return "Serving \(domains); \(children.count) components ready"

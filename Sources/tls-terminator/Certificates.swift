@@ -148,7 +148,7 @@ struct Certificates {
             }
         }
         words += places.map(\.dates.words).filter { !$0.isEmpty }
-        return words.map { Condition(.certificate, $0) }
+        return words.map { Condition(.certificate, $0, recorded: .both) }
     }
 
     /// What `rempart status` shows; `now` is since 1970.

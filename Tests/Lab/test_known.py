@@ -63,7 +63,7 @@ def test_a_change_of_an_account_ends_its_registration_and_no_other(edge: Rempart
 def test_a_table_that_is_emptied_and_filled_again_ends_nothing(edge: Rempart, lab: Lab, database: Path) -> None:
     def is_held_back() -> bool:
         assert len(registered(edge)) == len(MANY)
-        return "put the accounts back" in edge.ask("status").stdout
+        return "put the rows back" in edge.ask("status").stdout
 
     with ExitStack() as stack:
         phones = [stack.enter_context(lab.client(f"198.18.2.{20 + number}")) for number in range(len(MANY))]

@@ -98,6 +98,10 @@ package struct AccountCache: ~Copyable {
         accounts.isConfirmed(account, now)
     }
 
+    /// How long after a request came the source may answer about its names for a refusal to stand: as long as directory
+    /// waits for it, however many questions one after the other that took.
+    package static let sourcePatience = Milliseconds(150)
+
     /// Whether the source itself has answered about an account since a moment.
     package func isHeard(_ account: AccountID, since moment: Milliseconds) -> Bool {
         accounts.isHeard(account, since: moment)

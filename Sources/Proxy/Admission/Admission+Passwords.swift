@@ -40,7 +40,8 @@ extension Admission {
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>, isOwnFlow: Bool,
         bansNobody: Bool = false, _ bench: inout Bench
     ) {
-        guard !message.sender.standing.isTrusted else { return }
+        // A pair that is held is not held for longer by that.
+        guard !message.sender.standing.isTrusted, refusal != .accountHeld else { return }
         let ip = message.flow.peer.ip
         let now = bench.now.monotonic
         let mark = NameTable.hash(name)

@@ -121,6 +121,11 @@ package struct Admission: ~Copyable {
             ? "the edge's own address" : "in the /64 of an address of the edge's own"
     }
 
+    /// Whether a source is banned for what it does.
+    package func mayBan(_ ip: IPAddress, _ bench: borrowing Bench) -> Bool {
+        neverBanned(ip, bench) == nil
+    }
+
     // MARK: Connections
 
     /// How many connections a source may have by which nobody has authenticated.

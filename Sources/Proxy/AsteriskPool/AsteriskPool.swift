@@ -250,12 +250,13 @@ package struct AsteriskPool: ~Copyable {
         let down = asterisks.filter { $0.state == .down }.map(\.address.description)
         guard !down.isEmpty else { return [] }
         if down.count == asterisks.count {
-            return [Condition(.noAsterisk, "no Asterisk answers (\(Self.some(of: down)))")]
+            let text = "no Asterisk answers (\(Self.some(of: down)))"
+            return [Condition(.noAsterisk, text, recorded: .both)]
         }
         let answer =
             down.count == 1
             ? "one Asterisk does not answer" : "\(down.count) Asterisks do not answer"
-        return [Condition(.asterisk, "\(answer) (\(Self.some(of: down)))")]
+        return [Condition(.asterisk, "\(answer) (\(Self.some(of: down)))", recorded: .both)]
     }
 
     /// The first of some addresses, with how many more there are.

@@ -182,9 +182,12 @@ package struct Authentication: ~Copyable {
         _ refusal: Refusal, _ message: borrowing Incoming, _ candidates: Candidates,
         _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Refusal? {
-        guard candidates.isAnyOpen(since: message.moment, accounts) else { return refusal }
         let now = bench.now.monotonic
-        guard let account = candidates.unheard(since: message.moment, accounts, now) else {
+        let isLate = now - message.moment > AccountCache.sourcePatience
+        guard isLate || candidates.isAnyOpen(since: message.moment, accounts) else {
+            return refusal
+        }
+        guard !isLate, let account = candidates.unheard(since: message.moment, accounts, now) else {
             return accounts.areUnavailable ? .databaseDown : .lookUps
         }
         return wait(message, account, candidates, &accounts, &bench)

@@ -156,6 +156,20 @@ struct RegistrationRecords: ~Copyable {
 
     // MARK: Writing
 
+    /// Why a binding is revoked, by the row that its account has right now.
+    private static func reason(
+        _ binding: Binding, _ account: AccountID, _ accounts: borrowing AccountCache
+    ) -> StaticString {
+        if accounts.state(account) != .found { return ": its account is gone" }
+        if !accounts.mayRegister(account) {
+            return ": phones may not register its account any more"
+        }
+        if !accounts.admits(account, binding.flow.peer.ip) {
+            return ": its account's access list shuts the address out"
+        }
+        return ": its account has another secret"
+    }
+
     private static func write(
         _ event: BindingEvent, _ flow: Flow, _ account: AccountID, _ binding: Binding?,
         leftOut: UInt64, _ bindings: borrowing Bindings, _ accounts: borrowing AccountCache,
@@ -170,10 +184,12 @@ struct RegistrationRecords: ~Copyable {
         records.append(flow.peer.ip)
         records.append(" over ")
         records.append(text: flow.transport.name)
+        if event == .revoked, let binding { records.append(reason(binding, account, accounts)) }
         if leftOut > 0 {
             records.append(", after ")
             records.append(decimal: leftOut)
-            records.append(" changes that were left out")
+            records.append(leftOut == 1 ? " change that was" : " changes that were")
+            records.append(" left out")
         }
         records.field(.account)
         records.append(name)

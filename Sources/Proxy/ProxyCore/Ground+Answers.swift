@@ -149,7 +149,11 @@ extension Ground {
         var refusal = refusal
         // While there is no room to ask, nobody's password can be wrong; and anybody can repeat what was seen.
         let isNobodyAsked = accounts.isNobodyAsked(message.bytes.count, bench)
-        let counts = refusal.countsAsWrongPassword
+        // What a held pair asks for is not looked at, and counts where a ban is what follows from it: else the ban that
+        // does not come would tell of a name that it was known while the source did not answer.
+        let counts =
+            refusal.countsAsWrongPassword
+            || refusal == .accountHeld && admission.mayBan(message.flow.peer.ip, bench)
         if counts, isNobodyAsked { refusal = .lookUps }
         let isUnavailable =
             refusal.isUnavailable || isNobodyAsked

@@ -143,14 +143,14 @@ class Rempart:
         done = self.ask("status", "--json")
         return done.returncode == 0 and json.loads(done.stdout)["state"] == "ready"
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, timeout: float = 20) -> subprocess.CompletedProcess:
         """Runs the command line."""
         return subprocess.run(
             [*self.prefix, str(self.binaries / "rempart"), *arguments],
             text=True,
             capture_output=True,
             check=False,
-            timeout=20,
+            timeout=timeout,
         )
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess:

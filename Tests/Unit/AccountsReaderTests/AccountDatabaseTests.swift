@@ -143,6 +143,67 @@ struct AccountDatabaseTests {
         #expect(database.drainEvents() == [up("chan_sip"), .changed])
     }
 
+    @Test("a lock of before the file was replaced does not count against the new one")
+    func lockedBeforeReplaced() throws {
+        let path = try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try writer.execute("BEGIN EXCLUSIVE")
+        database.tick(.seconds(1))
+        let new = try folder.database("new.sqlite", Tables.chanSip)
+        #expect(unsafe rename(new, path) == 0)
+        database.tick(.seconds(2))
+        _ = database.drainEvents()
+        let next = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
+        try next.execute("BEGIN EXCLUSIVE")
+        database.tick(.seconds(3))
+        #expect(database.drainEvents().isEmpty)
+    }
+
+    /// Accounts of which each look-up takes some milliseconds.
+    private static let slow = """
+        CREATE TABLE peers (name TEXT, secret TEXT);
+        INSERT INTO peers VALUES ('1001', 'old');
+        CREATE VIEW sippeers AS SELECT name, secret, 'friend' AS type, 'dynamic' AS host FROM peers,
+            (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 30000)
+                SELECT count(*) AS n FROM c) WHERE n > 0;
+        """
+
+    @Test("another program commits while the look-ups of a long frame go on")
+    func givesWay() async throws {
+        let path = try folder.database("accounts.sqlite", Self.slow)
+        let database = database()
+        database.tick(.seconds(0))
+        let writer = Writer()
+        let query = AccountQuery(name: "1001", realm: "asterisk")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let other = try SQLiteDatabase(path: path, .writing, busyTimeout: 60_000)
+                try other.execute("BEGIN IMMEDIATE; UPDATE peers SET secret = 'new'")
+                writer.state.withLock { $0.isLocking = true }
+                usleep(50_000)
+                try other.execute("COMMIT")
+            }
+            await writer.waitForLock()
+            let answers = database.lookUp(
+                Array(repeating: query, count: 300), within: .seconds(60), now: .seconds(0))
+            try await group.waitForAll()
+            let new = database.lookUp([query], within: .seconds(9), now: .seconds(0))
+            #expect(answers.suffix(1) == new && new[0].why == nil)
+        }
+    }
+
+    @Test("a frame ends with its time, and has its first look-up in any case")
+    func cut() throws {
+        try folder.database("accounts.sqlite", Self.slow)
+        let database = database()
+        database.tick(.seconds(0))
+        let queries = Array(repeating: AccountQuery(name: "1001", realm: "asterisk"), count: 3)
+        let answers = database.lookUp(queries, within: Milliseconds(0), now: .seconds(0))
+        #expect(answers.map { $0.answer == .unavailable } == [false, true, true])
+    }
+
     @Test("a lock at the start is asked about at each tick")
     func lockedAtStart() throws {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
@@ -160,9 +221,9 @@ struct AccountDatabaseTests {
     private final class Writer: Sendable {
         let state = Mutex((isLocking: false, isOver: false))
 
-        /// Waits until it has the lock.
-        func waitForLock() {
-            while !state.withLock({ $0.isLocking }) { usleep(100) }
+        /// Waits until it has the lock; no thread is taken from it meanwhile, of which there may be two in all.
+        func waitForLock() async {
+            while !state.withLock({ $0.isLocking }) { await Task.yield() }
         }
 
         /// Has the lock for 70 ms and leaves it for 5, by turns; SQLite itself sleeps over each such gap.
@@ -188,7 +249,7 @@ struct AccountDatabaseTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try writer.run(path) }
             for _ in 0..<8 {
-                writer.waitForLock()
+                await writer.waitForLock()
                 #expect(isFound(database, "1001"))
             }
             writer.state.withLock { $0.isOver = true }
@@ -321,11 +382,37 @@ struct AccountDatabaseTests {
         #expect(closed.advice.contains("chmod g+x /d; mkdir -p"))
         let nameless = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 5060, groupName: nil, mode: 0o40750)
-        #expect(nameless.advice.contains("the group 5060 of /d"))
+        #expect(nameless.advice.hasPrefix("as root: `groupadd -g 5060 rempart-source; mkdir -p"))
+        #expect(nameless.advice.contains("echo m $u rempart-source;"))
         #expect(DatabaseRights.unreadable("/d/a.sqlite", EACCES).contains("rempart-acct"))
         let roots = DatabaseRights.Obstacle(
             path: "/d", isFolder: true, group: 0, groupName: "root", mode: 0o40750)
-        #expect(roots.advice.contains("chgrp") && !roots.advice.contains("sysusers"))
+        #expect(roots.advice == "as root: `chgrp rempart-acct /d; chmod g+x /d`")
+    }
+
+    @Test("who is a member of the file's group already needs the right alone")
+    func rightsOfMember() {
+        func file(_ mode: UInt32) -> DatabaseRights.Obstacle {
+            DatabaseRights.Obstacle(
+                path: "/d/a.sqlite", isFolder: false, group: 5060, groupName: "asterisk",
+                mode: mode, isMember: true)
+        }
+        #expect(file(0o100600).advice == "as root: `chmod g+r /d/a.sqlite`")
+        #expect(file(0o100640).advice.contains("getfacl /d/a.sqlite"))
+    }
+
+    @Test(
+        "what the unit hides from the service is to be put elsewhere, whatever else is in the way",
+        arguments: ["/tmp/a.sqlite", "/home/me/a.sqlite", "/root/a.sqlite"])
+    func hidden(path: String) {
+        for code in [ENOENT, EACCES] {
+            let why = DatabaseRights.unreadable(path, code)
+            #expect(why.contains("the service sees nothing below /home, /root and /tmp"))
+            #expect(why.contains("accounts.source"))
+            #expect(
+                !why.contains("chmod") && !why.contains("chgrp")
+                    && !why.contains("put the database there"))
+        }
     }
 
     @Test("what is no database, no sqlite URL or not set is said and refused")

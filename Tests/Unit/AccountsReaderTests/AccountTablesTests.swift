@@ -201,14 +201,25 @@ struct AccountTablesTests {
     @Test("missing columns are named with their table")
     func missingColumns() throws {
         let cases = [
-            ("CREATE TABLE sippeers (name, type, secret)", "table sippeers lacks the column host"),
+            (
+                "CREATE TABLE sippeers (name, type, secret)",
+                "table sippeers lacks the column host: add each as Asterisk's own table has it, or name "
+                    + "another table in accounts.tables.sippeers"
+            ),
+            (
+                "DROP TABLE sippeers; CREATE TABLE sippeers (name, secret)",
+                "table sippeers lacks the columns type, host: add each as Asterisk's own table has it, or "
+                    + "name another table in accounts.tables.sippeers"
+            ),
             (
                 "DROP TABLE sippeers; CREATE TABLE sippeers (name, type, host)",
-                "table sippeers lacks the column secret or md5secret"
+                "table sippeers lacks the column secret or md5secret: add one as Asterisk's own table has "
+                    + "it, or name another table in accounts.tables.sippeers"
             ),
             (
                 "DROP TABLE sippeers; CREATE TABLE ps_endpoints (id, auth, aors)",
-                "it lacks the table ps_auths"
+                "it lacks the table ps_auths: correct accounts.schema, or name the table in "
+                    + "accounts.tables.ps_auths"
             ),
         ]
         for (sql, text) in cases {

@@ -116,17 +116,18 @@ struct AccountsReaderServiceTests {
     func absences() throws {
         let bench = try Bench(
             Tables.pjsip + """
-                INSERT INTO ps_endpoints VALUES ('oauth', 'oauth', 'oauth'), ('long', 'long', 'long');
+                INSERT INTO ps_endpoints VALUES ('oauth', 'oauth', 'oauth'), ('long', 'long', 'long'),
+                    ('lost', 'lost', 'away'), ('half', 'half', 'half, away');
                 INSERT INTO ps_auths (id, auth_type, username, password) VALUES
                     ('oauth', 'google_oauth', 'oauth', 'x'),
-                    ('long', 'userpass', '\(String(repeating: "u", count: 256))', 'x');
+                    ('half', 'userpass', 'half', ''), ('long', 'userpass', '\(String(repeating: "u", count: 256))', 'x');
                 """)
         _ = try bench.ask(.hello)
         _ = bench.service.second()
         _ = try bench.heard()
         for (name, why) in [
             ("oauth", AccountAbsence.wrongKind), ("long", .tooLong), ("nobody", .noRow),
-            ("2005", .noSecret),
+            ("2005", .noSecret), ("lost", .noAuthRow), ("half", .noAuthRow),
         ] {
             let read = try bench.read(name)
             #expect(read.why == why && read.answer == .unknown, "\(name)")
@@ -138,6 +139,16 @@ struct AccountsReaderServiceTests {
         }
         #expect(bound.why == .realmBound && account.ha1MD5.isEmpty)
         #expect(try bench.read("2002", realm: "elsewhere").why == nil)
+    }
+
+    @Test("a chan_sip hash that is none is told as such, and no secret beside it counts")
+    func brokenHash() throws {
+        let bench = try Bench(Tables.chanSip)
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        #expect(try bench.read("1006").why == .brokenHash)
+        #expect(try bench.read("1005").why == .noSecret)
     }
 
     @Test("a version stays while the rows say the same, also in another process, and else changes")
@@ -184,6 +195,43 @@ struct AccountsReaderServiceTests {
             return
         }
         #expect(!hashed.contains { $0.remark.contains("0011") })
+    }
+
+    @Test(
+        "a trace says why phones may not register, and which row is missing",
+        arguments: [
+            (Tables.chanSip, "1001", ""),
+            (
+                Tables.chanSip, "1003",
+                "phones may not register: type=user only calls, type=friend or peer registers too"
+            ),
+            (Tables.chanSip, "1004", "phones may not register: host is not dynamic"),
+            (Tables.pjsip, "2007", "phones may not register: max_contacts=0"),
+            (
+                Tables.pjsip, "none",
+                "phones may not register: the endpoint's aors names no address of record"
+            ),
+            (
+                Tables.pjsip, "gone",
+                "phones may not register: the row is missing, which the endpoint's aors names"
+            ),
+            (Tables.pjsip, "nobody", ""),
+        ])
+    func mayNotRegister(tables: String, name: String, why: String) throws {
+        let isPJSIP = tables == Tables.pjsip
+        let more = "INSERT INTO ps_endpoints VALUES ('none', '', '2001'), ('gone', 'gone', 'away')"
+        let bench = try Bench(isPJSIP ? "\(tables); \(more)" : tables)
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        guard case .trace(1, let steps)? = try bench.ask(.trace(id: 1, name: name)).first else {
+            Issue.record("expected the steps")
+            return
+        }
+        let told = steps.map(\.remark).filter { $0.contains(TraceStep.whyNotRegister) }
+        #expect(why.isEmpty ? told.isEmpty : told.count == 1 && told[0].hasSuffix(why), "\(steps)")
+        let missing = steps.filter { $0.remark == "missing: the endpoint's auth names it" }
+        #expect(missing.map(\.what) == (name == "gone" ? ["ps_auths id=away"] : []))
     }
 
     @Test("the names are told in pages, in the order of their bytes")

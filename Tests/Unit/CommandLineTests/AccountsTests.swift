@@ -9,12 +9,12 @@ import Testing
 
     private func row(
         _ name: String = "102", access: AccessList = AccessList(), why: AccountAbsence? = nil,
-        isAccount: Bool = true, standing: AccountStanding? = nil,
+        isAccount: Bool = true, mayRegister: Bool = true, standing: AccountStanding? = nil,
         age: Milliseconds? = nil
     ) throws -> AccountRow {
         let account = Account(
             ha1MD5: Array(repeating: 1, count: 16), ha1SHA256: Array(repeating: 2, count: 32),
-            authUser: "phone", aor: name, mayRegister: true, access: access)
+            authUser: "phone", aor: name, mayRegister: mayRegister, access: access)
         let read = ReadAccount(
             answer: isAccount ? .found(account) : .unknown, source: "ps_endpoints", version: 1,
             why: why)
@@ -133,6 +133,34 @@ import Testing
         #expect(text.contains(stands ? "102 is an account, but " : "102 is no account: "))
         #expect(text.contains(why.remedy))
         #expect(explanation.json(now).text.contains("\"remedy\":\""))
+    }
+
+    @Test("an account that phones may not register is told why, with the row that says so")
+    func mayNotRegister() throws {
+        let step = TraceStep(
+            what: "ps_aors id=102", found: true, microseconds: 1,
+            remark: "max_contacts=0; \(TraceStep.whyNotRegister)max_contacts=0")
+        let row = ControlReply.account(try row(mayRegister: false))
+        #expect(
+            AccountExplanation([.step(step), row]).text(now).contains(
+                "may register   no: max_contacts=0 (ps_aors id=102)\n"))
+        #expect(AccountExplanation([row]).text(now).contains("may register   no\n"))
+    }
+
+    @Test("a row of ps_auths that is missing is named")
+    func missingRow() throws {
+        let steps = [
+            TraceStep(what: "ps_endpoints id=102", found: true, microseconds: 1, remark: "auth=9"),
+            TraceStep(what: "ps_auths id=9", found: false, microseconds: 1, remark: "missing"),
+            TraceStep(
+                what: "ps_aors id=8", found: false, microseconds: 1,
+                remark: "\(TraceStep.whyNotRegister)the row is missing"),
+        ]
+        let row = try row(why: .noAuthRow, isAccount: false)
+        #expect(
+            AccountExplanation(steps.map { .step($0) } + [.account(row)]).text(now).contains(
+                "102 is no account: its endpoint names a row of ps_auths that is missing: ps_auths id=9. "
+                    + AccountAbsence.noAuthRow.remedy))
     }
 
     @Test("what others wrote moves no cursor")

@@ -161,7 +161,10 @@ private let good = """
         "an accounts' file that is left to accounts-reader is not looked at, but told when it is hidden"
     )
     func liveFile() {
-        for (path, told) in [("/absent/a.sqlite", 0), ("/home/absent/a.sqlite", 1)] {
+        // The second one is a folder, which a look would tell.
+        for (path, told) in [
+            ("/absent/a.sqlite", 0), ("/usr/lib", 0), ("/home/absent/a.sqlite", 1),
+        ] {
             let text = good.replacing("/absent/realtime.sqlite3", with: path)
             let warnings = Surroundings(looksAtAccounts: false).diagnostics(
                 of: SettingsFile(Array(text.utf8)))

@@ -1,6 +1,7 @@
 import Messages
 import Reactor
 import Settings
+import Spawning
 import Sys
 import Testing
 
@@ -30,11 +31,11 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         let asked = ["1", "2", "3"].map { AccountQuery(name: $0, realm: "asterisk") }
         #expect(
             try look.take(.names(id: 2, pages[1], isLast: true)) == .lookUp(id: 3, asked))
-        let answers = [read(), read(.noSecret), ReadAccount.unavailable]
+        let answers = [read(), read(.noSecret), read()]
         #expect(try look.take(.answers(id: 3, answers)) == nil)
         #expect(look.isDone)
         let findings = look.findings
-        #expect(findings.count == 3 && findings.isWhole && findings.lookedUp == 2)
+        #expect(findings.count == 3 && findings.isWhole && findings.lookedUp == 3)
         #expect(findings.unusable == [.init(why: .noSecret, count: 1, names: ["2"])])
         #expect(findings.layout == "pjsip" && findings.source == url)
     }
@@ -45,11 +46,46 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         _ = try look.take(up)
         let names = (0..<100).map { "\($0)" }
         guard case .lookUp(2, let first)? = try look.take(.names(id: 1, names, isLast: true))
-        else { throw SourceProblem.ended() }
+        else { throw SourceProblem.ended }
         #expect(first.map(\.name) == Array(names[..<AccountQuery.most]))
         let next = try look.take(.answers(id: 2, first.map { _ in read() }))
-        guard case .lookUp(3, let second)? = next else { throw SourceProblem.ended() }
+        guard case .lookUp(3, let second)? = next else { throw SourceProblem.ended }
         #expect(second.map(\.name) == Array(names[AccountQuery.most...]))
+    }
+
+    @Test("what the reader had no time for is asked again, before the names that follow")
+    func again() throws {
+        var look = look()
+        _ = try look.take(up)
+        let names = (0..<100).map { "\($0)" }
+        guard case .lookUp(_, let first)? = try look.take(.names(id: 1, names, isLast: true))
+        else { throw SourceProblem.ended }
+        // As a slow source has it: one name within the time of a frame.
+        let answers = [read(.noSecret)] + first.dropFirst().map { _ in ReadAccount.unavailable }
+        guard case .lookUp(_, let second)? = try look.take(.answers(id: 2, answers))
+        else { throw SourceProblem.ended }
+        #expect(second.map(\.name) == Array(names[1...AccountQuery.most]))
+        #expect(look.findings.lookedUp == 1)
+        #expect(look.findings.unusable == [.init(why: .noSecret, count: 1, names: ["0"])])
+        let third = try look.take(.answers(id: 3, second.map { _ in read() }))
+        guard case .lookUp(_, let last)? = third else { throw SourceProblem.ended }
+        #expect(last.map(\.name) == Array(names[(AccountQuery.most + 1)...]))
+        #expect(try look.take(.answers(id: 4, last.map { _ in read() })) == nil)
+        #expect(look.isDone && look.findings.lookedUp == 100)
+    }
+
+    @Test("a source that goes on without an answer ends the look with its time")
+    func unavailable() throws {
+        var look = look()
+        _ = try look.take(up)
+        _ = try look.take(.names(id: 1, ["7"], isLast: true))
+        let asked = [AccountQuery(name: "7", realm: "asterisk")]
+        for id in UInt32(2)...4 {
+            let question = try look.take(.answers(id: id, [.unavailable]))
+            #expect(question == .lookUp(id: id + 1, asked))
+        }
+        try look.expire(at: begun + SourceLook.longest)
+        #expect(look.isDone && look.findings.lookedUp == 0 && look.findings.isWhole)
     }
 
     @Test("a source without an account ends the look")
@@ -164,6 +200,13 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(told == own && !own.isEmpty && own.count < settings.count)
     }
 
+    @Test(
+        "a reader has as long as the supervisor gives it, which is longer than a slow source takes")
+    func patience() {
+        #expect(ReaderLinks.patience == Role.accountsReader.heartbeatLimit)
+        #expect(ReaderLinks.patience < SourceLook.longest)
+    }
+
     @Test("a reader that says nothing hangs, also when it was heard before")
     func silent() throws {
         let patience = Milliseconds(50)
@@ -187,7 +230,7 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         supervisor.descriptor.close()
         directory.descriptor.close()
         #expect(throws: SourceProblem.down("it is away")) { try carryOut() }
-        #expect(throws: SourceProblem.ended()) { try carryOut() }
+        #expect(throws: SourceProblem.ended) { try carryOut() }
     }
 }
 
@@ -202,12 +245,57 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(
             findings.summary
                 == "\(url): good: pjsip, 100 accounts, read by accounts-reader as rempart-acct")
-        findings.count = 1
+        (findings.count, findings.lookedUp) = (1, 1)
         #expect(findings.summary.contains("pjsip, 1 account, read"))
         findings.isWhole = false
         #expect(findings.summary.contains("pjsip, more than 1 account, counted for 20 s, read"))
-        findings.count = 0
+        (findings.count, findings.lookedUp) = (0, 0)
         #expect(findings.summary.contains("pjsip, accounts not counted within 20 s, read"))
+    }
+
+    @Test(
+        "how many were looked up is told when others were left out, whether these can be used or not"
+    )
+    func leftOut() {
+        var findings = findings
+        findings.lookedUp = 50
+        #expect(findings.summary.contains("pjsip, 100 accounts, only 50 looked up, read by"))
+        findings.lookedUp = 0
+        #expect(findings.summary.contains("pjsip, 100 accounts, none looked up, read by"))
+    }
+
+    @Test("of a source neither user nor password is shown")
+    func secrets() {
+        var findings = findings
+        findings.source = "ari://rempart:secret@10.0.0.1:8088/pbx"
+        findings.unusable = [.init(why: .noSecret, count: 1, names: ["1"])]
+        #expect(findings.summary.hasPrefix("ari://10.0.0.1:8088/pbx: good"))
+        #expect(findings.warnings[0].hasPrefix("ari://10.0.0.1:8088/pbx: warning"))
+        findings = SourceFindings(source: findings.source, isWhole: true)
+        #expect(findings.warnings[0].hasPrefix("ari://10.0.0.1:8088/pbx: warning"))
+    }
+
+    @Test(
+        "a source is shown by scheme, host and path, and by the scheme alone where a password may be elsewhere",
+        arguments: [
+            (url, url),
+            ("sqlite:///srv/a@b?c.sqlite3", "sqlite:///srv/a@b?c.sqlite3"),
+            ("ari://10.0.0.1", "ari://10.0.0.1"),
+            ("ari+https://u:secret@pbx.example:8089/a/b", "ari+https://pbx.example:8089/a/b"),
+            ("ari://u:se@cret@[2001:db8::5]:8088", "ari://[2001:db8::5]:8088"),
+            ("ari://u@pbx.example", "ari://pbx.example"),
+            ("odbc://asterisk?user=u&password=secret", "odbc://asterisk"),
+            ("odbc://asterisk;UID=u;PWD=secret", "odbc://asterisk"),
+            ("freepbx://pbx.example/a#secret", "freepbx://pbx.example/a"),
+            ("ari://u:sec/ret@pbx.example/a", "ari"),
+            ("ari://u:s@c/ret@pbx.example/a", "ari"),
+            ("ari://u:sec?ret@pbx.example", "ari"),
+            ("ari://u:sec#ret@pbx.example", "ari"),
+            ("u:secret@pbx.example", "u"),
+            ("", ""),
+        ])
+    func shown(_ source: String, _ shown: String) {
+        #expect(Setting.shown(source: source) == shown)
     }
 
     @Test("accounts that nobody can use are named with why, and what to do")
@@ -225,7 +313,7 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
                 "    hashes for another realm (9). \(AccountAbsence.realmBound.remedy)",
             ])
         findings.lookedUp = 50
-        #expect(findings.warnings[0].contains("6 of the first 50 can be used by nobody"))
+        #expect(findings.warnings[0].contains("6 of the 50 looked up can be used by nobody"))
     }
 
     @Test("a source without an account is a warning")
@@ -251,30 +339,44 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(callers.contains("the callers of gw1, gw2, gw3 and 1 more"))
     }
 
-    @Test("a reader that hangs is told with what it waits for, and a URL by its scheme alone")
+    /// What is said of a reader that was given up, and ended so.
+    private func words(
+        _ problem: SourceProblem, _ how: String? = "signal 9", last: String? = nil,
+        of url: String = url
+    ) -> String {
+        LookFailure.givenUp(problem, .init(how: how, lastWords: last)).words(url)
+    }
+
+    @Test("a reader that hangs is told with what it waits for, and a URL without its password")
     func hangs() {
-        let words = SourceProblem.hangs(.seconds(5)).words(url)
-        #expect(words.contains("has said nothing for 5 s and was killed"))
-        #expect(words.contains("/var/lib/asterisk/realtime.sqlite3") && words.contains("mount"))
-        let stuck = SourceProblem.hangs(.seconds(5), isKilled: false).words(url)
+        let said = words(.hangs(.seconds(15)))
+        #expect(said.contains("has said nothing for 15 s and was killed"))
+        #expect(said.contains("/var/lib/asterisk/realtime.sqlite3") && said.contains("mount"))
+        let stuck = words(.hangs(.seconds(15)), nil)
         #expect(stuck.contains("does not even end when it is killed"))
-        for problem in [SourceProblem.hangs(.seconds(5)), .slow(.seconds(20))] {
-            let words = problem.words("ari://rempart:secret@10.0.0.1")
-            #expect(words.contains("ari") && !words.contains("secret"))
+        for problem in [SourceProblem.hangs(.seconds(15)), .slow(.seconds(20))] {
+            let said = words(problem, of: "ari://rempart:secret@10.0.0.1")
+            #expect(said.contains("ari://10.0.0.1") && !said.contains("secret"))
         }
     }
 
-    @Test("how a reader ended, and what it wrote last, are told")
+    @Test("how a reader ended, and what it wrote last, are told with what to do")
     func ended() {
-        let end = ReaderProcess.End(how: "exit code 127", lastWords: "no libsqlite3.so.0")
-        let problem = SourceProblem.ended().completed(by: end)
+        let remedy = "Check again. When it ends once more, install all programs anew."
         #expect(
-            problem.words(url)
-                == "accounts-reader has ended by itself (exit code 127: no libsqlite3.so.0)")
-        let still = ReaderProcess.End(how: nil, lastWords: nil)
+            words(.ended, "exit code 127", last: "no libsqlite3.so.0")
+                == "accounts-reader has ended by itself (exit code 127): no libsqlite3.so.0. \(remedy)"
+        )
         #expect(
-            SourceProblem.hangs(.seconds(5)).completed(by: still)
-                == .hangs(.seconds(5), isKilled: false))
-        #expect(SourceProblem.down("why").completed(by: still) == .down("why"))
+            words(.ended, "exit code 1")
+                == "accounts-reader has ended by itself (exit code 1). \(remedy)")
+        let still = words(.ended, nil)
+        #expect(!still.contains("by itself") && still.contains("does not even end"))
+    }
+
+    @Test("what the reader says itself, and why it cannot be started, is told as it is")
+    func why() {
+        #expect(words(.down("it is locked")) == "it is locked")
+        #expect(LookFailure.notStarted("no user").words(url) == "no user")
     }
 }

@@ -66,6 +66,30 @@ import Testing
             [StatusReport(rows), degraded, outage].map(\.health.exitCode) == [0, 1, 2])
     }
 
+    @Test("what is told above the components is not said again in their lines")
+    func onceOnly() {
+        let why =
+            "/var/lib/asterisk/realtime.sqlite3 cannot be opened (Permission denied): as root: `x`"
+        let consequence = "only accounts that are known (5) can authenticate"
+        let report = StatusReport([
+            .component(
+                .supervisor, pid: 1, .ready, restarts: 0,
+                "Serving 1 domain, degraded: \(consequence): \(why)"),
+            .component(.accountsReader, pid: 2, .ready, restarts: 0, "reads nothing: \(why)"),
+            .component(
+                .directory, pid: 3, .ready, restarts: 0, "no source of accounts: \(why); 5 known"),
+            .condition(.directory, Condition(.accounts, "\(consequence): \(why)")),
+        ])
+        let text = report.text
+        #expect(text.ranges(of: why).count == 1 && text.ranges(of: consequence).count == 1)
+        for line in [
+            "Serving 1 domain, degraded: see above", "reads nothing: see above",
+            "no source of accounts: see above; 5 known",
+        ] { #expect(text.contains(line), "\(text)") }
+        // A program has no above.
+        #expect(report.json.text.ranges(of: why).count == 4)
+    }
+
     @Test("a daemon without components is not ready")
     func none() {
         #expect(StatusReport([]).text.hasPrefix("Rempart \(productVersion): starting\n"))

@@ -202,7 +202,10 @@ struct DirectoryServiceTests {
         #expect(router.service.second() == "no source of accounts: it is gone; 0 known")
         #expect(
             router.service.conditions
-                == [Condition(.accounts, "no account can authenticate: it is gone")])
+                == [
+                    Condition(
+                        .accounts, "no account can authenticate: it is gone", recorded: .both)
+                ])
     }
 
     @Test("after 10 s without an answer the supervisor is told once")

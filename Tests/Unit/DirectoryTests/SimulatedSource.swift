@@ -11,6 +11,11 @@ final class SimulatedSource {
     var accounts: [String: Account] = [:]
     /// How long the source takes for a look-up; nil: it never answers.
     var delay: Milliseconds? = Milliseconds(0)
+    /// How long it takes for each look-up, one after the other; what a frame has not reached after a second is
+    /// unavailable, as accounts-reader has it.
+    var pace = Milliseconds(0)
+    /// Until when it looks up what it has been asked for.
+    private var busyUntil = Milliseconds(0)
     /// How many look-ups it has been asked for.
     private(set) var lookUps = 0
     private var owed: [(at: Milliseconds, message: ReaderToDirectory)] = []
@@ -82,7 +87,14 @@ final class SimulatedSource {
             guard case .lookUp(let id, let queries) = question else { continue }
             lookUps += queries.count
             guard let delay else { continue }
-            owed.append((now + delay, .answers(id: id, queries.map { read($0) })))
+            let began = max(now, busyUntil)
+            busyUntil = began
+            let answers = queries.map { query in
+                guard busyUntil - began < .seconds(1) else { return ReadAccount.unavailable }
+                busyUntil = busyUntil + pace
+                return read(query)
+            }
+            owed.append((busyUntil + delay, .answers(id: id, answers)))
         }
         while let next = owed.first, next.at <= now {
             owed.removeFirst()

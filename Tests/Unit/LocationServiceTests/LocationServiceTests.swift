@@ -280,6 +280,13 @@ import Testing
             bench.takeSentences() == [
                 "alice unregistered from 198.51.100.7 over udp, after 4 changes that were left out"
             ])
+        bench.register(alice, flow, [contact], sequence: 7)
+        bench.register(alice, flow, [contact, "Expires: 0"], sequence: 8)
+        bench.advance(.seconds(11))
+        #expect(
+            bench.takeSentences() == [
+                "alice unregistered from 198.51.100.7 over udp, after 1 change that was left out"
+            ])
         bench.register(alice, other, [contact], sequence: 9)
         bench.reportAll()
         #expect(bench.takeSentences() == ["alice registered from 198.51.100.8 over udp"])

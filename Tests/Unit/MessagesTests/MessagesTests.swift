@@ -192,7 +192,11 @@ private let standing = AccountStanding(
                 KeptConnection(handle: ConnectionHandle(.tcp, place: 7), listener: 1, peer: address)
             ),
             .letGo(ConnectionHandle(.tcp, place: 7)),
-            .conditions([]), .conditions([Condition(.accounts, "a"), Condition(.address, "b")]),
+            .conditions([]),
+            .conditions([
+                Condition(.accounts, "a"), Condition(.address, "b", recorded: .begin),
+                Condition(.state, "c", recorded: .both),
+            ]),
             .lostLink(.directory), .hangs(.accountsReader), .inUse(5),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in

@@ -52,6 +52,9 @@ final class KnowingDirectory {
     private var answers: [Answer] = []
     /// Whether it has not decided yet what ends, of what is gone from the source.
     var isDeciding = false
+    /// Whether the source looks names up one after the other.
+    var isSerial = false
+    private var busyUntil = Milliseconds(0)
     /// Whether nothing that it says arrives.
     var isMute = false
     /// How many questions there were.
@@ -130,7 +133,11 @@ final class KnowingDirectory {
         if isDeciding { return planUndecided(id, name, realm) }
         let now = edge.now.monotonic
         var late = Milliseconds(150)
-        if case .answers(let span) = source {
+        if case .answers(var span) = source {
+            if isSerial {
+                busyUntil = max(busyUntil, now) + Milliseconds(span)
+                span = (busyUntil - now).count
+            }
             let answer = Self.answer(name, realm, rows[name])
             guard span > 150 else {
                 reply(.account(id: id, answer, age: Milliseconds(0)), Milliseconds(span), of: name)
@@ -201,14 +208,18 @@ final class KnowingDirectory {
     }
 
     /// Sends a REGISTER with the answer to a challenge, and waits for what comes within 600 ms; nil when nothing does.
-    func register(_ phone: Phone, expires: Int = 3600) throws -> Sight? {
+    ///
+    /// `user` is the username of the credentials, where that is another than the phone's name.
+    func register(_ phone: Phone, as user: String? = nil, expires: Int = 3600) throws -> Sight? {
         let lines = ["Contact: <\(phone.contact)>", "Expires: \(expires)"]
-        return try ask(phone, "REGISTER", "sip:example.com", callID: phone.callID, lines)
+        return try ask(
+            phone, "REGISTER", "sip:example.com", callID: phone.callID, lines, as: user)
     }
 
     /// Sends a request with the answer to a challenge, and waits for what comes within 600 ms, but for a 100.
     func ask(
-        _ phone: Phone, _ method: String, _ uri: String, callID: String, _ lines: [String] = []
+        _ phone: Phone, _ method: String, _ uri: String, callID: String, _ lines: [String] = [],
+        as user: String? = nil
     ) throws -> Sight? {
         phone.sequence += 1
         send(
@@ -216,7 +227,10 @@ final class KnowingDirectory {
         let challenge = try phone.expect(method == "REGISTER" ? 401 : 407)
         if method == "INVITE" { send(phone.acknowledgement(of: challenge, uri), by: phone) }
         phone.sequence += 1
-        let proof = phone.credentials(challenge, method, uri)
+        let signer =
+            user.map { Phone(edge, $0, at: "\(phone.flow.peer)", password: phone.password) }
+            ?? phone
+        let proof = signer.credentials(challenge, method, uri)
         let begun = edge.now.monotonic
         send(
             phone.request(

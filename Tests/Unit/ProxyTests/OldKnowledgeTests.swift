@@ -13,6 +13,16 @@ import Testing
     enum Change: CaseIterable, Sendable {
         case secret, deleted, access, condition
 
+        /// What a record says of it.
+        var words: String {
+            switch self {
+            case .secret: "its account has another secret"
+            case .deleted: "its account is gone"
+            case .access: "its account's access list shuts the address out"
+            case .condition: "phones may not register its account any more"
+            }
+        }
+
         func make(_ directory: KnowingDirectory) {
             switch self {
             case .secret: directory.rows["alice"]?.password = "looking-glass"
@@ -244,9 +254,15 @@ import Testing
         let (directory, phone) = try stage()
         let dialog = try call(directory, phone).phone
         change.make(directory)
+        var told: [String] = []
+        directory.edge.observeRecord = { record in
+            if record["REMPART_ACCOUNT"] == "alice" { told.append(String(record["MESSAGE"] ?? "")) }
+        }
         directory.round("alice")
         #expect(directory.edge.router.phoneCount == 0 && directory.edge.kept.isEmpty)
         directory.wait(100)
+        #expect(
+            told.contains("alice revoked from 198.51.100.7 over udp: \(change.words)"), "\(told)")
         #expect(directory.edge.registered.values.allSatisfy { $0.isEmpty })
         #expect(directory.edge.router.load.calls == 1)
         try speak(directory, phone, dialog, goesOn: change == .secret || change == .condition)

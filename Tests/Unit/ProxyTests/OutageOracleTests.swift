@@ -129,6 +129,52 @@ import Testing
         #expect(try directory.register(right)?.status == 200)
     }
 
+    @Test("after an outage the ban comes at the same try, whether a name was known in it or not")
+    func banned() throws {
+        let guessers = try Guessers(age: .seconds(5))
+        let directory = guessers.directory
+        directory.source = .unavailable
+        for _ in 0..<8 {
+            #expect(try directory.register(guessers.known)?.status == 503)
+            #expect(try directory.register(guessers.unknown)?.status == 503)
+        }
+        directory.source = .answers(0)
+        directory.wait(3000)
+        for _ in 0..<4 {
+            #expect(try directory.register(guessers.known)?.status == 401)
+            #expect(try directory.register(guessers.unknown)?.status == 401)
+        }
+        #expect(try directory.register(guessers.known) == nil)
+        #expect(try directory.register(guessers.unknown) == nil)
+        #expect(directory.edge.banOrders.count == 2)
+    }
+
+    @Test(
+        "at a source that looks names up one after the other pairs of names get the same, whatever was asked before",
+        arguments: [Int64(60), 74, 80, 90, 149])
+    func pairs(_ span: Int64) throws {
+        var seen: [[Int?]] = []
+        for (name, user) in [
+            ("alice", "bob"), ("alice", "ghost"), ("ghost", "alice"), ("ghost", "spook"),
+        ] {
+            let guessers = try Guessers(age: .seconds(5))
+            let directory = guessers.directory
+            _ = try directory.register(
+                Phone(directory.edge, "bob", at: "198.51.100.9:5060", password: "builder"))
+            directory.wait(10)
+            directory.isSerial = true
+            directory.source = .answers(span)
+            let guesser = Phone(directory.edge, name, at: "198.51.100.8:5060", password: "no")
+            var statuses: [Int?] = []
+            for _ in 0..<3 {
+                statuses.append(try directory.register(guesser, as: user)?.status)
+                directory.wait(1000)
+            }
+            seen.append(statuses)
+        }
+        #expect(Set(seen).count == 1, "\(seen)")
+    }
+
     @Test("of guesses that come at once five are looked at")
     func burst() throws {
         let guessers = try Guessers(age: .seconds(5))

@@ -1,4 +1,5 @@
 import Messages
+import Spawning
 import Sys
 import Testing
 
@@ -9,7 +10,7 @@ private func second(_ count: Int64) -> Milliseconds { .seconds(count) }
 
 /// A life that has come into a state by the shortest way.
 private func life(in state: ChildState) -> ChildLife {
-    var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
+    var life = ChildLife(heartbeatLimit: Role.router.heartbeatLimit, at: second(0))
     func run(_ events: ChildEvent...) {
         for event in events { _ = life.handle(event, at: second(0)) }
     }
@@ -166,7 +167,7 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("a child that dies before it is ready waits 1 s, 2 s, 4 s, and so on to 60 s")
     func backsOff() {
-        var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
+        var life = ChildLife(heartbeatLimit: Role.router.heartbeatLimit, at: second(0))
         var waits: [Int64] = []
         for _ in 0..<8 {
             #expect(life.handle(.deadline, at: second(0)) == .start)
@@ -194,7 +195,7 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("a minute of service makes earlier failures forgotten")
     func forgets() {
-        var life = ChildLife(heartbeatLimit: ChildLife.heartbeatLimit(of: .router), at: second(0))
+        var life = ChildLife(heartbeatLimit: Role.router.heartbeatLimit, at: second(0))
         for _ in 0..<5 {
             _ = life.handle(.deadline, at: second(0))
             _ = life.handle(.exited(1), at: second(0))
@@ -272,11 +273,11 @@ private func outline(_ action: ChildAction) -> String {
 
     @Test("who waits for a source, a disk or the firewall has more time than who serves SIP")
     func limits() {
-        let limits = Role.children.map { ChildLife.heartbeatLimit(of: $0) }
-        #expect(ChildLife.heartbeatLimit(of: .router) == limits.min())
-        #expect(ChildLife.heartbeatLimit(of: .accountsReader) == limits.max())
+        let limits = Role.children.map(\.heartbeatLimit)
+        #expect(Role.router.heartbeatLimit == limits.min())
+        #expect(Role.accountsReader.heartbeatLimit == limits.max())
         // A heartbeat leaves once a second: with the start of the next one it is less than three.
-        #expect(ChildLife.heartbeatLimit(of: .router) < Milliseconds(2600))
+        #expect(Role.router.heartbeatLimit < Milliseconds(2600))
     }
 
     @Test("a reload that comes while a child starts is sent as soon as it is ready")

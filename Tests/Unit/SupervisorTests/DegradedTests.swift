@@ -28,6 +28,13 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
         try Daemon.write("", to: "\(daemon.folder)/misbehave-banner")
         #expect(try daemon.ask(.restart(.banner)) == [.done])
         #expect(try daemon.conditions().map(\.kind) == [.accounts])
+        // Nobody else records what that component says of itself; what the supervisor sees has records already.
+        #expect(daemon.says("over: no firewall"), "\(daemon.log)")
+        let lines = daemon.log.split(separator: "\n")
+        #expect(lines.count { $0.contains("no firewall") && !$0.contains("over: ") } == 1)
+        #expect(
+            lines.count { $0.contains("known can authenticate, for") && !$0.contains("ready: ") }
+                == 0)
     }
 
     @Test(
@@ -163,7 +170,8 @@ private let alone = ["unshare", "-n", "--", "sh", "-c", "ip link set lo up; exec
                 Condition(
                     .address,
                     "addresses are not on this machine, and served once they are: 192.0.2.1,"
-                        + " 2001:db8::1, 192.0.2.9")
+                        + " 2001:db8::1, 192.0.2.9",
+                    recorded: .both)
             ])
         #expect(daemon.log.contains("192.0.2.1 of outside is not on this machine"))
         #expect(daemon.log.contains("192.0.2.9 of inside is not on this machine"))
