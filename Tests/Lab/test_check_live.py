@@ -153,7 +153,7 @@ def test_a_missing_file_is_told_with_its_path(lab: Lab) -> None:
     checked = Checked(lab, PJSIP)
     checked.database.unlink()
     said = checked.refused()
-    assert str(checked.database) in said and "correct accounts.source" in said
+    assert str(checked.database) in said and "name it in accounts.source" in said
 
 
 def test_a_database_without_the_tables_is_told_with_what_was_looked_for(lab: Lab) -> None:
