@@ -51,6 +51,9 @@ enum SystemCalls {
     /// What needs a thread beside the loop: a library that waits, or the search through all flows.
     static let threads = ["sched_getparam", "sched_getscheduler", "sched_setaffinity"]
 
+    /// What a role needs to say why it may not read a file.
+    static let ownGroups = ["getgroups"]
+
     /// Attempts that are refused with an errno where the role has no files.
     ///
     /// The C library's fstat(2) is newfstatat(2) with an empty path, which the filter cannot tell from
@@ -71,7 +74,7 @@ enum SystemCalls {
         case .terminator: common + connections + threads
         case .router: common + connections + datagrams
         case .directory: common + reading + writing + database
-        case .accountsReader: common + reading
+        case .accountsReader: common + reading + ownGroups
         case .banner: common + reading + writing + threads
         }
     }

@@ -18,7 +18,7 @@ from conftest import Lab
 from lab.accounts import CHAN_SIP, PJSIP, Account, make_database
 from lab.installed import DATABASE, Installed
 from lab.rempart import Rempart
-from lab.slow_source import SlowFolder
+from lab.slow_source import SlowFolder, need_fuse
 from lab.waiting import eventually
 
 # What each layout needs for the caller that the edge names.
@@ -98,6 +98,7 @@ def seen_folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def dead_mount(folder: Path) -> Iterator[None]:
     """A file system over a folder whose server answers nothing."""
+    need_fuse()
     libc = ctypes.CDLL(None, use_errno=True)
     server = os.open("/dev/fuse", os.O_RDWR)
     try:
@@ -153,7 +154,7 @@ def test_a_missing_file_is_told_with_its_path(lab: Lab) -> None:
     checked = Checked(lab, PJSIP)
     checked.database.unlink()
     said = checked.refused()
-    assert str(checked.database) in said and "correct accounts.source" in said
+    assert str(checked.database) in said and "name it in accounts.source" in said
 
 
 def test_a_database_without_the_tables_is_told_with_what_was_looked_for(lab: Lab) -> None:

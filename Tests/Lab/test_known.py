@@ -94,7 +94,7 @@ def test_over_a_restart_with_a_dead_database_known_accounts_register(edge: Rempa
     with lab.client("198.18.2.23") as known, lab.client("198.18.2.24") as unknown:
         assert known.register(lab.accounts["1001"]) == 200
         database.rename(database.with_suffix(".away"))
-        eventually(lambda: "no accounts" in edge.ask("status").stdout, "status says so", DEADLINE, every=0.2)
+        eventually(lambda: "no source of accounts" in edge.ask("status").stdout, "status says so", DEADLINE, every=0.2)
         edge.stop()
         edge.start()
         assert known.register(lab.accounts["1001"]) == 200

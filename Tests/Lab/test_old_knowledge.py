@@ -58,7 +58,7 @@ class Ground:
         path.replace(self.database)
 
     def holds_back(self) -> bool:
-        return "put the accounts back" in self.edge.ask("status").stdout
+        return "lose their registration" in self.edge.ask("status").stdout
 
     def bound(self, account: Account) -> bool:
         return self.edge.phones(account.name) != []

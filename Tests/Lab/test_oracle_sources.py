@@ -62,7 +62,7 @@ class Ground:
         away.rename(self.database)
 
     def wait_down(self) -> None:
-        eventually(lambda: "no account can authenticate" in self.edge.ask("status").stdout, lambda: self.edge.ask("status").stdout, 9)
+        eventually(lambda: "can authenticate: " in self.edge.ask("status").stdout, lambda: self.edge.ask("status").stdout, 9)
 
     @contextmanager
     def slow(self, seconds: float) -> Iterator[None]:

@@ -227,7 +227,7 @@ def test_a_reader_that_no_signal_reaches_costs_known_phones_nothing_and_comes_ba
     ground.folder.delay(0)
     eventually(lambda: state_of(hung) in ("", "Z"), "the killed reader ends when the disk answers")
     ground.restore()
-    assert ground.edge.component("accounts-reader")["state"] == "ready"
+    eventually(lambda: ground.edge.component("accounts-reader")["state"] == "ready", "the next one is ready")
 
 
 def test_a_crowd_that_nobody_knows_comes_in_about_as_fast_as_the_source_answers(ground: Ground, lab: Lab) -> None:

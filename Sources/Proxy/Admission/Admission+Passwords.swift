@@ -69,6 +69,10 @@ extension Admission {
         _ message: borrowing Incoming, _ refusal: Refusal, of name: Span<UInt8>,
         _ bench: inout Bench
     ) {
+        // The source has said that it is wrong: what follows for a source that may be banned is the ban, and no hold that
+        // outlives it.
+        let ip = message.flow.peer.ip
+        if refusal != .accountHeld, mayBan(ip, bench) { pairs.forget(ip, NameTable.hash(name)) }
         // Credentials may have any username; what is told of one is bounded.
         let shown = name.extracting(0..<min(name.count, Bounds.longestName))
         if refusal == .unknownAccount, isTrap(name, bench) {

@@ -1,7 +1,8 @@
 internal import Messages
 internal import Sys
 
-/// Wrong passwords by source and account, of sources that are never banned, in a table of fixed size.
+/// Wrong passwords by source and account, of sources that are never banned, and of others until their ban is decided, in
+/// a table of fixed size.
 struct PasswordPairs: ~Copyable {
     private struct Pair {
         var key: UInt64 = 0
@@ -28,6 +29,13 @@ struct PasswordPairs: ~Copyable {
         let key = Self.key(ip, account)
         let first = first(key)
         return (first..<first + 4).contains { pairs[$0].key == key && pairs[$0].heldUntil > now }
+    }
+
+    /// Forgets what was counted of an account from a source.
+    mutating func forget(_ ip: IPAddress, _ account: UInt64) {
+        let key = Self.key(ip, account)
+        let first = first(key)
+        for place in first..<first + 4 where pairs[place].key == key { pairs[place] = Pair() }
     }
 
     /// Counts a wrong password of an account from a source; true when the two are held from now.

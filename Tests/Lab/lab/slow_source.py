@@ -26,10 +26,20 @@ LOOK_SECONDS = 0.05
 LAB = Path(__file__).resolve().parents[1]
 
 
+def need_fuse() -> None:
+    """Skips the test where this machine has no FUSE, as in many containers."""
+    # The server, which runs without pytest's module, needs the rest of this file alone.
+    import pytest  # noqa: PLC0415
+
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("there is no /dev/fuse")
+
+
 class SlowFolder:
     """A folder that is slow on demand, with what it serves below it; both are made in a new one."""
 
     def __init__(self, folder: Path) -> None:
+        need_fuse()
         self.below, self.path, self._seconds = folder / "below", folder / "slow", folder / "seconds"
         self.below.mkdir()
         self.path.mkdir()

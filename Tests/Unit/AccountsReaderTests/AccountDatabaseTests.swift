@@ -81,20 +81,30 @@ struct AccountDatabaseTests {
         #expect(isFound(database, "1001"))
     }
 
-    @Test("a locked database is unavailable, said so, and asked again when the lock is gone")
-    func locked() throws {
+    /// A database that is open, and another program's connection that has the lock of its file.
+    private func openedAndLocked() throws -> (AccountDatabase, SQLiteDatabase) {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
         let database = database()
         database.tick(.seconds(0))
         _ = database.drainEvents()
         let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
         try writer.execute("BEGIN EXCLUSIVE")
-        #expect(!isFound(database, "1001"))
+        return (database, writer)
+    }
+
+    /// Why the first thing that a database tells of is that it cannot be read.
+    private func complaint(of database: AccountDatabase) throws -> String {
         guard case .source(.down(let why, _))? = database.drainEvents().first else {
-            Issue.record("expected a complaint")
-            return
+            throw SQLiteError(code: 0, description: "expected a complaint")
         }
-        #expect(why.contains("locked"))
+        return why
+    }
+
+    @Test("a locked database is unavailable, said so, and asked again when the lock is gone")
+    func locked() throws {
+        let (database, writer) = try openedAndLocked()
+        #expect(!isFound(database, "1001"))
+        #expect(try complaint(of: database).contains("locked"))
         try writer.execute("COMMIT")
         database.tick(.seconds(1))
         #expect(database.drainEvents() == [up("chan_sip"), .changed])
@@ -103,12 +113,7 @@ struct AccountDatabaseTests {
 
     @Test("a lock costs one call its wait, then each tick alone, and nothing is opened anew")
     func lockedForLong() throws {
-        let path = try folder.database("accounts.sqlite", Tables.chanSip)
-        let database = database()
-        database.tick(.seconds(0))
-        _ = database.drainEvents()
-        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
-        try writer.execute("BEGIN EXCLUSIVE")
+        let (database, writer) = try openedAndLocked()
         #expect(!isFound(database, "1001"))
         #expect(database.drainEvents().count == 1)
         let begin = Clock.monotonic
@@ -124,20 +129,11 @@ struct AccountDatabaseTests {
 
     @Test("a lock that outlasts two ticks is told of, though nobody looks anything up")
     func lockedUnasked() throws {
-        let path = try folder.database("accounts.sqlite", Tables.chanSip)
-        let database = database()
-        database.tick(.seconds(0))
-        _ = database.drainEvents()
-        let writer = try SQLiteDatabase(path: path, .writing, busyTimeout: 0)
-        try writer.execute("BEGIN EXCLUSIVE")
+        let (database, writer) = try openedAndLocked()
         database.tick(.seconds(1))
         #expect(database.drainEvents().isEmpty)
         database.tick(.seconds(2))
-        guard case .source(.down(let why, _))? = database.drainEvents().first else {
-            Issue.record("expected a complaint")
-            return
-        }
-        #expect(why.contains("locked"))
+        #expect(try complaint(of: database).contains("locked"))
         try writer.execute("COMMIT")
         database.tick(.seconds(3))
         #expect(database.drainEvents() == [up("chan_sip"), .changed])

@@ -53,7 +53,8 @@ import Testing
             ])
         #expect(
             bench.conditions == [
-                Condition(.asterisk, "one Asterisk does not answer (10.0.0.10:5060)")
+                Condition(
+                    .asterisk, "one Asterisk does not answer (10.0.0.10:5060)", recorded: .both)
             ])
         #expect(bench.choose() == 1 && bench.choose() == 1)
         bench.answering = [address(first), address(second)]
@@ -77,6 +78,16 @@ import Testing
         bench.missed(0)
         bench.missed(0)
         #expect(bench.up == 1)
+        bench.missed(1)
+        bench.missed(1)
+        bench.missed(1)
+        #expect(bench.up == 0)
+        #expect(
+            bench.conditions == [
+                Condition(
+                    .noAsterisk, "no Asterisk answers (10.0.0.10:5060, 10.0.0.11:5060)",
+                    recorded: .both)
+            ])
         // Of an Asterisk that a reload has taken away nothing is counted.
         bench.missed(7)
     }

@@ -175,6 +175,17 @@ import Testing
         #expect(Set(seen).count == 1, "\(seen)")
     }
 
+    @Test("a ban that is lifted leaves nothing behind")
+    func lifted() throws {
+        let guessers = try Guessers(age: .seconds(5))
+        let directory = guessers.directory
+        for _ in 0..<5 { _ = try directory.register(guessers.known) }
+        #expect(directory.edge.banOrders.count == 1)
+        directory.edge.router.receive(.cleared, directory.edge.now)
+        let right = Phone(directory.edge, "alice", at: "198.51.100.1:5060")
+        #expect(try directory.register(right)?.status == 200)
+    }
+
     @Test("of guesses that come at once five are looked at")
     func burst() throws {
         let guessers = try Guessers(age: .seconds(5))
