@@ -9,7 +9,7 @@ export DESTDIR
 # The key that signs what `make apt-repository` makes.
 export KEY
 
-.PHONY: build run test lint format bench attack fuzz soak install uninstall newcomer clean
+.PHONY: build run test lint format bench attack fuzz soak differential install uninstall newcomer clean
 .PHONY: deb tarball apt-repository reproducible package-test image image-test
 
 build:
@@ -32,6 +32,8 @@ soak:
 	scripts/soak.sh
 	REMPART_RENEWALS=10000 swift test --filter manyRenewals
 	REMPART_RELOADS=300 scripts/lab-test.sh test_certificates.py -k many_reloads
+differential: build
+	REMPART_CONFIGURATIONS=20000 scripts/lab-test.sh test_asterisk_files.py -k generated
 install:
 	scripts/install.sh
 uninstall:

@@ -60,7 +60,7 @@ let fuzzers: [Target] =
     ? []
     : [
         "message", "framing", "uri", "digest", "token", "frame", "settings", "nonce", "stun",
-        "body", "transaction", "router",
+        "body", "transaction", "router", "asterisk",
     ].map { name in
         .executableTarget(
             name: "fuzz-\(name)", dependencies: ["FuzzProperties"], path: "Fuzz/\(name)",
@@ -135,6 +135,7 @@ let package = Package(
             "Privsep", ["Sys", "CLinux", "CSeccomp", "Wire", "Reactor", "Journal", "Messages"]),
         library("Spawning", ["Sys", "CLinux", "Messages"]),
         library("Settings", ["Sys", "Messages", .product(name: "Yams", package: "Yams")]),
+        library("AsteriskFiles", ["Sys"]),
         library("SIP", ["Sys"]),
         library("Digest", ["Sys", "SIP", "CCrypto"]),
         library("SIPTransactions", ["Sys", "SIP", "Reactor"]),
@@ -229,6 +230,13 @@ let package = Package(
                 "Checkout", "rempart", "Settings", "Messages", "Reactor", "Spawning", "Sys",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .target(
+            name: "MemoryFiles", dependencies: ["AsteriskFiles", "Sys"],
+            path: "Tests/Support/MemoryFiles", swiftSettings: strict),
+        tests("AsteriskFilesTests", ["AsteriskFiles", "MemoryFiles", "TemporaryFolder", "Sys"]),
+        .executableTarget(
+            name: "asterisk-files-reader", dependencies: ["AsteriskFiles"],
+            path: "Tests/Support/AsteriskFilesReader", swiftSettings: strict),
         tests("SIPTests", ["SIP", "Sys"]),
         tests("DigestTests", ["Digest", "SIP", "Sys"]),
         tests("SIPTransactionsTests", ["SIPTransactions", "SIP", "Sys", "Reactor"]),
@@ -373,7 +381,7 @@ let package = Package(
             name: "FuzzProperties",
             dependencies: [
                 "Sys", "SIP", "SIPTransactions", "Digest", "Messages", "Wire", "Settings",
-                "Registrar", "SIPWriting", "Proxy", "RouterHarness",
+                "Registrar", "SIPWriting", "Proxy", "RouterHarness", "AsteriskFiles", "MemoryFiles",
             ], path: "Fuzz/Properties", swiftSettings: strict),
         tests(
             "CorpusTests",

@@ -8,7 +8,7 @@
 # outside the tree, in .build-fuzz/found/NAME, and is used by the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-names=(message framing uri digest token frame settings nonce stun body transaction router)
+names=(message framing uri digest token frame settings nonce stun body transaction router asterisk)
 if (($# > 0)); then names=("$@"); fi
 
 # Swift's own crash report would come before libFuzzer has written the bytes down.

@@ -7,6 +7,7 @@ package enum Properties {
         ("message", message), ("framing", framing), ("uri", uri), ("digest", digest),
         ("token", token), ("frame", frame), ("settings", settings), ("nonce", nonce),
         ("stun", stun), ("body", body), ("transaction", transaction), ("router", router),
+        ("asterisk", asterisk),
     ]
 
     /// Runs a property on what libFuzzer hands over, and traps when it does not hold.

@@ -4,6 +4,8 @@ internal import Glibc
 package enum Errno {
     /// Nothing to read now, or no room to write now (EAGAIN).
     package static let again = EAGAIN
+    /// The file is larger than whoever reads it takes (EFBIG).
+    package static let tooBig = EFBIG
     /// The peer gave up before the connection was accepted (ECONNABORTED).
     package static let aborted = ECONNABORTED
     /// This process has as many descriptors as it may (EMFILE).

@@ -87,7 +87,7 @@ final class BanStore {
             if raw < 0, errno == ENOENT { return nil }
             let kept = Descriptor(
                 owning: try SystemError.check(raw < 0 ? -errno : raw, "open bans"))
-            bytes = try readAll(kept, "bans", limit: 256 << 20)
+            bytes = try kept.bytes(limit: 256 << 20, "bans")
         } catch {
             throw .system(error)
         }
@@ -163,21 +163,6 @@ final class BanStore {
         }
         file = fresh
         lines = count
-    }
-}
-
-/// Reads a file to its end; `what` names it in errors.
-func readAll(_ file: Descriptor, _ what: String, limit: Int) throws(SystemError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 18)
-    while true {
-        switch Stream.read(file.raw, into: &buffer, at: 0) {
-        case .moved(let count): bytes += buffer[..<count]
-        case .ended: return bytes
-        case .failed(let code): throw SystemError("read \(what)", code: code)
-        case .wouldBlock: throw SystemError("read \(what)", code: EAGAIN)
-        }
-        guard bytes.count <= limit else { throw SystemError("read \(what)", code: EFBIG) }
     }
 }
 

@@ -30,7 +30,7 @@ struct WatchedFile {
         }
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         let file = Descriptor(owning: try SystemError.check(raw < 0 ? -errno : raw, "open \(path)"))
-        return try readAll(file, path, limit: limit)
+        return try file.bytes(limit: limit, path)
     }
 
     /// Its folder, which a confined process must be able to read to see the next file at the path.

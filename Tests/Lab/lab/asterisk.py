@@ -139,7 +139,8 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
 class Asterisk:
     """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root.
 
-    `additions` are lines for the end of its configuration files, by name: what an administrator adds for a trunk.
+    `additions` are lines for the end of its configuration files, by name: what an administrator adds for a trunk. A file
+    that it has not otherwise is made of them.
     """
 
     def __init__(
@@ -165,7 +166,8 @@ class Asterisk:
         self.folder.mkdir(exist_ok=True)
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
         seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
-        for name, text in _configuration(kind, address, self.own, f"/{modules}", seen_database).items():
+        files = dict.fromkeys(additions, "") | _configuration(kind, address, self.own, f"/{modules}", seen_database)
+        for name, text in files.items():
             lines = [line.removeprefix(" " * 12) for line in text.strip().splitlines()]
             (self.folder / name).write_text("\n".join(lines) + "\n" + additions.get(name, ""))
         self.process: subprocess.Popen | None = None

@@ -1,0 +1,66 @@
+// Asterisk's folder of configuration files, astetcdir.
+internal import Sys
+
+/// A folder whose files are read as Asterisk reads them.
+///
+/// One value is one reading: it remembers what it has read in `stamp`, and what it may still read.
+package struct AsteriskFolder {
+    /// The folder's path, without a slash at its end.
+    package let path: String
+    /// What there is to say about the files read so far, in the order of reading.
+    package private(set) var findings: [Finding] = []
+
+    /// Whether Asterisk runs the programs of #exec, as far as is known (execincludes).
+    var runsPrograms = true
+
+    private let files: any ConfigurationFiles
+    private var left: ConfigurationLimits
+
+    /// A folder of the disk that nothing was read of yet.
+    package init(_ path: String, limits: ConfigurationLimits = ConfigurationLimits()) {
+        self.init(path, files: FolderFiles(), limits: limits)
+    }
+
+    /// A folder of other files.
+    package init(
+        _ path: String, files: any ConfigurationFiles,
+        limits: ConfigurationLimits = ConfigurationLimits()
+    ) {
+        self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        self.files = files
+        left = limits
+    }
+
+    /// Which files were read, and what they were then; of files that are not of the disk nothing.
+    package var stamp: FolderStamp { (files as? FolderFiles)?.stamp ?? FolderStamp() }
+
+    /// Reads one file with all that it includes; nil when it is not there.
+    ///
+    /// Throws where Asterisk takes nothing of the file, where it would hang, where a file cannot be read, and where the
+    /// files are larger than the limits.
+    package mutating func configuration(
+        _ name: String
+    ) throws(ConfigurationFault) -> Configuration? {
+        let file = name.hasPrefix("/") ? name : "\(path)/\(name)"
+        var loader = ConfigurationLoader(
+            folder: path, files: files, left: left, runsPrograms: runsPrograms)
+        let isThere: Bool
+        do {
+            isThere = try loader.load(name.utf8, from: Place(file: file, line: 1))
+        } catch {
+            switch error {
+            case .broken(let fault), .refused(let fault): throw fault
+            }
+        }
+        left = loader.left
+        findings += loader.findings
+        return isThere ? Configuration(path: file, sections: loader.sections) : nil
+    }
+
+    /// Adds what there is to say about the meaning of what was read.
+    mutating func note(_ finding: Finding) {
+        guard left.findings > 0 else { return }
+        left.findings -= 1
+        findings.append(finding)
+    }
+}

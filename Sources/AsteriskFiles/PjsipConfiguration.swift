@@ -1,0 +1,131 @@
+// What PJSIP has of its files: sorcery.conf says which, pjsip.conf when it says nothing.
+
+/// PJSIP's objects from files.
+///
+/// An object's id is compared byte by byte. Objects that come from a database are not in it; `sources` says where
+/// they are.
+package struct PjsipConfiguration: Sendable {
+    /// The endpoints in the order of the files.
+    package private(set) var endpoints: [PjsipEndpoint] = []
+    /// The rules by which an address is an endpoint.
+    package private(set) var identifies: [PjsipIdentify] = []
+    /// Where PJSIP listens.
+    package private(set) var transports: [PjsipTransport] = []
+    /// The access list of all requests (sections of type=acl).
+    package private(set) var access: [AccessLine] = []
+    /// The families of extconfig.conf that have endpoints, auths and aors, each in the order of asking.
+    package private(set) var families: (endpoints: [[UInt8]], auths: [[UInt8]], aors: [[UInt8]]) =
+        ([], [], [])
+    private var places: [[UInt8]: Int] = [:]
+    private var auths: [[UInt8]: PjsipAuth] = [:]
+    private var aors: [[UInt8]: PjsipAor] = [:]
+
+    /// The endpoint of an id.
+    package func endpoint(_ id: [UInt8]) -> PjsipEndpoint? { places[id].map { endpoints[$0] } }
+
+    /// The auth of an id.
+    package func auth(_ id: [UInt8]) -> PjsipAuth? { auths[id] }
+
+    /// The address of record of an id.
+    package func aor(_ id: [UInt8]) -> PjsipAor? { aors[id] }
+
+    /// No object.
+    init() {}
+
+    /// Reads the files that sorcery.conf names, and pjsip_wizard.conf.
+    init(
+        _ folder: inout AsteriskFolder, _ sorcery: SorceryMap, _ realtime: RealtimeMap
+    ) throws(ConfigurationFault) {
+        var files = SorceryFiles(realtime: realtime)
+        let endpoints = try files.objects("endpoint", sorcery, &folder)
+        let auths = try files.objects("auth", sorcery, &folder)
+        let aors = try files.objects("aor", sorcery, &folder)
+        families = (endpoints.families, auths.families, aors.families)
+        var made: [PjsipWizard] = []
+        if let file = try folder.file("pjsip_wizard.conf", realtime) {
+            for section in file.objects where PjsipWizard.isOne(section) {
+                made.append(PjsipWizard(section, &folder))
+            }
+        }
+        // Of two wizards with one name the later one counts, but after what stands in pjsip.conf.
+        let wizards = made.reversed()
+        for section in endpoints.sections + wizards.map(\.endpoint)
+        where places[section.name] == nil {
+            places[section.name] = self.endpoints.count
+            self.endpoints.append(PjsipEndpoint(section))
+        }
+        for section in auths.sections + wizards.compactMap(\.auth)
+        where self.auths[section.name] == nil {
+            self.auths[section.name] = PjsipAuth(section)
+        }
+        for section in aors.sections + wizards.map(\.aor) where self.aors[section.name] == nil {
+            self.aors[section.name] = PjsipAor(section)
+        }
+        let identifies = try files.objects(
+            "identify", of: "res_pjsip_endpoint_identifier_ip", sorcery, &folder)
+        self.identifies = (identifies.sections + wizards.compactMap(\.identify)).map(
+            PjsipIdentify.init)
+        transports = try files.objects("transport", sorcery, &folder).sections.map(
+            PjsipTransport.init)
+        access = try files.objects("acl", of: "res_pjsip_acl", sorcery, &folder).sections.flatMap {
+            $0.accessLines(contact: "contact_")
+        }
+    }
+}
+
+/// The files of sorcery.conf, each read once.
+private struct SorceryFiles {
+    /// Which files are in a database.
+    let realtime: RealtimeMap
+    private var read: [String: Configuration?] = [:]
+
+    init(realtime: RealtimeMap) { self.realtime = realtime }
+
+    /// The sections of a type in the order of asking, and the families that have others.
+    mutating func objects(
+        _ type: StaticString, of module: StaticString = "res_pjsip", _ sorcery: SorceryMap,
+        _ folder: inout AsteriskFolder
+    ) throws(ConfigurationFault) -> (sections: [Section], families: [[UInt8]]) {
+        var sections: [Section] = []
+        var families: [[UInt8]] = []
+        var ids: Set<[UInt8]> = []
+        for source in sorcery.sources(type, of: module) {
+            switch source {
+            case .file(let name, let criteria):
+                let found = try file(name, &folder)?.objects.filter { section in
+                    criteria.allSatisfy { $0.isMet(section) }
+                }
+                try requireUnique(found ?? [], type)
+                // The first file that has an id wins.
+                sections += (found ?? []).filter { ids.insert($0.name).inserted }
+            case .realtime(let family): families.append(family)
+            case .other: break
+            }
+        }
+        return (sections, families)
+    }
+
+    private mutating func file(
+        _ name: String, _ folder: inout AsteriskFolder
+    ) throws(ConfigurationFault) -> Configuration? {
+        if let known = read[name] { return known }
+        let file = try folder.file(name, realtime)
+        read[name] = .some(file)
+        return file
+    }
+
+    /// Throws for two sections of one type and name, of which Asterisk takes no object of that type at all.
+    private func requireUnique(
+        _ sections: [Section], _ type: StaticString
+    ) throws(ConfigurationFault) {
+        var places: [[UInt8]: Place] = [:]
+        for section in sections {
+            if let first = places.updateValue(section.place, forKey: section.name) {
+                throw ConfigurationFault(
+                    at: section.place,
+                    "[\(section.name.shown)] of type \(type) stands at \(first) too, and Asterisk takes none of that type: rename one or take it out"
+                )
+            }
+        }
+    }
+}
