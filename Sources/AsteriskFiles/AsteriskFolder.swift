@@ -54,7 +54,7 @@ package struct AsteriskFolder {
         }
         left = loader.left
         findings += loader.findings
-        return isThere ? Configuration(path: file, sections: loader.sections) : nil
+        return isThere ? Configuration(sections: loader.sections) : nil
     }
 
     /// Adds what there is to say about the meaning of what was read.

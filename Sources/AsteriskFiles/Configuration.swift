@@ -120,8 +120,6 @@ package struct ConfigurationFault: Error, Equatable, Sendable, CustomStringConve
 
 /// One file of Asterisk with all that it includes, as Asterisk itself has it (`main/config.c`).
 package struct Configuration: Sendable {
-    /// The path of the file.
-    package let path: String
     /// Every section in the order of Asterisk, templates among them.
     package let sections: [Section]
 
@@ -138,8 +136,8 @@ package struct Configuration: Sendable {
 package struct ConfigurationLimits: Sendable {
     /// The bytes of all files, those that are included twice counted twice.
     package var bytes = 64 << 20
-    /// The files opened, again and again counted.
-    package var files = 100_000
+    /// The inclusions and the files opened for them, again and again counted.
+    package var files = 200_000
     /// The sections.
     package var sections = 100_000
     /// The variables, inherited ones among them.

@@ -62,11 +62,12 @@ struct ConfigurationLoader {
         guard let name = String(validating: name, as: UTF8.self) else {
             throw .refused(ConfigurationFault(at: place, "the file's name is not UTF-8: rename it"))
         }
+        try spend(\.files, 1, place, "inclusions and files")
         let pattern = name.hasPrefix("/") ? name : "\(folder)/\(name)"
         var reading = Reading(section: current)
         var wasThere = false
         for path in try paths(pattern, place) {
-            try spend(\.files, 1, place, "files")
+            try spend(\.files, 1, place, "inclusions and files")
             guard let bytes = try contents(path, place) else { continue }
             wasThere = true
             try read(bytes, path, &reading)

@@ -11,7 +11,8 @@ package struct FolderStamp: Equatable, Sendable {
         let stamp: FileStamp?
     }
 
-    private var patterns: [String: [Named]] = [:]
+    /// By the patterns' bytes: to a String two spellings of one letter are equal, to the disk they are not.
+    private var patterns: [[UInt8]: [Named]] = [:]
 
     /// The stamp of nothing read.
     init() {}
@@ -19,7 +20,9 @@ package struct FolderStamp: Equatable, Sendable {
     /// Whether every pattern names the same files, and each is as it was.
     package var isCurrent: Bool {
         patterns.allSatisfy { pattern, named in
-            guard let paths = try? FolderFiles.glob(pattern) else { return false }
+            guard let paths = try? FolderFiles.glob(String(decoding: pattern, as: UTF8.self)) else {
+                return false
+            }
             return paths.elementsEqual(named) { path, one in
                 path == one.path && FileStamp(path) == one.stamp
             }
@@ -28,6 +31,7 @@ package struct FolderStamp: Equatable, Sendable {
 
     /// Remembers what a pattern names, and each file as it is now, when it is the pattern's first time.
     mutating func add(_ pattern: String, _ paths: [String]) {
+        let pattern = Array(pattern.utf8)
         guard patterns[pattern] == nil else { return }
         patterns[pattern] = paths.map { Named(path: $0, stamp: FileStamp($0)) }
     }

@@ -79,6 +79,7 @@ package struct RealtimeMap: Sendable {
         }
         let parts = rest.dropFirst().split(
             separator: comma, omittingEmptySubsequences: false)
+        // chan_sip's older name, in every Asterisk that has chan_sip.
         let isOld = variable.name.isSpelled("sipfriends")
         let family = isOld ? [UInt8](of: "sippeers") : variable.name
         let table = rest.isEmpty ? variable.name : Array(parts.first ?? [])

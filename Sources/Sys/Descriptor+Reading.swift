@@ -1,5 +1,7 @@
 extension Descriptor {
-    /// The bytes up to the end; throws EFBIG for more than `limit`. `what` names the file in errors.
+    /// The bytes up to the end.
+    ///
+    /// Throws EFBIG for more than `limit` bytes; `what` names the file in errors.
     package func bytes(limit: Int, _ what: String) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 18)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -109,6 +110,19 @@ inbound_auth/username=wizard
 inbound_auth/password=wizard
 """
 
+EXTCONFIG_CONF = """
+x1 => sqlite3,db1
+x2 => sqlite3,db2,table2
+x3 => sqlite3,db3,table3,2
+X4=sqlite3,"d,b4",table4
+x5 => sqlite3, "db5" junk,table5,3
+x6 => sqlite3,db6,,1
+x7 => sqlite3, db7 , table7 ,x
+x8 => sqlite3,"db8",,
+x9 => sqlite3,db9
+x9 => sqlite3,db10
+"""
+
 SIP_CONF = """
 [phone](!)
 type=friend
@@ -165,6 +179,7 @@ def asterisk(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Asterisk]:
             "pjsip.conf": PJSIP_CONF,
             "pjsip_wizard.conf": PJSIP_WIZARD_CONF,
             "modules.conf": "load=res_pjsip_config_wizard.so\n",
+            "extconfig.conf": EXTCONFIG_CONF,
         },
     )
     yield asterisk
@@ -239,7 +254,7 @@ def test_debians_samples_are_read_as_asterisk_reads_them(asterisk: Asterisk) -> 
 
 
 def own_accounts(folder: Path) -> list[list]:
-    """What Rempart reads of accounts: PJSIP's endpoints, and chan_sip's peers."""
+    """What Rempart reads of accounts: PJSIP's endpoints, chan_sip's peers, and the tables in databases."""
     command = [binaries_folder() / "asterisk-files-reader", "--accounts", folder]
     return json.loads(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
 
@@ -273,6 +288,15 @@ def test_endpoints_of_files_and_wizards_are_those_of_asterisk(lab: Lab, asterisk
     ours = {name: rest for name, *rest in own_accounts(asterisk.folder)[0]}
     assert ours == theirs
     assert {"plain", "firsttype", "lists", "wizard1", "wizard3", "twice"} <= ours.keys()
+
+
+def test_tables_in_databases_are_those_of_asterisk(asterisk: Asterisk) -> None:
+    shown = asterisk.cli("core show config mappings")
+    theirs = re.findall(r"===> (.*) \(db=(.*), table=(.*)\)", shown)
+    ours = own_accounts(asterisk.folder)[2]
+    assert all(engine == "sqlite3" for _, engine, *_ in ours)
+    assert sorted((family, database, table) for family, _, database, table, _ in ours) == sorted(theirs)
+    assert len(ours) > 10
 
 
 def test_peers_of_files_are_those_of_chan_sip(lab: Lab) -> None:

@@ -24,7 +24,8 @@ func json(_ section: Section) -> String {
     return list([quoted(section.name), "\(section.isTemplate)", list(lines)])
 }
 
-/// What a folder says about accounts: endpoints, their auths and addresses of record, and peers.
+/// What a folder says about accounts: endpoints with their auths and addresses of record, peers, and the tables that
+/// stand in databases.
 func accounts(_ read: AsteriskConfiguration) -> String {
     let endpoints = read.pjsip.endpoints.map { endpoint in
         let auths = endpoint.auths.compactMap(read.pjsip.auth).map { auth in
@@ -41,5 +42,9 @@ func accounts(_ read: AsteriskConfiguration) -> String {
         ]
         return list([quoted(peer.name), list(facts.map { "\($0)" })])
     }
-    return list([list(endpoints), list(peers)])
+    let mappings = read.realtime.mappings.map { mapping in
+        let texts = [mapping.family, mapping.engine, mapping.database, mapping.table].map(quoted)
+        return list(texts + ["\(mapping.priority)"])
+    }
+    return list([list(endpoints), list(peers), list(mappings)])
 }

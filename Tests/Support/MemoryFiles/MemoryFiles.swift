@@ -4,11 +4,15 @@ package import Sys
 /// Files of a test, which are on no disk.
 package final class MemoryFiles: ConfigurationFiles {
     private let files: [String: [UInt8]]
+    private let unreadable: Set<String>
     /// The paths that were read, in order.
     package private(set) var read: [String] = []
 
-    /// Files by their paths.
-    package init(_ files: [String: [UInt8]]) { self.files = files }
+    /// Files by their paths, and those that this process may not read.
+    package init(_ files: [String: [UInt8]], unreadable: Set<String> = []) {
+        self.files = files
+        self.unreadable = unreadable
+    }
 
     /// Of special characters there is one `*` at most, which stands for anything.
     package func paths(matching pattern: String) throws(SystemError) -> [String] {
@@ -21,6 +25,9 @@ package final class MemoryFiles: ConfigurationFiles {
     }
 
     package func contents(of path: String, limit: Int) throws(SystemError) -> FileContents {
+        guard !unreadable.contains(path) else {
+            throw SystemError("open \(path)", code: Errno.access)
+        }
         guard let bytes = files[path] else { return .absent }
         read.append(path)
         return bytes.count <= limit ? .bytes(bytes) : .tooLong

@@ -1,4 +1,5 @@
 import AsteriskFiles
+import MemoryFiles
 import Testing
 
 @Suite("a file that Asterisk does not take is a fault with file, line and sentence")
@@ -45,6 +46,20 @@ struct FaultTests {
         #expect(fault("[a]\nx=1\n[a](+x=\(long))\n")?.hasSuffix("write it without") == true)
     }
 
+    @Test("a file that may not be read is a fault with the remedy, though #tryinclude names it")
+    func unreadable() {
+        let memory = MemoryFiles(
+            ["/ast/m.conf": bytes("[a]\n#tryinclude secret\n")], unreadable: ["/ast/secret"])
+        var folder = AsteriskFolder("/ast", files: memory)
+        let error = #expect(throws: ConfigurationFault.self) {
+            try folder.configuration("m.conf")
+        }
+        #expect(
+            error?.description
+                == "/ast/m.conf:2: cannot open /ast/secret: Permission denied: let the group of accounts-reader read it"
+        )
+    }
+
     @Test("a file that is not there is none")
     func absent() throws {
         var folder = folder([:])
@@ -70,7 +85,7 @@ struct LimitTests {
     func standard() {
         let limits = ConfigurationLimits()
         #expect(limits.bytes == 64 << 20)
-        #expect(limits.files == 100_000)
+        #expect(limits.files == 200_000)
         #expect(limits.sections == 100_000)
         #expect(limits.variables == 2_000_000)
         #expect(limits.steps == 200_000_000)
@@ -85,6 +100,13 @@ struct LimitTests {
         // All files together.
         let twice = "[a]\n#include m.conf\n"
         #expect(fault(twice) { $0.bytes = 100 }?.contains("more bytes than") == true)
+    }
+
+    @Test("inclusions, though they name nothing")
+    func inclusions() {
+        let text = "[a]\n" + String(repeating: "#tryinclude none*\n", count: 10)
+        #expect(fault(text) { $0.files = 12 } == nil)
+        #expect(fault(text) { $0.files = 11 }?.contains("more inclusions") == true)
     }
 
     @Test("sections")

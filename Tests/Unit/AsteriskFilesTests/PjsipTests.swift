@@ -1,4 +1,5 @@
 import AsteriskFiles
+import MemoryFiles
 import Testing
 
 @Suite("PJSIP's objects")
@@ -54,6 +55,13 @@ struct PjsipTests {
         #expect(read.pjsip.aor(bytes("200"))?.maximumContacts == 3)
         #expect(read.pjsip.endpoint(bytes("phone")) == nil)
         #expect(read.findings.isEmpty)
+    }
+
+    @Test("a file is read once, whatever comes from it")
+    func once() throws {
+        let memory = MemoryFiles(["/ast/pjsip.conf": bytes("[a]\ntype=endpoint\n")])
+        _ = try AsteriskConfiguration(AsteriskFolder("/ast", files: memory))
+        #expect(memory.read == ["/ast/pjsip.conf"])
     }
 
     @Test("ids differ by their capitals, names of options do not")
