@@ -50,29 +50,42 @@ extension Section {
 package struct AccessLists: Sendable {
     private var lists: [[UInt8]: [AccessLine]] = [:]
 
-    /// The lines of the list of that very name, permit and deny; nil when there is none, and when there are two, of
-    /// which nobody knows which one Asterisk means.
+    /// The names of all lists.
+    package var names: some Collection<[UInt8]> { lists.keys }
+
+    /// The permit and deny lines of the list of that very name, in order; nil when there is none.
+    ///
+    /// Asterisk lets nobody in by a list that is not there.
     package func lines(_ name: [UInt8]) -> [AccessLine]? { lists[name] }
 
     /// No list.
     init() {}
 
-    /// Every section of acl.conf.
+    /// Every section of acl.conf, those of one name together; none at all, as in Asterisk, while something is
+    /// neither a permit nor a deny of a list.
+    ///
+    /// Asterisk has no list either while a network in one cannot be read, which is not looked at here.
     init(_ file: Configuration, _ folder: inout AsteriskFolder) {
-        var seen: Set<[UInt8]> = []
         for section in file.objects {
-            if seen.insert(section.name).inserted {
-                lists[section.name] = section.accessLines(contact: "contact").filter {
-                    $0.kind != .list && !$0.isOfContact
-                }
-            } else {
-                lists[section.name] = nil
+            if let place = Self.stranger(in: section) {
+                lists = [:]
                 folder.note(
                     Finding(
-                        .missing, at: section.place,
-                        "there are two lists [\(section.name.shown)], and nobody is let in by either: write one"
+                        .ignored, at: place,
+                        "Asterisk has no list of acl.conf at all while this is neither a permit nor a deny of a list: take it out"
                     ))
+                return
             }
+            lists[section.name, default: []] += section.accessLines(contact: "contact")
         }
+    }
+
+    /// Where something stands that is no line of a list.
+    private static func stranger(in section: Section) -> Place? {
+        if section.name.elementsEqual("general".utf8) { return section.place }
+        return section.variables.first { variable in
+            let isKnown = variable.name.isSpelled("permit") || variable.name.isSpelled("deny")
+            return !isKnown || variable.value.isEmpty
+        }?.place
     }
 }

@@ -55,6 +55,8 @@ type=endpoint
 username=both
 password=x
 [lists](phone)
+deny=
+acl=
 auth= plain , both,
 aors=plain, second
 [second]
@@ -123,6 +125,20 @@ x9 => sqlite3,db9
 x9 => sqlite3,db10
 """
 
+ACL_CONF = """
+[base](!)
+deny=0.0.0.0/0
+[office](base)
+PERMIT=10.0.0.0/8
+deny=10.0.0.1
+[Office]
+permit=10.0.0.0/8
+[twice]
+permit=10.0.0.0/8
+[empty]
+[twice](base)
+"""
+
 SIP_CONF = """
 [phone](!)
 type=friend
@@ -180,6 +196,7 @@ def asterisk(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Asterisk]:
             "pjsip_wizard.conf": PJSIP_WIZARD_CONF,
             "modules.conf": "load=res_pjsip_config_wizard.so\n",
             "extconfig.conf": EXTCONFIG_CONF,
+            "acl.conf": ACL_CONF,
         },
     )
     yield asterisk
@@ -297,6 +314,14 @@ def test_tables_in_databases_are_those_of_asterisk(asterisk: Asterisk) -> None:
     assert all(engine == "sqlite3" for _, engine, *_ in ours)
     assert sorted((family, database, table) for family, _, database, table, _ in ours) == sorted(theirs)
     assert len(ours) > 10
+
+
+def test_access_lists_are_those_of_asterisk(asterisk: Asterisk) -> None:
+    names = asterisk.cli("acl show").split("---\n", 1)[1].split()
+    shown = {name: re.findall(r"^ *\d+: +(allow|deny) -", asterisk.cli(f"acl show {name}"), re.MULTILINE) for name in names}
+    ours = own_accounts(asterisk.folder)[3]
+    assert {name: ["allow" if permits else "deny" for permits in lines] for name, lines in ours} == shown
+    assert "office" in shown
 
 
 def test_peers_of_files_are_those_of_chan_sip(lab: Lab) -> None:

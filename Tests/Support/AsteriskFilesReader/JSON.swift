@@ -24,8 +24,8 @@ func json(_ section: Section) -> String {
     return list([quoted(section.name), "\(section.isTemplate)", list(lines)])
 }
 
-/// What a folder says about accounts: endpoints with their auths and addresses of record, peers, and the tables that
-/// stand in databases.
+/// What a folder says about accounts: endpoints with their auths and addresses of record, peers, the tables that
+/// stand in databases, and which lines of each access list permit.
 func accounts(_ read: AsteriskConfiguration) -> String {
     let endpoints = read.pjsip.endpoints.map { endpoint in
         let auths = endpoint.auths.compactMap(read.pjsip.auth).map { auth in
@@ -46,5 +46,9 @@ func accounts(_ read: AsteriskConfiguration) -> String {
         let texts = [mapping.family, mapping.engine, mapping.database, mapping.table].map(quoted)
         return list(texts + ["\(mapping.priority)"])
     }
-    return list([list(endpoints), list(peers), list(mappings)])
+    let lists = read.accessLists.names.map { name in
+        let kinds = (read.accessLists.lines(name) ?? []).map { $0.kind == .permit ? "1" : "0" }
+        return list([quoted(name), list(kinds)])
+    }
+    return list([endpoints, peers, mappings, lists].map(list))
 }

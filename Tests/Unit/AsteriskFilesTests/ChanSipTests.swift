@@ -109,24 +109,32 @@ struct ChanSipTests {
 
 @Suite("acl.conf")
 struct AccessListTests {
-    @Test("lists by their names; of two with one name neither lets anybody in")
+    @Test("lists by their names to the letter, those of one name together")
     func lists() throws {
         let read = try configuration([
             "acl.conf": """
             [base](!)
             deny=0.0.0.0/0
             [office](base)
-            permit=10.0.0.0/8
-            acl=never
-            [twice]
-            permit=10.0.0.0/8
-            [twice]
-            deny=0.0.0.0/0
+            Permit=10.0.0.0/8
+            [office]
+            deny=10.0.0.1
+            [empty]
             """
         ])
-        #expect(read.accessLists.lines(bytes("office"))?.map(\.kind) == [.deny, .permit])
+        #expect(read.accessLists.lines(bytes("office"))?.map(\.kind) == [.deny, .permit, .deny])
+        #expect(read.accessLists.lines(bytes("Office")) == nil)
         #expect(read.accessLists.lines(bytes("base")) == nil)
-        #expect(read.accessLists.lines(bytes("twice")) == nil)
-        #expect(read.findings.map(\.place.line) == [8])
+        #expect(read.accessLists.lines(bytes("empty")) == [])
+        #expect(read.findings.isEmpty)
+    }
+
+    @Test(
+        "a line that is neither permit nor deny leaves no list at all",
+        arguments: ["acl=b", "x=1", "permit=", "[general]"])
+    func unknownLine(line: String) throws {
+        let read = try configuration(["acl.conf": "[a]\npermit=1.1.1.1\n[b]\n\(line)\n"])
+        #expect(read.accessLists.names.isEmpty)
+        #expect(read.findings.map(\.place.description) == ["/ast/acl.conf:4"])
     }
 }
