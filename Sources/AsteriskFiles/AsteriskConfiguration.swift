@@ -81,7 +81,10 @@ extension AsteriskFolder {
         guard let file = try configuration("asterisk.conf") else { return }
         runsPrograms = file.section("options")?.value("execincludes").isTrue ?? false
         let named = file.section("directories")?.last("astetcdir")
-        guard let named, !named.value.elementsEqual(path.utf8) else { return }
+        let slash = UInt8(ascii: "/")
+        guard let named, !named.value.elementsEqual(path.utf8),
+            !named.value.elementsEqual(Array(path.utf8) + [slash])
+        else { return }
         note(
             Finding(
                 .missing, at: named.place,

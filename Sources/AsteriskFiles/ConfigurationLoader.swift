@@ -200,6 +200,7 @@ struct ConfigurationLoader {
     private mutating func include(
         _ name: ArraySlice<UInt8>, _ place: Place, isTried: Bool
     ) throws(Stop) {
+        let isTooDeep = level > ConfigurationLimits.depth
         do {
             guard try !load(name, from: place), !isTried else { return }
         } catch .broken(let fault) {
@@ -212,7 +213,9 @@ struct ConfigurationLoader {
         throw .broken(
             ConfigurationFault(
                 at: place,
-                "there is no file \(name.shown) to include: write #tryinclude where it may be missing"
+                isTooDeep
+                    ? "files include each other too deep: let none include itself"
+                    : "there is no file \(name.shown) to include: write #tryinclude where it may be missing"
             ))
     }
 

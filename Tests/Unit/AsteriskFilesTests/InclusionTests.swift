@@ -77,12 +77,23 @@ struct InclusionTests {
         #expect(read == Array(repeating: "[a] x=1 | y=2", count: 10) + ["[a] x=1"])
     }
 
+    @Test("a file of which nothing is left says that it is too deep")
+    func tooDeep() {
+        let found = fault("#include m.conf\n#include m.conf\n")
+        #expect(
+            found == "/ast/m.conf:2: files include each other too deep: let none include itself")
+    }
+
     @Test("one that includes itself twice runs into the limits")
     func explosion() {
         var limits = ConfigurationLimits()
         limits.files = 500
-        var folder = folder(["m.conf": "#include m.conf\n#include m.conf\n"], limits: limits)
-        #expect(throws: ConfigurationFault.self) { try folder.configuration("m.conf") }
+        let twice = "[a]\n#tryinclude m.conf\n#tryinclude m.conf\n"
+        var folder = folder(["m.conf": twice], limits: limits)
+        let error = #expect(throws: ConfigurationFault.self) {
+            try folder.configuration("m.conf")
+        }
+        #expect(error?.sentence.contains("more inclusions") == true)
     }
 
     @Test("a program is never run: a finding names file, line and remedy")

@@ -63,6 +63,8 @@ struct RealtimeTests {
     func otherFolder() throws {
         let named = try configuration(["asterisk.conf": "[directories]\nastetcdir => /opt/etc\n"])
         #expect(named.findings.first?.sentence.contains("asterisk:///opt/etc") == true)
+        let same = try configuration(["asterisk.conf": "[directories]\nastetcdir => /ast/\n"])
+        #expect(same.findings.isEmpty)
         // Asterisk's own sample marks the section as a template.
         let sample = try configuration(["asterisk.conf": "[directories](!)\nastetcdir => /opt\n"])
         #expect(sample.findings.isEmpty)
