@@ -11,6 +11,8 @@ package struct PjsipConfiguration: Sendable {
     package private(set) var identifies: [PjsipIdentify] = []
     /// Where PJSIP listens.
     package private(set) var transports: [PjsipTransport] = []
+    /// The section of type=global: default_realm, endpoint_identifier_order and others.
+    package private(set) var global: Section?
     /// The access list of all requests (sections of type=acl).
     package private(set) var access: [AccessLine] = []
     /// The families of extconfig.conf that have endpoints, auths and aors, each in the order of asking.
@@ -67,6 +69,7 @@ package struct PjsipConfiguration: Sendable {
             PjsipIdentify.init)
         transports = try files.objects("transport", sorcery, &folder).sections.map(
             PjsipTransport.init)
+        global = try files.objects("global", sorcery, &folder).sections.first
         access = try files.objects("acl", of: "res_pjsip_acl", sorcery, &folder).sections.flatMap {
             $0.accessLines(contact: "contact_")
         }

@@ -39,7 +39,7 @@ package struct PjsipAuth: Equatable, Sendable {
     package let md5Credential: [UInt8]
     /// Hashes as ALGORITHM:HEX, in order (Asterisk 22).
     package let digests: [[UInt8]]
-    /// The realm of the hashes; empty for that of `default_realm`.
+    /// The realm of the hashes; empty for the default_realm of `global`.
     package let realm: [UInt8]
     /// Where its section stands.
     package let place: Place

@@ -58,6 +58,8 @@ struct ConfigurationTests {
             ["[a] x=2 | #y=3 | [z]=4 | =w=5 | \\v=6"]
         ),
         ("[a]\nx=\\n\\t\\\\\n", ["[a] x=\\n\\t\\\\"]),
+        // No line goes on in the next one.
+        ("[a]\nx=1\\\ny=2\n", ["[a] x=1\\ | y=2"]),
         ("[a]\npass=p:a=s,s\"'%41^3B\n", ["[a] pass=p:a=s,s\"'%41^3B"]),
         ("[a]\nname=grüße\nü=1\n", ["[a] name=grüße | ü=1"]),
     ]

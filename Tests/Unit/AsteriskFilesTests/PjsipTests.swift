@@ -91,7 +91,7 @@ struct PjsipTests {
         #expect(error?.sentence.contains("/ast/pjsip.conf:1 too") == true)
     }
 
-    @Test("transports, rules for addresses and the list for all requests")
+    @Test("transports, rules for addresses, the list for all requests, what is global")
     func others() throws {
         let read = try configuration([
             "pjsip.conf": """
@@ -104,6 +104,9 @@ struct PjsipTests {
             endpoint=gateway
             match=10.0.0.9, 10.1.0.0/16
             match=gw.example.com
+            [global]
+            type=global
+            default_realm=office
             [all]
             type=acl
             deny=0.0.0.0/0
@@ -117,6 +120,7 @@ struct PjsipTests {
             read.pjsip.identifies.first?.matches
                 == [bytes("10.0.0.9"), bytes("10.1.0.0/16"), bytes("gw.example.com")])
         #expect(read.pjsip.access.map(\.kind) == [.deny, .list])
+        #expect(read.pjsip.global?.value("default_realm") == bytes("office"))
     }
 
     @Test("sorcery.conf says which files and which families of a database")
