@@ -31,7 +31,7 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     private(set) var failures: UInt8 = 0
     /// How many challenges were answered in a row.
     var challenges: UInt8 = 0
-    // Two truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
+    // Three truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
     private var flags: UInt8 = 0
 
     /// One that was not tried yet.
@@ -59,6 +59,12 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 2 : flags & ~2 }
     }
 
+    /// Whether the request under way asks only whether the Asterisk still has our Contact.
+    var isQuestion: Bool {
+        get { flags & 4 != 0 }
+        set { flags = newValue ? flags | 4 : flags & ~4 }
+    }
+
     /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
     var asterisk: Int {
         get { Int(number) }
@@ -81,6 +87,11 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
+    /// When an Asterisk last called it, as `Self.moment` has it; 0 when none did.
+    var called: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
+
+    /// A moment of the monotonic clock in steps of four seconds, counted round, never 0.
+    static func moment(_ now: Milliseconds) -> UInt8 { UInt8(now.seconds / 4 % 255) + 1 }
 }
