@@ -87,7 +87,7 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
-    /// When an Asterisk last called it, as `Self.moment` has it; 0 when none did.
+    /// When an Asterisk last called it, as `UpstreamAccount.moment` has it; 0 when none did.
     var called: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
