@@ -85,7 +85,7 @@ final class AnsweringSide {
 
     private func tell(_ line: String) {
         print(line)
-        unsafe fflush(stdout)
+        fflush(nil)
     }
 
     private func reply(
