@@ -23,18 +23,23 @@ import Testing
         bench.advance(Milliseconds(48))
         bench.answer(asked, 200)
         #expect(bench.rows[0].roundTrip == 48_000)
-        bench.advance(.seconds(2))
-        let again = try #require(bench.take("OPTIONS").first)
+        bench.advance(.seconds(1))
+        var again: PoolBench.Sent?
+        while again == nil {
+            bench.advance(Milliseconds(16))
+            again = bench.take("OPTIONS").first
+        }
         #expect(bench.rows[0].roundTrip == 48_000)
-        bench.answer(again, 404)
-        #expect(try #require(bench.rows[0].roundTrip) < 48_000)
+        bench.answer(try #require(again), 404)
+        #expect(bench.rows[0].roundTrip == 0)
     }
 
     @Test("each state is told since it began: not heard, up, passed over, down, and up again")
     func states() {
         let bench = PoolBench([first, second])
         bench.advance(.seconds(1))
-        #expect(bench.rows[0].state == .unknown && bench.age == .seconds(1))
+        #expect(bench.rows[0].state == .unknown)
+        #expect(bench.age >= .seconds(1) && bench.age < Milliseconds(1100))
         bench.answering = [address(first), address(second)]
         bench.advance(.seconds(60))
         #expect(bench.rows.map(\.state) == [.up, .up])

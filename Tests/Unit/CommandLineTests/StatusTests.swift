@@ -61,7 +61,7 @@ import Testing
             row.state = state
             row.roundTrip = nil
             lines = AsteriskRow.text([row], now: .seconds(1007)).split(separator: "\n")
-            #expect(lines[1].contains("\(word)  7s ago  -"), "\(lines[1])")
+            #expect(lines[1].contains("  \(word)  ") && lines[1].contains("  7s ago  -  "))
         }
     }
 
