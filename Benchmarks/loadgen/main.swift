@@ -16,6 +16,9 @@
 // times that they took, then lines "COUNT EVENT". `hold` prints "held N" when all stand. An argument
 // that is wrong or a socket that cannot be had ends with 1. `hold`, `pbx` and `echo` run until they
 // are killed.
+//
+// `pbx` forgets who is registered when it gets a request FORGET. It prints "forgotten COUNT" then, and
+// "first MICROSECONDS" and "all MICROSECONDS" once those are known again.
 
 internal import Glibc
 internal import Sys

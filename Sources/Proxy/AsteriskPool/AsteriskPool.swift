@@ -24,6 +24,8 @@ struct Asterisk: Sendable {
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// Whether it still has what accounts have registered there.
+    var contacts = ContactWatch()
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
@@ -113,7 +115,12 @@ package struct AsteriskPool: ~Copyable {
     }
 
     /// Whether an Asterisk, by its number, is out of use.
-    package func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+    func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+
+    /// Whether an Asterisk, by its number, gets new calls.
+    package func getsCalls(_ number: Int, _ now: Milliseconds) -> Bool {
+        !isDown(number) && !isPassedOver(number, now)
+    }
 
     /// An Asterisk, by its number, as the URI that our own requests ask for.
     func uri(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
@@ -237,12 +244,15 @@ package struct AsteriskPool: ~Copyable {
         asterisks[number].missed = 0
         asterisks[number].facts.answered(bench.now)
         defer { asterisks[number].follow(bench.now.monotonic) }
-        guard asterisks[number].state != .up else { return }
+        let old = asterisks[number].state
+        guard old != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
-        registerAll(number, accounts.places, &bench)
+        // One that was silent may have kept all that it had: it is asked for it at once.
+        registerAgain(number, accounts.places, missedAlone: old == .down, &bench)
+        asterisks[number].contacts.due = bench.now.monotonic
     }
 
     // MARK: For the administrator

@@ -28,7 +28,7 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     var sequence: UInt32 = 1
     private var number: UInt8 = 0
     // A row is of 40 bytes so, of 48 with a byte more.
-    // Three truth values, the challenges answered above them, and the state above those.
+    // Four truth values, the challenges answered above them, and the state above those.
     private var flags: UInt8 = 0
     // The last status but success, of 10 bits, and above it how often it failed.
     private var outcome: UInt16 = 0
@@ -42,8 +42,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// Where it stands.
     var state: State {
-        get { State(rawValue: flags >> 5) ?? .waiting }
-        set { flags = flags & 0x1F | newValue.rawValue << 5 }
+        get { State(rawValue: flags >> 6) ?? .waiting }
+        set { flags = flags & 0x3F | newValue.rawValue << 6 }
     }
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
@@ -58,10 +58,16 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 2 : flags & ~2 }
     }
 
-    /// Whether the Asterisk has said that it has it, and nothing since says otherwise.
-    var isGranted: Bool {
+    /// Whether the request under way asks only whether the Asterisk still has our Contact.
+    var isQuestion: Bool {
         get { flags & 4 != 0 }
         set { flags = newValue ? flags | 4 : flags & ~4 }
+    }
+
+    /// Whether the Asterisk has said that it has it, and nothing since says otherwise.
+    var isGranted: Bool {
+        get { flags & 8 != 0 }
+        set { flags = newValue ? flags | 8 : flags & ~8 }
     }
 
     /// The number of the Asterisk that counts it among the accounts that are registered there; nil when none does.
@@ -69,8 +75,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// How many challenges were answered in a row, at most 3.
     var challenges: UInt8 {
-        get { flags >> 3 & 3 }
-        set { flags = flags & ~0x18 | min(newValue, 3) << 3 }
+        get { flags >> 4 & 3 }
+        set { flags = flags & ~0x30 | min(newValue, 3) << 4 }
     }
 
     /// How many times in a row it failed; it stops counting at 63.
@@ -105,6 +111,11 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
+    /// When an Asterisk last called it, as `UpstreamAccount.moment` has it; 0 when none did.
+    var called: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
+
+    /// A moment of the monotonic clock in steps of four seconds, counted round, never 0.
+    static func moment(_ now: Milliseconds) -> UInt8 { UInt8(now.seconds / 4 % 255) + 1 }
 }

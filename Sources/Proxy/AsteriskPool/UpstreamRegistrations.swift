@@ -61,6 +61,19 @@ struct UpstreamRegistrations: ~Copyable {
         return Milliseconds(0)
     }
 
+    /// An Asterisk calls an account.
+    mutating func called(_ account: AccountID, _ now: Milliseconds) {
+        accounts[Int(account.place)].called = UpstreamAccount.moment(now)
+    }
+
+    /// Whether an Asterisk has called an account in the last minute, or about a quarter of an hour and a minute ago.
+    func isCalled(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        let called = accounts[Int(account.place)].called
+        guard called > 0 else { return false }
+        let steps = (Int(UpstreamAccount.moment(now)) - Int(called) + 255) % 255
+        return steps <= 15
+    }
+
     /// The first registration of an account; nil when it has none.
     func first(of account: AccountID) -> Handle? { handle(accounts[Int(account.place)].first) }
 
