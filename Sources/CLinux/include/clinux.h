@@ -92,6 +92,7 @@ int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsign
 // --- process (process.c)
 
 int64_t clinux_monotonic_ms(void);
+int64_t clinux_monotonic_us(void);
 int64_t clinux_realtime_ms(void);
 // How far the local time is ahead of UTC now, in seconds.
 long clinux_utc_offset(void);

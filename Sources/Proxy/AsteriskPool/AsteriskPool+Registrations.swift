@@ -106,6 +106,7 @@ extension AsteriskPool {
             let isKept =
                 registrations[handle].state == .registered && registrations[handle].timer != .none
             if missedAlone, isKept { continue }
+            if !missedAlone { registrations[handle].isGranted = false }
             schedule(handle, after: Milliseconds(count * 2), &bench)
             count += 1
         }
@@ -297,7 +298,7 @@ extension AsteriskPool {
                 "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
-        failed(handle, &accounts, &bench)
+        failed(handle, status, &accounts, &bench)
     }
 
     /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.
@@ -308,16 +309,16 @@ extension AsteriskPool {
         if registrations[handle].isQuestion {
             registrations[handle].isQuestion = false
         } else {
-            failed(handle, &accounts, &bench)
+            failed(handle, 0, &accounts, &bench)
         }
     }
 
-    /// A registration is tried again, ever later, up to every 5 minutes.
+    /// A registration is tried again, ever later, up to every 5 minutes; `status` is 0 without an answer.
     private mutating func failed(
-        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+        _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         registrations[handle].state = .waiting
-        registrations[handle].fail()
+        registrations[handle].fail(status)
         guard !registrations[handle].isLeaving else {
             end(handle, &accounts, &bench)
             return

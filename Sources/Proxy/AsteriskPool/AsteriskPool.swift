@@ -30,6 +30,8 @@ struct Asterisk: Sendable {
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
     var insideMediaTold: Milliseconds?
+    /// What the administrator is told of it.
+    var facts = AsteriskFacts()
 }
 
 /// An INVITE that an Asterisk has not answered.
@@ -55,7 +57,7 @@ package struct AsteriskPool: ~Copyable {
     /// How many unanswered questions in a row put an Asterisk out of use.
     static let missesToDown = 3
     /// How many of them have it passed over for new calls.
-    private static let missesToPass = 2
+    static let missesToPass = 2
     /// How many callers, of as many accounts and addresses, hear nothing from an Asterisk that is overloaded, in which time:
     /// one account alone could send what no Asterisk answers.
     private static let callersOfOverload = (count: 3, window: Milliseconds.seconds(10))
@@ -177,6 +179,8 @@ package struct AsteriskPool: ~Copyable {
                     .probe(number), .options, flow, &accounts, &bench)
             else { continue }
             asterisks[number].probe = handle
+            asterisks[number].facts.asked(bench.now)
+            asterisks[number].follow(bench.now.monotonic)
             writeProbe(flow, handle, transactions[handle].cookie, &bench)
             bench.sendWritten(to: flow)
         }
@@ -185,6 +189,7 @@ package struct AsteriskPool: ~Copyable {
     /// Counts an unanswered question; the third in a row puts the Asterisk out of use.
     package mutating func missed(_ number: Int, _ bench: inout Bench) {
         guard asterisks.indices.contains(number) else { return }
+        defer { asterisks[number].follow(bench.now.monotonic) }
         asterisks[number].missed += 1
         guard asterisks[number].missed >= Self.missesToDown, asterisks[number].state != .down else {
             return
@@ -217,6 +222,7 @@ package struct AsteriskPool: ~Copyable {
         guard asterisks[number].unanswered.count >= Self.callersOfOverload.count else { return }
         asterisks[number].unanswered = []
         asterisks[number].overloadedUntil = now + Self.overload
+        asterisks[number].follow(now)
         if let told = asterisks[number].overloadTold, now - told < Self.overloadInterval { return }
         asterisks[number].overloadTold = now
         let address = asterisks[number].address
@@ -236,6 +242,8 @@ package struct AsteriskPool: ~Copyable {
         transactions.end(handle, &accounts, &connections, &bench)
         guard asterisks.indices.contains(number), asterisks[number].probe == handle else { return }
         asterisks[number].missed = 0
+        asterisks[number].facts.answered(bench.now)
+        defer { asterisks[number].follow(bench.now.monotonic) }
         let old = asterisks[number].state
         guard old != .up else { return }
         asterisks[number].state = .up
@@ -248,9 +256,6 @@ package struct AsteriskPool: ~Copyable {
     }
 
     // MARK: For the administrator
-
-    /// Every Asterisk with its state, for `rempart status`.
-    package var rows: [ControlReply] { asterisks.map { .asterisk($0.address, $0.state) } }
 
     /// How many Asterisks answer, of how many.
     package var up: (up: Int, all: Int) { (asterisks.count { $0.state == .up }, asterisks.count) }

@@ -27,12 +27,11 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     /// The last CSeq.
     var sequence: UInt32 = 1
     private var number: UInt8 = 0
-    /// How many times in a row it failed; it stops counting at 255.
-    private(set) var failures: UInt8 = 0
-    /// How many challenges were answered in a row.
-    var challenges: UInt8 = 0
-    // Three truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
+    // A row is of 40 bytes so, of 48 with a byte more.
+    // Four truth values, the challenges answered above them, and the state above those.
     private var flags: UInt8 = 0
+    // The last status but success, of 10 bits, and above it how often it failed.
+    private var outcome: UInt16 = 0
 
     /// One that was not tried yet.
     init(_ account: AccountID, asterisk: Int = 0, cookie: UInt64 = 0) {
@@ -43,8 +42,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// Where it stands.
     var state: State {
-        get { State(rawValue: flags >> 4) ?? .waiting }
-        set { flags = flags & 0x0F | newValue.rawValue << 4 }
+        get { State(rawValue: flags >> 6) ?? .waiting }
+        set { flags = flags & 0x3F | newValue.rawValue << 6 }
     }
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
@@ -65,19 +64,44 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 4 : flags & ~4 }
     }
 
+    /// Whether the Asterisk has said that it has it, and nothing since says otherwise.
+    var isGranted: Bool {
+        get { flags & 8 != 0 }
+        set { flags = newValue ? flags | 8 : flags & ~8 }
+    }
+
+    /// The number of the Asterisk that counts it among the accounts that are registered there; nil when none does.
+    var grantedAt: Int? { isGranted && !isLeaving ? asterisk : nil }
+
+    /// How many challenges were answered in a row, at most 3.
+    var challenges: UInt8 {
+        get { flags >> 4 & 3 }
+        set { flags = flags & ~0x30 | min(newValue, 3) << 4 }
+    }
+
+    /// How many times in a row it failed; it stops counting at 63.
+    var failures: UInt8 { UInt8(outcome >> 10) }
+
+    /// The status of the last refusal, 0 when there was no answer; of one that has failed.
+    var refusal: UInt16 { outcome & 0x3FF }
+
     /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
     var asterisk: Int {
         get { Int(number) }
         set { number = UInt8(newValue) }
     }
 
-    /// Counts a failure.
-    mutating func fail() { failures = failures == .max ? .max : failures + 1 }
+    /// Counts a failure; `status` is of the refusal, 0 without an answer.
+    mutating func fail(_ status: UInt16) {
+        outcome = min(UInt16(failures) + 1, 63) << 10 | min(status, 0x3FF)
+        isGranted = false
+    }
 
     /// It has succeeded.
     mutating func succeed() {
-        failures = 0
+        outcome = 0
         challenges = 0
+        isGranted = true
     }
 }
 

@@ -121,6 +121,9 @@ final class PoolBench {
 
     func leave(_ account: AccountID) { pool.leave(account, &bench) }
 
+    /// An account has a new phone.
+    func renew(_ account: AccountID) { pool.renew(account, &bench) }
+
     // MARK: Asterisks
 
     /// An Asterisk calls an account.
@@ -149,7 +152,18 @@ final class PoolBench {
             number, .account(AccountID(account)), from: address("\(source):5060").ip, &bench)
     }
 
-    var rows: [ControlReply] { pool.rows }
+    /// What `rempart status` shows.
+    var rows: [AsteriskRow] {
+        pool.rows(bench.now).compactMap { if case .asterisk(let row) = $0 { row } else { nil } }
+    }
+    /// What `rempart explain` shows of an account.
+    func rows(of account: AccountID) -> [UpstreamRow] {
+        pool.rows(of: account, bench.now).compactMap {
+            if case .upstream(let row) = $0 { row } else { nil }
+        }
+    }
+    /// For how long the first Asterisk has stood as it does.
+    var age: Milliseconds { bench.now.sinceEpoch - rows[0].since }
     var up: Int { pool.up.up }
     var conditions: [Condition] { pool.conditions }
     var registrationCount: Int { pool.registrationCount }
