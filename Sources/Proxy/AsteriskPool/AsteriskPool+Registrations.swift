@@ -104,6 +104,15 @@ extension AsteriskPool {
         }
     }
 
+    /// Asterisks at an address are called from elsewhere than before: all accounts are registered there anew.
+    package mutating func moved(
+        _ ip: IPAddress, _ accounts: borrowing AccountCache, _ bench: inout Bench
+    ) {
+        for number in asterisks.indices where asterisks[number].address.ip == ip {
+            registerAll(number, accounts.places, &bench)
+        }
+    }
+
     private mutating func schedule(
         _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
     ) {
@@ -167,7 +176,7 @@ extension AsteriskPool {
         registrations[handle].sequence += 1
         registrations[handle].state = .trying
         let flow = bench.way(
-            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+            toAsterisk: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)

@@ -110,6 +110,13 @@ package struct AsteriskPool: ~Copyable {
         asterisks.firstIndex { $0.address == address }
     }
 
+    /// The numbers of the Asterisks whose addresses pass a test, a bit for each.
+    package func numbers(where isMeant: (SocketAddress) -> Bool) -> UInt64 {
+        asterisks.indices.reduce(0) { bits, number in
+            isMeant(asterisks[number].address) ? bits | 1 << UInt64(number) : bits
+        }
+    }
+
     /// Whether an Asterisk, by its number, is out of use.
     package func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
 
@@ -164,7 +171,7 @@ package struct AsteriskPool: ~Copyable {
                 transactions.end(last, &accounts, &connections, &bench)
                 missed(number, &bench)
             }
-            let flow = bench.way(bench.inside, to: asterisks[number].address)
+            let flow = bench.way(toAsterisk: asterisks[number].address)
             guard
                 let handle = transactions.begin(
                     .probe(number), .options, flow, &accounts, &bench)

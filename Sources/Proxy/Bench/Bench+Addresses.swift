@@ -107,7 +107,15 @@ extension Bench {
 
     // MARK: Ways
 
-    /// The flow by which we ask an Asterisk or a trunk.
+    /// Takes over from where each Asterisk is called; returns those that are called from elsewhere than before.
+    package mutating func follow(_ ways: [AsteriskWay]) -> [IPAddress] { asteriskWays.adopt(ways) }
+
+    /// The flow by which we ask an Asterisk: by the inside endpoint that the kernel's route there uses.
+    package func way(toAsterisk address: SocketAddress) -> Flow {
+        way(asteriskWays.listener(toward: address.ip), to: address)
+    }
+
+    /// The flow by which we ask an Asterisk or a trunk through one of our listeners.
     package func way(_ listener: UInt8, to peer: SocketAddress) -> Flow {
         let isWildcard = listeners[Int(listener)].endpoint.isWildcard
         return Flow(
