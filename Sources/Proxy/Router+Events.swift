@@ -132,11 +132,12 @@ extension Router {
     /// registered anew.
     package mutating func follow(_ ways: [AsteriskWay], _ now: Now) {
         bench.now = now
+        let moved = bench.follow(ways)
         for way in ways {
             if let own = way.own { leads(toward: way.asterisk, from: own) }
         }
-        for moved in bench.follow(ways) {
-            paths.ground.asterisks.moved(moved, paths.ground.accounts, &bench)
+        for (asterisk, former) in moved {
+            paths.ground.asterisks.moved(asterisk, from: former, paths.ground.accounts, &bench)
         }
     }
 

@@ -70,7 +70,8 @@ extension Walker {
                 error(
                     value.position,
                     "`\(side)` has no udp:// endpoint of \(family) to reach `\(server)` from: add one with an"
-                        + " \(family) address of this machine, as in `\(server.ip.exampleEndpoint)`")
+                        + " \(family) address of this machine, as in `\(server.ip.exampleEndpoint)`"
+                )
             }
         }
     }

@@ -4,11 +4,13 @@ An Asterisk has no route to the edge's other addresses: called from one of them,
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pytest
 from conftest import ACCOUNTS, Lab, Site
-from lab.asterisk import CHAN_SIP, CHAN_SIP_16, ECHO, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.asterisk import CHAN_SIP, CHAN_SIP_16, ECHO, PJSIP, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.capture import Capture
 from lab.clients import Client
 from lab.dialogs import SDP_TYPE, Talk, offer
@@ -21,6 +23,7 @@ NEAR = "198.19.0.10"
 PHONE = "198.18.2.22"
 ACCOUNT = ACCOUNTS["1004"]
 PORT = 5060
+NETWORK = "198.19.1.0/24"
 # Three times the 10 s after which the kernel is asked anew.
 ROUTE_SECONDS = 30
 
@@ -65,10 +68,15 @@ def running(site: Site) -> Iterator[None]:
         site.stop()
 
 
+def shown(asterisk: Asterisk) -> str:
+    """What an Asterisk says of where it calls the account."""
+    line = f"sip show peer {ACCOUNT.name}" if asterisk.kind.schema == CHAN_SIP else "database show registrar"
+    return asterisk.cli(line)
+
+
 def knows(asterisk: Asterisk) -> bool:
     """Whether an Asterisk would call the account at the address at which it is to see the edge."""
-    line = f"sip show peer {ACCOUNT.name}" if asterisk.kind.schema == CHAN_SIP else "database show registrar"
-    return f"sip:{ACCOUNT.name}@{host(asterisk.sees_edge_at)}:{PORT}" in asterisk.cli(line)
+    return f"sip:{ACCOUNT.name}@{host(asterisk.sees_edge_at)}:{PORT}" in shown(asterisk)
 
 
 def call_out(site: InsidesSite, phone: Client) -> set[str]:
@@ -92,6 +100,10 @@ def ring(asterisk: Asterisk, phone: Client) -> None:
     phone.send(answer(expected(phone, "BYE"), 200))
 
 
+def was_probed(wire: Capture) -> bool:
+    return any(packet.payload.startswith(b"OPTIONS ") for packet in list(wire.packets))
+
+
 def serves(site: InsidesSite, lab: Lab) -> None:
     """Registrations, and calls in both directions, of each Asterisk from and to the address at which it sees the edge."""
     with contextlib.ExitStack() as held:
@@ -107,6 +119,8 @@ def serves(site: InsidesSite, lab: Lab) -> None:
             ring(asterisk, phone)
             site.wait_all_idle()
         assert phone.register(ACCOUNT, expires=0) == 200
+        for asterisk, wire in wires.items():
+            eventually(lambda one=wire: was_probed(one), f"{asterisk.address} is asked whether it is there")
     for asterisk, wire in wires.items():
         came = [packet for packet in wire.packets if not packet.outgoing and not packet.is_media]
         assert {packet.source for packet in came} == {(asterisk.sees_edge_at, PORT)}
@@ -153,6 +167,30 @@ def test_an_address_that_moves_between_machines_is_the_one_that_its_network_sees
         serves(site, lab)
 
 
+def test_where_a_route_changes_every_account_moves_with_it(moving: list[str], ground: Insides, lab: Lab) -> None:
+    for kind in (PJSIP_22, CHAN_SIP_16):
+        site = InsidesSite(lab, [kind], [FAR], [EDGE_SECOND, VIP_SECOND])
+        if kind.schema == PJSIP:
+            # The second Contact of such an account is refused while it has the first.
+            with closing(sqlite3.connect(site.database)) as database, database:
+                database.execute("UPDATE ps_aors SET max_contacts = 1, remove_existing = 'no'")
+        with running(site), lab.client(PHONE) as phone:
+            assert phone.register(ACCOUNT) == 200
+            eventually(lambda: knows(site.asterisk), "registered from the first address")
+            talk = Talk.begun(phone, ACCOUNT, ECHO)
+            ground.edge("route", "replace", NETWORK, "dev", "second", "src", VIP_SECOND)
+            try:
+                site.asterisk.sees_edge_at = VIP_SECOND
+                eventually(lambda: knows(site.asterisk), "registered from the other one", ROUTE_SECONDS)
+                assert f"@{EDGE_SECOND}:" not in shown(site.asterisk), "and no more from the first"
+                assert talk.hang_up() == 200
+                site.wait_all_idle()
+                ring(site.asterisk, phone)
+                site.wait_all_idle()
+            finally:
+                ground.edge("route", "replace", NETWORK, "dev", "second", "src", EDGE_SECOND)
+
+
 def conditions(site: Site) -> dict[str, str]:
     return {each["kind"]: each["text"] for each in site.edge.status()["conditions"]}
 
@@ -178,7 +216,7 @@ def test_without_a_route_at_boot_the_edge_is_degraded_and_good_when_there_is_one
         done = edge.ask("status", "--check")
         assert done.returncode == 1 and done.stdout.startswith(f"degraded: {told}"), done.stdout
         assert "route" in conditions(site), "no end of it before there is a route"
-        routeless.edge("route", "add", "198.19.1.0/24", "dev", "second", "src", EDGE_SECOND)
+        routeless.edge("route", "add", NETWORK, "dev", "second", "src", EDGE_SECOND)
         eventually(lambda: conditions(site) == {}, lambda: f"good: {conditions(site)}", ROUTE_SECONDS)
         assert edge.ask("status", "--check").returncode == 0
         serves(site, lab)
@@ -187,4 +225,4 @@ def test_without_a_route_at_boot_the_edge_is_degraded_and_good_when_there_is_one
     finally:
         site.stop()
         with contextlib.suppress(RuntimeError):
-            routeless.edge("route", "delete", "198.19.1.0/24", "dev", "second")
+            routeless.edge("route", "delete", NETWORK, "dev", "second")

@@ -104,11 +104,15 @@ extension AsteriskPool {
         }
     }
 
-    /// Asterisks at an address are called from elsewhere than before: all accounts are registered there anew.
+    /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
+    /// registered there anew, and no longer at that.
     package mutating func moved(
-        _ ip: IPAddress, _ accounts: borrowing AccountCache, _ bench: inout Bench
+        _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
     ) {
         for number in asterisks.indices where asterisks[number].address.ip == ip {
+            asterisks[number].former = former
+            asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
             registerAll(number, accounts.places, &bench)
         }
     }

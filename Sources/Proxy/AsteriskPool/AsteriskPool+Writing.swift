@@ -51,6 +51,14 @@ extension AsteriskPool {
         Self.write(
             request, user: accounts.name(registration.account),
             aor: accounts.aor(registration.account), &bench.writer)
+        let asterisk = asterisks[registration.asterisk]
+        // Where an account may have one Contact alone, the other would be refused beside it. It comes last, since
+        // chan_sip reads the first.
+        if let former = asterisk.former, asterisk.formerUntil > bench.now.monotonic,
+            former != bench.writer.shown(flow)
+        {
+            bench.writer.formerContact(former, user: accounts.name(registration.account))
+        }
         bench.writer.append("Expires: ")
         bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
         bench.writer.endLine()

@@ -24,6 +24,10 @@ struct Asterisk: Sendable {
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
+    var former: SocketAddress?
+    /// When the last of them has run out.
+    var formerUntil = Milliseconds(0)
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.

@@ -36,19 +36,21 @@ package struct AsteriskWays: Sendable {
         return asterisk.isV4 ? firstV4 : firstV6
     }
 
-    /// Takes over what the supervisor tells, but for listeners that do not reach the Asterisk; returns the Asterisks
-    /// that are called from elsewhere than before.
-    mutating func adopt(_ told: [AsteriskWay]) -> [IPAddress] {
-        let good = told.filter(isGood)
-        let moved = good.filter { way in
+    /// Of what the supervisor tells the Asterisks that are called from elsewhere than before.
+    func moved(_ told: [AsteriskWay]) -> [IPAddress] {
+        told.filter { way in
+            guard isGood(way) else { return false }
             guard let before = ways.first(where: { $0.asterisk == way.asterisk }) else {
                 return listener(toward: way.asterisk) != way.listener
             }
             return before != way
-        }
+        }.map(\.asterisk)
+    }
+
+    /// Takes over what the supervisor tells, but for listeners that do not reach the Asterisk.
+    mutating func adopt(_ told: [AsteriskWay]) {
         let former = ways.filter { way in !told.contains { $0.asterisk == way.asterisk } }
-        ways = good + former.prefix(Self.mostFormer)
-        return moved.map(\.asterisk)
+        ways = told.filter(isGood) + former.prefix(Self.mostFormer)
     }
 
     private func isGood(_ way: AsteriskWay) -> Bool {

@@ -130,11 +130,15 @@ final class PoolBench {
     /// The supervisor tells by which listeners Asterisks are called.
     func follow(_ ways: [String: UInt8]) {
         let told = ways.map { AsteriskWay(to: address("\($0):5060").ip, by: $1) }
-        for moved in bench.follow(told) { pool.moved(moved, accounts, &bench) }
+        for (asterisk, former) in bench.follow(told) {
+            pool.moved(asterisk, from: former, accounts, &bench)
+        }
     }
 
     /// The Asterisk that is next in turn.
-    func choose(tried: UInt64 = 0) -> Int? { pool.choose(tried: tried, bench.now.monotonic)?.number }
+    func choose(tried: UInt64 = 0) -> Int? {
+        pool.choose(tried: tried, bench.now.monotonic)?.number
+    }
 
     /// An INVITE has had no answer of an Asterisk.
     func missed(_ number: Int) { pool.missed(number, &bench) }
@@ -209,7 +213,8 @@ final class PoolBench {
         let text = (head + lines + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
         let bytes = Array(text.utf8)
         var message = Incoming(
-            bytes.span, Flow(.udp, listener: request.listener, peer: request.to), moment: bench.now.monotonic,
+            bytes.span, Flow(.udp, listener: request.listener, peer: request.to),
+            moment: bench.now.monotonic,
             number: 1)
         guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
             let handle = transactions.find(message)

@@ -62,9 +62,24 @@ import Testing
         #expect(anew.count == 1)
         let only = try #require(anew.first)
         #expect(only.to == address(far) && only.listener == 1)
-        #expect(only["Contact"] == "<sip:alice@10.0.0.1:5060>")
+        // The first Contact is the one that counts for chan_sip.
+        let contacts = only.lines.filter { $0.hasPrefix("Contact: ") }
+        #expect(
+            contacts == [
+                "Contact: <sip:alice@10.0.0.1:5060>",
+                "Contact: <sip:alice@10.1.0.1:5060>;expires=0",
+            ])
+        bench.answer(only, 200)
         bench.follow(["10.0.0.10": 1, "10.1.0.10": 1])
         bench.advance(.seconds(1))
         #expect(bench.take("REGISTER").isEmpty)
+        // After an hour no Asterisk has the former one any more.
+        bench.advance(.seconds(2701))
+        let next = bench.take("REGISTER")
+        #expect(next.contains { $0.lines.contains(contacts[1]) })
+        for request in next { bench.answer(request, 200) }
+        bench.advance(.seconds(2701))
+        let last = bench.take("REGISTER")
+        #expect(!last.isEmpty && !last.contains { $0.lines.contains(contacts[1]) })
     }
 }

@@ -89,7 +89,8 @@ private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
         #expect(places([], paths("a")).isEmpty)
     }
 
-    @Test("the ways to 64 Asterisks arrive as they were told; more, or another listener, are refused")
+    @Test(
+        "the ways to 64 Asterisks arrive as they were told; more, or another listener, are refused")
     func ways() throws {
         let most = (0..<UInt32(64)).map {
             AsteriskWay(

@@ -91,7 +91,8 @@ import Testing
     func wildcard() throws {
         let every = Self.listeners.map { listener in
             listener.index == 3
-                ? Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, address("0.0.0.0:5070")))
+                ? Listener(
+                    index: 3, side: .inside, endpoint: Endpoint(.udp, address("0.0.0.0:5070")))
                 : listener
         }
         let edge = Edge([], asterisks: [Self.near], listeners: every) { Issue.record("\($0)") }
