@@ -128,6 +128,19 @@ extension Router {
         bench.settings.asterisks + bench.settings.trunks.flatMap(\.servers)
     }
 
+    /// Takes over from where each Asterisk of the settings in force is called; where that changes, all accounts are
+    /// registered anew.
+    package mutating func follow(_ ways: [AsteriskWay], _ now: Now) {
+        bench.now = now
+        let moved = bench.follow(ways)
+        for way in ways {
+            if let own = way.own { leads(toward: way.asterisk, from: own) }
+        }
+        for (asterisk, former) in moved {
+            paths.ground.asterisks.moved(asterisk, from: former, paths.ground.accounts, &bench)
+        }
+    }
+
     /// The flow of a datagram that came by a wildcard endpoint, sent to the address `own` of this machine.
     package mutating func flow(
         _ listener: UInt8, from peer: SocketAddress, at own: IPAddress?

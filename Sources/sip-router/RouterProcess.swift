@@ -81,6 +81,7 @@ final class RouterProcess: Service {
         } catch {
             throw .setup("\(error)")
         }
+        router.follow(start.ways, now)
         learnAddresses()
         adopt(start.connections)
     }
@@ -121,8 +122,14 @@ final class RouterProcess: Service {
         }
     }
 
+    func follow(_ ways: [AsteriskWay]) -> Bool {
+        router.follow(ways, now)
+        return true
+    }
+
     func reload(_ set: StartSet) -> String? {
         router.adopt(RouterSettings(set.settings.compactMap(\.told.router)))
+        router.follow(set.ways, now)
         return nil
     }
 

@@ -113,6 +113,19 @@ extension AsteriskPool {
         return count
     }
 
+    /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
+    /// registered there anew, and no longer at that.
+    package mutating func moved(
+        _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        for number in asterisks.indices where asterisks[number].address.ip == ip {
+            asterisks[number].former = former
+            asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
+            registerAgain(number, accounts.places, missedAlone: false, &bench)
+        }
+    }
+
     mutating func schedule(
         _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
     ) {
@@ -192,7 +205,7 @@ extension AsteriskPool {
         let isQuestion = registrations[handle].isQuestion
         if !isQuestion { registrations[handle].state = .trying }
         let flow = bench.way(
-            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+            toAsterisk: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)

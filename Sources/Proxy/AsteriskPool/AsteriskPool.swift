@@ -26,6 +26,10 @@ struct Asterisk: Sendable {
     var overloadTold: Milliseconds?
     /// Whether it still has what accounts have registered there.
     var contacts = ContactWatch()
+    /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
+    var former: SocketAddress?
+    /// When the last of them has run out.
+    var formerUntil = Milliseconds(0)
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
@@ -114,6 +118,13 @@ package struct AsteriskPool: ~Copyable {
         asterisks.firstIndex { $0.address == address }
     }
 
+    /// The numbers of the Asterisks whose addresses pass a test, a bit for each.
+    package func numbers(where isMeant: (SocketAddress) -> Bool) -> UInt64 {
+        asterisks.indices.reduce(0) { bits, number in
+            isMeant(asterisks[number].address) ? bits | 1 << UInt64(number) : bits
+        }
+    }
+
     /// Whether an Asterisk, by its number, is out of use.
     func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
 
@@ -173,7 +184,7 @@ package struct AsteriskPool: ~Copyable {
                 transactions.end(last, &accounts, &connections, &bench)
                 missed(number, &bench)
             }
-            let flow = bench.way(bench.inside, to: asterisks[number].address)
+            let flow = bench.way(toAsterisk: asterisks[number].address)
             guard
                 let handle = transactions.begin(
                     .probe(number), .options, flow, &accounts, &bench)

@@ -25,7 +25,7 @@ extension Calls {
         if let way = ground.openWay(call.flow, call.party, bench) {
             sendBye(call, .outward, way, &ground, &bench)
         }
-        let inside = bench.way(ground.insideListener(call.party, bench), to: call.asterisk)
+        let inside = ground.way(of: call.party, toAsterisk: call.asterisk, bench)
         sendBye(call, .inward, inside, &ground, &bench)
         over(handle, end, core, ground, &bench)
     }
