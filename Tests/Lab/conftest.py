@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -69,11 +70,13 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = ()) -> None:
+    def __init__(
+        self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = (), more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.lab = lab
         self.trunks = trunks
         self.database = lab.database(kinds[0].schema)
-        additions = trunk_configuration(kinds[0].schema, trunks)
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
         self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database, additions) for kind in kinds]
         self.settings = lab.settings(
             self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
