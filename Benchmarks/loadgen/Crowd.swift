@@ -97,7 +97,7 @@ final class Crowd {
             guard now - told >= 1_000_000 else { continue }
             told = now
             print("asked \(asked)")
-            _ = unsafe fflush(stdout)
+            fflush(nil)
         }
     }
 

@@ -211,7 +211,7 @@ def hinted(asterisk: Asterisk) -> set[str]:
 
 def queued(asterisk: Asterisk) -> set[str]:
     lines = asterisk.cli("queue show agents").splitlines()
-    return {found[1] for line in lines if (found := re.match(r"\s+(?:PJ)?SIP/(\d+)", line)) and "(Unavailable)" not in line}
+    return {found[1] for line in lines if (found := re.match(r"\s+(?:PJ)?SIP/(\d+)", line)) and "Unavailable" not in line}
 
 
 def with_contact(asterisk: Asterisk) -> set[str]:
