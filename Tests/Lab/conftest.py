@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -69,12 +70,19 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = (), places: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        kinds: list[Kind],
+        trunks: Sequence[Trunk] = (),
+        places: Sequence[str] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Where `places` says no other, each Asterisk stands where its kind does."""
         self.lab = lab
         self.trunks = trunks
         self.database = lab.database(kinds[0].schema)
-        additions = trunk_configuration(kinds[0].schema, trunks)
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
         self.asterisks = [
             Asterisk(lab.network, kind, place, lab.folder, self.database, additions)
             for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)

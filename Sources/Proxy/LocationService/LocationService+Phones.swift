@@ -90,7 +90,10 @@ extension LocationService {
             message.flow.peer.ip == binding.flow.peer.ip,
             mark == Keepalives.mark(place, binding, asked: keepalives[place].asked, &bench)
         else { return false }
+        let isFirst = !keepalives[place].hasAnswered
         heard(place, .answer, &accounts, &bench)
+        // The next process is to know that this one's silence means something.
+        if isFirst { store(place, binding, accounts, &bench) }
         return true
     }
 

@@ -139,7 +139,7 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
 class Asterisk:
     """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root.
 
-    `additions` are lines for the end of its configuration files, by name: what an administrator adds for a trunk.
+    `additions` are lines for the end of its configuration files, by name, or whole files: what an administrator adds.
     """
 
     def __init__(
@@ -165,8 +165,9 @@ class Asterisk:
         self.folder.mkdir(exist_ok=True)
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
         seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
-        for name, text in _configuration(kind, address, self.own, f"/{modules}", seen_database).items():
-            lines = [line.removeprefix(" " * 12) for line in text.strip().splitlines()]
+        files = _configuration(kind, address, self.own, f"/{modules}", seen_database)
+        for name in files.keys() | additions.keys():
+            lines = [line.removeprefix(" " * 12) for line in files.get(name, "").strip().splitlines()]
             (self.folder / name).write_text("\n".join(lines) + "\n" + additions.get(name, ""))
         self.process: subprocess.Popen | None = None
         self.marked = 0

@@ -155,12 +155,12 @@ private func check(
         let tls = Self.binding(.tls, 1)
         func fields(_ udp: [UInt8], _ tls: [UInt8]) -> [Field] {
             [
-                Field("connection", udp, 0, 8, 0...0),
-                Field("port", udp, 12, 2, 1...65_535), Field("scope", udp, 8, 4, 0...0),
-                Field("listener", udp, 30, 1, 0...Int64(Bounds.mostListeners - 1)),
-                Field("q", udp, 32, 2, 0...1000), Field("expires", udp, 34, 8, moments),
-                Field("sequence", udp, 44, 4, 0...Int64(Bounds.highestSequence)),
-                Field("transport", tls, 31, 1, 2...3), Field("connection", tls, 0, 8, 1...(.max)),
+                Field("hasAnswered", udp, 0, 1, 0...1), Field("connection", udp, 1, 8, 0...0),
+                Field("port", udp, 13, 2, 1...65_535), Field("scope", udp, 9, 4, 0...0),
+                Field("listener", udp, 31, 1, 0...Int64(Bounds.mostListeners - 1)),
+                Field("q", udp, 33, 2, 0...1000), Field("expires", udp, 35, 8, moments),
+                Field("sequence", udp, 45, 4, 0...Int64(Bounds.highestSequence)),
+                Field("transport", tls, 32, 1, 2...3), Field("connection", tls, 1, 8, 1...(.max)),
             ]
         }
         check(

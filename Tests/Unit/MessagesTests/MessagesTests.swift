@@ -41,7 +41,7 @@ private let binding = BindingRecord(
     account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1",
     instance: "<urn:uuid:1>;1",
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
-    listener: 3, address: address, connection: 1)
+    listener: 3, address: address, connection: 1, hasAnswered: true)
 
 private let standing = AccountStanding(
     account: "alice", countries: "FRRO", heldUntil: .seconds(9), barredSince: .seconds(8),
