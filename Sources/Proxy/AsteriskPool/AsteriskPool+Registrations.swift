@@ -156,6 +156,8 @@ extension AsteriskPool {
             schedule(handle, after: Self.shortWait, &bench)
             return
         }
+        registrations[handle].namesDomain = asterisks[registration.asterisk].namesDomain
+        registrations[handle].hasNamedBoth = false
         send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
     }
 
@@ -207,9 +209,19 @@ extension AsteriskPool {
             case .answer(let answer):
                 registrations[handle].challenges += 1
                 send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
-            case .asked: schedule(handle, after: .seconds(1), &bench)
+            case .asked:
+                // It is asked for them once more when they have come.
+                registrations[handle].state = .waiting
+                schedule(handle, after: .seconds(1), &bench)
             case .impossible: refused(handle, index.status, &accounts, &bench)
             }
+        case 403 where !registrations[handle].hasNamedBoth,
+            404 where !registrations[handle].hasNamedBoth:
+            // chan_sip with domain= in its sip.conf has no accounts under a name that it does not list, such as its address.
+            registrations[handle].hasNamedBoth = true
+            registrations[handle].namesDomain.toggle()
+            registrations[handle].challenges = 0
+            send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
         default: refused(handle, index.status, &accounts, &bench)
         }
     }
@@ -224,6 +236,9 @@ extension AsteriskPool {
     ) {
         registrations[handle].succeed()
         let registration = registrations[handle]
+        if registration.namesDomain != asterisks[registration.asterisk].namesDomain {
+            setNamesDomain(registration.asterisk, registration.namesDomain, &bench)
+        }
         // The account may have come or gone since this was asked; its timer then asks for the rest.
         guard registration.isEnding == registration.isLeaving else { return }
         guard !registration.isLeaving else {
@@ -232,6 +247,20 @@ extension AsteriskPool {
         }
         registrations[handle].state = .registered
         schedule(handle, after: Milliseconds(seconds * 750), &bench)
+    }
+
+    /// An Asterisk takes registrations under the served domain where it has refused its own address, or the other way
+    /// round: the next ones begin with that.
+    private mutating func setNamesDomain(_ number: Int, _ namesDomain: Bool, _ bench: inout Bench) {
+        asterisks[number].namesDomain = namesDomain
+        guard namesDomain else { return }
+        let address = asterisks[number].address
+        let domain = bench.settings.domains.first ?? []
+        bench.effects.journal.add(
+            .degraded, .warning,
+            "Asterisk \(address) registers nobody under its own address, so accounts are registered there under"
+                + " \(domain.span.text): write autodomain=yes or domain=\(address.ip) into [general] of its sip.conf",
+            [(.asterisk, "\(address)")])
     }
 
     /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
@@ -258,10 +287,40 @@ extension AsteriskPool {
             let address = asterisks[registration.asterisk].address
             bench.effects.journal.add(
                 .asteriskRefused, .warning,
-                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?"
+                    + Self.remedy(status, name),
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
         failed(handle, &accounts, &bench)
+    }
+
+    /// What else may help, by what an Asterisk has refused with.
+    private static func remedy(_ status: UInt16, _ name: String) -> String {
+        switch status {
+        case 403: " Was the password changed? \(pruning(name))"
+        case 404: " If its sip.conf has domain=, write autodomain=yes beside it"
+        default: ""
+        }
+    }
+
+    /// How chan_sip is brought to read an account's row again, which it holds with `rtcachefriends=yes`.
+    private static func pruning(_ name: String) -> String {
+        "chan_sip reads it again after: asterisk -rx 'sip prune realtime peer \(name)'"
+    }
+
+    /// An Asterisk has refused a call of an account with 403, although it had the account's credentials.
+    package mutating func callRefused(
+        _ account: AccountID, by asterisk: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        guard registrations.recordsRefusal(account, bench.now.monotonic) else { return }
+        let name = accounts.name(account).text
+        bench.effects.journal.add(
+            .asteriskRefused, .warning,
+            "Asterisk \(asterisk) refuses a call of \(name) with 403, although it was given the password."
+                + " In chan_sip its row must have type=friend, not peer. Was the password changed? "
+                + Self.pruning(name),
+            [(.account, name), (.asterisk, "\(asterisk)"), (.status, "403")])
     }
 
     /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.

@@ -18,6 +18,8 @@ struct Asterisk: Sendable {
     var missed = 0
     /// The question under way.
     var probe = Handle.none
+    /// Whether it takes registrations under the served domain, and not under its own address.
+    var namesDomain = false
     /// The last callers whose INVITEs it has not answered.
     var unanswered: [Unanswered] = []
     /// Until when it is passed over, since it answers OPTIONS and no INVITEs.

@@ -31,7 +31,7 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     private(set) var failures: UInt8 = 0
     /// How many challenges were answered in a row.
     var challenges: UInt8 = 0
-    // Two truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
+    // Four truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
     private var flags: UInt8 = 0
 
     /// One that was not tried yet.
@@ -59,6 +59,18 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 2 : flags & ~2 }
     }
 
+    /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
+    var namesDomain: Bool {
+        get { flags & 4 != 0 }
+        set { flags = newValue ? flags | 4 : flags & ~4 }
+    }
+
+    /// Whether both were named since it last waited.
+    var hasNamedBoth: Bool {
+        get { flags & 8 != 0 }
+        set { flags = newValue ? flags | 8 : flags & ~8 }
+    }
+
     /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
     var asterisk: Int {
         get { Int(number) }
@@ -81,6 +93,8 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
+    /// The minute in which a refused call of it was last recorded, counted round from 1; 0 when none was.
+    var refusalRecorded: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
 }

@@ -40,6 +40,17 @@ struct UpstreamRegistrations: ~Copyable {
         return Milliseconds(0)
     }
 
+    /// Whether a refused call of an account is to be recorded, which it then counts as: at most one a minute is.
+    mutating func recordsRefusal(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        let minutes: Int64 = 255
+        let minute = now.seconds / 60 % minutes
+        let last = Int64(accounts[Int(account.place)].refusalRecorded) - 1
+        // The next minute may be a second later.
+        guard last < 0 || minute != last && minute != (last + 1) % minutes else { return false }
+        accounts[Int(account.place)].refusalRecorded = UInt8(minute + 1)
+        return true
+    }
+
     /// The first registration of an account; nil when it has none.
     func first(of account: AccountID) -> Handle? { handle(accounts[Int(account.place)].first) }
 

@@ -363,7 +363,7 @@ class OldAsterisk(OldCalls):
         if not self._proves(message, source, caller, self.kind.invite_status):
             return
         number = message.start.split()[1].removeprefix("sip:").partition("@")[0]
-        if number != ECHO and not re.fullmatch(r"1\d{3}", number):
+        if number != ECHO and not re.fullmatch(r"1\d{3}|[a-z-]+", number):
             self.answer(message, source, "404 Not Found")
             return
         with entered(self.namespace):
