@@ -13,6 +13,9 @@ package import Transactions
 extension AsteriskPool {
     /// How many challenges in a row are answered before they count as a refusal.
     private static let mostChallenges = 2
+    /// How often it is recorded of an account that its call is refused, and of how many accounts.
+    private static let refusalInterval = Milliseconds.seconds(60)
+    private static let mostRefusals = 256
     /// When what could not be asked is asked again.
     private static let shortWait = Milliseconds.seconds(5)
 
@@ -94,17 +97,25 @@ extension AsteriskPool {
         }
     }
 
-    /// An Asterisk is up: it may have been started anew and know nobody, so all are registered again, 500 a second.
-    mutating func registerAll(_ number: Int, _ places: Range<Int32>, _ bench: inout Bench) {
+    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down, at
+    /// 500 a second; how many they are.
+    @discardableResult
+    mutating func registerAgain(
+        _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench
+    ) -> Int64 {
         var count: Int64 = 0
         for place in places {
             guard let handle = registrations.find(AccountID(place), at: number) else { continue }
+            let isKept =
+                registrations[handle].state == .registered && registrations[handle].timer != .none
+            if missedAlone, isKept { continue }
             schedule(handle, after: Milliseconds(count * 2), &bench)
             count += 1
         }
+        return count
     }
 
-    private mutating func schedule(
+    mutating func schedule(
         _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
     ) {
         guard registrations.contains(handle) else { return }
@@ -141,10 +152,11 @@ extension AsteriskPool {
     ) {
         guard registrations.contains(handle) else { return }
         registrations[handle].timer = .none
+        registrations[handle].isQuestion = false
         let registration = registrations[handle]
-        // To an Asterisk that is down nothing is sent; coming up, it brings everybody back.
+        // To an Asterisk that is down nothing is sent; coming up, it hears what it has missed.
         guard !isDown(registration.asterisk) else {
-            if registration.isLeaving { end(handle, &accounts, &bench) }
+            if registration.isLeaving { leaveUnheard(handle, &accounts, &bench) }
             return
         }
         let state = accounts.state(registration.account)
@@ -161,20 +173,40 @@ extension AsteriskPool {
         send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
     }
 
-    private mutating func send(
+    /// An Asterisk that is down cannot be told that an account leaves: it is told when it comes up, unless what it had of
+    /// the account has run out by then.
+    private mutating func leaveUnheard(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        guard registrations[handle].state == .registered else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        registrations[handle].state = .waiting
+        schedule(handle, after: .seconds(Int64(Self.expires)), &bench)
+    }
+
+    /// Sends the request of a registration, or its question.
+    mutating func send(
         _ handle: Handle, answering answer: ChallengeAnswer?, _ accounts: inout AccountCache,
         _ transactions: inout ClientTransactions, _ connections: inout Connections,
         _ bench: inout Bench
     ) {
         registrations[handle].sequence += 1
-        registrations[handle].state = .trying
+        let isQuestion = registrations[handle].isQuestion
+        if !isQuestion { registrations[handle].state = .trying }
         let flow = bench.way(
             bench.inside, to: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)
         else {
-            schedule(handle, after: Self.shortWait, &bench)
+            // A question is for another time.
+            if isQuestion {
+                registrations[handle].isQuestion = false
+            } else {
+                schedule(handle, after: Self.shortWait, &bench)
+            }
             return
         }
         registrations[handle].request = request
@@ -197,7 +229,10 @@ extension AsteriskPool {
         _ bench: inout Bench
     ) {
         guard isLast(request, of: handle) else { return }
+        let isQuestion = registrations[handle].isQuestion
         switch index.status {
+        case 200..<300 where isQuestion:
+            contactsTold(handle, bytes, index, accounts.places, &bench)
         case 200..<300: succeeded(handle, Self.granted(bytes, index), &accounts, &bench)
         case 401 where registrations[handle].challenges < Self.mostChallenges,
             407 where registrations[handle].challenges < Self.mostChallenges:
@@ -209,12 +244,16 @@ extension AsteriskPool {
             case .answer(let answer):
                 registrations[handle].challenges += 1
                 send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
+            case .asked where isQuestion, .impossible where isQuestion:
+                registrations[handle].isQuestion = false
             case .asked:
                 // It is asked for them once more when they have come.
                 registrations[handle].state = .waiting
                 schedule(handle, after: .seconds(1), &bench)
             case .impossible: refused(handle, index.status, &accounts, &bench)
             }
+        // Of what it has it says nothing.
+        case _ where isQuestion: registrations[handle].isQuestion = false
         case 403 where !registrations[handle].hasNamedBoth,
             404 where !registrations[handle].hasNamedBoth:
             // chan_sip with domain= in its sip.conf has no accounts under a name that it does not list, such as its address.
@@ -313,7 +352,12 @@ extension AsteriskPool {
         _ account: AccountID, by asterisk: SocketAddress, _ accounts: borrowing AccountCache,
         _ bench: inout Bench
     ) {
-        guard registrations.recordsRefusal(account, bench.now.monotonic) else { return }
+        let now = bench.now.monotonic
+        callRefusals.removeAll { now - $0.moment >= Self.refusalInterval }
+        guard callRefusals.count < Self.mostRefusals,
+            !callRefusals.contains(where: { $0.account == account })
+        else { return }
+        callRefusals.append((account, now))
         let name = accounts.name(account).text
         bench.effects.journal.add(
             .asteriskRefused, .warning,
@@ -327,7 +371,12 @@ extension AsteriskPool {
     package mutating func registrationFailed(
         _ handle: Handle, _ request: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
-        if isLast(request, of: handle) { failed(handle, &accounts, &bench) }
+        guard isLast(request, of: handle) else { return }
+        if registrations[handle].isQuestion {
+            registrations[handle].isQuestion = false
+        } else {
+            failed(handle, &accounts, &bench)
+        }
     }
 
     /// A registration is tried again, ever later, up to every 5 minutes.

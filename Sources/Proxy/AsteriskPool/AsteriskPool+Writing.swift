@@ -23,6 +23,8 @@ struct OwnRequest {
     let to: SocketAddress
     /// What stands there instead of both; empty for nothing.
     var domain: [UInt8] = []
+    /// Whether it says where we are to be reached.
+    var hasContact = true
 }
 
 /// The requests of our own to Asterisks.
@@ -41,6 +43,8 @@ extension AsteriskPool {
     }
 
     /// Writes the REGISTER of a registration, with the answer to a challenge if there was one.
+    ///
+    /// One without a Contact asks which there are (RFC 3261 section 10.2.3); to chan_sip it must have no Expires either.
     func writeRegister(
         _ registration: UpstreamRegistration, _ flow: Flow, _ cookie: UInt64,
         _ answer: ChallengeAnswer?, _ accounts: borrowing AccountCache, _ bench: inout Bench
@@ -50,14 +54,16 @@ extension AsteriskPool {
         let request = OwnRequest(
             method: "REGISTER", flow: flow, transaction: registration.request, cookie: cookie,
             sequence: registration.sequence, callID: registration.cookie, from: host, to: host,
-            domain: domain)
+            domain: domain, hasContact: !registration.isQuestion)
         bench.writer.begin(to: flow.peer.ip)
         Self.write(
             request, user: accounts.name(registration.account),
             aor: accounts.aor(registration.account), &bench.writer)
-        bench.writer.append("Expires: ")
-        bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
-        bench.writer.endLine()
+        if !registration.isQuestion {
+            bench.writer.append("Expires: ")
+            bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
+            bench.writer.endLine()
+        }
         if let answer { bench.writer.append(answer.header.span) }
         bench.writer.endEmpty()
     }
@@ -85,7 +91,7 @@ extension AsteriskPool {
         writer.append(" ")
         writer.append(request.method)
         writer.append("\r\n")
-        writer.ownContact(request.flow, user: user)
+        if request.hasContact { writer.ownContact(request.flow, user: user) }
         writer.append("User-Agent: Rempart\r\n")
     }
 

@@ -26,6 +26,8 @@ struct Asterisk: Sendable {
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// Whether it still has what accounts have registered there.
+    var contacts = ContactWatch()
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
@@ -70,6 +72,8 @@ package struct AsteriskPool: ~Copyable {
     private var turn = 0
     /// The accounts' registrations there.
     var registrations = UpstreamRegistrations()
+    /// The accounts of which it was recorded in the last minute that an Asterisk refuses their calls.
+    var callRefusals: [(account: AccountID, moment: Milliseconds)] = []
 
     /// No Asterisks.
     package init() {}
@@ -113,7 +117,12 @@ package struct AsteriskPool: ~Copyable {
     }
 
     /// Whether an Asterisk, by its number, is out of use.
-    package func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+    func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+
+    /// Whether an Asterisk, by its number, gets new calls.
+    package func getsCalls(_ number: Int, _ now: Milliseconds) -> Bool {
+        !isDown(number) && !isPassedOver(number, now)
+    }
 
     /// An Asterisk, by its number, as the URI that our own requests ask for.
     func uri(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
@@ -231,12 +240,15 @@ package struct AsteriskPool: ~Copyable {
         transactions.end(handle, &accounts, &connections, &bench)
         guard asterisks.indices.contains(number), asterisks[number].probe == handle else { return }
         asterisks[number].missed = 0
-        guard asterisks[number].state != .up else { return }
+        let old = asterisks[number].state
+        guard old != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
-        registerAll(number, accounts.places, &bench)
+        // One that was silent may have kept all that it had: it is asked for it at once.
+        registerAgain(number, accounts.places, missedAlone: old == .down, &bench)
+        asterisks[number].contacts.due = bench.now.monotonic
     }
 
     // MARK: For the administrator

@@ -31,7 +31,7 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     private(set) var failures: UInt8 = 0
     /// How many challenges were answered in a row.
     var challenges: UInt8 = 0
-    // Four truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
+    // Five truth values and, in the middle, the state: a row is of 40 bytes so, of 48 with a byte more.
     private var flags: UInt8 = 0
 
     /// One that was not tried yet.
@@ -43,8 +43,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// Where it stands.
     var state: State {
-        get { State(rawValue: flags >> 4) ?? .waiting }
-        set { flags = flags & 0x0F | newValue.rawValue << 4 }
+        get { State(rawValue: flags >> 4 & 3) ?? .waiting }
+        set { flags = flags & 0xCF | newValue.rawValue << 4 }
     }
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
@@ -59,16 +59,22 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 2 : flags & ~2 }
     }
 
-    /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
-    var namesDomain: Bool {
+    /// Whether the request under way asks only whether the Asterisk still has our Contact.
+    var isQuestion: Bool {
         get { flags & 4 != 0 }
         set { flags = newValue ? flags | 4 : flags & ~4 }
     }
 
-    /// Whether both were named since it last waited.
-    var hasNamedBoth: Bool {
+    /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
+    var namesDomain: Bool {
         get { flags & 8 != 0 }
         set { flags = newValue ? flags | 8 : flags & ~8 }
+    }
+
+    /// Whether both were named since it last waited.
+    var hasNamedBoth: Bool {
+        get { flags & 64 != 0 }
+        set { flags = newValue ? flags | 64 : flags & ~64 }
     }
 
     /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
@@ -93,8 +99,11 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
-    /// The minute in which a refused call of it was last recorded, counted round from 1; 0 when none was.
-    var refusalRecorded: UInt8 = 0
+    /// When an Asterisk last called it, as `Self.moment` has it; 0 when none did.
+    var called: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
+
+    /// A moment of the monotonic clock in steps of four seconds, counted round, never 0.
+    static func moment(_ now: Milliseconds) -> UInt8 { UInt8(now.seconds / 4 % 255) + 1 }
 }

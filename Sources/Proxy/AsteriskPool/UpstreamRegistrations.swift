@@ -40,15 +40,17 @@ struct UpstreamRegistrations: ~Copyable {
         return Milliseconds(0)
     }
 
-    /// Whether a refused call of an account is to be recorded, which it then counts as: at most one a minute is.
-    mutating func recordsRefusal(_ account: AccountID, _ now: Milliseconds) -> Bool {
-        let minutes: Int64 = 255
-        let minute = now.seconds / 60 % minutes
-        let last = Int64(accounts[Int(account.place)].refusalRecorded) - 1
-        // The next minute may be a second later.
-        guard last < 0 || minute != last && minute != (last + 1) % minutes else { return false }
-        accounts[Int(account.place)].refusalRecorded = UInt8(minute + 1)
-        return true
+    /// An Asterisk calls an account.
+    mutating func called(_ account: AccountID, _ now: Milliseconds) {
+        accounts[Int(account.place)].called = UpstreamAccount.moment(now)
+    }
+
+    /// Whether an Asterisk has called an account in the last minute, or about a quarter of an hour and a minute ago.
+    func isCalled(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        let called = accounts[Int(account.place)].called
+        guard called > 0 else { return false }
+        let steps = (Int(UpstreamAccount.moment(now)) - Int(called) + 255) % 255
+        return steps <= 15
     }
 
     /// The first registration of an account; nil when it has none.

@@ -66,14 +66,14 @@ extension ProxyCore {
 
     // MARK: Inward
 
-    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants unless
-    /// that is out of use; nil when there is none, which ends a request that has tried none.
+    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants if that
+    /// gets calls; nil when there is none, which ends a request that has tried none.
     package mutating func chooseAsterisk(
         _ handle: Handle, first: SocketAddress? = nil, _ ground: inout Ground,
         _ bench: inout Bench
     ) -> SocketAddress? {
         if let first, let number = ground.asterisks.number(of: first),
-            !ground.asterisks.isDown(number)
+            ground.asterisks.getsCalls(number, bench.now.monotonic)
         {
             contexts[handle].tried |= 1 << UInt64(number)
             return first

@@ -24,8 +24,8 @@ from .asterisk import ECHO
 from .namespaces import EDGE_INSIDE, PBX_MEDIA, Network, entered
 from .old_calls import Channel, OldCalls
 from .old_versions import OldVersion
-from .peers import uri_of, user_of
-from .sip import Message, Request, credentials, parameters_of, response
+from .peers import user_of
+from .sip import Message, Request, credentials, parameters_of, response, uri_of
 
 SYSTEM_NAME = "pbx1"
 # The spans of a registration in seconds: the shortest, the one when none is asked for, the longest.

@@ -4,8 +4,8 @@ import re
 import secrets
 import socket
 
-from .peers import routes_of, uri_of
-from .sip import Message, Request, tag_of
+from .peers import routes_of
+from .sip import Message, Request, tag_of, uri_of
 
 MEDIA_TYPE = "Content-Type: application/sdp"
 # What a leg that failed is told as; anything else is no fault of the called phone.

@@ -9,16 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .namespaces import EDGE_OUTSIDE, Network, entered
-from .sip import Message, Request, response, tag_of
+from .sip import Message, Request, response, tag_of, uri_of
 
 ANSWER_SECONDS = 10.0
 PHRASES = {180: "Ringing", 200: "OK", 486: "Busy Here", 487: "Request Terminated", 503: "Service Unavailable"}
-
-
-def uri_of(value: str) -> str:
-    """The URI between the brackets of a From, To, Contact or Route."""
-    found = re.search(r"<([^>]*)>", value)
-    return found[1] if found else value.split(";")[0]
 
 
 def user_of(value: str) -> str:

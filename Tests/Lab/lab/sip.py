@@ -54,6 +54,12 @@ class Message:
         return {}
 
 
+def uri_of(value: str) -> str:
+    """The URI between the brackets of a From, To, Contact or Route."""
+    found = re.search(r"<([^>]*)>", value)
+    return found[1] if found else value.split(";")[0]
+
+
 def tag_of(value: str) -> str:
     found = re.search(r";tag=([^;]+)", value)
     return found[1] if found else ""

@@ -85,7 +85,7 @@ import Testing
         #expect(
             bench.conditions == [
                 Condition(
-                    .noAsterisk, "no Asterisk answers (10.0.0.10:5060, 10.0.0.11:5060)",
+                    .noAsterisk, "no Asterisk answers (10.0.0.10:5060, 10.0.0.20:5060)",
                     recorded: .both)
             ])
         // Of an Asterisk that a reload has taken away nothing is counted.

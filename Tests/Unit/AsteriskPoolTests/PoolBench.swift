@@ -28,6 +28,9 @@ final class PoolBench {
 
         /// Whether it is of a method.
         func isA(_ method: String) -> Bool { lines[0].hasPrefix("\(method) ") }
+
+        /// Whether it is a REGISTER that asks which contacts there are.
+        var isQuestion: Bool { isA("REGISTER") && self["Contact"].isEmpty }
     }
 
     private static let listeners = [
@@ -43,6 +46,8 @@ final class PoolBench {
     private var pool = AsteriskPool()
     /// The Asterisks that answer what they are asked, but no REGISTER.
     var answering: Set<SocketAddress> = []
+    /// The registrar of those that have one, which holds the names of the accounts that are registered.
+    var registrars: [SocketAddress: Set<String>] = [:]
     /// What left and was not looked at yet, but for probes that were answered.
     private var sent: [Sent] = []
 
@@ -54,6 +59,7 @@ final class PoolBench {
         authentication = Authentication(key: key(32), life: 1, now: now)
         adopt(asterisks)
         probe()
+        askForContacts()
     }
 
     /// Asterisks that all answer what they are asked, and are known to.
@@ -117,6 +123,14 @@ final class PoolBench {
 
     // MARK: Asterisks
 
+    /// An Asterisk calls an account.
+    func calls(_ account: AccountID) { pool.calls(account, bench) }
+
+    /// An Asterisk says that it has no way to an account.
+    func cannotCall(_ account: AccountID, at asterisk: String) {
+        pool.cannotCall(account, at: address(asterisk), accounts.places, &bench)
+    }
+
     /// Other Asterisks are in the settings from now on.
     func adopt(_ asterisks: [String]) {
         pool.adopt(
@@ -142,6 +156,11 @@ final class PoolBench {
     /// How many requests are not over.
     var requestCount: Int { transactions.count }
 
+    private func askForContacts() {
+        pool.askForContacts(&accounts, &transactions, &connections, &bench)
+        settle()
+    }
+
     private func probe() {
         pool.probe(&accounts, &transactions, &connections, &bench)
         settle()
@@ -163,6 +182,7 @@ final class PoolBench {
         let handle = Handle(payload: payload)
         switch TimerKind(rawValue: UInt8(payload >> 56)) {
         case .probe: pool.probe(&accounts, &transactions, &connections, &bench)
+        case .contacts: askForContacts()
         case .registration:
             pool.registrationDue(handle, &accounts, &transactions, &connections, &bench)
         case .clientRetransmit: happened(handle, .retransmit)
@@ -229,9 +249,27 @@ final class PoolBench {
         for request in new {
             if request.isA("OPTIONS"), answering.contains(request.to) {
                 answer(request, 200)
-            } else {
-                sent.append(request)
+                continue
             }
+            sent.append(request)
+            if request.isA("REGISTER"), answering.contains(request.to) { register(request) }
+        }
+    }
+
+    /// The registrar of an Asterisk, where it has one, does what a REGISTER says, and tells what it has.
+    private func register(_ request: Sent) {
+        guard registrars[request.to] != nil else { return }
+        let name = request["From"]
+        if request.isQuestion {
+            let isHeld = registrars[request.to]?.contains(name) ?? false
+            answer(request, 200, isHeld ? ["Contact: <sip:x@10.0.0.1:5060>;expires=90"] : [])
+        } else {
+            if request["Expires"] == "0" {
+                registrars[request.to]?.remove(name)
+            } else {
+                registrars[request.to]?.insert(name)
+            }
+            answer(request, 200)
         }
     }
 
