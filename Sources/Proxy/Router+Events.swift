@@ -195,6 +195,7 @@ extension Router {
         let account = news.account
         guard news.isOurRealm else {
             paths.ground.asterisks.refresh(account, &bench)
+            paths.calls.hashesCame(account, &paths.core, &paths.ground, &bench)
             return
         }
         paths.ground.learnedName(of: account, &bench)

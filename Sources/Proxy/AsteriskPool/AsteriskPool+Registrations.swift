@@ -13,6 +13,9 @@ package import Transactions
 extension AsteriskPool {
     /// How many challenges in a row are answered before they count as a refusal.
     private static let mostChallenges = 2
+    /// How often it is recorded of an account that its call is refused, and of how many accounts.
+    private static let refusalInterval = Milliseconds.seconds(60)
+    private static let mostRefusals = 256
     /// When what could not be asked is asked again.
     private static let shortWait = Milliseconds.seconds(5)
 
@@ -179,6 +182,8 @@ extension AsteriskPool {
             schedule(handle, after: Self.shortWait, &bench)
             return
         }
+        registrations[handle].namesDomain = asterisks[registration.asterisk].namesDomain
+        registrations[handle].hasNamedBoth = false
         send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
     }
 
@@ -255,11 +260,21 @@ extension AsteriskPool {
                 send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
             case .asked where isQuestion, .impossible where isQuestion:
                 registrations[handle].isQuestion = false
-            case .asked: schedule(handle, after: .seconds(1), &bench)
+            case .asked:
+                // It is asked for them once more when they have come.
+                registrations[handle].state = .waiting
+                schedule(handle, after: .seconds(1), &bench)
             case .impossible: refused(handle, index.status, &accounts, &bench)
             }
         // Of what it has it says nothing.
         case _ where isQuestion: registrations[handle].isQuestion = false
+        case 403 where !registrations[handle].hasNamedBoth,
+            404 where !registrations[handle].hasNamedBoth:
+            // chan_sip with domain= in its sip.conf has no accounts under a name that it does not list, such as its address.
+            registrations[handle].hasNamedBoth = true
+            registrations[handle].namesDomain.toggle()
+            registrations[handle].challenges = 0
+            send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
         default: refused(handle, index.status, &accounts, &bench)
         }
     }
@@ -274,6 +289,9 @@ extension AsteriskPool {
     ) {
         registrations[handle].succeed()
         let registration = registrations[handle]
+        if registration.namesDomain != asterisks[registration.asterisk].namesDomain {
+            setNamesDomain(registration.asterisk, registration.namesDomain, &bench)
+        }
         // The account may have come or gone since this was asked; its timer then asks for the rest.
         guard registration.isEnding == registration.isLeaving else { return }
         guard !registration.isLeaving else {
@@ -282,6 +300,20 @@ extension AsteriskPool {
         }
         registrations[handle].state = .registered
         schedule(handle, after: Milliseconds(seconds * 750), &bench)
+    }
+
+    /// An Asterisk takes registrations under the served domain where it has refused its own address, or the other way
+    /// round: the next ones begin with that.
+    private mutating func setNamesDomain(_ number: Int, _ namesDomain: Bool, _ bench: inout Bench) {
+        asterisks[number].namesDomain = namesDomain
+        guard namesDomain else { return }
+        let address = asterisks[number].address
+        let domain = bench.settings.domains.first ?? []
+        bench.effects.journal.add(
+            .degraded, .warning,
+            "Asterisk \(address) registers nobody under its own address, so accounts are registered there under"
+                + " \(domain.span.text): write autodomain=yes or domain=\(address.ip) into [general] of its sip.conf",
+            [(.asterisk, "\(address)")])
     }
 
     /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
@@ -308,10 +340,45 @@ extension AsteriskPool {
             let address = asterisks[registration.asterisk].address
             bench.effects.journal.add(
                 .asteriskRefused, .warning,
-                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?"
+                    + Self.remedy(status, name),
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
         failed(handle, status, &accounts, &bench)
+    }
+
+    /// What else may help, by what an Asterisk has refused with.
+    private static func remedy(_ status: UInt16, _ name: String) -> String {
+        switch status {
+        case 403: " Was the password changed? \(pruning(name))"
+        case 404: " If its sip.conf has domain=, write autodomain=yes beside it"
+        default: ""
+        }
+    }
+
+    /// How chan_sip is brought to read an account's row again, which it holds with `rtcachefriends=yes`.
+    private static func pruning(_ name: String) -> String {
+        "chan_sip reads it again after: asterisk -rx 'sip prune realtime peer \(name)'"
+    }
+
+    /// An Asterisk has refused a call of an account with 403, although it had the account's credentials.
+    package mutating func callRefused(
+        _ account: AccountID, by asterisk: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        let now = bench.now.monotonic
+        callRefusals.removeAll { now - $0.moment >= Self.refusalInterval }
+        guard callRefusals.count < Self.mostRefusals,
+            !callRefusals.contains(where: { $0.account == account })
+        else { return }
+        callRefusals.append((account, now))
+        let name = accounts.name(account).text
+        bench.effects.journal.add(
+            .asteriskRefused, .warning,
+            "Asterisk \(asterisk) refuses a call of \(name) with 403, although it was given the password."
+                + " In chan_sip its row must have type=friend, not peer. Was the password changed? "
+                + Self.pruning(name),
+            [(.account, name), (.asterisk, "\(asterisk)"), (.status, "403")])
     }
 
     /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.

@@ -21,6 +21,8 @@ struct OwnRequest {
     /// The hosts of From and To.
     let from: SocketAddress
     let to: SocketAddress
+    /// What stands there instead of both; empty for nothing.
+    var domain: [UInt8] = []
     /// Whether it says where we are to be reached.
     var hasContact = true
 }
@@ -48,10 +50,11 @@ extension AsteriskPool {
         _ answer: ChallengeAnswer?, _ accounts: borrowing AccountCache, _ bench: inout Bench
     ) {
         let host = SocketAddress(flow.peer.ip, port: 0)
+        let domain = registration.namesDomain ? bench.settings.domains.first ?? [] : []
         let request = OwnRequest(
             method: "REGISTER", flow: flow, transaction: registration.request, cookie: cookie,
             sequence: registration.sequence, callID: registration.cookie, from: host, to: host,
-            hasContact: !registration.isQuestion)
+            domain: domain, hasContact: !registration.isQuestion)
         bench.writer.begin(to: flow.peer.ip)
         Self.write(
             request, user: accounts.name(registration.account),
@@ -90,11 +93,11 @@ extension AsteriskPool {
         writer.via(request.flow, request.transaction, request.cookie)
         writer.maxForwards(70)
         writer.append("From: <")
-        writer.append(uriOf: request.from, user: user)
+        write(request.domain, request.from, user: user, &writer)
         writer.append(">;tag=")
         writer.append(hex: request.callID, digits: 16)
         writer.append("\r\nTo: <")
-        writer.append(uriOf: request.to, user: aor)
+        write(request.domain, request.to, user: aor, &writer)
         writer.append(">\r\nCall-ID: ")
         writer.append(hex: request.callID, digits: 16)
         writer.append("\r\nCSeq: ")
@@ -104,5 +107,17 @@ extension AsteriskPool {
         writer.append("\r\n")
         if request.hasContact { writer.ownContact(request.flow, user: user) }
         writer.append("User-Agent: Rempart\r\n")
+    }
+
+    /// Writes the URI of a user at a domain, or where there is none at an address.
+    private static func write(
+        _ domain: [UInt8], _ address: SocketAddress, user: Span<UInt8>,
+        _ writer: inout MessageWriter
+    ) {
+        guard !domain.isEmpty else { return writer.append(uriOf: address, user: user) }
+        writer.append("sip:")
+        writer.append(user)
+        writer.append("@")
+        writer.append(domain.span)
     }
 }

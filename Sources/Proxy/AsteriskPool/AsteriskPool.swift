@@ -18,6 +18,8 @@ struct Asterisk: Sendable {
     var missed = 0
     /// The question under way.
     var probe = Handle.none
+    /// Whether it takes registrations under the served domain, and not under its own address.
+    var namesDomain = false
     /// The last callers whose INVITEs it has not answered.
     var unanswered: [Unanswered] = []
     /// Until when it is passed over, since it answers OPTIONS and no INVITEs.
@@ -76,6 +78,8 @@ package struct AsteriskPool: ~Copyable {
     private var turn = 0
     /// The accounts' registrations there.
     var registrations = UpstreamRegistrations()
+    /// The accounts of which it was recorded in the last minute that an Asterisk refuses their calls.
+    var callRefusals: [(account: AccountID, moment: Milliseconds)] = []
 
     /// No Asterisks.
     package init() {}

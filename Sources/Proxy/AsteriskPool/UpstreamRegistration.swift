@@ -26,9 +26,10 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     var next: UInt32 = 0
     /// The last CSeq.
     var sequence: UInt32 = 1
-    private var number: UInt8 = 0
-    // A row is of 40 bytes so, of 48 with a byte more.
-    // Four truth values, the challenges answered above them, and the state above those.
+    // The Asterisk's number, of 6 bits, and above it how many challenges were answered in a row: a row is of 40 bytes so,
+    // of 48 with a byte more.
+    private var numbers: UInt8 = 0
+    // Six truth values, and above them the state.
     private var flags: UInt8 = 0
     // The last status but success, of 10 bits, and above it how often it failed.
     private var outcome: UInt16 = 0
@@ -70,13 +71,25 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 8 : flags & ~8 }
     }
 
+    /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
+    var namesDomain: Bool {
+        get { flags & 16 != 0 }
+        set { flags = newValue ? flags | 16 : flags & ~16 }
+    }
+
+    /// Whether both were named since it last waited.
+    var hasNamedBoth: Bool {
+        get { flags & 32 != 0 }
+        set { flags = newValue ? flags | 32 : flags & ~32 }
+    }
+
     /// The number of the Asterisk that counts it among the accounts that are registered there; nil when none does.
     var grantedAt: Int? { isGranted && !isLeaving ? asterisk : nil }
 
     /// How many challenges were answered in a row, at most 3.
     var challenges: UInt8 {
-        get { flags >> 4 & 3 }
-        set { flags = flags & ~0x30 | min(newValue, 3) << 4 }
+        get { numbers >> 6 }
+        set { numbers = numbers & 0x3F | min(newValue, 3) << 6 }
     }
 
     /// How many times in a row it failed; it stops counting at 63.
@@ -87,8 +100,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
     var asterisk: Int {
-        get { Int(number) }
-        set { number = UInt8(newValue) }
+        get { Int(numbers & 0x3F) }
+        set { numbers = numbers & 0xC0 | UInt8(newValue) }
     }
 
     /// Counts a failure; `status` is of the refusal, 0 without an answer.

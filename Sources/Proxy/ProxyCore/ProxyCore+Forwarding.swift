@@ -140,13 +140,25 @@ extension ProxyCore {
         return true
     }
 
-    /// Sends a request to the same Asterisk again, with an answer to its challenge.
+    /// A request, whose branches have ended, waits for its account's hashes in the realm of its Asterisk: until `resend`,
+    /// or for a second.
+    package mutating func awaitHashes(_ handle: Handle, _ bench: inout Bench) {
+        contexts[handle].awaitsHashes = true
+        restartDeadline(handle, .seconds(1), &bench)
+    }
+
+    /// Sends a request to the same Asterisk again, with an answer to its challenge; without one, to be challenged anew.
     ///
     /// The CSeq is one higher, and stays so on the inner side of the dialog.
     package mutating func resend(
-        _ handle: Handle, _ answer: ChallengeAnswer, _ ground: inout Ground, _ bench: inout Bench
+        _ handle: Handle, _ answer: ChallengeAnswer?, _ ground: inout Ground, _ bench: inout Bench
     ) {
-        contexts[handle].challenges += 1
+        if answer != nil {
+            contexts[handle].challenges += 1
+        } else {
+            contexts[handle].awaitsHashes = false
+            bench.timers.cancel(&contexts[handle].deadline)
+        }
         contexts[handle].sequenceShift &+= 1
         let address = contexts[handle].asterisk
         guard let branch = beginInward(handle, address, &ground, &bench) else { return }

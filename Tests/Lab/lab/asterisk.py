@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from .accounts import CHAN_SIP, PJSIP
+from .accounts import CHAN_SIP, PJSIP, Account, make_database
 from .namespaces import EDGE_OUTSIDE, PBX_MEDIA, Network, host
 from .waiting import eventually
 
@@ -43,6 +43,15 @@ class Kind:
 
     version: int
     schema: str
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """`accounts.tables` of the settings: its tables have the names that are taken without."""
+        return {}
+
+    def lay(self, path: Path, accounts: Iterable[Account]) -> None:
+        """Writes a new database with its tables."""
+        make_database(path, self.schema, accounts)
 
     @property
     def channel(self) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Settings:
     more_insides: list[str] = field(default_factory=list)
     pbx_port: int = 5060
     algorithms: list[str] = field(default_factory=list)
+    tables: Mapping[str, str] = field(default_factory=dict)
     defence: dict[str, str] = field(default_factory=dict)
     # The accounts that may show callers of their own.
     callers: list[str] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Settings:
             f"  source: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
             *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
+            *(["  tables:"] + [f"    {name}: {own}" for name, own in self.tables.items()] if self.tables else []),
             *(["  callers:"] + [f"    \"{name}\": any" for name in self.callers] if self.callers else []),
             "tls:",
             f"  certificate: {self.certificate}",
