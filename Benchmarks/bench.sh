@@ -14,6 +14,7 @@
 #     idle           memory per TLS connection, 5,000 held
 #     floods         CPU per datagram of garbage, smuggled headers, forged tokens
 #     old            a registration and a call of accounts last confirmed more than 60 s ago (Rempart alone)
+#     contacts       5,000 accounts that an Asterisk has lost, until it knows all of them again (Rempart alone)
 #     power          20,000 phones of 200 addresses register at once after a power cut, while the accounts'
 #                    file is slow: with their accounts known, and with none (Rempart alone)
 #     quiet          what BINDINGS phones by UDP cost that say nothing: they are asked whether they are there, and
@@ -32,8 +33,13 @@ cd "$(dirname "$0")/.."
 bin=$(realpath "${REMPART_BIN:-.build/release}")
 readonly bin tag=bench$$
 readonly window=${WINDOW:-64} scale=${SCALE:-100} calls=${CALLS:-50000} idle=${IDLE:-5000}
+<<<<<<< HEAD
 readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old power quiet)
 readonly own_rows=" old power quiet "
+=======
+readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power)
+readonly own_rows=" old contacts power "
+>>>>>>> phones
 readonly works=(options register wrong call)
 declare -A units=([options]=100000 [register]=60000 [wrong]=60000 [call]=15000)
 declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
@@ -296,6 +302,25 @@ row_floods() {
     done
     # Whoever is flooded still serves.
     measure "$1" "after-floods" options $outside units="$(scaled 20000)"
+}
+
+# What the PBX has written of what it had forgotten, in seconds.
+since_forgotten() { awk -v what="$1" '$1 == what {print $2 / 1e6}' "$folder/pbx1.log"; }
+
+row_contacts() {
+    local count i
+    count=$(scaled 5000)
+    begin "$1"
+    measure "$1" "(bind)" register $outside accounts="$count" units="$count"
+    # The edge believes of an Asterisk alone that it has lost its contacts that has shown one before.
+    sleep 25
+    in_ns pbx bash -c 'printf "FORGET sip:x SIP/2.0\r\n\r\n" >/dev/udp/198.19.0.10/5060'
+    for ((i = 0; i < 600; i++)); do
+        grep -q '^all' "$folder/pbx1.log" && break
+        sleep 0.1
+    done
+    fact "contacts of $count lost: noticed after, s" "$1" "$(since_forgotten first)"
+    fact "contacts of $count lost: all known again after, s" "$1" "$(since_forgotten all)"
 }
 
 print_table() {

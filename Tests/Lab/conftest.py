@@ -71,13 +71,22 @@ class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
     def __init__(
-        self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = (), more: Mapping[str, str] = MappingProxyType({})
+        self,
+        lab: Lab,
+        kinds: list[Kind],
+        trunks: Sequence[Trunk] = (),
+        places: Sequence[str] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files."""
         self.lab = lab
         self.trunks = trunks
         self.database = lab.database(kinds[0].schema)
         additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
-        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database, additions) for kind in kinds]
+        self.asterisks = [
+            Asterisk(lab.network, kind, place, lab.folder, self.database, additions)
+            for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)
+        ]
         self.settings = lab.settings(
             self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
         )

@@ -94,17 +94,39 @@ extension AsteriskPool {
         }
     }
 
-    /// An Asterisk is up: it may have been started anew and know nobody, so all are registered again, 500 a second.
-    mutating func registerAll(_ number: Int, _ places: Range<Int32>, _ bench: inout Bench) {
+    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down, at
+    /// 500 a second; how many they are.
+    @discardableResult
+    mutating func registerAgain(
+        _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench
+    ) -> Int64 {
         var count: Int64 = 0
         for place in places {
             guard let handle = registrations.find(AccountID(place), at: number) else { continue }
+            let isKept =
+                registrations[handle].state == .registered && registrations[handle].timer != .none
+            if missedAlone, isKept { continue }
+            if !missedAlone { registrations[handle].isGranted = false }
             schedule(handle, after: Milliseconds(count * 2), &bench)
             count += 1
         }
+        return count
     }
 
-    private mutating func schedule(
+    /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
+    /// registered there anew, and no longer at that.
+    package mutating func moved(
+        _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        for number in asterisks.indices where asterisks[number].address.ip == ip {
+            asterisks[number].former = former
+            asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
+            registerAgain(number, accounts.places, missedAlone: false, &bench)
+        }
+    }
+
+    mutating func schedule(
         _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
     ) {
         guard registrations.contains(handle) else { return }
@@ -141,10 +163,11 @@ extension AsteriskPool {
     ) {
         guard registrations.contains(handle) else { return }
         registrations[handle].timer = .none
+        registrations[handle].isQuestion = false
         let registration = registrations[handle]
-        // To an Asterisk that is down nothing is sent; coming up, it brings everybody back.
+        // To an Asterisk that is down nothing is sent; coming up, it hears what it has missed.
         guard !isDown(registration.asterisk) else {
-            if registration.isLeaving { end(handle, &accounts, &bench) }
+            if registration.isLeaving { leaveUnheard(handle, &accounts, &bench) }
             return
         }
         let state = accounts.state(registration.account)
@@ -159,20 +182,40 @@ extension AsteriskPool {
         send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
     }
 
-    private mutating func send(
+    /// An Asterisk that is down cannot be told that an account leaves: it is told when it comes up, unless what it had of
+    /// the account has run out by then.
+    private mutating func leaveUnheard(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        guard registrations[handle].state == .registered else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        registrations[handle].state = .waiting
+        schedule(handle, after: .seconds(Int64(Self.expires)), &bench)
+    }
+
+    /// Sends the request of a registration, or its question.
+    mutating func send(
         _ handle: Handle, answering answer: ChallengeAnswer?, _ accounts: inout AccountCache,
         _ transactions: inout ClientTransactions, _ connections: inout Connections,
         _ bench: inout Bench
     ) {
         registrations[handle].sequence += 1
-        registrations[handle].state = .trying
+        let isQuestion = registrations[handle].isQuestion
+        if !isQuestion { registrations[handle].state = .trying }
         let flow = bench.way(
-            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+            toAsterisk: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)
         else {
-            schedule(handle, after: Self.shortWait, &bench)
+            // A question is for another time.
+            if isQuestion {
+                registrations[handle].isQuestion = false
+            } else {
+                schedule(handle, after: Self.shortWait, &bench)
+            }
             return
         }
         registrations[handle].request = request
@@ -195,7 +238,10 @@ extension AsteriskPool {
         _ bench: inout Bench
     ) {
         guard isLast(request, of: handle) else { return }
+        let isQuestion = registrations[handle].isQuestion
         switch index.status {
+        case 200..<300 where isQuestion:
+            contactsTold(handle, bytes, index, accounts.places, &bench)
         case 200..<300: succeeded(handle, Self.granted(bytes, index), &accounts, &bench)
         case 401 where registrations[handle].challenges < Self.mostChallenges,
             407 where registrations[handle].challenges < Self.mostChallenges:
@@ -207,9 +253,13 @@ extension AsteriskPool {
             case .answer(let answer):
                 registrations[handle].challenges += 1
                 send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
+            case .asked where isQuestion, .impossible where isQuestion:
+                registrations[handle].isQuestion = false
             case .asked: schedule(handle, after: .seconds(1), &bench)
             case .impossible: refused(handle, index.status, &accounts, &bench)
             }
+        // Of what it has it says nothing.
+        case _ where isQuestion: registrations[handle].isQuestion = false
         default: refused(handle, index.status, &accounts, &bench)
         }
     }
@@ -261,22 +311,27 @@ extension AsteriskPool {
                 "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
-        failed(handle, &accounts, &bench)
+        failed(handle, status, &accounts, &bench)
     }
 
     /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.
     package mutating func registrationFailed(
         _ handle: Handle, _ request: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
-        if isLast(request, of: handle) { failed(handle, &accounts, &bench) }
+        guard isLast(request, of: handle) else { return }
+        if registrations[handle].isQuestion {
+            registrations[handle].isQuestion = false
+        } else {
+            failed(handle, 0, &accounts, &bench)
+        }
     }
 
-    /// A registration is tried again, ever later, up to every 5 minutes.
+    /// A registration is tried again, ever later, up to every 5 minutes; `status` is 0 without an answer.
     private mutating func failed(
-        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+        _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         registrations[handle].state = .waiting
-        registrations[handle].fail()
+        registrations[handle].fail(status)
         guard !registrations[handle].isLeaving else {
             end(handle, &accounts, &bench)
             return

@@ -21,6 +21,8 @@ struct OwnRequest {
     /// The hosts of From and To.
     let from: SocketAddress
     let to: SocketAddress
+    /// Whether it says where we are to be reached.
+    var hasContact = true
 }
 
 /// The requests of our own to Asterisks.
@@ -39,6 +41,8 @@ extension AsteriskPool {
     }
 
     /// Writes the REGISTER of a registration, with the answer to a challenge if there was one.
+    ///
+    /// One without a Contact asks which there are (RFC 3261 section 10.2.3); to chan_sip it must have no Expires either.
     func writeRegister(
         _ registration: UpstreamRegistration, _ flow: Flow, _ cookie: UInt64,
         _ answer: ChallengeAnswer?, _ accounts: borrowing AccountCache, _ bench: inout Bench
@@ -46,16 +50,33 @@ extension AsteriskPool {
         let host = SocketAddress(flow.peer.ip, port: 0)
         let request = OwnRequest(
             method: "REGISTER", flow: flow, transaction: registration.request, cookie: cookie,
-            sequence: registration.sequence, callID: registration.cookie, from: host, to: host)
+            sequence: registration.sequence, callID: registration.cookie, from: host, to: host,
+            hasContact: !registration.isQuestion)
         bench.writer.begin(to: flow.peer.ip)
         Self.write(
             request, user: accounts.name(registration.account),
             aor: accounts.aor(registration.account), &bench.writer)
+        if !registration.isQuestion { writeTerm(registration, flow, accounts, &bench) }
+        if let answer { bench.writer.append(answer.header.span) }
+        bench.writer.endEmpty()
+    }
+
+    /// Writes for how long a registration is asked for, and that what it had before is over.
+    private func writeTerm(
+        _ registration: UpstreamRegistration, _ flow: Flow, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        let asterisk = asterisks[registration.asterisk]
+        // Where an account may have one Contact alone, the other would be refused beside it. It comes last, since
+        // chan_sip reads the first.
+        if let former = asterisk.former, asterisk.formerUntil > bench.now.monotonic,
+            former != bench.writer.shown(flow)
+        {
+            bench.writer.formerContact(former, user: accounts.name(registration.account))
+        }
         bench.writer.append("Expires: ")
         bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
         bench.writer.endLine()
-        if let answer { bench.writer.append(answer.header.span) }
-        bench.writer.endEmpty()
     }
 
     /// Writes what every one has; `user` and `aor` are the users of From and To.
@@ -81,7 +102,7 @@ extension AsteriskPool {
         writer.append(" ")
         writer.append(request.method)
         writer.append("\r\n")
-        writer.ownContact(request.flow, user: user)
+        if request.hasContact { writer.ownContact(request.flow, user: user) }
         writer.append("User-Agent: Rempart\r\n")
     }
 }

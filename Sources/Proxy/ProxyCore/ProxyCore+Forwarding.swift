@@ -66,20 +66,23 @@ extension ProxyCore {
 
     // MARK: Inward
 
-    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants unless
-    /// that is out of use; nil when there is none, which ends a request that has tried none.
+    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants if that
+    /// gets calls; nil when there is none, which ends a request that has tried none.
     package mutating func chooseAsterisk(
         _ handle: Handle, first: SocketAddress? = nil, _ ground: inout Ground,
         _ bench: inout Bench
     ) -> SocketAddress? {
         if let first, let number = ground.asterisks.number(of: first),
-            !ground.asterisks.isDown(number)
+            ground.asterisks.getsCalls(number, bench.now.monotonic)
         {
             contexts[handle].tried |= 1 << UInt64(number)
             return first
         }
         let tried = contexts[handle].tried
-        guard let (number, address) = ground.asterisks.choose(tried: tried, bench.now.monotonic)
+        let passedOver = tried | ground.unreachable(contexts[handle].party)
+        guard
+            let (number, address) = ground.asterisks.choose(
+                tried: passedOver, bench.now.monotonic)
         else {
             if tried == 0 {
                 recordNoAsterisk(handle, ground, &bench)
@@ -155,8 +158,8 @@ extension ProxyCore {
         _ handle: Handle, _ address: SocketAddress, _ ground: inout Ground, _ bench: inout Bench
     ) -> Handle? {
         contexts[handle].asterisk = address
-        let listener = ground.insideListener(contexts[handle].party, bench)
-        return beginBranch(handle, bench.way(listener, to: address), &ground, &bench)
+        let way = ground.way(of: contexts[handle].party, toAsterisk: address, bench)
+        return beginBranch(handle, way, &ground, &bench)
     }
 
     private mutating func sendInward(
@@ -339,7 +342,7 @@ extension ProxyCore {
         _ message: borrowing Incoming, _ token: AsteriskToken, _ party: Party,
         _ caller: WrittenCaller, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
-        let flow = bench.way(ground.insideListener(party, bench), to: token.asterisk)
+        let flow = ground.way(of: party, toAsterisk: token.asterisk, bench)
         let name = ground.name(of: party)
         let random = bench.random()
         bench.writer.begin(isTrunk: party.isTrunk, to: flow.peer.ip)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .accounts import CHAN_SIP, PJSIP
-from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, PBX_MEDIA, Network
+from .namespaces import EDGE_OUTSIDE, PBX_MEDIA, Network, host
 from .waiting import eventually
 
 COMMON_MODULES = """
@@ -65,8 +65,8 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
         return {
             "sip.conf": f"""
             [general]
-            bindaddr={address}
-            udpbindaddr={address}:5060
+            bindaddr={host(address)}
+            udpbindaddr={host(address)}:5060
             media_address={media}
             context=nobody
             allowguest=no
@@ -94,7 +94,7 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
             [udp]
             type=transport
             protocol=udp
-            bind={address}:5060
+            bind={host(address)}:5060
             external_media_address={media}
             """,
     }
@@ -155,12 +155,12 @@ class Asterisk:
         self.address = address
         self.namespace = network.namespace_of(address)
         # Where its customers' requests come from: it sees the edge from inside, unless it is the provider's.
-        self.sees_edge_at = EDGE_INSIDE if address in network.pbx else EDGE_OUTSIDE
+        self.sees_edge_at = network.edge_seen.get(address, EDGE_OUTSIDE)
         self.shared = shared
         self.root = roots_folder() / f"asterisk-{kind.version}"
         if not (self.root / "usr/sbin/asterisk").exists():
             raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/roots.sh (as root)")
-        self.folder = shared / f"{kind}-{address}"
+        self.folder = shared / f"{kind}-{address.replace(':', '-')}"
         self.own = f"{MOUNTED}/{self.folder.name}"
         self.folder.mkdir(exist_ok=True)
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())

@@ -60,14 +60,14 @@ class Talk:
     cseq: int
 
     @classmethod
-    def begun(cls, client: Client, account: Account, number: str) -> "Talk":
+    def begun(cls, client: Client, account: Account, number: str, seconds: float = ANSWER_SECONDS) -> "Talk":
         """Calls a number that answers, and acknowledges the answer."""
-        return cls.answered(client, account, invitation(client, account, number))
+        return cls.answered(client, account, invitation(client, account, number), seconds)
 
     @classmethod
-    def answered(cls, client: Client, account: Account, invite: Request) -> "Talk":
+    def answered(cls, client: Client, account: Account, invite: Request, seconds: float = ANSWER_SECONDS) -> "Talk":
         """Sends an INVITE that will be answered, and acknowledges the answer."""
-        answer = asked(client, invite)
+        answer = asked(client, invite, seconds)
         assert answer.status == 200, answer.raw.decode()
         client.send(within(invite, "ACK", answer, invite.cseq).encoded())
         return cls(client, account, invite, answer, invite.cseq)
