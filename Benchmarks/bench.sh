@@ -188,7 +188,7 @@ row_quiet() {
         rate=10000 seconds=$((60 + count / 2000)) listens=$((pause + spent + 60))
     crowd=$last
     last=$edge
-    until grep -q '^asked' "$folder/quiet.log"; do
+    until grep -qs '^asked' "$folder/quiet.log"; do
         kill -0 "$crowd" 2>/dev/null || die "$1: $(cat "$folder/quiet.log")"
         sleep 1
     done
