@@ -33,13 +33,8 @@ cd "$(dirname "$0")/.."
 bin=$(realpath "${REMPART_BIN:-.build/release}")
 readonly bin tag=bench$$
 readonly window=${WINDOW:-64} scale=${SCALE:-100} calls=${CALLS:-50000} idle=${IDLE:-5000}
-<<<<<<< HEAD
-readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old power quiet)
-readonly own_rows=" old power quiet "
-=======
-readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power)
-readonly own_rows=" old contacts power "
->>>>>>> phones
+readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power quiet)
+readonly own_rows=" old contacts power quiet "
 readonly works=(options register wrong call)
 declare -A units=([options]=100000 [register]=60000 [wrong]=60000 [call]=15000)
 declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
