@@ -87,7 +87,7 @@ class Site:
         places: Sequence[str] = (),
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Where `places` says no other, each Asterisk stands where its kind does."""
+        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files."""
         self.lab = lab
         self.trunks = trunks
         self.database = lab.new_folder("db") / "realtime.sqlite3"

@@ -219,6 +219,14 @@ import Testing
         #expect(bench.takeSentences().contains { $0.contains("is there again") })
     }
 
+    @Test("where phones are asked late, the next question follows a missed one at once")
+    func late() {
+        let (bench, _) = stage()
+        #expect(bench.keepAlive(.seconds(5)).sent.count == 1)
+        bench.advance(.seconds(26))
+        #expect(bench.keepAlive(Milliseconds(50)).sent.count == 1)
+    }
+
     // MARK: After a restart
 
     @Test("phones that a process before has known are asked at once, and none is gone for that")
