@@ -255,7 +255,7 @@ extension Refusal {
         Row(
             .accountShare, .serviceUnavailable, .shortage, "account-share",
             "The account has its part, an eighth, of a table.",
-            "Look what the account does: `rempart explain ADDRESS`."),
+            "Look what the account does: `rempart explain ACCOUNT`."),
         Row(
             .accountRequests, .serviceUnavailable, .shortage, "account-requests",
             "The account asks more than accounts.requests permits.",

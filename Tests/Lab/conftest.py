@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -60,10 +61,12 @@ class Lab:
         make_database(path, schema, self.accounts.values())
         return path
 
-    def asterisk(self, kind: Kind | OldVersion, database: Path, additions: dict[str, str]) -> Asterisk | OldAsterisk:
-        """One at its address that is not started yet, or the stand-in of an old one."""
+    def asterisk(
+        self, kind: Kind | OldVersion, place: str, database: Path, additions: Mapping[str, str]
+    ) -> Asterisk | OldAsterisk:
+        """One at an address that is not started yet, or the stand-in of an old one."""
         make = OldAsterisk if isinstance(kind, OldVersion) else Asterisk
-        return make(self.network, kind, PBX_OF[kind], self.folder, database, additions)
+        return make(self.network, kind, place, self.folder, database, additions)
 
     def settings(self, database: Path, schema: str, servers: list[str]) -> Settings:
         return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key)
@@ -76,13 +79,24 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: Sequence[Kind | OldVersion], trunks: Sequence[Trunk] = ()) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        kinds: Sequence[Kind | OldVersion],
+        trunks: Sequence[Trunk] = (),
+        places: Sequence[str] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Where `places` says no other, each Asterisk stands where its kind does."""
         self.lab = lab
         self.trunks = trunks
         self.database = lab.new_folder("db") / "realtime.sqlite3"
         kinds[0].lay(self.database, lab.accounts.values())
-        additions = trunk_configuration(kinds[0].schema, trunks)
-        self.asterisks = [lab.asterisk(kind, self.database, additions) for kind in kinds]
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
+        self.asterisks = [
+            lab.asterisk(kind, place, self.database, additions)
+            for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)
+        ]
         self.settings = lab.settings(
             self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
         )

@@ -86,7 +86,7 @@ extension AsteriskPool {
     ) {
         registrations[handle].isQuestion = false
         let number = registrations[handle].asterisk
-        let flow = bench.way(bench.inside, to: asterisks[number].address)
+        let flow = bench.way(toAsterisk: asterisks[number].address)
         if Self.shows(bench.writer.shown(flow), bytes, index) {
             asterisks[number].contacts.shows = true
             asterisks[number].contacts.missing = 0

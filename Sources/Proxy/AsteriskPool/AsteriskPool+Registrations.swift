@@ -109,10 +109,24 @@ extension AsteriskPool {
             let isKept =
                 registrations[handle].state == .registered && registrations[handle].timer != .none
             if missedAlone, isKept { continue }
+            if !missedAlone { registrations[handle].isGranted = false }
             schedule(handle, after: Milliseconds(count * 2), &bench)
             count += 1
         }
         return count
+    }
+
+    /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
+    /// registered there anew, and no longer at that.
+    package mutating func moved(
+        _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        for number in asterisks.indices where asterisks[number].address.ip == ip {
+            asterisks[number].former = former
+            asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
+            registerAgain(number, accounts.places, missedAlone: false, &bench)
+        }
     }
 
     mutating func schedule(
@@ -196,7 +210,7 @@ extension AsteriskPool {
         let isQuestion = registrations[handle].isQuestion
         if !isQuestion { registrations[handle].state = .trying }
         let flow = bench.way(
-            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+            toAsterisk: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)
@@ -330,7 +344,7 @@ extension AsteriskPool {
                     + Self.remedy(status, name),
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
-        failed(handle, &accounts, &bench)
+        failed(handle, status, &accounts, &bench)
     }
 
     /// What else may help, by what an Asterisk has refused with.
@@ -375,16 +389,16 @@ extension AsteriskPool {
         if registrations[handle].isQuestion {
             registrations[handle].isQuestion = false
         } else {
-            failed(handle, &accounts, &bench)
+            failed(handle, 0, &accounts, &bench)
         }
     }
 
-    /// A registration is tried again, ever later, up to every 5 minutes.
+    /// A registration is tried again, ever later, up to every 5 minutes; `status` is 0 without an answer.
     private mutating func failed(
-        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+        _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         registrations[handle].state = .waiting
-        registrations[handle].fail()
+        registrations[handle].fail(status)
         guard !registrations[handle].isLeaving else {
             end(handle, &accounts, &bench)
             return

@@ -59,13 +59,27 @@ extension AsteriskPool {
         Self.write(
             request, user: accounts.name(registration.account),
             aor: accounts.aor(registration.account), &bench.writer)
-        if !registration.isQuestion {
-            bench.writer.append("Expires: ")
-            bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
-            bench.writer.endLine()
-        }
+        if !registration.isQuestion { writeTerm(registration, flow, accounts, &bench) }
         if let answer { bench.writer.append(answer.header.span) }
         bench.writer.endEmpty()
+    }
+
+    /// Writes for how long a registration is asked for, and that what it had before is over.
+    private func writeTerm(
+        _ registration: UpstreamRegistration, _ flow: Flow, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        let asterisk = asterisks[registration.asterisk]
+        // Where an account may have one Contact alone, the other would be refused beside it. It comes last, since
+        // chan_sip reads the first.
+        if let former = asterisk.former, asterisk.formerUntil > bench.now.monotonic,
+            former != bench.writer.shown(flow)
+        {
+            bench.writer.formerContact(former, user: accounts.name(registration.account))
+        }
+        bench.writer.append("Expires: ")
+        bench.writer.append(decimal: registration.isLeaving ? 0 : Self.expires)
+        bench.writer.endLine()
     }
 
     /// Writes what every one has; `user` and `aor` are the users of From and To.

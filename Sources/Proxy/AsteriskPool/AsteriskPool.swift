@@ -28,10 +28,16 @@ struct Asterisk: Sendable {
     var overloadTold: Milliseconds?
     /// Whether it still has what accounts have registered there.
     var contacts = ContactWatch()
+    /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
+    var former: SocketAddress?
+    /// When the last of them has run out.
+    var formerUntil = Milliseconds(0)
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
     var insideMediaTold: Milliseconds?
+    /// What the administrator is told of it.
+    var facts = AsteriskFacts()
 }
 
 /// An INVITE that an Asterisk has not answered.
@@ -57,7 +63,7 @@ package struct AsteriskPool: ~Copyable {
     /// How many unanswered questions in a row put an Asterisk out of use.
     static let missesToDown = 3
     /// How many of them have it passed over for new calls.
-    private static let missesToPass = 2
+    static let missesToPass = 2
     /// How many callers, of as many accounts and addresses, hear nothing from an Asterisk that is overloaded, in which time:
     /// one account alone could send what no Asterisk answers.
     private static let callersOfOverload = (count: 3, window: Milliseconds.seconds(10))
@@ -114,6 +120,13 @@ package struct AsteriskPool: ~Copyable {
     /// The number of the Asterisk at an address; nil when there is none.
     package func number(of address: SocketAddress) -> Int? {
         asterisks.firstIndex { $0.address == address }
+    }
+
+    /// The numbers of the Asterisks whose addresses pass a test, a bit for each.
+    package func numbers(where isMeant: (SocketAddress) -> Bool) -> UInt64 {
+        asterisks.indices.reduce(0) { bits, number in
+            isMeant(asterisks[number].address) ? bits | 1 << UInt64(number) : bits
+        }
     }
 
     /// Whether an Asterisk, by its number, is out of use.
@@ -175,12 +188,14 @@ package struct AsteriskPool: ~Copyable {
                 transactions.end(last, &accounts, &connections, &bench)
                 missed(number, &bench)
             }
-            let flow = bench.way(bench.inside, to: asterisks[number].address)
+            let flow = bench.way(toAsterisk: asterisks[number].address)
             guard
                 let handle = transactions.begin(
                     .probe(number), .options, flow, &accounts, &bench)
             else { continue }
             asterisks[number].probe = handle
+            asterisks[number].facts.asked(bench.now)
+            asterisks[number].follow(bench.now.monotonic)
             writeProbe(flow, handle, transactions[handle].cookie, &bench)
             bench.sendWritten(to: flow)
         }
@@ -189,6 +204,7 @@ package struct AsteriskPool: ~Copyable {
     /// Counts an unanswered question; the third in a row puts the Asterisk out of use.
     package mutating func missed(_ number: Int, _ bench: inout Bench) {
         guard asterisks.indices.contains(number) else { return }
+        defer { asterisks[number].follow(bench.now.monotonic) }
         asterisks[number].missed += 1
         guard asterisks[number].missed >= Self.missesToDown, asterisks[number].state != .down else {
             return
@@ -221,6 +237,7 @@ package struct AsteriskPool: ~Copyable {
         guard asterisks[number].unanswered.count >= Self.callersOfOverload.count else { return }
         asterisks[number].unanswered = []
         asterisks[number].overloadedUntil = now + Self.overload
+        asterisks[number].follow(now)
         if let told = asterisks[number].overloadTold, now - told < Self.overloadInterval { return }
         asterisks[number].overloadTold = now
         let address = asterisks[number].address
@@ -240,6 +257,8 @@ package struct AsteriskPool: ~Copyable {
         transactions.end(handle, &accounts, &connections, &bench)
         guard asterisks.indices.contains(number), asterisks[number].probe == handle else { return }
         asterisks[number].missed = 0
+        asterisks[number].facts.answered(bench.now)
+        defer { asterisks[number].follow(bench.now.monotonic) }
         let old = asterisks[number].state
         guard old != .up else { return }
         asterisks[number].state = .up
@@ -252,9 +271,6 @@ package struct AsteriskPool: ~Copyable {
     }
 
     // MARK: For the administrator
-
-    /// Every Asterisk with its state, for `rempart status`.
-    package var rows: [ControlReply] { asterisks.map { .asterisk($0.address, $0.state) } }
 
     /// How many Asterisks answer, of how many.
     package var up: (up: Int, all: Int) { (asterisks.count { $0.state == .up }, asterisks.count) }

@@ -79,7 +79,10 @@ extension ProxyCore {
             return first
         }
         let tried = contexts[handle].tried
-        guard let (number, address) = ground.asterisks.choose(tried: tried, bench.now.monotonic)
+        let passedOver = tried | ground.unreachable(contexts[handle].party)
+        guard
+            let (number, address) = ground.asterisks.choose(
+                tried: passedOver, bench.now.monotonic)
         else {
             if tried == 0 {
                 recordNoAsterisk(handle, ground, &bench)
@@ -167,8 +170,8 @@ extension ProxyCore {
         _ handle: Handle, _ address: SocketAddress, _ ground: inout Ground, _ bench: inout Bench
     ) -> Handle? {
         contexts[handle].asterisk = address
-        let listener = ground.insideListener(contexts[handle].party, bench)
-        return beginBranch(handle, bench.way(listener, to: address), &ground, &bench)
+        let way = ground.way(of: contexts[handle].party, toAsterisk: address, bench)
+        return beginBranch(handle, way, &ground, &bench)
     }
 
     private mutating func sendInward(
@@ -351,7 +354,7 @@ extension ProxyCore {
         _ message: borrowing Incoming, _ token: AsteriskToken, _ party: Party,
         _ caller: WrittenCaller, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
-        let flow = bench.way(ground.insideListener(party, bench), to: token.asterisk)
+        let flow = ground.way(of: party, toAsterisk: token.asterisk, bench)
         let name = ground.name(of: party)
         let random = bench.random()
         bench.writer.begin(isTrunk: party.isTrunk, to: flow.peer.ip)

@@ -17,6 +17,8 @@ final class PoolBench {
     struct Sent {
         /// The Asterisk that it went to.
         let to: SocketAddress
+        /// The number of the listener that it left by.
+        let listener: UInt8
         /// Its lines.
         let lines: [String]
 
@@ -36,6 +38,8 @@ final class PoolBench {
     private static let listeners = [
         Listener(index: 0, side: .outside, endpoint: Endpoint(.udp, address("203.0.113.5:5060"))),
         Listener(index: 1, side: .inside, endpoint: Endpoint(.udp, address("10.0.0.1:5060"))),
+        Listener(index: 2, side: .inside, endpoint: Endpoint(.udp, address("10.1.0.1:5060"))),
+        Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, address("[2001:db8::1]:5060"))),
     ]
 
     private var bench: Bench
@@ -121,6 +125,9 @@ final class PoolBench {
 
     func leave(_ account: AccountID) { pool.leave(account, &bench) }
 
+    /// An account has a new phone.
+    func renew(_ account: AccountID) { pool.renew(account, &bench) }
+
     // MARK: Asterisks
 
     /// An Asterisk calls an account.
@@ -137,8 +144,18 @@ final class PoolBench {
             asterisks.map(address), &accounts, &transactions, &connections, &bench)
     }
 
+    /// The supervisor tells by which listeners Asterisks are called.
+    func follow(_ ways: [String: UInt8]) {
+        let told = ways.map { AsteriskWay(to: address("\($0):5060").ip, by: $1) }
+        for (asterisk, former) in bench.follow(told) {
+            pool.moved(asterisk, from: former, accounts, &bench)
+        }
+    }
+
     /// The Asterisk that is next in turn.
-    func choose(tried: UInt64 = 0) -> Int? { pool.choose(tried: tried, bench.now.monotonic)?.number }
+    func choose(tried: UInt64 = 0) -> Int? {
+        pool.choose(tried: tried, bench.now.monotonic)?.number
+    }
 
     /// An INVITE has had no answer of an Asterisk.
     func missed(_ number: Int) { pool.missed(number, &bench) }
@@ -149,7 +166,18 @@ final class PoolBench {
             number, .account(AccountID(account)), from: address("\(source):5060").ip, &bench)
     }
 
-    var rows: [ControlReply] { pool.rows }
+    /// What `rempart status` shows.
+    var rows: [AsteriskRow] {
+        pool.rows(bench.now).compactMap { if case .asterisk(let row) = $0 { row } else { nil } }
+    }
+    /// What `rempart explain` shows of an account.
+    func rows(of account: AccountID) -> [UpstreamRow] {
+        pool.rows(of: account, bench.now).compactMap {
+            if case .upstream(let row) = $0 { row } else { nil }
+        }
+    }
+    /// For how long the first Asterisk has stood as it does.
+    var age: Milliseconds { bench.now.sinceEpoch - rows[0].since }
     var up: Int { pool.up.up }
     var conditions: [Condition] { pool.conditions }
     var registrationCount: Int { pool.registrationCount }
@@ -207,6 +235,9 @@ final class PoolBench {
         return sent.filter { $0.isA(method) }
     }
 
+    /// The same, which stay to be looked at.
+    func look(_ method: String) -> [Sent] { sent.filter { $0.isA(method) } }
+
     /// An Asterisk answers a request of ours.
     func answer(_ request: Sent, _ status: Int, _ lines: [String] = []) {
         let names = ["Via", "From", "Call-ID", "CSeq"]
@@ -216,7 +247,8 @@ final class PoolBench {
         let text = (head + lines + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
         let bytes = Array(text.utf8)
         var message = Incoming(
-            bytes.span, Flow(.udp, listener: 1, peer: request.to), moment: bench.now.monotonic,
+            bytes.span, Flow(.udp, listener: request.listener, peer: request.to),
+            moment: bench.now.monotonic,
             number: 1)
         guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
             let handle = transactions.find(message)
@@ -242,7 +274,7 @@ final class PoolBench {
     private func settle() {
         let new = bench.effects.outbox.takeAll().map { sent in
             Sent(
-                to: sent.flow.peer,
+                to: sent.flow.peer, listener: sent.flow.listener,
                 lines: String(decoding: sent.bytes, as: UTF8.self).split(separator: "\r\n").map(
                     String.init))
         }
