@@ -55,8 +55,9 @@ extension AsteriskPool {
         }
     }
 
-    /// An account has a new phone: each Asterisk that has it registered is told once more, and then tells the phone what it
-    /// tells one that registers. That is at most once in five seconds.
+    /// An account has a new phone: each Asterisk that has it registered is told once more.
+    ///
+    /// It then tells the phone what it tells one that registers. That is at most once in five seconds.
     package mutating func renew(_ account: AccountID, _ bench: inout Bench) {
         let wait = registrations.renew(account, bench.now.monotonic)
         var at = registrations.first(of: account)

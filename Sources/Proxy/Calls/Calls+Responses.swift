@@ -94,7 +94,7 @@ extension Calls {
     private static func hasHangupCause(_ message: borrowing Incoming) -> Bool {
         for position in 0..<message.index.count where message.index[position].name == .other {
             let name = message.bytes.bytes(message.index[position].nameSlice)
-            if name.isCaseless("X-Asterisk-HangupCause") { return true }
+            if name.isCaseless("x-asterisk-hangupcause") { return true }
         }
         return false
     }

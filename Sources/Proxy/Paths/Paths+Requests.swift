@@ -226,8 +226,7 @@ extension Paths {
         guard core.setUser(user.span, handle, &ground, &bench),
             calls.begin(handle, .made, dialled, message, &core, &ground, &bench),
             let asterisk = core.chooseAsterisk(
-                handle, first: calls.asterisk(of: .account(account), besides: handle, core),
-                &ground, &bench)
+                handle, first: calls.asterisk(for: handle, core, ground, bench), &ground, &bench)
         else { return }
         core.forward(handle, to: asterisk, message, &ground, &bench)
     }

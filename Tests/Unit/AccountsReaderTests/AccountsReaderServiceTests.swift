@@ -236,7 +236,8 @@ struct AccountsReaderServiceTests {
 
     @Test("a trace says that Asterisk refuses the calls of a row of type=peer")
     func peer() throws {
-        let row = "INSERT INTO sippeers (name, type, host, secret) VALUES ('p', 'peer', 'dynamic', 'x')"
+        let row =
+            "INSERT INTO sippeers (name, type, host, secret) VALUES ('p', 'peer', 'dynamic', 'x')"
         let bench = try Bench("\(Tables.chanSip); \(row)")
         _ = try bench.ask(.hello)
         _ = bench.service.second()
@@ -245,7 +246,10 @@ struct AccountsReaderServiceTests {
             Issue.record("expected the steps")
             return
         }
-        #expect(steps.map(\.remark) == ["type=peer host=dynamic; type=peer cannot call, type=friend can"])
+        #expect(
+            steps.map(\.remark) == [
+                "type=peer host=dynamic; type=peer cannot call, type=friend can"
+            ])
     }
 
     @Test("the names are told in pages, in the order of their bytes")

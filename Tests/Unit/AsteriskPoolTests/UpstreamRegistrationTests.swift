@@ -131,7 +131,11 @@ import Testing
     @Test(
         "an account that Asterisk refuses under either name is told once, with what may help",
         arguments: [
-            (403, "Was the password changed? chan_sip reads it again after: asterisk -rx 'sip prune realtime peer alice'"),
+            (
+                403,
+                "Was the password changed?"
+                    + " chan_sip reads it again after: asterisk -rx 'sip prune realtime peer alice'"
+            ),
             (404, "If its sip.conf has domain=, write autodomain=yes beside it"),
         ])
     func refusedUnderBoth(_ status: Int, _ remedy: String) throws {
@@ -148,8 +152,10 @@ import Testing
             #expect(bench.take("REGISTER").isEmpty)
             bench.advance(.seconds(2))
         }
-        let refusal = "Asterisk 10.0.0.10:5060 refuses to register alice with \(status): is its account table the one of"
-        #expect(bench.takeSentences() == ["\(refusal) accounts.source? \(remedy)"])
+        let refusal =
+            "Asterisk 10.0.0.10:5060 refuses to register alice with \(status): is its account table"
+            + " the one of accounts.source?"
+        #expect(bench.takeSentences() == ["\(refusal) \(remedy)"])
     }
 
     @Test("a registration that is not answered at all is sent again, given up, and tried anew")

@@ -17,7 +17,9 @@ import Testing
         return (edge, alice, asterisk, try asterisk.expect("INVITE"))
     }
 
-    @Test("an Asterisk with a realm of its own gets the digest of an account that was never asked for there")
+    @Test(
+        "an Asterisk with a realm of its own gets the digest of an account that was never asked for there"
+    )
     func ownRealm() throws {
         let (edge, alice, asterisk, first) = try call()
         edge.isDirectorySilent = true
@@ -78,7 +80,9 @@ import Testing
         return edge.records.filter { $0.contains("refuses a call") }
     }
 
-    @Test("a call that Asterisk refuses after it was given the password is recorded once a minute, with what may help")
+    @Test(
+        "a call that Asterisk refuses after it was given the password is recorded once a minute, with what may help"
+    )
     func refused() throws {
         let edge = Edge()
         let sentence =

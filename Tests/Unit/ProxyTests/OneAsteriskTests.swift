@@ -77,6 +77,19 @@ import Testing
         }
     }
 
+    @Test("a call to an account that has a call goes where that is, so that the two can be joined")
+    func called() throws {
+        let site = Site()
+        let number = try site.call(site.alice, "first").number
+        let bob = Phone(site.edge, "bob", at: "198.51.100.8:40000")
+        for count in 0..<3 {
+            try bob.ask("INVITE", "sip:alice@example.com", callID: "called-\(count)")
+            let reached = try site.reached("INVITE")
+            #expect(reached.number == number)
+            site.both[number].answer(reached.request, 486)
+        }
+    }
+
     @Test("without a call the turn decides again, and an Asterisk that is down gets none")
     func turns() throws {
         let site = Site()
