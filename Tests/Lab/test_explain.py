@@ -30,7 +30,7 @@ def test_status_and_explain_tell_of_an_account_where_it_is_registered(any_site: 
     told = explained(any_site, account.name)
     assert told["known"] and told["source"]["isAccount"] and told["source"]["mayRegister"]
     assert [seen["address"] for seen in told["phones"]] == [f"{phone.address}:5060"]
-    with lab.client("198.18.1.77") as stranger:
+    with lab.client("198.18.1.38") as stranger:
         assert stranger.register(replace(account, secret="wrong")) == 401
     eventually(
         lambda: "wrong-password" in [row["reason"] for row in explained(any_site, account.name)["refusals"]],

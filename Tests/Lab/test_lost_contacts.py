@@ -124,7 +124,7 @@ def test_an_asterisk_that_has_kept_its_contacts_is_told_nothing(new_site: Site, 
         asked = len(inside.questions)
         eventually(lambda: len(inside.questions) > asked + 2, "Asterisk is asked on", 3 * 20)
         assert len(inside.registrations) == before and LOST not in new_site.edge.log()
-        assert all(new_site.asterisk.registered(name) for name in NAMES)
+        assert is_stored(new_site)
 
 
 def is_stored(site: Site) -> bool:
@@ -176,5 +176,5 @@ def test_an_asterisk_that_hears_no_invites_is_passed_over_once_three_callers_hav
                 for _ in range(2):
                     call(client, lab, name)
             assert OVERLOADED in pair.edge.log()
-            assert pair.edge.asterisk_state(pair.asterisks[0].address) == "up"
+            assert pair.edge.asterisk_state(pair.asterisks[0].address) in ("up", "overloaded")
         assert len(inside.registrations) == before
