@@ -15,6 +15,8 @@ struct RouteWatch {
         let asterisk: SocketAddress
         /// The last way that the kernel has told.
         var way = Socket.Way.unknown
+        /// From which endpoint it is called; nil when none is of its family.
+        var chosen: AsteriskWay?
     }
 
     /// How often it is looked.
@@ -23,36 +25,44 @@ struct RouteWatch {
     private let endpoints: InsideEndpoints
     private let kernel: Kernel
     private var places: [Place]
-    /// From which endpoint each Asterisk is called; one that no endpoint's family reaches is not among them.
-    private(set) var ways: [AsteriskWay] = []
     /// When it is looked next.
     private(set) var next: Milliseconds
 
-    /// The Asterisks of settings, looked at now.
-    init(_ settings: [RouterSetting], at now: Milliseconds, kernel: Kernel = Kernel()) {
+    /// The Asterisks of settings, looked at now; `former` are the ways of before.
+    init(
+        _ settings: [RouterSetting], after former: [AsteriskWay] = [], at now: Milliseconds,
+        kernel: Kernel = Kernel()
+    ) {
         endpoints = InsideEndpoints(settings)
         self.kernel = kernel
         places = settings.compactMap {
             guard case .asterisk(let address) = $0 else { return nil }
-            return Place(asterisk: address)
+            return Place(
+                asterisk: address, chosen: former.first { $0.asterisk == address.ip })
         }
         next = now
         _ = look(at: now)
     }
 
+    /// From which endpoint each Asterisk is called; one that no endpoint's family reaches is not among them.
+    var ways: [AsteriskWay] { places.compactMap(\.chosen) }
+
     /// Asks the kernel anew; whether an Asterisk is called from elsewhere now.
+    ///
+    /// One whose route is gone is called as before: it comes back so, and no account is registered from elsewhere
+    /// meanwhile.
     mutating func look(at now: Milliseconds) -> Bool {
         next = now + Self.interval
-        for index in places.indices {
-            let way = kernel.way(places[index].asterisk)
-            if way != .unknown { places[index].way = way }
-        }
         let before = ways
-        ways = places.compactMap { place in
-            let ip = place.asterisk.ip
+        for index in places.indices {
+            let asterisk = places[index].asterisk
+            let way = kernel.way(asterisk)
+            if way != .unknown { places[index].way = way }
             var source: IPAddress?
-            if case .from(let own) = place.way { source = own }
-            return endpoints.way(toward: ip, from: source, networks: kernel.networks)
+            if case .from(let own) = way { source = own }
+            guard source != nil || places[index].chosen == nil else { continue }
+            places[index].chosen = endpoints.way(
+                toward: asterisk.ip, from: source, networks: kernel.networks)
         }
         return ways != before
     }
@@ -76,7 +86,9 @@ struct RouteWatch {
 extension Supervisor {
     /// Asks the kernel from which endpoint each Asterisk of the settings in force is called.
     func findWays() -> [AsteriskWay] {
-        let watch = RouteWatch(configuration?.settings.compactMap(\.told.router) ?? [], at: now)
+        let watch = RouteWatch(
+            configuration?.settings.compactMap(\.told.router) ?? [], after: routes?.ways ?? [],
+            at: now)
         routes = watch
         return watch.ways
     }

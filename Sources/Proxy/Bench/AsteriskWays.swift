@@ -6,7 +6,7 @@ package import Sys
 /// The kernel's routes say so, and the supervisor tells. Whoever was not told of, as in tests, is called by the first
 /// inside UDP listener of the family; the listeners of trunks are for those alone.
 package struct AsteriskWays: Sendable {
-    /// How many Asterisks that are in the settings no more are remembered, for the calls that they still have.
+    /// How many Asterisks that are in the settings no more are remembered, for the BYEs of calls that they still have.
     private static let mostFormer = Bounds.mostAsterisks
 
     private let listeners: [Listener]

@@ -146,6 +146,19 @@ private final class Routes {
         #expect(!isAnother && watch.condition == nil)
     }
 
+    @Test("an Asterisk whose route is gone is called as before, over a reload too, and is told of")
+    func gone() {
+        routes.ways = [Self.near: .from(ip("10.0.0.1")), Self.far: .from(ip("10.1.0.1"))]
+        var watch = RouteWatch(Self.settings, at: .seconds(1), kernel: routes.kernel)
+        routes.ways = [:]
+        let isOther = watch.look(at: .seconds(11))
+        #expect(!isOther && watch.condition?.kind == .route)
+        let reloaded = RouteWatch(
+            Self.settings, after: watch.ways, at: .seconds(12), kernel: routes.kernel)
+        #expect(reloaded.ways == [way(Self.near, 1), way(Self.far, 2)])
+        #expect(reloaded.condition?.kind == .route)
+    }
+
     @Test("64 Asterisks without a route are named in one condition, which arrives whole")
     func many() throws {
         let asterisks = (1...64).map {
