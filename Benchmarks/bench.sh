@@ -180,7 +180,7 @@ row_quiet() {
     # At 5,000 a second, the first round of questions and answers takes longer than usual with many.
     pause=$((pause + 2 * count / 5000))
     start clients quiet.log "$bin/loadgen" crowd $outside $first_source units="$count" sources=250 \
-        rate=10000 seconds=$((60 + count / 2000)) listens=$((pause + spent + 60))
+        rate=10000 seconds=$((60 + count / 1000)) listens=$((pause + spent + 60))
     crowd=$last
     last=$edge
     until grep -qs '^asked' "$folder/quiet.log"; do
