@@ -187,8 +187,9 @@ row_quiet() {
         kill -0 "$crowd" 2>/dev/null || die "$1: $(cat "$folder/quiet.log")"
         sleep 1
     done
-    awk -v edge="$1" 'NR == 1 {print edge, "(quiet)", 0, $1 / $2, $3, $4, $5}' "$folder/quiet.log" \
-        >>"$folder/results"
+    # What failed may be told before.
+    awk -v edge="$1" '/^[0-9]/ {print edge, "(quiet)", 0, $1 / $2, $3, $4, $5; exit}' \
+        "$folder/quiet.log" >>"$folder/results"
     sleep $pause
     note_memory "bytes per quiet binding of $count" "$1" "$count"
     mapfile -t pids < <(family "$last")
