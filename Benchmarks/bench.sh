@@ -180,15 +180,16 @@ row_quiet() {
     # At 5,000 a second, the first round of questions and answers takes longer than usual with many.
     pause=$((pause + 2 * count / 5000))
     start clients quiet.log "$bin/loadgen" crowd $outside $first_source units="$count" sources=250 \
-        rate=10000 seconds=$((60 + count / 2000)) listens=$((pause + spent + 60))
+        rate=10000 seconds=$((60 + count / 1000)) listens=$((pause + spent + 60))
     crowd=$last
     last=$edge
     until grep -qs '^asked' "$folder/quiet.log"; do
         kill -0 "$crowd" 2>/dev/null || die "$1: $(cat "$folder/quiet.log")"
         sleep 1
     done
-    awk -v edge="$1" 'NR == 1 {print edge, "(quiet)", 0, $1 / $2, $3, $4, $5}' "$folder/quiet.log" \
-        >>"$folder/results"
+    # What failed may be told before.
+    awk -v edge="$1" '/^[0-9]/ {print edge, "(quiet)", 0, $1 / $2, $3, $4, $5; exit}' \
+        "$folder/quiet.log" >>"$folder/results"
     sleep $pause
     note_memory "bytes per quiet binding of $count" "$1" "$count"
     mapfile -t pids < <(family "$last")
