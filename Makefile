@@ -32,6 +32,8 @@ soak:
 	scripts/soak.sh
 	REMPART_RENEWALS=10000 swift test --filter manyRenewals
 	REMPART_RELOADS=300 scripts/lab-test.sh test_certificates.py -k many_reloads
+	scripts/more-phones.sh
+	REMPART_SILENCE=300 scripts/lab-test.sh test_quiet_phones.py
 differential: build
 	REMPART_CONFIGURATIONS=20000 scripts/lab-test.sh test_asterisk_files.py -k generated
 install:

@@ -14,8 +14,11 @@
 #     idle           memory per TLS connection, 5,000 held
 #     floods         CPU per datagram of garbage, smuggled headers, forged tokens
 #     old            a registration and a call of accounts last confirmed more than 60 s ago (Rempart alone)
+#     contacts       5,000 accounts that an Asterisk has lost, until it knows all of them again (Rempart alone)
 #     power          20,000 phones of 200 addresses register at once after a power cut, while the accounts'
 #                    file is slow: with their accounts known, and with none (Rempart alone)
+#     quiet          what BINDINGS phones by UDP cost that say nothing: they are asked whether they are there, and
+#                    answer (Rempart alone)
 #
 # Environment: REMPART_BIN, the folder of the binaries (.build/release); WINDOW, units in flight (64);
 # SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes).
@@ -30,8 +33,8 @@ cd "$(dirname "$0")/.."
 bin=$(realpath "${REMPART_BIN:-.build/release}")
 readonly bin tag=bench$$
 readonly window=${WINDOW:-64} scale=${SCALE:-100} calls=${CALLS:-50000} idle=${IDLE:-5000}
-readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old power)
-readonly own_rows=" old power "
+readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power quiet)
+readonly own_rows=" old contacts power quiet "
 readonly works=(options register wrong call)
 declare -A units=([options]=100000 [register]=60000 [wrong]=60000 [call]=15000)
 declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
@@ -160,6 +163,50 @@ row_bindings() {
     fact "OPTIONS beside $count bindings, us" "$1" "$(newest 3)"
 }
 
+# The count of the newest line of phones that are quiet: how many questions they have answered so far.
+questions() { awk '/^asked/ {n = $2} END {print n + 0}' "$folder/quiet.log"; }
+
+# All phones register at a port of their own each, and say nothing more. What a minute costs is measured when each was
+# asked for the first time.
+row_quiet() {
+    local count=$all_accounts edge crowd pids before after all_before_it asked spent=60 pause=60
+    begin "$1"
+    edge=$last
+    # As many registrations of few phones before: what their transactions take is no part of a binding.
+    measure "$1" "(again)" register $outside accounts=1000 units="$count"
+    # shellcheck disable=SC2046
+    settle $(family "$last")
+    remember_memory "$1"
+    # At 5,000 a second, the first round of questions and answers takes longer than usual with many.
+    pause=$((pause + 2 * count / 5000))
+    start clients quiet.log "$bin/loadgen" crowd $outside $first_source units="$count" sources=250 \
+        rate=10000 seconds=$((60 + count / 1000)) listens=$((pause + spent + 60))
+    crowd=$last
+    last=$edge
+    until grep -qs '^asked' "$folder/quiet.log"; do
+        kill -0 "$crowd" 2>/dev/null || die "$1: $(cat "$folder/quiet.log")"
+        sleep 1
+    done
+    # What failed may be told before.
+    awk -v edge="$1" '/^[0-9]/ {print edge, "(quiet)", 0, $1 / $2, $3, $4, $5; exit}' \
+        "$folder/quiet.log" >>"$folder/results"
+    sleep $pause
+    note_memory "bytes per quiet binding of $count" "$1" "$count"
+    mapfile -t pids < <(family "$last")
+    before=$(cpu_time "$(component sip-router)") asked=$(questions)
+    all_before_it=$(cpu_time "${pids[@]}")
+    sleep $spent
+    after=$(cpu_time "$(component sip-router)") asked=$(($(questions) - asked))
+    fact "questions a second to $count quiet phones" "$1" "$((asked / spent))"
+    fact "sip-router beside $count quiet phones, ms of CPU a second" "$1" \
+        "$(awk "BEGIN {print ($after - $before) / 1000 / $spent}")"
+    fact "all processes beside $count quiet phones, ms of CPU a second" "$1" \
+        "$(awk "BEGIN {print ($(cpu_time "${pids[@]}") - $all_before_it) / 1000 / $spent}")"
+    fact "s that questions come late, as rempart status says" "$1" "$("$bin/rempart" status \
+        --runtime "$folder/runtime" | sed -n 's/.*asked up to \([0-9]*\) s later.*/\1/p' | head -n 1 | grep . || echo 0)"
+    kill -KILL -- "-$crowd"
+}
+
 row_transactions() {
     begin "$1"
     measure "$1" "OPTIONS-alone" options $outside units="$(scaled 100000)"
@@ -251,6 +298,25 @@ row_floods() {
     done
     # Whoever is flooded still serves.
     measure "$1" "after-floods" options $outside units="$(scaled 20000)"
+}
+
+# What the PBX has written of what it had forgotten, in seconds.
+since_forgotten() { awk -v what="$1" '$1 == what {print $2 / 1e6}' "$folder/pbx1.log"; }
+
+row_contacts() {
+    local count i
+    count=$(scaled 5000)
+    begin "$1"
+    measure "$1" "(bind)" register $outside accounts="$count" units="$count"
+    # The edge believes of an Asterisk alone that it has lost its contacts that has shown one before.
+    sleep 25
+    in_ns pbx bash -c 'printf "FORGET sip:x SIP/2.0\r\n\r\n" >/dev/udp/198.19.0.10/5060'
+    for ((i = 0; i < 600; i++)); do
+        grep -q '^all' "$folder/pbx1.log" && break
+        sleep 0.1
+    done
+    fact "contacts of $count lost: noticed after, s" "$1" "$(since_forgotten first)"
+    fact "contacts of $count lost: all known again after, s" "$1" "$(since_forgotten all)"
 }
 
 print_table() {

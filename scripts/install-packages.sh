@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that are still missing, and nothing else: quick and silent when none is.
 #
-#   scripts/install-packages.sh [build|run|test|package|publish|image|package-test]
+#   scripts/install-packages.sh [build|run|test|soak|package|publish|image|package-test]
 #
 # When nothing is named it is test, which also contains build, run and package.
 set -euo pipefail
@@ -10,6 +10,8 @@ set -euo pipefail
 build=(git make gcc pkg-config libc6-dev libstdc++-12-dev libncurses6 libcurl4 libxml2 libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
 test=(python3-pytest python3-fusepy sip-tester libosip2-dev systemd-container groff-base mandoc zsh fish)
+# linphonec alone brings some eighty packages.
+soak=(linphone-cli python3-pip)
 package=(debhelper dpkg-dev)
 publish=(reprepro gnupg)
 package_test=(lintian debootstrap systemd-container)
@@ -35,11 +37,12 @@ main() {
         build) wanted=("${build[@]}") ;;
         run) wanted=("${build[@]}" "${run[@]}") ;;
         test) wanted=("${build[@]}" "${run[@]}" "${test[@]}" "${package[@]}") ;;
+        soak) wanted=("${run[@]}" "${test[@]}" "${soak[@]}") ;;
         package) wanted=("${package[@]}") ;;
         publish) wanted=("${package[@]}" "${publish[@]}") ;;
         image) wanted=("${image[@]}") ;;
         package-test) wanted=("${package[@]}" "${publish[@]}" "${package_test[@]}") ;;
-        *) fail "knows build, run, test, package, publish, image and package-test, not '$1'" ;;
+        *) fail "knows build, run, test, soak, package, publish, image and package-test, not '$1'" ;;
     esac
     command -v dpkg-query >/dev/null || fail "needs Debian 12 (dpkg is not here); install by hand: ${wanted[*]}"
     mapfile -t missing < <(missing_of "${wanted[@]}")

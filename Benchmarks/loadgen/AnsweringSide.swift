@@ -1,11 +1,18 @@
-// The PBX behind the edge: answers everything at once, remembers nothing.
+// The PBX behind the edge: answers everything at once, and remembers who is registered.
 
+internal import Glibc
 internal import Sys
 
 /// A PBX at one UDP address.
 final class AnsweringSide {
     private let datagrams: Datagrams
     private let challenges: Bool
+    /// The Contacts of the addresses-of-record that are registered.
+    private var contacts: [String: String] = [:]
+    /// How many it had forgotten and has not heard of again; 0 when it knows all.
+    private var forgotten = 0
+    /// When it forgot them.
+    private var forgot: UInt64 = 0
 
     init(_ address: SocketAddress, challenges: Bool) throws(SystemError) {
         datagrams = try Datagrams(address)
@@ -33,9 +40,8 @@ final class AnsweringSide {
                 return reply(
                     "401 Unauthorized", request, source, ["WWW-Authenticate: \(challenge)"])
             }
-            let expires = request.value("Expires") ?? "3600"
-            let contact = request.value("Contact").map { ["Contact: \($0);expires=\(expires)"] }
-            reply("200 OK", request, source, (contact ?? []) + ["Expires: \(expires)"])
+            register(request, source)
+        case "FORGET": forget()
         case "INVITE":
             reply("100 Trying", request, source)
             let dialog =
@@ -47,6 +53,39 @@ final class AnsweringSide {
         case "ACK": break
         default: reply("200 OK", request, source)
         }
+    }
+
+    /// Does what a REGISTER says; one without a Contact asks which there is.
+    private func register(_ request: Message, _ source: SocketAddress) {
+        let name = request.value("To") ?? ""
+        let expires = request.value("Expires") ?? "3600"
+        if let contact = request.value("Contact") {
+            contacts[name] = expires == "0" ? nil : contact
+            if forgotten > 0 { remembered() }
+        }
+        let held = contacts[name].map { ["Contact: \($0);expires=\(expires)"] }
+        reply("200 OK", request, source, (held ?? []) + ["Expires: \(expires)"])
+    }
+
+    /// Loses all contacts, as a PBX does that is replaced without them.
+    private func forget() {
+        forgotten = contacts.count
+        forgot = microseconds()
+        contacts = [:]
+        tell("forgotten \(forgotten)")
+    }
+
+    /// One that was forgotten is known again.
+    private func remembered() {
+        if contacts.count == 1 { tell("first \(microseconds() - forgot)") }
+        guard contacts.count == forgotten else { return }
+        forgotten = 0
+        tell("all \(microseconds() - forgot)")
+    }
+
+    private func tell(_ line: String) {
+        print(line)
+        fflush(nil)
     }
 
     private func reply(

@@ -1,4 +1,4 @@
-// A crowd of phones that come back at once, as after a power cut.
+// A crowd of phones that come back at once, as after a power cut, and are quiet then.
 
 internal import Glibc
 internal import Sys
@@ -46,6 +46,8 @@ final class Crowd {
     private var latencies: [UInt32] = []
     /// How often what happened that a phone does not wish for.
     private var events: [String: Int] = [:]
+    /// How many OPTIONS it has answered.
+    private var asked = 0
 
     /// As many phones as the options have units, one account each.
     init(_ edge: SocketAddress, _ source: SocketAddress, _ options: Options) throws(SystemError) {
@@ -83,6 +85,30 @@ final class Crowd {
         if left > 0 { outcome.failures["not registered in \(options.seconds) s"] = left }
         outcome.print()
         for (event, count) in events.sorted(by: { $0.key < $1.key }) { print("\(count) \(event)") }
+        listen()
+    }
+
+    /// Answers what the edge asks, for as long as the options say, and tells each second how often it has asked so far.
+    private func listen() {
+        let end = now + UInt64(options.listens) * 1_000_000
+        var told = now
+        while now < end {
+            receive(10)
+            guard now - told >= 1_000_000 else { continue }
+            told = now
+            print("asked \(asked)")
+            fflush(nil)
+        }
+    }
+
+    /// Answers a question whether the phone is there.
+    private func answer(_ request: Message, _ index: Int) {
+        asked += 1
+        let kept = ["Via", "From", "To", "Call-ID", "CSeq"].flatMap { name in
+            request.values(name).map { "\(name): \($0)" }
+        }
+        let lines = ["SIP/2.0 200 OK"] + kept + ["Content-Length: 0", "", ""]
+        send(Array(lines.joined(separator: "\r\n").utf8), index)
     }
 
     /// Has each phone act whose time has come.
@@ -165,6 +191,7 @@ final class Crowd {
     }
 
     private func take(_ message: Message, _ index: Int) {
+        if message.status == 0, message.method == "OPTIONS" { return answer(message, index) }
         guard !phones[index].request.isEmpty,
             message.value("Call-ID") == phones[index].unit.callID
         else { return }

@@ -13,6 +13,8 @@ struct Options {
     var first = 0
     /// How long a crowd has at most.
     var seconds = 60
+    /// For how long it answers then what it is asked.
+    var listens = 0
     /// How many messages an echo is sent.
     var rounds = 1
     /// Units begun a second, whether or not the others are done; 0 for a closed loop.
@@ -35,6 +37,7 @@ struct Options {
             case "accounts": accounts = number(value)
             case "first": first = number(value)
             case "seconds": seconds = number(value)
+            case "listens": listens = number(value)
             case "rounds": rounds = number(value)
             case "rate": rate = number(value)
             case "agent": agent = value

@@ -13,9 +13,12 @@
 //
 // DIAGNOSTICS: `client` and `handshakes` print one line, "units seconds p50 p99 failures", then a
 // line for each kind of failure on standard error. `crowd` prints the same line of its phones and the
-// times that they took, then lines "COUNT EVENT". `hold` prints "held N" when all stand. An argument
-// that is wrong or a socket that cannot be had ends with 1. `hold`, `pbx` and `echo` run until they
-// are killed.
+// times that they took, then lines "COUNT EVENT", then each second of `listens` a line "asked COUNT". `hold`
+// prints "held N" when all stand. An argument that is wrong or a socket that cannot be had ends with 1.
+// `hold`, `pbx` and `echo` run until they are killed.
+//
+// `pbx` forgets who is registered when it gets a request FORGET. It prints "forgotten COUNT" then, and
+// "first MICROSECONDS" and "all MICROSECONDS" once those are known again.
 
 internal import Glibc
 internal import Sys

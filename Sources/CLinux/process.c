@@ -17,6 +17,12 @@ static int64_t milliseconds(clockid_t clock) {
 
 int64_t clinux_monotonic_ms(void) { return milliseconds(CLOCK_MONOTONIC); }
 
+int64_t clinux_monotonic_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int64_t clinux_realtime_ms(void) { return milliseconds(CLOCK_REALTIME); }
 
 long clinux_utc_offset(void) {

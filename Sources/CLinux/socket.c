@@ -92,18 +92,38 @@ int clinux_is_local(const struct clinux_address *address) {
 }
 
 int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity) {
+    return clinux_own_networks(addresses, NULL, capacity);
+}
+
+// How many bits of an IPv4 or IPv6 mask are set; without a mask the address is a network by itself.
+static uint8_t prefix_of(const struct sockaddr *mask, int family) {
+    const uint8_t *bytes = NULL;
+    size_t length = family == AF_INET ? 4 : 16;
+    if (mask != NULL && family == AF_INET)
+        bytes = (const uint8_t *)&((const struct sockaddr_in *)mask)->sin_addr;
+    else if (mask != NULL)
+        bytes = (const uint8_t *)&((const struct sockaddr_in6 *)mask)->sin6_addr;
+    if (bytes == NULL) return (uint8_t)(8 * length);
+    int bits = 0;
+    for (size_t index = 0; index < length; index++) bits += __builtin_popcount(bytes[index]);
+    return (uint8_t)bits;
+}
+
+int clinux_own_networks(struct clinux_address *addresses, uint8_t *prefixes, unsigned capacity) {
     struct ifaddrs *all;
     if (getifaddrs(&all) < 0) return -errno;
     unsigned count = 0;
     for (struct ifaddrs *each = all; each != NULL && count < capacity; each = each->ifa_next) {
         if (each->ifa_addr == NULL) continue;
+        int family = each->ifa_addr->sa_family;
         struct sockaddr_storage storage = {0};
-        if (each->ifa_addr->sa_family == AF_INET)
+        if (family == AF_INET)
             memcpy(&storage, each->ifa_addr, sizeof(struct sockaddr_in));
-        else if (each->ifa_addr->sa_family == AF_INET6)
+        else if (family == AF_INET6)
             memcpy(&storage, each->ifa_addr, sizeof(struct sockaddr_in6));
         else
             continue;
+        if (prefixes != NULL) prefixes[count] = prefix_of(each->ifa_netmask, family);
         clinux_from_sockaddr(&storage, &addresses[count++]);
     }
     freeifaddrs(all);

@@ -39,6 +39,8 @@ package enum Record: String, CaseIterable, Sendable {
     case asteriskUp = "5b0d2c7a41f34c0e9c1e3c6f0a7d1015"
     /// An Asterisk stopped answering.
     case asteriskDown = "5b0d2c7a41f34c0e9c1e3c6f0a7d1016"
+    /// An Asterisk has lost what accounts had registered there.
+    case contactsLost = "5b0d2c7a41f34c0e9c1e3c6f0a7d1028"
     /// An Asterisk refuses the registration of an account.
     case asteriskRefused = "5b0d2c7a41f34c0e9c1e3c6f0a7d1017"
     /// A server of a trunk answers again.
@@ -110,7 +112,7 @@ extension Record {
         case .refused, .held, .handshakeFailed: [.address, .reason]
         case .banned: [.address, .reason, .seconds]
         case .unbanned: [.address, .reason]
-        case .asteriskUp, .asteriskDown: [.asterisk]
+        case .asteriskUp, .asteriskDown, .contactsLost: [.asterisk]
         case .asteriskRefused: [.account, .asterisk]
         case .trunkUp, .trunkDown: [.trunk, .address, .port]
         case .trunkRefused: [.trunk, .asterisk]

@@ -22,6 +22,7 @@ extension Record {
         case .registered, .unregistered, .phoneLost, .phoneBack: .registration
         case .banned, .unbanned, .held, .callBegan, .callEnded, .callRefused, .accountBarred,
             .accountReleased, .countryHeld, .asteriskUp, .asteriskDown, .asteriskRefused,
+            .contactsLost,
             .trunkUp, .trunkDown, .trunkRefused, .leftOut:
             .defence
         case .daemonReady, .daemonStopping, .daemonFailed, .childStarted, .childEnded,

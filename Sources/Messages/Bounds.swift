@@ -29,6 +29,8 @@ package enum Bounds {
     package static let highestSequence: UInt32 = 0x7FFF_FFFF
     /// How many endpoints there may be toward the Internet, and toward the Asterisks.
     static let mostOutside = 32, mostInside = 8
+    /// How many Asterisks there may be.
+    package static let mostAsterisks = 64
     /// How many trunks there may be.
     package static let mostTrunks = 32
     /// How many endpoints there may be; each trunk has one of its own.

@@ -37,15 +37,19 @@ package struct CallRow: Equatable, Sendable {
     package var since: Milliseconds
     /// The Asterisk.
     package var asterisk: SocketAddress
-    /// The phone's address; that of the Asterisk while it is not known who answers.
+    /// The phone's address, or the trunk's server; the first one's while it rings at several, and that of the Asterisk
+    /// while it rings at none.
     package var phone: SocketAddress
+    /// At how many phones it rings, at most `mostPhones`; 1 when it is known which phone it is.
+    package var phones: UInt8
     /// The Call-ID as the caller's side wrote it.
     package var callID: String
 
     /// A row of its columns.
     package init(
         account: String, direction: CallDirection, peer: String, isAnswered: Bool, isAbroad: Bool,
-        since: Milliseconds, asterisk: SocketAddress, phone: SocketAddress, callID: String
+        since: Milliseconds, asterisk: SocketAddress, phone: SocketAddress, phones: UInt8 = 1,
+        callID: String
     ) {
         self.account = account
         self.direction = direction
@@ -55,11 +59,15 @@ package struct CallRow: Equatable, Sendable {
         self.since = since
         self.asterisk = asterisk
         self.phone = phone
+        self.phones = phones
         self.callID = callID
     }
 }
 
 extension CallRow {
+    /// At how many phones a call rings at most.
+    static let mostPhones: UInt8 = 12
+
     /// Writes the columns; what callers choose is cut.
     func write(to writer: inout WireWriter) {
         writer.string(account, cutTo: 64)
@@ -70,6 +78,7 @@ extension CallRow {
         writer.moment(since)
         writer.address(asterisk)
         writer.address(phone)
+        writer.u8(min(phones, Self.mostPhones))
         writer.string(callID, cutTo: 255)
     }
 
@@ -80,7 +89,8 @@ extension CallRow {
             direction: try reader.choice("direction"),
             peer: try reader.string("peer", limit: 64), isAnswered: try reader.bool(),
             isAbroad: try reader.bool(), since: try reader.moment("since"),
-            asterisk: try reader.address(), phone: try reader.address(),
+            asterisk: try reader.address(), phone: try reader.address(), phones: try reader.u8(),
             callID: try reader.string("callID", limit: 255))
+        guard phones <= Self.mostPhones else { throw .badValue("phones") }
     }
 }

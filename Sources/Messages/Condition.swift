@@ -13,6 +13,8 @@ package struct Condition: Equatable, Sendable {
         case heldBack = 15
         /// The accounts cannot be read, or there are none: who is not known already cannot register or call.
         case accounts = 20
+        /// The kernel has no route to an Asterisk: nothing that is sent there leaves this machine.
+        case route = 25
         /// No Asterisk answers: no call goes through.
         case noAsterisk = 30
         /// An Asterisk does not answer, another one does.
@@ -40,6 +42,7 @@ package struct Condition: Equatable, Sendable {
             case .noSIP: "no-sip"
             case .heldBack: "held-back"
             case .accounts: "accounts"
+            case .route: "route"
             case .noAsterisk: "no-asterisk"
             case .asterisk: "asterisk"
             case .state: "state"
@@ -62,6 +65,8 @@ package struct Condition: Equatable, Sendable {
                     + "read again."
             case .accounts:
                 "The accounts cannot be read, or there are none: who is not known already cannot register or call."
+            case .route:
+                "The kernel has no route to an Asterisk: nothing that is sent there leaves this machine."
             case .noAsterisk: "No Asterisk answers: no call goes through."
             case .asterisk: "An Asterisk does not answer, another one does."
             case .state: "Bindings, bans, accounts or keys are not kept over a restart."

@@ -41,13 +41,15 @@ package enum ControlRequest: Equatable, Sendable {
     case accounts(after: String)
     /// Each look-up that a name of at most 64 bytes takes, and what comes of them; by directory.
     case account(String)
+    /// What sip-router has decided about an account of a name of at most 64 bytes.
+    case explainAccount(String)
 
     /// The process that answers.
     package var answeredBy: Role {
         switch self {
         case .status, .restart, .reload: .supervisor
         case .certificates: .terminator
-        case .asterisks, .phones, .explain, .calls, .endCall, .release: .router
+        case .asterisks, .phones, .explain, .explainAccount, .calls, .endCall, .release: .router
         case .bans, .ban, .unban, .why, .allow: .banner
         case .copyBindings, .accounts, .account: .directory
         }
@@ -56,8 +58,8 @@ package enum ControlRequest: Equatable, Sendable {
     /// Whether the request changes something: only root and the daemon's own user may ask it.
     package var changes: Bool {
         switch self {
-        case .status, .certificates, .asterisks, .phones, .bans, .why, .explain, .calls, .accounts,
-            .account:
+        case .status, .certificates, .asterisks, .phones, .bans, .why, .explain, .explainAccount,
+            .calls, .accounts, .account:
             false
         case .ban, .unban, .restart, .reload, .allow, .endCall, .release, .copyBindings: true
         }
@@ -120,6 +122,10 @@ extension ControlRequest {
             var writer = WireWriter(kind: 22)
             writer.name(name)
             return writer.bytes
+        case .explainAccount(let name):
+            var writer = WireWriter(kind: 23)
+            writer.name(name)
+            return writer.bytes
         }
     }
 
@@ -150,6 +156,8 @@ extension ControlRequest {
         case 20: self = .certificates
         case 21: self = .accounts(after: try reader.string("after", limit: Bounds.longestName))
         case 22: self = .account(try reader.string("account", limit: Bounds.longestName))
+        case 23:
+            self = .explainAccount(try reader.string("account", limit: Bounds.longestName))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -201,8 +209,8 @@ package enum AsteriskState: UInt8, Sendable {
 package enum ControlReply: Equatable, Sendable {
     /// A component: role, pid (0 for none), state, restarts, its own status line.
     case component(Role, pid: Int32, ComponentState, restarts: UInt32, String)
-    /// An Asterisk and its state.
-    case asterisk(SocketAddress, AsteriskState)
+    /// An Asterisk, and how it stands.
+    case asterisk(AsteriskRow)
     /// A live binding.
     case phone(PhoneRow)
     /// A ban in force.
@@ -229,6 +237,12 @@ package enum ControlReply: Equatable, Sendable {
     case account(AccountRow)
     /// One look-up in the source.
     case step(TraceStep)
+    /// An account's registration at an Asterisk.
+    case upstream(UpstreamRow)
+    /// What is held against an account.
+    case guarded(GuardRow)
+    /// A refusal of late.
+    case refusal(RefusalRow)
     /// More rows follow behind the last one, for who asks for them.
     case isMore
 }
@@ -287,10 +301,9 @@ extension ControlReply {
             writer.u32(restarts)
             writer.string(status, cutTo: 800)
             return writer.bytes
-        case .asterisk(let address, let state):
+        case .asterisk(let row):
             var writer = WireWriter(kind: 2)
-            writer.address(address)
-            writer.u8(state.rawValue)
+            row.write(to: &writer)
             return writer.bytes
         case .phone(let row):
             var writer = WireWriter(kind: 3)
@@ -345,6 +358,18 @@ extension ControlReply {
             step.write(to: &writer)
             return writer.bytes
         case .isMore: return WireWriter(kind: 23).bytes
+        case .upstream(let row):
+            var writer = WireWriter(kind: 24)
+            row.write(to: &writer)
+            return writer.bytes
+        case .guarded(let row):
+            var writer = WireWriter(kind: 25)
+            row.write(to: &writer)
+            return writer.bytes
+        case .refusal(let row):
+            var writer = WireWriter(kind: 26)
+            row.write(to: &writer)
+            return writer.bytes
         }
     }
 
@@ -359,9 +384,7 @@ extension ControlReply {
             let restarts = try reader.u32()
             let status = try reader.string("status", limit: 800)
             self = .component(role, pid: pid, state, restarts: restarts, status)
-        case 2:
-            let address = try reader.reachable("asterisk")
-            self = .asterisk(address, try reader.choice("state"))
+        case 2: self = .asterisk(try AsteriskRow(from: &reader))
         case 3:
             self = .phone(try PhoneRow(from: &reader))
         case Self.banKind: self = .ban(try BanRow(from: &reader))
@@ -383,6 +406,9 @@ extension ControlReply {
         case 21: self = .account(try AccountRow(from: &reader))
         case 22: self = .step(try TraceStep(from: &reader))
         case 23: self = .isMore
+        case 24: self = .upstream(try UpstreamRow(from: &reader))
+        case 25: self = .guarded(try GuardRow(from: &reader))
+        case 26: self = .refusal(try RefusalRow(from: &reader))
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()
@@ -392,6 +418,8 @@ extension ControlReply {
 extension ControlReply {
     /// The name of a finding that `rempart status` warns of.
     package static let warning = "warning"
+    /// The name of the finding that nothing was decided of late about a Call-ID.
+    package static let noDecisions = "decisions"
     /// The name of the finding that an address was answered in short form, or not at all.
     package static let unusualAnswers = "answers by UDP"
 

@@ -15,7 +15,7 @@ extension ControlRequest {
         case .reload: "reload"
         case .why(let address): "why \(address)"
         case .allow(let network, let isAllowed): "allow \(isAllowed ? "" : "--remove ")\(network)"
-        case .explain(let what): "explain \(what)"
+        case .explain(let what), .explainAccount(let what): "explain \(what)"
         case .calls: "calls"
         case .endCall(let callID): "calls --end \(callID)"
         case .release(let account): "release \(account)"

@@ -17,6 +17,7 @@ package struct BindingColumns: ~Escapable {
     let listener: UInt8
     let address: SocketAddress
     let connection: UInt64
+    let hasAnswered: Bool
 
     /// The columns of a binding; see `BindingRecord` for each.
     @_lifetime(copy account, copy contact, copy instance, copy callID, copy userAgent)
@@ -25,7 +26,7 @@ package struct BindingColumns: ~Escapable {
         instance: Span<UInt8>, callID: Span<UInt8>, sequence: UInt32, userAgent: Span<UInt8>,
         expires: Milliseconds,
         q: UInt16, transport: Transport, listener: UInt8, address: SocketAddress,
-        connection: UInt64
+        connection: UInt64, hasAnswered: Bool = false
     ) {
         self.account = account
         self.key = key
@@ -41,6 +42,7 @@ package struct BindingColumns: ~Escapable {
         self.listener = listener
         self.address = address
         self.connection = connection
+        self.hasAnswered = hasAnswered
     }
 
     /// Whether what says how the phone is reached makes sense together.
@@ -65,6 +67,7 @@ package struct BindingColumns: ~Escapable {
         writer.u8(listener)
         writer.address(address)
         writer.u64(connection)
+        writer.bool(hasAnswered)
     }
 }
 

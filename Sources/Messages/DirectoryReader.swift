@@ -137,6 +137,8 @@ package struct TraceStep: Equatable, Sendable {
 
     /// What stands in a remark before the reason why phones may not register the account.
     package static let whyNotRegister = "phones may not register: "
+    /// How the remark on a row of chan_sip begins whose phones register, and cannot call.
+    package static let peerAlone = "type=peer "
 
     /// How many steps one answer has at most.
     package static let most = 64

@@ -111,7 +111,7 @@ extension Refusal {
         Row(
             .mayNotRegister, .forbidden, .registration, "may-not-register",
             "The account is not one that phones register for.",
-            "chan_sip: give it type=friend or peer, and host=dynamic. PJSIP: let aors name a row that ps_aors has, "
+            "chan_sip: give it type=friend and host=dynamic. PJSIP: let aors name a row that ps_aors has, "
                 + "and give that row max_contacts of at least 1. `rempart accounts NAME` says which it is."
         ),
         Row(
@@ -255,7 +255,7 @@ extension Refusal {
         Row(
             .accountShare, .serviceUnavailable, .shortage, "account-share",
             "The account has its part, an eighth, of a table.",
-            "Look what the account does: `rempart explain ADDRESS`."),
+            "Look what the account does: `rempart explain ACCOUNT`."),
         Row(
             .accountRequests, .serviceUnavailable, .shortage, "account-requests",
             "The account asks more than accounts.requests permits.",

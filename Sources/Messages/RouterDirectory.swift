@@ -112,12 +112,15 @@ package struct BindingRecord: Equatable, Sendable {
     /// Of UDP at a wildcard endpoint it is the mark (`OwnMark`) of the address that the phone asks,
     /// else 0.
     package var connection: UInt64
+    /// Whether the phone has answered an OPTIONS of ours since it registered with that Call-ID.
+    package var hasAnswered: Bool
 
     /// A record of its columns.
     package init(
         account: String, key: UInt64, secret: UInt32 = 0, contact: String, instance: String,
         callID: String, sequence: UInt32, userAgent: String, expires: Milliseconds, q: UInt16,
-        transport: Transport, listener: UInt8, address: SocketAddress, connection: UInt64
+        transport: Transport, listener: UInt8, address: SocketAddress, connection: UInt64,
+        hasAnswered: Bool = false
     ) {
         self.account = account
         self.key = key
@@ -133,6 +136,7 @@ package struct BindingRecord: Equatable, Sendable {
         self.listener = listener
         self.address = address
         self.connection = connection
+        self.hasAnswered = hasAnswered
     }
 }
 
@@ -302,7 +306,8 @@ extension BindingRecord {
             account: account.span, key: key, secret: secret, contact: contact.span,
             instance: instance.span, callID: callID.span, sequence: sequence,
             userAgent: userAgent.span, expires: expires, q: q, transport: transport,
-            listener: listener, address: address, connection: connection
+            listener: listener, address: address, connection: connection,
+            hasAnswered: hasAnswered
         ).write(to: &writer)
     }
 
@@ -322,7 +327,8 @@ extension BindingRecord {
             transport: try reader.choice("transport"),
             listener: try reader.u8(),
             address: try reader.address(),
-            connection: try reader.u64())
+            connection: try reader.u64(),
+            hasAnswered: try reader.bool())
         try check()
     }
 

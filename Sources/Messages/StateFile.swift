@@ -35,7 +35,8 @@ package enum StateFile: CaseIterable, Sendable {
     package var format: Int64 {
         switch self {
         case .secret: 1
-        case .bindings, .bans: 2
+        case .bans: 2
+        case .bindings: 3
         }
     }
 

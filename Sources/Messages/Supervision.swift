@@ -22,10 +22,11 @@ package enum RecordForm: UInt8, CaseIterable, Sendable {
 /// What the supervisor tells a child.
 ///
 /// Order: `hello`, then the start set (`journal`, `listener`, `peer`, `setting`, `file`, `secret`,
-/// `table`, `connection`), then `begin`. After that come, at any time:
+/// `table`, `ways`, `connection`), then `begin`. After that come, at any time:
 /// - a new `peer`;
 /// - `reload`, a new start set without journal, listeners, connections and peers, `begin`;
 /// - `renew`, a certificate's two files, `begin`;
+/// - `ways`;
 /// - `client`;
 /// - `stop`.
 package enum SupervisorMessage {
@@ -50,6 +51,9 @@ package enum SupervisorMessage {
     case secret([UInt8])
     /// The name of the firewall's table, as `FirewallTable` makes it; to banner.
     case table(String)
+    /// From which endpoint each Asterisk of the settings is called, in place of what was told before; to
+    /// sip-router. At most `Bounds.mostAsterisks`.
+    case ways([AsteriskWay])
     /// The start set, or the set of a reload, is complete.
     case begin
     /// A new set of settings and files follows, up to `begin`.
@@ -155,6 +159,10 @@ extension SupervisorMessage {
             var writer = WireWriter(kind: 13)
             writer.string(name)
             return (writer.bytes, nil)
+        case .ways(let ways):
+            var writer = WireWriter(kind: 21)
+            writer.ways(ways)
+            return (writer.bytes, nil)
         case .begin: return (WireWriter(kind: 8).bytes, nil)
         case .reload: return (WireWriter(kind: 9).bytes, nil)
         case .renew(let place):
@@ -205,6 +213,7 @@ extension SupervisorMessage {
         case (8, _): self = .begin
         case (9, _): self = .reload
         case (20, _): self = .renew(try Self.place(from: &reader))
+        case (21, _): self = .ways(try reader.ways())
         case (10, let socket?):
             let request = try reader.data("request", limit: 1024)
             self = .client(try ControlRequest(decoding: request.span), socket)

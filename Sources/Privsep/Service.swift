@@ -23,6 +23,9 @@ package protocol Service: AnyObject {
     /// Takes the files of the certificate of a place, which was renewed; false when it has no certificates.
     func renew(_ place: Int, _ files: [FileKind: Descriptor]) -> Bool
 
+    /// Takes over from which endpoint each Asterisk is called; false when it calls none.
+    func follow(_ ways: [AsteriskWay]) -> Bool
+
     /// The rows that answer a caller of the control socket, the last one `done` or `failed`.
     ///
     /// They are asked for after the end of the turn, as the caller takes them.
@@ -54,6 +57,7 @@ package protocol Service: AnyObject {
 extension Service {
     package func handle(_ event: Event) {}
     package func renew(_ place: Int, _ files: [FileKind: Descriptor]) -> Bool { false }
+    package func follow(_ ways: [AsteriskWay]) -> Bool { false }
     package func lateAnswer(to request: ControlRequest) -> LateAnswer? { nil }
     package var patience: Milliseconds? { nil }
     package func whenSpare() -> Bool { false }

@@ -172,6 +172,10 @@ package final class ServiceLoop {
                 guard service.renew(place, files) else {
                     throw .supervisor("certificates do not belong here")
                 }
+            case .ways(let ways):
+                guard service.follow(ways) else {
+                    throw .supervisor("ways to Asterisks do not belong here")
+                }
             case .stop: return false
             }
         }

@@ -46,6 +46,8 @@ package struct StartSet {
     package var secret: [UInt8] = []
     /// The name of the firewall's table, for the one child that keeps it.
     package var table = FirewallTable.standard
+    /// From which endpoint each Asterisk is called, for the one child that calls them.
+    package var ways: [AsteriskWay] = []
 
     /// An empty set.
     package init() {}
@@ -58,6 +60,8 @@ package enum Notice {
     /// Use the files of the certificate of this place from now on, if they can be used; answer `inUse(_:)`.
     /// What was lost on its way is not among them.
     case renew(Int, [FileKind: Descriptor])
+    /// Call the Asterisks from these endpoints from now on.
+    case ways([AsteriskWay])
     /// A new link to a peer, in place of an older one.
     case peer(Role, Descriptor)
     /// Answer this request on its socket, with `ControlReply` frames.
@@ -170,6 +174,7 @@ package final class Supervision {
                 lostLinks.remove(peer)
                 return .peer(peer, socket)
             case .client(let request, let socket): return .client(request, socket)
+            case .ways(let ways) where reloading == nil: return .ways(ways)
             case .stop: return .stop
             default:
                 guard reloading?.take(message) == true else { throw Self.unpermitted }
@@ -299,6 +304,7 @@ extension StartSet {
             certificates[Int(place), default: [:]][kind] = file
         case .secret(let bytes): secret = bytes
         case .table(let name): table = name
+        case .ways(let ways): self.ways = ways
         default: return false
         }
         return true

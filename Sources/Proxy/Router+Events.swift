@@ -128,6 +128,19 @@ extension Router {
         bench.settings.asterisks + bench.settings.trunks.flatMap(\.servers)
     }
 
+    /// Takes over from where each Asterisk of the settings in force is called; where that changes, all accounts are
+    /// registered anew.
+    package mutating func follow(_ ways: [AsteriskWay], _ now: Now) {
+        bench.now = now
+        let moved = bench.follow(ways)
+        for way in ways {
+            if let own = way.own { leads(toward: way.asterisk, from: own) }
+        }
+        for (asterisk, former) in moved {
+            paths.ground.asterisks.moved(asterisk, from: former, paths.ground.accounts, &bench)
+        }
+    }
+
     /// The flow of a datagram that came by a wildcard endpoint, sent to the address `own` of this machine.
     package mutating func flow(
         _ listener: UInt8, from peer: SocketAddress, at own: IPAddress?
@@ -182,6 +195,7 @@ extension Router {
         let account = news.account
         guard news.isOurRealm else {
             paths.ground.asterisks.refresh(account, &bench)
+            paths.calls.hashesCame(account, &paths.core, &paths.ground, &bench)
             return
         }
         paths.ground.learnedName(of: account, &bench)
@@ -239,6 +253,27 @@ extension Router {
         return paths.ground.admission.explain(ip, paths.ground.standing(of: ip, bench), bench)
     }
 
+    /// How many calls of an account are told.
+    private static let toldCalls = 20
+
+    /// What was decided about an account, as `rempart explain` says it: its phones, its registrations at the Asterisks,
+    /// its calls, what is held against it, and what was refused.
+    package func explain(account name: String) -> [ControlReply] {
+        let bytes = Array(name.utf8)
+        var marks = [NameTable.hash(bytes.span)]
+        guard let account = paths.ground.accounts.find(bytes.span) else {
+            return paths.ground.admission.explain(account: nil, marks, bench)
+        }
+        let user = NameTable.hash(paths.ground.accounts.authUser(account))
+        if user != marks[0] { marks.append(user) }
+        return paths.ground.admission.explain(account: account, marks, bench)
+            + paths.calls.standingRow(of: account, paths.ground, bench)
+            + paths.ground.location.phones(of: account, paths.ground.accounts, bench)
+            + paths.ground.asterisks.rows(of: account, bench.now)
+            + paths.calls.rows(
+                of: account, most: Self.toldCalls, paths.core, paths.ground, bench)
+    }
+
     /// Every live binding, for `rempart phones`.
     package func phones() -> [ControlReply] {
         paths.ground.location.phones(paths.ground.accounts, bench)
@@ -247,8 +282,8 @@ extension Router {
     /// How many bindings there are.
     package var phoneCount: Int { paths.ground.location.count }
 
-    /// Every Asterisk with its state, for `rempart status`.
-    package func asteriskRows() -> [ControlReply] { paths.ground.asterisks.rows }
+    /// Every Asterisk with how it stands, for `rempart status`.
+    package func asteriskRows() -> [ControlReply] { paths.ground.asterisks.rows(bench.now) }
 
     /// How many Asterisks answer, of how many.
     package var asterisksUp: (up: Int, all: Int) { paths.ground.asterisks.up }

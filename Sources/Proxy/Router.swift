@@ -46,6 +46,8 @@ package struct Router: ~Copyable {
         paths = Paths(Ground(authentication), Calls(boundSince: Milliseconds(bound)))
         adopt(settings)
         _ = bench.setTimer(Handle.none.payload(.probe), after: Milliseconds(50))
+        _ = bench.setTimer(
+            Handle.none.payload(.contacts), after: AsteriskPool.contactsInterval)
         _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
         _ = bench.setTimer(
             Handle.none.payload(.keepAlive), after: LocationService.keepAliveInterval)
@@ -194,6 +196,10 @@ package struct Router: ~Copyable {
                 &paths.ground.connections, &bench)
         case .probe:
             paths.ground.asterisks.probe(
+                &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
+                &bench)
+        case .contacts:
+            paths.ground.asterisks.askForContacts(
                 &paths.ground.accounts, &paths.ground.transactions, &paths.ground.connections,
                 &bench)
         case .trunkNames:

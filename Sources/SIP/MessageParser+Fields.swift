@@ -8,7 +8,10 @@ extension MessageParser {
     func readFields(
         _ message: Span<UInt8>, _ index: inout MessageIndex
     ) throws(ParseError) {
-        if index.has(.contact), !index.isRequest || index.method != .register {
+        // Those of a registration are read one by one where they matter: chan_sip 16 tells of an account without a
+        // contact as `Contact: <>`.
+        let method = index.isRequest ? index.method : index.sequenceMethod
+        if index.has(.contact), method != .register {
             try readContacts(message, &index)
         }
         if index.isRequest, index.has(.recordRoute) {

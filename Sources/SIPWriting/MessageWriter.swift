@@ -402,4 +402,11 @@ package struct MessageWriter: ~Copyable {
         append(uriOf: shown(inside), user: user)
         buffer.append(">\r\n")
     }
+
+    /// Writes a Contact that is this edge where it was reached before, for an Asterisk to forget.
+    package mutating func formerContact(_ address: SocketAddress, user: Span<UInt8>) {
+        buffer.append("Contact: <")
+        append(uriOf: address, user: user)
+        buffer.append(">;expires=0\r\n")
+    }
 }

@@ -40,8 +40,8 @@ extension Walker {
         }
     }
 
-    /// The edge calls the Asterisks from its inside UDP endpoint, trunks from its outside one, and must
-    /// not call itself.
+    /// The edge calls each Asterisk from an inside UDP endpoint of its family, trunks from an outside one, and
+    /// must not call itself.
     private mutating func checkServers() {
         let own = values.flatMap { $0.setting.told.router?.faces ?? [] }.filter {
             $0.transport == .udp
@@ -66,9 +66,12 @@ extension Walker {
                     && endpoint?.address.ip.isV4 == server.ip.isV4
             }
             if isKnown(side), !isReached {
-                let message =
-                    "`\(side)` has no udp:// endpoint of \(server.ip.family) to reach `\(server)` from"
-                error(value.position, message)
+                let family = server.ip.family
+                error(
+                    value.position,
+                    "`\(side)` has no udp:// endpoint of \(family) to reach `\(server)` from: add one with an"
+                        + " \(family) address of this machine, as in `\(server.ip.exampleEndpoint)`"
+                )
             }
         }
     }
@@ -176,4 +179,7 @@ extension RouterSetting {
 extension IPAddress {
     /// The name of its family.
     var family: String { isV4 ? "IPv4" : "IPv6" }
+
+    /// An endpoint of its family, as documents have it.
+    fileprivate var exampleEndpoint: String { isV4 ? "udp://10.0.0.1" : "udp://[2001:db8::1]" }
 }

@@ -11,22 +11,21 @@ extension Walker {
         checkTrunkProfiles()
     }
 
-    /// A trunk's calls go from its inside socket to any Asterisk.
+    /// A trunk's calls go from its inside socket to any Asterisk of the socket's family, of which there is one.
     private mutating func checkTrunkEndpoints() {
+        let asterisks = values.compactMap { value -> (server: SocketAddress, line: Int)? in
+            guard case .asterisk(let server) = value.setting.told.router else { return nil }
+            return (server, value.position.line)
+        }
+        guard let first = asterisks.first else { return }
         for value in values {
-            guard case .trunk(_, .inside(let endpoint)) = value.setting.told.router else {
-                continue
-            }
-            for other in values {
-                guard case .asterisk(let server) = other.setting.told.router,
-                    server.ip.isV4 != endpoint.address.ip.isV4
-                else { continue }
-                error(
-                    value.position,
-                    "`\(endpoint)` does not reach the Asterisk `\(server)` (line"
-                        + " \(other.position.line)): take an \(server.ip.family) address")
-                break
-            }
+            guard case .trunk(_, .inside(let endpoint)) = value.setting.told.router,
+                asterisks.allSatisfy({ $0.server.ip.isV4 != endpoint.address.ip.isV4 })
+            else { continue }
+            error(
+                value.position,
+                "`\(endpoint)` does not reach the Asterisk `\(first.server)` (line \(first.line)): take an"
+                    + " \(first.server.ip.family) address")
         }
     }
 

@@ -18,6 +18,8 @@ package enum Errno {
     package static let noMemory = ENOMEM
     /// The kernel has no memory for a socket (ENOBUFS).
     package static let noBuffers = ENOBUFS
+    /// What a question fails with that may be answered another time.
+    package static let shortages = [again, tooManyFiles, tooManyFilesInAll, noMemory, noBuffers]
     /// The message does not fit (EMSGSIZE).
     package static let tooLong = EMSGSIZE
     /// The other end is closed (EPIPE).

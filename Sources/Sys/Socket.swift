@@ -37,10 +37,42 @@ package enum Socket {
 
     /// The address of this machine that the kernel's way to another one begins at; nil when there is none.
     package static func source(toward address: SocketAddress) -> IPAddress? {
+        if case .from(let source) = way(to: address) { source } else { nil }
+    }
+
+    /// What the kernel says of its way to an address.
+    package enum Way: Equatable, Sendable {
+        /// It begins at this address of the machine.
+        case from(IPAddress)
+        /// There is none.
+        case none
+        /// It has no room to say so now.
+        case unknown
+    }
+
+    /// The kernel's way to an address; nothing is sent.
+    package static func way(to address: SocketAddress) -> Way {
         var target = address.c
         var source = clinux_address()
-        guard unsafe clinux_source(&target, &source) == 0 else { return nil }
-        return SocketAddress(source).ip
+        let result = unsafe clinux_source(&target, &source)
+        if result == 0 { return .from(SocketAddress(source).ip) }
+        return Errno.shortages.contains(-result) ? .unknown : .none
+    }
+
+    /// The networks that this machine's interfaces are in, at most 256; none when the kernel cannot say.
+    package static func ownNetworks() -> [Network] {
+        var addresses = [clinux_address](repeating: clinux_address(), count: 256)
+        var prefixes = [UInt8](repeating: 0, count: 256)
+        // In bounds: both arrays have room for as many as are asked for.
+        let count = unsafe addresses.withUnsafeMutableBufferPointer { buffer in
+            unsafe prefixes.withUnsafeMutableBufferPointer { bits in
+                unsafe clinux_own_networks(
+                    buffer.baseAddress, bits.baseAddress, UInt32(buffer.count))
+            }
+        }
+        return zip(addresses, prefixes).prefix(max(Int(count), 0)).map {
+            Network(SocketAddress($0).ip, prefix: $1)
+        }
     }
 
     /// The addresses of this machine's interfaces, at most 256; none when the kernel cannot say.

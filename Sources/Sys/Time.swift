@@ -37,12 +37,15 @@ package struct Now: Sendable {
     package var monotonic: Milliseconds
     /// The time since 1970.
     package var sinceEpoch: Milliseconds
+    /// The clock that never jumps, in microseconds: for what is measured, and by which nothing is judged.
+    package var microseconds: Int64
 
-    /// The clocks' values.
+    /// The clocks' values; without one of microseconds it is that of the milliseconds.
     @inlinable
-    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds) {
+    package init(monotonic: Milliseconds, sinceEpoch: Milliseconds, microseconds: Int64? = nil) {
         self.monotonic = monotonic
         self.sinceEpoch = sinceEpoch
+        self.microseconds = microseconds ?? monotonic.count * 1000
     }
 }
 
@@ -52,6 +55,9 @@ package struct Now: Sendable {
 package enum Clock {
     /// The moment on the clock that never jumps (CLOCK_MONOTONIC).
     package static var monotonic: Milliseconds { Milliseconds(clinux_monotonic_ms()) }
+
+    /// The same in microseconds.
+    package static var microseconds: Int64 { clinux_monotonic_us() }
 
     /// The moment since 1970 (CLOCK_REALTIME).
     package static var sinceEpoch: Milliseconds { Milliseconds(clinux_realtime_ms()) }

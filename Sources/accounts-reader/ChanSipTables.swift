@@ -19,10 +19,16 @@ struct ChanSipTables {
 
         /// Why phones may not register it; nil when they may.
         var whyNotRegister: String? {
-            if type == "user" { return "type=user only calls, type=friend or peer registers too" }
+            if type == "user" { return "type=user only calls, type=friend registers too" }
             let isDynamic =
                 host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(dynamic)
             return isDynamic ? nil : "host is not dynamic"
+        }
+
+        /// What does not work of it at Asterisk, behind the edge; nil when everything does.
+        var whatFails: String? {
+            // Such a row is found by address and port, and all phones have the edge's.
+            type == "peer" ? "type=peer cannot call, type=friend can" : nil
         }
     }
 
@@ -57,7 +63,8 @@ struct ChanSipTables {
                 credentials.want = .brokenHash
             }
             let why = row.whyNotRegister.map { "; \(TraceStep.whyNotRegister)\($0)" }
-            query.steps?.remark("type=\(row.type) host=\(row.host)\(why ?? "")")
+            let fails = row.whatFails.map { "; \($0)" }
+            query.steps?.remark("type=\(row.type) host=\(row.host)\(why ?? "")\(fails ?? "")")
         }
         return credentials.account(
             realm: query.realm, aor: query.account,

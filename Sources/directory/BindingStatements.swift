@@ -24,7 +24,7 @@ struct BindingStatements {
 
     private static let columns =
         "account, key, contact, instance, call_id, sequence, user_agent, expires, q, transport, "
-        + "listener, address, scope, connection, secret"
+        + "listener, address, scope, connection, secret, has_answered"
 
     /// Makes the table where it is missing.
     init(_ database: SQLiteDatabase) throws(SQLiteError) {
@@ -36,7 +36,8 @@ struct BindingStatements {
                 user_agent TEXT NOT NULL, expires INTEGER NOT NULL, q INTEGER NOT NULL,
                 transport INTEGER NOT NULL, listener INTEGER NOT NULL, address TEXT NOT NULL,
                 scope INTEGER NOT NULL, connection INTEGER NOT NULL,
-                secret INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, key));
+                secret INTEGER NOT NULL DEFAULT 0, has_answered INTEGER NOT NULL DEFAULT 0,
+                PRIMARY KEY (account, key));
             CREATE INDEX IF NOT EXISTS bindings_expires ON bindings (expires)
             """)
         // Setting it writes, which a full disk refuses.
@@ -49,10 +50,11 @@ struct BindingStatements {
         // An update in place, not REPLACE: the row keeps its number, by which pages go on.
         upsert = try database.prepare(
             "INSERT INTO bindings (\(Self.columns)) "
-                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
+                + "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                + "?16) "
                 + "ON CONFLICT (account, key) DO UPDATE SET contact=?3, instance=?4, call_id=?5, "
                 + "sequence=?6, user_agent=?7, expires=?8, q=?9, transport=?10, listener=?11, "
-                + "address=?12, scope=?13, connection=?14, secret=?15")
+                + "address=?12, scope=?13, connection=?14, secret=?15, has_answered=?16")
         delete = try database.prepare("DELETE FROM bindings WHERE account = ?1 AND key = ?2")
         expire = try database.prepare("DELETE FROM bindings WHERE expires <= ?1")
         page = try database.prepare(
@@ -68,14 +70,16 @@ struct BindingStatements {
         standings = try StandingStatements(database)
     }
 
-    /// Adds what a file of format 1 lacks: which secret proved the phone.
+    /// Adds what a file of format 1 lacks, which secret proved the phone, and one of format 2, whether the phone answers.
     private static func migrate(_ database: SQLiteDatabase) throws(SQLiteError) {
         let columns = try database.prepare(
-            "SELECT count(*) FROM pragma_table_info('bindings') WHERE name = 'secret'")
-        let count = try columns.first([]) { $0.integer(0) }
-        guard count == 0 else { return }
-        try database.execute(
-            "ALTER TABLE bindings ADD COLUMN secret INTEGER NOT NULL DEFAULT 0")
+            "SELECT count(*) FROM pragma_table_info('bindings') WHERE name = ?1")
+        for name in ["secret", "has_answered"] {
+            let count = try columns.first([.text(name)]) { $0.integer(0) }
+            guard count == 0 else { continue }
+            try database.execute(
+                "ALTER TABLE bindings ADD COLUMN \(name) INTEGER NOT NULL DEFAULT 0")
+        }
     }
 
     /// Names this version as the writer, which an older one tells when it finds a newer file.
@@ -98,6 +102,7 @@ struct BindingStatements {
             .integer(Int64(record.transport.rawValue)), .integer(Int64(record.listener)),
             .text("\(record.address)"), .integer(Int64(record.address.scope)),
             .integer(Int64(bitPattern: record.connection)), .integer(Int64(record.secret)),
+            .integer(record.hasAnswered ? 1 : 0),
         ])
     }
 
@@ -149,7 +154,7 @@ extension BindingRecord {
             contact: row.text(3), instance: row.text(4), callID: row.text(5), sequence: sequence,
             userAgent: row.text(7), expires: Milliseconds(row.integer(8)), q: q,
             transport: transport, listener: listener, address: address,
-            connection: UInt64(bitPattern: row.integer(14)))
+            connection: UInt64(bitPattern: row.integer(14)), hasAnswered: row.integer(16) != 0)
         guard (try? check()) != nil else { return nil }
     }
 }

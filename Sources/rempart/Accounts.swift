@@ -103,7 +103,7 @@ struct AccountList {
 /// How a name is looked up, and what comes of it.
 struct AccountExplanation {
     private var steps: [TraceStep] = []
-    private var row: AccountRow?
+    private(set) var row: AccountRow?
 
     /// The explanation of an answer's rows.
     init(_ rows: [ControlReply]) {
@@ -135,9 +135,8 @@ struct AccountExplanation {
     func text(_ now: Milliseconds) -> String {
         var table = Table("LOOK-UP", "ROW", "TIME", "IT SAYS")
         for step in steps {
-            let tenths = (Int(step.microseconds) + 50) / 100
             table.add(
-                step.what, step.found ? "found" : "none", "\(tenths / 10).\(tenths % 10) ms",
+                step.what, step.found ? "found" : "none", step.microseconds.inMilliseconds,
                 step.remark)
         }
         guard let row else { return table.text }
@@ -145,7 +144,8 @@ struct AccountExplanation {
             .joined(separator: "\n\n")
     }
 
-    private func verdict(_ row: AccountRow) -> String {
+    /// Whether the name is an account, and why not, with the remedy.
+    func verdict(_ row: AccountRow) -> String {
         let head = "\(row.name) is \(row.isAccount ? "an account" : "no account")"
         guard let why = row.why else { return "\(head)." }
         let link = row.isAccount ? ", but" : ":"
@@ -161,8 +161,11 @@ struct AccountExplanation {
         return rows.isEmpty ? "" : ": " + rows.map(\.what).joined(separator: ", ")
     }
 
+    /// Whether its row has type=peer: such phones register and ring, and cannot call.
+    var isPeerAlone: Bool { steps.contains { $0.found && $0.remark.hasPrefix(TraceStep.peerAlone) } }
+
     /// Whether phones may register it, and why not as far as the look-ups tell.
-    private func mayRegister(_ row: AccountRow) -> String {
+    func mayRegister(_ row: AccountRow) -> String {
         guard !row.mayRegister else { return "yes" }
         let why = steps.lazy.compactMap { step -> String? in
             guard let at = step.remark.firstRange(of: TraceStep.whyNotRegister) else { return nil }

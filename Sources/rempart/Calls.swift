@@ -45,8 +45,9 @@ struct Calls: ParsableCommand {
                     .init("abroad", .bool(row.isAbroad)),
                     .init("since", .number(row.since.seconds)),
                     .init("asterisk", .string(row.asterisk.description)),
-                    .init("phone", .string(row.phone.description)),
+                    .init("phone", .string(row.phoneWords)),
                     .init("callID", .string(row.callID)),
+                    .init("phones", .number(Int64(row.phones))),
                 ])
             })
     }
@@ -59,9 +60,16 @@ struct Calls: ParsableCommand {
             table.add(
                 row.account, row.direction.name, row.peer + (row.isAbroad ? " (abroad)" : ""),
                 row.isAnswered ? "answered" : "ringing", "\((now - row.since).spoken) ago",
-                row.phone.description, row.asterisk.description, row.callID)
+                row.phoneWords, row.asterisk.description, row.callID)
         }
         return table.isEmpty ? "No call is under way." : table.text
+    }
+}
+
+extension CallRow {
+    /// The phone's address, or at how many it rings.
+    var phoneWords: String {
+        phones == 1 ? phone.description : Int(phones).counted("phone")
     }
 }
 

@@ -15,8 +15,8 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
     case refused(String)
     /// No answer, or the rest of it, came in time.
     case silent
-    /// The daemon ended while it answered.
-    case ended
+    /// Who was to answer ended before it had: the daemon, or the component, which may have hung.
+    case ended(Role)
     /// The daemon speaks another version.
     case garbled(String)
     /// The kernel said no.
@@ -39,7 +39,11 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
         case .refused(let why): why
         case .silent:
             "Rempart did not answer in time; `journalctl -u rempart` tells what it is doing."
-        case .ended: "Rempart ended before it had answered; `journalctl -u rempart` tells why."
+        case .ended(.supervisor):
+            "Rempart ended before it had answered; `journalctl -u rempart` tells why."
+        case .ended(let role):
+            "\(role.name) does not answer: it hung or ended, and is started again. Try again;"
+                + " `journalctl -u rempart` tells why."
         case .garbled(let what):
             "the answer is of another version of Rempart (\(what)): restart the daemon after an update."
         case .system(let error): error.description
@@ -105,12 +109,13 @@ struct ControlClient {
             let frame = request.encoded()
             _ = try Frame.send(frame.span, on: socket.raw)
         } catch {
-            throw error.code == Errno.pipe || error.code == Errno.reset ? .ended : .system(error)
+            throw error.code == Errno.pipe || error.code == Errno.reset
+                ? .ended(.supervisor) : .system(error)
         }
         var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
         while true {
             try waitReadable(socket.raw, until: deadline)
-            switch try next(socket.raw, &buffer, receive) {
+            switch try next(socket.raw, &buffer, request.answeredBy, receive) {
             case .done: return
             case .failed(let why): throw .refused(why)
             default: break
@@ -133,7 +138,7 @@ struct ControlClient {
 
     /// Hands over the rows of the next frame; the end of the answer when it is among them.
     private func next(
-        _ raw: Int32, _ buffer: inout [UInt8],
+        _ raw: Int32, _ buffer: inout [UInt8], _ role: Role,
         _ receive: (Span<UInt8>) throws(WireError) -> ControlReply?
     ) throws(ControlError) -> ControlReply? {
         let received: Frame.Received
@@ -142,7 +147,7 @@ struct ControlClient {
         } catch {
             throw .system(error)
         }
-        guard case .frame(let length, _) = received else { throw .ended }
+        guard case .frame(let length, _) = received else { throw .ended(role) }
         do throws(WireError) {
             var end: ControlReply?
             try Parcel.forEach(in: buffer.span.extracting(0..<length)) { row throws(WireError) in

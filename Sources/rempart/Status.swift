@@ -82,7 +82,7 @@ enum Health: String {
 /// What `rempart status` shows.
 struct StatusReport {
     private var components: [Component] = []
-    private var asterisks: [(address: String, state: AsteriskState)] = []
+    private var asterisks: [AsteriskRow] = []
     private var trunks: [TrunkRow] = []
     private var standings: [AccountStanding] = []
     private var certificates: [CertificateRow] = []
@@ -114,8 +114,7 @@ struct StatusReport {
                 components.append(
                     Component(
                         role: role, pid: pid, state: state, restarts: restarts, status: status))
-            case .asterisk(let address, let state):
-                asterisks.append((address.description, state))
+            case .asterisk(let row): asterisks.append(row)
             case .trunk(let row): trunks.append(row)
             case .certificate(let row): certificates.append(row)
             case .standing(let standing): standings.append(standing)
@@ -169,15 +168,7 @@ struct StatusReport {
                         ])
                     })),
             .init("kernelBans", .bool(kernelBans)),
-            .init(
-                "asterisk",
-                .array(
-                    asterisks.map {
-                        .object([
-                            .init("address", .string($0.address)),
-                            .init("state", .string($0.state.name)),
-                        ])
-                    })),
+            .init("asterisk", .array(asterisks.map(\.json))),
             .init("trunks", .array(trunks.map(Self.json))),
             .init("certificates", .array(certificates.map { Self.json($0, Clock.sinceEpoch) })),
             .init("barred", .array(standings.map(Self.json))),
@@ -202,7 +193,8 @@ struct StatusReport {
         ])
     }
 
-    private static func json(_ standing: AccountStanding) -> JSON {
+    /// What stands against an account, as JSON.
+    static func json(_ standing: AccountStanding) -> JSON {
         .object([
             .init("account", .string(standing.account)),
             .init("barred", .bool(standing.barredSince.count > 0)),
@@ -246,9 +238,7 @@ struct StatusReport {
         parts += warnings.map { "Warning: \($0.terminalSafe)" }
         parts.append(table.text)
         if !asterisks.isEmpty {
-            var table = Table("ASTERISK", "STATE")
-            for one in asterisks { table.add(one.address, one.state.name) }
-            parts.append(table.text)
+            parts.append(AsteriskRow.text(asterisks, now: Clock.sinceEpoch))
         }
         if !trunks.isEmpty {
             var table = Table("TRUNK", "SERVER", "STATE", "CALLS")

@@ -47,7 +47,11 @@ final class RouterProcess: Service {
     var buffer = [UInt8](repeating: 0, count: Frame.maximumLength)
 
     /// The moment of the turn.
-    var now: Now { Now(monotonic: loop.now, sinceEpoch: loop.sinceEpoch) }
+    var now: Now {
+        Now(
+            monotonic: loop.now, sinceEpoch: loop.sinceEpoch,
+            microseconds: Clock.microseconds)
+    }
 
     init(_ loop: ServiceLoop, _ start: StartSet) throws(ChildFailure) {
         self.loop = loop
@@ -77,6 +81,7 @@ final class RouterProcess: Service {
         } catch {
             throw .setup("\(error)")
         }
+        router.follow(start.ways, now)
         learnAddresses()
         adopt(start.connections)
     }
@@ -117,8 +122,14 @@ final class RouterProcess: Service {
         }
     }
 
+    func follow(_ ways: [AsteriskWay]) -> Bool {
+        router.follow(ways, now)
+        return true
+    }
+
     func reload(_ set: StartSet) -> String? {
         router.adopt(RouterSettings(set.settings.compactMap(\.told.router)))
+        router.follow(set.ways, now)
         return nil
     }
 
@@ -133,6 +144,7 @@ final class RouterProcess: Service {
             router.asteriskRows() + router.insideMediaRows() + router.trunkRows()
                 + router.standingRows() + [.done]
         case .explain(let what): router.explain(what) + [.done]
+        case .explainAccount(let name): router.explain(account: name) + [.done]
         case .calls: router.callRows() + [.done]
         case .endCall(let callID): [router.endCalls(callID, now)]
         case .release(let account): [router.release(account, now)]

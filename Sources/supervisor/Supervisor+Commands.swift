@@ -58,8 +58,8 @@ extension ControlRequest {
         case .restart(let role): [(.component, role.name)]
         case .endCall(let callID): [(.callID, callID)]
         case .release(let account): [(.account, account)]
-        case .status, .certificates, .asterisks, .phones, .bans, .reload, .why, .explain, .calls,
-            .copyBindings, .accounts, .account:
+        case .status, .certificates, .asterisks, .phones, .bans, .reload, .why, .explain,
+            .explainAccount, .calls, .copyBindings, .accounts, .account:
             []
         }
     }

@@ -12,6 +12,7 @@ extension Supervisor {
             found += child.conditions.map { (child.role, $0) }
         }
         if let absent = addresses?.condition { found.append((.supervisor, absent)) }
+        if let absent = routes?.condition { found.append((.supervisor, absent)) }
         for file in configuration?.unreadable ?? [] {
             found.append((.supervisor, Condition(.certificate, file.why, recorded: .both)))
         }

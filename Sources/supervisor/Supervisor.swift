@@ -60,6 +60,8 @@ final class Supervisor {
     var readyBy: Milliseconds?
     /// The addresses of the settings, once they are bound.
     var addresses: AddressWatch?
+    /// The kernel's routes to the Asterisks of the settings, once sip-router was told of them.
+    var routes: RouteWatch?
     /// The files that the children are started from.
     var programs: ProgramWatch
     /// Which conditions have been recorded as begun.
@@ -147,6 +149,7 @@ final class Supervisor {
         if let next = nextStateTry { deadlines.append(next) }
         if let deadline = readyBy, !isReady { deadlines.append(deadline) }
         if let next = addresses?.next { deadlines.append(next) }
+        if let next = routes?.next { deadlines.append(next) }
         deadlines.append(programs.next)
         if let next = certificateWatch.next { deadlines.append(next) }
         if let due = acceptance.due { deadlines.append(due) }
@@ -234,6 +237,7 @@ final class Supervisor {
         }
         if let reader, reader.deadline <= now { settingsTookTooLong(reader) }
         lookAtAddresses()
+        lookAtRoutes()
         if programs.next <= now { lookAtPrograms() }
         lookAtCertificates()
         if let deadline = reload?.deadline, deadline <= now { reloadTookTooLong() }

@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -18,6 +19,8 @@ from lab.installed import Installed
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.nat import OWN, SHOWN, Nat, nat_on
+from lab.old_asterisk import OldAsterisk
+from lab.old_versions import OLD_VERSIONS, OldVersion
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
 from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
@@ -28,7 +31,7 @@ from lab.workspace import workspace
 DOMAIN = "example.test"
 LOG_LINES_SHOWN = 40
 ACCOUNTS = {str(number): Account(str(number), f"secret-of-{number}") for number in range(1001, 1031)}
-PBX_OF = {CHAN_SIP_16: "198.19.0.10", PJSIP_16: "198.19.0.10", PJSIP_22: "198.19.0.20"}
+PBX_OF = {PJSIP_22: "198.19.0.20", **{kind: "198.19.0.10" for kind in (CHAN_SIP_16, PJSIP_16, *OLD_VERSIONS)}}
 
 
 class Lab:
@@ -58,6 +61,13 @@ class Lab:
         make_database(path, schema, self.accounts.values())
         return path
 
+    def asterisk(
+        self, kind: Kind | OldVersion, place: str, database: Path, additions: Mapping[str, str]
+    ) -> Asterisk | OldAsterisk:
+        """One at an address that is not started yet, or the stand-in of an old one."""
+        make = OldAsterisk if isinstance(kind, OldVersion) else Asterisk
+        return make(self.network, kind, place, self.folder, database, additions)
+
     def settings(self, database: Path, schema: str, servers: list[str]) -> Settings:
         return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key)
 
@@ -69,20 +79,33 @@ class Lab:
 class Site:
     """An edge in front of Asterisks that share one database, as one customer has it."""
 
-    def __init__(self, lab: Lab, kinds: list[Kind], trunks: Sequence[Trunk] = ()) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        kinds: Sequence[Kind | OldVersion],
+        trunks: Sequence[Trunk] = (),
+        places: Sequence[str] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files."""
         self.lab = lab
         self.trunks = trunks
-        self.database = lab.database(kinds[0].schema)
-        additions = trunk_configuration(kinds[0].schema, trunks)
-        self.asterisks = [Asterisk(lab.network, kind, PBX_OF[kind], lab.folder, self.database, additions) for kind in kinds]
+        self.database = lab.new_folder("db") / "realtime.sqlite3"
+        kinds[0].lay(self.database, lab.accounts.values())
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
+        self.asterisks = [
+            lab.asterisk(kind, place, self.database, additions)
+            for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)
+        ]
         self.settings = lab.settings(
             self.database, kinds[0].schema, [asterisk.address for asterisk in self.asterisks]
         )
+        self.settings.tables = kinds[0].tables
         self.settings.more = trunk_settings(trunks)
         self.edge = lab.rempart(self.settings.text())
 
     @property
-    def asterisk(self) -> Asterisk:
+    def asterisk(self) -> Asterisk | OldAsterisk:
         return self.asterisks[0]
 
     def start(self) -> None:
@@ -170,10 +193,10 @@ class Stage:
         self.lab = lab
         self.current: Site | None = None
 
-    def site(self, kinds: list[Kind], trunks: Sequence[Trunk] = ()) -> Site:
+    def site(self, kinds: Sequence[Kind | OldVersion], trunks: Sequence[Trunk] = ()) -> Site:
         """The running site with these trunks and Asterisks of these kinds; a new one when another stands there."""
         current = self.current
-        if current and [asterisk.kind for asterisk in current.asterisks] == kinds and current.trunks == trunks:
+        if current and [asterisk.kind for asterisk in current.asterisks] == list(kinds) and current.trunks == trunks:
             return current
         self.clear()
         self.current = Site(self.lab, kinds, trunks)
@@ -197,6 +220,18 @@ def stage(lab: Lab) -> Iterator[Stage]:
 def each_kind(request: pytest.FixtureRequest) -> Kind:
     """Of module scope, so that pytest runs all tests of one kind together."""
     return request.param
+
+
+@pytest.fixture(scope="module", params=[CHAN_SIP_16, PJSIP_16, PJSIP_22, *OLD_VERSIONS], ids=str)
+def each_version(request: pytest.FixtureRequest) -> Kind | OldVersion:
+    """The same with the old ones, whose stand-ins have no trunks and no command line."""
+    return request.param
+
+
+@pytest.fixture
+def any_version_site(stage: Stage, each_version: Kind | OldVersion) -> Site:
+    """The same test in front of each Asterisk, and of the stand-in of each old one."""
+    return stage.site([each_version])
 
 
 @pytest.fixture

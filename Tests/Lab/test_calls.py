@@ -26,28 +26,28 @@ def call(caller: Phone, called: Phone, lab: Lab) -> None:
     called.wait_hearing(caller.tone)
 
 
-def test_a_phone_calls_the_echo_extension_and_hears_itself(any_site: Site, shelf: Shelf, lab: Lab) -> None:
+def test_a_phone_calls_the_echo_extension_and_hears_itself(any_version_site: Site, shelf: Shelf, lab: Lab) -> None:
     phone = shelf.phone().register(lab.accounts["1001"], "udp", lab.domain)
     phone.dial(f"sip:{ECHO}@{lab.domain}").wait_established().wait_hearing(phone.tone)
-    assert any_site.asterisk.channels() == 1
+    assert any_version_site.asterisk.channels() == 1
     phone.hang_up().wait_closed()
-    eventually(lambda: any_site.asterisk.channels() == 0, "Asterisk has ended the call")
+    eventually(lambda: any_version_site.asterisk.channels() == 0, "Asterisk has ended the call")
 
 
-def test_udp_calls_tls_both_hear_and_the_caller_hangs_up(any_site: Site, shelf: Shelf, lab: Lab) -> None:
-    caller, called = two_phones(any_site, shelf, lab)
+def test_udp_calls_tls_both_hear_and_the_caller_hangs_up(any_version_site: Site, shelf: Shelf, lab: Lab) -> None:
+    caller, called = two_phones(any_version_site, shelf, lab)
     call(caller, called, lab)
     caller.hang_up()
     called.wait_closed()
-    eventually(lambda: any_site.asterisk.channels() == 0, "Asterisk has ended the call")
+    eventually(lambda: any_version_site.asterisk.channels() == 0, "Asterisk has ended the call")
 
 
-def test_udp_calls_tls_both_hear_and_the_called_hangs_up(any_site: Site, shelf: Shelf, lab: Lab) -> None:
-    caller, called = two_phones(any_site, shelf, lab)
+def test_udp_calls_tls_both_hear_and_the_called_hangs_up(any_version_site: Site, shelf: Shelf, lab: Lab) -> None:
+    caller, called = two_phones(any_version_site, shelf, lab)
     call(caller, called, lab)
     called.hang_up()
     caller.wait_closed()
-    eventually(lambda: any_site.asterisk.channels() == 0, "Asterisk has ended the call")
+    eventually(lambda: any_version_site.asterisk.channels() == 0, "Asterisk has ended the call")
 
 
 def test_both_phones_of_an_account_ring_and_the_one_not_answered_is_cancelled(site: Site, shelf: Shelf, lab: Lab) -> None:
@@ -101,11 +101,11 @@ def invite_status(client: Client, lab: Lab, account: str, target: str) -> Messag
     return answer
 
 
-def test_a_call_to_an_unregistered_account_is_refused_by_asterisks_own_state(any_site: Site, lab: Lab) -> None:
+def test_a_call_to_an_unregistered_account_is_refused_by_asterisks_own_state(any_version_site: Site, lab: Lab) -> None:
     account = lab.accounts["1009"]
     with lab.client("198.18.1.36") as client:
         assert client.register(account) == 200
         answer = invite_status(client, lab, account.name, "1010")
     assert answer and 400 <= answer.status < 600 and answer.status not in (401, 403, 407, 408)
     # Its logger is a thread of its own, and may write after the answer is out.
-    eventually(lambda: "1010" in any_site.asterisk.log(), "Asterisk itself was asked, and decided")
+    eventually(lambda: "1010" in any_version_site.asterisk.log(), "Asterisk itself was asked, and decided")

@@ -1,4 +1,4 @@
-"""Phones are asked whether they are there: a dead one is gone everywhere, one that lives stays, and comes back at once."""
+"""Phones are asked whether they are there, also after sip-router was started anew; a connection that has closed says it."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,8 @@ import pytest
 from conftest import Lab, Site
 from lab.accounts import Account
 from lab.clients import Client
+from lab.homes import PHONE_ADDRESSES, homes_on
+from lab.phones import Shelf
 from lab.waiting import eventually
 
 # A killed phone is gone within 120 s, and one that comes back is known within one.
@@ -31,38 +33,48 @@ def listen(client: Client, seconds: float) -> None:
         client.receive(left)
 
 
-def test_a_dead_phone_is_gone_for_asterisk_too_and_comes_back_by_its_next_word(any_site: Site, lab: Lab) -> None:
-    dead, alive, mute = lab.accounts["1001"], lab.accounts["1002"], lab.accounts["1003"]
-    with lab.client("198.18.1.31") as one, lab.client("198.18.1.32") as two, lab.client("198.18.1.33") as three:
+def test_phones_that_die_as_sip_router_is_started_anew_are_found_and_no_other(site: Site, lab: Lab, shelf: Shelf) -> None:
+    dead, alive, mute, by_tcp, by_tls = (lab.accounts[str(number)] for number in range(1001, 1006))
+    with (
+        homes_on(lab.network, 1) as (home,),
+        lab.client("198.18.1.31") as one,
+        lab.client("198.18.1.32") as two,
+        lab.client("198.18.1.33") as three,
+        ThreadPoolExecutor() as pool,
+    ):
         three.answers_keep_alives = False
         for client, account in ((one, dead), (two, alive), (three, mute)):
             assert client.register(account) == 200
+        for address, (account, transport) in zip(PHONE_ADDRESSES, ((by_tcp, "tcp"), (by_tls, "tls")), strict=False):
+            shelf.phone(address, home.phones).register(account, transport, lab.domain)
+        pool.submit(listen, two, GONE)
         listen(one, FIRST)
-        killed = time.monotonic()
-        with ThreadPoolExecutor() as pool:
-            pool.submit(listen, two, GONE)
-            pool.submit(listen, three, GONE)
-            try:
-                eventually(lambda: not is_reachable(any_site, dead), "the dead phone is gone", GONE, every=1)
-                gone = time.monotonic() - killed
-                eventually(lambda: not any_site.asterisk.registered(dead.name), "and for Asterisk", 10)
-                assert is_reachable(any_site, alive) and answers(any_site, alive)
-                # Nobody knows of one that answers no OPTIONS, so it is called.
-                assert is_reachable(any_site, mute) and not answers(any_site, mute)
-                assert any_site.asterisk.registered(alive.name) and any_site.asterisk.registered(mute.name)
-            finally:
-                two.socket.close()
-                three.socket.close()
-        print(f"gone after {gone:.0f} s")
-        assert gone < 120
+        home.cut()
+        site.edge.kill_component("sip-router")
+        anew = time.monotonic()
+        try:
+            for account in (dead, by_tcp, by_tls):
+                eventually(lambda seen=account: not is_reachable(site, seen), f"{account.name} is gone", GONE, every=0.5)
+                print(f"{account.name} gone after {time.monotonic() - anew:.0f} s")
+            assert time.monotonic() - anew < 120
+            for account in (dead, by_tcp, by_tls):
+                eventually(lambda seen=account: not site.asterisk.registered(seen.name), f"{account.name} at Asterisk", 90)
+            assert time.monotonic() - anew < 120
+            assert is_reachable(site, alive) and answers(site, alive)
+            # Nobody knows of one that answers no OPTIONS, so it is called.
+            eventually(lambda: not answers(site, mute), "the one that answers none is known as such", 90)
+            assert is_reachable(site, mute)
+            assert site.asterisk.registered(alive.name) and site.asterisk.registered(mute.name)
+        finally:
+            two.socket.close()
         assert one.register(dead) == 200
-        eventually(lambda: is_reachable(any_site, dead), "the phone is there again", BACK)
-        eventually(lambda: any_site.asterisk.registered(dead.name), "and for Asterisk", 10)
+        eventually(lambda: is_reachable(site, dead), "the phone is there again", BACK)
+        eventually(lambda: site.asterisk.registered(dead.name), "and for Asterisk", 10)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_a_phone_whose_connection_has_closed_is_gone_for_asterisk_after_30_s(site: Site, lab: Lab, transport: str) -> None:
-    account = lab.accounts["1005"]
+    account = lab.accounts["1009"]
     with lab.client("198.18.1.34", transport) as client:
         assert client.register(account) == 200
         eventually(lambda: site.asterisk.registered(account.name), "Asterisk holds a contact")

@@ -13,7 +13,7 @@ from lab.dialogs import Talk, invitation
 from lab.leaks import MEDIA
 from lab.namespaces import EDGE_INSIDE, PBX_MEDIA
 from lab.nat import LOCAL_ADDRESSES, OWN, SHOWN, Nat, behind_nat
-from lab.peers import Peer, uri_of
+from lab.peers import Peer
 from lab.phones import Phone, Shelf
 from lab.sip import Message
 from lab.trunks import TELCO, TRUNKS

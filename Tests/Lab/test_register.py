@@ -8,15 +8,15 @@ from lab.waiting import eventually
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_a_phone_registers_and_the_edge_and_asterisk_see_it(any_site: Site, shelf: Shelf, lab: Lab, transport: str) -> None:
+def test_a_phone_registers_and_the_edge_and_asterisk_see_it(any_version_site: Site, shelf: Shelf, lab: Lab, transport: str) -> None:
     account = lab.accounts["1001"]
     phone = shelf.phone().register(account, transport, lab.domain)
-    (seen,) = any_site.edge.phones(account.name)
+    (seen,) = any_version_site.edge.phones(account.name)
     assert seen["transport"] == transport
     assert transport == "tcp" or transport == "tls" or seen["address"] == f"{phone.address}:5060"
     assert 0 < seen["expires"] <= 3600
     assert "baresip" in seen["userAgent"]
-    eventually(lambda: any_site.asterisk.registered(account.name), "Asterisk holds the edge's contact for the account")
+    eventually(lambda: any_version_site.asterisk.registered(account.name), "Asterisk holds the edge's contact for the account")
 
 
 def challenge_and_answer(lab: Lab, algorithm: str) -> tuple[list[str], int]:

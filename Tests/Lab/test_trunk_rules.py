@@ -11,9 +11,9 @@ from lab.capture import Capture
 from lab.clients import Client
 from lab.dialogs import SDP_TYPE, offer
 from lab.namespaces import EDGE_OUTSIDE
-from lab.peers import Leg, Peer, tag_of, uri_of, user_of
+from lab.peers import Leg, Peer, user_of
 from lab.phones import Shelf
-from lab.sip import Request, credentials
+from lab.sip import Request, credentials, tag_of, uri_of
 from lab.trunks import SMALL, TELCO, Trunk
 from lab.waiting import eventually
 from test_bans import banned_in_kernel

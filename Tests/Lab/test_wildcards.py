@@ -14,8 +14,7 @@ from lab.asterisk import CHAN_SIP_16, ECHO
 from lab.clients import Client
 from lab.dialogs import SDP_TYPE, Talk, asked, offer, within
 from lab.namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
-from lab.peers import tag_of, uri_of
-from lab.sip import Message, Request
+from lab.sip import Message, Request, tag_of, uri_of
 from lab.waiting import eventually
 
 # Two on the outside interface, one on another one.

@@ -30,6 +30,8 @@ int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int
 int clinux_source(const struct clinux_address *address, struct clinux_address *from);
 // The addresses of this machine's interfaces; how many there are, at most `capacity`.
 int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity);
+// The same, with how many leading bits each one's network has.
+int clinux_own_networks(struct clinux_address *addresses, uint8_t *prefixes, unsigned capacity);
 // Has each datagram of a socket come with the address that it was sent to.
 int clinux_tell_asked(int fd, int is_v4);
 // Whether the address is one of this machine's (1) or not (0).
@@ -92,6 +94,7 @@ int clinux_batch_send(struct clinux_batch *batch, int fd, unsigned first, unsign
 // --- process (process.c)
 
 int64_t clinux_monotonic_ms(void);
+int64_t clinux_monotonic_us(void);
 int64_t clinux_realtime_ms(void);
 // How far the local time is ahead of UTC now, in seconds.
 long clinux_utc_offset(void);

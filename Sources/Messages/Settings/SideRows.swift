@@ -51,11 +51,13 @@ package struct SideRows: Sendable {
         example: "[udp://10.0.0.1:5060]", isFixedAtStart: true,
         for: .router { .inside($0) }, .accountsReader { .inside($0) }, .banner { .inside($0) },
         meaning: """
-            Where the Asterisks reach the edge; only they are answered there, and they are called from \
-            its udp endpoint. Without a port: 5060. A change needs a restart.
+            Where the Asterisks reach the edge; only they are answered there. Each is called from the \
+            udp endpoint that this machine's route to it uses, so several networks have an endpoint \
+            each. Without a port: 5060. A change needs a restart.
             """)
     package let asterisks = SettingRow(
-        "asterisk.servers", 4, .server, .always, items: 1...64, example: "[10.0.0.10:5060]",
+        "asterisk.servers", 4, .server, .always, items: 1...Bounds.mostAsterisks,
+        example: "[10.0.0.10:5060]",
         for: .router { .asterisk($0) }, .banner { .asterisk($0) },
         meaning: "The Asterisks that calls are shared out to. Without a port: 5060.")
 }

@@ -79,7 +79,8 @@ extension Admission {
         guard !found.isEmpty else {
             return [
                 .finding(
-                    name: "decisions", value: "none of the last 8192 is about this Call-ID")
+                    name: ControlReply.noDecisions,
+                    value: "none of the last 8192 is about this Call-ID")
             ]
         }
         let moment = bench.now.sinceEpoch
@@ -87,6 +88,43 @@ extension Admission {
             let row = Self.said(decision, moment)
             return .finding(name: row.0, value: row.1)
         }
+    }
+
+    /// How many refusals of an account are told.
+    private static let toldOfAccount = 10
+
+    /// What is held against an account, and its last refusals.
+    ///
+    /// `marks` are the keyed hashes of its name and its digest user; `account` is nil for a name that was not heard of.
+    package func explain(
+        account: AccountID?, _ marks: [UInt64], _ bench: borrowing Bench
+    ) -> [ControlReply] {
+        let now = bench.now.monotonic
+        let perSecond = bench.settings.requests
+        var row = GuardRow(isKnown: account != nil, requests: perSecond)
+        if let account {
+            row.isUsedUp = !requests.hasRequest(
+                of: account.place, perSecond: perSecond, now)
+        }
+        row.isGuarded = marks.contains { guards.isGuarded($0, now) }
+        for mark in marks {
+            row.holds += pairs.holds(
+                of: mark, most: GuardRow.mostHolds - row.holds.count, now)
+        }
+        let refused = recent.find(Self.toldOfAccount) {
+            marks.contains($0.account) && $0.status != Recent.Decision.passedOn
+        }
+        return [.guarded(row)] + refused.map { .refusal(Self.row($0)) }
+    }
+
+    private static func row(_ decision: Recent.Decision) -> RefusalRow {
+        RefusalRow(
+            moment: decision.moment, source: decision.source, transport: decision.transport,
+            method: name(of: decision.method), reason: decision.reason, status: decision.status)
+    }
+
+    private static func name(of method: Method) -> String {
+        method == .other ? "message" : "\(method.name)"
     }
 
     private func known(_ ip: IPAddress, _ bench: borrowing Bench) -> [(String, String)] {
@@ -147,10 +185,9 @@ extension Admission {
     ) -> (String, String) {
         let age = (now - decision.moment).seconds
         let answer = decision.status == 0 ? "no answer" : "\(decision.status)"
-        let method = decision.method == .other ? "message" : "\(decision.method.name)"
         return (
             "\(age) s ago",
-            "\(method) from \(decision.source) over \(decision.transport.name): \(decision.reason), \(answer)"
+            "\(name(of: decision.method)) from \(decision.source) over \(decision.transport.name): \(decision.reason), \(answer)"
         )
     }
 }

@@ -10,6 +10,15 @@ extension Incoming {
         guard !username.isEmpty else { return index.from.uri.user }
         return Slice(username.start, min(Int(username.length), Bounds.longestName))
     }
+
+    /// The keyed hash of the name of the account that it is about; 0 without one: an Asterisk asks for the account that
+    /// it calls.
+    fileprivate var accountMark: UInt64 {
+        guard sender.standing.trunk == nil else { return 0 }
+        let name =
+            sender.standing.isAsterisk ? index.requestURI.user : triedName
+        return name.isEmpty ? 0 : NameTable.hash(bytes.bytes(name))
+    }
 }
 
 /// What was decided about messages, for the journal and for `rempart explain`.
@@ -23,6 +32,7 @@ extension Admission {
             Recent.Decision(
                 moment: bench.now.sinceEpoch, source: message.flow.peer.ip,
                 callID: NameTable.hash(message.bytes.bytes(message.index.callID)),
+                account: message.accountMark,
                 method: message.index.isRequest
                     ? message.index.method : message.index.sequenceMethod,
                 transport: message.flow.transport, reason: reason, status: status))

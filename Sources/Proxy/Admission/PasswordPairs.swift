@@ -6,6 +6,7 @@ internal import Sys
 struct PasswordPairs: ~Copyable {
     private struct Pair {
         var key: UInt64 = 0
+        var source = IPAddress(high: 0, low: 0)
         var count: UInt32 = 0
         var since = Milliseconds(0)
         var heldUntil = Milliseconds(0)
@@ -31,6 +32,16 @@ struct PasswordPairs: ~Copyable {
         return (first..<first + 4).contains { pairs[$0].key == key && pairs[$0].heldUntil > now }
     }
 
+    /// The sources whose passwords for an account are not looked at now, at most so many: each place is looked at.
+    func holds(of account: UInt64, most: Int, _ now: Milliseconds) -> [GuardRow.Hold] {
+        var holds: [GuardRow.Hold] = []
+        for pair in pairs where pair.heldUntil > now && holds.count < most {
+            guard pair.key == Self.key(pair.source, account) else { continue }
+            holds.append(GuardRow.Hold(source: pair.source, left: pair.heldUntil - now))
+        }
+        return holds
+    }
+
     /// Forgets what was counted of an account from a source.
     mutating func forget(_ ip: IPAddress, _ account: UInt64) {
         let key = Self.key(ip, account)
@@ -53,11 +64,12 @@ struct PasswordPairs: ~Copyable {
             if pairs[candidate].since < pairs[place].since { place = candidate }
         }
         if pairs[place].key != key || now - pairs[place].since > limit.window {
-            pairs[place] = Pair(key: key, count: 0, since: now)
+            pairs[place] = Pair(key: key, source: ip.source, count: 0, since: now)
         }
         pairs[place].count += 1
         guard pairs[place].count >= limit.count else { return false }
-        pairs[place] = Pair(key: key, count: 0, since: now, heldUntil: now + hold)
+        pairs[place] = Pair(
+            key: key, source: ip.source, count: 0, since: now, heldUntil: now + hold)
         return true
     }
 }

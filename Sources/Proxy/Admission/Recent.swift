@@ -15,6 +15,8 @@ struct Recent: ~Copyable {
         var source = IPAddress(high: 0, low: 0)
         /// The keyed hash of the Call-ID.
         var callID: UInt64 = 0
+        /// The keyed hash of the name that it was for; 0 without one.
+        var account: UInt64 = 0
         /// The method.
         var method = Method.other
         /// The transport.
@@ -23,6 +25,9 @@ struct Recent: ~Copyable {
         var reason = ""
         /// The status that was answered, 0 for none.
         var status: UInt16 = 0
+
+        /// What the status is of a request that was passed on.
+        static let passedOn: UInt16 = 100
     }
 
     private var decisions = [Decision](repeating: Decision(), count: Self.places)

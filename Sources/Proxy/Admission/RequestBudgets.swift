@@ -35,9 +35,20 @@ struct RequestBudgets: ~Copyable {
     ///
     /// `perSecond` is the account's rate, of which ten times as many may come at once.
     mutating func takeRequest(of account: Int32, perSecond: UInt32, _ now: Milliseconds) -> Bool {
-        let key = UInt64(UInt32(bitPattern: account)) &+ 1
-        return accounts.take(
-            key &* 0x9E37_79B9_7F4A_7C15, Rate(perSecond: perSecond, burst: perSecond * 10), now)
+        accounts.take(Self.key(account), Self.rate(perSecond), now)
+    }
+
+    /// Whether an account may have a request now.
+    func hasRequest(of account: Int32, perSecond: UInt32, _ now: Milliseconds) -> Bool {
+        accounts.has(Self.key(account), Self.rate(perSecond), now)
+    }
+
+    private static func key(_ account: Int32) -> UInt64 {
+        (UInt64(UInt32(bitPattern: account)) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+    }
+
+    private static func rate(_ perSecond: UInt32) -> Rate {
+        Rate(perSecond: perSecond, burst: perSecond * 10)
     }
 
     /// Takes a request inside a dialog; false when that has had its part.

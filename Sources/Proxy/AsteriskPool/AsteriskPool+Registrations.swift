@@ -13,6 +13,9 @@ package import Transactions
 extension AsteriskPool {
     /// How many challenges in a row are answered before they count as a refusal.
     private static let mostChallenges = 2
+    /// How often it is recorded of an account that its call is refused, and of how many accounts.
+    private static let refusalInterval = Milliseconds.seconds(60)
+    private static let mostRefusals = 256
     /// When what could not be asked is asked again.
     private static let shortWait = Milliseconds.seconds(5)
 
@@ -52,8 +55,9 @@ extension AsteriskPool {
         }
     }
 
-    /// An account has a new phone: each Asterisk that has it registered is told once more, and then tells the phone what it
-    /// tells one that registers. That is at most once in five seconds.
+    /// An account has a new phone: each Asterisk that has it registered is told once more.
+    ///
+    /// It then tells the phone what it tells one that registers. That is at most once in five seconds.
     package mutating func renew(_ account: AccountID, _ bench: inout Bench) {
         let wait = registrations.renew(account, bench.now.monotonic)
         var at = registrations.first(of: account)
@@ -94,17 +98,39 @@ extension AsteriskPool {
         }
     }
 
-    /// An Asterisk is up: it may have been started anew and know nobody, so all are registered again, 500 a second.
-    mutating func registerAll(_ number: Int, _ places: Range<Int32>, _ bench: inout Bench) {
+    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down, at
+    /// 500 a second; how many they are.
+    @discardableResult
+    mutating func registerAgain(
+        _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench
+    ) -> Int64 {
         var count: Int64 = 0
         for place in places {
             guard let handle = registrations.find(AccountID(place), at: number) else { continue }
+            let isKept =
+                registrations[handle].state == .registered && registrations[handle].timer != .none
+            if missedAlone, isKept { continue }
+            if !missedAlone { registrations[handle].isGranted = false }
             schedule(handle, after: Milliseconds(count * 2), &bench)
             count += 1
         }
+        return count
     }
 
-    private mutating func schedule(
+    /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
+    /// registered there anew, and no longer at that.
+    package mutating func moved(
+        _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        for number in asterisks.indices where asterisks[number].address.ip == ip {
+            asterisks[number].former = former
+            asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
+            registerAgain(number, accounts.places, missedAlone: false, &bench)
+        }
+    }
+
+    mutating func schedule(
         _ handle: Handle, after span: Milliseconds, _ bench: inout Bench
     ) {
         guard registrations.contains(handle) else { return }
@@ -141,10 +167,11 @@ extension AsteriskPool {
     ) {
         guard registrations.contains(handle) else { return }
         registrations[handle].timer = .none
+        registrations[handle].isQuestion = false
         let registration = registrations[handle]
-        // To an Asterisk that is down nothing is sent; coming up, it brings everybody back.
+        // To an Asterisk that is down nothing is sent; coming up, it hears what it has missed.
         guard !isDown(registration.asterisk) else {
-            if registration.isLeaving { end(handle, &accounts, &bench) }
+            if registration.isLeaving { leaveUnheard(handle, &accounts, &bench) }
             return
         }
         let state = accounts.state(registration.account)
@@ -156,23 +183,45 @@ extension AsteriskPool {
             schedule(handle, after: Self.shortWait, &bench)
             return
         }
+        registrations[handle].namesDomain = asterisks[registration.asterisk].namesDomain
+        registrations[handle].hasNamedBoth = false
         send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
     }
 
-    private mutating func send(
+    /// An Asterisk that is down cannot be told that an account leaves: it is told when it comes up, unless what it had of
+    /// the account has run out by then.
+    private mutating func leaveUnheard(
+        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        guard registrations[handle].state == .registered else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        registrations[handle].state = .waiting
+        schedule(handle, after: .seconds(Int64(Self.expires)), &bench)
+    }
+
+    /// Sends the request of a registration, or its question.
+    mutating func send(
         _ handle: Handle, answering answer: ChallengeAnswer?, _ accounts: inout AccountCache,
         _ transactions: inout ClientTransactions, _ connections: inout Connections,
         _ bench: inout Bench
     ) {
         registrations[handle].sequence += 1
-        registrations[handle].state = .trying
+        let isQuestion = registrations[handle].isQuestion
+        if !isQuestion { registrations[handle].state = .trying }
         let flow = bench.way(
-            bench.inside, to: asterisks[registrations[handle].asterisk].address)
+            toAsterisk: asterisks[registrations[handle].asterisk].address)
         guard
             let request = transactions.begin(
                 .registration(handle), .register, flow, &accounts, &bench)
         else {
-            schedule(handle, after: Self.shortWait, &bench)
+            // A question is for another time.
+            if isQuestion {
+                registrations[handle].isQuestion = false
+            } else {
+                schedule(handle, after: Self.shortWait, &bench)
+            }
             return
         }
         registrations[handle].request = request
@@ -195,7 +244,10 @@ extension AsteriskPool {
         _ bench: inout Bench
     ) {
         guard isLast(request, of: handle) else { return }
+        let isQuestion = registrations[handle].isQuestion
         switch index.status {
+        case 200..<300 where isQuestion:
+            contactsTold(handle, bytes, index, accounts.places, &bench)
         case 200..<300: succeeded(handle, Self.granted(bytes, index), &accounts, &bench)
         case 401 where registrations[handle].challenges < Self.mostChallenges,
             407 where registrations[handle].challenges < Self.mostChallenges:
@@ -207,9 +259,23 @@ extension AsteriskPool {
             case .answer(let answer):
                 registrations[handle].challenges += 1
                 send(handle, answering: answer, &accounts, &transactions, &connections, &bench)
-            case .asked: schedule(handle, after: .seconds(1), &bench)
+            case .asked where isQuestion, .impossible where isQuestion:
+                registrations[handle].isQuestion = false
+            case .asked:
+                // It is asked for them once more when they have come.
+                registrations[handle].state = .waiting
+                schedule(handle, after: .seconds(1), &bench)
             case .impossible: refused(handle, index.status, &accounts, &bench)
             }
+        // Of what it has it says nothing.
+        case _ where isQuestion: registrations[handle].isQuestion = false
+        case 403 where !registrations[handle].hasNamedBoth,
+            404 where !registrations[handle].hasNamedBoth:
+            // chan_sip with domain= in its sip.conf has no accounts under a name that it does not list, such as its address.
+            registrations[handle].hasNamedBoth = true
+            registrations[handle].namesDomain.toggle()
+            registrations[handle].challenges = 0
+            send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
         default: refused(handle, index.status, &accounts, &bench)
         }
     }
@@ -224,6 +290,9 @@ extension AsteriskPool {
     ) {
         registrations[handle].succeed()
         let registration = registrations[handle]
+        if registration.namesDomain != asterisks[registration.asterisk].namesDomain {
+            setNamesDomain(registration.asterisk, registration.namesDomain, &bench)
+        }
         // The account may have come or gone since this was asked; its timer then asks for the rest.
         guard registration.isEnding == registration.isLeaving else { return }
         guard !registration.isLeaving else {
@@ -232,6 +301,20 @@ extension AsteriskPool {
         }
         registrations[handle].state = .registered
         schedule(handle, after: Milliseconds(seconds * 750), &bench)
+    }
+
+    /// An Asterisk takes registrations under the served domain where it has refused its own address, or the other way
+    /// round: the next ones begin with that.
+    private mutating func setNamesDomain(_ number: Int, _ namesDomain: Bool, _ bench: inout Bench) {
+        asterisks[number].namesDomain = namesDomain
+        guard namesDomain else { return }
+        let address = asterisks[number].address
+        let domain = bench.settings.domains.first ?? []
+        bench.effects.journal.add(
+            .degraded, .warning,
+            "Asterisk \(address) registers nobody under its own address, so accounts are registered there under"
+                + " \(domain.span.text): write autodomain=yes or domain=\(address.ip) into [general] of its sip.conf",
+            [(.asterisk, "\(address)")])
     }
 
     /// The seconds that a 200 to our REGISTER grants: of our Contact, of Expires, or what we asked for.
@@ -258,25 +341,65 @@ extension AsteriskPool {
             let address = asterisks[registration.asterisk].address
             bench.effects.journal.add(
                 .asteriskRefused, .warning,
-                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?",
+                "Asterisk \(address) refuses to register \(name) with \(status): is its account table the one of accounts.source?"
+                    + Self.remedy(status, name),
                 [(.account, name), (.asterisk, "\(address)"), (.status, "\(status)")])
         }
-        failed(handle, &accounts, &bench)
+        failed(handle, status, &accounts, &bench)
+    }
+
+    /// What else may help, by what an Asterisk has refused with.
+    private static func remedy(_ status: UInt16, _ name: String) -> String {
+        switch status {
+        case 403: " Was the password changed? \(pruning(name))"
+        case 404: " If its sip.conf has domain=, write autodomain=yes beside it"
+        default: ""
+        }
+    }
+
+    /// How chan_sip is brought to read an account's row again, which it holds with `rtcachefriends=yes`.
+    private static func pruning(_ name: String) -> String {
+        "chan_sip reads it again after: asterisk -rx 'sip prune realtime peer \(name)'"
+    }
+
+    /// An Asterisk has refused a call of an account with 403, although it had the account's credentials.
+    package mutating func callRefused(
+        _ account: AccountID, by asterisk: SocketAddress, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
+    ) {
+        let now = bench.now.monotonic
+        callRefusals.removeAll { now - $0.moment >= Self.refusalInterval }
+        guard callRefusals.count < Self.mostRefusals,
+            !callRefusals.contains(where: { $0.account == account })
+        else { return }
+        callRefusals.append((account, now))
+        let name = accounts.name(account).text
+        bench.effects.journal.add(
+            .asteriskRefused, .warning,
+            "Asterisk \(asterisk) refuses a call of \(name) with 403, although it was given the password."
+                + " In chan_sip its row must have type=friend, not peer. Was the password changed? "
+                + Self.pruning(name),
+            [(.account, name), (.asterisk, "\(asterisk)"), (.status, "403")])
     }
 
     /// A registration's request has come to nothing, or its answer cannot be read; the caller ends the transaction.
     package mutating func registrationFailed(
         _ handle: Handle, _ request: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
-        if isLast(request, of: handle) { failed(handle, &accounts, &bench) }
+        guard isLast(request, of: handle) else { return }
+        if registrations[handle].isQuestion {
+            registrations[handle].isQuestion = false
+        } else {
+            failed(handle, 0, &accounts, &bench)
+        }
     }
 
-    /// A registration is tried again, ever later, up to every 5 minutes.
+    /// A registration is tried again, ever later, up to every 5 minutes; `status` is 0 without an answer.
     private mutating func failed(
-        _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
+        _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         registrations[handle].state = .waiting
-        registrations[handle].fail()
+        registrations[handle].fail(status)
         guard !registrations[handle].isLeaving else {
             end(handle, &accounts, &bench)
             return

@@ -18,16 +18,26 @@ struct Asterisk: Sendable {
     var missed = 0
     /// The question under way.
     var probe = Handle.none
+    /// Whether it takes registrations under the served domain, and not under its own address.
+    var namesDomain = false
     /// The last callers whose INVITEs it has not answered.
     var unanswered: [Unanswered] = []
     /// Until when it is passed over, since it answers OPTIONS and no INVITEs.
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// Whether it still has what accounts have registered there.
+    var contacts = ContactWatch()
+    /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
+    var former: SocketAddress?
+    /// When the last of them has run out.
+    var formerUntil = Milliseconds(0)
     /// When it last told a phone to send media to an inside address; nil when it never did.
     var insideMediaSeen: Milliseconds?
     /// When that was last recorded.
     var insideMediaTold: Milliseconds?
+    /// What the administrator is told of it.
+    var facts = AsteriskFacts()
 }
 
 /// An INVITE that an Asterisk has not answered.
@@ -53,7 +63,7 @@ package struct AsteriskPool: ~Copyable {
     /// How many unanswered questions in a row put an Asterisk out of use.
     static let missesToDown = 3
     /// How many of them have it passed over for new calls.
-    private static let missesToPass = 2
+    static let missesToPass = 2
     /// How many callers, of as many accounts and addresses, hear nothing from an Asterisk that is overloaded, in which time:
     /// one account alone could send what no Asterisk answers.
     private static let callersOfOverload = (count: 3, window: Milliseconds.seconds(10))
@@ -68,6 +78,8 @@ package struct AsteriskPool: ~Copyable {
     private var turn = 0
     /// The accounts' registrations there.
     var registrations = UpstreamRegistrations()
+    /// The accounts of which it was recorded in the last minute that an Asterisk refuses their calls.
+    var callRefusals: [(account: AccountID, moment: Milliseconds)] = []
 
     /// No Asterisks.
     package init() {}
@@ -110,8 +122,20 @@ package struct AsteriskPool: ~Copyable {
         asterisks.firstIndex { $0.address == address }
     }
 
+    /// The numbers of the Asterisks whose addresses pass a test, a bit for each.
+    package func numbers(where isMeant: (SocketAddress) -> Bool) -> UInt64 {
+        asterisks.indices.reduce(0) { bits, number in
+            isMeant(asterisks[number].address) ? bits | 1 << UInt64(number) : bits
+        }
+    }
+
     /// Whether an Asterisk, by its number, is out of use.
-    package func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+    func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
+
+    /// Whether an Asterisk, by its number, gets new calls.
+    package func getsCalls(_ number: Int, _ now: Milliseconds) -> Bool {
+        !isDown(number) && !isPassedOver(number, now)
+    }
 
     /// An Asterisk, by its number, as the URI that our own requests ask for.
     func uri(_ number: Int) -> [UInt8] { Array("sip:\(asterisks[number].address)".utf8) }
@@ -164,12 +188,14 @@ package struct AsteriskPool: ~Copyable {
                 transactions.end(last, &accounts, &connections, &bench)
                 missed(number, &bench)
             }
-            let flow = bench.way(bench.inside, to: asterisks[number].address)
+            let flow = bench.way(toAsterisk: asterisks[number].address)
             guard
                 let handle = transactions.begin(
                     .probe(number), .options, flow, &accounts, &bench)
             else { continue }
             asterisks[number].probe = handle
+            asterisks[number].facts.asked(bench.now)
+            asterisks[number].follow(bench.now.monotonic)
             writeProbe(flow, handle, transactions[handle].cookie, &bench)
             bench.sendWritten(to: flow)
         }
@@ -178,6 +204,7 @@ package struct AsteriskPool: ~Copyable {
     /// Counts an unanswered question; the third in a row puts the Asterisk out of use.
     package mutating func missed(_ number: Int, _ bench: inout Bench) {
         guard asterisks.indices.contains(number) else { return }
+        defer { asterisks[number].follow(bench.now.monotonic) }
         asterisks[number].missed += 1
         guard asterisks[number].missed >= Self.missesToDown, asterisks[number].state != .down else {
             return
@@ -210,6 +237,7 @@ package struct AsteriskPool: ~Copyable {
         guard asterisks[number].unanswered.count >= Self.callersOfOverload.count else { return }
         asterisks[number].unanswered = []
         asterisks[number].overloadedUntil = now + Self.overload
+        asterisks[number].follow(now)
         if let told = asterisks[number].overloadTold, now - told < Self.overloadInterval { return }
         asterisks[number].overloadTold = now
         let address = asterisks[number].address
@@ -229,18 +257,20 @@ package struct AsteriskPool: ~Copyable {
         transactions.end(handle, &accounts, &connections, &bench)
         guard asterisks.indices.contains(number), asterisks[number].probe == handle else { return }
         asterisks[number].missed = 0
-        guard asterisks[number].state != .up else { return }
+        asterisks[number].facts.answered(bench.now)
+        defer { asterisks[number].follow(bench.now.monotonic) }
+        let old = asterisks[number].state
+        guard old != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
-        registerAll(number, accounts.places, &bench)
+        // One that was silent may have kept all that it had: it is asked for it at once.
+        registerAgain(number, accounts.places, missedAlone: old == .down, &bench)
+        asterisks[number].contacts.due = bench.now.monotonic
     }
 
     // MARK: For the administrator
-
-    /// Every Asterisk with its state, for `rempart status`.
-    package var rows: [ControlReply] { asterisks.map { .asterisk($0.address, $0.state) } }
 
     /// How many Asterisks answer, of how many.
     package var up: (up: Int, all: Int) { (asterisks.count { $0.state == .up }, asterisks.count) }

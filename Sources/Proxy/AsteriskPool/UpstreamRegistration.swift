@@ -26,13 +26,13 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
     var next: UInt32 = 0
     /// The last CSeq.
     var sequence: UInt32 = 1
-    private var number: UInt8 = 0
-    /// How many times in a row it failed; it stops counting at 255.
-    private(set) var failures: UInt8 = 0
-    /// How many challenges were answered in a row.
-    var challenges: UInt8 = 0
-    // Two truth values and, in the upper half, the state: a row is of 40 bytes so, of 48 with a byte more.
+    // The Asterisk's number, of 6 bits, and above it how many challenges were answered in a row: a row is of 40 bytes so,
+    // of 48 with a byte more.
+    private var numbers: UInt8 = 0
+    // Six truth values, and above them the state.
     private var flags: UInt8 = 0
+    // The last status but success, of 10 bits, and above it how often it failed.
+    private var outcome: UInt16 = 0
 
     /// One that was not tried yet.
     init(_ account: AccountID, asterisk: Int = 0, cookie: UInt64 = 0) {
@@ -43,8 +43,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// Where it stands.
     var state: State {
-        get { State(rawValue: flags >> 4) ?? .waiting }
-        set { flags = flags & 0x0F | newValue.rawValue << 4 }
+        get { State(rawValue: flags >> 6) ?? .waiting }
+        set { flags = flags & 0x3F | newValue.rawValue << 6 }
     }
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
@@ -59,19 +59,62 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         set { flags = newValue ? flags | 2 : flags & ~2 }
     }
 
-    /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
-    var asterisk: Int {
-        get { Int(number) }
-        set { number = UInt8(newValue) }
+    /// Whether the request under way asks only whether the Asterisk still has our Contact.
+    var isQuestion: Bool {
+        get { flags & 4 != 0 }
+        set { flags = newValue ? flags | 4 : flags & ~4 }
     }
 
-    /// Counts a failure.
-    mutating func fail() { failures = failures == .max ? .max : failures + 1 }
+    /// Whether the Asterisk has said that it has it, and nothing since says otherwise.
+    var isGranted: Bool {
+        get { flags & 8 != 0 }
+        set { flags = newValue ? flags | 8 : flags & ~8 }
+    }
+
+    /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
+    var namesDomain: Bool {
+        get { flags & 16 != 0 }
+        set { flags = newValue ? flags | 16 : flags & ~16 }
+    }
+
+    /// Whether both were named since it last waited.
+    var hasNamedBoth: Bool {
+        get { flags & 32 != 0 }
+        set { flags = newValue ? flags | 32 : flags & ~32 }
+    }
+
+    /// The number of the Asterisk that counts it among the accounts that are registered there; nil when none does.
+    var grantedAt: Int? { isGranted && !isLeaving ? asterisk : nil }
+
+    /// How many challenges were answered in a row, at most 3.
+    var challenges: UInt8 {
+        get { numbers >> 6 }
+        set { numbers = numbers & 0x3F | min(newValue, 3) << 6 }
+    }
+
+    /// How many times in a row it failed; it stops counting at 63.
+    var failures: UInt8 { UInt8(outcome >> 10) }
+
+    /// The status of the last refusal, 0 when there was no answer; of one that has failed.
+    var refusal: UInt16 { outcome & 0x3FF }
+
+    /// The Asterisk's number; there are at most 64, for which a response context has a bit each.
+    var asterisk: Int {
+        get { Int(numbers & 0x3F) }
+        set { numbers = numbers & 0xC0 | UInt8(newValue) }
+    }
+
+    /// Counts a failure; `status` is of the refusal, 0 without an answer.
+    mutating func fail(_ status: UInt16) {
+        outcome = min(UInt16(failures) + 1, 63) << 10 | min(status, 0x3FF)
+        isGranted = false
+    }
 
     /// It has succeeded.
     mutating func succeed() {
-        failures = 0
+        outcome = 0
         challenges = 0
+        isGranted = true
     }
 }
 
@@ -81,6 +124,11 @@ struct UpstreamAccount: BitwiseCopyable {
     var first: UInt32 = 0
     /// Whether it has a phone, and so is to be registered.
     var isBound = false
+    /// When an Asterisk last called it, as `UpstreamAccount.moment` has it; 0 when none did.
+    var called: UInt8 = 0
     /// When it was last registered anew for a new phone, in seconds of the monotonic clock, counted round.
     var renewed: UInt16 = 0
+
+    /// A moment of the monotonic clock in steps of four seconds, counted round, never 0.
+    static func moment(_ now: Milliseconds) -> UInt8 { UInt8(now.seconds / 4 % 255) + 1 }
 }

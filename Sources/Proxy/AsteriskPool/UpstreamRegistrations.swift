@@ -9,6 +9,11 @@ struct UpstreamRegistrations: ~Copyable {
     /// By the accounts' places.
     private var accounts = ReservedArray<UpstreamAccount>(zeros: Capacity.accounts)
 
+    /// How many accounts each Asterisk, of at most 64, has registered, by its number.
+    private var grants = InlineArray<64, UInt32>(repeating: 0)
+    /// How many accounts have a binding.
+    private(set) var boundCount: UInt32 = 0
+
     /// How many there are.
     var count: Int { table.count }
 
@@ -18,7 +23,21 @@ struct UpstreamRegistrations: ~Copyable {
     /// A registration that stands.
     subscript(handle: Handle) -> UpstreamRegistration {
         _read { yield table[handle] }
-        _modify { yield &table[handle] }
+        _modify {
+            let before = table[handle].grantedAt
+            defer { recount(before, table[handle].grantedAt) }
+            yield &table[handle]
+        }
+    }
+
+    /// How many accounts an Asterisk has registered.
+    func granted(at number: Int) -> UInt32 { grants[number] }
+
+    /// Follows a registration that counted at the one Asterisk, and counts at the other now.
+    private mutating func recount(_ before: Int?, _ after: Int?) {
+        guard before != after else { return }
+        if let before { grants[before] -= 1 }
+        if let after { grants[after] += 1 }
     }
 
     // MARK: Accounts
@@ -28,7 +47,9 @@ struct UpstreamRegistrations: ~Copyable {
 
     /// An account has a binding, or has none any more.
     mutating func setBound(_ account: AccountID, _ isBound: Bool) {
+        guard self.isBound(account) != isBound else { return }
         accounts[Int(account.place)].isBound = isBound
+        if isBound { boundCount += 1 } else { boundCount -= 1 }
     }
 
     /// How long it takes until an account may be registered anew, which it then is: five seconds lie between two times.
@@ -38,6 +59,19 @@ struct UpstreamRegistrations: ~Copyable {
         guard since >= 5 else { return .seconds(Int64(5 - since)) }
         accounts[Int(account.place)].renewed = second
         return Milliseconds(0)
+    }
+
+    /// An Asterisk calls an account.
+    mutating func called(_ account: AccountID, _ now: Milliseconds) {
+        accounts[Int(account.place)].called = UpstreamAccount.moment(now)
+    }
+
+    /// Whether an Asterisk has called an account in the last minute, or about a quarter of an hour and a minute ago.
+    func isCalled(_ account: AccountID, _ now: Milliseconds) -> Bool {
+        let called = accounts[Int(account.place)].called
+        guard called > 0 else { return false }
+        let steps = (Int(UpstreamAccount.moment(now)) - Int(called) + 255) % 255
+        return steps <= 15
     }
 
     /// The first registration of an account; nil when it has none.
@@ -91,6 +125,7 @@ struct UpstreamRegistrations: ~Copyable {
     mutating func remove(_ handle: Handle, _ cache: inout AccountCache) {
         let account = table[handle].account
         let next = table[handle].next
+        recount(table[handle].grantedAt, nil)
         table.release(handle)
         guard accounts[Int(account.place)].first != handle.index + 1 else {
             accounts[Int(account.place)].first = next

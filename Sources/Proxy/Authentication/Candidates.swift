@@ -46,18 +46,18 @@ package struct Candidates: BitwiseCopyable, Sendable {
         }
     }
 
+    /// The first of them of which something holds.
+    private func first(where holds: (AccountID) -> Bool) -> AccountID? {
+        if let party, holds(party) { return party }
+        guard let user, holds(user) else { return nil }
+        return user
+    }
+
     /// The first that is not confirmed and that a request of a moment may wait for; nil when it may for none.
     func unconfirmed(
         since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> AccountID? {
-        if let party, !accounts.isConfirmed(party, now), accounts.mayWait(party, since: moment, now)
-        {
-            return party
-        }
-        guard let user, !accounts.isConfirmed(user, now),
-            accounts.mayWait(user, since: moment, now)
-        else { return nil }
-        return user
+        first { !accounts.isConfirmed($0, now) && accounts.mayWait($0, since: moment, now) }
     }
 
     /// The first that the source has not answered about since a moment and that a request of it may wait for; nil when it
@@ -65,23 +65,16 @@ package struct Candidates: BitwiseCopyable, Sendable {
     func unheard(
         since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> AccountID? {
-        if let party, Self.isOpen(party, moment, accounts),
-            accounts.mayWait(party, since: moment, now)
-        {
-            return party
+        first {
+            Self.isOpen($0, moment, accounts) && accounts.mayWait($0, since: moment, now)
         }
-        guard let user, Self.isOpen(user, moment, accounts),
-            accounts.mayWait(user, since: moment, now)
-        else { return nil }
-        return user
     }
 
     /// Whether there is one of them about which the source itself has not answered since a moment.
     package func isAnyOpen(
         since moment: Milliseconds, _ accounts: borrowing AccountCache
     ) -> Bool {
-        party.map { Self.isOpen($0, moment, accounts) } ?? false
-            || user.map { Self.isOpen($0, moment, accounts) } ?? false
+        first { Self.isOpen($0, moment, accounts) } != nil
     }
 
     /// Whether there is one of them that is open since a moment and has no young row, so that directory, which was asked,
@@ -89,9 +82,7 @@ package struct Candidates: BitwiseCopyable, Sendable {
     package func isAnyLeftOpen(
         since moment: Milliseconds, _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> Bool {
-        party.map { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) } ?? false
-            || user.map { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) }
-                ?? false
+        first { Self.isOpen($0, moment, accounts) && !accounts.isConfirmed($0, now) } != nil
     }
 
     /// Why credentials with a username prove none of them, when they stand as they are known; `account` is the one that
@@ -101,42 +92,23 @@ package struct Candidates: BitwiseCopyable, Sendable {
         _ accounts: borrowing AccountCache, _ now: Milliseconds
     ) -> Refusal {
         guard account == nil else { return isProven ? .accessList : .wrongPassword }
-        let isMourned =
-            party.map { Self.isMourned($0, username, accounts, now) } ?? false
-            || user.map { Self.isMourned($0, username, accounts, now) } ?? false
-        return isMourned ? .accountGone : .unknownAccount
+        // Nobody is counted for an account that is gone and that the credentials would have been of.
+        let mourned = first {
+            accounts.isMourned($0, now) && accounts.authUser($0).equals(username)
+        }
+        return mourned == nil ? .unknownAccount : .accountGone
     }
 
-    /// Whether it is not known how an account stands now: the source has not answered about it since a moment, or there
-    /// was no room for what it said.
-    private static func isOpen(
-        _ account: AccountID, _ moment: Milliseconds, _ accounts: borrowing AccountCache
-    ) -> Bool {
-        !accounts.isHeard(account, since: moment) || accounts.state(account) == .unavailable
-    }
-
-    /// Whether an account that the credentials would have been of is gone, and nobody is counted for it.
-    private static func isMourned(
-        _ account: AccountID, _ username: Span<UInt8>, _ accounts: borrowing AccountCache,
-        _ now: Milliseconds
-    ) -> Bool {
-        accounts.isMourned(account, now) && accounts.authUser(account).equals(username)
-    }
-
-    /// Whether one of them is known, and one that is not.
-    package func has(_ isKnown: Bool, _ accounts: borrowing AccountCache) -> Bool {
-        if let party, (accounts.state(party) == .found) == isKnown { return true }
-        if let user, (accounts.state(user) == .found) == isKnown { return true }
-        return false
+    /// Whether there is one of them of which it is not known that it is an account.
+    package func hasUnknown(_ accounts: borrowing AccountCache) -> Bool {
+        first { accounts.state($0) != .found } != nil
     }
 
     /// The first whose digest user is the username; nil when none is.
     package func account(
         of username: Span<UInt8>, _ accounts: borrowing AccountCache
     ) -> AccountID? {
-        if let party, Self.isKnown(party, by: username, accounts) { return party }
-        if let user, Self.isKnown(user, by: username, accounts) { return user }
-        return nil
+        first { accounts.state($0) == .found && accounts.authUser($0).equals(username) }
     }
 
     /// Whether directory has said that no account has From's name.
@@ -145,10 +117,12 @@ package struct Candidates: BitwiseCopyable, Sendable {
         return accounts.state(party) == .unknown
     }
 
-    private static func isKnown(
-        _ account: AccountID, by username: Span<UInt8>, _ accounts: borrowing AccountCache
+    /// Whether it is not known how an account stands now: the source has not answered about it since a moment, or there
+    /// was no room for what it said.
+    private static func isOpen(
+        _ account: AccountID, _ moment: Milliseconds, _ accounts: borrowing AccountCache
     ) -> Bool {
-        accounts.state(account) == .found && accounts.authUser(account).equals(username)
+        !accounts.isHeard(account, since: moment) || accounts.state(account) == .unavailable
     }
 
     /// Forgets those of which nothing is known: names that were only tried.

@@ -107,7 +107,26 @@ extension Bench {
 
     // MARK: Ways
 
-    /// The flow by which we ask an Asterisk or a trunk.
+    /// Takes over from where each Asterisk is called; returns those that are called from elsewhere than before, each
+    /// with the address that it was shown for us until now.
+    package mutating func follow(
+        _ ways: [AsteriskWay]
+    ) -> [(asterisk: IPAddress, former: SocketAddress)] {
+        var moved: [(asterisk: IPAddress, former: SocketAddress)] = []
+        for asterisk in asteriskWays.moved(ways) {
+            let former = way(toAsterisk: SocketAddress(asterisk, port: 0))
+            moved.append((asterisk, writer.shown(former)))
+        }
+        asteriskWays.adopt(ways)
+        return moved
+    }
+
+    /// The flow by which we ask an Asterisk: by the inside endpoint that the kernel's route there uses.
+    package func way(toAsterisk address: SocketAddress) -> Flow {
+        way(asteriskWays.listener(toward: address.ip), to: address)
+    }
+
+    /// The flow by which we ask an Asterisk or a trunk through one of our listeners.
     package func way(_ listener: UInt8, to peer: SocketAddress) -> Flow {
         let isWildcard = listeners[Int(listener)].endpoint.isWildcard
         return Flow(

@@ -33,8 +33,8 @@ package struct Bench: ~Copyable {
     package var settings: RouterSettings
     /// Our sockets, by their numbers.
     package let listeners: [Listener]
-    /// The listener that requests to Asterisks go out by, but for those of trunks.
-    package let inside: UInt8
+    /// By which listener each Asterisk is called, but for calls of trunks.
+    package var asteriskWays: AsteriskWays
     /// All timers of the core.
     package var timers: TimerWheel
     /// How much each party has of the tables that all share.
@@ -77,12 +77,7 @@ package struct Bench: ~Copyable {
         self.now = now
         self.settings = settings
         self.listeners = listeners
-        let trunkEndpoints = settings.trunks.map(\.inside)
-        inside =
-            listeners.first {
-                $0.side == .inside && $0.endpoint.transport == .udp
-                    && !trunkEndpoints.contains($0.endpoint)
-            }?.index ?? 0
+        asteriskWays = AsteriskWays(listeners, trunks: settings.trunks.compactMap(\.inside))
         timers = TimerWheel(capacity: capacity, now: now.monotonic)
         writer = MessageWriter(listeners: listeners, key: key)
         randomness = RandomStream(seed: seed)

@@ -20,6 +20,8 @@ package enum TimerKind: UInt8, Sendable {
     case registration
     /// The Asterisks are to be asked whether they answer.
     case probe
+    /// The Asterisks are to be asked whether they have lost their contacts.
+    case contacts
     /// Answers to wrong credentials are due.
     case delayed
     /// Requests have waited for directory for long enough.

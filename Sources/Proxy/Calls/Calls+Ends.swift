@@ -25,7 +25,7 @@ extension Calls {
         if let way = ground.openWay(call.flow, call.party, bench) {
             sendBye(call, .outward, way, &ground, &bench)
         }
-        let inside = bench.way(ground.insideListener(call.party, bench), to: call.asterisk)
+        let inside = ground.way(of: call.party, toAsterisk: call.asterisk, bench)
         sendBye(call, .inward, inside, &ground, &bench)
         over(handle, end, core, ground, &bench)
     }
@@ -230,6 +230,18 @@ extension Calls {
         return rows
     }
 
+    /// The first calls of an account that are under way, at most so many, for `rempart explain`.
+    package func rows(
+        of account: AccountID, most: Int, _ core: borrowing ProxyCore, _ ground: borrowing Ground,
+        _ bench: borrowing Bench
+    ) -> [ControlReply] {
+        var rows: [ControlReply] = []
+        for handle in table.handles(of: .account(account)).prefix(most) {
+            rows.append(.call(row(handle, core, ground, bench)))
+        }
+        return rows
+    }
+
     private func row(
         _ handle: Handle, _ core: borrowing ProxyCore, _ ground: borrowing Ground,
         _ bench: borrowing Bench
@@ -246,7 +258,28 @@ extension Calls {
         if !call.isAnswered, call.direction == .made, core.contains(call.context) {
             row.asterisk = core[call.context].asterisk
         }
+        if !call.isAnswered, call.direction == .received {
+            let ringing = Self.ringing(call, core, ground)
+            row.phones = UInt8(ringing.count)
+            row.phone = ringing.first ?? call.flow.peer
+        }
         return row
+    }
+
+    /// Where a call rings that nobody has answered.
+    private static func ringing(
+        _ call: Call, _ core: borrowing ProxyCore, _ ground: borrowing Ground
+    ) -> [SocketAddress] {
+        guard core.contains(call.context) else { return [] }
+        let context = core[call.context]
+        var phones: [SocketAddress] = []
+        for place in 0..<context.branchCount {
+            let branch = context.branches[place]
+            guard ground.transactions.contains(branch), !ground.transactions[branch].isReported
+            else { continue }
+            phones.append(ground.transactions[branch].flow.peer)
+        }
+        return phones
     }
 
     private static func piece(

@@ -92,6 +92,39 @@ extension Calls {
         return handle
     }
 
+    /// The Asterisk where a request that begins something belongs: that which has the newest call of whoever asks, or
+    /// else of the account that an INVITE calls; nil when neither has one.
+    ///
+    /// What belongs to a call is known there alone: a transfer joins two calls of one user agent (RFC 3891).
+    package func asterisk(
+        for context: Handle, _ core: borrowing ProxyCore, _ ground: borrowing Ground,
+        _ bench: borrowing Bench
+    ) -> SocketAddress? {
+        let request = core[context]
+        if let own = asterisk(of: request.party, besides: context, core) { return own }
+        guard request.method == .invite,
+            let called = ground.accounts.find(bench.texts.span(request.user))
+        else { return nil }
+        return asterisk(of: .account(called), besides: context, core)
+    }
+
+    /// The Asterisk that has the newest call of a party, besides that of a context which looks for one; nil when none
+    /// has.
+    private func asterisk(
+        of party: Party, besides context: Handle, _ core: borrowing ProxyCore
+    ) -> SocketAddress? {
+        var place = table[caller: party].first
+        while let handle = table.handle(place) {
+            let call = table[handle]
+            place = call.next
+            guard !call.isAnswered, call.direction == .made else { return call.asterisk }
+            if call.context != context, core.contains(call.context) {
+                return core[call.context].asterisk
+            }
+        }
+        return nil
+    }
+
     // MARK: Answers
 
     /// Stores what a BYE to either side of a call that is being answered needs; false when there is

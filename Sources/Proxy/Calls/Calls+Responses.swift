@@ -1,5 +1,6 @@
 internal import AccountCache
 internal import Admission
+internal import AsteriskPool
 internal import Authentication
 internal import Dialling
 internal import Journal
@@ -26,6 +27,7 @@ extension Calls {
         if message.index.status == 481, context.inDialog, context.direction == .inward {
             dialogUnknown(context.party, message, core, ground, &bench)
         }
+        if message.index.status == 403 { recordRefusal(context, message, &ground, &bench) }
         switch core.ended(owner, branch, message, &ground, &bench) {
         case .handled: break
         case .accepted:
@@ -75,8 +77,43 @@ extension Calls {
         }
     }
 
-    /// Sends a request again with an answer to the Asterisk's challenge; false when that cannot be done.
-    private func answerChallenge(
+    /// Records that an Asterisk refuses an account's call after it was given the account's credentials.
+    ///
+    /// A refusal of its dialplan says why it ends: PJSIP in Reason, chan_sip in a header of its own.
+    private func recordRefusal(
+        _ context: ResponseContext, _ message: borrowing Incoming, _ ground: inout Ground,
+        _ bench: inout Bench
+    ) {
+        guard context.method == .invite, context.direction == .inward, !context.inDialog,
+            context.challenges > 0, case .account(let account) = context.party,
+            message.index.value(.reason) == nil, !Self.hasHangupCause(message)
+        else { return }
+        ground.asterisks.callRefused(account, by: context.asterisk, ground.accounts, &bench)
+    }
+
+    private static func hasHangupCause(_ message: borrowing Incoming) -> Bool {
+        for position in 0..<message.index.count where message.index[position].name == .other {
+            let name = message.bytes.bytes(message.index[position].nameSlice)
+            if name.isCaseless("x-asterisk-hangupcause") { return true }
+        }
+        return false
+    }
+
+    /// Directory has told an account's hashes in the realm of an Asterisk: what has waited for them is sent once more.
+    package mutating func hashesCame(
+        _ account: AccountID, _ core: inout ProxyCore, _ ground: inout Ground,
+        _ bench: inout Bench
+    ) {
+        let waiting = awaitingHashes
+        awaitingHashes = waiting.filter { core.isOpen($0) && core[$0].party != .account(account) }
+        for owner in waiting where core.isOpen(owner) && core[owner].party == .account(account) {
+            core.resend(owner, nil, &ground, &bench)
+        }
+    }
+
+    /// Sends a request again with an answer to the Asterisk's challenge, now or once it can be computed; false when that
+    /// cannot be done.
+    private mutating func answerChallenge(
         _ owner: Handle, _ message: borrowing Incoming, _ core: inout ProxyCore,
         _ ground: inout Ground, _ bench: inout Bench
     ) -> Bool {
@@ -92,7 +129,15 @@ extension Calls {
             let outcome = ground.authentication.answerChallenge(
                 message.bytes, message.index, account, context.method.name, Array(uri.utf8),
                 &ground.accounts, &bench)
-            guard case .answer(let answer) = outcome else {
+            switch outcome {
+            case .answer(let answer):
+                core.resend(owner, answer, &ground, &bench)
+                return true
+            case .asked:
+                core.awaitHashes(owner, &bench)
+                awaitingHashes.append(owner)
+                return true
+            case .impossible:
                 let name = ground.accounts.name(account).text
                 bench.effects.journal.add(
                     .asteriskRefused, .warning,
@@ -100,8 +145,6 @@ extension Calls {
                     [(.account, name), (.asterisk, "\(context.asterisk)")])
                 return false
             }
-            core.resend(owner, answer, &ground, &bench)
-            return true
         }
     }
 }

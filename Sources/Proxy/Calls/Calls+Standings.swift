@@ -171,6 +171,13 @@ extension Calls {
 
     // MARK: The command line
 
+    /// What stands against an account, for `rempart explain`; empty when nothing does.
+    package func standingRow(
+        of account: AccountID, _ ground: borrowing Ground, _ bench: borrowing Bench
+    ) -> [ControlReply] {
+        stands(against: account, bench) ? [.standing(standing(account, ground, bench))] : []
+    }
+
     /// The accounts that are barred from calling, or from calling abroad, for `rempart status`.
     package func standingRows(
         _ ground: borrowing Ground, _ bench: borrowing Bench

@@ -20,6 +20,8 @@ package struct Calls: ~Copyable {
     var bars: [AccountID: Bar] = [:]
     /// Whether what directory has of accounts was taken over.
     var hasRestored = false
+    /// The requests that wait for their account's hashes in the realm of an Asterisk; some may have ended.
+    var awaitingHashes: [Handle] = []
     private var nextSweep = Milliseconds(0)
     /// When this installation began to bind tokens to dialogs, since 1970; 0 when it always has.
     let boundSince: Milliseconds

@@ -30,8 +30,8 @@ struct Keepalives: ~Copyable {
     private var cursor: Int32 = 0
     private var tokens = TokenBucket()
     private var lapBegan = Milliseconds(0)
-    /// How long the last lap took.
-    private var lap = Milliseconds(0)
+    /// How long the last lap took, and the one before.
+    private var laps = (last: Milliseconds(0), before: Milliseconds(0))
     /// What the bindings need that the cursor has passed last.
     private(set) var due: [Due] = []
 
@@ -42,7 +42,12 @@ struct Keepalives: ~Copyable {
     }
 
     /// How much later than they should phones are asked; nil when they are not.
-    var delay: Milliseconds? { lap > Self.longestLap ? lap : nil }
+    ///
+    /// One long lap is that of phones which have all registered at the same time: they are asked one after another then.
+    var delay: Milliseconds? {
+        let lap = min(laps.last, laps.before)
+        return lap > Self.longestLap ? lap : nil
+    }
 
     /// By how many tenths of a second after others the phone in a place is asked.
     private static func spread(_ place: Int32) -> UInt32 {
@@ -84,7 +89,7 @@ struct Keepalives: ~Copyable {
 
     private mutating func endLap(_ now: Milliseconds) {
         cursor = 0
-        lap = now - lapBegan
+        laps = (now - lapBegan, laps.last)
         lapBegan = now
     }
 

@@ -90,7 +90,10 @@ extension LocationService {
             message.flow.peer.ip == binding.flow.peer.ip,
             mark == Keepalives.mark(place, binding, asked: keepalives[place].asked, &bench)
         else { return false }
+        let isFirst = !keepalives[place].hasAnswered
         heard(place, .answer, &accounts, &bench)
+        // The next process is to know that this one's silence means something.
+        if isFirst { store(place, binding, accounts, &bench) }
         return true
     }
 
@@ -214,21 +217,40 @@ extension LocationService {
     ) -> [ControlReply] {
         var rows: [ControlReply] = []
         for place in bindings.indices {
-            guard let binding = bindings[place] else { continue }
-            let state = keepalives[place]
-            rows.append(
-                .phone(
-                    PhoneRow(
-                        account: accounts.name(AccountID(binding.account)).text,
-                        transport: binding.flow.transport, address: binding.flow.peer,
-                        contact: bindings.contact(binding).text,
-                        expires: binding.expires - bench.now.monotonic,
-                        userAgent: bindings.userAgent(binding).text,
-                        presence: binding.reachable ? state.isMute ? .mute : .there : .gone,
-                        silence: binding.flow.transport == .udp
-                            ? state.silence(bench.now.monotonic) : nil)))
+            if let row = row(place, accounts, bench) { rows.append(row) }
         }
         return rows
+    }
+
+    /// The bindings of an account, for `rempart explain`.
+    package func phones(
+        of account: AccountID, _ accounts: borrowing AccountCache, _ bench: borrowing Bench
+    ) -> [ControlReply] {
+        var rows: [ControlReply] = []
+        var at = first(account)
+        while let binding = bindings[at] {
+            if let row = row(at, accounts, bench) { rows.append(row) }
+            at = binding.next
+        }
+        return rows
+    }
+
+    /// The binding at a place; nil when there is none.
+    private func row(
+        _ place: Int32, _ accounts: borrowing AccountCache, _ bench: borrowing Bench
+    ) -> ControlReply? {
+        guard let binding = bindings[place] else { return nil }
+        let state = keepalives[place]
+        return .phone(
+            PhoneRow(
+                account: accounts.name(AccountID(binding.account)).text,
+                transport: binding.flow.transport, address: binding.flow.peer,
+                contact: bindings.contact(binding).text,
+                expires: binding.expires - bench.now.monotonic,
+                userAgent: bindings.userAgent(binding).text,
+                presence: binding.reachable ? state.isMute ? .mute : .there : .gone,
+                silence: binding.flow.transport == .udp
+                    ? state.silence(bench.now.monotonic) : nil))
     }
 
     /// Whether a phone says that it is woken by a push notification (RFC 8599 section 4.1).

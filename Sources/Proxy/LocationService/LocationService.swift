@@ -204,7 +204,10 @@ package struct LocationService: ~Copyable {
                 switch bindings.changes[position] {
                 case .added(let place): (place, .registered, true)
                 case .refreshed(let place, let moved, let isNewCall):
-                    (place, moved ? .moved : nil, isNewCall)
+                    (
+                        place, moved ? .moved : keepalives[place].isGone ? .back : nil,
+                        isNewCall
+                    )
                 case .removed(let place): (place, end, false)
                 }
             guard let binding = bindings[place] else { continue }
@@ -212,10 +215,10 @@ package struct LocationService: ~Copyable {
                 remove(binding, accounts, &bench)
             } else {
                 stand(place, binding, &connections, &bench)
-                store(binding, accounts, &bench)
                 isNewPhone = isNewPhone || isOther
                 keepalives[place].registered(
                     bench.now.monotonic, isOther: isOther, hasPush: hasPush(binding))
+                store(place, binding, accounts, &bench)
                 let until = max(residence?.until ?? binding.expires, binding.expires)
                 residence = Residence(flow: binding.flow, until: until)
             }
@@ -223,6 +226,8 @@ package struct LocationService: ~Copyable {
         }
         bindings.forgetRemoved()
         if was >= 0, head < 0 { accounts.release(account) }
+        // The phones that are left may all be gone.
+        if head >= 0, residence == nil { unsettled.append(account) }
         // Its phone is there again, or it has none: what Asterisks are told follows from that alone.
         if residence != nil || head < 0 { away[account] = nil }
         return RegistrationChange(
@@ -250,8 +255,9 @@ package struct LocationService: ~Copyable {
     }
 
     /// Has directory store a binding.
-    private func store(
-        _ binding: Binding, _ accounts: borrowing AccountCache, _ bench: inout Bench
+    func store(
+        _ place: Int32, _ binding: Binding, _ accounts: borrowing AccountCache,
+        _ bench: inout Bench
     ) {
         bench.effects.toDirectory.bind(
             BindingColumns(
@@ -262,7 +268,8 @@ package struct LocationService: ~Copyable {
                 userAgent: bindings.userAgent(binding),
                 expires: bench.now.sinceEpoch + (binding.expires - bench.now.monotonic),
                 q: binding.q, transport: binding.flow.transport, listener: binding.flow.listener,
-                address: binding.flow.peer, connection: binding.flow.connection))
+                address: binding.flow.peer, connection: binding.flow.connection,
+                hasAnswered: keepalives[place].hasAnswered))
     }
 
     /// A binding has ended: its timer goes, and directory forgets it.
@@ -312,7 +319,7 @@ package struct LocationService: ~Copyable {
             return false
         }
         for place in bindings.indices {
-            if let binding = bindings[place] { store(binding, accounts, &bench) }
+            if let binding = bindings[place] { store(place, binding, accounts, &bench) }
         }
         return true
     }
@@ -341,7 +348,8 @@ package struct LocationService: ~Copyable {
         // A stream's connection counts as closed until it is seen.
         let isOpen = flow.transport == .udp || connections.isLive(flow)
         bindings.setReachable(place, isOpen)
-        keepalives[place].restored(bench.now.monotonic, hasPush: hasPush(binding))
+        keepalives[place].restored(
+            bench.now.monotonic, hasAnswered: record.hasAnswered, hasPush: hasPush(binding))
         if !isOpen { _ = keepalives[place].connection(isOpen: false, bench.now.monotonic) }
         stand(place, binding, &connections, &bench)
         return RegistrationChange(

@@ -89,6 +89,9 @@ struct PhoneState: BitwiseCopyable, Sendable {
     /// Whether it answers no OPTIONS, so that nothing is known of it.
     var isMute: Bool { self[.isMute] }
 
+    /// Whether it has answered such a question since it registered as it does: its silence means that it is gone.
+    var hasAnswered: Bool { self[.hasAnswered] }
+
     /// A moment of the monotonic clock as this counts it.
     static func tenths(_ now: Milliseconds) -> UInt32 {
         UInt32(truncatingIfNeeded: now.count / 100)
@@ -115,10 +118,14 @@ struct PhoneState: BitwiseCopyable, Sendable {
         self[.isMute] = false
     }
 
-    /// The binding was known to the process before: its phone is asked within the time of one question.
-    mutating func restored(_ now: Milliseconds, hasPush: Bool) {
+    /// The binding was known to the process before, which has had an answer of its phone or not.
+    ///
+    /// When that was heard last nobody knows. So it is asked as soon as a new one, before the way through a NAT closes.
+    mutating func restored(_ now: Milliseconds, hasAnswered: Bool, hasPush: Bool) {
         self = PhoneState()
         heard = Self.tenths(now)
+        self[.isNew] = true
+        self[.hasAnswered] = hasAnswered
         self[.hasPush] = hasPush
     }
 
@@ -138,7 +145,6 @@ struct PhoneState: BitwiseCopyable, Sendable {
         proofLag = 0
         misses = 0
         self[.isAsked] = false
-        self[.isNew] = false
         self[.isGone] = false
         if sign == .answer {
             self[.hasAnswered] = true
@@ -164,26 +170,26 @@ struct PhoneState: BitwiseCopyable, Sendable {
         let sinceAsked = UInt16(truncatingIfNeeded: tenths) &- asked
         if self[.isAsked] {
             guard sinceAsked >= Span.answer else { return .nothing }
-            return missed()
+            let step = missed()
+            // Where phones are asked late, the next question is due already.
+            guard step == .nothing, sinceAsked >= Span.again else { return step }
         }
-        let silence = tenths &- heard
-        let isDue: Bool
-        if isMute {
-            isDue = sinceAsked >= Span.again + UInt16(spread)
-        } else if misses > 0 {
-            isDue = sinceAsked >= Span.again
-        } else if self[.isNew] {
-            isDue = silence >= Span.first
-        } else {
-            isDue =
-                silence >= Span.quiet + spread || silence + UInt32(proofLag) * 10 >= Span.proof
-        }
-        guard isDue else { return .nothing }
+        guard isDue(tenths, sinceAsked, spread: spread) else { return .nothing }
         asked = UInt16(truncatingIfNeeded: tenths)
         guard !isMute else { return .keepOpen }
         self[.isAsked] = true
         self[.isNew] = false
         return .ask
+    }
+
+    private func isDue(_ tenths: UInt32, _ sinceAsked: UInt16, spread: UInt32) -> Bool {
+        let silence = tenths &- heard
+        let sinceProof = silence + UInt32(proofLag) * 10
+        if isMute { return sinceAsked >= Span.again + UInt16(spread) }
+        if misses > 0 { return sinceAsked >= Span.again }
+        // Whatever else it says: until it has answered a question, its silence means nothing.
+        if self[.isNew] { return sinceProof >= Span.first }
+        return silence >= Span.quiet + spread || sinceProof >= Span.proof
     }
 
     /// What a phone by a connection needs that has closed.

@@ -225,7 +225,8 @@ extension Paths {
         core.setCaller(handle, sender.caller)
         guard core.setUser(user.span, handle, &ground, &bench),
             calls.begin(handle, .made, dialled, message, &core, &ground, &bench),
-            let asterisk = core.chooseAsterisk(handle, &ground, &bench)
+            let asterisk = core.chooseAsterisk(
+                handle, first: calls.asterisk(for: handle, core, ground, bench), &ground, &bench)
         else { return }
         core.forward(handle, to: asterisk, message, &ground, &bench)
     }
@@ -487,6 +488,7 @@ extension Paths {
                 core.open(message, .outward, of: party, &ground, &bench), &message, &bench)
         else { return }
         core.setBreadth(handle, breadth)
+        if message.index.method == .invite { ground.asterisks.calls(account, bench) }
         if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
             core.fork(handle, to: targets, message, &ground, &bench)
         }

@@ -216,7 +216,7 @@ extension Ground {
     private mutating func mayAsk(
         _ candidates: Candidates, _ message: inout Incoming, _ bench: borrowing Bench
     ) -> Bool {
-        guard candidates.has(false, accounts), !message.isResumed else { return true }
+        guard candidates.hasUnknown(accounts), !message.isResumed else { return true }
         // The original of a copy has been looked up.
         return !message.sender.isRepetition && admission.takeTry(&message, bench)
     }

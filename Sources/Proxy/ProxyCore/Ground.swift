@@ -88,9 +88,19 @@ package struct Ground: ~Copyable {
         }
     }
 
-    /// The listener that requests of a party go to Asterisks by.
-    package func insideListener(_ party: Party, _ bench: borrowing Bench) -> UInt8 {
-        party.trunk.map { trunks.inside($0, bench) } ?? bench.inside
+    /// The flow by which requests of a party go to an Asterisk.
+    package func way(
+        of party: Party, toAsterisk address: SocketAddress, _ bench: borrowing Bench
+    ) -> Flow {
+        party.trunk.map { trunks.way(of: $0, toAsterisk: address, bench) }
+            ?? bench.way(toAsterisk: address)
+    }
+
+    /// The Asterisks that a party's calls do not go to, a bit for the number of each: a trunk's own endpoint reaches one
+    /// family alone.
+    func unreachable(_ party: Party) -> UInt64 {
+        guard let trunk = party.trunk else { return 0 }
+        return asterisks.numbers { !trunks.reaches(trunk, $0.ip) }
     }
 
     /// Sends what is in the writer as a request whose response nobody waits for.

@@ -66,20 +66,23 @@ extension ProxyCore {
 
     // MARK: Inward
 
-    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants unless
-    /// that is out of use; nil when there is none, which ends a request that has tried none.
+    /// Takes an Asterisk that a request has not tried yet, the next in turn, or the `first` one that it wants if that
+    /// gets calls; nil when there is none, which ends a request that has tried none.
     package mutating func chooseAsterisk(
         _ handle: Handle, first: SocketAddress? = nil, _ ground: inout Ground,
         _ bench: inout Bench
     ) -> SocketAddress? {
         if let first, let number = ground.asterisks.number(of: first),
-            !ground.asterisks.isDown(number)
+            ground.asterisks.getsCalls(number, bench.now.monotonic)
         {
             contexts[handle].tried |= 1 << UInt64(number)
             return first
         }
         let tried = contexts[handle].tried
-        guard let (number, address) = ground.asterisks.choose(tried: tried, bench.now.monotonic)
+        let passedOver = tried | ground.unreachable(contexts[handle].party)
+        guard
+            let (number, address) = ground.asterisks.choose(
+                tried: passedOver, bench.now.monotonic)
         else {
             if tried == 0 {
                 recordNoAsterisk(handle, ground, &bench)
@@ -137,13 +140,25 @@ extension ProxyCore {
         return true
     }
 
-    /// Sends a request to the same Asterisk again, with an answer to its challenge.
+    /// A request, whose branches have ended, waits for its account's hashes in the realm of its Asterisk: until `resend`,
+    /// or for a second.
+    package mutating func awaitHashes(_ handle: Handle, _ bench: inout Bench) {
+        contexts[handle].awaitsHashes = true
+        restartDeadline(handle, .seconds(1), &bench)
+    }
+
+    /// Sends a request to the same Asterisk again, with an answer to its challenge; without one, to be challenged anew.
     ///
     /// The CSeq is one higher, and stays so on the inner side of the dialog.
     package mutating func resend(
-        _ handle: Handle, _ answer: ChallengeAnswer, _ ground: inout Ground, _ bench: inout Bench
+        _ handle: Handle, _ answer: ChallengeAnswer?, _ ground: inout Ground, _ bench: inout Bench
     ) {
-        contexts[handle].challenges += 1
+        if answer != nil {
+            contexts[handle].challenges += 1
+        } else {
+            contexts[handle].awaitsHashes = false
+            bench.timers.cancel(&contexts[handle].deadline)
+        }
         contexts[handle].sequenceShift &+= 1
         let address = contexts[handle].asterisk
         guard let branch = beginInward(handle, address, &ground, &bench) else { return }
@@ -155,8 +170,8 @@ extension ProxyCore {
         _ handle: Handle, _ address: SocketAddress, _ ground: inout Ground, _ bench: inout Bench
     ) -> Handle? {
         contexts[handle].asterisk = address
-        let listener = ground.insideListener(contexts[handle].party, bench)
-        return beginBranch(handle, bench.way(listener, to: address), &ground, &bench)
+        let way = ground.way(of: contexts[handle].party, toAsterisk: address, bench)
+        return beginBranch(handle, way, &ground, &bench)
     }
 
     private mutating func sendInward(
@@ -339,7 +354,7 @@ extension ProxyCore {
         _ message: borrowing Incoming, _ token: AsteriskToken, _ party: Party,
         _ caller: WrittenCaller, _ ground: borrowing Ground, _ bench: inout Bench
     ) {
-        let flow = bench.way(ground.insideListener(party, bench), to: token.asterisk)
+        let flow = ground.way(of: party, toAsterisk: token.asterisk, bench)
         let name = ground.name(of: party)
         let random = bench.random()
         bench.writer.begin(isTrunk: party.isTrunk, to: flow.peer.ip)

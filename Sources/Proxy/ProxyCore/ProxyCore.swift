@@ -411,15 +411,16 @@ package struct ProxyCore: ~Copyable {
         perform(contexts[handle].server.handle(event), handle, &ground, &bench)
     }
 
-    /// Timer C, or the end of waiting for a cancelled branch.
+    /// Timer C, or the end of waiting for a cancelled branch, or for hashes.
     package mutating func deadline(
         _ handle: Handle, _ ground: inout Ground, _ bench: inout Bench
     ) {
         guard isOpen(handle) else { return }
         contexts[handle].deadline = .none
         cancelBranches(handle, [], &ground, &bench)
-        let isCancelled = contexts[handle].isCancelled
-        finish(handle, isCancelled ? .requestTerminated : .requestTimeout, &ground, &bench)
+        let context = contexts[handle]
+        let status: Status = context.awaitsHashes ? .serviceUnavailable : .requestTimeout
+        finish(handle, context.isCancelled ? .requestTerminated : status, &ground, &bench)
     }
 
     /// Sets timer C anew (RFC 3261 section 16.7 item 2).

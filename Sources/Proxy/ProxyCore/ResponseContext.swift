@@ -55,6 +55,8 @@ package struct ResponseContext: BitwiseCopyable, Sendable {
     package internal(set) var sequenceShift: UInt16 = 0
     /// How many challenges of the Asterisk were answered.
     package internal(set) var challenges: UInt8 = 0
+    /// Whether it waits for the account's hashes in the realm of the Asterisk, which has asked for them.
+    package internal(set) var awaitsHashes = false
     /// Whether the caller has cancelled.
     package internal(set) var isCancelled = false
     /// How many branches the request may still be split into on its way (RFC 5393 section 5).

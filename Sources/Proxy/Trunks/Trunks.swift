@@ -152,9 +152,21 @@ package struct Trunks: ~Copyable {
         return nil
     }
 
-    /// The listener that a trunk's requests to Asterisks go out by.
-    package func inside(_ trunk: TrunkID, _ bench: borrowing Bench) -> UInt8 {
-        trunks[trunk.index].inside ?? bench.inside
+    /// The flow by which a trunk's requests go to an Asterisk: from its own endpoint, by which Asterisk knows it.
+    ///
+    /// One of the other family is called as phones' requests are, when it has called the trunk itself.
+    package func way(
+        of trunk: TrunkID, toAsterisk address: SocketAddress, _ bench: borrowing Bench
+    ) -> Flow {
+        guard let own = trunks[trunk.index].inside, reaches(trunk, address.ip) else {
+            return bench.way(toAsterisk: address)
+        }
+        return bench.way(own, to: address)
+    }
+
+    /// Whether a trunk's own endpoint is of the family of an Asterisk.
+    package func reaches(_ trunk: TrunkID, _ asterisk: IPAddress) -> Bool {
+        trunks[trunk.index].settings.inside?.address.ip.isV4 == asterisk.isV4
     }
 
     /// Takes a request from a trunk's rate; what is too much gets no answer by UDP, where the trunk asks

@@ -76,5 +76,10 @@ def make_database(path: Path, schema: str, accounts: Iterable[Account]) -> None:
         database.executescript(TABLES[schema])
         for account in accounts:
             add(database, account)
+    readable(path)
+
+
+def readable(path: Path) -> None:
+    """Lets Asterisk and the edge read a database."""
     path.parent.chmod(0o755)
     path.chmod(0o644)

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from .accounts import CHAN_SIP, PJSIP
-from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, PBX_MEDIA, Network
+from .accounts import CHAN_SIP, PJSIP, Account, make_database
+from .namespaces import EDGE_OUTSIDE, PBX_MEDIA, Network, host
 from .waiting import eventually
 
 COMMON_MODULES = """
@@ -45,6 +45,15 @@ class Kind:
     schema: str
 
     @property
+    def tables(self) -> Mapping[str, str]:
+        """`accounts.tables` of the settings: its tables have the names that are taken without."""
+        return {}
+
+    def lay(self, path: Path, accounts: Iterable[Account]) -> None:
+        """Writes a new database with its tables."""
+        make_database(path, self.schema, accounts)
+
+    @property
     def channel(self) -> str:
         return {CHAN_SIP: "SIP", PJSIP: "PJSIP"}[self.schema]
 
@@ -65,8 +74,8 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
         return {
             "sip.conf": f"""
             [general]
-            bindaddr={address}
-            udpbindaddr={address}:5060
+            bindaddr={host(address)}
+            udpbindaddr={host(address)}:5060
             media_address={media}
             context=nobody
             allowguest=no
@@ -94,7 +103,7 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
             [udp]
             type=transport
             protocol=udp
-            bind={address}:5060
+            bind={host(address)}:5060
             external_media_address={media}
             """,
     }
@@ -139,8 +148,7 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
 class Asterisk:
     """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root.
 
-    `additions` are lines for the end of its configuration files, by name: what an administrator adds for a trunk. A file
-    that it has not otherwise is made of them.
+    `additions` are lines for the end of its configuration files, by name, or whole files: what an administrator adds.
     """
 
     def __init__(
@@ -156,19 +164,19 @@ class Asterisk:
         self.address = address
         self.namespace = network.namespace_of(address)
         # Where its customers' requests come from: it sees the edge from inside, unless it is the provider's.
-        self.sees_edge_at = EDGE_INSIDE if address in network.pbx else EDGE_OUTSIDE
+        self.sees_edge_at = network.edge_seen.get(address, EDGE_OUTSIDE)
         self.shared = shared
         self.root = roots_folder() / f"asterisk-{kind.version}"
         if not (self.root / "usr/sbin/asterisk").exists():
             raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/roots.sh (as root)")
-        self.folder = shared / f"{kind}-{address}"
+        self.folder = shared / f"{kind}-{address.replace(':', '-')}"
         self.own = f"{MOUNTED}/{self.folder.name}"
         self.folder.mkdir(exist_ok=True)
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
         seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
-        files = dict.fromkeys(additions, "") | _configuration(kind, address, self.own, f"/{modules}", seen_database)
-        for name, text in files.items():
-            lines = [line.removeprefix(" " * 12) for line in text.strip().splitlines()]
+        files = _configuration(kind, address, self.own, f"/{modules}", seen_database)
+        for name in files.keys() | additions.keys():
+            lines = [line.removeprefix(" " * 12) for line in files.get(name, "").strip().splitlines()]
             (self.folder / name).write_text("\n".join(lines) + "\n" + additions.get(name, ""))
         self.process: subprocess.Popen | None = None
         self.marked = 0

@@ -11,6 +11,7 @@ from .namespaces import Network, entered
 
 ETH_P_ALL = 3
 ETH_P_IP = 0x0800
+ETH_P_IPV6 = 0x86DD
 UDP, TCP = 17, 6
 PACKET_OUTGOING = 4
 QUIET_SECONDS = 0.1
@@ -33,11 +34,18 @@ class Packet:
 
 
 def _parse(frame: bytes, outgoing: bool) -> Packet | None:
-    if len(frame) < 34 or struct.unpack("!H", frame[12:14])[0] != ETH_P_IP:
+    if len(frame) < 34:
         return None
-    packet = frame[14:]
-    header, total, protocol = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0], packet[9]
-    source, target = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
+    kind, packet = struct.unpack("!H", frame[12:14])[0], frame[14:]
+    if kind == ETH_P_IP:
+        header, total, protocol = (packet[0] & 15) * 4, struct.unpack("!H", packet[2:4])[0], packet[9]
+        source, target = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
+    elif kind == ETH_P_IPV6 and len(packet) >= 40:
+        # Without extension headers, which nobody here writes.
+        header, total, protocol = 40, 40 + struct.unpack("!H", packet[4:6])[0], packet[6]
+        source, target = (socket.inet_ntop(socket.AF_INET6, packet[at : at + 16]) for at in (8, 24))
+    else:
+        return None
     segment = packet[header:total]
     if protocol not in (UDP, TCP) or len(segment) < 8:
         return None

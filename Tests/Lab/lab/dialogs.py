@@ -1,10 +1,12 @@
 """A phone's call spoken word by word: what opens it, and the requests inside it."""
 
+import secrets
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from .accounts import Account
 from .clients import ANSWER_SECONDS, Client, proven
-from .sip import Message, Request
+from .sip import Message, Request, response, tag_of, uri_of
 
 SDP_TYPE = "Content-Type: application/sdp"
 
@@ -60,14 +62,14 @@ class Talk:
     cseq: int
 
     @classmethod
-    def begun(cls, client: Client, account: Account, number: str) -> "Talk":
+    def begun(cls, client: Client, account: Account, number: str, seconds: float = ANSWER_SECONDS) -> "Talk":
         """Calls a number that answers, and acknowledges the answer."""
-        return cls.answered(client, account, invitation(client, account, number))
+        return cls.answered(client, account, invitation(client, account, number), seconds)
 
     @classmethod
-    def answered(cls, client: Client, account: Account, invite: Request) -> "Talk":
+    def answered(cls, client: Client, account: Account, invite: Request, seconds: float = ANSWER_SECONDS) -> "Talk":
         """Sends an INVITE that will be answered, and acknowledges the answer."""
-        answer = asked(client, invite)
+        answer = asked(client, invite, seconds)
         assert answer.status == 200, answer.raw.decode()
         client.send(within(invite, "ACK", answer, invite.cseq).encoded())
         return cls(client, account, invite, answer, invite.cseq)
@@ -84,3 +86,60 @@ class Talk:
     def hang_up(self) -> int:
         """Ends the call, and returns the status of the answer."""
         return asked(self.client, self.request("BYE")).status
+
+    @property
+    def replaces(self) -> str:
+        """What names this call to who is to be joined with its other end (RFC 3891)."""
+        return replaces(self.invite.call_id, tag_of(self.answer.header("to")), self.invite.from_tag)
+
+
+@dataclass
+class Taken:
+    """A call that came to a phone, and that it has answered."""
+
+    client: Client
+    invite: Message
+    contact: str
+    tag: str
+    cseq: int = 100
+
+    @classmethod
+    def answered(cls, client: Client, account: Account, seconds: float = ANSWER_SECONDS) -> "Taken":
+        """Waits for a call and answers it."""
+        invite = client.receive(seconds)
+        assert invite and invite.method == "INVITE" and not invite.status, invite and invite.start
+        contact = f"sip:{account.name}@{client.address}:{client.port};transport={client.transport}"
+        taken = cls(client, invite, contact, secrets.token_hex(5))
+        routes = [f"Record-Route: {value}" for value in invite.all("record-route")]
+        client.send(response(invite, "200 OK", taken.tag, *routes, f"Contact: <{contact}>", body=offer(client.address)))
+        ack = client.receive(seconds)
+        assert ack and ack.method == "ACK", ack and ack.start
+        return taken
+
+    def request(self, method: str, *extra: str) -> Request:
+        """The next request of the dialog."""
+        self.cseq += 1
+        own, other = self.invite.header("to"), self.invite.header("from")
+        return Request(
+            method,
+            uri_of(self.invite.header("contact")),
+            uri_of(own),
+            uri_of(other),
+            f"SIP/2.0/{self.client.transport.upper()} {self.client.address}:{self.client.port}",
+            self.contact,
+            self.cseq,
+            self.invite.header("call-id"),
+            self.tag,
+            tag_of(other),
+            extra=[*(f"Route: {value}" for value in self.invite.all("record-route")), *extra],
+        )
+
+    @property
+    def replaces(self) -> str:
+        """What names this call to who is to be joined with its other end (RFC 3891)."""
+        return replaces(self.invite.header("call-id"), tag_of(self.invite.header("from")), self.tag)
+
+
+def replaces(call_id: str, other_tag: str, own_tag: str) -> str:
+    """A Replaces as it stands among the headers of a Refer-To."""
+    return "Replaces=" + quote(f"{call_id};to-tag={other_tag};from-tag={own_tag}", safe="")

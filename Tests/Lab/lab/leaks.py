@@ -13,9 +13,11 @@ import socket
 from collections import defaultdict
 
 from .capture import PACKET_OUTGOING, UDP, Capture, Packet
+from .insides import INSIDES
 from .namespaces import EDGE_INSIDE, PBX_MEDIA, Network
 
-INSIDE = [re.compile(rb"(?<![0-9.])" + re.escape(address.encode()) + rb"(?![0-9])") for address in [EDGE_INSIDE, *PBX_MEDIA]]
+ADDRESSES = [EDGE_INSIDE, *PBX_MEDIA, *INSIDES]
+INSIDE = [re.compile(rb"(?<![0-9.])" + re.escape(address.encode()) + rb"(?![0-9])") for address in ADDRESSES]
 # "Asterisk" is also the name by which it calls: what counts is the product with its version.
 PRODUCT = re.compile(rb"^(server|user-agent)\s*:|^s=(?!-$)|asterisk pbx|asterisk/?[ -]?[0-9]+\.[0-9]", re.IGNORECASE)
 MEDIA = re.compile(rb"^(c=|a=rtcp:|a=candidate:|a=remote-candidates:)")

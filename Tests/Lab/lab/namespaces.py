@@ -69,6 +69,8 @@ class Network:
         self.edge = self.prefix + "edge"
         self.provider = self.prefix + "provider"
         self.pbx = {address: f"{self.prefix}pbx{address.rsplit('.', 1)[1]}" for address in PBX_MEDIA}
+        # Where each PBX sees the edge.
+        self.edge_seen = dict.fromkeys(PBX_MEDIA, EDGE_INSIDE)
 
     def namespace_of(self, address: str) -> str:
         """Where an Asterisk with that address stands: a PBX's namespace, or the provider's."""
@@ -97,12 +99,12 @@ class Network:
         command("ip", "netns", "exec", self.edge, "nft", "-f", "-", input=rules)
 
     def make_bridge(self, name: str, addresses: list[str]) -> None:
-        """One side of the edge, "lan" behind a NAT's router, with the edge's own addresses there.
+        """One side of the edge, "lan" behind a NAT's router, "second" inside, with the edge's own addresses there.
 
         A bridge takes the lowest of its ports' link addresses, unless it has one of its own: it would change with the
         ports that come and go, and nobody would reach the edge until his table of neighbours had forgotten the old one.
         """
-        number = {"outside": 1, "inside": 2, "lan": 3}[name]
+        number = {"outside": 1, "inside": 2, "lan": 3, "second": 4}[name]
         command("ip", "-n", self.edge, "link", "add", name, "address", f"02:00:00:00:00:{number:02}", "type", "bridge")
         for address in addresses:
             command("ip", "-n", self.edge, "address", "add", address, "dev", name)
@@ -131,6 +133,11 @@ class Network:
             command("ip", "link", "delete", self.host_link)
         for namespace in present:
             command("ip", "netns", "delete", namespace)
+
+
+def host(address: str) -> str:
+    """An address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
 
 
 @contextlib.contextmanager

@@ -9,21 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .namespaces import EDGE_OUTSIDE, Network, entered
-from .sip import Message, Request
+from .sip import Message, Request, response, tag_of, uri_of
 
 ANSWER_SECONDS = 10.0
 PHRASES = {180: "Ringing", 200: "OK", 486: "Busy Here", 487: "Request Terminated", 503: "Service Unavailable"}
-
-
-def uri_of(value: str) -> str:
-    """The URI between the brackets of a From, To, Contact or Route."""
-    found = re.search(r"<([^>]*)>", value)
-    return found[1] if found else value.split(";")[0]
-
-
-def tag_of(value: str) -> str:
-    found = re.search(r";tag=([^;]+)", value)
-    return found[1] if found else ""
 
 
 def user_of(value: str) -> str:
@@ -154,15 +143,9 @@ class Peer:
     def answer(self, request: Message, status: int, tag: str = "", body: str = "", record_route: str = "") -> str:
         """Answers a request and returns the tag of the answer; `record_route` is that of a proxy before the answering one."""
         tag = tag or secrets.token_hex(4)
-        to = request.header("to")
-        lines = [f"SIP/2.0 {status} {PHRASES[status]}"]
-        lines += [f"Via: {value}" for value in request.all("via")]
         routes = ([record_route] if record_route else []) + request.all("record-route")
-        lines += [f"Record-Route: {value}" for value in routes]
-        lines += [f"From: {request.header('from')}", f"To: {to}" + ("" if tag_of(to) else f";tag={tag}")]
-        lines += [f"Call-ID: {request.header('call-id')}", f"CSeq: {request.header('cseq')}", f"Contact: <{self.contact}>"]
-        lines += [*(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}"]
-        self.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        extra = [*(f"Record-Route: {value}" for value in routes), f"Contact: <{self.contact}>"]
+        self.send(response(request, f"{status} {PHRASES[status]}", tag, *extra, body=body))
         return tag
 
     def ask(self, request: Request, seconds: float = ANSWER_SECONDS) -> Message:

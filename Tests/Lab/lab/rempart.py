@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command
+from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, command, host
 from .waiting import eventually
 
 COMPONENTS = ["tls-terminator", "sip-router", "accounts-reader", "directory", "banner"]
@@ -60,8 +61,11 @@ class Settings:
     inside: str = EDGE_INSIDE
     port: int = 5060
     inside_port: int = 5060
+    # Further addresses of the edge toward Asterisks.
+    more_insides: list[str] = field(default_factory=list)
     pbx_port: int = 5060
     algorithms: list[str] = field(default_factory=list)
+    tables: Mapping[str, str] = field(default_factory=dict)
     defence: dict[str, str] = field(default_factory=dict)
     # The accounts that may show callers of their own.
     callers: list[str] = field(default_factory=list)
@@ -76,13 +80,15 @@ class Settings:
             f"  - tcp://{self.outside}:{self.port}{shown}",
             f"  - tls://{self.outside}:{self.port + 1}{shown}",
             "inside:",
-            f"  - udp://{self.inside}:{self.inside_port}",
+            *(f'  - "udp://{host(inside)}:{self.inside_port}"' for inside in [self.inside, *self.more_insides]),
             "asterisk:",
-            f"  servers: [{', '.join(f'{server}:{self.pbx_port}' for server in self.servers)}]",
+            "  servers:",
+            *(f'    - "{host(server)}:{self.pbx_port}"' for server in self.servers),
             "accounts:",
             f"  source: sqlite://{self.database}",
             *([f"  schema: {self.schema}"] if self.schema else []),
             *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
+            *(["  tables:"] + [f"    {name}: {own}" for name, own in self.tables.items()] if self.tables else []),
             *(["  callers:"] + [f"    \"{name}\": any" for name in self.callers] if self.callers else []),
             "tls:",
             f"  certificate: {self.certificate}",
@@ -206,7 +212,7 @@ class Rempart:
 
     def asterisk_state(self, address: str) -> str:
         servers = self.status()["asterisk"]
-        return next((server["state"] for server in servers if server["address"].startswith(f"{address}:")), "absent")
+        return next((server["state"] for server in servers if server["address"].startswith(f"{host(address)}:")), "absent")
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

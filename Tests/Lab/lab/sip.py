@@ -54,6 +54,27 @@ class Message:
         return {}
 
 
+def uri_of(value: str) -> str:
+    """The URI between the brackets of a From, To, Contact or Route."""
+    found = re.search(r"<([^>]*)>", value)
+    return found[1] if found else value.split(";")[0]
+
+
+def tag_of(value: str) -> str:
+    found = re.search(r";tag=([^;]+)", value)
+    return found[1] if found else ""
+
+
+def response(request: Message, status: str, tag: str, *extra: str, body: str = "") -> bytes:
+    """The answer to a request; `tag` stands in To where there is none yet, `extra` are lines beside those of every answer."""
+    to = request.header("to")
+    lines = [f"SIP/2.0 {status}", *(f"Via: {value}" for value in request.all("via"))]
+    lines += [f"From: {request.header('from')}", f"To: {to}" + ("" if tag_of(to) else f";tag={tag}")]
+    lines += [f"Call-ID: {request.header('call-id')}", f"CSeq: {request.header('cseq')}", *extra]
+    lines += [*(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}"]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
 def parameters_of(text: str) -> dict[str, str]:
     """`name=value, name="value"` as a dictionary."""
     return {name: quoted or plain for name, quoted, plain in re.findall(r'([\w-]+)=(?:"([^"]*)"|([^,\s]*))', text)}

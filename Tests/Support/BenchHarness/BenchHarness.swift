@@ -79,8 +79,7 @@ extension Bench {
 
     /// Lets time pass; what is due then, the timers say.
     package mutating func pass(_ span: Milliseconds) {
-        now.monotonic = now.monotonic + span
-        now.sinceEpoch = now.sinceEpoch + span
+        now = Now(monotonic: now.monotonic + span, sinceEpoch: now.sinceEpoch + span)
     }
 
     /// A message that has come now, parsed.

@@ -341,6 +341,13 @@ package final class SimulatedEdge {
         guard message.method == "REGISTER", message.isRequest else { return false }
         guard let realm = inwardRealm, !isProven(message, realm) else {
             let user = between(message["To"], "sip:", "@")
+            // One without a Contact asks which there are.
+            guard !message["Contact"].isEmpty else {
+                let held = registered[flow.peer]?[user].map { "Contact: \($0["Contact"])" }
+                let all = [held].compactMap(\.self)
+                router.receive(response(to: message, 200, tag: "a", all).span, flow, now)
+                return true
+            }
             registered[flow.peer, default: [:]][user] = message["Expires"] == "0" ? nil : message
             let expires = ["Expires: \(message["Expires"])"]
             router.receive(response(to: message, 200, tag: "a", expires).span, flow, now)

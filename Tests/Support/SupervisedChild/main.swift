@@ -159,6 +159,7 @@ func serve(_ role: Role) throws -> Int32 {
                 whole =
                     word == "refuses-pairs" ? 0 : whole & ~(1 << UInt32(place)) | wholePairs(set)
                 supervision.inUse(whole)
+            case .ways(let ways): supervision.status("told of \(ways.count) ways")
             case .peer:
                 peers += 1
                 supervision.status("new link \(peers)")

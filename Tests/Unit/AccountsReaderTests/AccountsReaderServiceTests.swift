@@ -203,7 +203,7 @@ struct AccountsReaderServiceTests {
             (Tables.chanSip, "1001", ""),
             (
                 Tables.chanSip, "1003",
-                "phones may not register: type=user only calls, type=friend or peer registers too"
+                "phones may not register: type=user only calls, type=friend registers too"
             ),
             (Tables.chanSip, "1004", "phones may not register: host is not dynamic"),
             (Tables.pjsip, "2007", "phones may not register: max_contacts=0"),
@@ -232,6 +232,24 @@ struct AccountsReaderServiceTests {
         #expect(why.isEmpty ? told.isEmpty : told.count == 1 && told[0].hasSuffix(why), "\(steps)")
         let missing = steps.filter { $0.remark == "missing: the endpoint's auth names it" }
         #expect(missing.map(\.what) == (name == "gone" ? ["ps_auths id=away"] : []))
+    }
+
+    @Test("a trace says that Asterisk refuses the calls of a row of type=peer")
+    func peer() throws {
+        let row =
+            "INSERT INTO sippeers (name, type, host, secret) VALUES ('p', 'peer', 'dynamic', 'x')"
+        let bench = try Bench("\(Tables.chanSip); \(row)")
+        _ = try bench.ask(.hello)
+        _ = bench.service.second()
+        _ = try bench.heard()
+        guard case .trace(1, let steps)? = try bench.ask(.trace(id: 1, name: "p")).first else {
+            Issue.record("expected the steps")
+            return
+        }
+        #expect(
+            steps.map(\.remark) == [
+                "type=peer host=dynamic; type=peer cannot call, type=friend can"
+            ])
     }
 
     @Test("the names are told in pages, in the order of their bytes")

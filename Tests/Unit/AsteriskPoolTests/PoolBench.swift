@@ -17,6 +17,8 @@ final class PoolBench {
     struct Sent {
         /// The Asterisk that it went to.
         let to: SocketAddress
+        /// The number of the listener that it left by.
+        let listener: UInt8
         /// Its lines.
         let lines: [String]
 
@@ -28,11 +30,16 @@ final class PoolBench {
 
         /// Whether it is of a method.
         func isA(_ method: String) -> Bool { lines[0].hasPrefix("\(method) ") }
+
+        /// Whether it is a REGISTER that asks which contacts there are.
+        var isQuestion: Bool { isA("REGISTER") && self["Contact"].isEmpty }
     }
 
     private static let listeners = [
         Listener(index: 0, side: .outside, endpoint: Endpoint(.udp, address("203.0.113.5:5060"))),
         Listener(index: 1, side: .inside, endpoint: Endpoint(.udp, address("10.0.0.1:5060"))),
+        Listener(index: 2, side: .inside, endpoint: Endpoint(.udp, address("10.1.0.1:5060"))),
+        Listener(index: 3, side: .inside, endpoint: Endpoint(.udp, address("[2001:db8::1]:5060"))),
     ]
 
     private var bench: Bench
@@ -43,6 +50,8 @@ final class PoolBench {
     private var pool = AsteriskPool()
     /// The Asterisks that answer what they are asked, but no REGISTER.
     var answering: Set<SocketAddress> = []
+    /// The registrar of those that have one, which holds the names of the accounts that are registered.
+    var registrars: [SocketAddress: Set<String>] = [:]
     /// What left and was not looked at yet, but for probes that were answered.
     private var sent: [Sent] = []
 
@@ -54,6 +63,7 @@ final class PoolBench {
         authentication = Authentication(key: key(32), life: 1, now: now)
         adopt(asterisks)
         probe()
+        askForContacts()
     }
 
     /// Asterisks that all answer what they are asked, and are known to.
@@ -115,7 +125,18 @@ final class PoolBench {
 
     func leave(_ account: AccountID) { pool.leave(account, &bench) }
 
+    /// An account has a new phone.
+    func renew(_ account: AccountID) { pool.renew(account, &bench) }
+
     // MARK: Asterisks
+
+    /// An Asterisk calls an account.
+    func calls(_ account: AccountID) { pool.calls(account, bench) }
+
+    /// An Asterisk says that it has no way to an account.
+    func cannotCall(_ account: AccountID, at asterisk: String) {
+        pool.cannotCall(account, at: address(asterisk), accounts.places, &bench)
+    }
 
     /// Other Asterisks are in the settings from now on.
     func adopt(_ asterisks: [String]) {
@@ -123,8 +144,18 @@ final class PoolBench {
             asterisks.map(address), &accounts, &transactions, &connections, &bench)
     }
 
+    /// The supervisor tells by which listeners Asterisks are called.
+    func follow(_ ways: [String: UInt8]) {
+        let told = ways.map { AsteriskWay(to: address("\($0):5060").ip, by: $1) }
+        for (asterisk, former) in bench.follow(told) {
+            pool.moved(asterisk, from: former, accounts, &bench)
+        }
+    }
+
     /// The Asterisk that is next in turn.
-    func choose(tried: UInt64 = 0) -> Int? { pool.choose(tried: tried, bench.now.monotonic)?.number }
+    func choose(tried: UInt64 = 0) -> Int? {
+        pool.choose(tried: tried, bench.now.monotonic)?.number
+    }
 
     /// An INVITE has had no answer of an Asterisk.
     func missed(_ number: Int) { pool.missed(number, &bench) }
@@ -135,12 +166,28 @@ final class PoolBench {
             number, .account(AccountID(account)), from: address("\(source):5060").ip, &bench)
     }
 
-    var rows: [ControlReply] { pool.rows }
+    /// What `rempart status` shows.
+    var rows: [AsteriskRow] {
+        pool.rows(bench.now).compactMap { if case .asterisk(let row) = $0 { row } else { nil } }
+    }
+    /// What `rempart explain` shows of an account.
+    func rows(of account: AccountID) -> [UpstreamRow] {
+        pool.rows(of: account, bench.now).compactMap {
+            if case .upstream(let row) = $0 { row } else { nil }
+        }
+    }
+    /// For how long the first Asterisk has stood as it does.
+    var age: Milliseconds { bench.now.sinceEpoch - rows[0].since }
     var up: Int { pool.up.up }
     var conditions: [Condition] { pool.conditions }
     var registrationCount: Int { pool.registrationCount }
     /// How many requests are not over.
     var requestCount: Int { transactions.count }
+
+    private func askForContacts() {
+        pool.askForContacts(&accounts, &transactions, &connections, &bench)
+        settle()
+    }
 
     private func probe() {
         pool.probe(&accounts, &transactions, &connections, &bench)
@@ -163,6 +210,7 @@ final class PoolBench {
         let handle = Handle(payload: payload)
         switch TimerKind(rawValue: UInt8(payload >> 56)) {
         case .probe: pool.probe(&accounts, &transactions, &connections, &bench)
+        case .contacts: askForContacts()
         case .registration:
             pool.registrationDue(handle, &accounts, &transactions, &connections, &bench)
         case .clientRetransmit: happened(handle, .retransmit)
@@ -187,6 +235,9 @@ final class PoolBench {
         return sent.filter { $0.isA(method) }
     }
 
+    /// The same, which stay to be looked at.
+    func look(_ method: String) -> [Sent] { sent.filter { $0.isA(method) } }
+
     /// An Asterisk answers a request of ours.
     func answer(_ request: Sent, _ status: Int, _ lines: [String] = []) {
         let names = ["Via", "From", "Call-ID", "CSeq"]
@@ -196,7 +247,8 @@ final class PoolBench {
         let text = (head + lines + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
         let bytes = Array(text.utf8)
         var message = Incoming(
-            bytes.span, Flow(.udp, listener: 1, peer: request.to), moment: bench.now.monotonic,
+            bytes.span, Flow(.udp, listener: request.listener, peer: request.to),
+            moment: bench.now.monotonic,
             number: 1)
         guard (try? bench.parser.parse(message.bytes, into: &message.index)) != nil,
             let handle = transactions.find(message)
@@ -222,16 +274,34 @@ final class PoolBench {
     private func settle() {
         let new = bench.effects.outbox.takeAll().map { sent in
             Sent(
-                to: sent.flow.peer,
+                to: sent.flow.peer, listener: sent.flow.listener,
                 lines: String(decoding: sent.bytes, as: UTF8.self).split(separator: "\r\n").map(
                     String.init))
         }
         for request in new {
             if request.isA("OPTIONS"), answering.contains(request.to) {
                 answer(request, 200)
-            } else {
-                sent.append(request)
+                continue
             }
+            sent.append(request)
+            if request.isA("REGISTER"), answering.contains(request.to) { register(request) }
+        }
+    }
+
+    /// The registrar of an Asterisk, where it has one, does what a REGISTER says, and tells what it has.
+    private func register(_ request: Sent) {
+        guard registrars[request.to] != nil else { return }
+        let name = request["From"]
+        if request.isQuestion {
+            let isHeld = registrars[request.to]?.contains(name) ?? false
+            answer(request, 200, [isHeld ? "Contact: <sip:x@10.0.0.1:5060>;expires=90" : "Contact: <>;expires=120"])
+        } else {
+            if request["Expires"] == "0" {
+                registrars[request.to]?.remove(name)
+            } else {
+                registrars[request.to]?.insert(name)
+            }
+            answer(request, 200)
         }
     }
 

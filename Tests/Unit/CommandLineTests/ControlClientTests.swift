@@ -88,7 +88,17 @@ private func outcome(
     func brokenOff() throws {
         let daemon = try Daemon()
         daemon.serve([row.encoded()])
-        #expect(outcome(daemon.runtime) == .failure(.ended))
+        #expect(outcome(daemon.runtime) == .failure(.ended(.supervisor)))
+    }
+
+    @Test("a component that hangs until it is replaced is told as one that does not answer")
+    func hung() throws {
+        let daemon = try Daemon()
+        daemon.serve([[UInt8]]())
+        #expect(
+            outcome(daemon.runtime, .accounts(after: "")) == .failure(.ended(.directory)))
+        #expect(
+            ControlError.ended(.directory).description.hasPrefix("directory does not answer"))
     }
 
     @Test("a frame of another version says to restart the daemon")

@@ -14,7 +14,13 @@ import Testing
     func json() throws {
         let server = try #require(SocketAddress("198.19.0.10:5060"))
         var report = StatusReport(rows)
-        report.add([.asterisk(server, .up)])
+        var asterisk = AsteriskRow(
+            address: server, state: .up, since: .seconds(1000), roundTrip: 1449, registered: 811,
+            accounts: 812)
+        report.add([.asterisk(asterisk)])
+        asterisk.state = .passedOver
+        asterisk.roundTrip = nil
+        report.add([.asterisk(asterisk)])
         let row = TrunkRow(name: "telco", server: server, state: .unknown, calls: 2)
         report.add([.trunk(row)])
         report.add([.kernelBans(true, ""), .finding(name: "warning", value: "Look!")])
@@ -24,12 +30,39 @@ import Testing
         #expect(
             report.json.text == #"{"state":"ready","version":"\#(productVersion)","components":"#
                 + components
-                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up"}],"#
+                + #","kernelBans":true,"asterisk":[{"address":"198.19.0.10:5060","state":"up","#
+                + #""since":1000,"roundTripMicroseconds":1449,"registered":811,"accounts":812},"#
+                + #"{"address":"198.19.0.10:5060","state":"passed-over","since":1000,"#
+                + #""registered":811,"accounts":812}],"#
                 + #""trunks":[{"trunk":"telco","server":"198.19.0.10:5060","state":"unknown","calls":2}],"#
                 + #""certificates":[],"barred":[],"warnings":["Look!"],"health":"good","conditions":[]}"#
         )
         #expect(report.text.hasPrefix("Rempart \(productVersion): ready\n\nWarning: Look!\n"))
         #expect(report.text.contains("TRUNK  SERVER            STATE    CALLS"))
+    }
+
+    @Test("Asterisks are told with their state, since when, the round trip, and who is registered")
+    func asterisks() throws {
+        let server = try #require(SocketAddress("198.19.0.10:5060"))
+        var row = AsteriskRow(
+            address: server, state: .up, since: .seconds(1000), roundTrip: 1449, registered: 811,
+            accounts: 812)
+        var lines = AsteriskRow.text([row], now: .seconds(4900)).split(separator: "\n")
+        #expect(
+            lines == [
+                "ASTERISK          STATE  SINCE      ROUND TRIP  REGISTERED",
+                "198.19.0.10:5060  up     1h 5m ago  1.4 ms      811 of 812",
+            ])
+        let words: [(AsteriskRow.State, String)] = [
+            (.unknown, "not heard yet"), (.down, "down"), (.passedOver, "passed over"),
+            (.overloaded, "overloaded"),
+        ]
+        for (state, word) in words {
+            row.state = state
+            row.roundTrip = nil
+            lines = AsteriskRow.text([row], now: .seconds(1007)).split(separator: "\n")
+            #expect(lines[1].contains("  \(word)  ") && lines[1].contains("  7s ago  -  "))
+        }
     }
 
     @Test(

@@ -28,6 +28,9 @@ struct VersionsTests {
         store.close(now: .seconds(0))
     }
 
+    /// The format of the version that comes next.
+    private var next: Int64 { StateFile.bindings.format + 1 }
+
     private func mark(_ format: Int, _ writer: String = "9.9.9") throws {
         try folder.database(
             "bindings.sqlite",
@@ -61,11 +64,11 @@ struct VersionsTests {
     @Test("a newer file is told, left as it is to the byte, and served without")
     func newer() throws {
         store("1001")
-        try mark(3)
+        try mark(Int(next))
         let before = try state()
         let troubles = try workBesideIt()
         #expect(troubles.count == 1)
-        #expect(troubles[0].contains("is of format 3, which Rempart 9.9.9 has written"))
+        #expect(troubles[0].contains("is of format \(next), which Rempart 9.9.9 has written"))
         #expect(troubles[0].contains("move the file away"))
         #expect(try state() == before)
     }
@@ -76,7 +79,7 @@ struct VersionsTests {
         let store = BindingStore(folder: elsewhere.path)
         store.store(binding("1001"), now: .seconds(0))
         store.commit(now: .seconds(0))
-        try store.database.execute("PRAGMA user_version=3; UPDATE writer SET version='9.9.9'")
+        try store.database.execute("PRAGMA user_version=\(next); UPDATE writer SET version='9.9.9'")
         for name in names where elsewhere.exists(name) {
             try folder.write(name, try elsewhere.read(name))
         }
@@ -90,7 +93,7 @@ struct VersionsTests {
     func thereAndBack() throws {
         store("1001")
         for _ in 0..<2 {
-            try mark(3)
+            try mark(Int(next))
             _ = try workBesideIt()
             try mark(Int(StateFile.bindings.format))
             #expect(accounts(BindingStore(folder: folder.path)) == ["1001"])
@@ -101,7 +104,7 @@ struct VersionsTests {
         "once the file is moved away, all that came since is kept in a new one, without a restart")
     func movedAway() throws {
         store("1001")
-        try mark(3)
+        try mark(Int(next))
         try moveAway()
         #expect(accounts(BindingStore(folder: folder.path)) == ["1002"])
     }
@@ -119,7 +122,7 @@ struct VersionsTests {
     @Test("the condition says what to do, and asks for no room on the disk")
     func condition() throws {
         store("1001")
-        try mark(3)
+        try mark(Int(next))
         let service = DirectoryService(
             [], stateFolder: folder.path, Journal(process: "directory", socket: nil),
             readerHangs: {})
@@ -128,7 +131,7 @@ struct VersionsTests {
         #expect(told[0].contains("9.9.9") && told[0].contains("rempart restore"))
     }
 
-    @Test("a file of before files named their writer keeps its bindings", arguments: [0, 1])
+    @Test("a file of before files named their writer keeps its bindings", arguments: [0, 1, 2])
     func unsigned(_ format: Int) throws {
         store("1001")
         try folder.database("bindings.sqlite", "DROP TABLE writer; PRAGMA user_version=\(format)")
@@ -140,8 +143,10 @@ struct VersionsTests {
         #expect(writer == productVersion)
     }
 
-    @Test("a binding of a file of format 1 is kept, and its secret is not known")
-    func withoutSecret() throws {
+    @Test(
+        "a binding of an older file is kept: of format 1 its secret is not known, nor of 2 whether its phone answers",
+        arguments: [1, 2])
+    func older(_ format: Int) throws {
         try folder.database(
             "bindings.sqlite",
             """
@@ -154,20 +159,22 @@ struct VersionsTests {
             CREATE TABLE writer (version TEXT NOT NULL);
             INSERT INTO bindings VALUES ('1001', 7, 'sip:1001@198.18.0.5', '', 'c', 1, 'Phone',
                 600000, 500, 1, 0, '198.18.0.5:5060', 0, 0);
-            PRAGMA user_version=1
+            \(format == 1 ? "" : "ALTER TABLE bindings ADD COLUMN secret INTEGER NOT NULL DEFAULT 9;")
+            PRAGMA user_version=\(format)
             """)
-        var old = binding("1002")
-        old.secret = 0xFFFF_FFFE
+        var other = binding("1002")
+        other.secret = 0xFFFF_FFFE
         do {
             let store = BindingStore(folder: folder.path)
-            store.store(old, now: .seconds(0))
+            store.store(other, now: .seconds(0))
             store.close(now: .seconds(0))
             #expect(store.drainTroubles().isEmpty)
         }
         let store = BindingStore(folder: folder.path)
         let records = store.page(after: 0, limit: 100, now: .seconds(0)).records
         #expect(records.map(\.account) == ["1001", "1002"])
-        #expect(records.map(\.secret) == [0, 0xFFFF_FFFE])
+        #expect(records.map(\.secret) == [format == 1 ? 0 : 9, 0xFFFF_FFFE])
+        #expect(records.map(\.hasAnswered) == [false, true])
     }
 
     @Test("a copy for a backup is one file with every change, and takes an earlier one's place")
@@ -208,7 +215,7 @@ struct VersionsTests {
     @Test("beside a newer file the copy has what is in memory")
     func copyBesideNewer() throws {
         store("1001")
-        try mark(3)
+        try mark(Int(next))
         let store = BindingStore(folder: folder.path)
         store.store(binding("1002"), now: .seconds(0))
         try store.layCopy(now: .seconds(0))

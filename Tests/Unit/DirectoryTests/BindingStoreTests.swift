@@ -16,7 +16,7 @@ func binding(
         instance: "<urn:uuid:0>;1", callID: "call-\(account)", sequence: 2_000_000_000,
         userAgent: "Phone \u{e9}", expires: .seconds(expires), q: 500, transport: .tls, listener: 3,
         address: SocketAddress(IPAddress(high: 0xFE80 << 48, low: 7), port: 40_000, scope: 2),
-        connection: 0xFFFF_FFFF_0000_0001)
+        connection: 0xFFFF_FFFF_0000_0001, hasAnswered: true)
 }
 
 @Suite("BindingStore")

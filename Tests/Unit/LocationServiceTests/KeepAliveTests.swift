@@ -175,13 +175,107 @@ import Testing
         #expect(bench.register(alice, other, second, callID: "c").change?.isNewPhone == true)
     }
 
-    @Test("phones that a process before has known are asked in turn, and none is gone for that")
-    func restarted() {
+    @Test("an account is gone with the only phone that was left of it")
+    func lastLeaves() {
         let (bench, alice) = stage()
+        let second = ["Contact: <sip:alice@192.168.1.8>", "Expires: 3600"]
+        bench.register(alice, other, second, callID: "b")
+        _ = bench.keepAlive(.seconds(40)) { _ in true }
+        let dead = flow
+        #expect(bench.keepAlive(.seconds(200)) { $0.flow != dead }.changes.isEmpty)
+        let goodbye = ["Contact: <sip:alice@192.168.1.8>", "Expires: 0"]
+        bench.register(alice, other, goodbye, sequence: 2, callID: "b")
+        #expect(bench.keepAlive(.seconds(1)).changes.map(\.isRegistered) == [false])
+    }
+
+    @Test("a phone that proves itself before it is asked for the first time is found dead too")
+    func proofFirst() {
+        let (bench, _) = stage()
+        _ = bench.keepAlive(.seconds(1))
+        bench.proven(by: flow)
+        #expect(bench.keepAlive(.seconds(5)) { _ in true }.sent.count == 1)
+        #expect(bench.keepAlive(.seconds(120)).changes.map(\.isRegistered) == [false])
+    }
+
+    @Test("a phone that sends a keep-alive each second is asked 3 s after its REGISTER as well")
+    func keptAliveFirst() {
+        let (bench, _) = stage()
+        var asked = 0
+        for _ in 0..<6 {
+            asked += bench.keepAlive(.seconds(1)) { _ in true }.sent.count
+            bench.keptAlive(by: flow)
+        }
+        #expect(asked == 1)
+    }
+
+    @Test("a REGISTER of a phone that was gone says in the journal that it is there again")
+    func backByRegister() {
+        let (bench, alice) = stage()
+        _ = bench.keepAlive(.seconds(10)) { _ in true }
+        _ = bench.keepAlive(.seconds(120))
+        _ = bench.takeSentences()
+        bench.register(alice, flow, contact, sequence: 2)
+        bench.reportAll()
+        #expect(bench.takeSentences().contains { $0.contains("is there again") })
+    }
+
+    @Test("where phones are asked late, the next question follows a missed one at once")
+    func late() {
+        let (bench, _) = stage()
+        #expect(bench.keepAlive(.seconds(5)).sent.count == 1)
+        bench.advance(.seconds(26))
+        #expect(bench.keepAlive(Milliseconds(50)).sent.count == 1)
+    }
+
+    // MARK: After a restart
+
+    @Test("phones that a process before has known are asked at once, and none is gone for that")
+    func restarted() {
+        let (bench, _) = stage()
         #expect(bench.restart().map(\.isRegistered) == [true])
         let again = bench.account("alice")
-        let (sent, changes) = bench.keepAlive(.seconds(31)) { _ in true }
+        let (sent, changes) = bench.keepAlive(.seconds(5)) { _ in true }
         #expect(sent.count == 1 && changes.isEmpty && bench.hasReachablePhone(again))
-        _ = alice
+        #expect(bench.keepAlive(.seconds(300)) { _ in true }.changes.isEmpty)
+    }
+
+    @Test("a phone that had answered the process before is found dead by the next one")
+    func deadAfterRestart() {
+        let (bench, _) = stage()
+        _ = bench.keepAlive(.seconds(5)) { _ in true }
+        _ = bench.restart()
+        #expect(bench.keepAlive(.seconds(120)).changes.map(\.isRegistered) == [false])
+        #expect(bench.phones.map(\.presence) == [.gone])
+    }
+
+    @Test("a phone that never answers is called on after a restart, one that was started anew too")
+    func muteAfterRestart() {
+        let (bench, alice) = stage()
+        _ = bench.keepAlive(.seconds(5)) { _ in true }
+        // Another phone, perhaps, in the same place: what the one before had answered says nothing of it.
+        bench.register(alice, flow, contact, sequence: 2, callID: "r2")
+        _ = bench.keepAlive(.seconds(200))
+        _ = bench.restart()
+        #expect(bench.keepAlive(.seconds(300)).changes.isEmpty)
+        #expect(bench.phones.map(\.presence) == [.mute])
+    }
+}
+
+/// How phones are asked that are many.
+@Suite struct ManyPhonesTests {
+    @Test("many that come at once are asked 5,000 a second at the most, and nothing is wrong then")
+    func burst() {
+        let bench = LocationBench([.domain("example.com")])
+        for number in 0..<30_000 {
+            let ip = "198.51.\(number >> 8).\(number & 255)"
+            bench.register(
+                bench.account("a\(number)"),
+                Flow(.udp, listener: 0, peer: address("\(ip):5060")),
+                ["Contact: <sip:a@\(ip)>", "Expires: 3600"])
+        }
+        var sent: [Int] = []
+        for _ in 0..<12 { sent.append(bench.keepAlive(.seconds(1)) { _ in true }.sent.count) }
+        #expect(sent.reduce(0, +) == 30_000 && sent.allSatisfy { $0 <= 5_600 }, "\(sent)")
+        #expect(bench.keepAliveCondition == nil)
     }
 }

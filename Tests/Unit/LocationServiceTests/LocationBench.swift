@@ -202,6 +202,9 @@ final class LocationBench {
 
     /// A phone proves itself, or sends a keep-alive.
     func proven(by flow: Flow) { location.proven(by: flow, &accounts, &bench) }
+    /// What is wrong with asking the phones.
+    var keepAliveCondition: Condition? { location.keepAliveCondition }
+
     func keptAlive(by flow: Flow) { location.keptAlive(by: flow, &accounts, &bench) }
 
     // MARK: directory and the journal

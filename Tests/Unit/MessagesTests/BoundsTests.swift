@@ -155,12 +155,12 @@ private func check(
         let tls = Self.binding(.tls, 1)
         func fields(_ udp: [UInt8], _ tls: [UInt8]) -> [Field] {
             [
-                Field("connection", udp, 0, 8, 0...0),
-                Field("port", udp, 12, 2, 1...65_535), Field("scope", udp, 8, 4, 0...0),
-                Field("listener", udp, 30, 1, 0...Int64(Bounds.mostListeners - 1)),
-                Field("q", udp, 32, 2, 0...1000), Field("expires", udp, 34, 8, moments),
-                Field("sequence", udp, 44, 4, 0...Int64(Bounds.highestSequence)),
-                Field("transport", tls, 31, 1, 2...3), Field("connection", tls, 0, 8, 1...(.max)),
+                Field("hasAnswered", udp, 0, 1, 0...1), Field("connection", udp, 1, 8, 0...0),
+                Field("port", udp, 13, 2, 1...65_535), Field("scope", udp, 9, 4, 0...0),
+                Field("listener", udp, 31, 1, 0...Int64(Bounds.mostListeners - 1)),
+                Field("q", udp, 33, 2, 0...1000), Field("expires", udp, 35, 8, moments),
+                Field("sequence", udp, 45, 4, 0...Int64(Bounds.highestSequence)),
+                Field("transport", tls, 32, 1, 2...3), Field("connection", tls, 1, 8, 1...(.max)),
             ]
         }
         check(
@@ -320,7 +320,25 @@ private func check(
                 userAgent: "", silence: .seconds(1))
         ).encoded()
         let component = ControlReply.component(.router, pid: 1, .ready, restarts: 0, "").encoded()
-        let asterisk = ControlReply.asterisk(address, .up).encoded()
+        let asterisk = ControlReply.asterisk(
+            AsteriskRow(address: address, state: .up, since: .seconds(1), roundTrip: 1)
+        ).encoded()
+        let upstream = ControlReply.upstream(
+            UpstreamRow(address: address, asterisk: .up, state: .refused, status: 403)
+        ).encoded()
+        let hold = GuardRow.Hold(source: address.ip, left: .seconds(1))
+        let held = ControlReply.guarded(GuardRow(isKnown: true, requests: 50, holds: [hold]))
+            .encoded()
+        let refusal = ControlReply.refusal(
+            RefusalRow(
+                moment: .seconds(1), source: address.ip, transport: .udp, method: "", reason: "",
+                status: 403)
+        ).encoded()
+        let call = ControlReply.call(
+            CallRow(
+                account: "", direction: .received, peer: "", isAnswered: false, isAbroad: false,
+                since: .seconds(1), asterisk: address, phone: address, callID: "")
+        ).encoded()
         let trunk = ControlReply.trunk(TrunkRow(name: "t", server: address, state: .up, calls: 0))
             .encoded()
         check([
@@ -328,9 +346,22 @@ private func check(
             Field("transport", phone, 44, 1, 1...3), Field("presence", phone, 9, 1, 1...3),
             Field("silence", phone, 0, 8, 0...7 * day),
             Field("pid", component, 7, 4, 0...Int64(Int32.max)),
-            Field("state", component, 6, 1, 1...4), Field("port", asterisk, 5, 2, 1...65_535),
-            Field("state", asterisk, 0, 1, 1...3), Field("port", trunk, 9, 2, 1...65_535),
+            Field("state", component, 6, 1, 1...4), Field("port", asterisk, 26, 2, 1...65_535),
+            Field("state", asterisk, 21, 1, 1...5), Field("since", asterisk, 13, 8, moments),
+            Field("roundTrip", asterisk, 8, 4, 0...10_000_000),
+            Field("port", trunk, 9, 2, 1...65_535), Field("port", upstream, 8, 2, 1...65_535),
+            Field("asterisk", upstream, 3, 1, 1...5), Field("state", upstream, 2, 1, 1...7),
+            Field("left", held, 0, 8, 0...365 * day), Field("transport", refusal, 6, 1, 1...3),
+            Field("moment", refusal, 23, 8, moments), Field("phones", call, 2, 1, 0...12),
         ]) { frame throws(WireError) in try ControlReply(decoding: frame).encoded() }
+        let holds = Array(repeating: hold, count: GuardRow.mostHolds + 1)
+        var many = ControlReply.guarded(GuardRow(isKnown: true, requests: 50, holds: holds))
+            .encoded()
+        expect(true, many, "as many holds as are told") { frame throws(WireError) in
+            try ControlReply(decoding: frame).encoded()
+        }
+        many[8] += 1
+        #expect(throws: WireError.badValue("holds")) { try ControlReply(decoding: many.span) }
     }
 
     @Test("ports, transports and networks of settings are within their ranges")

@@ -41,7 +41,7 @@ private let binding = BindingRecord(
     account: "alice", key: .max, secret: .max, contact: "sip:alice@192.0.2.1",
     instance: "<urn:uuid:1>;1",
     callID: "a@b", sequence: 7, userAgent: "é", expires: .seconds(9), q: 1000, transport: .tls,
-    listener: 3, address: address, connection: 1)
+    listener: 3, address: address, connection: 1, hasAnswered: true)
 
 private let standing = AccountStanding(
     account: "alice", countries: "FRRO", heldUntil: .seconds(9), barredSince: .seconds(8),
@@ -244,7 +244,7 @@ private let standing = AccountStanding(
             .unban(nil), .unban(address.ip), .restart(.banner), .reload,
             .why(address.ip), .allow(network, true), .explain("a@b"), .calls, .endCall("a@b"),
             .release("alice"), .copyBindings, .certificates, .accounts(after: ""),
-            .accounts(after: "alice"), .account("alice"),
+            .accounts(after: "alice"), .account("alice"), .explainAccount("alice"),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
             try ControlRequest(decoding: frame)
@@ -254,7 +254,22 @@ private let standing = AccountStanding(
     @Test("control replies")
     func replyFrames() throws {
         let messages: [ControlReply] = [
-            .component(.router, pid: 7, .ready, restarts: 2, "fine"), .asterisk(address, .down),
+            .component(.router, pid: 7, .ready, restarts: 2, "fine"), 
+            .asterisk(
+                AsteriskRow(
+                    address: address, state: .passedOver, since: .seconds(1), roundTrip: 420,
+                    registered: 3, accounts: 5)),
+            .asterisk(AsteriskRow(address: address, state: .unknown, since: .seconds(1))),
+            .upstream(
+                UpstreamRow(address: address, asterisk: .down, state: .refused, status: 403)),
+            .guarded(
+                GuardRow(
+                    isKnown: true, isGuarded: true, isUsedUp: false, requests: 50,
+                    holds: [GuardRow.Hold(source: address.ip, left: .seconds(9))])),
+            .refusal(
+                RefusalRow(
+                    moment: .seconds(1), source: address.ip, transport: .tls, method: "REGISTER",
+                    reason: "acl", status: 401)),
             .phone(
                 PhoneRow(
                     account: "alice", transport: .udp, address: address, contact: "sip:a@b",
@@ -271,7 +286,7 @@ private let standing = AccountStanding(
                 CallRow(
                     account: "alice", direction: .made, peer: "+33", isAnswered: true,
                     isAbroad: true, since: .seconds(1), asterisk: address, phone: address,
-                    callID: "a@b")), .standing(standing),
+                    phones: 3, callID: "a@b")), .standing(standing),
             .condition(.directory, Condition(.accounts, "no account can authenticate")),
             .certificate(
                 CertificateRow(

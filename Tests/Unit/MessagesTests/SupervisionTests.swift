@@ -22,7 +22,8 @@ private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
         let without: [SupervisorMessage] = [
             .hello(.router), .setting(.defence.failures(1)),
             .secret(Array(repeating: 7, count: 72)),
-            .table("rempart-two"), .begin, .reload, .renew(31), .stop,
+            .table("rempart-two"), .ways([AsteriskWay(to: address.ip, by: 3)]), .begin, .reload,
+            .renew(31), .stop,
         ]
         for message in with {
             let (frame, passing) = message.encoded()
@@ -86,6 +87,41 @@ private let address = SocketAddress(IPAddress(v4: 0xC000_0201), port: 5060)
         #expect(places(paths("new", "a"), paths("a")) == [nil, 0])
         #expect(places(paths("a", "new"), paths("a", "b")) == [0, 1])
         #expect(places([], paths("a")).isEmpty)
+    }
+
+    @Test(
+        "the ways to 64 Asterisks arrive as they were told; more, or another listener, are refused")
+    func ways() throws {
+        let most = (0..<UInt32(64)).map {
+            AsteriskWay(
+                to: IPAddress(v4: 0x0A00_0000 + $0), by: UInt8($0),
+                from: $0 % 2 == 0 ? address.ip : nil)
+        }
+        for told in [most, [], most + most] {
+            let (frame, _) = SupervisorMessage.ways(told).encoded()
+            guard
+                case .ways(let heard) = try SupervisorMessage(decoding: frame.span, passed: nil)
+            else {
+                Issue.record("no ways")
+                return
+            }
+            #expect(heard == Array(told.prefix(64)))
+        }
+        var (frame, _) = SupervisorMessage.ways(most).encoded()
+        frame[1] = 65
+        #expect(throws: WireError.badValue("ways")) {
+            try SupervisorMessage(decoding: frame.span, passed: nil)
+        }
+        let other = AsteriskWay(to: address.ip, by: UInt8(Bounds.mostListeners))
+        let (wrong, _) = SupervisorMessage.ways([other]).encoded()
+        #expect(throws: WireError.badValue("listener")) {
+            try SupervisorMessage(decoding: wrong.span, passed: nil)
+        }
+        let mixed = AsteriskWay(to: address.ip, by: 3, from: IPAddress(high: 1, low: 1))
+        let (families, _) = SupervisorMessage.ways([mixed]).encoded()
+        #expect(throws: WireError.badValue("own")) {
+            try SupervisorMessage(decoding: families.span, passed: nil)
+        }
     }
 
     @Test("a secret has 72 bytes", arguments: [0, 64, 71, 73])

@@ -248,7 +248,7 @@ struct ServiceLoopTests {
         #expect(service.count("stop") == 1)
     }
 
-    @Test("certificates and links that are not a child's own end it")
+    @Test("certificates, links and ways that are not a child's own end it")
     func notItsOwn() throws {
         for role in [Role.banner, .terminator, .directory] {
             let service = try TestService()
@@ -261,5 +261,9 @@ struct ServiceLoopTests {
         service.supervisor.end.send(.renew(0))
         service.supervisor.end.send(.begin)
         #expect(throws: ChildFailure.self) { try service.turn() }
+        let other = try TestService()
+        _ = try other.begin()
+        other.supervisor.end.send(.ways([]))
+        #expect(throws: ChildFailure.self) { try other.turn() }
     }
 }

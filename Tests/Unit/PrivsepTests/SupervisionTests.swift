@@ -21,6 +21,8 @@ struct SupervisionTests {
         }
     }
 
+    private static let ways = [AsteriskWay(to: loopback.ip, by: 2)]
+
     private static func frame(_ message: SupervisorMessage) -> [UInt8] { message.encoded().frame }
 
     @Test("a start set comes as it was sent, whatever else is asked later")
@@ -34,7 +36,7 @@ struct SupervisionTests {
         let messages: [SupervisorMessage] = [
             .hello(.directory), .setting(.sides.domains("a")), .setting(.defence.failures(3)),
             .listener(listener, socket), .peer(.router, try Stream.pipe().reading),
-            .file(.state, try Stream.pipe().reading), .secret(secret), .begin,
+            .file(.state, try Stream.pipe().reading), .secret(secret), .ways(Self.ways), .begin,
         ]
         for message in messages { supervisor.end.send(message) }
         let set = try supervisor.supervision.receiveStartSet()
@@ -43,6 +45,7 @@ struct SupervisionTests {
         let own = try Socket.localAddress(try #require(set.listeners.first).socket.raw)
         #expect(own == endpoint.address)
         #expect(Array(set.peers.keys) == [.router] && Array(set.files.keys) == [.state])
+        #expect(set.ways == Self.ways)
         #expect(set.secret == secret && set.connections.isEmpty && set.certificates.isEmpty)
     }
 
@@ -115,6 +118,24 @@ struct SupervisionTests {
         }
         #expect(set.settings == [.sides.domains("c")])
         #expect(try supervisor.supervision.next() == nil)
+    }
+
+    @Test("ways to Asterisks are part of a reload's set, and come by themselves at any time")
+    func ways() throws {
+        let supervisor = try begun(.router)
+        supervisor.end.send(.ways(Self.ways))
+        guard case .ways(Self.ways)? = try supervisor.supervision.next() else {
+            Issue.record("no ways")
+            return
+        }
+        for message in [SupervisorMessage.reload, .ways(Self.ways), .begin] {
+            supervisor.end.send(message)
+        }
+        guard case .reload(let set)? = try supervisor.supervision.next() else {
+            Issue.record("no reload")
+            return
+        }
+        #expect(set.ways == Self.ways)
     }
 
     @Test("a renewed certificate comes with its files, by its place")

@@ -135,6 +135,9 @@ import Testing
         var dialog = Dialog(caller: sent, try stage.alice.expect(200))
         stage.asterisk.call("alice", callID: "in@10.0.0.10:5060")
         let invite = try stage.alice.expect("INVITE")
+        // While it rings the phone is told that it rings at, and not the Asterisk.
+        #expect(rows(stage.edge).map(\.phones) == [1, 1])
+        #expect(rows(stage.edge).map(\.phone) == [stage.alice.flow.peer, stage.alice.flow.peer])
         stage.alice.send(
             response(to: invite, 200, tag: "p1", ["Contact: <\(stage.alice.contact)>"]))
         let answer = try stage.asterisk.expect(200)
@@ -156,6 +159,21 @@ import Testing
         stage.asterisk.send(wire(bye))
         _ = try stage.alice.expect("BYE")
         #expect(rows(stage.edge).isEmpty)
+    }
+
+    @Test("a call that rings at several phones is told with how many")
+    func ringing() throws {
+        let (desk, cell, asterisk) = try twoPhones()
+        asterisk.call("alice")
+        let invites = [try desk.expect("INVITE"), try cell.expect("INVITE")]
+        #expect(rows(desk.edge).map(\.phones) == [2])
+        desk.send(response(to: invites[0], 486, tag: "d"))
+        #expect(rows(desk.edge).map(\.phones) == [1])
+        #expect(rows(desk.edge).map(\.phone) == [cell.flow.peer])
+        cell.send(
+            response(to: invites[1], 200, tag: "c", ["Contact: <sip:alice@10.9.9.9:6000>"]))
+        #expect(rows(desk.edge).map(\.phones) == [1])
+        #expect(rows(desk.edge).map(\.phone) == [cell.flow.peer])
     }
 
     @Test("a call is ended by its Call-ID from the command line")

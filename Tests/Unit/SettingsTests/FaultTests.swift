@@ -286,6 +286,11 @@ import Testing
             ("inside: [tls://10.0.0.1]", "tls is for outside"),
             ("inside: [udp://203.0.113.5:5060]", "are the same port"),
             ("inside: [tcp://10.0.0.1]", "has no udp:// endpoint of IPv4"),
+            (
+                "inside: [\"udp://[2001:db8::1]:5060\"]",
+                "to reach `10.0.0.10:5060` from: add one with an IPv4 address of this machine, as in"
+                    + " `udp://10.0.0.1`"
+            ),
             ("inside: [\"udp://[2001:db8::1]\"]", "has no udp:// endpoint of IPv4"),
             ("inside: [udp://10.0.0.10:5060]", "is an endpoint of the edge itself"),
             ("inside: [udp://10.0.0.1, udp://10.0.0.1:5060]", "is given twice"),
@@ -302,6 +307,20 @@ import Testing
         let told = faults(shortest.replacing("inside: [udp://10.0.0.1:5060]", with: line))
         #expect(told.count == 1)
         #expect(told.first?.contains(complaint) == true)
+    }
+
+    @Test("Asterisks of both families need an inside endpoint of each, and no more")
+    func families() {
+        let mixed = shortest.replacing(
+            "servers: [", with: "servers: [\"[2001:db8::10]:5060\", ")
+        let told = faults(mixed)
+        #expect(told.count == 1)
+        #expect(
+            told[0].hasSuffix(
+                "`inside` has no udp:// endpoint of IPv6 to reach `[2001:db8::10]:5060` from: add one with"
+                    + " an IPv6 address of this machine, as in `udp://[2001:db8::1]`"))
+        let both = mixed.replacing("inside: [", with: "inside: [\"udp://[2001:db8::1]\", ")
+        #expect(faults(both) == [])
     }
 
     @Test("the same port over UDP and TCP is two endpoints, over TCP and TLS one")

@@ -143,6 +143,16 @@ private let telco = "trunks:\n  telco: {inside: udp://10.0.0.1:5071, servers: [1
         #expect(told.count == 1 && told[0].contains(complaint), "\(told)", sourceLocation: place)
     }
 
+    @Test("a trunk's endpoint needs an Asterisk of its family, not every one")
+    func families() {
+        let both =
+            shortest.replacing("servers: [", with: "servers: [\"[2001:db8::10]:5060\", ")
+            .replacing("inside: [", with: "inside: [\"udp://[2001:db8::1]\", ")
+        #expect(faults(both + telco) == [])
+        let six = telco.replacing("udp://10.0.0.1:5071", with: "\"udp://[2001:db8::1]:5071\"")
+        #expect(faults(both + six) == [])
+    }
+
     @Test(
         "two trunks share no socket, address or domain",
         arguments: [

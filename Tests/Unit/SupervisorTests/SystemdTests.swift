@@ -47,8 +47,7 @@ private func read(_ name: String) throws -> String { try Checkout.text(of: "syst
         let text = try read("rempart.catalog")
         let commands = [
             "status", "accounts", "calls", "release", "bans", "ban", "unban", "why", "explain",
-            "allow",
-            "restart", "reload", "check", "settings",
+            "allow", "phones", "restart", "reload", "check", "settings",
         ]
         for word in text.split(whereSeparator: { !$0.isLetter && !$0.isNumber && $0 != "_" })
         where word.hasPrefix("REMPART_") {

@@ -53,6 +53,14 @@ import Testing
         #expect(Socket.source(toward: SocketAddress(IPAddress(v4: 0xFFFF_FFFF), port: 9)) == nil)
     }
 
+    @Test("the kernel's way to an address, and the networks that the machine is in")
+    func ways() {
+        #expect(Socket.way(to: SocketAddress(loopback.ip, port: 9)) == .from(loopback.ip))
+        #expect(Socket.way(to: SocketAddress(IPAddress(v4: 0xFFFF_FFFF), port: 9)) == .none)
+        #expect(Socket.ownNetworks().contains(Network(loopback.ip, prefix: 8)))
+        #expect(Socket.ownNetworks().count == Socket.ownAddresses().count)
+    }
+
     @Test("a connection tells both ends each other's address")
     func connection() throws {
         let listener = try Socket.bound(.stream, to: loopback)

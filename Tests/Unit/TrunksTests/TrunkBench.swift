@@ -67,7 +67,10 @@ final class TrunkBench {
 
     func trunk(at ip: String) -> TrunkID? { trunks.trunk(at: address("\(ip):5060").ip) }
 
-    func inside(_ trunk: TrunkID) -> UInt8 { trunks.inside(trunk, bench) }
+    /// The listener by which a trunk's requests go to an Asterisk.
+    func inside(_ trunk: TrunkID, to asterisk: String = "10.0.0.10:5060") -> UInt8 {
+        trunks.way(of: trunk, toAsterisk: address(asterisk), bench).listener
+    }
 
     func choose(_ trunk: TrunkID, tried: UInt64 = 0) -> SocketAddress? {
         trunks.chooseServer(tried: tried, trunk, bench)?.way.peer

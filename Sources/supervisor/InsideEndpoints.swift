@@ -1,0 +1,51 @@
+internal import Messages
+internal import Sys
+
+/// The inside endpoints by which Asterisks are called: those of UDP, without the trunks' own.
+struct InsideEndpoints {
+    private struct Own {
+        let ip: IPAddress
+        let listener: UInt8
+    }
+
+    private let own: [Own]
+
+    /// Those of settings.
+    init(_ settings: [RouterSetting]) {
+        own = zip(settings.filter { $0.endpoint != nil }, Listener.numbered(settings)).compactMap {
+            guard case .inside(let endpoint) = $0, endpoint.transport == .udp else { return nil }
+            return Own(ip: endpoint.address.ip, listener: $1.index)
+        }
+    }
+
+    /// The way by which an Asterisk is called; nil when no endpoint is of its family.
+    ///
+    /// Its endpoint is the one at the address that the kernel's way to the Asterisk begins at. There may be none, since an endpoint
+    /// can be at an address that moves between machines. Then it is one in the network of the Asterisk, or else of
+    /// that address; then one at every address; then the first of the family. `networks` are those of this machine.
+    func way(
+        toward asterisk: IPAddress, from source: IPAddress?, networks: () -> [Network]
+    ) -> AsteriskWay? {
+        endpoint(toward: asterisk, from: source, networks).map {
+            AsteriskWay(
+                to: asterisk, by: $0.listener, from: $0.ip.isUnspecified ? source : nil)
+        }
+    }
+
+    private func endpoint(
+        toward asterisk: IPAddress, from source: IPAddress?, _ networks: () -> [Network]
+    ) -> Own? {
+        let family = own.filter { $0.ip.isV4 == asterisk.isV4 }
+        if family.count <= 1 { return family.first }
+        if let exact = family.first(where: { $0.ip == source }) { return exact }
+        // The narrowest network that holds an address says most of where that is.
+        let networks = networks().sorted { $0.prefix > $1.prefix }
+        for anchor in [asterisk, source].compactMap(\.self) {
+            for network in networks where network.contains(anchor) {
+                let beside = family.first { !$0.ip.isUnspecified && network.contains($0.ip) }
+                if let beside { return beside }
+            }
+        }
+        return family.first { $0.ip.isUnspecified } ?? family.first
+    }
+}

@@ -1,0 +1,177 @@
+import AsteriskPool
+import BenchHarness
+import Messages
+import ProxyBench
+import Sys
+import Testing
+
+/// What an Asterisk still has of the accounts that are registered there.
+@Suite struct ContactTests {
+    private let first = "10.0.0.10:5060"
+    private let second = "10.0.0.20:5060"
+
+    /// An Asterisk that is up, with a registrar at which so many accounts are registered.
+    private func site(_ count: Int, _ asterisks: [String]) -> (PoolBench, [AccountID]) {
+        let bench = PoolBench(up: asterisks)
+        for asterisk in asterisks { bench.registrars[address(asterisk)] = [] }
+        let accounts = (0..<count).map { bench.bound("phone\($0)") }
+        bench.advance(.seconds(1))
+        _ = bench.take("REGISTER")
+        return (bench, accounts)
+    }
+
+    @Test("each 10 s one account is asked for, the next one each time, and nothing else is sent")
+    func asks() {
+        let (bench, _) = site(3, [first])
+        bench.advance(.seconds(62))
+        let sent = bench.take("REGISTER")
+        #expect(sent.allSatisfy { $0.isQuestion && $0["Expires"].isEmpty })
+        #expect((5...7).contains(sent.count))
+        #expect(Set(sent.map { $0["From"].prefix(12) }).count == 3)
+        #expect(bench.takeSentences().isEmpty)
+    }
+
+    @Test("an Asterisk that has lost its contacts hears of all accounts again, and it is recorded once")
+    func lost() {
+        let (bench, _) = site(600, [first, second])
+        bench.advance(.seconds(21))
+        _ = bench.take("REGISTER")
+        bench.registrars[address(first)] = []
+        bench.advance(.seconds(14))
+        let sent = bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(sent.allSatisfy { $0.to == address(first) })
+        #expect(Set(sent.map { $0["From"] }).count == 600)
+        #expect(bench.registrars[address(first)]?.count == 600)
+        #expect(
+            bench.takeSentences() == [
+                "Asterisk 10.0.0.10:5060 has lost its contacts: all 600 accounts are registered there again,"
+                    + " within 2 s"
+            ])
+        bench.advance(.seconds(120))
+        #expect(bench.take("REGISTER").allSatisfy { $0.isQuestion })
+    }
+
+    @Test("one contact that is missing is registered again alone")
+    func one() {
+        let (bench, _) = site(5, [first])
+        bench.advance(.seconds(21))
+        _ = bench.take("REGISTER")
+        let gone = bench.registrars[address(first)]?.removeFirst()
+        bench.advance(.seconds(60))
+        let again = bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(again.map { $0["From"] } == [gone])
+        #expect(bench.takeSentences().isEmpty)
+    }
+
+    @Test("an Asterisk that never shows our Contact is not taken for one that has lost it")
+    func silentRegistrar() {
+        let bench = PoolBench(up: [first])
+        for number in 0..<5 { _ = bench.bound("phone\(number)") }
+        bench.advance(Milliseconds(40))
+        for request in bench.take("REGISTER") { bench.answer(request, 200) }
+        for _ in 0..<60 {
+            bench.advance(.seconds(1))
+            for request in bench.take("REGISTER") {
+                #expect(request.isQuestion)
+                bench.answer(request, 200)
+            }
+        }
+        #expect(bench.takeSentences().isEmpty)
+    }
+
+    @Test("a registration again that does not help is not repeated")
+    func inVain() {
+        let (bench, _) = site(5, [first])
+        bench.advance(.seconds(21))
+        _ = bench.take("REGISTER")
+        for _ in 0..<300 {
+            bench.registrars[address(first)] = []
+            bench.advance(.seconds(1))
+        }
+        let again = bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(again.count < 12)
+        #expect(bench.takeSentences().count == 1)
+    }
+
+    @Test("a question that is refused, or not answered, says nothing")
+    func noAnswer() throws {
+        let (bench, _) = site(2, [first])
+        bench.advance(.seconds(21))
+        _ = bench.take("REGISTER")
+        bench.registrars = [:]
+        for status in [403, 404, 500, 0, 503, 0] {
+            bench.advance(.seconds(10))
+            let question = try #require(bench.take("REGISTER").last)
+            #expect(question.isQuestion)
+            if status > 0 { bench.answer(question, status) }
+        }
+        bench.advance(.seconds(40))
+        #expect(bench.take("REGISTER").allSatisfy { $0.isQuestion })
+        #expect(bench.takeSentences().isEmpty)
+    }
+
+    @Test("an Asterisk that was silent keeps its registrations, and hears what it has missed")
+    func silence() throws {
+        let (bench, accounts) = site(4, [first])
+        bench.advance(.seconds(11))
+        _ = bench.take("REGISTER")
+        bench.answering = []
+        while bench.up == 1 { bench.advance(.seconds(1)) }
+        _ = bench.bound("new")
+        bench.leave(accounts[1])
+        bench.advance(.seconds(30))
+        #expect(bench.take("REGISTER").allSatisfy { $0.isQuestion })
+        bench.answering = [address(first)]
+        while bench.up == 0 { bench.advance(.seconds(1)) }
+        bench.advance(.seconds(3))
+        let sent = bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(sent.map { $0["Expires"] }.sorted() == ["0", "3600"])
+        #expect(bench.registrars[address(first)]?.count == 4 && bench.registrationCount == 4)
+    }
+
+    @Test("one that was silent and has lost its contacts is found out at once")
+    func silenceAndLoss() {
+        let (bench, _) = site(4, [first])
+        bench.advance(.seconds(11))
+        bench.answering = []
+        while bench.up == 1 { bench.advance(.seconds(1)) }
+        bench.registrars[address(first)] = []
+        bench.answering = [address(first)]
+        while bench.up == 0 { bench.advance(.seconds(1)) }
+        bench.advance(.seconds(3))
+        #expect(bench.registrars[address(first)]?.count == 4)
+    }
+
+    @Test(
+        "two registered accounts that an Asterisk cannot call within 5 s mean that it has lost all")
+    func notCalled() {
+        let (bench, accounts) = site(6, [first])
+        _ = bench.takeSentences()
+        bench.registrars = [:]
+        // A phone that was called and said no, or the same account twice, or an account that has no phone.
+        bench.calls(accounts[0])
+        for account in [accounts[0], accounts[1], accounts[1]] {
+            bench.cannotCall(account, at: first)
+        }
+        bench.cannotCall(bench.account("nobody"), at: first)
+        bench.advance(.seconds(6))
+        bench.cannotCall(accounts[2], at: first)
+        bench.advance(Milliseconds(40))
+        #expect(bench.take("REGISTER").allSatisfy { $0.isQuestion })
+        bench.cannotCall(accounts[3], at: first)
+        bench.advance(.seconds(1))
+        #expect(Set(bench.take("REGISTER").filter { !$0.isQuestion }.map { $0["From"] }).count == 6)
+        #expect(bench.takeSentences().count == 1)
+    }
+
+    @Test("5,000 accounts are registered again within 10 s")
+    func many() {
+        let (bench, _) = site(5000, [first])
+        bench.advance(.seconds(32))
+        _ = bench.take("REGISTER")
+        bench.registrars[address(first)] = []
+        while bench.takeSentences().isEmpty { bench.advance(.seconds(1)) }
+        bench.advance(.seconds(10))
+        #expect(bench.registrars[address(first)]?.count == 5000)
+    }
+}
