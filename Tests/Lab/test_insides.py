@@ -131,23 +131,6 @@ def serves(site: InsidesSite, lab: Lab) -> None:
         assert any(own in via for via in vias)
 
 
-def test_each_asterisk_is_called_from_the_address_in_its_network(everywhere: InsidesSite, lab: Lab) -> None:
-    serves(everywhere, lab)
-
-
-def test_calls_outlive_a_reload_and_a_new_router_in_each_network(everywhere: InsidesSite, lab: Lab) -> None:
-    with lab.client(PHONE) as phone:
-        assert phone.register(ACCOUNT) == 200
-        talks = [Talk.begun(phone, ACCOUNT, ECHO) for _ in everywhere.asterisks]
-        assert [asterisk.channels() for asterisk in everywhere.asterisks] == [1, 1, 1]
-        assert everywhere.edge.ask("reload").returncode == 0
-        assert talks.pop().hang_up() == 200
-        everywhere.edge.kill_component("sip-router")
-        assert [talk.hang_up() for talk in talks] == [200, 200]
-        everywhere.wait_all_idle()
-        assert phone.register(ACCOUNT, expires=0) == 200
-
-
 @pytest.fixture
 def moving(ground: Insides) -> Iterator[list[str]]:
     """Addresses that have come to this machine, beside those at which the kernel's routes begin."""
@@ -226,3 +209,23 @@ def test_without_a_route_at_boot_the_edge_is_degraded_and_good_when_there_is_one
         site.stop()
         with contextlib.suppress(RuntimeError):
             routeless.edge("route", "delete", NETWORK, "dev", "second")
+
+
+# The last ones, since their sites stand until the end of the module.
+
+
+def test_each_asterisk_is_called_from_the_address_in_its_network(everywhere: InsidesSite, lab: Lab) -> None:
+    serves(everywhere, lab)
+
+
+def test_calls_outlive_a_reload_and_a_new_router_in_each_network(everywhere: InsidesSite, lab: Lab) -> None:
+    with lab.client(PHONE) as phone:
+        assert phone.register(ACCOUNT) == 200
+        talks = [Talk.begun(phone, ACCOUNT, ECHO) for _ in everywhere.asterisks]
+        assert [asterisk.channels() for asterisk in everywhere.asterisks] == [1, 1, 1]
+        assert everywhere.edge.ask("reload").returncode == 0
+        assert talks.pop().hang_up() == 200
+        everywhere.edge.kill_component("sip-router")
+        assert [talk.hang_up() for talk in talks] == [200, 200]
+        everywhere.wait_all_idle()
+        assert phone.register(ACCOUNT, expires=0) == 200
