@@ -1,4 +1,4 @@
-package import AccountCache
+internal import AccountCache
 internal import Admission
 internal import AsteriskPool
 internal import Calls
