@@ -36,6 +36,8 @@ final class KnownAccounts {
     let clock: () -> Moment
     private(set) var settings: KnownSettings
     private(set) var rows: [AccountQuery: KnownRow] = [:]
+    /// The realms of all rows, since this process began: our own, and those in which Asterisks ask for passwords.
+    private var realms: Set<String> = []
     private var questions: [AccountQuery: Question] = [:]
     private var deadlines: [Deadline] = []
     /// What sip-router is to be told, in this order.
@@ -67,6 +69,7 @@ final class KnownAccounts {
         store = KnownStore(folder: folder)
         let now = clock()
         rows = store.load(after: now.sinceEpoch - settings.stale, most: Self.most, now)
+        realms = Set(rows.keys.map(\.realm))
     }
 
     /// Uses other settings: what was known may be of another source.
@@ -199,6 +202,15 @@ final class KnownAccounts {
             store.store(query, row)
         }
         rows[query] = row
+        realms.insert(query.realm)
+        if let before, before.account != account { doubt(query) }
+    }
+
+    /// A row is another one in its realm: what is known of it in others serves no more without a look at the source.
+    private func doubt(_ query: AccountQuery) {
+        for realm in realms where realm != query.realm {
+            rows[AccountQuery(name: query.name, realm: realm)]?.change = -1
+        }
     }
 
     /// Looks whether bindings end by what an answer says of an account that was another one, or was not known.

@@ -20,7 +20,8 @@ struct KnownRow: Equatable {
     var confirmed: Milliseconds
     /// The same by the monotonic clock; nil when that was in a process before this one.
     var read: Milliseconds?
-    /// How many changes of the source had been told when it was asked for; 0 in a process before.
+    /// How many changes of the source had been told when it was asked for; 0 in a process before, -1 of one that another
+    /// realm's row has put in doubt.
     var change = 0
     /// The confirmation that the file has, since 1970; nil when it has not this row.
     var written: Milliseconds?

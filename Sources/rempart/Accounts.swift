@@ -162,7 +162,9 @@ struct AccountExplanation {
     }
 
     /// Whether its row has type=peer: such phones register and ring, and cannot call.
-    var isPeerAlone: Bool { steps.contains { $0.found && $0.remark.hasPrefix(TraceStep.peerAlone) } }
+    var isPeerAlone: Bool {
+        steps.contains { $0.found && $0.remark.hasPrefix(TraceStep.peerAlone) }
+    }
 
     /// Whether phones may register it, and why not as far as the look-ups tell.
     func mayRegister(_ row: AccountRow) -> String {

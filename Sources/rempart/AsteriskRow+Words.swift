@@ -20,7 +20,9 @@ extension AsteriskRow {
             .init("address", .string(address.description)), .init("state", .string(state.name)),
             .init("since", .number(since.seconds)),
         ]
-        if let roundTrip { members.append(.init("roundTripMicroseconds", .number(Int64(roundTrip)))) }
+        if let roundTrip {
+            members.append(.init("roundTripMicroseconds", .number(Int64(roundTrip))))
+        }
         members += [
             .init("registered", .number(Int64(registered))),
             .init("accounts", .number(Int64(accounts))),

@@ -229,7 +229,8 @@ extension UpstreamRow {
             return asterisk == .up
                 ? "registered" : "registered, but Asterisk is \(asterisk.words): \(lookAtIt)"
         case .refused:
-            return "refused with \(status): see whether its account table has \(name) with the secret"
+            return
+                "refused with \(status): see whether its account table has \(name) with the secret"
                 + " that accounts.source has; Asterisk's log tells more"
         case .unanswered:
             return "Asterisk does not answer the REGISTER: \(lookAtIt)"

@@ -131,28 +131,6 @@ def serves(site: InsidesSite, lab: Lab) -> None:
         assert any(own in via for via in vias)
 
 
-def test_each_asterisk_is_called_from_the_address_in_its_network(everywhere: InsidesSite, lab: Lab) -> None:
-    serves(everywhere, lab)
-
-
-def test_calls_outlive_a_reload_and_a_new_router_in_each_network(everywhere: InsidesSite, lab: Lab) -> None:
-    with contextlib.ExitStack() as held:
-        # Of one account each, since an account's calls stay with one Asterisk.
-        talks = []
-        for place, name in enumerate(["1004", "1005", "1006"]):
-            phone = held.enter_context(lab.client(f"198.18.2.{22 + place}"))
-            assert phone.register(ACCOUNTS[name]) == 200
-            talks.append(Talk.begun(phone, ACCOUNTS[name], ECHO))
-        assert [asterisk.channels() for asterisk in everywhere.asterisks] == [1, 1, 1]
-        assert everywhere.edge.ask("reload").returncode == 0
-        assert talks[-1].hang_up() == 200
-        everywhere.edge.kill_component("sip-router")
-        assert [talk.hang_up() for talk in talks[:-1]] == [200, 200]
-        everywhere.wait_all_idle()
-        for talk in talks:
-            assert talk.client.register(talk.account, expires=0) == 200
-
-
 @pytest.fixture
 def moving(ground: Insides) -> Iterator[list[str]]:
     """Addresses that have come to this machine, beside those at which the kernel's routes begin."""
@@ -231,3 +209,28 @@ def test_without_a_route_at_boot_the_edge_is_degraded_and_good_when_there_is_one
         site.stop()
         with contextlib.suppress(RuntimeError):
             routeless.edge("route", "delete", NETWORK, "dev", "second")
+
+
+# The last ones, since their sites stand until the end of the module.
+
+
+def test_each_asterisk_is_called_from_the_address_in_its_network(everywhere: InsidesSite, lab: Lab) -> None:
+    serves(everywhere, lab)
+
+
+def test_calls_outlive_a_reload_and_a_new_router_in_each_network(everywhere: InsidesSite, lab: Lab) -> None:
+    with contextlib.ExitStack() as held:
+        # Of one account each, since an account's calls stay with one Asterisk.
+        talks = []
+        for place, name in enumerate(["1004", "1005", "1006"]):
+            phone = held.enter_context(lab.client(f"198.18.2.{22 + place}"))
+            assert phone.register(ACCOUNTS[name]) == 200
+            talks.append(Talk.begun(phone, ACCOUNTS[name], ECHO))
+        assert [asterisk.channels() for asterisk in everywhere.asterisks] == [1, 1, 1]
+        assert everywhere.edge.ask("reload").returncode == 0
+        assert talks[-1].hang_up() == 200
+        everywhere.edge.kill_component("sip-router")
+        assert [talk.hang_up() for talk in talks[:-1]] == [200, 200]
+        everywhere.wait_all_idle()
+        for talk in talks:
+            assert talk.client.register(talk.account, expires=0) == 200

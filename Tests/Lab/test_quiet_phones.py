@@ -28,7 +28,7 @@ BACK = 1
 # A phone is asked for the first time 3 s after its REGISTER.
 FIRST = 3 * 3
 TRANSPORTS = ["udp", "tcp", "tls"]
-# Beside these each transport has a phone of baresip; see `Run.place_quiet`.
+# Beside these each transport has a phone of baresip.
 OTHERS = {"pjsua2": (has_pjsua, pjsua), "linphonec": (has_linphone, linphone)}
 MUTE, PUSHED = "1021", "1022"
 # Phones that die: how, by which transport, and whether their Asterisk qualifies them.

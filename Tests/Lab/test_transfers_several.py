@@ -6,7 +6,7 @@ import pytest
 from conftest import Lab, Site, Stage
 from lab.asterisk import PJSIP_16, PJSIP_22
 from lab.clients import Client
-from lab.dialogs import Taken, Talk, asked, invitation
+from lab.dialogs import Taken, Talk, invitation
 from lab.phones import Phone, Shelf
 from lab.sip import response
 from lab.waiting import eventually
@@ -46,7 +46,9 @@ def known(pair: Site, *names: str) -> None:
 def refer(lab: Lab, client: Client, call: Talk | Taken, other: Talk | Taken, number: str) -> None:
     """Transfers a call to the other end of another one, and hears that it was done."""
     target = f"Refer-To: <sip:{number}@{lab.domain}?{other.replaces}>"
-    assert asked(client, call.request("REFER", target)).status == 202
+    # A transfer by UDP is asked for its password.
+    _, answer = client.authenticated(call.request("REFER", target), lab.accounts[TRANSFEROR])
+    assert answer and answer.status == 202
 
     def told() -> str:
         message = client.receive(0.2)

@@ -31,7 +31,9 @@ import Testing
         #expect(bench.takeSentences().isEmpty)
     }
 
-    @Test("an Asterisk that has lost its contacts hears of all accounts again, and it is recorded once")
+    @Test(
+        "an Asterisk that has lost its contacts hears of all accounts again, and it is recorded once"
+    )
     func lost() {
         let (bench, _) = site(600, [first, second])
         bench.advance(.seconds(21))

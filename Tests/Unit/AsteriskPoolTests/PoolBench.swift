@@ -294,7 +294,9 @@ final class PoolBench {
         let name = request["From"]
         if request.isQuestion {
             let isHeld = registrars[request.to]?.contains(name) ?? false
-            answer(request, 200, [isHeld ? "Contact: <sip:x@10.0.0.1:5060>;expires=90" : "Contact: <>;expires=120"])
+            // The latter is how chan_sip 16 says that there is none.
+            let contact = isHeld ? "<sip:x@10.0.0.1:5060>;expires=90" : "<>;expires=120"
+            answer(request, 200, ["Contact: \(contact)"])
         } else {
             if request["Expires"] == "0" {
                 registrars[request.to]?.remove(name)

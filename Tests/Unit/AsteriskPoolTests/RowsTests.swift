@@ -82,6 +82,13 @@ import Testing
         #expect(bench.age > .seconds(5) && bench.age < .seconds(9))
     }
 
+    /// An Asterisk refuses a registration by both names.
+    private func refuse(_ bench: PoolBench, _ request: PoolBench.Sent) throws {
+        bench.answer(request, 403)
+        let other = bench.take("REGISTER").last { $0.to == request.to && !$0.isQuestion }
+        bench.answer(try #require(other), 403)
+    }
+
     @Test("accounts are counted where they are registered, from the 200 to their leaving")
     func counts() throws {
         let bench = PoolBench(up: [first, second])
@@ -99,7 +106,7 @@ import Testing
         bench.advance(Milliseconds(40))
         #expect(bench.rows.map(\.registered) == [2, 2])
         let renewals = bench.take("REGISTER").filter { !$0.isQuestion }
-        bench.answer(try #require(renewals.first { $0.to == address(first) }), 403)
+        try refuse(bench, try #require(renewals.first { $0.to == address(first) }))
         #expect(bench.rows.map(\.registered) == [1, 2])
         bench.leave(alice)
         #expect(bench.rows.map(\.registered) == [1, 1] && bench.rows.map(\.accounts) == [1, 1])
@@ -163,7 +170,7 @@ import Testing
         #expect(bench.rows(of: alice).map(\.state) == [.trying, .trying])
         let sent = bench.take("REGISTER").filter { !$0.isQuestion }
         bench.answer(try #require(sent.first { $0.to == address(first) }), 200)
-        bench.answer(try #require(sent.first { $0.to == address(second) }), 403)
+        try refuse(bench, try #require(sent.first { $0.to == address(second) }))
         #expect(bench.rows(of: alice).map(\.state) == [.registered, .refused])
         #expect(bench.rows(of: alice).map(\.status) == [0, 403])
         bench.advance(.seconds(11))

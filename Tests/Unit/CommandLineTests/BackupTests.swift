@@ -377,9 +377,9 @@ extension BackupTests {
         try forge { bytes in
             let start = Array("SQLite format 3".utf8)
             let place = bytes.indices.first { bytes[$0...].starts(with: start) } ?? 0
-            bytes[place + 63] = 3
+            bytes[place + 63] = 4
         }
-        #expect(fault { _ = try restore() }.contains("is of format 3"))
+        #expect(fault { _ = try restore() }.contains("is of format 4"))
         #expect(try isUntouched(before))
     }
 

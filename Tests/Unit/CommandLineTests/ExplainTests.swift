@@ -19,7 +19,9 @@ import Testing
         let kept = KeptOfAccount(phones: 1, standing: AccountStanding(account: "1001"))
         let read = ReadAccount(answer: .found(account), source: "sippeers", version: 1)
         return [
-            .step(TraceStep(what: "sippeers name=1001", found: true, microseconds: 90, remark: remark)),
+            .step(
+                TraceStep(what: "sippeers name=1001", found: true, microseconds: 90, remark: remark)
+            ),
             .account(try #require(AccountRow("1001", read, kept))),
         ]
     }
@@ -74,21 +76,25 @@ import Testing
                     evidence: "5 refused calls")),
             .phone(phone), .phone(gone),
             .upstream(
-                UpstreamRow(address: try address("10.0.0.10:5060"), asterisk: .up, state: .registered)),
+                UpstreamRow(
+                    address: try address("10.0.0.10:5060"), asterisk: .up, state: .registered)),
             .upstream(
                 UpstreamRow(
-                    address: try address("10.0.0.20:5060"), asterisk: .up, state: .refused, status: 403)),
+                    address: try address("10.0.0.20:5060"), asterisk: .up, state: .refused,
+                    status: 403)),
             .call(
                 CallRow(
                     account: "1001", direction: .received, peer: "1002", isAnswered: false,
-                    isAbroad: false, since: now - .seconds(5), asterisk: try address("10.0.0.10:5060"),
+                    isAbroad: false, since: now - .seconds(5),
+                    asterisk: try address("10.0.0.10:5060"),
                     phone: phone.address, phones: 2, callID: "a@b")),
             .refusal(
                 RefusalRow(
                     moment: now - .seconds(9), source: source, transport: .udp, method: "REGISTER",
                     reason: "wrong-password", status: 401)),
         ]
-        let told = try explain("1001", router: router, directory: try account("type=peer host=dynamic"))
+        let told = try explain(
+            "1001", router: router, directory: try account("type=peer host=dynamic"))
         let lines = told.text(now).split(separator: "\n").map(String.init)
         let expected = [
             ("account", "1001 is an account."), ("digest user", "1001, MD5"),
@@ -101,7 +107,10 @@ import Testing
             ("held", "passwords from 198.51.100.7 are not looked at for 10m: Correct the phone"),
             ("guarded", "being guessed from many addresses"),
             ("requests", "50 a second (accounts.requests) are used up: Raise it"),
-            ("refused", "9s ago: REGISTER from 198.51.100.7 over udp: wrong-password, 401. The password"),
+            (
+                "refused",
+                "9s ago: REGISTER from 198.51.100.7 over udp: wrong-password, 401. The password"
+            ),
         ]
         for (head, words) in expected {
             #expect(
@@ -120,12 +129,16 @@ import Testing
     func unknown() throws {
         let told = try explain("10o1", router: [nothingHeld], directory: try noAccount("10o1"))
         let text = told.text(now)
-        #expect(text.hasPrefix("Nobody knows an account `10o1`: 10o1 is no account: no row of sippeers"))
+        #expect(
+            text.hasPrefix("Nobody knows an account `10o1`: 10o1 is no account: no row of sippeers")
+        )
         #expect(text.contains("`rempart accounts` lists those that the source has."))
         #expect(told.json(now).text.contains(#""known":false"#))
     }
 
-    @Test("what one component says is told while the other says nothing; when both do, that is an error")
+    @Test(
+        "what one component says is told while the other says nothing; when both do, that is an error"
+    )
     func silent() throws {
         let half = try explain("1001", router: [nothingHeld], directory: nil)
         #expect(half.text(now).contains("not known  directory does not answer"))
@@ -139,14 +152,17 @@ import Testing
 
     @Test("a Call-ID is explained without a look at the accounts, unless it names one too")
     func callID() throws {
-        let decision = ControlReply.finding(name: "5 s ago", value: "INVITE from 192.0.2.1: number-never, 403")
+        let decision = ControlReply.finding(
+            name: "5 s ago", value: "INVITE from 192.0.2.1: number-never, 403")
         let call = try explain("a@b", call: [decision], router: [nothingHeld], directory: nil)
         #expect(call.text(now) == "5 s ago  INVITE from 192.0.2.1: number-never, 403")
         let row = RefusalRow(
-            moment: now, source: try address("192.0.2.1:5060").ip, transport: .udp, method: "INVITE",
+            moment: now, source: try address("192.0.2.1:5060").ip, transport: .udp,
+            method: "INVITE",
             reason: "number-never", status: 403)
         let both = try explain(
-            "1001", call: [decision], router: [nothingHeld, .refusal(row)], directory: try account())
+            "1001", call: [decision], router: [nothingHeld, .refusal(row)], directory: try account()
+        )
         #expect(both.text(now).contains("1001 is an account."))
         #expect(both.text(now).hasSuffix("5 s ago  INVITE from 192.0.2.1: number-never, 403"))
     }

@@ -21,7 +21,8 @@ import Testing
         gone.presence = .gone
         gone.silence = .seconds(125)
         #expect(Phones.text([gone]).contains("no         2m 5s ago  59m 59s"))
-        #expect(Phones.json([gone]).text.hasSuffix(#""reachable":false,"answers":false,"heard":125}]"#))
+        #expect(
+            Phones.json([gone]).text.hasSuffix(#""reachable":false,"answers":false,"heard":125}]"#))
         gone.presence = .mute
         #expect(Phones.text([gone]).contains("unknown    2m 5s ago"))
         #expect(Phones.text([]) == "No phone is registered.")

@@ -235,6 +235,19 @@ struct KnownAccountsTests {
         #expect(same.answer == found && same.age > .seconds(60))
     }
 
+    @Test("a secret that is seen changed in one realm is looked up again in the others")
+    func realms() throws {
+        let source = try source()
+        try source.begin()
+        _ = try source.ask("1001")
+        _ = try source.ask("1001", realm: "pbx")
+        source.accounts["1001"] = SimulatedSource.account(2)
+        let own = try source.ask("1001", asksSource: true)
+        #expect(source.answer(own)?.answer == .found(SimulatedSource.account(2)))
+        let other = try source.ask("1001", realm: "pbx")
+        #expect(source.answer(other)?.answer == .found(SimulatedSource.account(2)))
+    }
+
     @Test("what sip-router asked over a link that is gone is answered to nobody")
     func newRouter() throws {
         let source = try source()

@@ -254,7 +254,7 @@ private let standing = AccountStanding(
     @Test("control replies")
     func replyFrames() throws {
         let messages: [ControlReply] = [
-            .component(.router, pid: 7, .ready, restarts: 2, "fine"), 
+            .component(.router, pid: 7, .ready, restarts: 2, "fine"),
             .asterisk(
                 AsteriskRow(
                     address: address, state: .passedOver, since: .seconds(1), roundTrip: 420,

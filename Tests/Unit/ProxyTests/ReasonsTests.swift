@@ -12,7 +12,9 @@ import Testing
     private let known = Dictionary(grouping: Reason.all, by: \.group)
 
     /// Words with hyphens in the sources that are no reasons.
-    private let others: Set<String> = ["friendly-scanner", "reg-id"]
+    private let others: Set<String> = [
+        "friendly-scanner", "reg-id", "x-asterisk-hangupcause",
+    ]
 
     private func codes(_ groups: Reason.Group...) -> Set<String> {
         Set(groups.flatMap { known[$0] ?? [] }.map(\.code))
