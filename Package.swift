@@ -189,7 +189,7 @@ let package = Package(
             "accounts-reader",
             [
                 "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite",
-                "CCrypto",
+                "CCrypto", "AsteriskFiles",
             ]),
         process(
             "directory",

@@ -100,7 +100,7 @@ extension AsteriskFolder {
         note(
             Finding(
                 .missing, at: mapping.place,
-                "Asterisk reads \(name) from a database, and Rempart does not: use accounts.source: ari://HOST:8088"
+                "Asterisk reads \(name) from a database, and Rempart does not: put its lines into the file, and take this line out"
             ))
         return nil
     }

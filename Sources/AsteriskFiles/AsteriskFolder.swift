@@ -18,7 +18,7 @@ package struct AsteriskFolder {
 
     /// A folder of the disk that nothing was read of yet.
     package init(_ path: String, limits: ConfigurationLimits = ConfigurationLimits()) {
-        self.init(path, files: FolderFiles(), limits: limits)
+        self.init(path, files: FolderFiles(below: Self.trimmed(path)), limits: limits)
     }
 
     /// A folder of other files.
@@ -26,9 +26,14 @@ package struct AsteriskFolder {
         _ path: String, files: any ConfigurationFiles,
         limits: ConfigurationLimits = ConfigurationLimits()
     ) {
-        self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        self.path = Self.trimmed(path)
         self.files = files
         left = limits
+    }
+
+    /// A path without a slash at its end.
+    private static func trimmed(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
     /// Which files were read, and what they were then; of files that are not of the disk nothing.

@@ -107,11 +107,14 @@ package struct ConfigurationFault: Error, Equatable, Sendable, CustomStringConve
     package let place: Place
     /// What is wrong and what to do, in one sentence without a value of the file.
     package let sentence: String
+    /// The file that this process has no right to read, when that is what is wrong.
+    package let unreadable: String?
 
     /// A fault at a place.
-    package init(at place: Place, _ sentence: String) {
+    package init(at place: Place, _ sentence: String, unreadable: String? = nil) {
         self.place = place
         self.sentence = sentence
+        self.unreadable = unreadable
     }
 
     /// "FILE:LINE: SENTENCE".

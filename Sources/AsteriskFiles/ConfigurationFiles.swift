@@ -15,6 +15,9 @@ package enum FileContents: Sendable {
 
 /// Files by their paths.
 package protocol ConfigurationFiles: AnyObject {
+    /// Whether a path, or a pattern's part before its special characters, leads out of the folder that is read.
+    func isOutside(_ path: String) -> Bool
+
     /// The paths that a pattern of glob(3) names, in the order of glob(3) with GLOB_BRACE and GLOB_NOMAGIC: a
     /// pattern without special characters names itself, whether it is there or not.
     func paths(matching pattern: String) throws(SystemError) -> [String]

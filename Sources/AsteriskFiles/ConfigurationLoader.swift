@@ -66,8 +66,16 @@ struct ConfigurationLoader {
         let pattern = name.hasPrefix("/") ? name : "\(folder)/\(name)"
         var reading = Reading(section: current)
         var wasThere = false
+        guard !isOutside(pattern, place) else {
+            level -= 1
+            return true
+        }
         for path in try paths(pattern, place) {
             try spend(\.files, 1, place, "inclusions and files")
+            guard !isOutside(path, place) else {
+                wasThere = true
+                continue
+            }
             guard let bytes = try contents(path, place) else { continue }
             wasThere = true
             try read(bytes, path, &reading)
@@ -86,12 +94,25 @@ struct ConfigurationLoader {
         }
     }
 
+    /// Whether a file lies outside of the folder, which is noted: who reads the folder may read nothing else.
+    private mutating func isOutside(_ path: String, _ place: Place) -> Bool {
+        guard files.isOutside(path) else { return false }
+        note(
+            .missing, place,
+            "\(path) leads out of \(folder), and Rempart reads that folder alone: put the file itself there"
+        )
+        return true
+    }
+
     private mutating func contents(_ path: String, _ place: Place) throws(Stop) -> [UInt8]? {
         let contents: FileContents
         do {
             contents = try files.contents(of: path, limit: left.bytes)
         } catch {
-            throw .refused(ConfigurationFault(at: place, Self.remedy(error)))
+            throw .refused(
+                ConfigurationFault(
+                    at: place, Self.remedy(error),
+                    unreadable: error.code == Errno.access ? path : nil))
         }
         switch contents {
         case .bytes(let bytes):
@@ -187,7 +208,7 @@ struct ConfigurationLoader {
         if runsPrograms {
             note(
                 .missing, place,
-                "a program writes these lines, and Rempart runs none: use accounts.source: ari://HOST:8088, or save the program's output in a file and include that"
+                "a program writes these lines, and Rempart runs none: save the program's output in a file and include that"
             )
         } else {
             note(

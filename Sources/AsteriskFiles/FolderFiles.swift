@@ -10,6 +10,40 @@ final class FolderFiles: ConfigurationFiles {
 
     /// What was read.
     private(set) var stamp = FolderStamp()
+    private let folder: String
+
+    /// The files below a folder.
+    init(below folder: String) { self.folder = folder }
+
+    func isOutside(_ path: String) -> Bool {
+        let literal = path.prefix { !"*?[{\\".contains($0) }
+        // What is not there yet is where its folder is.
+        let place =
+            literal.count == path.count
+            ? Self.resolved(path) ?? Self.resolved(Self.parent(of: literal))
+            : Self.resolved(Self.parent(of: literal))
+        guard let root = Self.resolved(folder), let place else {
+            return !path.hasPrefix("\(folder)/")
+        }
+        guard place != root, !place.hasPrefix(root == "/" ? root : "\(root)/") else { return false }
+        // So that it is noticed when the file itself takes the place of a link.
+        if literal.count == path.count { stamp.add(path, [path]) }
+        return true
+    }
+
+    /// The folder that a path lies in.
+    private static func parent(of path: Substring) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    /// Where a path leads when all links are followed; nil when it is not there.
+    private static func resolved(_ path: String) -> String? {
+        let found = unsafe realpath(path, nil)
+        defer { unsafe free(found) }
+        // The C string is whole until it is freed.
+        return unsafe found.map { unsafe String(cString: $0) }
+    }
 
     func paths(matching pattern: String) throws(SystemError) -> [String] {
         let paths = try Self.glob(pattern)

@@ -9,6 +9,9 @@ package struct PjsipConfiguration: Sendable {
     package private(set) var endpoints: [PjsipEndpoint] = []
     /// The rules by which an address is an endpoint.
     package private(set) var identifies: [PjsipIdentify] = []
+    /// The ids of the endpoints that Asterisk registers elsewhere: sections of type=registration name them or have
+    /// their names, or their wizards have sends_registrations.
+    package private(set) var registered: Set<[UInt8]> = []
     /// Where PJSIP listens.
     package private(set) var transports: [PjsipTransport] = []
     /// The section of type=global: default_realm, endpoint_identifier_order and others.
@@ -63,6 +66,11 @@ package struct PjsipConfiguration: Sendable {
         for section in aors.sections + wizards.map(\.aor) where self.aors[section.name] == nil {
             self.aors[section.name] = PjsipAor(section)
         }
+        let outbound = try files.objects(
+            "registration", of: "res_pjsip_outbound_registration", sorcery, &folder,
+            isEachUnique: false)
+        registered = Set(outbound.sections.flatMap { [$0.name, $0.value("endpoint")] })
+        registered.formUnion(made.filter(\.registers).map(\.endpoint.name))
         let identifies = try files.objects(
             "identify", of: "res_pjsip_endpoint_identifier_ip", sorcery, &folder)
         self.identifies = (identifies.sections + wizards.compactMap(\.identify)).map(
@@ -87,7 +95,7 @@ private struct SorceryFiles {
     /// The sections of a type in the order of asking, and the families that have others.
     mutating func objects(
         _ type: StaticString, of module: StaticString = "res_pjsip", _ sorcery: SorceryMap,
-        _ folder: inout AsteriskFolder
+        _ folder: inout AsteriskFolder, isEachUnique: Bool = true
     ) throws(ConfigurationFault) -> (sections: [Section], families: [[UInt8]]) {
         var sections: [Section] = []
         var families: [[UInt8]] = []
@@ -98,7 +106,8 @@ private struct SorceryFiles {
                 let found = try file(name, &folder)?.objects.filter { section in
                     criteria.allSatisfy { $0.isMet(section) }
                 }
-                try requireUnique(found ?? [], type)
+                // Two that say where to register concern no account.
+                if isEachUnique { try requireUnique(found ?? [], type) }
                 // The first file that has an id wins.
                 sections += (found ?? []).filter { ids.insert($0.name).inserted }
             case .realtime(let family): families.append(family)

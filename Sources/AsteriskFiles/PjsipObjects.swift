@@ -8,6 +8,8 @@ package struct PjsipEndpoint: Equatable, Sendable {
     package let auths: [[UInt8]]
     /// The ids of its addresses of record, in order.
     package let aors: [[UInt8]]
+    /// Whether Asterisk proves itself to it (outbound_auth), as to a provider.
+    package let hasOutboundAuth: Bool
     /// How Asterisk finds it, such as `username` and `auth_username`; empty when it does not say.
     package let identifiers: [[UInt8]]
     /// Its access list.
@@ -19,6 +21,7 @@ package struct PjsipEndpoint: Equatable, Sendable {
         id = section.name
         auths = section.value("auth").listItems
         aors = section.value("aors").listItems
+        hasOutboundAuth = !section.value("outbound_auth").listItems.isEmpty
         identifiers = section.value("identify_by").listItems
         access = section.accessLines(contact: "contact_")
         place = section.place

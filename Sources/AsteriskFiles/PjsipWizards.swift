@@ -8,6 +8,8 @@ struct PjsipWizard {
     let aor: Section
     /// The auth NAME-iauth, when phones need a password.
     private(set) var auth: Section?
+    /// Whether Asterisk registers it elsewhere.
+    let registers: Bool
     /// The rule NAME-identify, when the other side has addresses in place of registering.
     private(set) var identify: Section?
 
@@ -20,6 +22,7 @@ struct PjsipWizard {
         if acceptsAuth { endpoint.add("auth", name + [UInt8](of: "-iauth")) }
         self.endpoint = endpoint
         aor = Self.object("aor/", of: wizard, name: name)
+        registers = wizard.value("sends_registrations").isTrue
         if acceptsAuth { auth = Self.auth(of: wizard, &folder) }
         if !wizard.value("accepts_registrations").isTrue { identify = Self.identify(of: wizard) }
     }

@@ -13,6 +13,8 @@ package struct Condition: Equatable, Sendable {
         case heldBack = 15
         /// The accounts cannot be read, or there are none: who is not known already cannot register or call.
         case accounts = 20
+        /// Something of the source of the accounts is not read: what was read before serves, or other accounts do.
+        case source = 22
         /// The kernel has no route to an Asterisk: nothing that is sent there leaves this machine.
         case route = 25
         /// No Asterisk answers: no call goes through.
@@ -42,6 +44,7 @@ package struct Condition: Equatable, Sendable {
             case .noSIP: "no-sip"
             case .heldBack: "held-back"
             case .accounts: "accounts"
+            case .source: "source"
             case .route: "route"
             case .noAsterisk: "no-asterisk"
             case .asterisk: "asterisk"
@@ -65,6 +68,9 @@ package struct Condition: Equatable, Sendable {
                     + "read again."
             case .accounts:
                 "The accounts cannot be read, or there are none: who is not known already cannot register or call."
+            case .source:
+                "Something of the source of the accounts is not read: what was read before serves, or other "
+                    + "accounts do."
             case .route:
                 "The kernel has no route to an Asterisk: nothing that is sent there leaves this machine."
             case .noAsterisk: "No Asterisk answers: no call goes through."

@@ -86,6 +86,8 @@ package enum AccountAbsence: UInt8, CaseIterable, Sendable {
     case noAuthRow = 7
     /// Its stored hash is none.
     case brokenHash = 8
+    /// It is another exchange: Asterisk registers there, or knows it by its address.
+    case trunk = 9
 }
 
 /// What the source says of a name.

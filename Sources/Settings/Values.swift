@@ -131,24 +131,32 @@ enum Value: SettingText {
     }
 
     /// The schemes of sources that a later version reads.
-    private static let laterSources = ["odbc", "asterisk", "ari", "ari+https", "freepbx"]
+    private static let laterSources = ["odbc", "ari", "ari+https", "freepbx"]
+
+    /// The schemes of sources that are read, each with the path of an example.
+    private static let sources = [
+        (scheme: "sqlite", path: "/var/lib/asterisk/realtime.sqlite3"),
+        (scheme: "asterisk", path: "/etc/asterisk"),
+    ]
+
+    /// What is read.
+    private static let readSources = "this version reads sqlite:///PATH and asterisk:///FOLDER"
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
-            throw ValueError(
-                "\(scheme):// is not there yet: this version reads sqlite:///PATH only")
+            throw ValueError("\(scheme):// is not there yet: \(readSources)")
         }
-        guard text.hasPrefix("sqlite://") else {
+        guard let (scheme, path) = sources.first(where: { text.hasPrefix("\($0.scheme)://") })
+        else {
             // The scheme alone: behind it a password may stand, and this goes into the journal.
             let scheme = text.prefix { $0 != ":" }
-            throw ValueError(
-                "`\(scheme)` is no source of accounts: this version reads sqlite:///PATH")
+            throw ValueError("`\(scheme)` is no source of accounts: \(readSources)")
         }
-        guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
+        let head = "\(scheme):///"
+        guard text.hasPrefix(head), text.utf8.count > head.utf8.count else {
             throw ValueError(
-                "`\(text)` names no absolute path: three slashes, as in"
-                    + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
+                "`\(text)` names no absolute path: three slashes, as in `\(scheme)://\(path)`")
         }
         return try bounded(text, limit)
     }

@@ -9,6 +9,27 @@ struct AccessRules: Equatable {
     var order = Setting.accounts.accessOrder.standard
     /// The addresses from which phones' calls come to the Asterisks: not those of trunks.
     var own: [IPAddress] = []
+
+    /// The list of rules in the order in which they stand, without what is written for Asterisk alone, to which every
+    /// phone comes from the edge.
+    ///
+    /// That is permits of the edge itself, and the whole of a list that permits nobody else. More rules than a list
+    /// can have let nobody in.
+    func list(_ all: [AccessRule]) -> AccessList {
+        func isOwn(_ rule: AccessRule) -> Bool {
+            rule.permits && rule.network.isOneAddress && own.contains(rule.network.address)
+        }
+        func isSameList(_ one: AccessRule, _ other: AccessRule) -> Bool {
+            one.list == other.list && one.target == other.target
+        }
+        let result = all.filter { rule in
+            guard !isOwn(rule), all.contains(where: { isOwn($0) && isSameList($0, rule) }) else {
+                return !isOwn(rule)
+            }
+            return all.contains { isSameList($0, rule) && $0.permits && !isOwn($0) }
+        }
+        return result.count <= AccessList.most ? AccessList(result) : .nobody
+    }
 }
 
 /// The columns with access lists of one table, and the named lists.
@@ -77,8 +98,7 @@ struct AccessTables {
                 result += rules
             }
         }
-        result = withoutOwn(result)
-        return result.count <= AccessList.most ? AccessList(result) : .nobody
+        return rules.list(result)
     }
 
     private func namedRules(
@@ -98,24 +118,6 @@ struct AccessTables {
             return result.count <= AccessList.most
         }
         return isSound && !result.isEmpty ? result : nil
-    }
-
-    /// Leaves out what is written for Asterisk alone, to which every phone comes from the edge.
-    ///
-    /// That is permits of the edge itself, and the whole of a list that permits nobody else.
-    private func withoutOwn(_ all: [AccessRule]) -> [AccessRule] {
-        func isOwn(_ rule: AccessRule) -> Bool {
-            rule.permits && rule.network.isOneAddress && rules.own.contains(rule.network.address)
-        }
-        func isSameList(_ one: AccessRule, _ other: AccessRule) -> Bool {
-            one.list == other.list && one.target == other.target
-        }
-        return all.filter { rule in
-            guard !isOwn(rule), all.contains(where: { isOwn($0) && isSameList($0, rule) }) else {
-                return !isOwn(rule)
-            }
-            return all.contains { isSameList($0, rule) && $0.permits && !isOwn($0) }
-        }
     }
 
     // MARK: Texts
@@ -138,7 +140,7 @@ struct AccessTables {
     }
 
     /// The rules of a column's items; nil when one of them cannot be read.
-    private static func rules(
+    static func rules(
         _ permits: Bool, _ items: [String], _ target: AccessTarget, list: UInt8
     ) -> [AccessRule]? {
         var result: [AccessRule] = []

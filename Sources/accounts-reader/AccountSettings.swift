@@ -36,10 +36,20 @@ struct AccountSettings: Equatable {
         }
     }
 
+    /// Where lists with names are.
+    var placeOfLists: String {
+        folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
+    }
+
     /// The database file's path, or nil when the URL is not `sqlite:///path`.
-    var path: String? {
-        let scheme = "sqlite://"
-        guard url.hasPrefix(scheme + "/") else { return nil }
-        return String(url.dropFirst(scheme.count))
+    var path: String? { path(of: "sqlite://") }
+
+    /// The folder of Asterisk's files, or nil when the URL is not `asterisk:///folder`.
+    var folder: String? {
+        path(of: "asterisk://").map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+    }
+
+    private func path(of scheme: String) -> String? {
+        url.hasPrefix(scheme + "/") ? String(url.dropFirst(scheme.count)) : nil
     }
 }

@@ -12,7 +12,7 @@ final class AccountsReaderService: Service {
     var peers: [PeerLink] { [directory] }
     private let journal: Journal
     private var settings: AccountSettings
-    private var accounts: AccountDatabase
+    private var accounts: any AccountSource
     private let reach: Reach
     private let beginAnew: () -> Void
     private var isGreeted = false
@@ -31,7 +31,7 @@ final class AccountsReaderService: Service {
         self.reach = reach
         self.journal = journal
         self.beginAnew = beginAnew
-        accounts = AccountDatabase(settings)
+        accounts = settings.opened
     }
 
     func linked(_ peer: Role) { isGreeted = false }
@@ -48,13 +48,14 @@ final class AccountsReaderService: Service {
         case .lookUp(let id, let queries):
             openUntried()
             let answers = accounts.lookUp(
-                queries, within: Self.longestBatch, now: Clock.monotonic)
+                queries, within: Self.longestBatch, now: Clock.monotonic, steps: nil)
             send(.answers(id: id, answers))
         case .trace(let id, let name):
             openUntried()
             let steps = TraceSteps()
             _ = accounts.lookUp(
-                account: name, realm: settings.realm, now: Clock.monotonic, steps: steps)
+                [AccountQuery(name: name, realm: settings.realm)], within: nil,
+                now: Clock.monotonic, steps: steps)
             send(.trace(id: id, steps.all))
         case .list(let id, let after):
             openUntried()
@@ -75,7 +76,7 @@ final class AccountsReaderService: Service {
 
     func reload(_ set: StartSet) -> String? {
         settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
-        accounts = AccountDatabase(settings)
+        accounts = settings.opened
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil
@@ -98,9 +99,7 @@ final class AccountsReaderService: Service {
     }
 
     /// That nothing can be read is told by directory, which knows what it means.
-    var conditions: [Condition] {
-        accounts.lack.map { [Condition(.accounts, $0)] } ?? []
-    }
+    var conditions: [Condition] { accounts.conditions }
 
     func endOfTurn() { report() }
 
@@ -120,8 +119,8 @@ final class AccountsReaderService: Service {
                     .degraded, .warning,
                     "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
                         + " in or cannot be read. Write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, put named lists into the table"
-                        + " \(settings.tables[.accessLists]), and look at accounts.acl-order")
+                        + " 10.0.0.0/255.0.0.0, put named lists into"
+                        + " \(settings.placeOfLists), and look at accounts.acl-order")
             }
         }
     }

@@ -17,18 +17,11 @@ struct ChanSipTables {
         var dynamic: String
         var access: [String]
 
-        /// Why phones may not register it; nil when they may.
-        var whyNotRegister: String? {
-            if type == "user" { return "type=user only calls, type=friend registers too" }
+        /// What chan_sip lets its phones do.
+        var abilities: ChanSipAbilities {
             let isDynamic =
                 host == "dynamic" || ["yes", "true", "on", "1", "y", "t"].contains(dynamic)
-            return isDynamic ? nil : "host is not dynamic"
-        }
-
-        /// What does not work of it at Asterisk, behind the edge; nil when everything does.
-        var whatFails: String? {
-            // Such a row is found by address and port, and all phones have the edge's.
-            type == "peer" ? "type=peer cannot call, type=friend can" : nil
+            return ChanSipAbilities(type: type, host: host, isDynamic: isDynamic)
         }
     }
 
@@ -55,20 +48,12 @@ struct ChanSipTables {
         }
         var credentials = Credentials(user: query.account, boundRealm: query.ownRealm)
         if let row {
-            // md5secret wins over secret, as in Asterisk: a forgotten old secret opens nothing.
-            if row.md5secret.isEmpty {
-                credentials.secret = row.secret
-            } else {
-                credentials.md5 = HA1.bytes(hex: row.md5secret, length: 16) ?? []
-                credentials.want = .brokenHash
-            }
-            let why = row.whyNotRegister.map { "; \(TraceStep.whyNotRegister)\($0)" }
-            let fails = row.whatFails.map { "; \($0)" }
-            query.steps?.remark("type=\(row.type) host=\(row.host)\(why ?? "")\(fails ?? "")")
+            credentials.setChanSip(secret: row.secret, md5: row.md5secret)
+            query.steps?.remark(row.abilities.words)
         }
         return credentials.account(
             realm: query.realm, aor: query.account,
-            mayRegister: row.map { $0.whyNotRegister == nil } ?? false,
+            mayRegister: row.map { $0.abilities.whyNotRegister == nil } ?? false,
             access: try access.list(row?.access ?? [], query.steps),
             table: columns.names[.sippeers], hasRow: row != nil)
     }

@@ -42,10 +42,7 @@ struct PjsipTables {
     ///
     /// An unknown name costs the same statements: its lists stand for one item each.
     func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
-        var ids = [query.account]
-        if !query.account.contains("@") {
-            ids = query.domains.map { "\(query.account)@\($0)" } + ids
-        }
+        let ids = query.pjsipIds
         var found: Endpoint?
         for id in ids {
             let row = try endpoint.first(id, query.steps) { row in
@@ -76,76 +73,33 @@ struct PjsipTables {
         var result = Credentials(user: query.account, boundRealm: query.ownRealm)
         for id in ids.isEmpty ? [query.account] : ids {
             let read = try auth.first(id, query.steps) { Self.credentials($0, query) }
-            if let read { query.steps?.remark(Self.words(read)) }
+            if let read { query.steps?.remark(read.words) }
             guard !ids.isEmpty else { continue }
-            guard let read else {
-                query.steps?.remark("missing: the endpoint's auth names it")
-                if result.want == .noSecret { result.want = .noAuthRow }
-                continue
-            }
-            if read.want == .wrongKind { result.want = .wrongKind }
-            guard !read.user.isEmpty, !read.isEmpty else { continue }
-            if result.isEmpty {
-                result = read
-            } else if read.user == result.user, read.boundRealm == result.boundRealm {
-                if result.secret.isEmpty { result.secret = read.secret }
-                if result.md5.isEmpty { result.md5 = read.md5 }
-                if result.sha256.isEmpty { result.sha256 = read.sha256 }
-            }
+            if read == nil { query.steps?.remark(PjsipSecret.missing) }
+            result.add(read)
         }
         return result
     }
 
-    /// What one row of `ps_auths` says, without its secret and hashes.
-    private static func words(_ read: Credentials) -> String {
-        if read.want == .wrongKind { return "auth_type is not understood" }
-        if read.isEmpty { return "no secret" }
-        let kind = read.secret.isEmpty ? "hashes for the realm \(read.boundRealm)" : "a secret"
-        return "username=\(read.user), \(kind)"
-    }
-
-    /// What one row of `ps_auths` holds, by its auth_type; Asterisk's default was userpass, then digest.
+    /// What one row of `ps_auths` holds.
     private static func credentials(_ row: SQLiteRow, _ query: LookUp) -> Credentials {
         let realm = row.text(4)
-        var result = Credentials(
-            user: row.text(1), boundRealm: realm.isEmpty ? query.ownRealm : realm)
-        switch row.text(0).lowercased() {
-        case "userpass": result.secret = row.bytes(2)
-        case "md5": result.md5 = HA1.bytes(hex: row.bytes(3), length: 16) ?? []
-        case "digest", "":
-            result.secret = row.bytes(2)
-            guard result.secret.isEmpty else { break }
-            for item in list(row.text(5)) {
-                let parts = item.split(separator: ":", maxSplits: 1)
-                guard parts.count == 2 else { continue }
-                switch parts[0].uppercased() {
-                case "MD5": result.md5 = HA1.bytes(hex: parts[1].utf8, length: 16) ?? []
-                case "SHA-256": result.sha256 = HA1.bytes(hex: parts[1].utf8, length: 32) ?? []
-                default: break
-                }
-            }
-        default: result.want = .wrongKind
-        }
-        return result
+        return PjsipSecret(
+            kind: row.text(0), user: row.text(1), password: row.bytes(2), md5: row.bytes(3),
+            digests: list(row.text(5)), realm: realm.isEmpty ? query.ownRealm : realm
+        ).credentials
     }
 
     /// The address of record that is registered for the account, and whether it may be; `ids` is nil without an endpoint.
     private func address(
         _ ids: [String]?, preferring names: [String], _ query: LookUp
     ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
-        let id = names.first { ids?.contains($0) ?? false } ?? ids?.first
+        let id = PjsipAddress.chosen(ids ?? [], preferring: names)
         let contacts = try aor.first(id ?? query.account, query.steps) { $0.integer(0) }
-        var facts = contacts.map { ["max_contacts=\($0)"] } ?? []
-        let why: String? =
-            if id == nil {
-                "the endpoint's aors names no address of record"
-            } else if let contacts {
-                contacts > 0 ? nil : "max_contacts=\(contacts)"
-            } else { "the row is missing, which the endpoint's aors names" }
-        if let why, ids != nil { facts.append(TraceStep.whyNotRegister + why) }
-        query.steps?.remark(facts.joined(separator: "; "))
+        let address = PjsipAddress(id: id, contacts: contacts)
+        query.steps?.remark(address.words(hasEndpoint: ids != nil))
         guard let id, contacts != nil else { return nil }
-        return (id, why == nil)
+        return (id, address.whyNotRegister == nil)
     }
 
     /// The items of a comma list, without the blanks around them.

@@ -46,20 +46,28 @@ extension AccountAbsence {
         case .unreadableAccessList: "lets nobody in"
         case .noAuthRow: "no account: no row in ps_auths"
         case .brokenHash: "no account: md5secret is no hash"
+        case .trunk: "no account: a trunk"
         }
     }
 
     /// The reason as the rest of a sentence about a row.
     func long(_ row: AccountRow) -> String {
-        switch self {
-        case .noRow: "no row of \(row.source) has this name"
-        case .noSecret: "its row has no secret"
-        case .wrongKind: "its row wants to be authenticated in a way that is not understood here"
+        // Of a file its path is told, and that is absolute.
+        let place = row.source.hasPrefix("/") ? "section" : "row"
+        return switch self {
+        case .noRow: "no \(place) of \(row.source) has this name"
+        case .noSecret: "its \(place) has no secret"
+        case .wrongKind:
+            "its \(place) wants to be authenticated in a way that is not understood here"
         case .tooLong: "its digest user or its address of record is longer than 255 bytes"
         case .realmBound: "its hashes are for another realm than accounts.realm"
         case .unreadableAccessList: "its access lists let nobody in, or cannot be read"
-        case .noAuthRow: "its endpoint names a row of ps_auths that is missing"
+        case .noAuthRow:
+            place == "row"
+                ? "its endpoint names a row of ps_auths that is missing"
+                : "its endpoint names a section of type=auth that is missing"
         case .brokenHash: "its md5secret is no MD5 hash"
+        case .trunk: "it is another exchange: Asterisk registers there, or knows it by its address"
         }
     }
 
@@ -71,7 +79,7 @@ extension AccountAbsence {
                 + "lists the names there are, and accounts.source, accounts.schema and accounts.tables say "
                 + "where they are read."
         case .noSecret:
-            "Give it a secret in Asterisk's tables. Without one Asterisk lets anyone in, and Rempart nobody."
+            "Give it a secret in Asterisk's tables or files. Without one Asterisk lets anyone in, and Rempart nobody."
         case .wrongKind:
             "Set auth_type to userpass, md5 or digest, and write a hash as hexadecimal digits: 32 of MD5."
         case .tooLong: "Shorten username, or the id of its row in ps_aors."
@@ -79,11 +87,15 @@ extension AccountAbsence {
             "Store the secret itself, or hashes for accounts.realm, or set accounts.realm to theirs."
         case .unreadableAccessList:
             "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into the table that "
-                + "accounts.tables names, and look at accounts.acl-order."
+                + "accounts.tables names or into acl.conf, and look at accounts.acl-order."
         case .noAuthRow:
-            "Add the row to ps_auths, with username and password, or correct auth in the row of ps_endpoints."
+            "Add the row to ps_auths (in a file the section of type=auth), with username and password, or correct "
+                + "auth of the endpoint."
         case .brokenHash:
             "Write 32 hexadecimal digits into md5secret: the MD5 of NAME:REALM:SECRET. Or empty it, and set secret."
+        case .trunk:
+            "A phone has host=dynamic in sip.conf. In pjsip.conf it has an auth, identify_by with username, and no "
+                + "section of type=registration."
         }
     }
 }

@@ -2,10 +2,17 @@
 internal import Messages
 
 extension Setting {
-    /// The path of the file that a URL of `accounts.source` names; nil when it names another source.
+    /// The path of the file or folder that a URL of `accounts.source` names; nil when it names another source.
     static func path(ofSource url: String) -> String? {
-        let scheme = "sqlite://"
-        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
+        ["sqlite://", folderScheme].first(where: url.hasPrefix).map { String(url.dropFirst($0.count)) }
+    }
+
+    /// What the URL of a folder of Asterisk's files begins with.
+    private static let folderScheme = "asterisk://"
+
+    /// Whether it is `accounts.source`, and names a folder.
+    var isFolder: Bool {
+        if case .source(let url)? = told.accountsReader { url.hasPrefix(Self.folderScheme) } else { false }
     }
 
     /// A URL of `accounts.source` as it may be shown: scheme, host and path.

@@ -91,7 +91,9 @@ struct Surroundings {
                     + " elsewhere, such as below /etc or /var/lib")
         }
         guard isLookedAt else { return nil }
-        if file.reader == .accountsReader, FileStamp(file.path)?.isRegular == false {
+        if file.reader == .accountsReader, !file.value.setting.isFolder,
+            FileStamp(file.path)?.isRegular == false
+        {
             return warn(
                 "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
                     + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")

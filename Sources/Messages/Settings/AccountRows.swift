@@ -12,8 +12,8 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts: the database that Asterisk Realtime uses. It is only ever \
-            read.
+            Where Asterisk has its accounts: the database that Asterisk Realtime uses, or the folder of \
+            its own files, such as asterisk:///etc/asterisk. It is only ever read.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",

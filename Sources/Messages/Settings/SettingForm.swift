@@ -121,7 +121,8 @@ extension SettingForm where Value == String {
 
     /// The URL of what has the accounts.
     static let source = SettingForm(
-        one: "sqlite:///PATH, at most \(Bounds.longestURL) bytes", many: "of sqlite:///PATH",
+        one: "sqlite:///PATH or asterisk:///FOLDER, at most \(Bounds.longestURL) bytes",
+        many: "of sqlite:///PATH or asterisk:///FOLDER",
         atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)

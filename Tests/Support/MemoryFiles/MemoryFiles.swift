@@ -14,6 +14,9 @@ package final class MemoryFiles: ConfigurationFiles {
         self.unreadable = unreadable
     }
 
+    /// All of them are in the folder.
+    package func isOutside(_ path: String) -> Bool { false }
+
     /// Of special characters there is one `*` at most, which stands for anything.
     package func paths(matching pattern: String) throws(SystemError) -> [String] {
         guard let star = pattern.firstIndex(of: "*") else { return [pattern] }

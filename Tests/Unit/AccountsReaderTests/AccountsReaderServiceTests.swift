@@ -213,7 +213,7 @@ struct AccountsReaderServiceTests {
             ),
             (
                 Tables.pjsip, "gone",
-                "phones may not register: the row is missing, which the endpoint's aors names"
+                "phones may not register: missing: the endpoint's aors names it"
             ),
             (Tables.pjsip, "nobody", ""),
         ])

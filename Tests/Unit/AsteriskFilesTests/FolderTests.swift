@@ -32,7 +32,7 @@ struct FolderTests {
 
     @Test(
         "a pattern that could name every file of the machine is refused",
-        arguments: ["/*/*/*", "{a,b}{a,b}{a,b}"])
+        arguments: ["*/*/*", "{a,b}{a,b}{a,b}"])
     func wide(pattern: String) throws {
         try write("m.conf", "[a]\n#tryinclude \(pattern)\n")
         var folder = AsteriskFolder(disk.path)

@@ -27,7 +27,7 @@ import Testing
                 "4:1: `inside` is given twice, first in line 3: leave one out",
                 "6:3: unknown key `server` in `asterisk`; did you mean `servers`?",
                 "8:13: `accounts.database`: odbc:// is not there yet: this version reads"
-                    + " sqlite:///PATH only",
+                    + " sqlite:///PATH and asterisk:///FOLDER",
                 "10:13: `registration.contacts`: 99 is out of range: 1 to 32",
             ])
     }
@@ -50,14 +50,14 @@ import Testing
                 "8:3: `accounts.database` is the older name of `accounts.source`, and both are there:"
                     + " leave `accounts.database` out"
             ])
-        for scheme in ["odbc", "asterisk", "ari", "ari+https", "freepbx"] {
+        for scheme in ["odbc", "ari", "ari+https", "freepbx"] {
             let told = faults(
                 shortest.replacing(
                     "sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
             #expect(
                 told == [
                     "7:11: `accounts.source`: \(scheme):// is not there yet: this version reads"
-                        + " sqlite:///PATH only"
+                        + " sqlite:///PATH and asterisk:///FOLDER"
                 ])
         }
     }
@@ -366,7 +366,7 @@ import Testing
         arguments: [
             ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is no source"),
             ("/var/lib/a.sqlite3", "is no source"), ("sqlite://a.db", "three slashes"),
-            ("sqlite:///", "three slashes"),
+            ("sqlite:///", "three slashes"), ("asterisk://etc", "three slashes"),
         ])
     func databases(url: String, complaint: String) {
         let told = faults(

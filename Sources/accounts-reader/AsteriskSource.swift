@@ -1,0 +1,221 @@
+// Asterisk's own files as the source of the accounts: read, seen to change, kept while one is broken.
+internal import AsteriskFiles
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// The accounts of Asterisk's folder, and of the SQLite file that Realtime has beside it.
+///
+/// The files are looked at each second. What has changed counts once it has stood for a second: programs write one
+/// file after the other. While a file is broken, what was read before serves.
+final class AsteriskSource: AccountSource {
+    /// A reading that did not come to anything.
+    private struct Broken {
+        /// Which files were read until then.
+        let stamp: FolderStamp
+        /// Where, why, and what to do.
+        let why: String
+        /// When it is read again, though no file has changed.
+        let nextTry: Milliseconds
+        /// Whether it has stood for a second: a file that is being written is broken for a moment.
+        var hasStood = false
+    }
+
+    private let settings: AccountSettings
+    private let folder: String
+    private var accounts: FileAccounts?
+    private var database: AccountDatabase?
+    /// What was read of files that have changed, until it has stood for a second.
+    private var changed: AsteriskConfiguration?
+    private var broken: Broken?
+    /// What was told last.
+    private var told: SourceState?
+    private var events: [AccountEvent] = []
+    private var hasChanged = false
+    private var complaints = AccessComplaints()
+
+    /// How long a folder that cannot be read is left alone while nothing of it changes.
+    private static let retry = Milliseconds.seconds(10)
+    /// How many findings are told.
+    private static let mostFindings = 3
+
+    /// The folder that the settings name; nothing is read before the first `tick`.
+    init(_ settings: AccountSettings, folder: String) {
+        self.settings = settings
+        self.folder = folder
+    }
+
+    var state: SourceState? {
+        guard let accounts else {
+            return broken.map { .down(why: $0.why, source: settings.url) }
+        }
+        if let database {
+            switch database.state {
+            case .down(let why, _): return .down(why: why, source: settings.url)
+            case nil: return nil
+            case .up: break
+            }
+        }
+        return .up(layout: accounts.layout, source: settings.url)
+    }
+
+    var conditions: [Condition] {
+        guard let accounts else { return [] }
+        var result: [Condition] = []
+        if let broken, broken.hasStood {
+            result.append(
+                Condition(.source, "\(broken.why). The accounts that were read before serve until then"))
+        }
+        if case .unread(let why) = accounts.realtime { result.append(Condition(.source, why)) }
+        let missing = accounts.files.findings.filter { $0.kind == .missing }
+        result += missing.prefix(Self.mostFindings).map { Condition(.source, $0.description) }
+        let left = missing.count - Self.mostFindings
+        if left > 0 {
+            result.append(Condition(.source, "\(left) more places of \(folder) are not read"))
+        }
+        guard accounts.isEmpty else { return result }
+        if let database { return result + database.conditions }
+        return result + [
+            Condition(
+                .accounts,
+                "the source has no account: no file of \(folder) has a phone with a password. Name in"
+                    + " accounts.source the folder that Asterisk uses")
+        ]
+    }
+
+    func drainEvents() -> [AccountEvent] {
+        for event in database?.drainEvents() ?? [] {
+            switch event {
+            // It is told with the files.
+            case .source: break
+            case .changed: hasChanged = true
+            case .nobody: events.append(event)
+            }
+        }
+        var all: [AccountEvent] = []
+        if let state, state != told {
+            told = state
+            all.append(.source(state))
+        }
+        all += events + (hasChanged ? [.changed] : [])
+        (events, hasChanged) = ([], false)
+        return all
+    }
+
+    func tick(_ now: Milliseconds) {
+        look(now)
+        database?.tick(now)
+    }
+
+    // MARK: Files
+
+    private func look(_ now: Milliseconds) {
+        if let changed, changed.stamp.isCurrent {
+            take(changed, now)
+        } else if let broken, now < broken.nextTry, broken.stamp.isCurrent {
+            self.broken?.hasStood = true
+        } else if accounts?.files.stamp.isCurrent == true {
+            (changed, broken) = (nil, nil)
+        } else {
+            read(now)
+        }
+    }
+
+    private func read(_ now: Milliseconds) {
+        changed = nil
+        let reading = AsteriskFolder(folder)
+        guard FileStamp(folder) != nil else {
+            let why =
+                errno == ENOENT
+                ? "there is no folder \(folder): name in accounts.source the one that Asterisk uses"
+                : DatabaseRights.unreadable(folder, errno)
+            return fail(reading.stamp, why, until: now)
+        }
+        do throws(ConfigurationFault) {
+            let files = try AsteriskConfiguration(
+                reading, drivers: FileAccounts.drivers(settings.schema))
+            if accounts == nil { take(files, now) } else { changed = files }
+        } catch {
+            let why = error.unreadable.map { DatabaseRights.unreadable($0, EACCES) }
+            fail(reading.stamp, why ?? error.description, until: now + Self.retry)
+        }
+    }
+
+    /// Remembers why nothing was read; it is read again then, or when a file has changed.
+    private func fail(_ stamp: FolderStamp, _ why: String, until nextTry: Milliseconds) {
+        // What has stood goes on to stand, though it is read again.
+        let hasStood = broken.map { $0.why == why } ?? false
+        broken = Broken(stamp: stamp, why: why, nextTry: nextTry, hasStood: hasStood)
+    }
+
+    /// Serves what was read from now on.
+    private func take(_ files: AsteriskConfiguration, _ now: Milliseconds) {
+        changed = nil
+        do throws(AccountTablesError) {
+            let accounts = try FileAccounts(files, settings, folder: folder)
+            if accounts.realtime != self.accounts?.realtime { open(accounts.realtime) }
+            self.accounts = accounts
+        } catch {
+            return fail(files.stamp, error.description, until: now + Self.retry)
+        }
+        broken = nil
+        hasChanged = true
+        complaints = AccessComplaints()
+    }
+
+    private func open(_ place: RealtimePlace) {
+        guard case .sqlite(let path, let tables) = place else {
+            database = nil
+            return
+        }
+        var settings = settings
+        settings.url = "sqlite://\(path)"
+        settings.tables = tables
+        database = AccountDatabase(settings)
+    }
+
+    // MARK: Accounts
+
+    func lookUp(
+        _ queries: [AccountQuery], within span: Milliseconds?, now: Milliseconds, steps: TraceSteps?
+    ) -> [ReadAccount] {
+        guard let accounts else { return queries.map { _ in .unavailable } }
+        var answers = queries.map { query in
+            accounts.lookUp(
+                LookUp(
+                    account: query.name, realm: query.realm, ownRealm: settings.realm,
+                    domains: settings.domains, steps: steps))
+        }
+        for (query, answer) in zip(queries, answers) where answer.why == .unreadableAccessList {
+            if complaints.isNew(query.name) { events.append(.nobody(query.name)) }
+        }
+        // Realtime is asked for what no file has, as in chan_sip.
+        let open = answers.indices.filter { answers[$0].why == .noRow }
+        guard let database, !open.isEmpty else { return answers }
+        let others = database.lookUp(
+            open.map { queries[$0] }, within: span, now: now, steps: steps)
+        for (index, answer) in zip(open, others) { answers[index] = answer }
+        return answers
+    }
+
+    func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
+        guard let accounts else { return nil }
+        let own = accounts.names(after: name, limit: limit)
+        guard let database else { return own }
+        guard let others = database.names(after: name, limit: limit, now: now) else { return nil }
+        let all = Set(own).union(others).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return Array(all.prefix(limit))
+    }
+}
+
+/// The accounts whose access lists were complained of, until rows change.
+struct AccessComplaints {
+    private var accounts: Set<String> = []
+    /// How many are complained of at most.
+    private static let most = 100
+
+    /// Whether an account is complained of for the first time, and there is room.
+    mutating func isNew(_ account: String) -> Bool {
+        accounts.count < Self.most && accounts.insert(account).inserted
+    }
+}

@@ -1,0 +1,106 @@
+// What PJSIP's auths and addresses of record mean, whether they are rows or sections.
+internal import Messages
+
+/// An auth: a user and what proves him.
+struct PjsipSecret {
+    /// `auth_type`; empty where nothing is said.
+    var kind: String
+    /// `username`.
+    var user: String
+    /// `password`.
+    var password: [UInt8]
+    /// `md5_cred`, in hexadecimal.
+    var md5: [UInt8]
+    /// `password_digest`, each as ALGORITHM:HEX.
+    var digests: [String]
+    /// The realm that its hashes are for.
+    var realm: String
+
+    /// What is said in a trace of one that an endpoint names and nobody has.
+    static let missing = "missing: the endpoint's auth names it"
+
+    /// What it holds by its auth_type; Asterisk's default was userpass, then digest.
+    var credentials: Credentials {
+        var result = Credentials(user: user, boundRealm: realm)
+        switch kind.lowercased() {
+        case "userpass": result.secret = password
+        case "md5": result.md5 = HA1.bytes(hex: md5, length: 16) ?? []
+        case "digest", "":
+            result.secret = password
+            guard result.secret.isEmpty else { break }
+            for item in digests {
+                let parts = item.split(separator: ":", maxSplits: 1)
+                guard parts.count == 2 else { continue }
+                switch parts[0].uppercased() {
+                case "MD5": result.md5 = HA1.bytes(hex: parts[1].utf8, length: 16) ?? []
+                case "SHA-256": result.sha256 = HA1.bytes(hex: parts[1].utf8, length: 32) ?? []
+                default: break
+                }
+            }
+        default: result.want = .wrongKind
+        }
+        return result
+    }
+}
+
+extension Credentials {
+    /// Takes what the next auth of an endpoint holds, nil for one that is missing: the first that can be used counts,
+    /// completed by those for the same user.
+    mutating func add(_ read: Credentials?) {
+        guard let read else {
+            if want == .noSecret { want = .noAuthRow }
+            return
+        }
+        if read.want == .wrongKind { want = .wrongKind }
+        guard !read.user.isEmpty, !read.isEmpty else { return }
+        if isEmpty {
+            self = read
+        } else if read.user == user, read.boundRealm == boundRealm {
+            if secret.isEmpty { secret = read.secret }
+            if md5.isEmpty { md5 = read.md5 }
+            if sha256.isEmpty { sha256 = read.sha256 }
+        }
+    }
+
+    /// What one auth says, without its secret and hashes.
+    var words: String {
+        if want == .wrongKind { return "auth_type is not understood" }
+        if isEmpty { return "no secret" }
+        let kind = secret.isEmpty ? "hashes for the realm \(boundRealm)" : "a secret"
+        return "username=\(user), \(kind)"
+    }
+}
+
+/// The address of record that the phones of an endpoint register.
+struct PjsipAddress {
+    /// Its id; nil when the endpoint names none.
+    let id: String?
+    /// How many phones may register; nil when it is missing.
+    let contacts: Int64?
+
+    /// Which one of an endpoint's `aors`: that of the endpoint's own name, else the first.
+    static func chosen(_ ids: [String], preferring names: [String]) -> String? {
+        names.first(where: ids.contains) ?? ids.first
+    }
+
+    /// Why phones may not register; nil when they may.
+    var whyNotRegister: String? {
+        guard id != nil else { return "the endpoint's aors names no address of record" }
+        guard let contacts else { return "missing: the endpoint's aors names it" }
+        return contacts > 0 ? nil : "max_contacts=\(contacts)"
+    }
+
+    /// What matters of it, for a trace; a name without an endpoint has none.
+    func words(hasEndpoint: Bool) -> String {
+        var facts = contacts.map { ["max_contacts=\($0)"] } ?? []
+        if let whyNotRegister, hasEndpoint { facts.append(TraceStep.whyNotRegister + whyNotRegister) }
+        return facts.joined(separator: "; ")
+    }
+}
+
+extension LookUp {
+    /// The ids under which an endpoint may be: `name@domain` for the served domains first.
+    var pjsipIds: [String] {
+        account.contains("@") ? [account] : domains.map { "\(account)@\($0)" } + [account]
+    }
+}
