@@ -174,14 +174,14 @@ extension FileAccounts {
             found = found ?? endpoint
         }
         var credentials = credentials(of: found, query)
-        let address = found.map { address(of: $0, preferring: ids, query) }
+        let registered = found.map { address(of: $0, preferring: ids, query) }
         if let found, files.pjsip.isTrunk(found, byAddress) {
             credentials = Credentials(
                 user: query.account, boundRealm: query.ownRealm, want: .trunk)
         }
         return credentials.account(
-            realm: query.realm, aor: address?.id ?? query.account,
-            mayRegister: address.map { $0.whyNotRegister == nil } ?? false,
+            realm: query.realm, aor: registered?.id ?? query.account,
+            mayRegister: registered.map { $0.whyNotRegister == nil } ?? false,
             access: rules.list(found?.access ?? [], files.accessLists),
             table: found.map { "\($0.place)" } ?? file, hasRow: found != nil)
     }
@@ -218,8 +218,8 @@ extension FileAccounts {
     ) -> PjsipAddress {
         let id = PjsipAddress.chosen(
             endpoint.aors.prefix(Self.listLimit).map(\.text), preferring: names)
-        let aor = id.flatMap { id in
-            find("aor [\(id)]", query, \.place) { files.pjsip.aor(Array(id.utf8)) }
+        let aor = find(id.map { "aor [\($0)]" } ?? "aor", query, \.place) {
+            id.flatMap { files.pjsip.aor(Array($0.utf8)) }
         }
         let address = PjsipAddress(id: id, contacts: aor.map { Int64($0.maximumContacts) })
         query.steps?.remark(address.words(hasEndpoint: true))

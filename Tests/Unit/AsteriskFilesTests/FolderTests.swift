@@ -52,6 +52,27 @@ struct FolderTests {
         #expect(written(try folder.configuration("m.conf")) == ["[a] x=1"])
     }
 
+    @Test("what leads out of the folder is not read, and is a finding")
+    func outside() throws {
+        let other = try TemporaryFolder()
+        try other.write("o.conf", bytes("z=1\n"))
+        // The paths are strings of ours, which live through the call.
+        #expect(unsafe symlink("\(other.path)/o.conf", "\(disk.path)/link.conf") == 0)
+        #expect(unsafe symlink("m.conf", "\(disk.path)/inside.conf") == 0)
+        try write(
+            "m.conf",
+            "[a]\n#include \(other.path)/o.conf\n#include ../*.conf\n#include link.conf\nx=1\n")
+        var folder = AsteriskFolder(disk.path)
+        #expect(written(try folder.configuration("inside.conf")) == ["[a] x=1"])
+        #expect(folder.findings.map(\.place.line) == [2, 3, 4])
+        #expect(folder.findings.allSatisfy { $0.kind == .missing })
+        #expect(written(try folder.configuration("link.conf")) == [])
+        #expect(folder.stamp.isCurrent)
+        #expect(unsafe unlink("\(disk.path)/link.conf") == 0)
+        try write("link.conf", "y=1\n")
+        #expect(!folder.stamp.isCurrent)
+    }
+
     @Test("the stamp is current until a file changes, comes or goes")
     func stamp() throws {
         make(folder: "d")

@@ -1,0 +1,249 @@
+internal import Glibc
+internal import Messages
+internal import Sys
+internal import TestDatabase
+internal import Testing
+
+@testable internal import accounts_reader
+
+/// A file with one account and its secret.
+private func pjsip(_ name: String, _ secret: String) -> String {
+    """
+    [\(name)]
+    type=endpoint
+    auth=\(name)
+    aors=\(name)
+    [\(name)]
+    type=auth
+    username=\(name)
+    password=\(secret)
+    [\(name)]
+    type=aor
+    max_contacts=1
+
+    """
+}
+
+@Suite("Asterisk's own files as a source")
+struct AsteriskSourceTests {
+    @Test("a change counts once it has stood for a second")
+    func change() throws {
+        let ground = try AsteriskGround(["pjsip.conf": pjsip("1", "old")])
+        #expect(
+            ground.source.drainEvents()
+                == [.source(.up(layout: "pjsip", source: ground.url)), .changed])
+        ground.second()
+        #expect(ground.source.drainEvents() == [])
+        try ground.write("pjsip.conf", pjsip("1", "new"))
+        ground.second()
+        #expect(try ground.accepts("1", "1", "old"))
+        try ground.write("sip.conf", "[general]\n")
+        ground.second()
+        // Another file has changed meanwhile.
+        #expect(try ground.accepts("1", "1", "old"))
+        ground.second()
+        #expect(try ground.accepts("1", "1", "new"))
+        #expect(ground.source.drainEvents() == [.changed])
+    }
+
+    @Test("a broken file keeps serving what was read before, and is told with its line")
+    func broken() throws {
+        let ground = try AsteriskGround(["pjsip.conf": pjsip("1", "old")])
+        _ = ground.source.drainEvents()
+        try ground.write("pjsip.conf", pjsip("1", "new") + "[2\n")
+        ground.second()
+        // It may be being written.
+        #expect(ground.conditions == [])
+        ground.second()
+        #expect(
+            ground.conditions == [
+                "source FOLDER/pjsip.conf:12: the section's name does not end with ]. The accounts that were"
+                    + " read before serve until then"
+            ])
+        #expect(ground.source.drainEvents() == [])
+        #expect(try ground.accepts("1", "1", "old"))
+        for _ in 0..<12 { ground.second() }
+        #expect(ground.conditions.count == 1)
+        try ground.write("pjsip.conf", pjsip("1", "new"))
+        ground.second()
+        ground.second()
+        #expect(ground.conditions == [])
+        #expect(try ground.accepts("1", "1", "new"))
+    }
+
+    @Test("what is broken from the start is no source, until it is mended")
+    func brokenAtFirst() throws {
+        let ground = try AsteriskGround(["pjsip.conf": "[1\n"])
+        let why = "\(ground.path)/pjsip.conf:1: the section's name does not end with ]"
+        #expect(ground.source.state == .down(why: why, source: ground.url))
+        #expect(ground.read("1") == .unavailable && ground.names() == nil)
+        #expect(ground.conditions == [])
+        try ground.write("pjsip.conf", pjsip("1", "new"))
+        ground.second()
+        #expect(try ground.accepts("1", "1", "new"))
+        #expect(
+            ground.source.drainEvents()
+                == [.source(.up(layout: "pjsip", source: ground.url)), .changed])
+    }
+
+    @Test("a folder that is not there is told, and read once it is")
+    func missing() throws {
+        let ground = try AsteriskGround([:])
+        let folder = "\(ground.path)/later"
+        let source = AsteriskSource(ground.settings, folder: folder)
+        source.tick(ground.now)
+        guard case .down(let why, _)? = source.state else {
+            Issue.record("expected it to be down")
+            return
+        }
+        #expect(why.hasPrefix("there is no folder \(folder): "))
+        // The path is a string of ours, which lives through the call.
+        #expect(unsafe mkdir(folder, 0o755) == 0)
+        source.tick(ground.now + .seconds(1))
+        guard case .up? = source.state else {
+            Issue.record("expected it to be up")
+            return
+        }
+    }
+
+    @Test("a folder without a phone is told, and what its lines leave out")
+    func conditions() throws {
+        let ground = try AsteriskGround([
+            "pjsip.conf": """
+            #exec /usr/bin/wazo-confgen
+            #include /etc/hostname
+            #tryinclude link.conf
+            """
+        ])
+        #expect(ground.conditions.map { String($0.prefix(27)) }
+            == [
+                "source FOLDER/pjsip.conf:1:", "source FOLDER/pjsip.conf:2:",
+                "accounts the source has no ",
+            ])
+        #expect(ground.conditions[1].contains("/etc/hostname leads out of FOLDER"))
+        // A link that leads out of the folder is no file of it.
+        // The paths are strings of ours, which live through the call.
+        #expect(unsafe symlink("/etc/hostname", "\(ground.path)/link.conf") == 0)
+        ground.second()
+        ground.second()
+        #expect(ground.conditions.contains { $0.contains("FOLDER/link.conf leads out of FOLDER") })
+    }
+
+    @Test("accounts of both drivers are refused until accounts.schema chooses")
+    func both() throws {
+        let files = [
+            "pjsip.conf": pjsip("1", "pjsip"),
+            "sip.conf": "[1]\ntype=friend\nhost=dynamic\nsecret=sip\n",
+        ]
+        let ground = try AsteriskGround(files)
+        guard case .down(let why, _)? = ground.source.state else {
+            Issue.record("expected it to be down")
+            return
+        }
+        #expect(why.contains("set accounts.schema"))
+        #expect(try AsteriskGround(files, [.schema(.pjsip)]).accepts("1", "1", "pjsip"))
+        #expect(try AsteriskGround(files, [.schema(.chanSip)]).accepts("1", "1", "sip"))
+    }
+}
+
+@Suite("Realtime of Asterisk's own files")
+struct FileRealtimeTests {
+    private static let files = [
+        "sorcery.conf": """
+        [res_pjsip]
+        endpoint=realtime,ps_endpoints
+        endpoint=config,pjsip.conf,criteria=type=endpoint
+        auth=realtime,ps_auths
+        auth=config,pjsip.conf,criteria=type=auth
+        aor=realtime,ps_aors
+        aor=config,pjsip.conf,criteria=type=aor
+        """,
+        "extconfig.conf": """
+        [settings]
+        ps_endpoints => sqlite3,asterisk,my_endpoints
+        ps_auths => sqlite3,asterisk
+        ps_aors => sqlite3,asterisk
+        """,
+        "res_config_sqlite3.conf": "[asterisk]\ndbfile => FOLDER/rt.sqlite3\n",
+        "pjsip.conf": pjsip("1", "file"),
+    ]
+
+    @Test("where Realtime lives in SQLite, the accounts are read there, and those of the files too")
+    func sqlite() throws {
+        let ground = try AsteriskGround([:])
+        let sql = Tables.pjsip.replacing("ps_endpoints", with: "my_endpoints")
+        try ground.folder.database("rt.sqlite3", sql)
+        for (name, text) in Self.files { try ground.write(name, text) }
+        ground.second()
+        ground.second()
+        #expect(ground.source.state == .up(layout: "pjsip", source: ground.url))
+        #expect(try ground.accepts("1", "1", "file"))
+        #expect(try ground.accepts("2001", "phone", "two"))
+        #expect(ground.read("2001").source == "my_endpoints")
+        #expect(ground.read("nobody").why == .noRow)
+        #expect(ground.names(limit: 2) == ["1", "2001"])
+        #expect(ground.names(after: "2001", limit: 1) == ["2002"])
+        let steps = TraceSteps()
+        _ = ground.read("2001", steps)
+        #expect(
+            steps.all.map(\.what).prefix(2) == ["endpoint [2001]", "my_endpoints id=2001"])
+        // A row changes.
+        _ = ground.source.drainEvents()
+        try ground.folder.database("rt.sqlite3", "UPDATE ps_auths SET password = 'zwei'")
+        ground.second()
+        #expect(ground.source.drainEvents() == [.changed])
+        #expect(try ground.accepts("2001", "phone", "zwei"))
+        #expect(ground.conditions == [])
+    }
+
+    @Test("a database that is away makes the source one that is down")
+    func away() throws {
+        let ground = try AsteriskGround(Self.files)
+        guard case .down(let why, let source)? = ground.source.state else {
+            Issue.record("expected it to be down")
+            return
+        }
+        #expect(why.contains("rt.sqlite3") && source == ground.url)
+        // What stands in the files is known all the same.
+        #expect(try ground.accepts("1", "1", "file"))
+        #expect(ground.read("2001") == .unavailable)
+    }
+
+    @Test("a driver that cannot be read is told with its line, and the files serve")
+    func odbc() throws {
+        var files = Self.files
+        files["extconfig.conf"] =
+            "[settings]\nps_endpoints => odbc,a\nps_auths => odbc,a\nps_aors => odbc,a\n"
+        let ground = try AsteriskGround(files)
+        #expect(ground.conditions.count == 1)
+        #expect(ground.conditions[0].hasPrefix("source FOLDER/extconfig.conf:2: "))
+        #expect(ground.conditions[0].contains("by its driver odbc"))
+        #expect(try ground.accepts("1", "1", "file"))
+    }
+
+    @Test("chan_sip's peers are read where sippeers is")
+    func chanSip() throws {
+        let ground = try AsteriskGround([:])
+        try ground.folder.database("rt.sqlite3", Tables.chanSip)
+        try ground.write("extconfig.conf", "[settings]\nsippeers => sqlite3,asterisk\n")
+        try ground.write("res_config_sqlite3.conf", "[asterisk]\ndbfile => FOLDER/rt.sqlite3\n")
+        ground.second()
+        ground.second()
+        #expect(ground.source.state == .up(layout: "chan_sip", source: ground.url))
+        #expect(try ground.accepts("1001", "1001", "one"))
+    }
+
+    @Test("the folder of Realtime's file is in reach too, and the process begins anew for another one")
+    func reach() throws {
+        let ground = try AsteriskGround(["pjsip.conf": pjsip("1", "file")])
+        let before = Reach(ground.settings)
+        #expect(before.paths.count == 1)
+        try ground.write("pjsip.conf", pjsip("1", "other"))
+        #expect(Reach(ground.settings) == before)
+        for (name, text) in Self.files {
+            try ground.write(name, text.replacing("FOLDER/rt", with: "/var/rt"))
+        }
+        let after = Reach(ground.settings)
+        #expect(after.paths.count == 2 && after != before)
+    }
+}
