@@ -46,7 +46,9 @@ struct AccountSettings: Equatable {
 
     /// The folder of Asterisk's files, or nil when the URL is not `asterisk:///folder`.
     var folder: String? {
-        path(of: "asterisk://").map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        path(of: "asterisk://").map {
+            $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0
+        }
     }
 
     private func path(of scheme: String) -> String? {

@@ -64,7 +64,9 @@ final class AsteriskSource: AccountSource {
         var result: [Condition] = []
         if let broken, broken.hasStood {
             result.append(
-                Condition(.source, "\(broken.why). The accounts that were read before serve until then"))
+                Condition(
+                    .source,
+                    "\(broken.why). The accounts that were read before serve until then"))
         }
         if case .unread(let why) = accounts.realtime { result.append(Condition(.source, why)) }
         let missing = accounts.files.findings.filter { $0.kind == .missing }

@@ -93,7 +93,9 @@ struct PjsipAddress {
     /// What matters of it, for a trace; a name without an endpoint has none.
     func words(hasEndpoint: Bool) -> String {
         var facts = contacts.map { ["max_contacts=\($0)"] } ?? []
-        if let whyNotRegister, hasEndpoint { facts.append(TraceStep.whyNotRegister + whyNotRegister) }
+        if let whyNotRegister, hasEndpoint {
+            facts.append(TraceStep.whyNotRegister + whyNotRegister)
+        }
         return facts.joined(separator: "; ")
     }
 }

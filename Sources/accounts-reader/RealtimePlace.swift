@@ -50,7 +50,8 @@ extension AsteriskConfiguration {
             let table = mapping.table.text
             guard Bounds.isTable(table) else {
                 return .unread(
-                    "\(mapping.place): the table's name has other letters than Rempart takes: make a view of it")
+                    "\(mapping.place): the table's name has other letters than Rempart takes: make a view of it"
+                )
             }
             names[family] = table
         }

@@ -4,7 +4,8 @@ internal import Messages
 extension Setting {
     /// The path of the file or folder that a URL of `accounts.source` names; nil when it names another source.
     static func path(ofSource url: String) -> String? {
-        ["sqlite://", folderScheme].first(where: url.hasPrefix).map { String(url.dropFirst($0.count)) }
+        ["sqlite://", folderScheme].first { url.hasPrefix($0) }
+            .map { String(url.dropFirst($0.count)) }
     }
 
     /// What the URL of a folder of Asterisk's files begins with.
@@ -12,7 +13,8 @@ extension Setting {
 
     /// Whether it is `accounts.source`, and names a folder.
     var isFolder: Bool {
-        if case .source(let url)? = told.accountsReader { url.hasPrefix(Self.folderScheme) } else { false }
+        guard case .source(let url)? = told.accountsReader else { return false }
+        return url.hasPrefix(Self.folderScheme)
     }
 
     /// A URL of `accounts.source` as it may be shown: scheme, host and path.

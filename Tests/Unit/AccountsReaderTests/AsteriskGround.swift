@@ -36,7 +36,8 @@ final class AsteriskGround {
         source.tick(now)
     }
 
-    func read(_ name: String, realm: String = "asterisk", _ steps: TraceSteps? = nil) -> ReadAccount {
+    func read(_ name: String, realm: String = "asterisk", _ steps: TraceSteps? = nil) -> ReadAccount
+    {
         let query = AccountQuery(name: name, realm: realm)
         return source.lookUp([query], within: nil, now: now, steps: steps).first ?? .unavailable
     }

@@ -115,11 +115,12 @@ struct AsteriskSourceTests {
             #tryinclude link.conf
             """
         ])
-        #expect(ground.conditions.map { String($0.prefix(27)) }
-            == [
-                "source FOLDER/pjsip.conf:1:", "source FOLDER/pjsip.conf:2:",
-                "accounts the source has no ",
-            ])
+        #expect(
+            ground.conditions.map { String($0.prefix(27)) }
+                == [
+                    "source FOLDER/pjsip.conf:1:", "source FOLDER/pjsip.conf:2:",
+                    "accounts the source has no ",
+                ])
         #expect(ground.conditions[1].contains("/etc/hostname leads out of FOLDER"))
         // A link that leads out of the folder is no file of it.
         // The paths are strings of ours, which live through the call.
@@ -233,7 +234,7 @@ struct FileRealtimeTests {
         #expect(try ground.accepts("1001", "1001", "one"))
     }
 
-    @Test("the folder of Realtime's file is in reach too, and the process begins anew for another one")
+    @Test("the folder of Realtime's file is in reach too, and another one is another reach")
     func reach() throws {
         let ground = try AsteriskGround(["pjsip.conf": pjsip("1", "file")])
         let before = Reach(ground.settings)
