@@ -41,6 +41,9 @@ package enum ReaderToDirectory: Equatable, Sendable {
     case trace(id: UInt32, [TraceStep])
     /// The answer to `list` of that id, at most `SourceState.namesOfPage`; `isLast` when none follows.
     case names(id: UInt32, [String], isLast: Bool)
+    /// What of a source that can be read is not read, before `source`: for `rempart check --live`, which has no other
+    /// word of it; at most `SourceState.mostRemarks` of at most 400 bytes.
+    case remarks([String])
 }
 
 /// Whether the accounts can be read.
@@ -60,6 +63,10 @@ package enum SourceState: Equatable, Sendable {
         return source.hasPrefix(scheme) ? String(source.dropFirst(scheme.count)) : source
     }
 
+    /// How many remarks one message has at most.
+    package static let mostRemarks = Condition.most
+    /// The longest remark, in bytes.
+    static let longestRemark = 400
     /// How many names one answer has at most.
     package static let namesOfPage = 512
     /// The longest word, in bytes, for a source: a URL or a path, cut.
@@ -236,6 +243,12 @@ extension ReaderToDirectory {
             writer.u16(UInt16(first.count))
             for name in first { writer.name(name) }
             return writer.bytes
+        case .remarks(let remarks):
+            var writer = WireWriter(kind: 6)
+            let first = remarks.prefix(SourceState.mostRemarks)
+            writer.u8(UInt8(first.count))
+            for remark in first { writer.string(remark, cutTo: SourceState.longestRemark) }
+            return writer.bytes
         }
     }
 
@@ -269,6 +282,14 @@ extension ReaderToDirectory {
                 names.append(try reader.string("name", limit: Bounds.longestName))
             }
             self = .names(id: id, names, isLast: isLast)
+        case 6:
+            let count = Int(try reader.u8())
+            guard count <= SourceState.mostRemarks else { throw .badValue("remarks") }
+            var remarks: [String] = []
+            for _ in 0..<count {
+                remarks.append(try reader.string("remark", limit: SourceState.longestRemark))
+            }
+            self = .remarks(remarks)
         case let kind: throw .unknownKind(kind)
         }
         try reader.finish()

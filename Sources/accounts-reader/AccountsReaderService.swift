@@ -42,7 +42,7 @@ final class AccountsReaderService: Service {
         switch message {
         case .hello:
             isGreeted = true
-            if let state = accounts.state { send(.source(state)) }
+            if let state = accounts.state { tell(state) }
             // Nobody has told directory what changed while there was no link.
             if case .up = accounts.state { send(.changed) }
         case .lookUp(let id, let queries):
@@ -109,10 +109,17 @@ final class AccountsReaderService: Service {
         if isGreeted { directory.send(message.encoded()) }
     }
 
+    /// Tells whether the source can be read, and before that what of it is not.
+    private func tell(_ state: SourceState) {
+        let remarks = accounts.conditions.filter { $0.kind == .source }.map(\.text)
+        if !remarks.isEmpty { send(.remarks(remarks)) }
+        send(.source(state))
+    }
+
     private func report() {
         for event in accounts.drainEvents() {
             switch event {
-            case .source(let state): send(.source(state))
+            case .source(let state): tell(state)
             case .changed: send(.changed)
             case .nobody(let account):
                 journal.write(

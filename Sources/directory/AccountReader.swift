@@ -115,6 +115,8 @@ final class AccountReader {
             question.then(answers)
         case .source(let state): change(state)
         case .changed: events.append(.changed)
+        // The supervisor knows it as conditions of accounts-reader.
+        case .remarks: break
         case .trace(let id, let steps):
             endSilence(now)
             try inquiries.receive(id, steps)

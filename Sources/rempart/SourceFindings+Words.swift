@@ -27,14 +27,15 @@ extension SourceFindings {
 
     /// What an administrator may not want, line by line.
     var warnings: [String] {
+        let unread = remarks.map { "\(shown): warning: \($0)" }
         if count == 0, isWhole {
-            return ["\(shown): warning: it has no account, so no phone can register"]
+            return unread + ["\(shown): warning: it has no account, so no phone can register"]
         }
         let sum = unusable.map(\.count).reduce(0, +)
-        guard sum > 0 else { return [] }
+        guard sum > 0 else { return unread }
         let among = lookedUp < count ? " of the \(lookedUp) looked up" : " of them"
         let head = "\(shown): warning: \(sum)\(among) can be used by nobody:"
-        return [head]
+        return unread + [head]
             + unusable.map { one in
                 "    \(one.why.short) (\(Self.few(one.names, of: one.count))). \(one.why.remedy)"
             }

@@ -30,6 +30,8 @@ struct SourceFindings: Equatable {
 
     /// The layout's name, as in the settings, and the file or URL.
     var layout = "", source = ""
+    /// What of the source is not read, and what to do.
+    var remarks: [String] = []
     /// How many accounts were counted.
     var count = 0
     /// Whether that is all of them.
@@ -109,6 +111,9 @@ struct SourceLook {
             guard step == .opening else { return nil }
             step = .counting
             return list(after: "")
+        case (.remarks(let remarks), _):
+            findings.remarks = remarks
+            return nil
         case (.changed, _), (_, .done): return nil
         case (.names(id, let page, let isLast), .counting): return count(page, isLast)
         case (.answers(id, let answers), .lookingUp(let asked)) where answers.count == asked.count:

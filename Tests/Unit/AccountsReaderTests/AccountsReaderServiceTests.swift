@@ -21,10 +21,15 @@ private final class Bench {
     /// How often the process was to begin anew.
     var begunAnew: Int { counter.count }
 
-    init(_ sql: String = Tables.pjsip, _ more: AccountsReaderSetting...) throws {
-        folder = try TemporaryFolder()
+    convenience init(_ sql: String = Tables.pjsip, _ more: AccountsReaderSetting...) throws {
+        let folder = try TemporaryFolder()
         let path = try folder.database("accounts.sqlite", sql)
-        let settings = AccountSettings([.source("sqlite://\(path)")] + more)
+        try self.init(folder, [.source("sqlite://\(path)")] + more)
+    }
+
+    init(_ folder: TemporaryFolder, _ told: [AccountsReaderSetting]) throws {
+        self.folder = folder
+        let settings = AccountSettings(told)
         let counter = counter
         let (mine, its) = try Socket.seqpacketPair()
         end = mine
@@ -90,6 +95,48 @@ struct AccountsReaderServiceTests {
         bench.service.linked(.directory)
         #expect(
             try bench.ask(.hello) == [.source(.up(layout: "pjsip", source: url)), .changed])
+    }
+
+    @Test("Asterisk's own files are a source like any other, and what of them is not read is told")
+    func files() throws {
+        let folder = try TemporaryFolder()
+        let text = """
+            #exec /bin/true
+            [1]
+            type=endpoint
+            auth=1
+            [1]
+            type=auth
+            username=1
+            password=x
+
+            """
+        try folder.write("pjsip.conf", Array(text.utf8))
+        let url = "asterisk://\(folder.path)"
+        let bench = try Bench(folder, [.source(url)])
+        #expect(try bench.ask(.hello) == [])
+        _ = bench.service.second()
+        let heard = try bench.heard()
+        guard case .remarks(let remarks)? = heard.first else {
+            Issue.record("expected the remarks")
+            return
+        }
+        #expect(remarks.count == 1 && remarks[0].hasPrefix("\(folder.path)/pjsip.conf:1: "))
+        #expect(heard.dropFirst() == [.source(.up(layout: "pjsip", source: url)), .changed])
+        #expect(bench.service.conditions.map(\.kind) == [.source])
+        #expect(try bench.read("1").source == "\(folder.path)/pjsip.conf:2")
+        #expect(
+            try bench.ask(.list(id: 4, after: "")) == [.names(id: 4, ["1"], isLast: true)])
+        guard case .trace(5, let steps)? = try bench.ask(.trace(id: 5, name: "1")).first else {
+            Issue.record("expected the steps")
+            return
+        }
+        #expect(steps.first?.what == "\(folder.path)/pjsip.conf:2 endpoint [1]")
+        var set = StartSet()
+        set.settings = [Setting.accounts.source(url)]
+        #expect(bench.service.reload(set) == nil)
+        #expect(try bench.heard() == [.changed])
+        #expect(try bench.read("1").why == nil)
     }
 
     @Test("look-ups of one frame are answered together, in their order, each with its table")

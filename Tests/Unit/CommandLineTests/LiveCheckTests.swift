@@ -264,6 +264,18 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(findings.summary.contains("pjsip, 100 accounts, none looked up, read by"))
     }
 
+    @Test("what of the source is not read is a warning, with and without accounts")
+    func remarks() throws {
+        var look = SourceLook(realm: "asterisk", at: Milliseconds(0))
+        let remark = "/etc/asterisk/pjsip.conf:1: a program writes these lines"
+        #expect(try look.take(.remarks([remark])) == nil)
+        _ = try look.take(.source(.up(layout: "pjsip", source: "asterisk:///etc/asterisk")))
+        _ = try look.take(.names(id: 1, [], isLast: true))
+        #expect(look.isDone)
+        #expect(look.findings.warnings.count == 2)
+        #expect(look.findings.warnings[0] == "asterisk:///etc/asterisk: warning: \(remark)")
+    }
+
     @Test("of a source neither user nor password is shown")
     func secrets() {
         var findings = findings

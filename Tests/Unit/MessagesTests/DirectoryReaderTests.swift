@@ -36,6 +36,7 @@ import Wire
             .trace(
                 id: 3,
                 [TraceStep(what: "ps_auths id=7", found: true, microseconds: 9, remark: "MD5")]),
+            .remarks([]), .remarks(["/etc/asterisk/pjsip.conf:1: a program writes these lines"]),
             .names(id: 4, [], isLast: true), .names(id: 5, ["alice", "é"], isLast: false),
         ]
         try check(messages, encode: { $0.encoded() }) { frame throws(WireError) in
