@@ -155,7 +155,11 @@ final class AsteriskSource: AccountSource {
         changed = nil
         do throws(AccountTablesError) {
             let accounts = try FileAccounts(files, settings, folder: folder)
-            if accounts.realtime != self.accounts?.realtime { open(accounts.realtime) }
+            if accounts.realtime != self.accounts?.realtime
+                || accounts.driver != self.accounts?.driver
+            {
+                open(accounts)
+            }
             self.accounts = accounts
         } catch {
             return fail(files.stamp, error.description, until: now + Self.retry)
@@ -165,12 +169,14 @@ final class AsteriskSource: AccountSource {
         complaints = AccessComplaints()
     }
 
-    private func open(_ place: RealtimePlace) {
-        guard case .sqlite(let path, let tables) = place else {
+    /// Turns to the database that Realtime has beside the files; `tick` opens it.
+    private func open(_ accounts: FileAccounts) {
+        guard case .sqlite(let path, let tables) = accounts.realtime else {
             database = nil
             return
         }
         var settings = settings
+        settings.schema = accounts.driver == .pjsip ? .pjsip : .chanSip
         settings.url = "sqlite://\(path)"
         settings.tables = tables
         database = AccountDatabase(settings)
