@@ -31,7 +31,7 @@ final class AccountsReaderService: Service {
         self.reach = reach
         self.journal = journal
         self.beginAnew = beginAnew
-        accounts = settings.opened
+        accounts = settings.makeSource()
     }
 
     func linked(_ peer: Role) { isGreeted = false }
@@ -54,8 +54,7 @@ final class AccountsReaderService: Service {
             openUntried()
             let steps = TraceSteps()
             _ = accounts.lookUp(
-                [AccountQuery(name: name, realm: settings.realm)], within: nil,
-                now: Clock.monotonic, steps: steps)
+                account: name, realm: settings.realm, now: Clock.monotonic, steps: steps)
             send(.trace(id: id, steps.all))
         case .list(let id, let after):
             openUntried()
@@ -76,7 +75,7 @@ final class AccountsReaderService: Service {
 
     func reload(_ set: StartSet) -> String? {
         settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
-        accounts = settings.opened
+        accounts = settings.makeSource()
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil
@@ -99,7 +98,10 @@ final class AccountsReaderService: Service {
     }
 
     /// That nothing can be read is told by directory, which knows what it means.
-    var conditions: [Condition] { accounts.conditions }
+    var conditions: [Condition] {
+        (accounts.lack.map { [Condition(.accounts, $0)] } ?? [])
+            + accounts.unread.map { Condition(.source, $0) }
+    }
 
     func endOfTurn() { report() }
 
@@ -111,7 +113,7 @@ final class AccountsReaderService: Service {
 
     /// Tells whether the source can be read, and before that what of it is not.
     private func tell(_ state: SourceState) {
-        let remarks = accounts.conditions.filter { $0.kind == .source }.map(\.text)
+        let remarks = accounts.unread
         if !remarks.isEmpty { send(.remarks(remarks)) }
         send(.source(state))
     }

@@ -32,7 +32,7 @@ final class AsteriskSource: AccountSource {
     private var told: SourceState?
     private var events: [AccountEvent] = []
     private var hasChanged = false
-    private var complaints = AccessComplaints()
+    private var complaints = ListComplaints()
 
     /// How long a folder that cannot be read is left alone while nothing of it changes.
     private static let retry = Milliseconds.seconds(10)
@@ -59,30 +59,25 @@ final class AsteriskSource: AccountSource {
         return .up(layout: accounts.layout, source: settings.url)
     }
 
-    var conditions: [Condition] {
+    var lack: String? {
+        guard let accounts, accounts.isEmpty else { return nil }
+        if let database { return database.lack }
+        return
+            "the source has no account: no file of \(folder) has a phone with a password. Name in"
+            + " accounts.source the folder that Asterisk uses"
+    }
+
+    var unread: [String] {
         guard let accounts else { return [] }
-        var result: [Condition] = []
+        var result: [String] = []
         if let broken, broken.hasStood {
-            result.append(
-                Condition(
-                    .source,
-                    "\(broken.why). The accounts that were read before serve until then"))
+            result.append("\(broken.why). The accounts that were read before serve until then")
         }
-        if case .unread(let why) = accounts.realtime { result.append(Condition(.source, why)) }
+        if case .unread(let why) = accounts.realtime { result.append(why) }
         let missing = accounts.files.findings.filter { $0.kind == .missing }
-        result += missing.prefix(Self.mostFindings).map { Condition(.source, $0.description) }
+        result += missing.prefix(Self.mostFindings).map(\.description)
         let left = missing.count - Self.mostFindings
-        if left > 0 {
-            result.append(Condition(.source, "\(left) more places of \(folder) are not read"))
-        }
-        guard accounts.isEmpty else { return result }
-        if let database { return result + database.conditions }
-        return result + [
-            Condition(
-                .accounts,
-                "the source has no account: no file of \(folder) has a phone with a password. Name in"
-                    + " accounts.source the folder that Asterisk uses")
-        ]
+        return result + (left > 0 ? ["\(left) more places of \(folder) are not read"] : [])
     }
 
     func drainEvents() -> [AccountEvent] {
@@ -166,7 +161,7 @@ final class AsteriskSource: AccountSource {
         }
         broken = nil
         hasChanged = true
-        complaints = AccessComplaints()
+        complaints.forget()
     }
 
     /// Turns to the database that Realtime has beside the files; `tick` opens it.
@@ -194,9 +189,7 @@ final class AsteriskSource: AccountSource {
                     account: query.name, realm: query.realm, ownRealm: settings.realm,
                     domains: settings.domains, steps: steps))
         }
-        for (query, answer) in zip(queries, answers) where answer.why == .unreadableAccessList {
-            if complaints.isNew(query.name) { events.append(.nobody(query.name)) }
-        }
+        events += complaints.events(queries, answers)
         // Realtime is asked for what no file has, as in chan_sip.
         let open = answers.indices.filter { answers[$0].why == .noRow }
         guard let database, !open.isEmpty else { return answers }
@@ -213,17 +206,5 @@ final class AsteriskSource: AccountSource {
         guard let others = database.names(after: name, limit: limit, now: now) else { return nil }
         let all = Set(own).union(others).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         return Array(all.prefix(limit))
-    }
-}
-
-/// The accounts whose access lists were complained of, until rows change.
-struct AccessComplaints {
-    private var accounts: Set<String> = []
-    /// How many are complained of at most.
-    private static let most = 100
-
-    /// Whether an account is complained of for the first time, and there is room.
-    mutating func isNew(_ account: String) -> Bool {
-        accounts.count < Self.most && accounts.insert(account).inserted
     }
 }

@@ -63,8 +63,10 @@ final class AsteriskGround {
         source.names(after: name, limit: limit, now: now)
     }
 
-    /// The texts of what is wrong, without the folder's path.
-    var conditions: [String] {
-        source.conditions.map { "\($0.kind.name) \($0.text.replacing(path, with: "FOLDER"))" }
+    /// What is wrong, without the folder's path: what is not read, then that there is no account.
+    var troubles: [String] {
+        (source.unread + [source.lack].compactMap(\.self)).map { trouble in
+            trouble.replacing(path, with: "FOLDER")
+        }
     }
 }

@@ -53,21 +53,21 @@ struct AsteriskSourceTests {
         try ground.write("pjsip.conf", pjsip("1", "new") + "[2\n")
         ground.second()
         // It may be being written.
-        #expect(ground.conditions == [])
+        #expect(ground.troubles == [])
         ground.second()
         #expect(
-            ground.conditions == [
-                "source FOLDER/pjsip.conf:12: the section's name does not end with ]. The accounts that were"
+            ground.troubles == [
+                "FOLDER/pjsip.conf:12: the section's name does not end with ]. The accounts that were"
                     + " read before serve until then"
             ])
         #expect(ground.source.drainEvents() == [])
         #expect(try ground.accepts("1", "1", "old"))
         for _ in 0..<12 { ground.second() }
-        #expect(ground.conditions.count == 1)
+        #expect(ground.troubles.count == 1)
         try ground.write("pjsip.conf", pjsip("1", "new"))
         ground.second()
         ground.second()
-        #expect(ground.conditions == [])
+        #expect(ground.troubles == [])
         #expect(try ground.accepts("1", "1", "new"))
     }
 
@@ -77,7 +77,7 @@ struct AsteriskSourceTests {
         let why = "\(ground.path)/pjsip.conf:1: the section's name does not end with ]"
         #expect(ground.source.state == .down(why: why, source: ground.url))
         #expect(ground.read("1") == .unavailable && ground.names() == nil)
-        #expect(ground.conditions == [])
+        #expect(ground.troubles == [])
         try ground.write("pjsip.conf", pjsip("1", "new"))
         ground.second()
         #expect(try ground.accepts("1", "1", "new"))
@@ -116,18 +116,18 @@ struct AsteriskSourceTests {
             """
         ])
         #expect(
-            ground.conditions.map { String($0.prefix(27)) }
+            ground.troubles.map { String($0.prefix(20)) }
                 == [
-                    "source FOLDER/pjsip.conf:1:", "source FOLDER/pjsip.conf:2:",
-                    "accounts the source has no ",
+                    "FOLDER/pjsip.conf:1:", "FOLDER/pjsip.conf:2:",
+                    "the source has no ac",
                 ])
-        #expect(ground.conditions[1].contains("/etc/hostname leads out of FOLDER"))
+        #expect(ground.troubles[1].contains("/etc/hostname leads out of FOLDER"))
         // A link that leads out of the folder is no file of it.
         // The paths are strings of ours, which live through the call.
         #expect(unsafe symlink("/etc/hostname", "\(ground.path)/link.conf") == 0)
         ground.second()
         ground.second()
-        #expect(ground.conditions.contains { $0.contains("FOLDER/link.conf leads out of FOLDER") })
+        #expect(ground.troubles.contains { $0.contains("FOLDER/link.conf leads out of FOLDER") })
     }
 
     @Test("accounts of both drivers are refused until accounts.schema chooses")
@@ -194,7 +194,7 @@ struct FileRealtimeTests {
         ground.second()
         #expect(ground.source.drainEvents() == [.changed])
         #expect(try ground.accepts("2001", "phone", "zwei"))
-        #expect(ground.conditions == [])
+        #expect(ground.troubles == [])
     }
 
     @Test("a database that is away makes the source one that is down")
@@ -216,9 +216,9 @@ struct FileRealtimeTests {
         files["extconfig.conf"] =
             "[settings]\nps_endpoints => odbc,a\nps_auths => odbc,a\nps_aors => odbc,a\n"
         let ground = try AsteriskGround(files)
-        #expect(ground.conditions.count == 1)
-        #expect(ground.conditions[0].hasPrefix("source FOLDER/extconfig.conf:2: "))
-        #expect(ground.conditions[0].contains("by its driver odbc"))
+        #expect(ground.troubles.count == 1)
+        #expect(ground.troubles[0].hasPrefix("FOLDER/extconfig.conf:2: "))
+        #expect(ground.troubles[0].contains("by its driver odbc"))
         #expect(try ground.accepts("1", "1", "file"))
     }
 

@@ -73,7 +73,7 @@ struct FileAccountsTests {
         #expect(ground.read("phone").why == .noRow)
         #expect(ground.names() == ["200", "201", "202", "202@sip.example.com", "203"])
         #expect(ground.names(after: "201", limit: 1) == ["202"])
-        #expect(ground.conditions == [])
+        #expect(ground.troubles == [])
     }
 
     @Test("hashes that name no realm are for default_realm of PJSIP, or realm of sip.conf")
