@@ -91,12 +91,17 @@ struct Surroundings {
                     + " elsewhere, such as below /etc or /var/lib")
         }
         guard isLookedAt else { return nil }
-        if file.reader == .accountsReader, !file.value.setting.isFolder,
-            FileStamp(file.path)?.isRegular == false
-        {
-            return warn(
-                "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
-                    + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
+        if file.reader == .accountsReader, let stamp = FileStamp(file.path) {
+            if file.value.setting.isFolder, stamp.isRegular {
+                return warn(
+                    "\(file.path) is a file: name the folder of Asterisk's files, as in"
+                        + " `asterisk:///etc/asterisk`")
+            }
+            if !file.value.setting.isFolder, !stamp.isRegular {
+                return warn(
+                    "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
+                        + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
+            }
         }
         guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)
         else {

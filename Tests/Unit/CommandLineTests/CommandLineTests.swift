@@ -194,12 +194,15 @@ private let good = """
     @Test(
         "check warns of a source that is no file, and of a table in another database, with line and remedy",
         arguments: [
-            ("/dev/zero", "/dev/zero is no regular file: name Asterisk's SQLite file"),
-            ("/etc", "/etc is no regular file"),
+            ("sqlite:///dev/zero", "/dev/zero is no regular file: name Asterisk's SQLite file"),
+            ("sqlite:///etc", "/etc is no regular file"),
+            ("asterisk:///etc/passwd", "/etc/passwd is a file: name the folder"),
+            ("asterisk:///absent", "there is no /absent"),
         ])
-    func source(_ path: String, _ expected: String) throws {
+    func source(_ url: String, _ expected: String) throws {
         let text = good.replacing(
-            "/absent/realtime.sqlite3", with: "\(path), tables: {sippeers: main.sip_buddies}")
+            "sqlite:///absent/realtime.sqlite3", with: "\(url), tables: {sippeers: main.sip_buddies}"
+        )
         try withFile(text) { path in
             let outcome = try Outcome(["check", "--settings", path])
             #expect(outcome.status == 0)
