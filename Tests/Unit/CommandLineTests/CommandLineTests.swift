@@ -200,9 +200,8 @@ private let good = """
             ("asterisk:///absent", "there is no /absent"),
         ])
     func source(_ url: String, _ expected: String) throws {
-        let text = good.replacing(
-            "sqlite:///absent/realtime.sqlite3", with: "\(url), tables: {sippeers: main.sip_buddies}"
-        )
+        let more = "tables: {sippeers: main.sip_buddies}"
+        let text = good.replacing("sqlite:///absent/realtime.sqlite3", with: "\(url), \(more)")
         try withFile(text) { path in
             let outcome = try Outcome(["check", "--settings", path])
             #expect(outcome.status == 0)
