@@ -103,7 +103,7 @@ struct InclusionTests {
         let finding = try #require(own.findings.first)
         #expect(finding.kind == .missing)
         #expect(finding.place.description == "/ast/m.conf:2")
-        #expect(finding.sentence.contains("accounts.source: ari://"))
+        #expect(finding.sentence.contains("save the program"))
 
         let without = try configuration([
             "asterisk.conf": "[options]\nexecincludes=no\n", "sip.conf": "[a]\n#exec x\n",
