@@ -121,7 +121,7 @@ package struct ConfigurationFault: Error, Equatable, Sendable, CustomStringConve
     package var description: String { "\(place): \(sentence)" }
 }
 
-/// One file of Asterisk with all that it includes, as Asterisk itself has it (`main/config.c`).
+/// One file of Asterisk with all that it includes, as Asterisk itself has it.
 package struct Configuration: Sendable {
     /// Every section in the order of Asterisk, templates among them.
     package let sections: [Section]

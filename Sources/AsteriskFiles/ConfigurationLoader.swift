@@ -1,4 +1,4 @@
-// One file of Asterisk and all that it includes, line by line as main/config.c reads it.
+// One file of Asterisk and all that it includes, line by line as Asterisk's own loader reads it.
 internal import Sys
 
 /// The sections that come of a file and its inclusions, in the making.

@@ -96,7 +96,7 @@ package struct PjsipIdentify: Equatable, Sendable {
 package struct PjsipTransport: Equatable, Sendable {
     /// The id.
     package let id: [UInt8]
-    /// `udp`, `tcp`, `tls`, `ws` or `wss`, as it stands.
+    /// UDP, TCP, TLS, WS or WSS, as it stands.
     package let proto: [UInt8]
     /// The address, with or without a port.
     package let bind: [UInt8]
