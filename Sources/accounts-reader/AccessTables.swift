@@ -1,6 +1,5 @@
 // The access lists of an account's row: permit, deny and acl, for its phones and for their Contacts.
 internal import Messages
-internal import SQLite
 internal import Sys
 
 /// How rows of rules are read.
@@ -28,9 +27,9 @@ struct AccessTables {
 
     /// The lists of a table, as far as it has such columns.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, of family: AccountFamily,
+        _ database: any RealtimeDatabase, _ columns: TableColumns, of family: AccountFamily,
         _ rules: AccessRules
-    ) throws(SQLiteError) {
+    ) throws(RealtimeError) {
         self.rules = rules
         let present = columns.all(family).filter(Self.wanted.contains)
         switch rules.order {
@@ -44,20 +43,18 @@ struct AccessTables {
             columns.all(.accessLists).contains)
         named =
             isComplete
-            ? KeyedStatement(
-                what: "\(columns.names[.accessLists]) name",
-                statement: try database.prepare(
-                    "SELECT sense, rule FROM \(columns.quoted(.accessLists)) WHERE name = ?1 "
-                        + "ORDER BY rule_order")) : nil
+            ? try columns.select(
+                ["sense", "rule"], from: .accessLists, key: "name", order: "rule_order",
+                in: database) : nil
     }
 
     /// The texts of the columns in a row that has been selected with `names` from a place on.
-    func texts(_ row: SQLiteRow, from first: Int32) -> [String] {
-        names.indices.map { row.text(first + Int32($0)) }
+    func texts(_ row: RealtimeRow, from first: Int) -> [String] {
+        names.indices.map { row.text(first + $0) }
     }
 
     /// The list that the texts of a row make.
-    func list(_ texts: [String], _ steps: TraceSteps?) throws(SQLiteError) -> AccessList {
+    func list(_ texts: [String], _ steps: TraceSteps?) throws(RealtimeError) -> AccessList {
         var result: [AccessRule] = []
         var lists: UInt8 = 0
         for (name, text) in zip(names, texts) {
@@ -83,7 +80,7 @@ struct AccessTables {
 
     private func namedRules(
         _ name: String, _ target: AccessTarget, list: UInt8, _ steps: TraceSteps?
-    ) throws(SQLiteError) -> [AccessRule]? {
+    ) throws(RealtimeError) -> [AccessRule]? {
         guard let named else { return nil }
         var result: [AccessRule] = []
         var isSound = true

@@ -1,6 +1,5 @@
 // chan_sip's accounts: one row of `sippeers` each.
 internal import Messages
-internal import SQLite
 
 /// chan_sip's `sippeers`.
 struct ChanSipTables {
@@ -34,7 +33,7 @@ struct ChanSipTables {
 
     /// Prepares the statement; throws when a column it cannot do without is missing.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+        _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
         access = try AccessTables(database, columns, of: .sippeers, rules)
@@ -46,7 +45,7 @@ struct ChanSipTables {
     }
 
     /// The account of a name.
-    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+    func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         let row = try peer.first(query.account, query.steps) { row in
             Row(
                 secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),

@@ -1,6 +1,5 @@
 // PJSIP's accounts: a row of `ps_endpoints` each, which names rows of `ps_auths` and `ps_aors`.
 internal import Messages
-internal import SQLite
 
 /// PJSIP's `ps_endpoints`, `ps_auths` and `ps_aors`.
 struct PjsipTables {
@@ -22,7 +21,7 @@ struct PjsipTables {
 
     /// Prepares the statements; throws when a column they cannot do without is missing.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+        _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
         access = try AccessTables(database, columns, of: .endpoints, rules)
@@ -41,7 +40,7 @@ struct PjsipTables {
     /// The account of a name: the endpoint `name@domain` for a served domain, else `name`.
     ///
     /// An unknown name costs the same statements: its lists stand for one item each.
-    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+    func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         var ids = [query.account]
         if !query.account.contains("@") {
             ids = query.domains.map { "\(query.account)@\($0)" } + ids
@@ -72,7 +71,7 @@ struct PjsipTables {
     /// The first of the auths that can be used, completed by those for the same user.
     private func credentials(
         _ ids: [String], _ query: LookUp
-    ) throws(SQLiteError) -> Credentials {
+    ) throws(RealtimeError) -> Credentials {
         var result = Credentials(user: query.account, boundRealm: query.ownRealm)
         for id in ids.isEmpty ? [query.account] : ids {
             let read = try auth.first(id, query.steps) { Self.credentials($0, query) }
@@ -105,7 +104,7 @@ struct PjsipTables {
     }
 
     /// What one row of `ps_auths` holds, by its auth_type; Asterisk's default was userpass, then digest.
-    private static func credentials(_ row: SQLiteRow, _ query: LookUp) -> Credentials {
+    private static func credentials(_ row: RealtimeRow, _ query: LookUp) -> Credentials {
         let realm = row.text(4)
         var result = Credentials(
             user: row.text(1), boundRealm: realm.isEmpty ? query.ownRealm : realm)
@@ -132,7 +131,7 @@ struct PjsipTables {
     /// The address of record that is registered for the account, and whether it may be; `ids` is nil without an endpoint.
     private func address(
         _ ids: [String]?, preferring names: [String], _ query: LookUp
-    ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
+    ) throws(RealtimeError) -> (id: String, mayRegister: Bool)? {
         let id = names.first { ids?.contains($0) ?? false } ?? ids?.first
         let contacts = try aor.first(id ?? query.account, query.steps) { $0.integer(0) }
         var facts = contacts.map { ["max_contacts=\($0)"] } ?? []
