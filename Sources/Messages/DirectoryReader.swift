@@ -60,6 +60,9 @@ package enum SourceState: Equatable, Sendable {
         return source.hasPrefix(scheme) ? String(source.dropFirst(scheme.count)) : source
     }
 
+    /// Whether `changed` is told after each change of a row: a file shows that it has been written, a server does not.
+    package var tellsOfChanges: Bool { !file.hasPrefix("odbc://") }
+
     /// How many names one answer has at most.
     package static let namesOfPage = 512
     /// The longest word, in bytes, for a source: a URL or a path, cut.

@@ -131,19 +131,29 @@ enum Value: SettingText {
     }
 
     /// The schemes of sources that a later version reads.
-    private static let laterSources = ["odbc", "asterisk", "ari", "ari+https", "freepbx"]
+    private static let laterSources = ["asterisk", "ari", "ari+https", "freepbx"]
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
             throw ValueError(
-                "\(scheme):// is not there yet: this version reads sqlite:///PATH only")
+                "\(scheme):// is not there yet: this version reads sqlite:///PATH and odbc://DSN")
+        }
+        if text.hasPrefix("odbc://") {
+            guard Bounds.isDataSource(text.dropFirst("odbc://".count)) else {
+                // What stands there may be a password.
+                throw ValueError(
+                    "odbc:// names no DSN: 1 to \(Bounds.longestDataSource) letters, digits, blanks, `_`, `-`"
+                        + " and `.`, as a section of /etc/odbc.ini is called, such as `odbc://asterisk`")
+            }
+            return text
         }
         guard text.hasPrefix("sqlite://") else {
             // The scheme alone: behind it a password may stand, and this goes into the journal.
             let scheme = text.prefix { $0 != ":" }
             throw ValueError(
-                "`\(scheme)` is no source of accounts: this version reads sqlite:///PATH")
+                "`\(scheme)` is no source of accounts: this version reads sqlite:///PATH and"
+                    + " odbc://DSN")
         }
         guard text.hasPrefix("sqlite:///"), text.utf8.count > "sqlite:///".utf8.count else {
             throw ValueError(

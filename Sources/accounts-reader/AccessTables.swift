@@ -25,12 +25,19 @@ struct AccessTables {
         [$0, "contact\($0)", "contact_\($0)"]
     }
 
+    /// The columns of the table of named lists.
+    private static let wantedOfLists = ["name", "rule_order", "sense", "rule"]
+
     /// The lists of a table, as far as it has such columns.
     init(
         _ database: any RealtimeDatabase, _ columns: TableColumns, of family: AccountFamily,
         _ rules: AccessRules
     ) throws(RealtimeError) {
         self.rules = rules
+        if rules.order != .ignore {
+            try columns.requireReadable(family, Self.wanted, in: database)
+            try columns.requireReadable(.accessLists, Self.wantedOfLists, in: database)
+        }
         let present = columns.all(family).filter(Self.wanted.contains)
         switch rules.order {
         case .asAsterisk: names = present
@@ -39,8 +46,7 @@ struct AccessTables {
                 present.filter { $0.hasSuffix("deny") } + present.filter { !$0.hasSuffix("deny") }
         case .ignore: names = []
         }
-        let isComplete = ["name", "rule_order", "sense", "rule"].allSatisfy(
-            columns.all(.accessLists).contains)
+        let isComplete = Self.wantedOfLists.allSatisfy(columns.all(.accessLists).contains)
         named =
             isComplete
             ? try columns.select(

@@ -1,28 +1,18 @@
-// The account database over its life: opened, asked, seen to change, lost, found again.
+// The account database in a SQLite file, over its life: opened, asked, seen to change, lost, found again.
 internal import CSQLite
 internal import Glibc
 internal import Messages
 internal import SQLite
 internal import Sys
 
-/// What happened to the account database.
-enum AccountEvent: Equatable {
-    /// Whether it can be read: told when that changes.
-    case source(SourceState)
-    /// Rows have, or may have, changed.
-    case changed
-    /// An account's access lists let nobody in.
-    case nobody(String)
-}
-
-/// The account database, opened read-only and opened again when it must be.
+/// The account database in a SQLite file, opened read-only and opened again when it must be.
 ///
 /// No transaction waits longer than `longestWait` for another program's lock. After one that waited in vain, the next
 /// tries come from `tick` alone, over the same connection. So a locked database costs the loop at most that much a second.
 ///
 /// Outside WAL, a commit of Asterisk waits for each transaction here. One of look-ups lasts for the first of them, for
 /// `longestTransaction`, and for what is begun by then: about 50 ms, unless a single look-up takes longer.
-final class AccountDatabase {
+final class AccountDatabase: AccountSource {
     private struct Connection {
         let tables: AccountTables
         let database: SQLiteRealtime
@@ -43,8 +33,7 @@ final class AccountDatabase {
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
     private var events: [AccountEvent] = []
-    /// The accounts whose lists have been complained of since the rows last changed.
-    private var complainedOf: Set<String> = []
+    private var complaints = ListComplaints()
 
     /// How long the statements of a transaction wait for another program's lock.
     ///
@@ -53,8 +42,6 @@ final class AccountDatabase {
     private static let longestWait = Milliseconds(500)
     /// How long look-ups go on in one transaction after its first: another program's commit waits for its end.
     private static let longestTransaction = Milliseconds(50)
-    /// How many accounts are complained of at most, until rows change.
-    private static let mostComplaints = 100
     /// The longest time between two tries to open the database.
     private static let longestBackOff = Milliseconds.seconds(10)
 
@@ -95,14 +82,6 @@ final class AccountDatabase {
         }
     }
 
-    /// What the rows say of a name, with its HA1s for a realm; each step is told to `steps`.
-    func lookUp(
-        account: String, realm: String, now: Milliseconds, steps: TraceSteps? = nil
-    ) -> ReadAccount {
-        let query = AccountQuery(name: account, realm: realm)
-        return lookUp([query], now: now, steps: steps).first ?? .unavailable
-    }
-
     /// What the rows say of names, with their HA1s for realms, in that order.
     ///
     /// All are unavailable when one cannot be read, and those that are not begun within a span (nil: however long it
@@ -122,9 +101,7 @@ final class AccountDatabase {
             return answers
         }
         guard let answers else { return none }
-        for (query, answer) in zip(queries, answers) where answer.why == .unreadableAccessList {
-            complain(query.name)
-        }
+        events += complaints.events(queries, answers)
         return answers + none.dropFirst(answers.count)
     }
 
@@ -170,19 +147,13 @@ final class AccountDatabase {
         }
     }
 
-    private func complain(_ account: String) {
-        guard complainedOf.count < Self.mostComplaints, complainedOf.insert(account).inserted
-        else { return }
-        events.append(.nobody(account))
-    }
-
     private func open(_ now: Milliseconds, known: String? = nil) {
         guard let path = settings.path else {
             return fail(
                 settings.url.isEmpty
-                    ? "the settings name no source: set accounts.source to sqlite:///path"
+                    ? "the settings name no source: set accounts.source to sqlite:///path or odbc://DSN"
                     : "\(settings.url) is no source that this build can read: "
-                        + "accounts.source takes sqlite:///path",
+                        + "accounts.source takes sqlite:///path or odbc://DSN",
                 now)
         }
         do {
@@ -214,7 +185,7 @@ final class AccountDatabase {
                 events.append(.source(.up(layout: tables.name, source: source)))
             }
             events.append(.changed)
-            complainedOf = []
+            complaints.forget()
         } catch let error as SQLiteError {
             fail(.sqlite(error), now)
         } catch let error as RealtimeError {
@@ -255,7 +226,7 @@ final class AccountDatabase {
             self.connection?.stamp = stamp
             if connection.isLockedOut { return lockIsGone(connection) }
             events.append(.changed)
-            complainedOf = []
+            complaints.forget()
         } catch {
             // A lock that lasts a moment too long is no news here: the next look-up or tick finds out.
             guard !error.isLocked || self.connection?.isTickLocked == true else {
@@ -270,7 +241,7 @@ final class AccountDatabase {
     private func lockIsGone(_ connection: Connection) {
         self.connection?.isLockedOut = false
         complaint = nil
-        complainedOf = []
+        complaints.forget()
         events.append(.source(.up(layout: connection.tables.name, source: source)))
         events.append(.changed)
     }
@@ -317,11 +288,10 @@ final class AccountDatabase {
     }
 
     private func explain(_ failure: RealtimeError) -> String {
-        let error =
-            switch failure {
-            case .sqlite(let error): error
-            }
         let path = settings.path ?? settings.url
+        guard case .sqlite(let error) = failure else {
+            return "\(path) cannot be read: \(failure)"
+        }
         if error.isLocked {
             let wait = Self.longestWait.count
             return "\(path) is locked by another program for longer than \(wait) ms: find it"

@@ -42,4 +42,10 @@ struct AccountSettings: Equatable {
         guard url.hasPrefix(scheme + "/") else { return nil }
         return String(url.dropFirst(scheme.count))
     }
+
+    /// The DSN, or nil when the URL is not `odbc://DSN`.
+    var dataSource: String? {
+        let scheme = "odbc://"
+        return url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
+    }
 }

@@ -12,7 +12,7 @@ final class AccountsReaderService: Service {
     var peers: [PeerLink] { [directory] }
     private let journal: Journal
     private var settings: AccountSettings
-    private var accounts: AccountDatabase
+    private var accounts: any AccountSource
     private let reach: Reach
     private let beginAnew: () -> Void
     private var isGreeted = false
@@ -31,7 +31,7 @@ final class AccountsReaderService: Service {
         self.reach = reach
         self.journal = journal
         self.beginAnew = beginAnew
-        accounts = AccountDatabase(settings)
+        accounts = settings.makeSource()
     }
 
     func linked(_ peer: Role) { isGreeted = false }
@@ -48,7 +48,7 @@ final class AccountsReaderService: Service {
         case .lookUp(let id, let queries):
             openUntried()
             let answers = accounts.lookUp(
-                queries, within: Self.longestBatch, now: Clock.monotonic)
+                queries, within: Self.longestBatch, now: Clock.monotonic, steps: nil)
             send(.answers(id: id, answers))
         case .trace(let id, let name):
             openUntried()
@@ -75,7 +75,7 @@ final class AccountsReaderService: Service {
 
     func reload(_ set: StartSet) -> String? {
         settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
-        accounts = AccountDatabase(settings)
+        accounts = settings.makeSource()
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil

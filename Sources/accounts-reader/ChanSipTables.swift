@@ -31,17 +31,20 @@ struct ChanSipTables {
         }
     }
 
+    /// The columns that are read beside the name and the access lists.
+    private static let wanted = ["secret", "md5secret", "type", "host", "dynamic"]
+
     /// Prepares the statement; throws when a column it cannot do without is missing.
     init(
         _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
+        try columns.requireReadable(.sippeers, ["name"] + Self.wanted, in: database)
         access = try AccessTables(database, columns, of: .sippeers, rules)
         try columns.require(
             .sippeers, ["name", "type", "host"], oneOf: ["secret", "md5secret"])
         peer = try columns.select(
-            ["secret", "md5secret", "type", "host", "dynamic"] + access.names, from: .sippeers,
-            key: "name", in: database)
+            Self.wanted + access.names, from: .sippeers, key: "name", in: database)
     }
 
     /// The account of a name.

@@ -19,11 +19,19 @@ struct PjsipTables {
     /// How many items of a comma list are followed.
     private static let listLimit = 8
 
+    /// The columns of `ps_auths` that are read beside the id.
+    private static let wantedOfAuths = [
+        "auth_type", "username", "password", "md5_cred", "realm", "password_digest",
+    ]
+
     /// Prepares the statements; throws when a column they cannot do without is missing.
     init(
         _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
+        try columns.requireReadable(.endpoints, ["id", "auth", "aors"], in: database)
+        try columns.requireReadable(.auths, ["id"] + Self.wantedOfAuths, in: database)
+        try columns.requireReadable(.aors, ["id", "max_contacts"], in: database)
         access = try AccessTables(database, columns, of: .endpoints, rules)
         try columns.require(.endpoints, ["id", "auth", "aors"])
         try columns.require(
@@ -31,9 +39,7 @@ struct PjsipTables {
         try columns.require(.aors, ["id", "max_contacts"])
         endpoint = try columns.select(
             ["auth", "aors"] + access.names, from: .endpoints, key: "id", in: database)
-        auth = try columns.select(
-            ["auth_type", "username", "password", "md5_cred", "realm", "password_digest"],
-            from: .auths, key: "id", in: database)
+        auth = try columns.select(Self.wantedOfAuths, from: .auths, key: "id", in: database)
         aor = try columns.select(["max_contacts"], from: .aors, key: "id", in: database)
     }
 

@@ -1,15 +1,33 @@
 // What an Asterisk Realtime database looks like to the look-ups, whatever reads it.
+internal import ODBC
 internal import SQLite
 
 /// Why the rows of Realtime could not be read.
 enum RealtimeError: Error, Equatable, CustomStringConvertible {
     /// SQLite failed.
     case sqlite(SQLiteError)
+    /// unixODBC, the driver or the server failed.
+    case odbc(ODBCError)
+    /// The server is of a kind that is not known here.
+    case product(String)
+    /// A table has lost a column since it was looked at.
+    case missing(table: String, column: String)
+    /// The login may not read columns that are there.
+    case refused(table: String, columns: [String])
 
     /// Whether another program holds a lock that this one has waited for in vain.
     var isLocked: Bool {
         switch self {
         case .sqlite(let error): error.isLocked
+        case .odbc, .product, .missing, .refused: false
+        }
+    }
+
+    /// Whether nothing more can be read over the same connection.
+    var isLost: Bool {
+        switch self {
+        case .odbc(let error): error.isLost
+        case .sqlite, .product, .missing, .refused: false
         }
     }
 
@@ -17,6 +35,14 @@ enum RealtimeError: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .sqlite(let error): error.description
+        case .odbc(let error): error.description
+        case .product(let name):
+            "the DSN leads to \(name.isEmpty ? "a database that does not say what it is" : name): MariaDB, "
+                + "MySQL and PostgreSQL can be read"
+        case .missing(let table, let column): "table \(table) lacks the column \(column)"
+        case .refused(let table, let columns):
+            "the login may not read all of the table \(table): GRANT SELECT (\(columns.joined(separator: ", ")))"
+                + " ON \(table) to it"
         }
     }
 }
@@ -48,6 +74,11 @@ struct RealtimeSelection: Equatable {
 protocol RealtimeDatabase: AnyObject {
     /// The columns of a table or view, in its order; none when it is not there.
     func columns(of table: String) throws(RealtimeError) -> [RealtimeColumn]
+
+    /// Which of these columns a table has that may not be read.
+    func refusedColumns(
+        of table: String, among names: [String]
+    ) throws(RealtimeError) -> [String]
 
     /// Prepares a statement.
     func prepare(_ selection: RealtimeSelection) throws(RealtimeError) -> any RealtimeStatement

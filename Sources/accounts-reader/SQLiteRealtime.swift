@@ -44,6 +44,11 @@ final class SQLiteRealtime: RealtimeDatabase {
         } catch { throw .sqlite(error) }
     }
 
+    /// None: who may read a file may read all of it.
+    func refusedColumns(
+        of table: String, among names: [String]
+    ) throws(RealtimeError) -> [String] { [] }
+
     /// The second comparison undoes what a numeric column's affinity does to the first, which alone
     /// would find the row 1001 for the name 01001.
     func prepare(_ selection: RealtimeSelection) throws(RealtimeError) -> any RealtimeStatement {

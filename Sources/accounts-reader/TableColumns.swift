@@ -65,6 +65,19 @@ struct TableColumns: Equatable {
         }
     }
 
+    /// Throws when one of the columns is there and may not be read.
+    ///
+    /// Without it a row would say something else than it says to Asterisk: that its phones may come from everywhere, or
+    /// that an older secret is good.
+    func requireReadable(
+        _ family: AccountFamily, _ wanted: [String], in database: any RealtimeDatabase
+    ) throws(RealtimeError) {
+        guard exists(family) else { return }
+        let absent = wanted.filter { column(family, $0) == nil }
+        let refused = try database.refusedColumns(of: names[family], among: absent)
+        guard refused.isEmpty else { throw .refused(table: names[family], columns: refused) }
+    }
+
     /// A statement that reads columns of the rows with that exact key, a missing one as NULL.
     func select(
         _ wanted: [String], from family: AccountFamily, key: String, order: String? = nil,

@@ -32,7 +32,8 @@ struct Surroundings {
     func diagnostics(of file: SettingsFile) -> [Diagnostic] {
         let files = Self.files(of: file).compactMap(warning)
         let addresses = file.values.flatMap(addressWarnings)
-        let tables = file.values.compactMap(Self.tableWarning)
+        let isServer = file.values.contains { $0.setting.namesServer }
+        let tables = isServer ? [] : file.values.compactMap(Self.tableWarning)
         let countries = countryWarning(file)
         return (files + addresses + tables + countries).sorted { $0.position < $1.position }
     }
@@ -192,6 +193,11 @@ struct Surroundings {
 }
 
 extension Setting {
+    /// Whether it says that the accounts are in a server, where tables are of one of several databases or schemas.
+    fileprivate var namesServer: Bool {
+        if case .source(let url)? = told.accountsReader { url.hasPrefix("odbc://") } else { false }
+    }
+
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {

@@ -121,8 +121,8 @@ extension SettingForm where Value == String {
 
     /// The URL of what has the accounts.
     static let source = SettingForm(
-        one: "sqlite:///PATH, at most \(Bounds.longestURL) bytes", many: "of sqlite:///PATH",
-        atMost: Bounds.longestURL,
+        one: "sqlite:///PATH or odbc://DSN, at most \(Bounds.longestURL) bytes",
+        many: "of sqlite:///PATH and odbc://DSN", atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)
         })

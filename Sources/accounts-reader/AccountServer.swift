@@ -1,0 +1,222 @@
+// The accounts in a database server, over its life: connected, asked, lost, connected again.
+internal import Messages
+internal import ODBC
+internal import Sys
+
+/// The account database of a DSN of unixODBC.
+///
+/// Nothing tells here that rows have changed: directory asks again by itself (`SourceState.tellsOfChanges`). A call
+/// waits for the driver. One that waits for ever, as PostgreSQL's for a server that is frozen, is seen by directory, which
+/// has this process replaced.
+final class AccountServer: AccountSource {
+    private struct Connection {
+        let realtime: ODBCRealtime
+        var tables: AccountTables
+        /// The table that would have to have rows, and has none.
+        var emptyTable: String?
+        /// When the tables are looked at again.
+        var nextLook: Milliseconds
+        /// When it was used last.
+        var used: Milliseconds
+    }
+
+    private let settings: AccountSettings
+    private let dataSource: String
+    private var connection: Connection?
+    private var nextTry = Milliseconds(0)
+    private var backOff = AccountServer.shortestBackOff
+    private var complaint: String?
+    /// Why the last look-up could not be read over a connection that stands; nil when it could.
+    private var trouble: String?
+    /// The tables as they were found last, also before an outage.
+    private var known: AccountTables?
+    private var events: [AccountEvent] = []
+    private var complaints = ListComplaints()
+
+    /// The shortest and the longest time between two tries to connect.
+    private static let shortestBackOff = Milliseconds(200), longestBackOff = Milliseconds.seconds(10)
+    /// How often the tables are looked at: for columns that have come or gone.
+    private static let lookEvery = Milliseconds.seconds(60)
+    /// How long a connection is not used before it is tried.
+    private static let idle = Milliseconds.seconds(30)
+
+    /// The database of these settings, not connected to before it is first needed.
+    init(_ settings: AccountSettings) {
+        self.settings = settings
+        dataSource = settings.dataSource ?? ""
+    }
+
+    var state: SourceState? {
+        if let connection { return .up(layout: connection.tables.name, source: settings.url) }
+        return complaint.map { .down(why: $0, source: settings.url) }
+    }
+
+    var lack: String? {
+        if let trouble { return "look-ups in \(settings.url) fail: \(trouble)" }
+        return connection?.emptyTable.map {
+            "the source has no account: the table \($0) is empty. Fill it, or name in accounts.source the"
+                + " DSN that Asterisk uses"
+        }
+    }
+
+    func drainEvents() -> [AccountEvent] {
+        defer { events = [] }
+        return events
+    }
+
+    func tick(_ now: Milliseconds) {
+        guard let connection else { return connect(now) }
+        guard now >= connection.nextLook || now - connection.used >= Self.idle else { return }
+        do {
+            try find(in: connection.realtime, now)
+        } catch {
+            fail(error, now)
+        }
+    }
+
+    func lookUp(
+        _ queries: [AccountQuery], within span: Milliseconds?, now: Milliseconds,
+        steps: TraceSteps?
+    ) -> [ReadAccount] {
+        let end = span.map { Clock.monotonic + $0 }
+        if connection == nil { connect(now) }
+        var answers: [ReadAccount] = []
+        while let connection, answers.count < queries.count {
+            if let end, !answers.isEmpty, Clock.monotonic >= end { break }
+            answers.append(lookUp(queries[answers.count], in: connection, now, steps))
+        }
+        events += complaints.events(queries, answers)
+        let missing = queries.count - answers.count
+        return answers + Array(repeating: .unavailable, count: missing)
+    }
+
+    private func lookUp(
+        _ query: AccountQuery, in connection: Connection, _ now: Milliseconds, _ steps: TraceSteps?
+    ) -> ReadAccount {
+        do throws(RealtimeError) {
+            let answer = try connection.tables.lookUp(
+                LookUp(
+                    account: query.name, realm: query.realm, ownRealm: settings.realm,
+                    domains: settings.domains, steps: steps))
+            try connection.realtime.endTransaction()
+            self.connection?.used = now
+            trouble = nil
+            return answer
+        } catch {
+            failed(error, now)
+            return .unavailable
+        }
+    }
+
+    func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
+        if connection == nil { connect(now) }
+        guard let connection else { return nil }
+        do throws(RealtimeError) {
+            let names = try connection.tables.names(
+                after: name, limit: limit, in: connection.realtime)
+            try connection.realtime.endTransaction()
+            self.connection?.used = now
+            return names
+        } catch {
+            failed(error, now)
+            return nil
+        }
+    }
+
+    /// A statement has failed: the connection stands, unless it is lost. The tables are looked at by the next tick,
+    /// since they may have changed.
+    private func failed(_ error: RealtimeError, _ now: Milliseconds) {
+        guard let connection, !error.isLost else { return fail(.database(error), now) }
+        do throws(RealtimeError) {
+            try connection.realtime.endTransaction()
+            trouble = "\(error)"
+            self.connection?.nextLook = now
+        } catch {
+            fail(.database(error), now)
+        }
+    }
+
+    // MARK: The connection
+
+    private func connect(_ now: Milliseconds) {
+        guard now >= nextTry else { return }
+        do {
+            var string = connectionString
+            let connection = try ODBCConnection(
+                &string, loginTimeout: ODBCRealtime.timeout)
+            try find(in: try ODBCRealtime(connection), now)
+            backOff = Self.shortestBackOff
+        } catch let error as ODBCError {
+            fail(.database(.odbc(error)), now)
+        } catch let error as RealtimeError {
+            fail(.database(error), now)
+        } catch {
+            fail(error as? AccountTablesError ?? .layout("\(error)"), now)
+        }
+    }
+
+    /// Looks at the tables, and reads them from now on as they are.
+    private func find(
+        in realtime: ODBCRealtime, _ now: Milliseconds
+    ) throws(AccountTablesError) {
+        let tables = try AccountTables.find(
+            settings.schema, settings.access, named: settings.tables, in: realtime)
+        var emptyTable: String?
+        do throws(RealtimeError) {
+            emptyTable = try tables.emptyTable(in: realtime)
+            try realtime.endTransaction()
+        } catch {
+            throw .database(error)
+        }
+        let isNews = connection == nil || connection?.tables.name != tables.name
+        connection = Connection(
+            realtime: realtime, tables: tables, emptyTable: emptyTable,
+            nextLook: now + Self.lookEvery, used: now)
+        complaint = nil
+        if isNews { events.append(.source(.up(layout: tables.name, source: settings.url))) }
+        // After an outage rows are old, and are asked for as such.
+        guard known?.name != tables.name || known?.columns != tables.columns else { return }
+        known = tables
+        events.append(.changed)
+        complaints.forget()
+    }
+
+    private func fail(_ error: AccountTablesError, _ now: Milliseconds) {
+        connection = nil
+        trouble = nil
+        nextTry = now + backOff
+        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        let why = explain(error)
+        guard why != complaint else { return }
+        complaint = why
+        events.append(.source(.down(why: why, source: settings.url)))
+    }
+
+    /// The DSN, and the limits of time that MariaDB's driver takes in no other way; others pass over them.
+    private var connectionString: [UInt8] {
+        let limit = ODBCRealtime.timeout
+        let limits = ["CONN_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT"].map { "\($0)=\(limit)" }
+        let parts = ["DSN=\(dataSource)", "CHARSET=utf8mb4"] + limits
+        return Array(parts.map { $0 + ";" }.joined().utf8)
+    }
+
+    private func explain(_ error: AccountTablesError) -> String {
+        let url = settings.url
+        guard case .database(.odbc(let failure)) = error else {
+            return "\(url) cannot serve: \(error)"
+        }
+        let remedy =
+            switch failure.state {
+            case "IM002":
+                "name in accounts.source a section of /etc/odbc.ini, which \(Role.accountsReader.user) may read"
+            case "01000", "IM003":
+                "install the driver that /etc/odbcinst.ini names: for MariaDB odbc-mariadb, for PostgreSQL"
+                    + " odbc-postgresql"
+            case "28000", "28P01": "correct the login in /etc/odbc.ini"
+            case let state where state.hasPrefix("08"):
+                "see whether the database server of /etc/odbc.ini answers"
+            default: "try it with `isql -v \(dataSource)`"
+            }
+        return "\(url) cannot be read: \(failure): \(remedy)"
+    }
+}
