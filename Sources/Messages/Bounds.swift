@@ -50,6 +50,8 @@ package enum Bounds {
     static let longestDomain = 255, longestURL = 1024, longestPath = 4096
     /// The longest name of a table, in bytes.
     package static let longestTable = 64
+    /// The longest name of a login to a database, in bytes; MariaDB's has 128 characters at most.
+    static let longestLogin = 128
     /// The longest name of a DSN, in bytes (SQL_MAX_DSN_LENGTH of ODBC).
     package static let longestDataSource = 32
     /// How many networks the files of `defence.blocklists` have together.

@@ -190,6 +190,14 @@ enum Value: SettingText {
         return try bounded(text, limit)
     }
 
+    /// A text that stands in a connection string as it is.
+    static func login(_ text: String, atMost limit: Int) throws(ValueError) -> String {
+        guard !text.isEmpty, !text.contains(where: ";{}".contains) else {
+            throw ValueError("a login is not empty and holds no `;`, `{` and `}`")
+        }
+        return try bounded(text, limit)
+    }
+
     private static func bounded(_ text: String, _ limit: Int) throws(ValueError) -> String {
         guard text.utf8.count <= limit else { throw ValueError("longer than \(limit) bytes") }
         guard !text.unicodeScalars.contains(where: \.isTerminalControl) else {

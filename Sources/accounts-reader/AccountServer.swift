@@ -141,7 +141,7 @@ final class AccountServer: AccountSource {
     private func connect(_ now: Milliseconds) {
         guard now >= nextTry else { return }
         do {
-            var string = connectionString
+            var string = try connectionString()
             let connection = try ODBCConnection(
                 &string, loginTimeout: ODBCRealtime.timeout)
             try find(in: try ODBCRealtime(connection), now)
@@ -192,12 +192,25 @@ final class AccountServer: AccountSource {
         events.append(.source(.down(why: why, source: settings.url)))
     }
 
-    /// The DSN, and the limits of time that MariaDB's driver takes in no other way; others pass over them.
-    private var connectionString: [UInt8] {
+    /// The DSN and the login, and the limits of time that MariaDB's driver takes in no other way; others pass over them.
+    private func connectionString() throws(AccountTablesError) -> [UInt8] {
         let limit = ODBCRealtime.timeout
         let limits = ["CONN_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT"].map { "\($0)=\(limit)" }
-        let parts = ["DSN=\(dataSource)", "CHARSET=utf8mb4"] + limits
-        return Array(parts.map { $0 + ";" }.joined().utf8)
+        let user = settings.user.isEmpty ? [] : ["UID=\(settings.user)"]
+        let parts = ["DSN=\(dataSource)"] + user + ["CHARSET=utf8mb4"] + limits
+        var string = Array(parts.map { $0 + ";" }.joined().utf8)
+        guard !settings.secretFile.isEmpty else { return string }
+        guard let secret = settings.secret, !secret.isEmpty else {
+            throw .layout(
+                "the password in \(settings.secretFile) cannot be used: accounts.secret-file names a file whose"
+                    + " first line it is, and which others may neither read nor write (chmod 600)")
+        }
+        // Drivers do not agree about how such a one is written.
+        guard !secret.contains(where: { $0 == 0 || $0 == UInt8(ascii: "}") }) else {
+            throw .layout("the password in \(settings.secretFile) holds a }: give the login another one")
+        }
+        string += Array("PWD={".utf8) + secret + Array("};".utf8)
+        return string
     }
 
     private func explain(_ error: AccountTablesError) -> String {
@@ -212,7 +225,7 @@ final class AccountServer: AccountSource {
             case "01000", "IM003":
                 "install the driver that /etc/odbcinst.ini names: for MariaDB odbc-mariadb, for PostgreSQL"
                     + " odbc-postgresql"
-            case "28000", "28P01": "correct the login in /etc/odbc.ini"
+            case "28000", "28P01": "correct accounts.user and accounts.secret-file, or the login in /etc/odbc.ini"
             case let state where state.hasPrefix("08"):
                 "see whether the database server of /etc/odbc.ini answers"
             default: "try it with `isql -v \(dataSource)`"

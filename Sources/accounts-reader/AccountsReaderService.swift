@@ -74,7 +74,7 @@ final class AccountsReaderService: Service {
     }
 
     func reload(_ set: StartSet) -> String? {
-        settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
+        settings = AccountSettings(set)
         accounts = settings.makeSource()
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)

@@ -20,6 +20,20 @@ package struct AccountRows: Sendable {
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: "The older name of accounts.source; a file has one of them.")
+    package let user = SettingRow(
+        "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
+        meaning: """
+            As whom the database of an odbc:// source is asked. Left out: as whom the DSN in \
+            /etc/odbc.ini says.
+            """)
+    package let secretFile = SettingRow(
+        "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
+        for: .accountsReader { .secretFile($0) },
+        meaning: """
+            The file with the password of accounts.user, which is its first line. root reads it at the \
+            start and at each reload; others may neither read nor write it. Left out: the password \
+            that the DSN has.
+            """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
         example: AccountSchema.pjsip.name, for: .accountsReader { .schema($0) },

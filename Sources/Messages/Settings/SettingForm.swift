@@ -154,6 +154,14 @@ extension SettingForm where Value == String {
             try reader.realm(text, atMost: Bounds.longestRealm)
         })
 
+    /// The name of a login to a database.
+    static let login = SettingForm(
+        one: "1 to \(Bounds.longestLogin) bytes without `;`, `{` and `}`", many: "logins",
+        atMost: Bounds.longestLogin,
+        text: { reader, text throws(ValueError) in
+            try reader.login(text, atMost: Bounds.longestLogin)
+        })
+
     /// The name of an account.
     static let account = SettingForm(
         one: "a name of at most \(Bounds.longestName) bytes",
