@@ -288,4 +288,45 @@ struct AccountRoundTests {
         let told = try source.router.answers()
         #expect(told.suffix(2) == [.bindings, .revoke(account: "2", endsCalls: false)])
     }
+
+    // MARK: A source that tells of no changes
+
+    /// A server with so many bound accounts.
+    private func server(_ count: Int) throws -> SimulatedSource {
+        let source = try SimulatedSource(url: "odbc://asterisk")
+        try source.begin()
+        try source.bind(count)
+        return source
+    }
+
+    @Test("where no changes are told an old secret ends within a minute and a round")
+    func polled() throws {
+        let source = try server(3)
+        source.accounts["2"] = Source.account(9)
+        try source.pass(.seconds(62), step: Milliseconds(100))
+        let news = try source.router.answers()
+        #expect(news.updates == ["2": .found(Source.account(9))])
+        #expect(news.revoked == ["2"])
+    }
+
+    @Test("each minute accounts with bindings are read and no others, no more than 500 a second")
+    func polledPace() throws {
+        let source = try server(600)
+        for number in 1000..<1010 {
+            source.accounts["\(number)"] = Source.account(1)
+            _ = try source.ask("\(number)")
+        }
+        // To the end of a round: the next begins a minute after its begin.
+        try source.pass(.seconds(63), step: Milliseconds(50))
+        let before = source.lookUps
+        var busiest = 0
+        for _ in 0..<120 {
+            let begin = source.lookUps
+            try source.pass(.seconds(1), step: Milliseconds(10))
+            busiest = max(busiest, source.lookUps - begin)
+        }
+        #expect(source.lookUps - before == 1200)
+        #expect(busiest <= 700)
+        #expect(source.router.service.second().contains("in the last round"))
+    }
 }
