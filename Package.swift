@@ -356,7 +356,8 @@ let package = Package(
         tests(
             "AccountsReaderTests",
             [
-                "accounts-reader", "SQLite", "ODBC", "Messages", "Sys", "Wire", "Journal", "Privsep",
+                "accounts-reader", "SQLite", "ODBC", "Messages", "Sys", "Wire", "Journal",
+                "Privsep",
                 "SmallDisk", "TemporaryFolder", "TestDatabase",
             ]),
         tests(

@@ -68,7 +68,8 @@ package enum Bounds {
         (1...longestDataSource).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x20, UInt8(ascii: "_"), UInt8(ascii: "-"),
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x20, UInt8(ascii: "_"),
+                    UInt8(ascii: "-"),
                     UInt8(ascii: "."):
                     true
                 default: false

@@ -144,7 +144,8 @@ enum Value: SettingText {
                 // What stands there may be a password.
                 throw ValueError(
                     "odbc:// names no DSN: 1 to \(Bounds.longestDataSource) letters, digits, blanks, `_`, `-`"
-                        + " and `.`, as a section of /etc/odbc.ini is called, such as `odbc://asterisk`")
+                        + " and `.`, as a section of /etc/odbc.ini is called, such as `odbc://asterisk`"
+                )
             }
             return text
         }

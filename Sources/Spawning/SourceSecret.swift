@@ -7,8 +7,10 @@ package enum SourceSecret {
     /// The longest file with a password, in bytes.
     package static let longest = 4096
 
-    /// The message that hands the file of `accounts.secret-file` over, as it is now; none without that setting, or when
-    /// the file cannot be copied or others may read or write it. accounts-reader says which it is.
+    /// The message that hands the file of `accounts.secret-file` over, as it is now.
+    ///
+    /// There is none without that setting, or when the file cannot be copied or others may read or write it. Then
+    /// accounts-reader says so.
     package static func messages(_ settings: [Setting]) -> [SupervisorMessage] {
         for setting in settings {
             guard case .secretFile(let path)? = setting.told.accountsReader else { continue }

@@ -33,8 +33,9 @@ final class AccountServer: AccountSource {
     private var events: [AccountEvent] = []
     private var complaints = ListComplaints()
 
-    /// The shortest and the longest time between two tries to connect.
-    private static let shortestBackOff = Milliseconds(200), longestBackOff = Milliseconds.seconds(10)
+    /// The shortest time between two tries to connect, and the longest.
+    private static let shortestBackOff = Milliseconds(200)
+    private static let longestBackOff = Milliseconds.seconds(10)
     /// How often the tables are looked at: for columns that have come or gone.
     private static let lookEvery = Milliseconds.seconds(60)
     /// How long a connection is not used before it is tried.
@@ -123,8 +124,9 @@ final class AccountServer: AccountSource {
         }
     }
 
-    /// A statement has failed: the connection stands, unless it is lost. The tables are looked at by the next tick,
-    /// since they may have changed.
+    /// A statement has failed: the connection stands, unless it is lost.
+    ///
+    /// The tables are looked at by the next tick, since they may have changed.
     private func failed(_ error: RealtimeError, _ now: Milliseconds) {
         guard let connection, !error.isLost else { return fail(.database(error), now) }
         do throws(RealtimeError) {
@@ -207,7 +209,8 @@ final class AccountServer: AccountSource {
         }
         // Drivers do not agree about how such a one is written.
         guard !secret.contains(where: { $0 == 0 || $0 == UInt8(ascii: "}") }) else {
-            throw .layout("the password in \(settings.secretFile) holds a }: give the login another one")
+            throw .layout(
+                "the password in \(settings.secretFile) holds a }: give the login another one")
         }
         string += Array("PWD={".utf8) + secret + Array("};".utf8)
         return string
@@ -225,7 +228,8 @@ final class AccountServer: AccountSource {
             case "01000", "IM003":
                 "install the driver that /etc/odbcinst.ini names: for MariaDB odbc-mariadb, for PostgreSQL"
                     + " odbc-postgresql"
-            case "28000", "28P01": "correct accounts.user and accounts.secret-file, or the login in /etc/odbc.ini"
+            case "28000", "28P01":
+                "correct accounts.user and accounts.secret-file, or the login in /etc/odbc.ini"
             case let state where state.hasPrefix("08"):
                 "see whether the database server of /etc/odbc.ini answers"
             default: "try it with `isql -v \(dataSource)`"

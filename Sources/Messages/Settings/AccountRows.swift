@@ -12,8 +12,8 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts: the database that Asterisk Realtime uses, as a SQLite file \
-            or as a DSN of unixODBC in /etc/odbc.ini, which leads to MariaDB, MySQL or PostgreSQL. It is \
+            Where Asterisk has its accounts: the database that Asterisk Realtime uses. That is a SQLite \
+            file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is \
             only ever read.
             """)
     package let database = SettingRow(

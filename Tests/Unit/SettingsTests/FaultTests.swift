@@ -365,7 +365,8 @@ import Testing
         "sources that cannot be read are told why",
         arguments: [
             ("odbc://", "names no DSN"), ("odbc://a;UID=root", "names no DSN"),
-            ("odbc:// a", "names no DSN"), ("odbc://\(String(repeating: "a", count: 33))", "names no DSN"),
+            ("odbc:// a", "names no DSN"),
+            ("odbc://\(String(repeating: "a", count: 33))", "names no DSN"),
             ("mysql://db", "is no source"),
             ("/var/lib/a.sqlite3", "is no source"), ("sqlite://a.db", "three slashes"),
             ("sqlite:///", "three slashes"),
