@@ -3,8 +3,9 @@ internal import Glibc
 internal import Privsep
 internal import Sys
 
-/// The folder that the declared source lies in: the file may be replaced, and has others beside it. For a
-/// DSN it is the network, and what unixODBC, its drivers and the C library's name services read.
+/// The folder that the declared source lies in: the file may be replaced, and has others beside it.
+///
+/// For a DSN it is the network, and what unixODBC, its drivers and the C library's name services read.
 ///
 /// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
 /// the process has to begin anew.
