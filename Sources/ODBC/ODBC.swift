@@ -42,6 +42,8 @@ package final class ODBCConnection {
     }
 
     deinit {
+        // A transaction under way would keep it connected.
+        _ = unsafe SQLEndTran(SQLSMALLINT(SQL_HANDLE_DBC), handle, SQLSMALLINT(SQL_ROLLBACK))
         _ = unsafe SQLDisconnect(handle)
         _ = unsafe SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_DBC), handle)
         _ = unsafe SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_ENV), environment)

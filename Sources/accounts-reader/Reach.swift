@@ -32,7 +32,7 @@ struct Reach: Equatable {
     /// The DSN and its driver, what drivers load and read, and where names of hosts are looked up.
     private static let ofDrivers = [
         "/etc/odbc.ini", "/etc/odbcinst.ini", "/etc/ODBCDataSources",
-        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt", "/etc/ld.so.cache",
+        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
         "/etc/ssl", "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
         "/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf", "/run/systemd/resolve",
         "/etc/gai.conf", "/etc/services",
