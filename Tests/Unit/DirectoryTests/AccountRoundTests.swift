@@ -11,8 +11,8 @@ private typealias Source = SimulatedSource
 @Suite("Rounds")
 struct AccountRoundTests {
     /// A source with so many bound accounts, named from 1 on.
-    private func source(_ count: Int) throws -> SimulatedSource {
-        let source = try SimulatedSource()
+    private func source(_ count: Int, url: String = "sqlite:///a") throws -> SimulatedSource {
+        let source = try SimulatedSource(url: url)
         try source.begin()
         try source.bind(count)
         return source
@@ -291,17 +291,11 @@ struct AccountRoundTests {
 
     // MARK: A source that tells of no changes
 
-    /// A server with so many bound accounts.
-    private func server(_ count: Int) throws -> SimulatedSource {
-        let source = try SimulatedSource(url: "odbc://asterisk")
-        try source.begin()
-        try source.bind(count)
-        return source
-    }
+    private static let server = "odbc://asterisk"
 
     @Test("where no changes are told an old secret ends within a minute and a round")
     func polled() throws {
-        let source = try server(3)
+        let source = try source(3, url: Self.server)
         source.accounts["2"] = Source.account(9)
         try source.pass(.seconds(62), step: Milliseconds(100))
         let news = try source.router.answers()
@@ -311,7 +305,7 @@ struct AccountRoundTests {
 
     @Test("each minute accounts with bindings are read and no others, no more than 500 a second")
     func polledPace() throws {
-        let source = try server(600)
+        let source = try source(600, url: Self.server)
         for number in 1000..<1010 {
             source.accounts["\(number)"] = Source.account(1)
             _ = try source.ask("\(number)")
