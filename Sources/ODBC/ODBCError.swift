@@ -27,6 +27,9 @@ package struct ODBCError: Error, Equatable, CustomStringConvertible {
             || native == 2006 || native == 2013
     }
 
+    /// Whether nobody answers where the database should be (MariaDB's 2002, 2003 and 2005).
+    package var isUnreachable: Bool { [2002, 2003, 2005].contains(native) }
+
     /// Whether the login may not read what was asked for (MariaDB's 1142 to 1143, PostgreSQL's 42501).
     package var isDenied: Bool { state == "42501" || native == 1142 || native == 1143 }
 

@@ -230,8 +230,8 @@ final class AccountServer: AccountSource {
                     + " odbc-postgresql"
             case "28000", "28P01":
                 "correct accounts.user and accounts.secret-file, or the login in /etc/odbc.ini"
-            case let state where state.hasPrefix("08"):
-                "see whether the database server of /etc/odbc.ini answers"
+            case _ where failure.isLost || failure.isUnreachable:
+                "see whether the database server of /etc/odbc.ini answers, and takes the login of accounts.user"
             default: "try it with `isql -v \(dataSource)`"
             }
         return "\(url) cannot be read: \(failure): \(remedy)"

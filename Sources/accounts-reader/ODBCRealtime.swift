@@ -51,11 +51,8 @@ final class ODBCRealtime: RealtimeDatabase {
         }
         let session =
             switch product {
-            case .mariaDB:
-                [
-                    "SET NAMES utf8mb4",
-                    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-                ]
+            // Its driver has the characters from the connection string, and refuses SET NAMES.
+            case .mariaDB: ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"]
             case .postgreSQL:
                 [
                     "SET client_encoding TO 'UTF8'",
@@ -85,6 +82,7 @@ final class ODBCRealtime: RealtimeDatabase {
         return found.columns.map(\.known)
     }
 
+    /// To a login with rights to single columns MariaDB refuses every other one, also one that is not there.
     func refusedColumns(
         of table: String, among names: [String]
     ) throws(RealtimeError) -> [String] {

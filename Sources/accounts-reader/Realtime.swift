@@ -41,8 +41,8 @@ enum RealtimeError: Error, Equatable, CustomStringConvertible {
                 + "MySQL and PostgreSQL can be read"
         case .missing(let table, let column): "table \(table) lacks the column \(column)"
         case .refused(let table, let columns):
-            "the login may not read all of the table \(table): GRANT SELECT (\(columns.joined(separator: ", ")))"
-                + " ON \(table) to it"
+            "the login may not read all of the table \(table): GRANT SELECT ON \(table) to it, since it is not"
+                + " told what there is in \(columns.joined(separator: ", "))"
         }
     }
 }
@@ -75,7 +75,7 @@ protocol RealtimeDatabase: AnyObject {
     /// The columns of a table or view, in its order; none when it is not there.
     func columns(of table: String) throws(RealtimeError) -> [RealtimeColumn]
 
-    /// Which of these columns a table has that may not be read.
+    /// Which of these columns a table has, or may have, that may not be read.
     func refusedColumns(
         of table: String, among names: [String]
     ) throws(RealtimeError) -> [String]

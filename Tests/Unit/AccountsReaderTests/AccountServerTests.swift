@@ -57,7 +57,8 @@ struct AccountServerTests {
         let error = #expect(throws: AccountTablesError.self) {
             try find(["sippeers": [column]])
         }
-        #expect(error?.description.contains("GRANT SELECT (\(column)) ON sippeers") == true)
+        #expect(error?.description.contains("GRANT SELECT ON sippeers") == true)
+        #expect(error?.description.hasSuffix(" \(column)") == true)
     }
 
     @Test("a closed column that is not read stops nothing")
