@@ -1,4 +1,5 @@
 // What accounts-reader has of the settings.
+internal import Glibc
 internal import Messages
 internal import Privsep
 internal import Sys
@@ -30,7 +31,8 @@ struct AccountSettings: Equatable {
     /// What a start set says.
     init(_ set: StartSet) {
         self.init(set.settings.compactMap(\.told.accountsReader))
-        guard let file = set.files[.secret] else { return }
+        // Who has written it has left it at its end.
+        guard let file = set.files[.secret], lseek(file.raw, 0, SEEK_SET) == 0 else { return }
         var bytes = [UInt8](repeating: 0, count: Self.longestSecret)
         guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return }
         secret = Array(bytes[..<count].prefix { $0 != 0x0A && $0 != 0x0D })

@@ -19,6 +19,7 @@ import Testing
         else { return nil }
         // Who writes the file over changes nothing in what was handed over.
         try Data("another".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(lseek(file.raw, 0, SEEK_SET) == 0)
         var bytes = [UInt8](repeating: 0, count: 64)
         guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return [] }
         return Array(bytes[..<count])
