@@ -57,8 +57,12 @@ extension AsteriskPool {
         where asterisks[number].state == .up && asterisks[number].missed == 0
             && asterisks[number].contacts.due <= bench.now.monotonic
         {
-            guard let handle = nextRegistered(number, accounts.places.upperBound) else { continue }
-            asterisks[number].contacts.due = bench.now.monotonic + Self.questionInterval
+            let found = nextRegistered(number, accounts.places.upperBound)
+            // Where nobody is registered nobody is looked for each second.
+            if found != nil || registrations.granted(at: number) == 0 {
+                asterisks[number].contacts.due = bench.now.monotonic + Self.questionInterval
+            }
+            guard let handle = found else { continue }
             registrations[handle].isQuestion = true
             registrations[handle].challenges = 0
             send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
@@ -103,6 +107,11 @@ extension AsteriskPool {
         asterisks[number].contacts.due = bench.now.monotonic + Self.contactsInterval
     }
 
+    /// An Asterisk is asked for nothing before what is registered again there is registered, and was told.
+    mutating func delayQuestions(_ number: Int, until moment: Milliseconds) {
+        asterisks[number].contacts.due = moment + Self.questionInterval
+    }
+
     /// Whether one of a message's Contacts is at an address.
     private static func shows(
         _ own: SocketAddress, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
@@ -141,7 +150,13 @@ extension AsteriskPool {
         guard let last, last.account != account, now - last.moment <= Self.notCalledWindow else {
             return
         }
-        _ = renew(number, places, &bench)
+        // One that shows contacts is asked for those of this account: a dialplan, too, may say 480.
+        if asterisks[number].contacts.shows {
+            asterisks[number].contacts.place = account.place
+            asterisks[number].contacts.due = min(asterisks[number].contacts.due, now)
+        } else {
+            _ = renew(number, places, &bench)
+        }
     }
 
     /// Registers all accounts again at an Asterisk that has lost them; false when that was done a moment ago, and so did
@@ -157,8 +172,9 @@ extension AsteriskPool {
         }
         let count = registerAgain(number, places, missedAlone: false, &bench)
         let span = Milliseconds(count * 2)
-        asterisks[number].contacts.renewed = now
-        asterisks[number].contacts.due = now + span + Self.questionInterval
+        // The last of them is registered then.
+        asterisks[number].contacts.renewed = now + span
+        delayQuestions(number, until: now + span)
         let address = asterisks[number].address
         bench.effects.journal.add(
             .contactsLost, .warning,

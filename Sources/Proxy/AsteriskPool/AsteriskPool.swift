@@ -26,6 +26,8 @@ struct Asterisk: Sendable {
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// When the next new registration there has its turn.
+    var nextTurn = Milliseconds(0)
     /// Whether it still has what accounts have registered there.
     var contacts = ContactWatch()
     /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
@@ -266,7 +268,7 @@ package struct AsteriskPool: ~Copyable {
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
         // One that was silent may have kept all that it had: it is asked for it at once.
-        registerAgain(number, accounts.places, missedAlone: old == .down, &bench)
+        registerAgain(number, accounts.places, missedAlone: true, &bench)
         asterisks[number].contacts.due = bench.now.monotonic
     }
 

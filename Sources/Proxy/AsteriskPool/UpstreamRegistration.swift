@@ -12,6 +12,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         case trying
         /// The Asterisk has it.
         case registered
+        /// The account has left, which the Asterisk that has it could not be told: it does not answer.
+        case unheard
     }
 
     /// The random part of its Call-ID and From tag.

@@ -135,9 +135,10 @@ struct PhoneState: BitwiseCopyable, Sendable {
         if sign == .keepAlive {
             // Not while a question is open: it proves nothing.
             guard misses == 0, !self[.isAsked], !self[.isGone] else { return false }
-            let lag = UInt32(proofLag) + (tenths &- heard) / 10
-            proofLag = UInt8(min(lag, 255))
-            heard = tenths
+            // What is less than a second counts the next time: else the proof would never age.
+            let seconds = (tenths &- heard) / 10
+            proofLag = UInt8(min(UInt32(proofLag) + seconds, 255))
+            heard &+= seconds * 10
             return false
         }
         let wasGone = isGone

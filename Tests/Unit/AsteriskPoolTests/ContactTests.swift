@@ -176,4 +176,68 @@ import Testing
         bench.advance(.seconds(10))
         #expect(bench.registrars[address(first)]?.count == 5000)
     }
+
+    @Test("an account that leaves while an Asterisk is silent is told of once that answers")
+    func leavesUnheard() {
+        let (bench, accounts) = site(4, [first])
+        bench.answering = []
+        // The first leaves before it is found out that nobody hears it, the others after; one says so twice.
+        bench.leave(accounts[0])
+        while bench.up == 1 { bench.advance(.seconds(1)) }
+        bench.advance(.seconds(40))
+        for account in [accounts[1], accounts[1], accounts[2]] { bench.leave(account) }
+        bench.advance(.seconds(1))
+        bench.leave(accounts[1])
+        bench.advance(.seconds(30))
+        #expect(bench.registrationCount == 4)
+        // One comes back meanwhile.
+        bench.appear(accounts[2])
+        bench.answering = [address(first)]
+        while bench.up == 0 { bench.advance(.seconds(1)) }
+        bench.advance(.seconds(8))
+        #expect(bench.registrars[address(first)]?.count == 2 && bench.registrationCount == 2)
+    }
+
+    @Test("what an Asterisk that is down for longer than a registration stands has is over")
+    func leavesForLong() {
+        let (bench, accounts) = site(1, [first])
+        bench.answering = []
+        while bench.up == 1 { bench.advance(.seconds(1)) }
+        bench.leave(accounts[0])
+        bench.advance(.seconds(3590))
+        #expect(bench.registrationCount == 1)
+        bench.advance(.seconds(20))
+        #expect(bench.registrationCount == 0)
+    }
+
+    @Test("accounts that appear at once are registered 500 a second, and each once")
+    func appearing() {
+        let bench = PoolBench([first])
+        bench.registrars[address(first)] = []
+        for number in 0..<1000 { _ = bench.bound("phone\(number)") }
+        bench.answering = [address(first)]
+        bench.advance(.seconds(1))
+        let early = bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(early.count > 400 && early.count < 600)
+        bench.advance(.seconds(9))
+        let all = early + bench.take("REGISTER").filter { !$0.isQuestion }
+        #expect(all.count == 1000 && bench.registrars[address(first)]?.count == 1000)
+    }
+
+    @Test("new phones of an account make at most one REGISTER more in five seconds")
+    func renewals() {
+        let (bench, accounts) = site(1, [first])
+        bench.advance(.seconds(10))
+        _ = bench.take("REGISTER")
+        var sent: [Int64] = []
+        for tenth in 0..<200 {
+            if [0, 30, 51, 52, 70].contains(tenth) { bench.renew(accounts[0]) }
+            bench.advance(Milliseconds(100))
+            for request in bench.take("REGISTER") where !request.isQuestion {
+                sent.append(Int64(tenth))
+            }
+        }
+        #expect(sent.count == 3)
+        #expect(zip(sent, sent.dropFirst()).allSatisfy { $1 - $0 >= 40 })
+    }
 }
