@@ -9,6 +9,8 @@ struct InsideEndpoints {
     }
 
     private let own: [Own]
+    /// The addresses of outside endpoints at which no inside one is.
+    private let outside: [IPAddress]
 
     /// Those of settings.
     init(_ settings: [RouterSetting]) {
@@ -16,7 +18,17 @@ struct InsideEndpoints {
             guard case .inside(let endpoint) = $0, endpoint.transport == .udp else { return nil }
             return Own(ip: endpoint.address.ip, listener: $1.index)
         }
+        let insides = own.map(\.ip)
+        outside = settings.compactMap {
+            guard case .outside(let endpoint, _) = $0, !endpoint.isWildcard,
+                !insides.contains(endpoint.address.ip)
+            else { return nil }
+            return endpoint.address.ip
+        }
     }
+
+    /// Whether a way that begins at an address leads to the Internet: no Asterisk is there.
+    func isOutside(_ source: IPAddress) -> Bool { outside.contains(source) }
 
     /// The way by which an Asterisk is called where the kernel's way to it says so; nil where it says nothing.
     ///

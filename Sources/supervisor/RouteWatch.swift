@@ -57,7 +57,9 @@ struct RouteWatch {
         let networks = kernel.networks()
         for index in places.indices {
             let asterisk = places[index].asterisk
-            let way = kernel.way(asterisk)
+            var way = kernel.way(asterisk)
+            // Without its own route the default one takes what is for an Asterisk to the Internet.
+            if case .from(let own) = way, endpoints.isOutside(own) { way = .none }
             if way != .unknown { places[index].way = way }
             var source: IPAddress?
             if case .from(let own) = way { source = own }

@@ -88,6 +88,7 @@ extension LocationService {
             let place = Int32(exactly: number), let binding = bindings[place],
             message.flow.transport == .udp, message.flow.listener == binding.flow.listener,
             message.flow.peer.ip == binding.flow.peer.ip,
+            keepalives[place].isAnswerable,
             mark == Keepalives.mark(place, binding, asked: keepalives[place].asked, &bench)
         else { return false }
         let isFirst = !keepalives[place].hasAnswered

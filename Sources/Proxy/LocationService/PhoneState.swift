@@ -102,6 +102,9 @@ struct PhoneState: BitwiseCopyable, Sendable {
         Milliseconds(Int64(Self.tenths(now) &- heard) * 100)
     }
 
+    /// Whether a question of ours may still be answered: an answer that comes a second time says nothing.
+    var isAnswerable: Bool { self[.isAsked] || misses > 0 || isGone || isMute }
+
     // MARK: Signs of life
 
     /// The phone has registered; `isOther` when that may be another one, or one that was started anew.

@@ -80,11 +80,11 @@ extension Paths {
     /// An Asterisk has no way to whoever a context's INVITE calls.
     private mutating func notFound(_ owner: Handle, _ branch: Handle, _ bench: inout Bench) {
         guard core.contains(owner), core[owner].method == .invite, !core[owner].inDialog,
-            core[owner].direction == .inward,
+            core[owner].direction == .inward, core[owner].party.account != nil,
             let called = ground.accounts.find(bench.texts.span(core[owner].user))
         else { return }
         ground.asterisks.cannotCall(
-            called, at: ground.transactions[branch].flow.peer, ground.accounts.places, &bench)
+            called, at: ground.transactions[branch].flow.peer, bench)
     }
 
     /// An answer cannot be passed on.

@@ -169,6 +169,7 @@ private final class Routes {
         routes.ways[Self.far] = .from(ip("203.0.113.5"))
         let isOther = watch.look(at: .seconds(11))
         #expect(!isOther && watch.ways == [way(Self.near, 1), way(Self.far, 2)])
+        #expect(watch.condition?.text.contains("\(Self.far)") == true)
     }
 
     @Test("64 Asterisks without a route are named in one condition, which arrives whole")
