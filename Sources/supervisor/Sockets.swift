@@ -60,7 +60,9 @@ struct Sockets {
         }
     }
 
-    /// A phone that has lost its power closes nothing. systemd's sockets, and those of an older version, do not know it.
+    /// A phone that has lost its power closes nothing.
+    ///
+    /// The sockets of systemd, and those of an older version, do not watch over it yet.
     private static func watchPeers(
         _ socket: Descriptor, _ endpoint: Endpoint
     ) throws(StartFailure) {

@@ -113,8 +113,9 @@ extension AsteriskPool {
         }
     }
 
-    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down, at
-    /// 500 a second; how many they are. After that nothing is missing there for the time being.
+    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down.
+    ///
+    /// There are 500 a second; it says how many they are. After that nothing is missing there for the time being.
     @discardableResult
     mutating func registerAgain(
         _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench

@@ -159,7 +159,8 @@ import Testing
     }
 
     @Test(
-        "two registered accounts that an Asterisk cannot call within 5 s have it asked for them at once")
+        "two registered accounts that an Asterisk cannot call within 5 s have it asked for them at once"
+    )
     func notCalled() {
         let (bench, accounts) = site(6, [first])
         bench.advance(.seconds(12))
