@@ -39,7 +39,7 @@ extension AsteriskPool {
     /// How often one is, while nothing is missing.
     private static let questionInterval = Milliseconds.seconds(10)
     /// How soon after accounts were registered again it is asked for the next one.
-    private static let verification = Milliseconds.seconds(2)
+    static let verification = Milliseconds.seconds(2)
     /// How many accounts in a row without our Contact mean that all are lost.
     private static let missesToLost = 2
     /// How many places of accounts are looked at for the next one in one go.
@@ -113,12 +113,6 @@ extension AsteriskPool {
         asterisks[number].contacts.due = bench.now.monotonic + Self.contactsInterval
     }
 
-    /// An Asterisk is asked for nothing before what is registered again there is registered; soon after it is, whether that
-    /// has helped.
-    mutating func delayQuestions(_ number: Int, until moment: Milliseconds) {
-        asterisks[number].contacts.due = moment + Self.verification
-    }
-
     /// Whether one of a message's Contacts is at an address.
     private static func shows(
         _ own: SocketAddress, _ bytes: Span<UInt8>, _ index: borrowing MessageIndex
@@ -169,13 +163,10 @@ extension AsteriskPool {
         let now = bench.now.monotonic
         guard now >= asterisks[number].contacts.renewal || asterisks[number].contacts.vain == 0
         else { return false }
-        let count = registerAgain(number, places, missedAlone: false, &bench)
-        let span = Milliseconds(count * 2)
+        let (count, span) = registerAgain(number, places, missedAlone: false, &bench)
         let wait = Self.renewalInterval.count << min(asterisks[number].contacts.vain, 6)
         asterisks[number].contacts.vain += 1
         asterisks[number].contacts.renewal = now + span + Milliseconds(wait)
-        // The last of them is registered then.
-        delayQuestions(number, until: now + span)
         let address = asterisks[number].address
         bench.effects.journal.add(
             .contactsLost, .warning,

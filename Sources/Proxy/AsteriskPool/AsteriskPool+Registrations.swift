@@ -115,11 +115,12 @@ extension AsteriskPool {
 
     /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down.
     ///
-    /// There are 500 a second; it says how many they are. After that nothing is missing there for the time being.
+    /// There are 500 a second; it says how many they are, and how long that takes. Where all are, the Asterisk is asked for
+    /// nothing meanwhile.
     @discardableResult
     mutating func registerAgain(
         _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench
-    ) -> Int64 {
+    ) -> (count: Int64, span: Milliseconds) {
         var count: Int64 = 0
         for place in places {
             guard let handle = registrations.find(AccountID(place), at: number),
@@ -131,8 +132,12 @@ extension AsteriskPool {
             schedule(handle, after: Milliseconds(count * Self.turn.count), &bench)
             count += 1
         }
+        let span = Milliseconds(count * Self.turn.count)
         asterisks[number].contacts.missing = 0
-        return count
+        // Soon after the last of them it is seen whether that has helped; one that was silent may have kept all that it had.
+        asterisks[number].contacts.due =
+            bench.now.monotonic + (missedAlone ? Milliseconds(0) : span + Self.verification)
+        return (count, span)
     }
 
     /// Whether something of a registration could not be told while its Asterisk was down.
@@ -156,8 +161,7 @@ extension AsteriskPool {
         where asterisks[number].address.ip == ip && registrations.granted(at: number) > 0 {
             asterisks[number].former = former
             asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
-            let count = registerAgain(number, accounts.places, missedAlone: false, &bench)
-            delayQuestions(number, until: bench.now.monotonic + Milliseconds(count * 2))
+            registerAgain(number, accounts.places, missedAlone: false, &bench)
         }
     }
 

@@ -274,15 +274,12 @@ package struct AsteriskPool: ~Copyable {
         asterisks[number].missed = 0
         asterisks[number].facts.answered(bench.now)
         defer { asterisks[number].follow(bench.now.monotonic) }
-        let old = asterisks[number].state
-        guard old != .up else { return }
+        guard asterisks[number].state != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
-        // One that was silent may have kept all that it had: it is asked for it at once.
         registerAgain(number, accounts.places, missedAlone: true, &bench)
-        asterisks[number].contacts.due = bench.now.monotonic
     }
 
     // MARK: For the administrator

@@ -11,7 +11,7 @@ struct UpstreamRegistrations: ~Copyable {
 
     /// How many accounts each Asterisk, of at most 64, has registered, by its number.
     private var grants = InlineArray<64, UInt32>(repeating: 0)
-    /// How many accounts have a binding.
+    /// How many accounts have a phone that is there.
     private(set) var boundCount: UInt32 = 0
 
     /// How many there are.

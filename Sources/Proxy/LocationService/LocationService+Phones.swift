@@ -145,9 +145,11 @@ extension LocationService {
         _ flow: Flow, _ places: Set<Int32>, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         for place in places where bindings[place]?.flow == flow {
-            let wasGone = keepalives[place].connection(isOpen: true, bench.now.monotonic)
-            bindings.setReachable(place, true)
-            if wasGone { back(place, &accounts, &bench) }
+            if keepalives[place].opened(bench.now.monotonic) {
+                back(place, &accounts, &bench)
+            } else {
+                bindings.setReachable(place, true)
+            }
         }
     }
 
@@ -156,7 +158,7 @@ extension LocationService {
         _ flow: Flow, _ places: Set<Int32>, _ bench: borrowing Bench
     ) {
         for place in places where bindings[place]?.flow == flow {
-            _ = keepalives[place].connection(isOpen: false, bench.now.monotonic)
+            keepalives[place].closed(bench.now.monotonic)
             bindings.setReachable(place, false)
         }
     }

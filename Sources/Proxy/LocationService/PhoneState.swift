@@ -157,10 +157,13 @@ struct PhoneState: BitwiseCopyable, Sendable {
         return wasGone
     }
 
-    /// Its connection has closed, or stands again.
-    mutating func connection(isOpen: Bool, _ now: Milliseconds) -> Bool {
+    /// Its connection has closed.
+    mutating func closed(_ now: Milliseconds) {
         asked = UInt16(truncatingIfNeeded: Self.tenths(now))
-        guard isOpen else { return false }
+    }
+
+    /// Its connection stands again; whether it was taken to be gone.
+    mutating func opened(_ now: Milliseconds) -> Bool {
         heard = Self.tenths(now)
         defer { self[.isGone] = false }
         return isGone
