@@ -340,7 +340,10 @@ package struct Bindings: ~Copyable {
 
     private mutating func refer(_ flow: Flow, to place: Int32) {
         guard !flow.transport.isStream else { return }
-        flows[Self.hash(flow)]?.place = place
+        // Read and written apart: a change in place asks the allocator for three coroutine frames.
+        let hash = Self.hash(flow)
+        guard let use = flows[hash], use.place != place else { return }
+        flows[hash] = FlowUse(count: use.count, place: place)
     }
 
     private mutating func leave(_ flow: Flow) {
