@@ -111,6 +111,7 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CODBC", pkgConfig: "odbc", providers: [.apt(["unixodbc-dev"])]),
         .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(
@@ -128,6 +129,7 @@ let package = Package(
         library("Reactor", ["Sys", "CLinux"]),
         library("Journal", ["Sys"]),
         library("SQLite", ["CSQLite", "Sys"]),
+        library("ODBC", ["CODBC", "Sys"]),
 
         // Product libraries: no I/O in the core.
         library("Messages", ["Sys", "Wire"]),
@@ -189,7 +191,7 @@ let package = Package(
             "accounts-reader",
             [
                 "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite",
-                "CCrypto", "AsteriskFiles",
+                "CCrypto", "AsteriskFiles", "ODBC",
             ]),
         process(
             "directory",
@@ -362,7 +364,8 @@ let package = Package(
         tests(
             "AccountsReaderTests",
             [
-                "accounts-reader", "SQLite", "Messages", "Sys", "Wire", "Journal", "Privsep",
+                "accounts-reader", "SQLite", "ODBC", "Messages", "Sys", "Wire", "Journal",
+                "Privsep",
                 "SmallDisk", "TemporaryFolder", "TestDatabase",
             ]),
         tests(

@@ -315,7 +315,7 @@ row_contacts() {
         grep -q '^all' "$folder/pbx1.log" && break
         sleep 0.1
     done
-    fact "contacts of $count lost: noticed after, s" "$1" "$(since_forgotten first)"
+    fact "contacts of $count lost: the first is known again after, s" "$1" "$(since_forgotten first)"
     fact "contacts of $count lost: all known again after, s" "$1" "$(since_forgotten all)"
 }
 

@@ -87,8 +87,8 @@ As root, on a Linux with systemd:
     scripts/install.sh                   lays everything, starts nothing, and says what comes next
     scripts/uninstall.sh                 removes it again
 
-The programs need the libraries of OpenSSL 3, SQLite 3, nftables, libmaxminddb, libseccomp 2, libsystemd and
-libstdc++, and a C library of 2.36 or later. Where one is missing, the installer names it.
+The programs need the libraries of OpenSSL 3, SQLite 3, nftables, libmaxminddb, unixODBC, libseccomp 2, libsystemd
+and libstdc++, and a C library of 2.36 or later. Where one is missing, the installer names it.
 END
     (cd "$work/$name" && find . -type f ! -name SHA256SUMS -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >SHA256SUMS)
     tar --create --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \

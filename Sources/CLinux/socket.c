@@ -26,14 +26,15 @@ static int allow_absent(int fd, int family) {
 
 // Has the kernel find out within 75 s that the peer of a connection is gone: one that has lost its power closes nothing.
 // What is accepted inherits it (tcp(7)).
-static int watch_peers(int fd) {
+int clinux_watch_peers(int fd) {
     int one = 1, idle = 45, interval = 10, count = 3, longest = 75000;
-    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) < 0) return -1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) < 0) return -1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) < 0) return -1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) < 0) return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) < 0) return -errno;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) < 0) return -errno;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) < 0) return -errno;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) < 0) return -errno;
     // While something is not acknowledged, no keep-alive is sent.
-    return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &longest, sizeof longest);
+    if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &longest, sizeof longest) < 0) return -errno;
+    return 0;
 }
 
 int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int absent) {
@@ -52,7 +53,7 @@ int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int
         return failed(fd);
     if (absent && allow_absent(fd, storage.ss_family) < 0) return failed(fd);
     if (bind(fd, (struct sockaddr *)&storage, length) < 0) return failed(fd);
-    if (kind == CLINUX_STREAM && (watch_peers(fd) < 0 || listen(fd, 1024) < 0)) return failed(fd);
+    if (kind == CLINUX_STREAM && listen(fd, 1024) < 0) return failed(fd);
     return fd;
 }
 

@@ -50,6 +50,10 @@ package enum Bounds {
     static let longestDomain = 255, longestURL = 1024, longestPath = 4096
     /// The longest name of a table, in bytes.
     package static let longestTable = 64
+    /// The longest name of a login to a database, in bytes; MariaDB's has 128 characters at most.
+    static let longestLogin = 128
+    /// The longest name of a DSN, in bytes (SQL_MAX_DSN_LENGTH of ODBC).
+    package static let longestDataSource = 32
     /// How many networks the files of `defence.blocklists` have together.
     package static let mostListedNetworks = 100_000
     /// How long after its end a ban still lengthens the next one of its source (`defence.growth`).
@@ -58,6 +62,20 @@ package enum Bounds {
     static let mostCountries = 249
     /// The longest Contact URI of a binding, in bytes; those of phones that are woken by push are the longest.
     package static let longestContact = 2048
+
+    /// Whether a text can be the name of a DSN, and cannot be more than that in a connection string.
+    package static func isDataSource(_ text: Substring) -> Bool {
+        (1...longestDataSource).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x20, UInt8(ascii: "_"),
+                    UInt8(ascii: "-"),
+                    UInt8(ascii: "."):
+                    true
+                default: false
+                }
+            } && text.first != " " && text.last != " "
+    }
 
     /// Whether a text is the name of a table, which holds no quotation mark, and is none of SQLite's own.
     package static func isTable(_ text: String) -> Bool {

@@ -49,7 +49,10 @@ package enum ReaderToDirectory: Equatable, Sendable {
 /// Whether the accounts can be read.
 package enum SourceState: Equatable, Sendable {
     /// They can: the layout's name, as in the settings, and the file or URL that has them.
-    case up(layout: String, source: String)
+    ///
+    /// It tells of changes when `changed` follows each change of a row: a file shows that it has been written, a server
+    /// does not.
+    case up(layout: String, source: String, tellsOfChanges: Bool = true)
     /// They cannot: what is wrong and what to do, at most 1,600 bytes, and the file or URL.
     case down(why: String, source: String)
 
@@ -57,7 +60,7 @@ package enum SourceState: Equatable, Sendable {
     package var file: String {
         let source =
             switch self {
-            case .up(_, let source), .down(_, let source): source
+            case .up(_, let source, _), .down(_, let source): source
             }
         let scheme = "sqlite://"
         return source.hasPrefix(scheme) ? String(source.dropFirst(scheme.count)) : source
@@ -67,6 +70,12 @@ package enum SourceState: Equatable, Sendable {
     package static let mostRemarks = Condition.most
     /// The longest remark, in bytes.
     static let longestRemark = 400
+
+    /// Whether `changed` follows each change of a row; true while nothing can be read.
+    package var tellsOfChanges: Bool {
+        if case .up(_, _, let tells) = self { tells } else { true }
+    }
+
     /// How many names one answer has at most.
     package static let namesOfPage = 512
     /// The longest word, in bytes, for a source: a URL or a path, cut.
@@ -300,10 +309,11 @@ extension SourceState {
     /// Writes the state, its texts cut.
     fileprivate func write(to writer: inout WireWriter) {
         switch self {
-        case .up(let layout, let source):
+        case .up(let layout, let source, let tellsOfChanges):
             writer.u8(1)
             writer.string(layout, cutTo: Self.longestName)
             writer.string(source, cutTo: Self.longestName)
+            writer.bool(tellsOfChanges)
         case .down(let why, let source):
             writer.u8(2)
             writer.string(why, cutTo: Self.longestReason)
@@ -317,7 +327,8 @@ extension SourceState {
         case 1:
             let layout = try reader.string("layout", limit: Self.longestName)
             self = .up(
-                layout: layout, source: try reader.string("source", limit: Self.longestName))
+                layout: layout, source: try reader.string("source", limit: Self.longestName),
+                tellsOfChanges: try reader.bool())
         case 2:
             let why = try reader.string("why", limit: Self.longestReason)
             self = .down(why: why, source: try reader.string("source", limit: Self.longestName))

@@ -66,7 +66,7 @@ package enum Role: UInt8, CaseIterable, Sendable {
 ///
 /// Raise it whenever a kind or field changes, so that binaries of two builds refuse each other at
 /// the first frame.
-package let messagesVersion: UInt8 = 14
+package let messagesVersion: UInt8 = 15
 
 extension WireWriter {
     /// A hello: kind 1, and the version that is spoken.

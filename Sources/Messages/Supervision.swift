@@ -9,6 +9,8 @@ package enum FileKind: UInt8, CaseIterable, Sendable {
     case key = 2
     /// The child's own folder in the state folder (O_PATH); to directory and banner.
     case state = 3
+    /// The password to the accounts' source, in memory that nobody can change; to accounts-reader.
+    case secret = 4
 }
 
 /// In what form a descriptor takes a process's records.
@@ -105,6 +107,7 @@ package enum LostDescriptor: Equatable, Sendable {
         case .file(.certificate): "the certificate"
         case .file(.key): "the certificate's key"
         case .file(.state): "its state folder"
+        case .file(.secret): "the password of accounts.secret-file"
         case .client: "a caller of the control socket"
         case .connection: "a phone's connection"
         }

@@ -23,12 +23,12 @@ package enum Confinement {
     }
 
     /// Confines this process: not dumpable, no capabilities but the role's own, only these paths,
-    /// only the role's system calls.
+    /// only the role's system calls, and with `connects` those that reach a server.
     ///
     /// To be called once, after initialisation and before `ready()`. A child that finds itself
     /// unable to be confined must end, which the error makes it do.
     package static func apply(
-        role: Role, paths: [Path] = [], journal: Journal
+        role: Role, paths: [Path] = [], connects: Bool = false, journal: Journal
     ) throws(ChildFailure) {
         do {
             _ = try SystemError.check(unsafe clinux_hide(role.name), "prctl")
@@ -38,7 +38,7 @@ package enum Confinement {
             _ = try SystemError.check(
                 unsafe clinux_report_refused_calls(role.name), "handle SIGSYS")
             let filter = try Filter()
-            try filter.add(rulesOf: role)
+            try filter.add(rulesOf: role, connects: connects)
             try filter.load()
         } catch {
             throw .setup("cannot be confined (\(error)): \(advice(on: error))")

@@ -100,12 +100,13 @@ struct Filter: ~Copyable {
 }
 
 extension Filter {
-    /// Adds the rules of a role.
-    func add(rulesOf role: Role) throws(SystemError) {
+    /// Adds the rules of a role; with `connects` it may open sockets to servers.
+    func add(rulesOf role: Role, connects: Bool = false) throws(SystemError) {
         for name in SystemCalls.allowed(role) { try add(.allow, name) }
         for name in SystemCalls.refused(role) { try add(.refuse(EACCES), name) }
-        try addSockets(role)
+        try addSockets(role, connects)
         try addSocketOptions()
+        if connects { try addConnections() }
         try addThreads(role)
         // A signal to itself: how a process ends itself.
         let own = UInt64(getpid())
@@ -121,7 +122,7 @@ extension Filter {
         for option in ProcessOption.all { try add(.allow, "prctl", .equal(0, option)) }
     }
 
-    private func addSockets(_ role: Role) throws(SystemError) {
+    private func addSockets(_ role: Role, _ connects: Bool) throws(SystemError) {
         let netlink = UInt64(AF_NETLINK)
         if SystemCalls.usesNetfilter(role) {
             try add(.allow, "socket", .equal(0, netlink), .equal(2, netfilter))
@@ -136,9 +137,21 @@ extension Filter {
         }
         // The C library's name services try these; any other family ends the process.
         for family in [AF_UNIX, AF_INET, AF_INET6] {
-            try add(.refuse(EACCES), "socket", .equal(0, UInt64(family)))
+            try add(connects ? .allow : .refuse(EACCES), "socket", .equal(0, UInt64(family)))
         }
-        for name in SystemCalls.socketAttempts { try add(.refuse(EACCES), name) }
+        for name in SystemCalls.socketAttempts {
+            let isAllowed = connects && SystemCalls.connecting.contains(name)
+            try add(isAllowed ? .allow : .refuse(EACCES), name)
+        }
+    }
+
+    /// What the drivers of databases and the C library's name services set and call beside.
+    private func addConnections() throws(SystemError) {
+        for name in SystemCalls.ofDrivers { try add(.allow, name) }
+        for level in internetLevels { try add(.allow, "setsockopt", .int(1, level)) }
+        for option in driverOptions {
+            try add(.allow, "setsockopt", .int(1, SOL_SOCKET), .int(2, option))
+        }
     }
 
     /// The size of buffers, and the options of TCP and netlink.
@@ -180,6 +193,12 @@ private let cloneThread: UInt64 = 0x10000
 /// IPPROTO_TCP (RFC 9293's number of the protocol) and SOL_NETLINK (linux/socket.h), as levels of setsockopt(2).
 private let tcpLevel: Int32 = 6
 private let netlinkLevel: Int32 = 270
+
+/// IPPROTO_IP and IPPROTO_IPV6 as levels of setsockopt(2): IP_TOS, IP_RECVERR.
+private let internetLevels: [Int32] = [0, 41]
+
+/// SO_REUSEADDR, SO_KEEPALIVE, SO_RCVTIMEO and SO_SNDTIMEO, the last two with long times too (asm-generic/socket.h).
+private let driverOptions: [Int32] = [2, 9, 20, 21, 66, 67]
 
 /// SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE and SO_RCVBUFFORCE (asm-generic/socket.h).
 private let bufferOptions: [Int32] = [7, 8, 32, 33]

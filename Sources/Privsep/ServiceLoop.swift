@@ -31,6 +31,8 @@ package final class ServiceLoop {
     package private(set) var now: Milliseconds
     /// The same moment since 1970.
     package private(set) var sinceEpoch = Clock.sinceEpoch
+    /// The same moment of the clock that never jumps, in microseconds: for what is measured.
+    package private(set) var microseconds = Clock.microseconds
     private let clock: () -> Milliseconds
     private let signals: Signals
     private var peers: [PeerLink] = []
@@ -110,6 +112,7 @@ package final class ServiceLoop {
         let count = poller.wait(supervision.journal.patience(patience(service, longest)))
         now = clock()
         sinceEpoch = Clock.sinceEpoch
+        microseconds = Clock.microseconds
         for index in 0..<count {
             guard try handle(poller.event(index), service) else { return false }
         }

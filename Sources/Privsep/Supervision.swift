@@ -300,6 +300,7 @@ extension StartSet {
         switch message {
         case .setting(let setting): settings.append(setting)
         case .file(.state, let file, _): files[.state] = file
+        case .file(.secret, let file, _): files[.secret] = file
         case .file(let kind, let file, let place):
             certificates[Int(place), default: [:]][kind] = file
         case .secret(let bytes): secret = bytes

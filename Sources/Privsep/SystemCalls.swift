@@ -67,6 +67,12 @@ enum SystemCalls {
     /// sockets that a role needs are bound or connected when it gets them.
     static let socketAttempts = ["bind", "connect"]
 
+    /// The attempts that reach a server, where a role has one.
+    static let connecting = ["connect"]
+
+    /// What drivers of databases and the C library's look-ups of hosts need beside sockets.
+    static let ofDrivers = ["sendmmsg", "recvmmsg"]
+
     /// What a role may call.
     static func allowed(_ role: Role) -> [String] {
         switch role {

@@ -193,9 +193,10 @@ extension Router {
 
     private mutating func follow(_ news: AccountNews) {
         let account = news.account
+        // An Asterisk's realm may be ours.
+        paths.calls.hashesCame(account, &paths.core, &paths.ground, &bench)
         guard news.isOurRealm else {
             paths.ground.asterisks.refresh(account, &bench)
-            paths.calls.hashesCame(account, &paths.core, &paths.ground, &bench)
             return
         }
         paths.ground.learnedName(of: account, &bench)

@@ -206,9 +206,9 @@ package struct Router: ~Copyable {
             paths.ground.askForTrunkNames(&bench)
             _ = bench.setTimer(Handle.none.payload(.trunkNames), after: Self.namesAfter)
         case .keepAlive:
-            paths.keepAlive(&bench)
             _ = bench.setTimer(
                 Handle.none.payload(.keepAlive), after: LocationService.keepAliveInterval)
+            paths.keepAlive(&bench)
         case .delayed: paths.ground.authentication.sendDelayed(&bench)
         case .overdue: resume(paths.ground.accounts.takeOverdue(&bench))
         }

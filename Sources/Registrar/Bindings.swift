@@ -229,6 +229,9 @@ package struct Bindings: ~Copyable {
         if old.flow != binding.flow {
             leave(old.flow)
             enter(binding.flow, index)
+        } else {
+            // The one that came last by it may have gone.
+            refer(binding.flow, to: index)
         }
         texts.release(&entries[Int(index)].text)
         var binding = binding
@@ -333,6 +336,14 @@ package struct Bindings: ~Copyable {
         guard !flow.transport.isStream else { return }
         let hash = Self.hash(flow)
         flows[hash] = FlowUse(count: (flows[hash]?.count ?? 0) + 1, place: place)
+    }
+
+    private mutating func refer(_ flow: Flow, to place: Int32) {
+        guard !flow.transport.isStream else { return }
+        // Read and written apart: a change in place asks the allocator for three coroutine frames.
+        let hash = Self.hash(flow)
+        guard let use = flows[hash], use.place != place else { return }
+        flows[hash] = FlowUse(count: use.count, place: place)
     }
 
     private mutating func leave(_ flow: Flow) {

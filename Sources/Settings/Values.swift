@@ -131,21 +131,32 @@ enum Value: SettingText {
     }
 
     /// The schemes of sources that a later version reads.
-    private static let laterSources = ["odbc", "ari", "ari+https", "freepbx"]
+    private static let laterSources = ["ari", "ari+https", "freepbx"]
 
-    /// The schemes of sources that are read, each with the path of an example.
+    /// The schemes of sources that lie in the file system, each with the path of an example.
     private static let sources = [
         (scheme: "sqlite", path: "/var/lib/asterisk/realtime.sqlite3"),
         (scheme: "asterisk", path: "/etc/asterisk"),
     ]
 
     /// What is read.
-    private static let readSources = "this version reads sqlite:///PATH and asterisk:///FOLDER"
+    private static let readSources =
+        "this version reads asterisk:///FOLDER, sqlite:///PATH and odbc://DSN"
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
             throw ValueError("\(scheme):// is not there yet: \(readSources)")
+        }
+        if text.hasPrefix("odbc://") {
+            guard Bounds.isDataSource(text.dropFirst("odbc://".count)) else {
+                // What stands there may be a password.
+                throw ValueError(
+                    "odbc:// names no DSN: 1 to \(Bounds.longestDataSource) letters, digits, blanks, `_`, `-`"
+                        + " and `.`, as a section of /etc/odbc.ini is called, such as `odbc://asterisk`"
+                )
+            }
+            return text
         }
         guard let (scheme, path) = sources.first(where: { text.hasPrefix("\($0.scheme)://") })
         else {
@@ -184,6 +195,14 @@ enum Value: SettingText {
     static func realm(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         guard !text.isEmpty, !text.contains("\""), !text.contains("\\") else {
             throw ValueError("a realm is not empty and holds no `\"` and no `\\`")
+        }
+        return try bounded(text, limit)
+    }
+
+    /// A text that stands in a connection string as it is.
+    static func login(_ text: String, atMost limit: Int) throws(ValueError) -> String {
+        guard !text.isEmpty, !text.contains(where: ";{}".contains) else {
+            throw ValueError("a login is not empty and holds no `;`, `{` and `}`")
         }
         return try bounded(text, limit)
     }

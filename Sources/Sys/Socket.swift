@@ -91,6 +91,11 @@ package enum Socket {
         _ = try SystemError.check(result, isV4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO")
     }
 
+    /// Has the kernel find out within 75 s that the peer of a connection is gone, for all that a listener accepts.
+    package static func watchPeers(_ raw: Int32) throws(SystemError) {
+        _ = try SystemError.check(clinux_watch_peers(raw), "TCP_USER_TIMEOUT")
+    }
+
     /// A stream socket whose connection has been started; writable when it stands.
     package static func connecting(
         from: SocketAddress, to: SocketAddress

@@ -1,6 +1,5 @@
 // The access lists of an account's row: permit, deny and acl, for its phones and for their Contacts.
 internal import Messages
-internal import SQLite
 internal import Sys
 
 /// How rows of rules are read.
@@ -47,12 +46,19 @@ struct AccessTables {
         [$0, "contact\($0)", "contact_\($0)"]
     }
 
+    /// The columns of the table of named lists.
+    private static let wantedOfLists = ["name", "rule_order", "sense", "rule"]
+
     /// The lists of a table, as far as it has such columns.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, of family: AccountFamily,
+        _ database: any RealtimeDatabase, _ columns: TableColumns, of family: AccountFamily,
         _ rules: AccessRules
-    ) throws(SQLiteError) {
+    ) throws(RealtimeError) {
         self.rules = rules
+        if rules.order != .ignore {
+            try columns.requireReadable(family, Self.wanted, in: database)
+            try columns.requireReadable(.accessLists, Self.wantedOfLists, in: database)
+        }
         let present = columns.all(family).filter(Self.wanted.contains)
         switch rules.order {
         case .asAsterisk: names = present
@@ -61,24 +67,21 @@ struct AccessTables {
                 present.filter { $0.hasSuffix("deny") } + present.filter { !$0.hasSuffix("deny") }
         case .ignore: names = []
         }
-        let isComplete = ["name", "rule_order", "sense", "rule"].allSatisfy(
-            columns.all(.accessLists).contains)
+        let isComplete = Self.wantedOfLists.allSatisfy(columns.all(.accessLists).contains)
         named =
             isComplete
-            ? KeyedStatement(
-                what: "\(columns.names[.accessLists]) name",
-                statement: try database.prepare(
-                    "SELECT sense, rule FROM \(columns.quoted(.accessLists)) WHERE name = ?1 "
-                        + "ORDER BY rule_order")) : nil
+            ? try columns.select(
+                ["sense", "rule"], from: .accessLists, key: "name", order: "rule_order",
+                in: database) : nil
     }
 
     /// The texts of the columns in a row that has been selected with `names` from a place on.
-    func texts(_ row: SQLiteRow, from first: Int32) -> [String] {
-        names.indices.map { row.text(first + Int32($0)) }
+    func texts(_ row: RealtimeRow, from first: Int) -> [String] {
+        names.indices.map { row.text(first + $0) }
     }
 
     /// The list that the texts of a row make.
-    func list(_ texts: [String], _ steps: TraceSteps?) throws(SQLiteError) -> AccessList {
+    func list(_ texts: [String], _ steps: TraceSteps?) throws(RealtimeError) -> AccessList {
         var result: [AccessRule] = []
         var lists: UInt8 = 0
         for (name, text) in zip(names, texts) {
@@ -103,7 +106,7 @@ struct AccessTables {
 
     private func namedRules(
         _ name: String, _ target: AccessTarget, list: UInt8, _ steps: TraceSteps?
-    ) throws(SQLiteError) -> [AccessRule]? {
+    ) throws(RealtimeError) -> [AccessRule]? {
         guard let named else { return nil }
         var result: [AccessRule] = []
         var isSound = true

@@ -1,11 +1,11 @@
-// The account database over its life: opened, asked, seen to change, lost, found again.
+// The account database in a SQLite file, over its life: opened, asked, seen to change, lost, found again.
 internal import CSQLite
 internal import Glibc
 internal import Messages
 internal import SQLite
 internal import Sys
 
-/// The account database, opened read-only and opened again when it must be.
+/// The account database in a SQLite file, opened read-only and opened again when it must be.
 ///
 /// No transaction waits longer than `longestWait` for another program's lock. After one that waited in vain, the next
 /// tries come from `tick` alone, over the same connection. So a locked database costs the loop at most that much a second.
@@ -15,8 +15,7 @@ internal import Sys
 final class AccountDatabase: AccountSource {
     private struct Connection {
         let tables: AccountTables
-        let database: SQLiteDatabase
-        let dataVersion: SQLiteStatement
+        let database: SQLiteRealtime
         var version: Int64
         /// The table that would have to have rows, and has none.
         var emptyTable: String?
@@ -93,7 +92,7 @@ final class AccountDatabase: AccountSource {
     ) -> [ReadAccount] {
         let none = Array(repeating: ReadAccount.unavailable, count: queries.count)
         let end = span.map { Clock.monotonic + $0 }
-        let answers = reading(now) { (connection) throws(SQLiteError) in
+        let answers = reading(now) { (connection) throws(RealtimeError) in
             var answers: [ReadAccount] = []
             while answers.count < queries.count {
                 if let end, !answers.isEmpty, Clock.monotonic >= end { break }
@@ -110,7 +109,7 @@ final class AccountDatabase: AccountSource {
     private func lookUp(
         _ queries: [AccountQuery], until end: Milliseconds?, in connection: Connection,
         _ steps: TraceSteps?, _ answers: inout [ReadAccount]
-    ) throws(SQLiteError) {
+    ) throws(RealtimeError) {
         connection.database.waitForLocks(Self.longestWait)
         try connection.database.execute("BEGIN")
         var last: Milliseconds?
@@ -129,18 +128,18 @@ final class AccountDatabase: AccountSource {
 
     /// The names after one, in the order of their bytes, at most so many; nil while nothing can be read.
     func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
-        reading(now) { (connection) throws(SQLiteError) in
+        reading(now) { (connection) throws(RealtimeError) in
             try connection.tables.names(after: name, limit: limit, in: connection.database)
         }
     }
 
     /// What `body` reads; nil when nothing can be read.
     private func reading<Value>(
-        _ now: Milliseconds, _ body: (Connection) throws(SQLiteError) -> Value
+        _ now: Milliseconds, _ body: (Connection) throws(RealtimeError) -> Value
     ) -> Value? {
         guard let connection, !connection.isLockedOut else { return nil }
         connection.database.waitForLocks(Self.longestWait)
-        do throws(SQLiteError) {
+        do throws(RealtimeError) {
             return try body(connection)
         } catch {
             fail(error, now)
@@ -152,9 +151,9 @@ final class AccountDatabase: AccountSource {
         guard let path = settings.path else {
             return fail(
                 settings.url.isEmpty
-                    ? "the settings name no source: set accounts.source to sqlite:///path"
+                    ? "the settings name no source: set accounts.source to sqlite:///path or odbc://DSN"
                     : "\(settings.url) is no source that this build can read: "
-                        + "accounts.source takes sqlite:///path",
+                        + "accounts.source takes sqlite:///path or odbc://DSN",
                 now)
         }
         do {
@@ -167,19 +166,19 @@ final class AccountDatabase: AccountSource {
                     "\(path) is no regular file: name Asterisk's SQLite file in accounts.source",
                     now)
             }
-            let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+            let database = SQLiteRealtime(
+                try SQLiteDatabase(path: path, .reading, busyTimeout: 0))
             database.waitForLocks(Self.longestWait)
             // One read transaction: each would read the first page anew, for which a slow disk takes its time.
             try database.execute("BEGIN")
-            let dataVersion = try database.prepare("PRAGMA data_version")
-            let version = try dataVersion.first([]) { $0.integer(0) } ?? 0
+            let version = try database.dataVersion()
             let tables = try AccountTables.find(
                 settings.schema, settings.access, named: settings.tables, in: database)
             let emptyTable = try tables.emptyTable(in: database)
             try database.execute("COMMIT")
             connection = Connection(
-                tables: tables, database: database, dataVersion: dataVersion, version: version,
-                emptyTable: emptyTable, stamp: stamp)
+                tables: tables, database: database, version: version, emptyTable: emptyTable,
+                stamp: stamp)
             backOff = .seconds(1)
             complaint = nil
             if tables.name != known {
@@ -188,6 +187,8 @@ final class AccountDatabase: AccountSource {
             events.append(.changed)
             complaints.forget()
         } catch let error as SQLiteError {
+            fail(.sqlite(error), now)
+        } catch let error as RealtimeError {
             fail(error, now)
         } catch AccountTablesError.database(let error) {
             fail(error, now)
@@ -205,7 +206,7 @@ final class AccountDatabase: AccountSource {
             }
             try connection.database.execute("BEGIN")
             defer { try? connection.database.execute("COMMIT") }
-            let version = try connection.dataVersion.first([]) { $0.integer(0) }
+            let version = try connection.database.dataVersion()
             self.connection?.isTickLocked = false
             guard version != connection.version else {
                 // Written past SQLite, as by cp(1): it would go on with the pages that it remembers.
@@ -221,7 +222,7 @@ final class AccountDatabase: AccountSource {
             self.connection?.emptyTable =
                 try connection.tables.emptyTable(in: connection.database)
             // Not before: a change during whose look a lock comes is seen by the next tick.
-            self.connection?.version = version ?? 0
+            self.connection?.version = version
             self.connection?.stamp = stamp
             if connection.isLockedOut { return lockIsGone(connection) }
             events.append(.changed)
@@ -245,7 +246,7 @@ final class AccountDatabase: AccountSource {
         events.append(.changed)
     }
 
-    private func isSameLayout(_ connection: Connection) throws(SQLiteError) -> Bool {
+    private func isSameLayout(_ connection: Connection) throws(RealtimeError) -> Bool {
         do {
             let found = try AccountTables.find(
                 settings.schema, settings.access, named: settings.tables,
@@ -265,7 +266,7 @@ final class AccountDatabase: AccountSource {
         open(now, known: known)
     }
 
-    private func fail(_ error: SQLiteError, _ now: Milliseconds) {
+    private func fail(_ error: RealtimeError, _ now: Milliseconds) {
         guard error.isLocked else { return fail(explain(error), now) }
         // It is down, not lost: what is open stays so, without what the failed call has begun.
         connection?.isLockedOut = true
@@ -286,8 +287,11 @@ final class AccountDatabase: AccountSource {
         events.append(.source(.down(why: why, source: source)))
     }
 
-    private func explain(_ error: SQLiteError) -> String {
+    private func explain(_ failure: RealtimeError) -> String {
         let path = settings.path ?? settings.url
+        guard case .sqlite(let error) = failure else {
+            return "\(path) cannot be read: \(failure)"
+        }
         if error.isLocked {
             let wait = Self.longestWait.count
             return "\(path) is locked by another program for longer than \(wait) ms: find it"

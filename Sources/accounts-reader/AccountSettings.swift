@@ -1,11 +1,19 @@
 // What accounts-reader has of the settings.
+internal import Glibc
 internal import Messages
+internal import Privsep
 internal import Sys
 
 /// Which source has the accounts, and how it is read.
 struct AccountSettings: Equatable {
     /// `accounts.source`; empty when the settings name none.
     var url = ""
+    /// `accounts.user`; empty: as the DSN has it.
+    var user = ""
+    /// `accounts.secret-file`; empty: the password is what the DSN has.
+    var secretFile = ""
+    /// The first line of that file; nil when it was not handed over.
+    var secret: [UInt8]?
     /// `accounts.schema`.
     var schema = Setting.accounts.schema.standard
     /// `accounts.realm`.
@@ -20,11 +28,26 @@ struct AccountSettings: Equatable {
     /// The addresses of this machine, asked for once: a reload changes no endpoint, and comes after the confinement.
     private static let ownAddresses = Socket.ownAddresses()
 
-    /// The settings of a start set.
+    /// What a start set says.
+    init(_ set: StartSet) {
+        self.init(set.settings.compactMap(\.told.accountsReader))
+        // Who has written it has left it at its end.
+        guard let file = set.files[.secret], lseek(file.raw, 0, SEEK_SET) == 0 else { return }
+        var bytes = [UInt8](repeating: 0, count: Self.longestSecret)
+        guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return }
+        secret = Array(bytes[..<count].prefix { $0 != 0x0A && $0 != 0x0D })
+    }
+
+    /// How much of the file with the password is read, in bytes.
+    private static let longestSecret = 1024
+
+    /// The settings, without what comes in opened files.
     init(_ settings: [AccountsReaderSetting] = []) {
         for setting in settings {
             switch setting {
             case .source(let url): self.url = url
+            case .user(let user): self.user = user
+            case .secretFile(let path): secretFile = path
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .table(let family, let name): tables[family] = name

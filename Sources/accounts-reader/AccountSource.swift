@@ -59,7 +59,8 @@ extension AccountSource {
 extension AccountSettings {
     /// The source that they name, not opened before its first `tick`.
     func makeSource() -> any AccountSource {
-        folder.map { AsteriskSource(self, folder: $0) } ?? AccountDatabase(self)
+        if let folder { return AsteriskSource(self, folder: folder) }
+        return server.map { AccountServer(self, $0) } ?? AccountDatabase(self)
     }
 }
 

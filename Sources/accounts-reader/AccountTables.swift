@@ -1,11 +1,10 @@
 // The two table layouts of Asterisk Realtime: which are there, and what an account's rows say.
 internal import Messages
-internal import SQLite
 
 /// Why the tables cannot be used; the text names the table and the column.
 enum AccountTablesError: Error, Equatable, CustomStringConvertible {
-    /// SQLite failed.
-    case database(SQLiteError)
+    /// The database failed.
+    case database(RealtimeError)
     /// Tables or columns are missing, or it is not clear which tables are meant.
     case layout(String)
 
@@ -34,7 +33,7 @@ enum AccountTables {
     }
 
     /// The account of a name, with its HA1s for the asked realm.
-    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+    func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         switch self {
         case .chanSip(let tables): try tables.lookUp(query)
         case .pjsip(let tables): try tables.lookUp(query)
@@ -45,46 +44,28 @@ enum AccountTables {
     ///
     /// Names that no message can tell whole are left out: no phone can have one.
     func names(
-        after name: String, limit: Int, in database: SQLiteDatabase
-    ) throws(SQLiteError) -> [String] {
-        let statement = try database.prepare(namesQuery)
-        var names: [String] = []
-        try statement.forEach([.text(name), .integer(Int64(limit))]) { row in
-            names.append(row.text(0))
-            return true
-        }
-        return names
-    }
-
-    /// The statement that reads a page of names: behind ?1, at most ?2.
-    ///
-    /// A column of texts is compared as it is, by which an index of it serves, such as the one that Asterisk's
-    /// own tables have. Without one, or in a column of another kind, each page looks at all rows.
-    var namesQuery: String {
+        after name: String, limit: Int, in database: any RealtimeDatabase
+    ) throws(RealtimeError) -> [String] {
         let (family, key): (AccountFamily, String) =
             switch self {
             case .chanSip: (.sippeers, "name")
             case .pjsip: (.endpoints, "id")
             }
-        let isText = columns.isText(family, key)
-        let name = (isText ? key : "CAST(\(key) AS TEXT)") + " COLLATE BINARY"
-        return
-            "SELECT DISTINCT \(name) AS found FROM \(columns.quoted(family)) WHERE \(name) > ?1 "
-            + (isText ? "AND typeof(\(key)) = 'text' " : "")
-            + "AND length(CAST(\(key) AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2"
+        guard let column = columns.column(family, key) else { return [] }
+        return try database.names(
+            in: column, of: columns.names[family], after: name, limit: limit)
     }
 
     /// The name of the first table without rows, of those of which each account has one; nil when all have some.
-    func emptyTable(in database: SQLiteDatabase) throws(SQLiteError) -> String? {
+    func emptyTable(in database: any RealtimeDatabase) throws(RealtimeError) -> String? {
         let needed: [AccountFamily] =
             switch self {
             case .chanSip: [.sippeers]
             case .pjsip: [.endpoints, .auths]
             }
         for family in needed {
-            guard try Self.hasRows(family, columns, database) else {
-                return columns.names[family]
-            }
+            let table = columns.names[family]
+            guard try database.hasRows(table) else { return table }
         }
         return nil
     }
@@ -100,7 +81,7 @@ enum AccountTables {
     /// Finds the tables by looking at the columns: an installation follows no one version's sample.
     static func find(
         _ schema: AccountSchema, _ rules: AccessRules = AccessRules(),
-        named names: TableNames = TableNames(), in database: SQLiteDatabase
+        named names: TableNames = TableNames(), in database: any RealtimeDatabase
     ) throws(AccountTablesError) -> AccountTables {
         do {
             let columns = try TableColumns(names, in: database)
@@ -108,7 +89,7 @@ enum AccountTables {
             case .chanSip: return .chanSip(try ChanSipTables(database, columns, rules))
             case .pjsip, .automatic: return .pjsip(try PjsipTables(database, columns, rules))
             }
-        } catch let error as SQLiteError {
+        } catch let error as RealtimeError {
             throw .database(error)
         } catch let error as AccountTablesError {
             throw error
@@ -119,7 +100,7 @@ enum AccountTables {
 
     /// Asterisk's own scripts make both layouts in one database, so that only the rows tell.
     private static func detect(
-        _ columns: TableColumns, in database: SQLiteDatabase
+        _ columns: TableColumns, in database: any RealtimeDatabase
     ) throws -> AccountSchema {
         let (peers, endpoints) = (columns.names[.sippeers], columns.names[.endpoints])
         let chanSip = columns.exists(.sippeers)
@@ -131,19 +112,11 @@ enum AccountTables {
                     + "accounts.tables")
         }
         guard chanSip, pjsip else { return chanSip ? .chanSip : .pjsip }
-        let hasPeers = try hasRows(.sippeers, columns, database)
-        let hasEndpoints = try hasRows(.endpoints, columns, database)
+        let hasPeers = try database.hasRows(peers)
+        let hasEndpoints = try database.hasRows(endpoints)
         guard hasPeers, hasEndpoints else { return hasEndpoints ? .pjsip : .chanSip }
         throw AccountTablesError.layout(
             "both \(peers) (chan_sip) and \(endpoints) (PJSIP) hold accounts: "
                 + "set accounts.schema to chan_sip or pjsip")
-    }
-
-    private static func hasRows(
-        _ family: AccountFamily, _ columns: TableColumns, _ database: SQLiteDatabase
-    ) throws(SQLiteError) -> Bool {
-        let statement = try database.prepare(
-            "SELECT EXISTS(SELECT 1 FROM \(columns.quoted(family)))")
-        return try statement.first([]) { $0.integer(0) != 0 } ?? false
     }
 }

@@ -74,7 +74,7 @@ final class AccountsReaderService: Service {
     }
 
     func reload(_ set: StartSet) -> String? {
-        settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
+        settings = AccountSettings(set)
         accounts = settings.makeSource()
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
@@ -91,7 +91,7 @@ final class AccountsReaderService: Service {
         if case .up = accounts.state {} else if Reach(settings) != reach { beginAnew() }
         accounts.tick(Clock.monotonic)
         return switch accounts.state {
-        case .up(let layout, let source): "reads \(layout) in \(source)"
+        case .up(let layout, let source, _): "reads \(layout) in \(source)"
         case .down(let why, _): "reads nothing: \(why)"
         case nil: ""
         }

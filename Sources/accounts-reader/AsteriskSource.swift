@@ -4,7 +4,7 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// The accounts of Asterisk's folder, and of the SQLite file that Realtime has beside it.
+/// The accounts of Asterisk's folder, and of the database that Realtime has beside it.
 ///
 /// The files are looked at each second. What has changed counts once it has stood for a second: programs write one
 /// file after the other. While a file is broken, what was read before serves.
@@ -24,7 +24,7 @@ final class AsteriskSource: AccountSource {
     private let settings: AccountSettings
     private let folder: String
     private var accounts: FileAccounts?
-    private var database: AccountDatabase?
+    private var database: (any AccountSource)?
     /// What was read of files that have changed, until it has stood for a second.
     private var changed: AsteriskConfiguration?
     private var broken: Broken?
@@ -56,7 +56,9 @@ final class AsteriskSource: AccountSource {
             case .up: break
             }
         }
-        return .up(layout: accounts.layout, source: settings.url)
+        return .up(
+            layout: accounts.layout, source: settings.url,
+            tellsOfChanges: database?.state?.tellsOfChanges ?? true)
     }
 
     var lack: String? {
@@ -166,15 +168,18 @@ final class AsteriskSource: AccountSource {
 
     /// Turns to the database that Realtime has beside the files; `tick` opens it.
     private func open(_ accounts: FileAccounts) {
-        guard case .sqlite(let path, let tables) = accounts.realtime else {
-            database = nil
-            return
-        }
         var settings = settings
         settings.schema = accounts.driver == .pjsip ? .pjsip : .chanSip
-        settings.url = "sqlite://\(path)"
-        settings.tables = tables
-        database = AccountDatabase(settings)
+        switch accounts.realtime {
+        case .none, .unread: database = nil
+        case .sqlite(let path, let tables):
+            settings.url = "sqlite://\(path)"
+            settings.tables = tables
+            database = AccountDatabase(settings)
+        case .server(let login, let tables):
+            settings.tables = tables
+            database = AccountServer(settings, settings.withOwnLogin(login))
+        }
     }
 
     // MARK: Accounts

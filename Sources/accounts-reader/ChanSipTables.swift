@@ -1,6 +1,5 @@
 // chan_sip's accounts: one row of `sippeers` each.
 internal import Messages
-internal import SQLite
 
 /// chan_sip's `sippeers`.
 struct ChanSipTables {
@@ -25,21 +24,24 @@ struct ChanSipTables {
         }
     }
 
+    /// The columns that are read beside the name and the access lists.
+    private static let wanted = ["secret", "md5secret", "type", "host", "dynamic"]
+
     /// Prepares the statement; throws when a column it cannot do without is missing.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+        _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
+        try columns.requireReadable(.sippeers, ["name"] + Self.wanted, in: database)
         access = try AccessTables(database, columns, of: .sippeers, rules)
         try columns.require(
             .sippeers, ["name", "type", "host"], oneOf: ["secret", "md5secret"])
         peer = try columns.select(
-            ["secret", "md5secret", "type", "host", "dynamic"] + access.names, from: .sippeers,
-            key: "name", in: database)
+            Self.wanted + access.names, from: .sippeers, key: "name", in: database)
     }
 
     /// The account of a name.
-    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+    func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         let row = try peer.first(query.account, query.steps) { row in
             Row(
                 secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),

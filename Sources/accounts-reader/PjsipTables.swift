@@ -1,6 +1,5 @@
 // PJSIP's accounts: a row of `ps_endpoints` each, which names rows of `ps_auths` and `ps_aors`.
 internal import Messages
-internal import SQLite
 
 /// PJSIP's `ps_endpoints`, `ps_auths` and `ps_aors`.
 struct PjsipTables {
@@ -20,11 +19,19 @@ struct PjsipTables {
     /// How many items of a comma list are followed.
     private static let listLimit = 8
 
+    /// The columns of `ps_auths` that are read beside the id.
+    private static let wantedOfAuths = [
+        "auth_type", "username", "password", "md5_cred", "realm", "password_digest",
+    ]
+
     /// Prepares the statements; throws when a column they cannot do without is missing.
     init(
-        _ database: SQLiteDatabase, _ columns: TableColumns, _ rules: AccessRules
+        _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
+        try columns.requireReadable(.endpoints, ["id", "auth", "aors"], in: database)
+        try columns.requireReadable(.auths, ["id"] + Self.wantedOfAuths, in: database)
+        try columns.requireReadable(.aors, ["id", "max_contacts"], in: database)
         access = try AccessTables(database, columns, of: .endpoints, rules)
         try columns.require(.endpoints, ["id", "auth", "aors"])
         try columns.require(
@@ -32,16 +39,14 @@ struct PjsipTables {
         try columns.require(.aors, ["id", "max_contacts"])
         endpoint = try columns.select(
             ["auth", "aors"] + access.names, from: .endpoints, key: "id", in: database)
-        auth = try columns.select(
-            ["auth_type", "username", "password", "md5_cred", "realm", "password_digest"],
-            from: .auths, key: "id", in: database)
+        auth = try columns.select(Self.wantedOfAuths, from: .auths, key: "id", in: database)
         aor = try columns.select(["max_contacts"], from: .aors, key: "id", in: database)
     }
 
     /// The account of a name: the endpoint `name@domain` for a served domain, else `name`.
     ///
     /// An unknown name costs the same statements: its lists stand for one item each.
-    func lookUp(_ query: LookUp) throws(SQLiteError) -> ReadAccount {
+    func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         let ids = query.pjsipIds
         var found: Endpoint?
         for id in ids {
@@ -69,7 +74,7 @@ struct PjsipTables {
     /// The first of the auths that can be used, completed by those for the same user.
     private func credentials(
         _ ids: [String], _ query: LookUp
-    ) throws(SQLiteError) -> Credentials {
+    ) throws(RealtimeError) -> Credentials {
         var result = Credentials(user: query.account, boundRealm: query.ownRealm)
         for id in ids.isEmpty ? [query.account] : ids {
             let read = try auth.first(id, query.steps) { Self.credentials($0, query) }
@@ -82,7 +87,7 @@ struct PjsipTables {
     }
 
     /// What one row of `ps_auths` holds.
-    private static func credentials(_ row: SQLiteRow, _ query: LookUp) -> Credentials {
+    private static func credentials(_ row: RealtimeRow, _ query: LookUp) -> Credentials {
         let realm = row.text(4)
         return PjsipSecret(
             kind: row.text(0), user: row.text(1), password: row.bytes(2), md5: row.bytes(3),
@@ -93,7 +98,7 @@ struct PjsipTables {
     /// The address of record that is registered for the account, and whether it may be; `ids` is nil without an endpoint.
     private func address(
         _ ids: [String]?, preferring names: [String], _ query: LookUp
-    ) throws(SQLiteError) -> (id: String, mayRegister: Bool)? {
+    ) throws(RealtimeError) -> (id: String, mayRegister: Bool)? {
         let id = PjsipAddress.chosen(ids ?? [], preferring: names)
         let contacts = try aor.first(id ?? query.account, query.steps) { $0.integer(0) }
         let address = PjsipAddress(id: id, contacts: contacts)

@@ -6,10 +6,12 @@ internal import Sys
 
 /// The folder that the declared source lies in: the file may be replaced, and has others beside it.
 ///
-/// Of Asterisk's own files it is their folder, and that of the SQLite file that Realtime has beside them. Which one that
-/// is says extconfig.conf, which is read before the confinement and again when nothing can be read.
+/// Of Asterisk's own files it is their folder, and what Realtime needs beside them. Where that is says extconfig.conf,
+/// which is read before the confinement and again when nothing can be read. For a database server it is the network,
+/// and what unixODBC, its drivers and the C library's name services read.
 ///
-/// A confinement cannot be widened. Where the source lies in another folder later, the process has to begin anew.
+/// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
+/// the process has to begin anew.
 struct Reach: Equatable {
     private struct Folder: Equatable {
         let path: String
@@ -32,26 +34,40 @@ struct Reach: Equatable {
         }
     }
 
+    /// Whether the source is reached by sockets.
+    let connects: Bool
     private let folders: [Folder]
 
     /// What the source of these settings needs now.
     init(_ settings: AccountSettings) {
-        let databases = settings.path.map { [$0] } ?? settings.folder.map(Self.databases) ?? []
-        folders =
-            [settings.folder].compactMap { $0.map(Folder.init) }
-            + databases.map { Folder(Self.folder(of: $0)) }
+        let places = settings.folder.map(Self.places) ?? []
+        let databases =
+            places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
+            + [settings.path].compactMap(\.self)
+        let hasServer = places.contains { if case .server = $0 { true } else { false } }
+        connects = settings.server != nil || hasServer
+        folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(Folder.init)
     }
 
-    /// What is to stay in reach.
-    var paths: [Confinement.Path] { folders.map { .reading($0.path) } }
+    /// What is to stay in reach of the file system.
+    var paths: [Confinement.Path] {
+        (folders.map(\.path) + (connects ? Self.ofDrivers : [])).map { .reading($0) }
+    }
 
-    /// The SQLite files in which Realtime has accounts.
-    private static func databases(of folder: String) -> [String] {
+    /// Where Realtime has accounts beside Asterisk's files.
+    private static func places(beside folder: String) -> [RealtimePlace] {
         guard let files = try? AsteriskConfiguration(folder: folder, drivers: []) else { return [] }
-        return AsteriskConfiguration.Driver.allCases.compactMap { driver in
-            if case .sqlite(let path, _) = files.realtimePlace(of: driver) { path } else { nil }
-        }
+        return AsteriskConfiguration.Driver.allCases.map(files.realtimePlace)
     }
+
+    /// The DSN and its driver, what drivers load and read, and where names of hosts are looked up.
+    private static let ofDrivers = [
+        "/etc/odbc.ini", "/etc/odbcinst.ini", "/etc/ODBCDataSources",
+        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
+        "/etc/ssl", "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
+        "/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf", "/run/systemd/resolve",
+        "/etc/gai.conf", "/etc/services",
+    ]
 
     /// The folder in which a file lies, or where a link to it leads.
     private static func folder(of path: String) -> String {

@@ -8,6 +8,8 @@ enum RealtimePlace: Equatable {
     case none
     /// In an SQLite file, in tables of these names.
     case sqlite(path: String, TableNames)
+    /// In a database server, in tables of these names.
+    case server(ServerLogin, TableNames)
     /// Where they are not read: the sentence says why, and what to do.
     case unread(String)
 }
@@ -59,19 +61,6 @@ extension AsteriskConfiguration {
     }
 
     private func place(_ mapping: RealtimeMapping, _ families: TableNames) -> RealtimePlace {
-        guard mapping.engine.isSpelled("sqlite3") else {
-            return .unread(
-                "\(mapping.place): Asterisk has accounts in a database by its driver \(mapping.engine.shown),"
-                    + " which this version of Rempart cannot read: they serve nobody here")
-        }
-        let file = databases.sqlite.last { $0.name == mapping.database }
-        guard let file, let path = String(validating: file.path, as: UTF8.self),
-            path.hasPrefix("/")
-        else {
-            return .unread(
-                "\(mapping.place): res_config_sqlite3.conf has no section [\(mapping.database.shown)] with the absolute"
-                    + " path of a file as dbfile: correct it")
-        }
         var names = families
         // The lists that have names, where they are in the same database.
         let lists = realtime.mappings(of: AccountFamily.accessLists.bytes).first
@@ -80,7 +69,42 @@ extension AsteriskConfiguration {
         {
             names[.accessLists] = lists.table.text
         }
-        return .sqlite(path: path, names)
+        let section = "no section [\(mapping.database.shown)]"
+        switch mapping.engine.folded {
+        case Array("sqlite3".utf8):
+            let file = databases.sqlite.last { $0.name == mapping.database }
+            guard let path = file.flatMap({ String(validating: $0.path, as: UTF8.self) }),
+                path.hasPrefix("/")
+            else {
+                return lacks("res_config_sqlite3.conf has \(section) with the absolute path of a file as dbfile", mapping)
+            }
+            return .sqlite(path: path, names)
+        case Array("odbc".utf8):
+            guard let odbc = databases.odbc.last(where: { $0.name == mapping.database }) else {
+                return lacks("res_odbc.conf has \(section) that is enabled and has a dsn", mapping)
+            }
+            return .server(ServerLogin(odbc), names)
+        case Array("mysql".utf8):
+            // Of two names with a slash between them the first is that of the database that is read.
+            let name = mapping.database.prefix { $0 != UInt8(ascii: "/") }
+            guard let login = databases.mysql.last(where: { $0.name.elementsEqual(name) }) else {
+                return lacks("res_config_mysql.conf has \(section)", mapping)
+            }
+            return .server(ServerLogin(mysql: login), names)
+        case Array("pgsql".utf8):
+            guard let login = databases.pgsql else {
+                return lacks("res_pgsql.conf has no section [general]", mapping)
+            }
+            return .server(ServerLogin(pgsql: login), names)
+        default:
+            return .unread(
+                "\(mapping.place): Asterisk has accounts in a database by its driver \(mapping.engine.shown),"
+                    + " which Rempart cannot read: they serve nobody here")
+        }
+    }
+
+    private func lacks(_ what: String, _ mapping: RealtimeMapping) -> RealtimePlace {
+        .unread("\(mapping.place): \(what): correct it")
     }
 }
 

@@ -1,6 +1,5 @@
 // What of the tables is there: their names by the settings, their columns by looking.
 internal import Messages
-internal import SQLite
 
 /// The names of the tables (`accounts.tables`).
 struct TableNames: Equatable {
@@ -17,48 +16,34 @@ struct TableNames: Equatable {
 struct TableColumns: Equatable {
     /// The names of the tables.
     let names: TableNames
-    private var columns: [AccountFamily: [String]] = [:]
-    /// Which of them have texts alone, by what they are declared as.
-    private var texts: [AccountFamily: Set<String>] = [:]
+    private var columns: [AccountFamily: [RealtimeColumn]] = [:]
 
     /// Looks at the tables of these names in an open database.
-    init(_ names: TableNames, in database: SQLiteDatabase) throws(SQLiteError) {
+    init(_ names: TableNames, in database: any RealtimeDatabase) throws(RealtimeError) {
         self.names = names
-        // What makes SQLite turn numbers into texts (sqlite.org, "Datatypes In SQLite", section 3.1).
-        let statement = try database.prepare(
-            "SELECT lower(name), type NOT LIKE '%INT%' AND (type LIKE '%CHAR%' OR type LIKE '%CLOB%'"
-                + " OR type LIKE '%TEXT%') FROM pragma_table_info(?1) ORDER BY cid")
         for family in AccountFamily.allCases {
-            try statement.forEach([.text(names[family])]) { row in
-                columns[family, default: []].append(row.text(0))
-                if row.integer(1) != 0 { texts[family, default: []].insert(row.text(0)) }
-                return true
-            }
+            columns[family] = try database.columns(of: names[family])
         }
     }
 
     /// Whether there is such a table or view.
-    func exists(_ family: AccountFamily) -> Bool { columns[family] != nil }
+    func exists(_ family: AccountFamily) -> Bool { !all(family).isEmpty }
 
-    /// The columns of a table, in its order.
-    func all(_ family: AccountFamily) -> [String] { columns[family] ?? [] }
+    /// The names of the columns of a table, in its order.
+    func all(_ family: AccountFamily) -> [String] { (columns[family] ?? []).map(\.name) }
 
-    /// Whether a column is declared as one of texts: numbers in it are texts too.
-    func isText(_ family: AccountFamily, _ column: String) -> Bool {
-        texts[family]?.contains(column) ?? false
+    /// A column of a table; nil when it has no such one.
+    func column(_ family: AccountFamily, _ name: String) -> RealtimeColumn? {
+        columns[family]?.first { $0.name == name }
     }
-
-    /// The name of a table as it stands in a statement.
-    ///
-    /// The settings permit no quote in it (`SettingForm.table`).
-    func quoted(_ family: AccountFamily) -> String { "\"\(names[family])\"" }
 
     /// Throws unless the table has each of the columns, and at least one of `oneOf`.
     func require(
         _ family: AccountFamily, _ wanted: [String], oneOf: [String] = []
     ) throws(AccountTablesError) {
         let table = names[family]
-        guard let present = columns[family] else {
+        let present = all(family)
+        guard !present.isEmpty else {
             throw .layout(
                 table == family.rawValue
                     ? "it lacks the table \(table): correct accounts.schema, or name the table in "
@@ -80,20 +65,30 @@ struct TableColumns: Equatable {
         }
     }
 
-    /// A statement that reads columns, where they exist, of the rows with that exact key.
+    /// Throws when one of the columns is there and may not be read.
     ///
-    /// The second comparison undoes what a numeric column's affinity does to the first, which alone
-    /// would find the row 1001 for the name 01001. A missing column is read as NULL.
+    /// Without it a row would say something else than it says to Asterisk: that its phones may come from everywhere, or
+    /// that an older secret is good.
+    func requireReadable(
+        _ family: AccountFamily, _ wanted: [String], in database: any RealtimeDatabase
+    ) throws(RealtimeError) {
+        guard exists(family) else { return }
+        let absent = wanted.filter { column(family, $0) == nil }
+        let refused = try database.refusedColumns(of: names[family], among: absent)
+        guard refused.isEmpty else { throw .refused(table: names[family], columns: refused) }
+    }
+
+    /// A statement that reads columns of the rows with that exact key, a missing one as NULL.
     func select(
-        _ wanted: [String], from family: AccountFamily, key: String, in database: SQLiteDatabase
-    ) throws(SQLiteError) -> KeyedStatement {
-        let expressions = wanted.map { columns[family]?.contains($0) == true ? $0 : "NULL" }
-            .joined(separator: ", ")
+        _ wanted: [String], from family: AccountFamily, key: String, order: String? = nil,
+        in database: any RealtimeDatabase
+    ) throws(RealtimeError) -> KeyedStatement {
+        let present = all(family)
+        let columns = wanted.map { present.contains($0) ? $0 : nil }
         return KeyedStatement(
             what: "\(names[family]) \(key)",
             statement: try database.prepare(
-                "SELECT \(expressions) FROM \(quoted(family)) WHERE \(key) = ?1 COLLATE BINARY "
-                    + "AND CAST(\(key) AS TEXT) = ?1 COLLATE BINARY"))
+                RealtimeSelection(table: names[family], columns: columns, key: key, order: order)))
     }
 }
 
@@ -102,12 +97,12 @@ struct KeyedStatement {
     /// The table and its key, for a person.
     let what: String
     /// The statement, whose one parameter is the key.
-    let statement: SQLiteStatement
+    let statement: any RealtimeStatement
 
     /// What `body` makes of the row, or nil when there is none; told to `steps`.
     func first<Value>(
-        _ key: String, _ steps: TraceSteps?, _ body: (SQLiteRow) -> Value
-    ) throws(SQLiteError) -> Value? {
+        _ key: String, _ steps: TraceSteps?, _ body: (RealtimeRow) -> Value
+    ) throws(RealtimeError) -> Value? {
         var result: Value?
         try forEach(key, steps) { row in
             result = body(row)
@@ -118,11 +113,11 @@ struct KeyedStatement {
 
     /// Gives each row of a key to `body`, until that returns false; told to `steps`.
     func forEach(
-        _ key: String, _ steps: TraceSteps?, _ body: (SQLiteRow) -> Bool
-    ) throws(SQLiteError) {
+        _ key: String, _ steps: TraceSteps?, _ body: (RealtimeRow) -> Bool
+    ) throws(RealtimeError) {
         let begin = steps.map { _ in ContinuousClock.now }
         var isFound = false
-        try statement.forEach([.text(key)]) { row in
+        try statement.forEach(key) { row in
             isFound = true
             return body(row)
         }

@@ -10,10 +10,13 @@ internal import Privsep
 
 ServiceLoop.run(role: .accountsReader) { (loop, set) throws(ChildFailure) in
     let supervision = loop.supervision
-    let settings = AccountSettings(set.settings.compactMap(\.told.accountsReader))
+    let settings = AccountSettings(set)
     let reach = Reach(settings)
+    // Drivers translate between the database's characters and those of the locale.
+    if reach.connects { _ = unsafe setlocale(LC_CTYPE, "C.UTF-8") }
     try Confinement.apply(
-        role: .accountsReader, paths: reach.paths, journal: supervision.journal)
+        role: .accountsReader, paths: reach.paths, connects: reach.connects,
+        journal: supervision.journal)
     return AccountsReaderService(settings, reach, supervision.journal) {
         supervision.journal.write(
             .degraded, .notice,

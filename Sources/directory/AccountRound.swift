@@ -40,13 +40,19 @@ struct AccountRound {
     /// The end of the pause after a batch of which nothing was read.
     private var pausedUntil = Milliseconds(0)
     private weak var batch: Batch?
+    /// How many rows it reads in a second.
+    private let rate: Int64
     /// The accounts that were held back and are found so again.
     var agreed: Set<String> = []
 
     /// How many rows are read in a batch at most: few enough that a look-up beside it has room.
     static let most = AccountQuery.most
-    /// How many rows are read in a second.
-    private static let rate: Int64 = 5000
+    /// How many rows are read in a second, of a source that tells of changes.
+    static let rate: Int64 = 5000
+    /// How many are read in a second of another one, whose rows are all read again and again.
+    static let rateOfPolling: Int64 = 500
+    /// How long after the begin of such a round the next one begins, or at its end.
+    static let pollingEvery = Milliseconds.seconds(60)
     /// For how long a pause is made up for: a late timer, a write to the disk, or a slow batch of the source.
     private static let slack: Int64 = 250
     /// How long a batch shall take, so that a look-up does not wait for long behind it.
@@ -56,8 +62,10 @@ struct AccountRound {
 
     /// A pass over the rows of accounts with bindings, then over others, with so many in the first batch.
     init(
-        bound: [AccountQuery], others: [AccountQuery], change: Int, size: Int, _ now: Milliseconds
+        bound: [AccountQuery], others: [AccountQuery], change: Int, size: Int,
+        rate: Int64 = AccountRound.rate, _ now: Milliseconds
     ) {
+        self.rate = rate
         queries = bound + others
         boundCount = bound.count
         self.change = change
@@ -86,7 +94,7 @@ struct AccountRound {
         let end = isBoundRead ? queries.count : boundCount
         let rows = Array(queries[read..<min(read + size, end)])
         let next = Batch(rows, isBound: !isBoundRead, asked: now)
-        due = max(due, (now.count - Self.slack) * 1000) + Int64(rows.count) * 1_000_000 / Self.rate
+        due = max(due, (now.count - Self.slack) * 1000) + Int64(rows.count) * 1_000_000 / rate
         batch = next
         return next
     }

@@ -114,7 +114,7 @@ final class DirectoryService: Service {
         known.second()
         let source =
             switch accounts.state {
-            case .up(let layout, let source): "accounts: \(layout) in \(source)"
+            case .up(let layout, let source, _): "accounts: \(layout) in \(source)"
             case .down(let why, _): "no source of accounts: \(why)"
             case nil: "no source of accounts: not opened yet"
             }
@@ -219,7 +219,7 @@ final class DirectoryService: Service {
     private func record(_ state: SourceState) {
         let file = [(Field.file, state.file)]
         switch state {
-        case .up(let layout, _):
+        case .up(let layout, _, _):
             journal.write(.databaseUp, .notice, "accounts are read (\(layout))", file)
         case .down(let why, _):
             journal.write(.databaseDown, .error, "\(whoAuthenticates): \(why)", file)

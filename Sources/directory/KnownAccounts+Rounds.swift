@@ -34,9 +34,11 @@ extension KnownAccounts {
                 if rows[query] != nil { first.insert(query) }
             }
         }
-        let others = rows.keys.filter { !first.contains($0) }
+        // Those without a binding are asked for when they are needed, where all is read without a change.
+        let others = tellsOfChanges ? rows.keys.filter { !first.contains($0) } : []
         round = AccountRound(
-            bound: Array(first), others: others, change: changes, size: batchSize, now.monotonic)
+            bound: Array(first), others: others, change: changes, size: batchSize,
+            rate: tellsOfChanges ? AccountRound.rate : AccountRound.rateOfPolling, now.monotonic)
         if round?.count == 0 { endRound(now) }
     }
 
@@ -81,8 +83,15 @@ extension KnownAccounts {
         decide(now)
         if round.count > 0 { lastRound = (now.monotonic - round.began, round.count) }
         self.round = nil
-        if round.change != changes { nextRound = now.monotonic }
+        if round.change != changes {
+            nextRound = now.monotonic
+        } else if !tellsOfChanges {
+            nextRound = max(now.monotonic, round.began + AccountRound.pollingEvery)
+        }
     }
+
+    /// Whether the source tells when rows have changed: else it is asked again without an end.
+    private var tellsOfChanges: Bool { reader.state?.tellsOfChanges ?? true }
 
     // MARK: What ends
 

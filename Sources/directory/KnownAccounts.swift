@@ -117,7 +117,9 @@ final class KnownAccounts {
     /// What is known, and how the last round went, for `rempart status`.
     var status: String {
         let round = lastRound.map {
-            ", \($0.count) read again in \($0.took.count) ms after the last change"
+            ", \($0.count) read again in \($0.took.count) ms "
+                + (reader.state?.tellsOfChanges == false
+                    ? "in the last round" : "after the last change")
         }
         return "\(rows.count) known\(round ?? "")"
     }

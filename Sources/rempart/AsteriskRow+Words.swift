@@ -34,10 +34,12 @@ extension AsteriskRow {
     static func text(_ rows: [AsteriskRow], now: Milliseconds) -> String {
         var table = Table("ASTERISK", "STATE", "SINCE", "ROUND TRIP", "REGISTERED")
         for row in rows {
+            // What was true before it fell silent says nothing now.
+            let isDown = row.state == .down
             table.add(
                 row.address.description, row.state.words, "\((now - row.since).spoken) ago",
-                row.roundTrip?.inMilliseconds ?? "",
-                "\(row.registered) of \(row.accounts)")
+                isDown ? "-" : row.roundTrip?.inMilliseconds ?? "",
+                isDown ? "-" : "\(row.registered) of \(row.accounts)")
         }
         return table.text
     }

@@ -20,7 +20,8 @@ struct Explain: ParsableCommand {
 
     func validate() throws {
         guard (1...255).contains(what.utf8.count) else {
-            throw ValidationError("a Call-ID has 1 to 255 bytes")
+            throw ValidationError(
+                "name an account, an IP address, a Call-ID or a reason code, in 1 to 255 bytes")
         }
     }
 

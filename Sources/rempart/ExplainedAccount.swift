@@ -87,7 +87,7 @@ struct ExplainedAccount {
         lines += guardLines
         lines += refusals.map { ("refused", $0.words(now)) }
         if refusals.isEmpty, guarded != nil {
-            lines.append(("refused", "none of the last 8192 decisions is a refusal of it"))
+            lines.append(("refused", "by the edge nothing, among its last 8192 decisions"))
         }
         lines += gaps.map { ("not known", $0) }
         return Why.text(lines.map { (name: $0.0, value: $0.1) }, now: now)

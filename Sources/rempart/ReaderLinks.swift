@@ -19,7 +19,8 @@ struct ReaderLinks {
         let role = Role.accountsReader
         let set: [SupervisorMessage] =
             [.hello(role), .peer(.directory, peer)]
-            + SupervisorMessage.settings(settings, for: role) + [.begin]
+            + SupervisorMessage.settings(settings, for: role) + SourceSecret.messages(settings)
+            + [.begin]
         for message in set {
             let (frame, passing) = message.encoded()
             // One that is gone is found by the next receive.

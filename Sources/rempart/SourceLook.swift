@@ -106,7 +106,7 @@ struct SourceLook {
     mutating func take(_ message: ReaderToDirectory) throws(SourceProblem) -> DirectoryToReader? {
         switch (message, step) {
         case (.source(.down(let why, _)), _): throw .down(why)
-        case (.source(.up(let layout, let source)), _):
+        case (.source(.up(let layout, let source, _)), _):
             (findings.layout, findings.source) = (layout, source)
             guard step == .opening else { return nil }
             step = .counting

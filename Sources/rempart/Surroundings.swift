@@ -32,17 +32,19 @@ struct Surroundings {
     func diagnostics(of file: SettingsFile) -> [Diagnostic] {
         let files = Self.files(of: file).compactMap(warning)
         let addresses = file.values.flatMap(addressWarnings)
-        let tables = file.values.compactMap(Self.tableWarning)
+        let isServer = file.values.contains { $0.setting.namesServer }
+        let tables = isServer ? [] : file.values.compactMap(Self.tableWarning)
         let countries = countryWarning(file)
         return (files + addresses + tables + countries).sorted { $0.position < $1.position }
     }
 
-    /// The supervisor opens the TLS files; who reads the others opens them itself.
+    /// The supervisor opens the TLS files and that of the password; who reads the others opens them itself.
     private static func files(of file: SettingsFile) -> [NamedFile] {
         file.values.compactMap { value in
             guard let path = value.setting.namedFile, let reader = value.setting.readers.first
             else { return nil }
-            let opener = reader == .terminator ? .supervisor : reader
+            let opener =
+                reader == .terminator || value.setting.namesSecret ? .supervisor : reader
             return NamedFile(path: path, reader: opener, value: value)
         }
     }
@@ -199,11 +201,22 @@ struct Surroundings {
 }
 
 extension Setting {
+    /// Whether it says that the accounts are in a server, where tables are of one of several databases or schemas.
+    fileprivate var namesServer: Bool {
+        if case .source(let url)? = told.accountsReader { url.hasPrefix("odbc://") } else { false }
+    }
+
+    /// Whether it names the file with the password to the accounts' source.
+    fileprivate var namesSecret: Bool {
+        if case .secretFile? = told.accountsReader { true } else { false }
+    }
+
     /// The path of the file that it names, if it names one.
     var namedFile: String? {
         switch (told.terminator, told.accountsReader, told.banner) {
         case (.certificate(let path)?, _, _), (.key(let path)?, _, _): path
         case (_, .source(let url)?, _): Setting.path(ofSource: url)
+        case (_, .secretFile(let path)?, _): path
         case (_, _, .geoip(let path)?), (_, _, .blockList(let path)?): path
         default: nil
         }

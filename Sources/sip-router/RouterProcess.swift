@@ -50,7 +50,7 @@ final class RouterProcess: Service {
     var now: Now {
         Now(
             monotonic: loop.now, sinceEpoch: loop.sinceEpoch,
-            microseconds: Clock.microseconds)
+            microseconds: loop.microseconds)
     }
 
     init(_ loop: ServiceLoop, _ start: StartSet) throws(ChildFailure) {

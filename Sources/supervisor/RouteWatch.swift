@@ -49,20 +49,29 @@ struct RouteWatch {
 
     /// Asks the kernel anew; whether an Asterisk is called from elsewhere now.
     ///
-    /// One whose route is gone is called as before: it comes back so, and no account is registered from elsewhere
-    /// meanwhile.
+    /// One whose route is gone, or for a while is a route to elsewhere, is called as before: it comes back so, and no
+    /// account is registered from elsewhere meanwhile.
     mutating func look(at now: Milliseconds) -> Bool {
         next = now + Self.interval
         let before = ways
+        let networks = kernel.networks()
         for index in places.indices {
             let asterisk = places[index].asterisk
-            let way = kernel.way(asterisk)
+            var way = kernel.way(asterisk)
+            // Without its own route the default one takes what is for an Asterisk to the Internet.
+            if case .from(let own) = way, endpoints.isOutside(own) { way = .none }
             if way != .unknown { places[index].way = way }
             var source: IPAddress?
             if case .from(let own) = way { source = own }
-            guard source != nil || places[index].chosen == nil else { continue }
-            places[index].chosen = endpoints.way(
-                toward: asterisk.ip, from: source, networks: kernel.networks)
+            let isFirst = places[index].chosen == nil
+            guard source != nil || isFirst else { continue }
+            if let found = endpoints.way(
+                toward: asterisk.ip, from: source, networks: networks)
+            {
+                places[index].chosen = found
+            } else if isFirst {
+                places[index].chosen = endpoints.usualWay(toward: asterisk.ip, from: source)
+            }
         }
         return ways != before
     }

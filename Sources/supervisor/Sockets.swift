@@ -38,6 +38,8 @@ struct Sockets {
             if listener.endpoint.transport == .udp {
                 Socket.setBufferSizes(socket.raw, bytes: Self.datagramBuffer)
                 try Self.reportDestination(socket, listener.endpoint)
+            } else {
+                try Self.watchPeers(socket, listener.endpoint)
             }
             bound.append((listener, socket))
         }
@@ -55,6 +57,19 @@ struct Sockets {
             try Socket.reportDestination(socket.raw, isV4: endpoint.address.ip.isV4)
         } catch {
             throw StartFailure("\(endpoint) cannot tell which address is asked: \(error.reason)")
+        }
+    }
+
+    /// A phone that has lost its power closes nothing.
+    ///
+    /// The sockets of systemd, and those of an older version, do not watch over it yet.
+    private static func watchPeers(
+        _ socket: Descriptor, _ endpoint: Endpoint
+    ) throws(StartFailure) {
+        do {
+            try Socket.watchPeers(socket.raw)
+        } catch {
+            throw StartFailure("\(endpoint) cannot watch over its peers: \(error.reason)")
         }
     }
 

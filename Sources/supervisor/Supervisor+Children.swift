@@ -148,6 +148,9 @@ extension Supervisor {
         }
         if let folder = state?.folder(for: child.role) { messages.append(.file(.state, folder)) }
         if child.role == .banner { messages.append(.table(firewallTable)) }
+        if child.role == .accountsReader {
+            messages += SourceSecret.messages(configuration?.settings ?? [])
+        }
         if child.role == .router {
             if let secret = state?.secret { messages.append(.secret(secret)) }
             messages.append(.ways(findWays()))

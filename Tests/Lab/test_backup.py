@@ -97,7 +97,7 @@ def test_state_of_a_newer_version_is_left_alone_and_the_rest_serves(service: Ins
         f"cd {STATE}; sed -i '1s/.*/rempart bans 3 9.9.9/' banner/bans;"
         # What the WAL has of the first page would count, not what stands in the file.
         "rm directory/bindings.sqlite-wal;"
-        r"printf '\0\0\0\3' | dd of=directory/bindings.sqlite bs=1 seek=60 conv=notrunc;"
+        r"printf '\0\0\0\4' | dd of=directory/bindings.sqlite bs=1 seek=60 conv=notrunc;"
         r"{ printf 'rempart secret 2 9.9.9\n'; head -c 90 /dev/zero; } >secret"
     )
     before = lines(service, "sha256sum", *files)

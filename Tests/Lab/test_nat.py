@@ -15,7 +15,7 @@ from lab.namespaces import EDGE_INSIDE, PBX_MEDIA
 from lab.nat import LOCAL_ADDRESSES, OWN, SHOWN, Nat, behind_nat
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
-from lab.sip import Message
+from lab.sip import Message, uri_of
 from lab.trunks import TELCO, TRUNKS
 from lab.waiting import eventually
 

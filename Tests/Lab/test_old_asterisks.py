@@ -158,7 +158,8 @@ def test_an_asterisk_with_domains_gets_the_served_one_and_the_journal_says_what_
     old.asterisk.domains.add(lab.domain)
     with lab.client("198.18.1.31") as phone:
         registered(old, phone, account)
-    assert "write autodomain=yes or domain=198.19.0.10 into [general] of its sip.conf" in old.edge.log()
+    advice = "write autodomain=yes or domain=198.19.0.10 into [general] of its sip.conf"
+    eventually(lambda: advice in old.edge.log(), lambda: old.edge.log())
 
 
 def refused_for_its_row(site: Site, lab: Lab, phone: Client, account: Account) -> None:

@@ -128,14 +128,20 @@ def tried(asker: Asker, rounds: int, alone: bool) -> Trial:
     return trial
 
 
-def judge(trial: Trial, kinds: list[str]) -> None:
-    """The same answers to all classes, at the same time."""
+def judge(trial: Trial, kinds: list[str], overtaken: bool = False) -> None:
+    """The same answers to all classes, at the same time.
+
+    `overtaken`: a name that was asked before may have that look-up's answer just then, known or not, so a challenge beside the 503
+    that each class has.
+    """
     medians = {kind: median(trial.samples[kind].times.values()) for kind in kinds}
     for method in METHODS:
         seen = {kind: sorted(map(status_of, trial.samples[kind].forms[method])) for kind in kinds}
         print(method, seen)
         forms = {kind: frozenset(trial.samples[kind].forms[method]) for kind in kinds}
-        assert len(set(forms.values())) == 1, f"{method}: {seen}: {forms}"
+        if overtaken:
+            forms = {kind: frozenset(form for form in of if status_of(form) == 503) for kind, of in forms.items()}
+        assert len(set(forms.values())) == 1 and all(forms.values()), f"{method}: {seen}: {forms}"
     print({kind: f"{value / 1000:.1f} ms" for kind, value in medians.items()})
     assert max(medians.values()) - min(medians.values()) < SAME_US, medians
     times = [each for kind in kinds for each in trial.samples[kind].times.values()]
@@ -160,8 +166,8 @@ def test_at_a_very_slow_source_known_and_unknown_names_are_answered_alike(ground
     with ground.slow(2):
         trial = tried(asker, 2, alone=True)
     of_two = [who.kind for who in CLASSES if who.user]
-    judge(trial, [kind for kind in trial.samples if kind not in of_two])
-    judge(trial, of_two)
+    judge(trial, [kind for kind in trial.samples if kind not in of_two], overtaken=True)
+    judge(trial, of_two, overtaken=True)
 
 
 def volley(asker: Asker, count: int, size: int) -> tuple[list[Standing], list[int]]:

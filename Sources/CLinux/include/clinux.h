@@ -34,6 +34,8 @@ int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity);
 int clinux_own_networks(struct clinux_address *addresses, uint8_t *prefixes, unsigned capacity);
 // Has each datagram of a socket come with the address that it was sent to.
 int clinux_tell_asked(int fd, int is_v4);
+// Has the kernel find out within 75 s that the peer of a connection that a listener accepts is gone.
+int clinux_watch_peers(int fd);
 // Whether the address is one of this machine's (1) or not (0).
 int clinux_is_local(const struct clinux_address *address);
 // A stream socket whose connection to the address has been started, without waiting for it.

@@ -12,13 +12,28 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts: the database that Asterisk Realtime uses, or the folder of \
-            its own files, such as asterisk:///etc/asterisk. It is only ever read.
+            Where Asterisk has its accounts. That is the folder of its own files, such as \
+            asterisk:///etc/asterisk, or the database that Asterisk Realtime uses: a SQLite file, or a DSN \
+            of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only ever read.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: "The older name of accounts.source; a file has one of them.")
+    package let user = SettingRow(
+        "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
+        meaning: """
+            As whom the database of an odbc:// source is asked. Left out: as whom the DSN in \
+            /etc/odbc.ini says.
+            """)
+    package let secretFile = SettingRow(
+        "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
+        for: .accountsReader { .secretFile($0) },
+        meaning: """
+            The file with the password of accounts.user, which is its first line. root reads it at the \
+            start and at each reload; others may neither read nor write it. Left out: the password \
+            that the DSN has.
+            """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
         example: AccountSchema.pjsip.name, for: .accountsReader { .schema($0) },

@@ -121,9 +121,8 @@ extension SettingForm where Value == String {
 
     /// The URL of what has the accounts.
     static let source = SettingForm(
-        one: "sqlite:///PATH or asterisk:///FOLDER, at most \(Bounds.longestURL) bytes",
-        many: "of sqlite:///PATH or asterisk:///FOLDER",
-        atMost: Bounds.longestURL,
+        one: "asterisk:///FOLDER, sqlite:///PATH or odbc://DSN, at most \(Bounds.longestURL) bytes",
+        many: "of asterisk:///FOLDER, sqlite:///PATH and odbc://DSN", atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)
         })
@@ -153,6 +152,14 @@ extension SettingForm where Value == String {
         atMost: Bounds.longestRealm,
         text: { reader, text throws(ValueError) in
             try reader.realm(text, atMost: Bounds.longestRealm)
+        })
+
+    /// The name of a login to a database.
+    static let login = SettingForm(
+        one: "1 to \(Bounds.longestLogin) bytes without `;`, `{` and `}`", many: "logins",
+        atMost: Bounds.longestLogin,
+        text: { reader, text throws(ValueError) in
+            try reader.login(text, atMost: Bounds.longestLogin)
         })
 
     /// The name of an account.

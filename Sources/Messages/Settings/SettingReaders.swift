@@ -64,6 +64,10 @@ package enum AccountsReaderSetting: Equatable, Sendable {
     case inside(Endpoint)
     /// The URL of what has the accounts (`accounts.source`).
     case source(String)
+    /// As whom the source is asked (`accounts.user`).
+    case user(String)
+    /// The path of the file with the password, which is handed over opened (`accounts.secret-file`).
+    case secretFile(String)
     /// The name of a table (`accounts.tables.FAMILY`).
     case table(AccountFamily, String)
     /// The tables' layout (`accounts.schema`).

@@ -50,6 +50,8 @@ package protocol SettingText: Sendable {
     static func path(_ text: String, atMost limit: Int) throws(ValueError) -> String
     /// A text that stands in a quoted-string of a SIP header without escapes.
     static func realm(_ text: String, atMost limit: Int) throws(ValueError) -> String
+    /// The name of a login to a database.
+    static func login(_ text: String, atMost limit: Int) throws(ValueError) -> String
     /// The name of an account.
     static func account(_ text: String, atMost limit: Int) throws(ValueError) -> String
     /// The name of a SIP method, in any case.

@@ -20,8 +20,10 @@ struct ContactWatch: Sendable {
     ///
     /// chan_sip shows none of an account that it does not hold in memory (`rtcachefriends=no`).
     var shows = false
-    /// When all accounts were last registered again; nil when they never were.
-    var renewed: Milliseconds?
+    /// When all accounts may be registered again.
+    var renewal = Milliseconds(0)
+    /// How often in a row that was done and no Contact has been shown since.
+    var vain = 0
     /// The account that it could not call last, and when that was.
     var notCalled: (account: AccountID, moment: Milliseconds)?
 }
@@ -36,13 +38,15 @@ extension AsteriskPool {
     package static let contactsInterval = Milliseconds.seconds(1)
     /// How often one is, while nothing is missing.
     private static let questionInterval = Milliseconds.seconds(10)
+    /// How soon after accounts were registered again it is asked for the next one.
+    static let verification = Milliseconds.seconds(2)
     /// How many accounts in a row without our Contact mean that all are lost.
     private static let missesToLost = 2
     /// How many places of accounts are looked at for the next one in one go.
     private static let mostPlaces: Int32 = 16_384
     /// In which time two accounts that cannot be called mean the same.
     private static let notCalledWindow = Milliseconds.seconds(5)
-    /// How often all are registered again: what does not help is not repeated.
+    /// How soon all are registered again when that has not helped; twice as long each time, up to an hour.
     private static let renewalInterval = Milliseconds.seconds(60)
 
     // MARK: Asking
@@ -57,8 +61,12 @@ extension AsteriskPool {
         where asterisks[number].state == .up && asterisks[number].missed == 0
             && asterisks[number].contacts.due <= bench.now.monotonic
         {
-            guard let handle = nextRegistered(number, accounts.places.upperBound) else { continue }
-            asterisks[number].contacts.due = bench.now.monotonic + Self.questionInterval
+            let found = nextRegistered(number, accounts.places.upperBound)
+            // Where nobody is registered nobody is looked for each second.
+            if found != nil || registrations.granted(at: number) == 0 {
+                asterisks[number].contacts.due = bench.now.monotonic + Self.questionInterval
+            }
+            guard let handle = found else { continue }
             registrations[handle].isQuestion = true
             registrations[handle].challenges = 0
             send(handle, answering: nil, &accounts, &transactions, &connections, &bench)
@@ -90,16 +98,18 @@ extension AsteriskPool {
         if Self.shows(bench.writer.shown(flow), bytes, index) {
             asterisks[number].contacts.shows = true
             asterisks[number].contacts.missing = 0
+            asterisks[number].contacts.vain = 0
             return
         }
         guard asterisks[number].contacts.shows else { return }
         asterisks[number].contacts.missing += 1
-        guard asterisks[number].contacts.missing < Self.missesToLost else {
-            asterisks[number].contacts.shows = renew(number, places, &bench)
-            return
-        }
+        let isLost = asterisks[number].contacts.missing >= Self.missesToLost
+        guard !isLost || !renew(number, places, &bench) else { return }
         // This account is registered again in any case; whether it is alone the next one tells.
+        registrations[handle].isGranted = false
+        registrations[handle].state = .waiting
         schedule(handle, after: Milliseconds(0), &bench)
+        guard !isLost else { return }
         asterisks[number].contacts.due = bench.now.monotonic + Self.contactsInterval
     }
 
@@ -125,10 +135,10 @@ extension AsteriskPool {
 
     /// An Asterisk says that it has no way to an account that somebody calls.
     ///
-    /// It means something of one that is registered there and was not called just now: its phone may have said no.
+    /// A dialplan may say so too, and a phone that has said no. So two such accounts within five seconds, which are
+    /// registered there and were not called just now, only have it asked for theirs at once.
     package mutating func cannotCall(
-        _ account: AccountID, at address: SocketAddress, _ places: Range<Int32>,
-        _ bench: inout Bench
+        _ account: AccountID, at address: SocketAddress, _ bench: borrowing Bench
     ) {
         let now = bench.now.monotonic
         guard let number = number(of: address),
@@ -141,29 +151,27 @@ extension AsteriskPool {
         guard let last, last.account != account, now - last.moment <= Self.notCalledWindow else {
             return
         }
-        _ = renew(number, places, &bench)
+        asterisks[number].contacts.notCalled = nil
+        asterisks[number].contacts.place = account.place
+        asterisks[number].contacts.due = min(asterisks[number].contacts.due, now)
     }
 
-    /// Registers all accounts again at an Asterisk that has lost them; false when that was done a moment ago, and so did
-    /// not help.
+    /// Registers all accounts again at an Asterisk that has lost them; false while that was done a moment ago.
     private mutating func renew(
         _ number: Int, _ places: Range<Int32>, _ bench: inout Bench
     ) -> Bool {
         let now = bench.now.monotonic
-        asterisks[number].contacts.missing = 0
-        asterisks[number].contacts.notCalled = nil
-        if let renewed = asterisks[number].contacts.renewed, now - renewed < Self.renewalInterval {
-            return false
-        }
-        let count = registerAgain(number, places, missedAlone: false, &bench)
-        let span = Milliseconds(count * 2)
-        asterisks[number].contacts.renewed = now
-        asterisks[number].contacts.due = now + span + Self.questionInterval
+        guard now >= asterisks[number].contacts.renewal || asterisks[number].contacts.vain == 0
+        else { return false }
+        let (count, span) = registerAgain(number, places, missedAlone: false, &bench)
+        let wait = Self.renewalInterval.count << min(asterisks[number].contacts.vain, 6)
+        asterisks[number].contacts.vain += 1
+        asterisks[number].contacts.renewal = now + span + Milliseconds(wait)
         let address = asterisks[number].address
         bench.effects.journal.add(
             .contactsLost, .warning,
-            "Asterisk \(address) has lost its contacts: all \(count) accounts are registered there again, within"
-                + " \(span.seconds + 1) s",
+            "Asterisk \(address) has lost its contacts: all \(count) accounts are being registered there again, which"
+                + " takes \(span.seconds + 1) s",
             [(.asterisk, "\(address)")])
         return true
     }

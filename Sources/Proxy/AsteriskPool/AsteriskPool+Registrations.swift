@@ -18,6 +18,10 @@ extension AsteriskPool {
     private static let mostRefusals = 256
     /// When what could not be asked is asked again.
     private static let shortWait = Milliseconds.seconds(5)
+    /// How much lies between two registrations of many: 500 a second.
+    private static let turn = Milliseconds(2)
+    /// How often the leaving of an account is told to an Asterisk that does not answer, while it counts as up.
+    private static let mostLeavings = 6
 
     // MARK: Coming and going
 
@@ -31,6 +35,7 @@ extension AsteriskPool {
             at = registrations.next(after: handle)
             guard registrations[handle].isLeaving else { continue }
             registrations[handle].isLeaving = false
+            registrations[handle].state = .waiting
             schedule(handle, after: Milliseconds(0), &bench)
         }
         for number in asterisks.indices where registrations.find(account, at: number) == nil {
@@ -40,7 +45,7 @@ extension AsteriskPool {
                 bench.shortages.count(.registrations)
                 return
             }
-            schedule(handle, after: Milliseconds(0), &bench)
+            schedule(handle, after: takeTurn(number, bench.now.monotonic), &bench)
         }
     }
 
@@ -51,8 +56,18 @@ extension AsteriskPool {
         while let handle = at {
             at = registrations.next(after: handle)
             registrations[handle].isLeaving = true
+            // It is told once the Asterisk answers.
+            guard registrations[handle].state != .unheard else { continue }
             schedule(handle, after: Milliseconds(0), &bench)
         }
+    }
+
+    /// How long a new registration at an Asterisk waits for its turn: there are 500 a second, as after a restart of
+    /// sip-router.
+    private mutating func takeTurn(_ number: Int, _ now: Milliseconds) -> Milliseconds {
+        let turn = max(asterisks[number].nextTurn, now)
+        asterisks[number].nextTurn = turn + Self.turn
+        return turn - now
     }
 
     /// An account has a new phone: each Asterisk that has it registered is told once more.
@@ -98,23 +113,41 @@ extension AsteriskPool {
         }
     }
 
-    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down, at
-    /// 500 a second; how many they are.
+    /// Registers every account at an Asterisk again, or those alone of which it has missed something while it was down.
+    ///
+    /// There are 500 a second; it says how many they are, and how long that takes. Where all are, the Asterisk is asked for
+    /// nothing meanwhile.
     @discardableResult
     mutating func registerAgain(
         _ number: Int, _ places: Range<Int32>, missedAlone: Bool, _ bench: inout Bench
-    ) -> Int64 {
+    ) -> (count: Int64, span: Milliseconds) {
         var count: Int64 = 0
         for place in places {
-            guard let handle = registrations.find(AccountID(place), at: number) else { continue }
-            let isKept =
-                registrations[handle].state == .registered && registrations[handle].timer != .none
-            if missedAlone, isKept { continue }
+            guard let handle = registrations.find(AccountID(place), at: number),
+                !missedAlone || hasMissed(registrations[handle])
+            else { continue }
             if !missedAlone { registrations[handle].isGranted = false }
-            schedule(handle, after: Milliseconds(count * 2), &bench)
+            // Until its turn comes, what the Asterisk has of it says nothing.
+            if !registrations[handle].isLeaving { registrations[handle].state = .waiting }
+            schedule(handle, after: Milliseconds(count * Self.turn.count), &bench)
             count += 1
         }
-        return count
+        let span = Milliseconds(count * Self.turn.count)
+        asterisks[number].contacts.missing = 0
+        // Soon after the last of them it is seen whether that has helped; one that was silent may have kept all that it had.
+        asterisks[number].contacts.due =
+            bench.now.monotonic + (missedAlone ? Milliseconds(0) : span + Self.verification)
+        return (count, span)
+    }
+
+    /// Whether something of a registration could not be told while its Asterisk was down.
+    private func hasMissed(_ registration: UpstreamRegistration) -> Bool {
+        switch registration.state {
+        case .waiting, .unheard: true
+        // Its request is sent again until it is answered.
+        case .trying: false
+        case .registered: registration.timer == .none
+        }
     }
 
     /// Asterisks at an address are called from elsewhere than before, until now from `former`: all accounts are
@@ -123,7 +156,9 @@ extension AsteriskPool {
         _ ip: IPAddress, from former: SocketAddress, _ accounts: borrowing AccountCache,
         _ bench: inout Bench
     ) {
-        for number in asterisks.indices where asterisks[number].address.ip == ip {
+        // Where nobody is registered yet, nothing has moved.
+        for number in asterisks.indices
+        where asterisks[number].address.ip == ip && registrations.granted(at: number) > 0 {
             asterisks[number].former = former
             asterisks[number].formerUntil = bench.now.monotonic + .seconds(Int64(Self.expires))
             registerAgain(number, accounts.places, missedAlone: false, &bench)
@@ -174,6 +209,7 @@ extension AsteriskPool {
             if registration.isLeaving { leaveUnheard(handle, &accounts, &bench) }
             return
         }
+        if registration.state == .unheard { registrations[handle].state = .waiting }
         let state = accounts.state(registration.account)
         // One that ends with its account is taken back by what was known of it.
         guard state == .found || state == .unknown && registration.isLeaving else {
@@ -193,11 +229,11 @@ extension AsteriskPool {
     private mutating func leaveUnheard(
         _ handle: Handle, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
-        guard registrations[handle].state == .registered else {
+        guard registrations[handle].isGranted, registrations[handle].state != .unheard else {
             end(handle, &accounts, &bench)
             return
         }
-        registrations[handle].state = .waiting
+        registrations[handle].state = .unheard
         schedule(handle, after: .seconds(Int64(Self.expires)), &bench)
     }
 
@@ -394,14 +430,31 @@ extension AsteriskPool {
         }
     }
 
+    /// The REGISTER by which an account leaves has failed; without an answer nobody knows whether the Asterisk has heard it.
+    private mutating func leavingFailed(
+        _ handle: Handle, isHeard: Bool, _ accounts: inout AccountCache, _ bench: inout Bench
+    ) {
+        guard !isHeard, registrations[handle].failures < Self.mostLeavings else {
+            end(handle, &accounts, &bench)
+            return
+        }
+        registrations[handle].isGranted = true
+        if isDown(registrations[handle].asterisk) {
+            leaveUnheard(handle, &accounts, &bench)
+        } else {
+            schedule(handle, after: Self.shortWait, &bench)
+        }
+    }
+
     /// A registration is tried again, ever later, up to every 5 minutes; `status` is 0 without an answer.
     private mutating func failed(
         _ handle: Handle, _ status: UInt16, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
+        let hadIt = registrations[handle].isGranted
         registrations[handle].state = .waiting
         registrations[handle].fail(status)
         guard !registrations[handle].isLeaving else {
-            end(handle, &accounts, &bench)
+            leavingFailed(handle, isHeard: status > 0 || !hadIt, &accounts, &bench)
             return
         }
         let step = min(registrations[handle].failures, 6)

@@ -20,12 +20,16 @@ struct Asterisk: Sendable {
     var probe = Handle.none
     /// Whether it takes registrations under the served domain, and not under its own address.
     var namesDomain = false
+    /// When it was last found to be down; nil when it never was.
+    var lastDown: Milliseconds?
     /// The last callers whose INVITEs it has not answered.
     var unanswered: [Unanswered] = []
     /// Until when it is passed over, since it answers OPTIONS and no INVITEs.
     var overloadedUntil = Milliseconds(0)
     /// When that was last recorded; nil when it never was.
     var overloadTold: Milliseconds?
+    /// When the next new registration there has its turn.
+    var nextTurn = Milliseconds(0)
     /// Whether it still has what accounts have registered there.
     var contacts = ContactWatch()
     /// Our address in the Contacts that it may still have of before its way changed; nil when it never did.
@@ -132,9 +136,19 @@ package struct AsteriskPool: ~Copyable {
     /// Whether an Asterisk, by its number, is out of use.
     func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
 
-    /// Whether an Asterisk, by its number, gets new calls.
-    package func getsCalls(_ number: Int, _ now: Milliseconds) -> Bool {
+    /// Whether an Asterisk, by its number, gets new calls of a party, none of whose INVITEs it has just left unanswered.
+    package func getsCalls(_ number: Int, of party: Party, _ now: Milliseconds) -> Bool {
         !isDown(number) && !isPassedOver(number, now)
+            && !asterisks[number].unanswered.contains {
+                $0.party == party && now - $0.moment <= Self.callersOfOverload.window
+            }
+    }
+
+    /// Whether an Asterisk at an address was down since a moment, and so has lost the calls of before; one that the
+    /// settings have no more has none.
+    package func wasDown(_ address: SocketAddress, since moment: Milliseconds) -> Bool {
+        guard let number = number(of: address) else { return true }
+        return asterisks[number].lastDown.map { $0 >= moment } ?? false
     }
 
     /// An Asterisk, by its number, as the URI that our own requests ask for.
@@ -210,6 +224,7 @@ package struct AsteriskPool: ~Copyable {
             return
         }
         asterisks[number].state = .down
+        asterisks[number].lastDown = bench.now.monotonic
         let address = asterisks[number].address
         bench.writer.wildcards.forget(toward: address.ip)
         bench.effects.journal.add(
@@ -259,15 +274,12 @@ package struct AsteriskPool: ~Copyable {
         asterisks[number].missed = 0
         asterisks[number].facts.answered(bench.now)
         defer { asterisks[number].follow(bench.now.monotonic) }
-        let old = asterisks[number].state
-        guard old != .up else { return }
+        guard asterisks[number].state != .up else { return }
         asterisks[number].state = .up
         let address = asterisks[number].address
         bench.effects.journal.add(
             .asteriskUp, .notice, "Asterisk \(address) answers", [(.asterisk, "\(address)")])
-        // One that was silent may have kept all that it had: it is asked for it at once.
-        registerAgain(number, accounts.places, missedAlone: old == .down, &bench)
-        asterisks[number].contacts.due = bench.now.monotonic
+        registerAgain(number, accounts.places, missedAlone: true, &bench)
     }
 
     // MARK: For the administrator

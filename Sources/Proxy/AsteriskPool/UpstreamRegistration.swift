@@ -12,6 +12,8 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         case trying
         /// The Asterisk has it.
         case registered
+        /// The account has left, which the Asterisk that has it could not be told: it does not answer.
+        case unheard
     }
 
     /// The random part of its Call-ID and From tag.
@@ -41,6 +43,11 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
         self.asterisk = asterisk
     }
 
+    private subscript(bit: UInt8) -> Bool {
+        get { flags & bit != 0 }
+        set { flags = newValue ? flags | bit : flags & ~bit }
+    }
+
     /// Where it stands.
     var state: State {
         get { State(rawValue: flags >> 6) ?? .waiting }
@@ -49,38 +56,38 @@ struct UpstreamRegistration: BitwiseCopyable, Sendable {
 
     /// Whether the account has no binding any more, so that the registration is to be ended.
     var isLeaving: Bool {
-        get { flags & 1 != 0 }
-        set { flags = newValue ? flags | 1 : flags & ~1 }
+        get { self[1] }
+        set { self[1] = newValue }
     }
 
     /// Whether the request under way ends the registration.
     var isEnding: Bool {
-        get { flags & 2 != 0 }
-        set { flags = newValue ? flags | 2 : flags & ~2 }
+        get { self[2] }
+        set { self[2] = newValue }
     }
 
     /// Whether the request under way asks only whether the Asterisk still has our Contact.
     var isQuestion: Bool {
-        get { flags & 4 != 0 }
-        set { flags = newValue ? flags | 4 : flags & ~4 }
+        get { self[4] }
+        set { self[4] = newValue }
     }
 
     /// Whether the Asterisk has said that it has it, and nothing since says otherwise.
     var isGranted: Bool {
-        get { flags & 8 != 0 }
-        set { flags = newValue ? flags | 8 : flags & ~8 }
+        get { self[8] }
+        set { self[8] = newValue }
     }
 
     /// Whether the request under way names the served domain in From and To, in place of the Asterisk's address.
     var namesDomain: Bool {
-        get { flags & 16 != 0 }
-        set { flags = newValue ? flags | 16 : flags & ~16 }
+        get { self[16] }
+        set { self[16] = newValue }
     }
 
     /// Whether both were named since it last waited.
     var hasNamedBoth: Bool {
-        get { flags & 32 != 0 }
-        set { flags = newValue ? flags | 32 : flags & ~32 }
+        get { self[32] }
+        set { self[32] = newValue }
     }
 
     /// The number of the Asterisk that counts it among the accounts that are registered there; nil when none does.

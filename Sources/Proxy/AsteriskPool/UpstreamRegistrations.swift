@@ -11,7 +11,7 @@ struct UpstreamRegistrations: ~Copyable {
 
     /// How many accounts each Asterisk, of at most 64, has registered, by its number.
     private var grants = InlineArray<64, UInt32>(repeating: 0)
-    /// How many accounts have a binding.
+    /// How many accounts have a phone that is there.
     private(set) var boundCount: UInt32 = 0
 
     /// How many there are.
@@ -55,10 +55,14 @@ struct UpstreamRegistrations: ~Copyable {
     /// How long it takes until an account may be registered anew, which it then is: five seconds lie between two times.
     mutating func renew(_ account: AccountID, _ now: Milliseconds) -> Milliseconds {
         let second = UInt16(truncatingIfNeeded: now.seconds)
-        let since = second &- accounts[Int(account.place)].renewed
-        guard since >= 5 else { return .seconds(Int64(5 - since)) }
-        accounts[Int(account.place)].renewed = second
-        return Milliseconds(0)
+        let renewed = accounts[Int(account.place)].renewed
+        // One is on its way.
+        let ahead = renewed &- second
+        if 1...5 ~= ahead { return .seconds(Int64(ahead)) }
+        let since = second &- renewed
+        let wait = since < 5 ? 5 - since : 0
+        accounts[Int(account.place)].renewed = second &+ wait
+        return .seconds(Int64(wait))
     }
 
     /// An Asterisk calls an account.

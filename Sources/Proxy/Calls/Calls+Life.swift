@@ -1,5 +1,6 @@
 internal import AccountCache
 internal import Admission
+internal import AsteriskPool
 package import Dialling
 package import Messages
 package import ProxyBench
@@ -95,32 +96,45 @@ extension Calls {
     /// The Asterisk where a request that begins something belongs: that which has the newest call of whoever asks, or
     /// else of the account that an INVITE calls; nil when neither has one.
     ///
-    /// What belongs to a call is known there alone: a transfer joins two calls of one user agent (RFC 3891).
+    /// What belongs to a call is known there alone: a transfer joins two calls of one user agent (RFC 3891). An account that
+    /// may show other callers is of many: its calls take turns.
     package func asterisk(
         for context: Handle, _ core: borrowing ProxyCore, _ ground: borrowing Ground,
         _ bench: borrowing Bench
     ) -> SocketAddress? {
         let request = core[context]
-        if let own = asterisk(of: request.party, besides: context, core) { return own }
+        if let own = asterisk(of: request.party, besides: context, core, ground, bench) {
+            return own
+        }
         guard request.method == .invite,
             let called = ground.accounts.find(bench.texts.span(request.user))
         else { return nil }
-        return asterisk(of: .account(called), besides: context, core)
+        return asterisk(of: .account(called), besides: context, core, ground, bench)
     }
 
     /// The Asterisk that has the newest call of a party, besides that of a context which looks for one; nil when none
     /// has.
     private func asterisk(
-        of party: Party, besides context: Handle, _ core: borrowing ProxyCore
+        of party: Party, besides context: Handle, _ core: borrowing ProxyCore,
+        _ ground: borrowing Ground, _ bench: borrowing Bench
     ) -> SocketAddress? {
+        if let account = party.account,
+            bench.settings.mayShowCallers(ground.accounts.name(account))
+        {
+            return nil
+        }
         var place = table[caller: party].first
         while let handle = table.handle(place) {
             let call = table[handle]
             place = call.next
-            guard !call.isAnswered, call.direction == .made else { return call.asterisk }
-            if call.context != context, core.contains(call.context) {
-                return core[call.context].asterisk
+            guard call.isAnswered || call.direction != .made else {
+                if call.context != context, core.contains(call.context) {
+                    return core[call.context].asterisk
+                }
+                continue
             }
+            // A dead Asterisk says no BYE.
+            if !ground.asterisks.wasDown(call.asterisk, since: call.heard) { return call.asterisk }
         }
         return nil
     }

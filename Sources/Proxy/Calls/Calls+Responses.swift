@@ -135,6 +135,7 @@ extension Calls {
                 return true
             case .asked:
                 core.awaitHashes(owner, &bench)
+                awaitingHashes.removeAll { !core.isOpen($0) }
                 awaitingHashes.append(owner)
                 return true
             case .impossible:

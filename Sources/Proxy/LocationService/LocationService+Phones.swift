@@ -88,6 +88,7 @@ extension LocationService {
             let place = Int32(exactly: number), let binding = bindings[place],
             message.flow.transport == .udp, message.flow.listener == binding.flow.listener,
             message.flow.peer.ip == binding.flow.peer.ip,
+            keepalives[place].isAnswerable,
             mark == Keepalives.mark(place, binding, asked: keepalives[place].asked, &bench)
         else { return false }
         let isFirst = !keepalives[place].hasAnswered
@@ -103,7 +104,10 @@ extension LocationService {
     package mutating func proven(
         by flow: Flow, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
-        guard let place = bindings.place(by: flow) else { return }
+        // Most of what is answered was asked of Asterisks.
+        guard bench.listeners[Int(flow.listener)].side == .outside,
+            let place = bindings.place(by: flow)
+        else { return }
         heard(place, .proof, &accounts, &bench)
     }
 
@@ -141,9 +145,11 @@ extension LocationService {
         _ flow: Flow, _ places: Set<Int32>, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         for place in places where bindings[place]?.flow == flow {
-            let wasGone = keepalives[place].connection(isOpen: true, bench.now.monotonic)
-            bindings.setReachable(place, true)
-            if wasGone { back(place, &accounts, &bench) }
+            if keepalives[place].opened(bench.now.monotonic) {
+                back(place, &accounts, &bench)
+            } else {
+                bindings.setReachable(place, true)
+            }
         }
     }
 
@@ -152,7 +158,7 @@ extension LocationService {
         _ flow: Flow, _ places: Set<Int32>, _ bench: borrowing Bench
     ) {
         for place in places where bindings[place]?.flow == flow {
-            _ = keepalives[place].connection(isOpen: false, bench.now.monotonic)
+            keepalives[place].closed(bench.now.monotonic)
             bindings.setReachable(place, false)
         }
     }

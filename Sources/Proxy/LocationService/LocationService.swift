@@ -17,7 +17,7 @@ package struct LocationService: ~Copyable {
     /// The place of each account's first binding plus one; 0 is none.
     ///
     /// An account that has one stays in the cache.
-    var heads = ReservedArray<Int32>(zeros: Capacity.accounts)
+    private var heads = ReservedArray<Int32>(zeros: Capacity.accounts)
     /// The REGISTER at hand.
     private var request = RegisterRequest()
     /// The accounts whose bindings have changed lately, and what the journal is still to be told of them.
@@ -350,7 +350,7 @@ package struct LocationService: ~Copyable {
         bindings.setReachable(place, isOpen)
         keepalives[place].restored(
             bench.now.monotonic, hasAnswered: record.hasAnswered, hasPush: hasPush(binding))
-        if !isOpen { _ = keepalives[place].connection(isOpen: false, bench.now.monotonic) }
+        if !isOpen { keepalives[place].closed(bench.now.monotonic) }
         stand(place, binding, &connections, &bench)
         return RegistrationChange(
             account: account, isRegistered: true,
@@ -405,7 +405,7 @@ package struct LocationService: ~Copyable {
     }
 
     /// The place of the first of an account's bindings that a condition holds for.
-    func binding(
+    private func binding(
         of account: AccountID, where holds: (Binding) -> Bool
     ) -> Int32? {
         var at = first(account)

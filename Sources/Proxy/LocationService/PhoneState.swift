@@ -102,6 +102,9 @@ struct PhoneState: BitwiseCopyable, Sendable {
         Milliseconds(Int64(Self.tenths(now) &- heard) * 100)
     }
 
+    /// Whether a question of ours may still be answered: an answer that comes a second time says nothing.
+    var isAnswerable: Bool { self[.isAsked] || misses > 0 || isGone || isMute }
+
     // MARK: Signs of life
 
     /// The phone has registered; `isOther` when that may be another one, or one that was started anew.
@@ -135,9 +138,10 @@ struct PhoneState: BitwiseCopyable, Sendable {
         if sign == .keepAlive {
             // Not while a question is open: it proves nothing.
             guard misses == 0, !self[.isAsked], !self[.isGone] else { return false }
-            let lag = UInt32(proofLag) + (tenths &- heard) / 10
-            proofLag = UInt8(min(lag, 255))
-            heard = tenths
+            // What is less than a second counts the next time: else the proof would never age.
+            let seconds = (tenths &- heard) / 10
+            proofLag = UInt8(min(UInt32(proofLag) + seconds, 255))
+            heard &+= seconds * 10
             return false
         }
         let wasGone = isGone
@@ -153,10 +157,13 @@ struct PhoneState: BitwiseCopyable, Sendable {
         return wasGone
     }
 
-    /// Its connection has closed, or stands again.
-    mutating func connection(isOpen: Bool, _ now: Milliseconds) -> Bool {
+    /// Its connection has closed.
+    mutating func closed(_ now: Milliseconds) {
         asked = UInt16(truncatingIfNeeded: Self.tenths(now))
-        guard isOpen else { return false }
+    }
+
+    /// Its connection stands again; whether it was taken to be gone.
+    mutating func opened(_ now: Milliseconds) -> Bool {
         heard = Self.tenths(now)
         defer { self[.isGone] = false }
         return isGone

@@ -130,6 +130,7 @@ extension Paths {
         // An Asterisk may have escaped what we have registered.
         let name = UserPart(message.bytes.bytes(message.index.requestURI.user))
         let account = ground.accounts.find(name.span)
+        if let account, message.index.method == .invite { ground.asterisks.calls(account, bench) }
         let targets = account.map { ground.location.targets($0) } ?? Targets()
         guard let account, targets.count > 0 else {
             ground.refuse(&message, .notRegistered, &bench)
@@ -150,7 +151,6 @@ extension Paths {
                 core.open(message, .outward, of: party, &ground, &bench), &message, &bench)
         else { return }
         core.setBreadth(handle, breadth)
-        if message.index.method == .invite { ground.asterisks.calls(account, bench) }
         if calls.begin(handle, .received, Dialled(.home), message, &core, &ground, &bench) {
             core.fork(handle, to: targets, message, &ground, &bench)
         }

@@ -72,19 +72,19 @@ extension Paths {
                 registration, branch, message.bytes, message.index, &ground.accounts,
                 &ground.authentication, &ground.transactions, &ground.connections, &bench)
         case .context(let owner):
-            if message.index.status == 480 { notFound(owner, &bench) }
+            if message.index.status == 480 { notFound(owner, branch, &bench) }
             calls.responded(owner, branch, message, &core, &ground, &bench)
         }
     }
 
     /// An Asterisk has no way to whoever a context's INVITE calls.
-    private mutating func notFound(_ owner: Handle, _ bench: inout Bench) {
+    private mutating func notFound(_ owner: Handle, _ branch: Handle, _ bench: inout Bench) {
         guard core.contains(owner), core[owner].method == .invite, !core[owner].inDialog,
-            core[owner].direction == .inward,
+            core[owner].direction == .inward, core[owner].party.account != nil,
             let called = ground.accounts.find(bench.texts.span(core[owner].user))
         else { return }
         ground.asterisks.cannotCall(
-            called, at: core[owner].asterisk, ground.accounts.places, &bench)
+            called, at: ground.transactions[branch].flow.peer, bench)
     }
 
     /// An answer cannot be passed on.

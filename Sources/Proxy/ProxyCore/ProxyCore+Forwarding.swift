@@ -73,7 +73,8 @@ extension ProxyCore {
         _ bench: inout Bench
     ) -> SocketAddress? {
         if let first, let number = ground.asterisks.number(of: first),
-            ground.asterisks.getsCalls(number, bench.now.monotonic)
+            ground.asterisks.getsCalls(
+                number, of: contexts[handle].party, bench.now.monotonic)
         {
             contexts[handle].tried |= 1 << UInt64(number)
             return first

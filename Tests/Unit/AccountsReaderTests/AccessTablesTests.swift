@@ -50,7 +50,8 @@ struct AccessTablesTests {
         _ sql: String, _ order: AccessOrder = .asAsterisk, own: [String] = []
     ) throws -> AccessList {
         let path = try folder.database("accounts.sqlite", sql)
-        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let database = SQLiteRealtime(
+            try SQLiteDatabase(path: path, .reading, busyTimeout: 0))
         let rules = AccessRules(order: order, own: own.compactMap { IPAddress($0) })
         let tables = try AccountTables.find(.automatic, rules, in: database)
         let read = try tables.lookUp(

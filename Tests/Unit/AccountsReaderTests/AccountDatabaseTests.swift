@@ -415,10 +415,10 @@ struct AccountDatabaseTests {
     func unusable() throws {
         try folder.write("accounts.sqlite", Array("this is not a database at all".utf8))
         let text = database()
-        let odbc = AccountDatabase(AccountSettings([.source("odbc://asterisk")]))
+        let other = AccountDatabase(AccountSettings([.source("ldap://asterisk")]))
         let none = AccountDatabase(AccountSettings([]))
         for (database, word) in [
-            (text, "cannot be read"), (odbc, "sqlite:///path"), (none, "name no source"),
+            (text, "cannot be read"), (other, "sqlite:///path"), (none, "name no source"),
         ] {
             database.tick(.seconds(0))
             guard case .source(.down(let why, _))? = database.drainEvents().first else {

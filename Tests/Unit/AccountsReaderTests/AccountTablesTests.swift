@@ -16,7 +16,8 @@ struct AccountTablesTests {
         _ account: String, realm: String = "asterisk", in sql: String, _ domains: [String] = []
     ) throws -> AccountAnswer {
         let path = try folder.database("accounts.sqlite", sql)
-        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let database = SQLiteRealtime(
+            try SQLiteDatabase(path: path, .reading, busyTimeout: 0))
         let tables = try AccountTables.find(.automatic, in: database)
         return try tables.lookUp(
             LookUp(account: account, realm: realm, ownRealm: "asterisk", domains: domains)
@@ -38,7 +39,11 @@ struct AccountTablesTests {
     private func plan(_ sql: String) throws -> [String] {
         let path = try folder.database("accounts.sqlite", sql)
         let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
-        let query = try AccountTables.find(.automatic, in: database).namesQuery
+        let realtime = SQLiteRealtime(database)
+        let tables = try AccountTables.find(.automatic, in: realtime)
+        let (table, key) = tables.name == "pjsip" ? ("ps_endpoints", "id") : ("sippeers", "name")
+        let column = try #require(realtime.columns(of: table).first { $0.name == key })
+        let query = SQLiteRealtime.namesQuery(column, of: table)
         var steps: [String] = []
         try database.prepare("EXPLAIN QUERY PLAN \(query)").forEach([.text(""), .integer(9)]) {
             steps.append($0.text(3))
@@ -74,7 +79,8 @@ struct AccountTablesTests {
             "CREATE TABLE sippeers (name \(type), type, host, secret); "
                 + "INSERT INTO sippeers (name) VALUES ('a'), ('B'), ('b'), (10), (9), ('ä'), (NULL), ('') \(again)"
         )
-        let database = try SQLiteDatabase(path: path, .reading, busyTimeout: 0)
+        let database = SQLiteRealtime(
+            try SQLiteDatabase(path: path, .reading, busyTimeout: 0))
         let tables = try AccountTables.find(.automatic, in: database)
         var names: [String] = []
         while let next = try tables.names(after: names.last ?? "", limit: 1, in: database).first {

@@ -211,15 +211,95 @@ struct FileRealtimeTests {
     }
 
     @Test("a driver that cannot be read is told with its line, and the files serve")
-    func odbc() throws {
-        var files = Self.files
-        files["extconfig.conf"] =
-            "[settings]\nps_endpoints => odbc,a\nps_auths => odbc,a\nps_aors => odbc,a\n"
-        let ground = try AsteriskGround(files)
+    func ldap() throws {
+        let ground = try AsteriskGround(Self.files(mappedTo: "ldap,a"))
         #expect(ground.troubles.count == 1)
         #expect(ground.troubles[0].hasPrefix("FOLDER/extconfig.conf:2: "))
-        #expect(ground.troubles[0].contains("by its driver odbc"))
+        #expect(ground.troubles[0].contains("by its driver ldap"))
         #expect(try ground.accepts("1", "1", "file"))
+    }
+
+    private static func files(mappedTo database: String) -> [String: String] {
+        let families = ["ps_endpoints", "ps_auths", "ps_aors"]
+        var files = files
+        files["extconfig.conf"] =
+            (["[settings]"] + families.map { "\($0) => \(database)" }).joined(separator: "\n")
+        return files
+    }
+
+    private func place(_ database: String, _ file: String, _ text: String) throws -> RealtimePlace {
+        var files = Self.files(mappedTo: database)
+        files[file] = text
+        let ground = try AsteriskGround(files)
+        return try AsteriskConfiguration(folder: ground.folder.path, drivers: [.pjsip])
+            .realtimePlace(of: .pjsip)
+    }
+
+    @Test("a class of res_odbc.conf is reached by its DSN and its login")
+    func odbc() throws {
+        let text = "[a]\nenabled=yes\ndsn=exchange\nusername=u\npassword=p;q\n"
+        guard
+            case .server(let login, let names) = try place(
+                "odbc,a", "res_odbc.conf", text.replacing(";", with: "\\;"))
+        else {
+            Issue.record("expected a server")
+            return
+        }
+        #expect(names[.endpoints] == "ps_endpoints")
+        #expect(login.name.hasSuffix("/res_odbc.conf:1"))
+        let string = try login.connectionString(with: ["X=1"])
+        #expect(string.text == "DSN=exchange;UID=u;X=1;PWD={p;q};")
+        var settings = AccountSettings([.user("reader")])
+        #expect(
+            try settings.withOwnLogin(login).connectionString(with: []).text
+                == "DSN=exchange;UID=reader;")
+        settings.secretFile = "/etc/rempart/accounts.secret"
+        #expect(throws: AccountTablesError.self) {
+            try settings.withOwnLogin(login).connectionString(with: [])
+        }
+    }
+
+    @Test("MySQL and PostgreSQL are reached as Asterisk's own drivers reach them")
+    func ownDrivers() throws {
+        let mysql = "[a]\ndbhost=10.0.0.9\ndbport=3307\ndbname=pbx\ndbuser=u\ndbpass=p\n[b]\ndbuser=u\n"
+        func string(_ database: String, _ file: String, _ text: String) throws -> String? {
+            guard case .server(let login, _) = try place(database, file, text) else { return nil }
+            return try login.connectionString(with: []).text
+        }
+        #expect(
+            try string("mysql,a/w", "res_config_mysql.conf", mysql)
+                == "DRIVER={MariaDB Unicode};SERVER=10.0.0.9;PORT=3307;DATABASE=pbx;UID=u;PWD={p};")
+        #expect(
+            try string("mysql,b", "res_config_mysql.conf", mysql)
+                == "DRIVER={MariaDB Unicode};SOCKET=/run/mysqld/mysqld.sock;DATABASE=asterisk;UID=u;PWD={asterisk};"
+        )
+        #expect(try string("mysql,c", "res_config_mysql.conf", mysql) == nil)
+        let pgsql = "[general]\nhostname=db\nport=5433\ndbname=pbx\nuser=u\npassword=p\n"
+        #expect(
+            try string("pgsql,ignored", "res_pgsql.conf", pgsql)
+                == "DRIVER={PostgreSQL Unicode};Servername=db;Port=5433;Database=pbx;UID=u;PWD={p};")
+        #expect(
+            try string("pgsql,ignored", "res_pgsql.conf", "[general]\n")
+                == "DRIVER={PostgreSQL Unicode};Servername=/run/postgresql;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"
+        )
+        #expect(throws: AccountTablesError.self) {
+            try string("pgsql,x", "res_pgsql.conf", "[general]\ndbname=a\\;UID=root\n")
+        }
+    }
+
+    @Test("a server beside the files tells of no changes, and needs the network")
+    func server() throws {
+        var files = Self.files(mappedTo: "odbc,a")
+        files["res_odbc.conf"] = "[a]\ndsn=rempart-none\n"
+        let ground = try AsteriskGround(files)
+        #expect(Reach(ground.settings).connects)
+        guard case .down(let why, ground.url)? = ground.source.state else {
+            Issue.record("expected it to be down")
+            return
+        }
+        #expect(why.contains("/res_odbc.conf:1") && why.contains("/etc/odbc.ini"))
+        #expect(try ground.accepts("1", "1", "file"))
+        #expect(ground.read("2001") == .unavailable)
     }
 
     @Test("chan_sip's peers are read where sippeers is")

@@ -135,7 +135,7 @@ final class PoolBench {
 
     /// An Asterisk says that it has no way to an account.
     func cannotCall(_ account: AccountID, at asterisk: String) {
-        pool.cannotCall(account, at: address(asterisk), accounts.places, &bench)
+        pool.cannotCall(account, at: address(asterisk), bench)
     }
 
     /// Other Asterisks are in the settings from now on.

@@ -11,8 +11,8 @@ private typealias Source = SimulatedSource
 @Suite("Rounds")
 struct AccountRoundTests {
     /// A source with so many bound accounts, named from 1 on.
-    private func source(_ count: Int) throws -> SimulatedSource {
-        let source = try SimulatedSource()
+    private func source(_ count: Int, url: String = "sqlite:///a") throws -> SimulatedSource {
+        let source = try SimulatedSource(url: url)
         try source.begin()
         try source.bind(count)
         return source
@@ -287,5 +287,40 @@ struct AccountRoundTests {
         try source.router.tell(.hello)
         let told = try source.router.answers()
         #expect(told.suffix(2) == [.bindings, .revoke(account: "2", endsCalls: false)])
+    }
+
+    // MARK: A source that tells of no changes
+
+    private static let server = "odbc://asterisk"
+
+    @Test("where no changes are told an old secret ends within a minute and a round")
+    func polled() throws {
+        let source = try source(3, url: Self.server)
+        source.accounts["2"] = Source.account(9)
+        try source.pass(.seconds(62), step: Milliseconds(100))
+        let news = try source.router.answers()
+        #expect(news.updates == ["2": .found(Source.account(9))])
+        #expect(news.revoked == ["2"])
+    }
+
+    @Test("each minute accounts with bindings are read and no others, no more than 500 a second")
+    func polledPace() throws {
+        let source = try source(600, url: Self.server)
+        for number in 1000..<1010 {
+            source.accounts["\(number)"] = Source.account(1)
+            _ = try source.ask("\(number)")
+        }
+        // To the end of a round: the next begins a minute after its begin.
+        try source.pass(.seconds(63), step: Milliseconds(50))
+        let before = source.lookUps
+        var busiest = 0
+        for _ in 0..<120 {
+            let begin = source.lookUps
+            try source.pass(.seconds(1), step: Milliseconds(10))
+            busiest = max(busiest, source.lookUps - begin)
+        }
+        #expect(source.lookUps - before == 1200)
+        #expect(busiest <= 700)
+        #expect(source.router.service.second().contains("in the last round"))
     }
 }

@@ -21,10 +21,16 @@ final class SimulatedSource {
     private var owed: [(at: Milliseconds, message: ReaderToDirectory)] = []
     private var lastID: UInt32 = 0
     private var version: UInt64 = 1
+    /// What it is called.
+    private let url: String
 
     static let realm = "asterisk"
 
-    init(_ folder: TemporaryFolder? = nil, settings: [DirectorySetting] = []) throws {
+    init(
+        _ folder: TemporaryFolder? = nil, settings: [DirectorySetting] = [],
+        url: String = "sqlite:///a"
+    ) throws {
+        self.url = url
         router = try Router(folder, settings: settings)
     }
 
@@ -47,12 +53,12 @@ final class SimulatedSource {
     }
 
     func up() throws {
-        try router.answer(.source(.up(layout: "pjsip", source: "sqlite:///a")))
+        try router.answer(.source(.up(layout: "pjsip", source: url)))
         try router.answer(.changed)
     }
 
     func down() throws {
-        try router.answer(.source(.down(why: "it is gone", source: "sqlite:///a")))
+        try router.answer(.source(.down(why: "it is gone", source: url)))
     }
 
     /// The source tells that rows have changed.

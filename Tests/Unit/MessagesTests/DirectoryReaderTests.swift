@@ -31,6 +31,7 @@ import Wire
             .answers(id: 1, [found] + none),
             .answers(id: 2, [ReadAccount(answer: .unavailable, source: "", version: 0)]),
             .source(.up(layout: "pjsip", source: "/x")),
+            .source(.up(layout: "pjsip", source: "odbc://x", tellsOfChanges: false)),
             .source(.down(why: "no such file", source: "/x")), .changed,
             .trace(id: 3, []),
             .trace(

@@ -57,7 +57,7 @@ private let standing = AccountStanding(
                     advertised: SocketAddress(IPAddress(v4: 1), port: 9))),
             .sides.localNetworks(network), .sides.inside(Endpoint(.udp, address)),
             .sides.asterisks(address), .accounts.source("sqlite:///x"),
-            .accounts.database("sqlite:///x"),
+            .accounts.database("sqlite:///x"), .accounts.user("u"), .accounts.secretFile("/s"),
             .accounts.schema(.pjsip), .accounts.realm("asterisk"),
             .accounts.accessOrder(.denyThenPermit), .accounts.requests(100_000),
             .accounts.callers(.any, of: "gw1"), .accounts.stale(.seconds(60)),
@@ -116,6 +116,7 @@ private let standing = AccountStanding(
         [
             .accounts.source(String(repeating: "a", count: 1025)),
             .accounts.database(String(repeating: "a", count: 1025)),
+            .accounts.user(String(repeating: "a", count: 129)), .accounts.secretFile(long),
             .accounts.realm(String(repeating: "a", count: 129)), .tls.key(long),
             .tls.certificate(long),
             .tls.oneOfKeys(long), .tls.oneOfCertificates(long), .defence.geoip(long),

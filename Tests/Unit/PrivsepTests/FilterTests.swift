@@ -11,6 +11,14 @@ struct FilterTests {
         try filter.add(rulesOf: role)
     }
 
+    @Test("so are those of accounts-reader whose source is a server, which it may connect to")
+    func rulesOfConnecting() throws {
+        let filter = try Filter()
+        try filter.add(rulesOf: .accountsReader, connects: true)
+        #expect(SystemCalls.connecting == ["connect"])
+        #expect(Set(SystemCalls.ofDrivers).isDisjoint(with: SystemCalls.socketAttempts))
+    }
+
     @Test("a call that this machine does not know is passed over")
     func unknown() throws {
         let filter = try Filter()

@@ -104,4 +104,20 @@ import Testing
         let third = try site.call(site.alice, "third").number
         #expect(third == 1 - number)
     }
+
+    @Test("calls that an Asterisk had before it was down keep nobody there")
+    func deadCalls() throws {
+        let site = Site()
+        let (number, _) = try site.call(site.alice, "first")
+        site.edge.helpful.remove(site.both[number].flow.peer)
+        site.edge.advance(.seconds(8))
+        site.edge.helpful.insert(site.both[number].flow.peer)
+        site.edge.advance(.seconds(3))
+        // The turn decides about the next call, and that about the ones after it.
+        let bob = Phone(site.edge, "bob", at: "198.51.100.8:40000")
+        let turn = try site.call(bob, "bob").number
+        let second = try site.call(site.alice, "second").number
+        let third = try site.call(site.alice, "third").number
+        #expect(second == 1 - turn && third == second)
+    }
 }

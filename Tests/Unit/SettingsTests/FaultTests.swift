@@ -50,14 +50,14 @@ import Testing
                 "8:3: `accounts.database` is the older name of `accounts.source`, and both are there:"
                     + " leave `accounts.database` out"
             ])
-        for scheme in ["odbc", "ari", "ari+https", "freepbx"] {
+        for scheme in ["ari", "ari+https", "freepbx"] {
             let told = faults(
                 shortest.replacing(
                     "sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
             #expect(
                 told == [
                     "7:11: `accounts.source`: \(scheme):// is not there yet: this version reads"
-                        + " sqlite:///PATH and asterisk:///FOLDER"
+                        + " asterisk:///FOLDER, sqlite:///PATH and odbc://DSN"
                 ])
         }
     }
@@ -364,7 +364,10 @@ import Testing
     @Test(
         "sources that cannot be read are told why",
         arguments: [
-            ("odbc://asterisk", "odbc:// is not there yet"), ("mysql://db", "is no source"),
+            ("odbc://", "names no DSN"), ("odbc://a;UID=root", "names no DSN"),
+            ("odbc:// a", "names no DSN"),
+            ("odbc://\(String(repeating: "a", count: 33))", "names no DSN"),
+            ("mysql://db", "is no source"),
             ("/var/lib/a.sqlite3", "is no source"), ("sqlite://a.db", "three slashes"),
             ("sqlite:///", "three slashes"), ("asterisk://etc", "three slashes"),
         ])

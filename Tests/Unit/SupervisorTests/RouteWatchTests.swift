@@ -37,9 +37,12 @@ private final class Routes {
     ) -> UInt8? {
         let outside = RouterSetting.outside(Endpoint(.udp, address("203.0.113.5:5060")))
         let inside = endpoints.map { RouterSetting.inside(Endpoint(.udp, address($0))) }
-        let way = InsideEndpoints([outside] + inside).way(
-            toward: ip(asterisk), from: source.map(ip),
-            networks: { networks.compactMap { Network($0) } })
+        let all = InsideEndpoints([outside] + inside)
+        let source = source.map(ip)
+        let way =
+            all.way(
+                toward: ip(asterisk), from: source, networks: networks.compactMap { Network($0) })
+            ?? all.usualWay(toward: ip(asterisk), from: source)
         return way?.listener
     }
 
@@ -86,7 +89,7 @@ private final class Routes {
             .trunk("telco", .inside(Endpoint(.udp, address("10.0.0.1:5071")))),
             .inside(Endpoint(.udp, address("10.0.0.1:5060"))),
         ])
-        let chosen = endpoints.way(toward: ip("10.0.0.10"), from: ip("10.0.0.1")) { [] }
+        let chosen = endpoints.way(toward: ip("10.0.0.10"), from: ip("10.0.0.1"), networks: [])
         #expect(chosen == AsteriskWay(to: ip("10.0.0.10"), by: 2))
     }
 
@@ -94,7 +97,7 @@ private final class Routes {
     func wildcard() {
         let endpoints = InsideEndpoints([.inside(Endpoint(.udp, address("0.0.0.0:5070")))])
         for own in ["10.0.0.1", "10.1.0.1"].map(ip) {
-            let way = endpoints.way(toward: ip("10.1.0.10"), from: own) { [] }
+            let way = endpoints.way(toward: ip("10.1.0.10"), from: own, networks: [])
             #expect(way == AsteriskWay(to: ip("10.1.0.10"), by: 0, from: own))
         }
     }
@@ -157,6 +160,16 @@ private final class Routes {
             Self.settings, after: watch.ways, at: .seconds(12), kernel: routes.kernel)
         #expect(reloaded.ways == [way(Self.near, 1), way(Self.far, 2)])
         #expect(reloaded.condition?.kind == .route)
+    }
+
+    @Test("an Asterisk that the default route leads to for a while is called as before")
+    func defaultRoute() {
+        routes.ways = [Self.near: .from(ip("10.0.0.1")), Self.far: .from(ip("10.1.0.1"))]
+        var watch = RouteWatch(Self.settings, at: .seconds(1), kernel: routes.kernel)
+        routes.ways[Self.far] = .from(ip("203.0.113.5"))
+        let isOther = watch.look(at: .seconds(11))
+        #expect(!isOther && watch.ways == [way(Self.near, 1), way(Self.far, 2)])
+        #expect(watch.condition?.text.contains("\(Self.far)") == true)
     }
 
     @Test("64 Asterisks without a route are named in one condition, which arrives whole")
