@@ -1,3 +1,4 @@
+internal import AsteriskFiles
 internal import Glibc
 internal import Messages
 internal import Sys
