@@ -218,7 +218,7 @@ final class AccountServer: AccountSource {
                 "install the driver that /etc/odbcinst.ini names: for MariaDB odbc-mariadb, for PostgreSQL"
                     + " odbc-postgresql"
             case "28000", "28P01":
-                "correct accounts.user and accounts.secret-file, or the login in \(login.placeOfLogin)"
+                "correct the login of \(login.placeOfLogin)"
             case _ where failure.isLost || failure.isUnreachable:
                 "see whether the database server answers, and takes the login of \(login.placeOfLogin)"
             default: "try the same login with `isql -v`, or with the database's own client"

@@ -31,7 +31,7 @@ struct ServerLogin: Equatable {
         guard let password else { return string }
         // Drivers do not agree about how such a one is written.
         guard !password.contains(where: { $0 == 0 || $0 == UInt8(ascii: "}") }) else {
-            throw .layout("the password in \(placeOfLogin) holds a }: give the login another one")
+            throw .layout("the password of \(placeOfLogin) holds a }: give the login another one")
         }
         string += Array("PWD={".utf8) + password + Array("};".utf8)
         return string
@@ -56,9 +56,12 @@ extension AccountSettings {
     /// A login with the user and the password of the settings, where they have one.
     func withOwnLogin(_ login: ServerLogin) -> ServerLogin {
         var login = login
-        if !user.isEmpty { (login.user, login.password) = (user, nil) }
+        if !user.isEmpty {
+            (login.user, login.password, login.placeOfLogin) = (user, nil, "accounts.user")
+        }
         guard !secretFile.isEmpty else { return login }
-        (login.password, login.placeOfLogin) = (secret, secretFile)
+        login.password = secret
+        login.placeOfLogin = "accounts.user and \(secretFile)"
         if secret?.isEmpty ?? true {
             login.fault =
                 "the password in \(secretFile) cannot be used: accounts.secret-file names a file whose first line"

@@ -23,8 +23,8 @@ package struct AccountRows: Sendable {
     package let user = SettingRow(
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
-            As whom the database of an odbc:// source is asked. Left out: as whom the DSN in \
-            /etc/odbc.ini says.
+            As whom a database server is asked. Left out: as whom the DSN in /etc/odbc.ini says, or \
+            Asterisk's own file that leads there.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
@@ -32,7 +32,7 @@ package struct AccountRows: Sendable {
         meaning: """
             The file with the password of accounts.user, which is its first line. root reads it at the \
             start and at each reload; others may neither read nor write it. Left out: the password \
-            that the DSN has.
+            of whoever is asked then.
             """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
