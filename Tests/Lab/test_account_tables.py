@@ -1,14 +1,17 @@
 """Realtime's tables in MariaDB and PostgreSQL: those of each version, by other names, with what databases make of letters and blanks."""
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 from conftest import Lab
 from lab.account_ground import PASSWORD, AccountGround
 from lab.accounts import CHAN_SIP, PJSIP, Account
 from lab.database_server import MariaDB, PostgreSQL
-from lab.realtime_tables import LAYOUTS, Layout
+from lab.realtime_tables import LAYOUTS, Layout, sql_type
+from lab.waiting import eventually
 
 REALM = "asterisk"
 EVERYBODY, PHONES, NOBODY_HERE = "0.0.0.0/0.0.0.0", "198.18.0.0/255.255.0.0", "192.0.2.0/24"
@@ -47,6 +50,11 @@ def use(ground: AccountGround, schema: str, tables: Mapping[str, str]) -> None:
 
 def ha1(account: Account, realm: str = REALM, algorithm: str = "md5") -> str:
     return hashlib.new(algorithm, f"{account.name}:{realm}:{account.secret}".encode()).hexdigest()
+
+
+def lay(ground: AccountGround, layout: Layout) -> None:
+    for statement in layout.statements(isinstance(ground.server, MariaDB)):
+        ground.server.execute(statement)
 
 
 class Rows:
@@ -112,11 +120,173 @@ def answers_of_pjsip(rows: Rows) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_the_tables_of_each_version_are_read(ground: AccountGround, layout: Layout) -> None:
-    for statement in layout.statements(isinstance(ground.server, MariaDB)):
-        ground.server.execute(statement)
+    lay(ground, layout)
     rows = Rows(ground, layout)
     account = rows.add({})
     use(ground, PJSIP if layout.is_pjsip else CHAN_SIP, layout.names)
     assert ground.register(account) == 200
     assert ground.register(Account(account.name, "wrong")) == 401
     (answers_of_pjsip if layout.is_pjsip else answers_of_chan_sip)(rows)
+
+
+# What a column of names may be, by database: all of them let `Anna`, `anna ` or `Änna` be `anna` in one way or another.
+NAME_TYPES = {
+    MariaDB.name: {
+        "default": "VARCHAR(40)", "general": "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "latin1": "VARCHAR(40) CHARACTER SET latin1", "char": "CHAR(40)", "binary": "VARBINARY(40)",
+    },
+    PostgreSQL.name: {
+        "varchar": "VARCHAR(40)", "char": "CHAR(40)", "icu": "TEXT COLLATE alike", "citext": "citext", "name": "NAME",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_name_is_its_letters_whatever_its_column_takes_for_the_same(ground: AccountGround, place: int) -> None:
+    kind, type_ = list(NAME_TYPES[ground.server.name].items())[place]
+    print(f"{kind}: {type_}")
+    if kind == "icu":
+        ground.server.execute("CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level1', deterministic = false)")
+    if kind == "citext":
+        ground.server.execute("CREATE EXTENSION citext")
+    table = f"peers_{kind}"
+    ground.server.execute(f"CREATE TABLE {table} (name {type_}, type CHAR(10), host CHAR(40), secret VARCHAR(40))")
+    rows = {"anna": "small", "Berta": "Large", "dörte": "Umlaut"}
+    for name, secret in rows.items():
+        insert(ground, table, name=name, type="friend", host="dynamic", secret=secret)
+    use(ground, CHAN_SIP, {"sippeers": table})
+    for name, secret in rows.items():
+        assert ground.register(Account(name, secret)) == 200
+    for name, secret in (("Anna", "small"), ("ANNA", "small"), ("änna", "small"), ("berta", "Large"), ("dorte", "Umlaut")):
+        assert ground.register(Account(name, secret)) == 401, name
+    assert ground.register(Account("anna", "SMALL")) == 401
+    assert ground.register(Account("anna%20", "small")) == 401
+
+
+@pytest.mark.parametrize("type_", ["enum 0 1 off on false true no yes", "enum yes no", "varchar(5)", "boolean"])
+def test_a_yes_is_one_in_all_the_words_for_it(ground: AccountGround, type_: str) -> None:
+    table = f"truth_{len(type_)}"
+    is_mariadb = isinstance(ground.server, MariaDB)
+    name, before = sql_type(table, type_, is_mariadb)
+    if before:
+        ground.server.execute(before)
+    ground.server.execute(
+        f"CREATE TABLE {table} (name VARCHAR(40), type VARCHAR(10), host VARCHAR(40), secret VARCHAR(40), dynamic {name})"
+    )
+    yes, no = ["1", "on", "true", "yes"], ["0", "off", "false", "no"]
+    if type_ == "boolean":
+        yes, no = (["1"], ["0"]) if is_mariadb else (["t"], ["f"])
+    elif "true" not in type_ and "enum" in type_:
+        yes, no = ["yes"], ["no"]
+    for word in [*yes, *no]:
+        insert(ground, table, name=f"w-{word}", type="friend", host="", secret="x", dynamic=word)
+    use(ground, CHAN_SIP, {"sippeers": table})
+    for words, status in ((yes, 200), (no, 403)):
+        for word in words:
+            assert ground.register(Account(f"w-{word}", "x")) == status, word
+
+
+@pytest.fixture
+def peers(ground: AccountGround) -> str:
+    """A table that has no key, of its own for each test."""
+    table = f"own_{secrets.token_hex(3)}"
+    ground.server.execute(
+        f"CREATE TABLE {table} (name VARCHAR(40), type VARCHAR(10), host VARCHAR(40), secret VARCHAR(40), md5secret VARCHAR(40),"
+        " deny VARCHAR(95))"
+    )
+    for name in ("good", "later", "bad"):
+        insert(ground, table, name=name, type="friend", host="dynamic", secret="x")
+    return table
+
+
+def test_of_two_rows_for_a_name_one_counts(ground: AccountGround, peers: str) -> None:
+    insert(ground, peers, name="good", type="friend", host="dynamic", secret="y")
+    use(ground, CHAN_SIP, {"sippeers": peers})
+    answers = [ground.register(Account("good", secret)) for secret in ("x", "y", "x", "y")]
+    assert answers in ([200, 401, 200, 401], [401, 200, 401, 200])
+
+
+def test_an_access_list_that_is_none_lets_nobody_in_and_is_told(ground: AccountGround, peers: str) -> None:
+    ground.server.execute(f"UPDATE {peers} SET deny = '10.0.0.0/99' WHERE name = 'bad'")
+    use(ground, CHAN_SIP, {"sippeers": peers})
+    assert ground.register(Account("bad", "x")) == 403
+    assert ground.register(Account("good", "x")) == 200
+    assert "account bad can be used from nowhere" in ground.edge.log()
+
+
+def test_a_row_that_the_database_cannot_tell_is_503_and_stops_no_other(ground: AccountGround, peers: str) -> None:
+    fails = "(SELECT 'a' UNION SELECT 'b')" if isinstance(ground.server, MariaDB) else "CAST(1 / (length(name) - 3) AS TEXT)"
+    ground.server.execute(
+        f"CREATE VIEW view_{peers} AS SELECT name, type, host, CASE WHEN name = 'bad' THEN {fails} ELSE secret END AS secret FROM {peers}"
+    )
+    use(ground, CHAN_SIP, {"sippeers": f"view_{peers}"})
+    reader = ground.edge.component("accounts-reader")["pid"]
+    assert ground.register(Account("good", "x")) == 200
+    for _ in range(3):
+        assert ground.register(Account("bad", "x")) == 503
+    assert ground.register(Account("bad", "a")) == 503
+    assert "look-ups in odbc://asterisk fail" in ground.edge.ask("status").stdout
+    assert ground.register(Account("later", "x")) == 200
+    assert ground.edge.component("accounts-reader")["pid"] == reader
+    assert "no source of accounts" not in ground.edge.ask("status").stdout
+
+
+def test_columns_that_come_and_go_are_seen(ground: AccountGround, peers: str) -> None:
+    use(ground, CHAN_SIP, {"sippeers": peers})
+    assert ground.register(Account("good", "x")) == 200
+    ground.server.execute(f"ALTER TABLE {peers} DROP COLUMN md5secret, ADD COLUMN permit VARCHAR(95)")
+    ground.server.execute(f"UPDATE {peers} SET deny = '0.0.0.0/0', permit = '192.0.2.0/24' WHERE name = 'later'")
+    # The first look-up after it may meet the columns as they were.
+    ground.in_the_end(Account("later", "x"), 403, 30)
+    ground.server.execute(f"ALTER TABLE {peers} DROP COLUMN permit, DROP COLUMN deny")
+    ground.in_the_end(Account("later", "x"), 200, 30)
+    assert ground.register(Account("good", "x")) == 200
+    assert ground.edge.component("accounts-reader")["restarts"] == 0
+
+
+def test_a_table_that_goes_is_told_and_stops_no_known_phone(ground: AccountGround, peers: str) -> None:
+    use(ground, CHAN_SIP, {"sippeers": peers})
+    assert ground.register(Account("good", "x")) == 200
+    ground.server.execute(f"ALTER TABLE {peers} RENAME TO away_{peers}")
+    assert ground.register(Account("later", "x")) == 503
+    assert ground.register(Account("good", "x")) == 200
+    eventually(
+        lambda: f"it lacks the table {peers}" in ground.edge.ask("status").stdout, lambda: ground.edge.ask("status").stdout
+    )
+    ground.server.execute(f"ALTER TABLE away_{peers} RENAME TO {peers}")
+    ground.in_the_end(Account("later", "x"), 200, 30)
+
+
+def test_a_hash_of_asterisk_22_counts_before_a_password_that_contradicts_it(ground: AccountGround) -> None:
+    layout = replace(next(layout for layout in LAYOUTS if str(layout) == "pjsip-22"), label="22_hash")
+    lay(ground, layout)
+    use(ground, PJSIP, layout.names)
+    rows = Rows(ground, layout)
+    account = rows.add({})
+    by_hash = Account(account.name, "by hash")
+    ground.server.execute(
+        f"UPDATE {layout.names['ps_auths']} SET password_digest = 'MD5:{ha1(by_hash)}' WHERE id = '{account.name}'"
+    )
+    assert ground.register(by_hash) == 200
+    assert ground.register(account) == 401
+
+
+def test_what_asterisk_writes_into_its_tables_is_read_as_it_reads_it(ground: AccountGround, peers: str) -> None:
+    """Its drivers for database servers write a semicolon as ^3B."""
+    ground.server.execute(f"UPDATE {peers} SET secret = 'a^3Bb^5Ec' WHERE name = 'good'")
+    use(ground, CHAN_SIP, {"sippeers": peers})
+    assert ground.register(Account("good", "a;b^c")) == 200
+    assert ground.register(Account("good", "a^3Bb^5Ec")) == 401
+
+
+def test_a_column_that_the_login_may_not_read_is_named(ground: AccountGround, peers: str) -> None:
+    is_mariadb = isinstance(ground.server, MariaDB)
+    own = "'narrow'@localhost" if is_mariadb else "narrow"
+    ground.server.execute(f"CREATE USER {own} IDENTIFIED BY '{PASSWORD}'" if is_mariadb else f"CREATE ROLE {own} LOGIN")
+    ground.settings.schema, ground.settings.tables = CHAN_SIP, {"sippeers": peers}
+    narrow = ground.text(user="narrow")
+    ground.server.execute(f"GRANT SELECT (name, type, host, secret, md5secret) ON {peers} TO {own}")
+    said = ground.live(narrow)
+    assert f"GRANT SELECT ON {peers}" in said and "deny" in said, said
+    ground.server.execute(f"GRANT SELECT ON {peers} TO {own}")
+    assert "odbc://asterisk: good: chan_sip, 3 accounts" in (said := ground.live(narrow)), said
