@@ -110,17 +110,18 @@ def test_a_name_that_is_none_is_refused_and_stops_nobody(ground: AccountGround, 
 
 
 def ground_answer(client: Client, name: bytes) -> int:
-    """The answer to the credentials of a phone with such a name; 0 when there is none."""
+    """The answer to the credentials of a phone with such a name and the password of 1001; 0 when there is none."""
+    shown = name.decode(errors="replace")
 
     def written(text: bytes) -> bytes:
-        return text.replace(b"A-NAME", name)
+        return text.replace(shown.encode(), name).replace(b"A-NAME", name)
 
     request = client.request("REGISTER", "A-NAME", extra=["Expires: 600"])
     client.send(written(request.encoded()))
     challenge = client.receive_final()
     if challenge is None or challenge.status != 401:
         return challenge.status if challenge else 0
-    client.send(written(proven(request, challenge, Account("A-NAME", "secret-of-1001")).encoded()))
+    client.send(written(proven(request, challenge, Account(shown, "secret-of-1001")).encoded()))
     answer = client.receive_final()
     return answer.status if answer else 0
 

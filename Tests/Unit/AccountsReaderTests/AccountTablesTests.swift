@@ -126,7 +126,10 @@ struct AccountTablesTests {
 
     @Test(
         "no secret, a broken hash, another case, a blank, a wild card and SQL are all unknown",
-        arguments: ["1005", "1006", "9999", "anna", "1001 ", "%", "' OR 1=1 --", "", "1001\0"])
+        arguments: [
+            "1005", "1006", "9999", "anna", "1001 ", "%", "' OR 1=1 --", "", "1001\0",
+            "1001\r\n", String(repeating: "1001", count: 1000), "１００１",
+        ])
     func unknownChanSip(account: String) throws {
         #expect(try answer(account, in: Tables.chanSip) == .unknown)
     }
@@ -213,7 +216,9 @@ struct AccountTablesTests {
         #expect(try answer("7", in: sql) == .unknown)
     }
 
-    @Test("an empty password lets nobody in, and an algorithm that no phone is asked for changes nothing")
+    @Test(
+        "an empty password lets nobody in, and an algorithm that no phone is asked for changes nothing"
+    )
     func emptyPassword() throws {
         #expect(try answer("7", in: Self.auth("'userpass', '7', '', '', '', ''")) == .unknown)
         let sql = "UPDATE ps_auths SET password = 'x', password_digest = 'SHA-512-256:00'"
@@ -233,7 +238,11 @@ struct AccountTablesTests {
     @Test(
         "a secret is its bytes, whatever they are",
         arguments: [
-            ("a\"b`c", "235ce7013419c47f80fa4b82f8cc6949"), (":a:b:", "6d86120ebffb76dc89f83385593354c5"), ("a;b^3B", "d8d63d05b92ad202333fd236994c5f8d"), ("  a ", "3ed27bf9164a7c0e6f2767b7dd6aefa5"), ("Zoë🔑", "38ae8d6ae8a49216d6647bd9637662e4"),
+            ("a\"b`c", "235ce7013419c47f80fa4b82f8cc6949"),
+            (":a:b:", "6d86120ebffb76dc89f83385593354c5"),
+            ("a;b^3B", "d8d63d05b92ad202333fd236994c5f8d"),
+            ("  a ", "3ed27bf9164a7c0e6f2767b7dd6aefa5"),
+            ("Zoë🔑", "38ae8d6ae8a49216d6647bd9637662e4"),
         ])
     func secretBytes(secret: String, digest: String) throws {
         let account = try found(
