@@ -252,7 +252,10 @@ def test_a_row_that_the_database_cannot_tell_is_503_and_stops_no_other(ground: A
     assert ground.register(peers.good) == 200
     for secret in ("x", "x", "a", ""):
         assert ground.register(Account(peers.bad.name, secret)) == 503
-    eventually(lambda: "look-ups in odbc://asterisk fail" in ground.edge.ask("status").stdout, "status tells it")
+    eventually(
+        lambda: "look-ups in odbc://asterisk fail" in ground.edge.ask("status").stdout,
+        lambda: f"{ground.edge.ask('status').stdout}\n{ground.edge.log()}",
+    )
     assert ground.register(peers.later) == 200
     assert ground.edge.component("accounts-reader")["pid"] == reader
     assert "no source of accounts" not in ground.edge.ask("status").stdout
@@ -312,6 +315,7 @@ def test_a_column_that_the_login_may_not_read_is_named(ground: AccountGround, pe
     narrow = ground.text(user="narrow")
     ground.server.execute(f"GRANT SELECT (name, type, host, secret, md5secret) ON {peers.table} TO {own}")
     said = ground.live(narrow)
-    assert f"GRANT SELECT ON {peers.table}" in said and "deny" in said, said
+    # To MariaDB a column that is not there may not be read either, and the first is told.
+    assert f"GRANT SELECT ON {peers.table}" in said and (is_mariadb or "deny" in said), said
     ground.server.execute(f"GRANT SELECT ON {peers.table} TO {own}")
     assert "odbc://asterisk: good: chan_sip, 3 accounts" in (said := ground.live(narrow)), said
