@@ -103,7 +103,11 @@ package final class ODBCConnection {
 package final class ODBCStatement {
     private let connection: ODBCConnection
     private let handle: SQLHSTMT
+    private var text: [UInt8]
     private var chunk = [UInt8](repeating: 0, count: 4096)
+    /// Whether its last run has failed: MariaDB's driver would wait for an answer to the next one that never comes, unless
+    /// the statement is compiled again.
+    private var isSpent = false
 
     /// The longest value that is read whole, in bytes; of a longer one the beginning.
     package static let longestValue = 65_536
@@ -112,6 +116,7 @@ package final class ODBCStatement {
         _ connection: ODBCConnection, _ sql: String, timeout seconds: UInt
     ) throws(ODBCError) {
         self.connection = connection
+        text = Array(sql.utf8)
         var handle: SQLHANDLE?
         _ = unsafe SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_STMT), connection.handle, &handle)
         guard let handle = unsafe handle else {
@@ -121,13 +126,17 @@ package final class ODBCStatement {
         _ = unsafe SQLSetStmtAttr(
             handle, SQL_ATTR_QUERY_TIMEOUT, ODBCConnection.number(seconds),
             SQLINTEGER(SQL_IS_UINTEGER))
-        var text = Array(sql.utf8)
+        try compile()
+    }
+
+    private func compile() throws(ODBCError) {
         let count = SQLINTEGER(text.count)
         // In bounds: the array's own storage and length.
         let code = unsafe text.withUnsafeMutableBufferPointer { buffer in
             unsafe SQLPrepare(handle, buffer.baseAddress, count)
         }
         try check(code)
+        isSpent = false
     }
 
     deinit { _ = unsafe SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_STMT), handle) }
@@ -139,10 +148,22 @@ package final class ODBCStatement {
     package func forEach(
         _ parameter: [UInt8]?, _ body: ([[UInt8]]) -> Bool
     ) throws(ODBCError) {
+        if isSpent { try compile() }
         defer {
             _ = unsafe SQLFreeStmt(handle, SQLUSMALLINT(SQL_CLOSE))
             _ = unsafe SQLFreeStmt(handle, SQLUSMALLINT(SQL_RESET_PARAMS))
         }
+        do throws(ODBCError) {
+            try read(parameter, body)
+        } catch {
+            isSpent = true
+            throw error
+        }
+    }
+
+    private func read(
+        _ parameter: [UInt8]?, _ body: ([[UInt8]]) -> Bool
+    ) throws(ODBCError) {
         try run(parameter)
         var count: SQLSMALLINT = 0
         try check(unsafe SQLNumResultCols(handle, &count))
