@@ -75,7 +75,7 @@ extension ServerLogin {
     /// That of a class of res_odbc.conf.
     init(_ odbc: ODBCClass) {
         self.init(
-            name: "\(odbc.place)", placeOfDataSource: "\(odbc.place)",
+            name: "the database of \(odbc.place)", placeOfDataSource: "\(odbc.place)",
             placeOfLogin: "\(odbc.place)",
             parts: ["DSN=\(odbc.dataSource.text)"], user: odbc.user.text,
             password: odbc.password.isEmpty ? nil : odbc.password)
@@ -104,7 +104,7 @@ extension ServerLogin {
     private init(_ login: DatabaseLogin, driver: String, server: [String], database: String) {
         let standard = "asterisk"
         self.init(
-            name: "\(login.place)", placeOfLogin: "\(login.place)",
+            name: "the database of \(login.place)", placeOfLogin: "\(login.place)",
             parts: ["DRIVER={\(driver)}"] + server + Self.part(database, login.database, standard),
             user: login.user.isEmpty ? standard : login.user.text,
             password: login.password.isEmpty ? Array(standard.utf8) : login.password)
