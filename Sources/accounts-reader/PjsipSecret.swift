@@ -22,7 +22,7 @@ struct PjsipSecret {
     /// What it holds by its auth_type; Asterisk's default was userpass, then digest.
     ///
     /// Asterisk 22, which alone has password_digest, takes userpass and digest for the same. A hash counts there before the
-    /// password, and one that cannot be read makes the auth useless (`res/res_pjsip/config_auth.c`).
+    /// password, and one that cannot be read makes the auth useless (Asterisk's res_pjsip, where it reads its auths).
     var credentials: Credentials {
         var result = Credentials(user: user, boundRealm: realm)
         switch kind.lowercased() {

@@ -138,7 +138,7 @@ def test_the_tables_of_each_version_are_read(ground: AccountGround, layout: Layo
     (answers_of_pjsip if layout.is_pjsip else answers_of_chan_sip)(rows)
 
 
-# What a column of names may be, by database: all of them let `Anna`, `anna ` or `Änna` be `anna` in one way or another.
+# What a column of names may be, by database: in all of them another spelling is the same name in one way or another.
 NAME_TYPES = {
     MariaDB.name: {
         "default": "VARCHAR(40)", "general": "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
