@@ -17,7 +17,7 @@ from lab.booted import Machine
 from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.installed import Installed
-from lab.lanes import Lanes, ground, turn_of
+from lab.lanes import Lanes, clear_lane, ground, turn_of
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.nat import OWN, SHOWN, Nat, nat_on
@@ -146,6 +146,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Table(), Table.NAME)
     # A plain kill must tear the lab down as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+started_lanes: list[str] = []
+
+
+def pytest_xdist_newgateway(gateway) -> None:
+    started_lanes.append(gateway.id)
+
+
+def pytest_unconfigure() -> None:
+    for lane in started_lanes:
+        clear_lane(lane)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Lanes:

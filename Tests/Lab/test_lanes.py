@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from lab.lanes import LONG, SHARES, ground, share_of, turn_of
+from lab.lanes import LONG, PLACES, SHARES, ground, share_of, turn_of
 from lab.namespaces import Network
 
 FILES = {path.name for path in Path(__file__).parent.glob("test_*.py")}
@@ -11,12 +11,12 @@ FILES = {path.name for path in Path(__file__).parent.glob("test_*.py")}
 
 def test_every_lane_has_namespaces_of_its_own_for_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    without_lanes = [ground(), ground("booted")]
+    without_lanes = [ground(place) for place in PLACES]
     names = []
     for lane in ("gw0", "gw1", "gw2"):
         monkeypatch.setenv("PYTEST_XDIST_WORKER", lane)
-        names += [ground(), ground("booted")]
-    assert names[:2] == without_lanes
+        names += [ground(place) for place in PLACES]
+    assert names[: len(PLACES)] == without_lanes
     prefixes = {Network(name).prefix for name in names}
     assert len(prefixes) == len(names)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 from .rempart import CHECKOUT
+from .workspace import clear
 
 # The table: files whose tests are one share.
 SHARES = {
@@ -46,14 +47,26 @@ LONG = [
 ]
 
 
-def ground(place: str = "") -> str:
-    """The name of a workspace of this checkout and this lane, for a place beside the lab's own where one is named.
+FIRST = "gw0"
+# Where a lane stands: the lab, and the machines that systemd boots.
+PLACES = ["", "booted", "packaged"]
+
+
+def ground(place: str = "", lane: str = "") -> str:
+    """The name of the workspace of this checkout at one of the places, of this process's lane where no other is named.
 
     The first lane stands where a run without lanes does: so either clears what the other has left behind, and they
     exclude each other.
     """
-    lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return "/".join([str(CHECKOUT), *([place] if place else []), *([lane] if lane != "gw0" else [])])
+    assert place in PLACES
+    lane = lane or os.environ.get("PYTEST_XDIST_WORKER", FIRST)
+    return "/".join([str(CHECKOUT), *filter(None, [place, lane if lane != FIRST else ""])])
+
+
+def clear_lane(lane: str) -> None:
+    """Removes what a lane has left that was killed, as one is that does not end within some seconds."""
+    for place in PLACES:
+        clear(ground(place, lane))
 
 
 def share_of(nodeid: str) -> str:
