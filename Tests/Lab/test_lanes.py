@@ -1,10 +1,16 @@
 """The lab's lanes: none stands on another's ground, and their table names what there is."""
 
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from lab.lanes import LONG, PLACES, SHARES, ground, share_of, turn_of
-from lab.namespaces import Network
+from lab.namespaces import Network, command
+from lab.rempart import CHECKOUT
+from lab.slow_source import SlowFolder
+from lab.waiting import eventually
+from lab.workspace import clear
 
 FILES = {path.name for path in Path(__file__).parent.glob("test_*.py")}
 
@@ -32,3 +38,24 @@ def test_files_of_one_share_begin_together_and_long_shares_before_short_ones() -
     assert share_of("test_oracle.py::test_a[x::y]") == share_of("test_wall.py::test_b") != share_of("test_calls.py::test_c")
     turns = [turn_of(f"{file}::test_d") for file in ("test_wall.py", "test_oracle.py", "test_nat.py", "test_calls.py", "test_bans.py")]
     assert turns[0] == turns[1] < turns[2] < turns[3] == turns[4]
+
+
+def test_what_a_killed_run_has_left_is_cleared_also_where_a_disk_hangs() -> None:
+    name = f"{CHECKOUT}/left"
+    network = Network(name)
+    clear(name)
+    network.make()
+    folder = Path(tempfile.mkdtemp(prefix=network.prefix))
+    folder.chmod(0o755)
+    slow = SlowFolder(folder)
+    (slow.path / "file").write_text("text")
+    slow.delay(3600)
+    reader = subprocess.Popen([
+        *("ip", "netns", "exec", network.clients, "setpriv", "--reuid=65534", "--clear-groups", "cat", str(slow.path / "file")),
+    ], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    eventually(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "cat\n", "somebody reads")
+    clear(name)
+    assert reader.wait(10) != 0
+    assert network.prefix not in command("ip", "netns", "list") + Path("/proc/mounts").read_text()
+    assert not folder.exists()
+    slow.remove()
