@@ -12,10 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.attack_table import Table
 from lab.booted import Machine
 from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.installed import Installed
+from lab.lanes import Lanes, clear_lane, ground, turn_of
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.nat import OWN, SHOWN, Nat, nat_on
@@ -23,7 +25,7 @@ from lab.old_asterisk import OldAsterisk
 from lab.old_versions import OLD_VERSIONS, OldVersion
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
-from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.rempart import Rempart, Settings, binaries_folder, copy_binaries, make_users
 from lab.trunks import TELCO, TRUNKS, Trunk, trunk_configuration, trunk_settings
 from lab.waiting import eventually
 from lab.workspace import workspace
@@ -140,16 +142,40 @@ class Site:
             asterisk.stop()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Table(), Table.NAME)
     # A plain kill must tear the lab down as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+started_lanes: list[str] = []
+
+
+def pytest_xdist_newgateway(gateway) -> None:
+    started_lanes.append(gateway.id)
+
+
+def pytest_unconfigure() -> None:
+    for lane in started_lanes:
+        clear_lane(lane)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Lanes:
+    return Lanes(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # A run without lanes goes through the files by name.
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     assert (binaries_folder() / "rempart").exists(), f"no binaries in {binaries_folder()}: build first, or set REMPART_BIN"
     make_users()
-    with workspace(str(CHECKOUT)) as (network, folder):
+    with workspace(ground()) as (network, folder):
         yield Lab(network, folder)
 
 
@@ -176,7 +202,7 @@ def nat(lab: Lab) -> Iterator[Nat]:
 @pytest.fixture(scope="session")
 def installed() -> Iterator[Installed]:
     """Rempart, installed on a machine that systemd has booted; on ground of its own, beside the lab's."""
-    with workspace(f"{CHECKOUT}/booted") as (network, folder):
+    with workspace(ground("booted")) as (network, folder):
         machine = Machine(network, folder).boot()
         try:
             edge = Installed(machine, DOMAIN, ACCOUNTS)

@@ -12,9 +12,9 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts. That is the folder of its own files, such as \
-            asterisk:///etc/asterisk, or the database that Asterisk Realtime uses: a SQLite file, or a DSN \
-            of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only ever read.
+            Where Asterisk has its accounts; it is only ever read. That is the folder of its own files, \
+            such as asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. A database is a \
+            SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -31,8 +31,8 @@ package struct AccountRows: Sendable {
         for: .accountsReader { .secretFile($0) },
         meaning: """
             The file with the password of accounts.user, which is its first line. root reads it at the \
-            start and at each reload; others may neither read nor write it. Left out: the password \
-            of whoever is asked then.
+            start and at each reload; others may neither read nor write it. Without it the password \
+            counts that the DSN or Asterisk's own file has.
             """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
