@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conftest import Lab
 
 # accounts-reader is replaced 10 s after the first look-up without an answer, and connects anew within 10 s.
-BACK = 60.0
+BACK = 15.0
 PASSWORD = "secret of; all"
 
 
@@ -74,11 +74,11 @@ class AccountGround:
             answers.append(self.register(account))
             return answers[-1] == status
 
-        eventually(is_so, lambda: f"{account.name} gets {status}, not {answers}:\n{self.edge.log()}", seconds, every=0.5)
+        eventually(is_so, lambda: f"{account.name} gets {status}, not {answers}:\n{self.edge.ask('status').stdout}", seconds, every=0.5)
 
     def is_well(self) -> None:
         """The source is read: who asks by a name that it does not have is told no more than that the password is wrong."""
-        self.in_the_end(Account(secrets.token_hex(4), "wrong"), 401)
+        self.in_the_end(Account(secrets.token_hex(4), "wrong"), 401, seconds=BACK)
 
     def fresh(self) -> Account:
         """An account that the source has and nobody has asked for."""
