@@ -15,7 +15,7 @@ OWN_NAMES = {
     "sippeers": "sip_buddies", "ps_endpoints": "phone_endpoints", "ps_auths": "phone_auths", "ps_aors": "phone_aors",
 }  # fmt: skip
 # Asterisk's login, which may write; Rempart has its own where it does not read Asterisk's files.
-PBX_SECRET = "secret of the pbx"
+PBX_SECRET = "secret-of-the-pbx"
 OWN_SECRET = "secret of; all"
 COUNTED = {MariaDB: "INTEGER PRIMARY KEY AUTO_INCREMENT", PostgreSQL: "SERIAL PRIMARY KEY"}
 
@@ -90,7 +90,7 @@ class ServerRealtime(AccountSource):
         return {"res_pgsql.conf": f"[general]\ndbsock={folder}\ndbname=asterisk\ndbuser=asterisk\ndbpass={PBX_SECRET}\n"}
 
     def additions(self, kind: Kind) -> dict[str, str]:
-        modules = ["res_odbc", "res_config_odbc"] if self.driver == "odbc" else [f"res_config_{self.driver}"]
+        modules = ["res_odbc_transaction", "res_odbc", "res_config_odbc"] if self.driver == "odbc" else [f"res_config_{self.driver}"]
         return {"modules.conf": "".join(f"load={module}.so\n" for module in modules)}
 
     def lay(self, asterisk: Asterisk, settings: Settings) -> None:
