@@ -281,7 +281,7 @@ struct FileRealtimeTests {
                 == "DRIVER={PostgreSQL Unicode};Servername=db;Port=5433;Database=pbx;UID=u;PWD={p};")
         #expect(
             try string("pgsql,ignored", "res_pgsql.conf", "[general]\n")
-                == "DRIVER={PostgreSQL Unicode};Servername=/run/postgresql;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"
+                == "DRIVER={PostgreSQL Unicode};Servername=/tmp;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"
         )
         #expect(throws: AccountTablesError.self) {
             try string("pgsql,x", "res_pgsql.conf", "[general]\ndbname=a\\;UID=root\n")
