@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import ACCOUNTS, Lab, Site
-from lab.account_sources import AccountSource, Servers, StaticFiles
+from lab.account_sources import AccountSource, Servers, SQLiteRealtime, StaticFiles
 from lab.accounts import Account
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Kind
 from lab.capture import Capture
-from lab.database_server import MariaDB, PostgreSQL
+from lab.database_server import DatabaseServer, MariaDB, PostgreSQL
 from lab.phones import Phone, Shelf
 from lab.sip import Message
 from lab.waiting import eventually
@@ -28,28 +28,33 @@ PHONES = [account for account in ACCOUNTS.values() if account.name <= "1006"]
 
 @dataclass(frozen=True)
 class Row:
-    """A source, the kinds of Asterisk that can read it, and the one that does in a short run, if any."""
+    """A source, the kinds of Asterisk that can read it, and the one that does in a short run."""
 
     name: str
-    make: Callable[[Servers], AccountSource | None]
-    short: Kind | None
+    make: Callable[[Lab, Servers], AccountSource | None]
+    short: Kind
     kinds: Sequence[Kind] = tuple(KINDS)
 
 
-def static(_: Servers) -> AccountSource:
+def static(*_: object) -> AccountSource:
     return StaticFiles(PHONES)
 
 
+def server(kind: type[DatabaseServer], driver: str, is_found_in_files: bool) -> Callable[[Lab, Servers], AccountSource]:
+    return lambda _, servers: servers.source(kind, driver, is_found_in_files)
+
+
 ROWS = [
-    Row("sqlite", lambda _: None, PJSIP_16),
-    Row("odbc-mariadb", lambda servers: servers.source(MariaDB, "odbc", False), CHAN_SIP_16),
-    Row("odbc-postgresql", lambda servers: servers.source(PostgreSQL, "odbc", False), PJSIP_22),
+    Row("sqlite", lambda *_: None, PJSIP_16),
+    Row("odbc-mariadb", server(MariaDB, "odbc", False), CHAN_SIP_16),
+    Row("odbc-postgresql", server(PostgreSQL, "odbc", False), PJSIP_22),
     Row("files-pjsip", static, PJSIP_22, (PJSIP_16, PJSIP_22)),
     Row("files-chan_sip", static, CHAN_SIP_16, (CHAN_SIP_16,)),
-    Row("files-to-odbc-mariadb", lambda servers: servers.source(MariaDB, "odbc", True), PJSIP_16),
-    Row("files-to-odbc-postgresql", lambda servers: servers.source(PostgreSQL, "odbc", True), None),
-    Row("files-to-mysql", lambda servers: servers.source(MariaDB, "mysql", True), CHAN_SIP_16),
-    Row("files-to-pgsql", lambda servers: servers.source(PostgreSQL, "pgsql", True), PJSIP_22),
+    Row("files-to-sqlite", lambda lab, _: SQLiteRealtime(lab.new_folder("db") / "realtime.sqlite3", PHONES), PJSIP_22),
+    Row("files-to-odbc-mariadb", server(MariaDB, "odbc", True), PJSIP_16),
+    Row("files-to-odbc-postgresql", server(PostgreSQL, "odbc", True), CHAN_SIP_16),
+    Row("files-to-mysql", server(MariaDB, "mysql", True), CHAN_SIP_16),
+    Row("files-to-pgsql", server(PostgreSQL, "pgsql", True), PJSIP_22),
 ]
 CASES = [
     pytest.param((row, kind), id=f"{row.name}-{kind}")
@@ -69,7 +74,7 @@ def servers(lab: Lab) -> Iterator[Servers]:
 @pytest.fixture(scope="module", params=CASES)
 def source_site(request: pytest.FixtureRequest, lab: Lab, servers: Servers) -> Iterator[Site]:
     row, kind = request.param
-    site = Site(lab, [kind], source=row.make(servers))
+    site = Site(lab, [kind], source=row.make(lab, servers))
     try:
         site.start()
         yield site

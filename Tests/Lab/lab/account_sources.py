@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .accounts import CHAN_SIP, PJSIP, TABLES, Account, rows
-from .asterisk import FAMILIES, Asterisk, Kind, realtime
+from .asterisk import FAMILIES, Asterisk, Kind, realtime, realtime_in_sqlite
 from .database_server import DatabaseServer, DataSources, MariaDB, PostgreSQL
 from .rempart import Settings
 
@@ -36,7 +36,25 @@ class AccountSource:
         raise NotImplementedError
 
 
-# MARK: Database servers
+# MARK: Databases
+
+
+@dataclass(frozen=True)
+class SQLiteRealtime(AccountSource):
+    """Realtime in an SQLite file that the edge finds in Asterisk's own files."""
+
+    database: Path
+    accounts: Sequence[Account]
+
+    def files(self, kind: Kind) -> dict[str, str]:
+        return realtime_in_sqlite(kind, self.database)
+
+    def additions(self, kind: Kind) -> dict[str, str]:
+        return {}
+
+    def lay(self, asterisk: Asterisk, settings: Settings) -> None:
+        asterisk.kind.lay(self.database, self.accounts)
+        settings.source, settings.schema = f"asterisk://{asterisk.folder}", None
 
 
 def lay_realtime(server: DatabaseServer, accounts: Sequence[Account]) -> None:
