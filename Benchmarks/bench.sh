@@ -19,6 +19,9 @@
 #                    file is slow: with their accounts known, and with none (Rempart alone)
 #     quiet          what BINDINGS phones by UDP cost that say nothing: they are asked whether they are there, and
 #                    answer (Rempart alone)
+#     sources        what a look-up costs in each source of accounts, cold and known (Rempart alone)
+#     strangers      10,000 names a second that no account has, beside phones that come for the first time, with the
+#                    accounts in MariaDB (Rempart alone)
 #
 # Environment: REMPART_BIN, the folder of the binaries (.build/release); WINDOW, units in flight (64);
 # SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes).
@@ -33,8 +36,9 @@ cd "$(dirname "$0")/.."
 bin=$(realpath "${REMPART_BIN:-.build/release}")
 readonly bin tag=bench$$
 readonly window=${WINDOW:-64} scale=${SCALE:-100} calls=${CALLS:-50000} idle=${IDLE:-5000}
-readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power quiet)
-readonly own_rows=" old contacts power quiet "
+readonly all_rows=(udp tcp tls latency bindings transactions handshakes idle floods old contacts power quiet
+    sources strangers)
+readonly own_rows=" old contacts power quiet sources strangers "
 readonly works=(options register wrong call)
 declare -A units=([options]=100000 [register]=60000 [wrong]=60000 [call]=15000)
 declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
@@ -42,6 +46,8 @@ declare -A rounds=([options]=1 [register]=2 [wrong]=2 [call]=8)
 source Benchmarks/edges.sh
 # shellcheck source=Benchmarks/accounts.sh
 source Benchmarks/accounts.sh
+# shellcheck source=Benchmarks/sources.sh
+source Benchmarks/sources.sh
 
 edges=() rows=()
 for word in "$@"; do
@@ -362,6 +368,7 @@ packages=()
 [[ " ${edges[*]} " != *" kamailio "* ]] \
     || packages=(kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules)
 [ -z "$read" ] || packages+=(python3-fusepy)
+[[ " ${rows[*]} " != *" sources "* && " ${rows[*]} " != *" strangers "* ]] || packages+=("${server_packages[@]}")
 set_up "${packages[@]}"
 for row in "${rows[@]}"; do
     for edge in "${edges[@]}"; do

@@ -21,7 +21,7 @@ clean_up() {
     for name in clients edge pbx; do ip netns del "$tag-$name" 2>/dev/null || true; done
     # A slow disk, which its server's end leaves behind.
     [ ! -e "$folder/seconds" ] || umount --lazy "$folder/slow" 2>/dev/null || true
-    rm -rf "$folder"
+    rm -rf "$folder" "/etc/netns/$tag-edge"
 }
 
 # Installs sqlite3 and the packages named, as far as they are missing.
@@ -150,7 +150,7 @@ inside:
 asterisk:
   servers: [198.19.0.10:5060, 198.19.0.20:5060]
 accounts:
-  source: sqlite://${source:-$folder/accounts.sqlite3}
+  source: ${accounts_url:-sqlite://${source:-$folder/accounts.sqlite3}}
   schema: chan_sip
   realm: example.test
 tls:

@@ -11,6 +11,8 @@ enum Work: String {
     case register
     /// REGISTER, 401, REGISTER with a wrong password, 401 or 403.
     case wrong
+    /// REGISTER, 401, REGISTER by a name that no account has, 401, 403 or 503.
+    case stranger
     /// INVITE, 407, ACK, INVITE, 100, 180, 200, ACK, BYE, 200.
     case call
     /// INVITE, 407, ACK, INVITE, 100, 180, and no end.

@@ -59,7 +59,7 @@ struct Unit {
         self.local = "\(local)"
         self.transport = transport
         self.work = work
-        user = "u\(account)"
+        user = work == .stranger ? "x\(account)" : "u\(account)"
         callID = "\(slot)-\(number)-\(Self.run)@bench"
         step = .asked
         sequence = 1
@@ -74,7 +74,7 @@ struct Unit {
     private var method: String {
         switch work {
         case .options, .echo: "OPTIONS"
-        case .register, .wrong: "REGISTER"
+        case .register, .wrong, .stranger: "REGISTER"
         case .call, .ring: "INVITE"
         }
     }
@@ -133,7 +133,8 @@ struct Unit {
         guard message.value("CSeq")?.hasPrefix("\(sequence) ") == true else { return .wait }
         switch (work, step, status) {
         case (.options, .asked, 200): return .done
-        case (.register, .asked, 401), (.wrong, .asked, 401), (.call, .asked, 407),
+        case (.register, .asked, 401), (.wrong, .asked, 401),
+            (.stranger, .asked, 401), (.call, .asked, 407),
             (.ring, .asked, 407):
             return authenticate(message)
         // RFC 7616 3.3: the answer was right, its nonce was too old.
@@ -141,7 +142,10 @@ struct Unit {
         where Challenge(message.values("WWW-Authenticate"))?.isStale == true:
             return authenticate(message)
         case (.register, .authenticated, 200): return .done
-        case (.wrong, .authenticated, 401), (.wrong, .authenticated, 403): return .done
+        case (.wrong, .authenticated, 401), (.wrong, .authenticated, 403),
+            (.stranger, .authenticated, 401), (.stranger, .authenticated, 403),
+            (.stranger, .authenticated, 503):
+            return .done
         case (.call, .asked, 100), (.call, .authenticated, 100...199): return .wait
         case (.ring, .asked, 100), (.ring, .authenticated, 100): return .wait
         case (.ring, .authenticated, 180): return .done

@@ -8,7 +8,7 @@
 //     loadgen pbx ADDRESS [challenge]
 //     loadgen echo ADDRESS
 //
-// WORK is options, register, wrong, call, ring or echo; KIND options, garbage, smuggled or forged;
+// WORK is options, register, wrong, stranger, call, ring or echo; KIND options, garbage, smuggled or forged;
 // addresses are IPv4:PORT. The names are those of Options.swift.
 //
 // DIAGNOSTICS: `client` and `handshakes` print one line, "units seconds p50 p99 failures", then a
