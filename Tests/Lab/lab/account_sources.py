@@ -17,6 +17,7 @@ OWN_NAMES = {
 # Asterisk's login, which may write; Rempart has its own where it does not read Asterisk's files.
 PBX_SECRET = "secret-of-the-pbx"
 OWN_SECRET = "secret of; all"
+DATA_SOURCE = "exchange"
 COUNTED = {MariaDB: "INTEGER PRIMARY KEY AUTO_INCREMENT", PostgreSQL: "SERIAL PRIMARY KEY"}
 
 
@@ -39,12 +40,19 @@ class AccountSource:
 # MARK: Databases
 
 
+def literal(server: DatabaseServer, value: str | int) -> str:
+    """A value in SQL, as Asterisk's drivers of database servers want it: a semicolon would end it (`^3B`)."""
+    text = str(value).replace("^", "^5E").replace(";", "^3B").replace("'", "''")
+    return f"'{text}'" if isinstance(server, PostgreSQL) else "'" + text.replace("\\", "\\\\") + "'"
+
+
 @dataclass(frozen=True)
 class SQLiteRealtime(AccountSource):
-    """Realtime in an SQLite file that the edge finds in Asterisk's own files."""
+    """Realtime in an SQLite file, which the edge finds in Asterisk's own files or is told of."""
 
     database: Path
     accounts: Sequence[Account]
+    is_found_in_files: bool
 
     def files(self, kind: Kind) -> dict[str, str]:
         return realtime_in_sqlite(kind, self.database)
@@ -54,18 +62,23 @@ class SQLiteRealtime(AccountSource):
 
     def lay(self, asterisk: Asterisk, settings: Settings) -> None:
         asterisk.kind.lay(self.database, self.accounts)
-        settings.source, settings.schema = f"asterisk://{asterisk.folder}", None
+        settings.source = f"sqlite://{self.database}"
+        if self.is_found_in_files:
+            settings.source, settings.schema = f"asterisk://{asterisk.folder}", None
 
 
 def lay_realtime(server: DatabaseServer, accounts: Sequence[Account]) -> None:
     """Makes a server with Realtime's tables of both channel drivers, each under its own name, and the logins."""
     server.make([])
+    if isinstance(server, MariaDB):
+        server.execute("ALTER DATABASE asterisk CHARACTER SET utf8mb4")
     for schema in (CHAN_SIP, PJSIP):
         sql = TABLES[schema].replace("id INTEGER PRIMARY KEY", f"id {COUNTED[type(server)]}")
-        statements = [re.sub("|".join(OWN_NAMES), lambda found: OWN_NAMES[found[0]], sql)]
+        statements = ["SET NAMES utf8mb4;"] if isinstance(server, MariaDB) else []
+        statements += [re.sub("|".join(OWN_NAMES), lambda found: OWN_NAMES[found[0]], sql)]
         for account in accounts:
             for table, row in rows(schema, account).items():
-                values = ", ".join(f"'{value}'" for value in row.values())
+                values = ", ".join(literal(server, value) for value in row.values())
                 statements.append(f"INSERT INTO {OWN_NAMES[table]} ({', '.join(row)}) VALUES ({values});")
         server.execute("".join(statements))
     if isinstance(server, MariaDB):
@@ -77,6 +90,12 @@ def lay_realtime(server: DatabaseServer, accounts: Sequence[Account]) -> None:
             "CREATE ROLE asterisk LOGIN; GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO asterisk;"
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO rempart"
         )
+
+
+def data_source(server: DatabaseServer) -> str:
+    """The section of odbc.ini; without a character set MariaDB's driver takes that of the locale."""
+    more = {"CHARSET": "utf8mb4"} if isinstance(server, MariaDB) else {}
+    return server.ini(DATA_SOURCE, **more)
 
 
 @dataclass(frozen=True)
@@ -97,14 +116,13 @@ class ServerRealtime(AccountSource):
     def _login(self) -> dict[str, str]:
         folder = self.server.folder
         if self.driver == "odbc":
-            name = "odbc-source"
             return {
-                "res_odbc.conf": f"[asterisk]\nenabled=yes\ndsn={name}\nusername=asterisk\npassword={PBX_SECRET}\npre-connect=yes\n",
-                "odbc.ini": self.server.ini(name),
+                "res_odbc.conf": f"[asterisk]\nenabled=yes\ndsn={DATA_SOURCE}\nusername=asterisk\npassword={PBX_SECRET}\npre-connect=yes\n",
+                "odbc.ini": data_source(self.server),
             }
         if self.driver == "mysql":
             login = f"dbhost=localhost\ndbsock={folder}/socket\ndbname=asterisk\ndbuser=asterisk\ndbpass={PBX_SECRET}\n"
-            return {"res_config_mysql.conf": f"[asterisk]\n{login}"}
+            return {"res_config_mysql.conf": f"[asterisk]\n{login}dbcharset=utf8mb4\n"}
         return {"res_pgsql.conf": f"[general]\ndbsock={folder}\ndbname=asterisk\ndbuser=asterisk\ndbpass={PBX_SECRET}\n"}
 
     def additions(self, kind: Kind) -> dict[str, str]:
@@ -112,14 +130,14 @@ class ServerRealtime(AccountSource):
         return {"modules.conf": "".join(f"load={module}.so\n" for module in modules)}
 
     def lay(self, asterisk: Asterisk, settings: Settings) -> None:
-        self.data_sources.write(self.server.ini("odbc-source"))
+        self.data_sources.write(data_source(self.server))
         if self.is_found_in_files:
             settings.source, settings.schema = f"asterisk://{asterisk.folder}", None
             return
         secret = asterisk.folder / "rempart.secret"
         secret.write_text(f"{OWN_SECRET}\n")
         secret.chmod(0o600)
-        settings.source = "odbc://odbc-source"
+        settings.source = f"odbc://{DATA_SOURCE}"
         settings.login = {"user": "rempart", "secret-file": str(secret)}
         settings.tables = {name: OWN_NAMES[name] for name in FAMILIES[asterisk.kind.schema]}
 
@@ -149,7 +167,8 @@ class FileStyle:
         below.mkdir(exist_ok=True)
         wanted = {below / f"{account.name}.conf": account for account in accounts}
         for path, account in wanted.items():
-            path.write_text(self.account.format(name=account.name, secret=account.secret))
+            secret = account.secret.replace(";", "\\;")
+            path.write_text(self.account.format(name=account.name, secret=secret))
         for path in set(below.iterdir()) - wanted.keys():
             path.unlink()
 
