@@ -203,13 +203,10 @@ extension FileAccounts {
     }
 
     private func secret(_ auth: PjsipAuth, _ query: LookUp) -> PjsipSecret {
-        let digests = auth.digests.flatMap(\.listItems).map(\.text)
-        // To Asterisk 22, which alone has password_digest, userpass and digest are the same.
-        let isDigest = auth.kind.isSpelled("userpass") && !digests.isEmpty
         let bound = auth.realm.isEmpty ? files.pjsip.global?.value("default_realm") : auth.realm
         return PjsipSecret(
-            kind: isDigest ? "digest" : auth.kind.text, user: auth.username.text,
-            password: auth.password, md5: auth.md5Credential, digests: digests,
+            kind: auth.kind.text, user: auth.username.text, password: auth.password,
+            md5: auth.md5Credential, digests: auth.digests.flatMap(\.listItems).map(\.text),
             realm: realm(bound, query))
     }
 

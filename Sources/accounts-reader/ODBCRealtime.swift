@@ -252,7 +252,7 @@ final class ODBCRealtime: RealtimeDatabase {
                         alike += 1
                         return alike < ODBCRealtime.mostAlike
                     }
-                    return body(RealtimeRow(values: Array(values.dropFirst())))
+                    return body(RealtimeRow(values: Array(values.dropFirst()), isEscaped: true))
                 }
             } catch {
                 guard error.isUnfitParameter else { throw .odbc(error) }

@@ -104,9 +104,28 @@ protocol RealtimeStatement: AnyObject {
 struct RealtimeRow {
     /// The bytes of each value; none for NULL.
     let values: [[UInt8]]
+    /// Whether Asterisk writes `^3B` for a semicolon there, and reads it so.
+    var isEscaped = false
 
     /// A value as bytes; empty for NULL.
     func bytes(_ index: Int) -> [UInt8] { values[index] }
+
+    /// A value as Asterisk has it: its drivers for database servers write what has a meaning of its own as `^` and two
+    /// hexadecimal digits (`ast_realtime_decode_chunk`), and that for SQLite does not.
+    func plain(_ index: Int) -> [UInt8] {
+        guard isEscaped else { return values[index] }
+        var result: [UInt8] = []
+        var rest = values[index][...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "^"), let escaped = HA1.bytes(hex: rest.prefix(2), length: 1) {
+                result += escaped
+                rest = rest.dropFirst(2)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
 
     /// A value as text; empty for NULL.
     func text(_ index: Int) -> String { values[index].text }
