@@ -118,14 +118,13 @@ def test_a_phone_registers_and_the_edge_answers_asterisks_own_challenge(source_s
 
 def call(caller: Phone, called: Phone, domain: str) -> None:
     """A call with sound in both directions, from its beginning to its end."""
-    for phone in (caller, called):
-        phone.events.clear()
-    caller.dial(f"sip:{called.account.name}@{domain}")
+    called.forget_calls()
+    caller.forget_calls().dial(f"sip:{called.account.name}@{domain}")
     called.answer().wait_established()
     caller.wait_established()
     caller.wait_hearing(called.tone)
     called.wait_hearing(caller.tone)
-    caller.hang_up()
+    caller.hang_up().wait_closed()
     called.wait_closed()
 
 
