@@ -11,7 +11,7 @@ here="$(cd "$(dirname "$0")/.." && pwd)"
 
 if [[ $EUID -ne 0 ]]; then
     # The cache stays the caller's own, so that the roots are made once.
-    exec sudo --preserve-env=REMPART_BIN,REMPART_CONFIGURATIONS,REMPART_LANES,REMPART_SEED,http_proxy \
+    exec sudo --preserve-env=REMPART_ALL,REMPART_BIN,REMPART_CONFIGURATIONS,REMPART_LANES,REMPART_SEED,http_proxy \
         env "REMPART_CACHE=${REMPART_CACHE:-$HOME/.cache/rempart}" "$0" "$@"
 fi
 

@@ -94,7 +94,7 @@ extension ServerLogin {
     init(pgsql login: DatabaseLogin) {
         let server =
             login.host.isEmpty
-            ? Self.part("Servername", login.socket, "/run/postgresql")
+            ? Self.part("Servername", login.socket, "/tmp")
             : Self.part("Servername", login.host)
         self.init(
             login, driver: "PostgreSQL Unicode",

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from lab.account_sources import AccountSource
 from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
 from lab.attack_table import Table
@@ -64,11 +65,17 @@ class Lab:
         return path
 
     def asterisk(
-        self, kind: Kind | OldVersion, place: str, database: Path, additions: Mapping[str, str]
+        self,
+        kind: Kind | OldVersion,
+        place: str,
+        database: Path,
+        additions: Mapping[str, str],
+        accounts: Mapping[str, str] | None = None,
     ) -> Asterisk | OldAsterisk:
-        """One at an address that is not started yet, or the stand-in of an old one."""
-        make = OldAsterisk if isinstance(kind, OldVersion) else Asterisk
-        return make(self.network, kind, place, self.folder, database, additions)
+        """One at an address that is not started yet, or the stand-in of an old one, which has Realtime alone."""
+        if isinstance(kind, OldVersion):
+            return OldAsterisk(self.network, kind, place, self.folder, database, additions)
+        return Asterisk(self.network, kind, place, self.folder, database, additions, accounts)
 
     def settings(self, database: Path, schema: str, servers: list[str]) -> Settings:
         return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key)
@@ -88,15 +95,19 @@ class Site:
         trunks: Sequence[Trunk] = (),
         places: Sequence[str] = (),
         more: Mapping[str, str] = MappingProxyType({}),
+        source: AccountSource | None = None,
     ) -> None:
-        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files."""
+        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files.
+
+        A `source` has the accounts of one Asterisk, in place of Realtime in SQLite.
+        """
         self.lab = lab
         self.trunks = trunks
         self.database = lab.new_folder("db") / "realtime.sqlite3"
         kinds[0].lay(self.database, lab.accounts.values())
-        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more, **(source.additions(kinds[0]) if source else {})}
         self.asterisks = [
-            lab.asterisk(kind, place, self.database, additions)
+            lab.asterisk(kind, place, self.database, additions, source and source.files(kind))
             for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)
         ]
         self.settings = lab.settings(
@@ -104,6 +115,8 @@ class Site:
         )
         self.settings.tables = kinds[0].tables
         self.settings.more = trunk_settings(trunks)
+        if source:
+            source.lay(self.asterisk, self.settings)
         self.edge = lab.rempart(self.settings.text())
 
     @property
