@@ -172,8 +172,7 @@ final class AccountDatabase: AccountSource {
             // One read transaction: each would read the first page anew, for which a slow disk takes its time.
             try database.execute("BEGIN")
             let version = try database.dataVersion()
-            let tables = try AccountTables.find(
-                settings.schema, settings.access, named: settings.tables, in: database)
+            let tables = try AccountTables.find(by: settings, in: database)
             let emptyTable = try tables.emptyTable(in: database)
             try database.execute("COMMIT")
             connection = Connection(
@@ -248,11 +247,8 @@ final class AccountDatabase: AccountSource {
 
     private func isSameLayout(_ connection: Connection) throws(RealtimeError) -> Bool {
         do {
-            let found = try AccountTables.find(
-                settings.schema, settings.access, named: settings.tables,
-                in: connection.database)
-            return found.name == connection.tables.name
-                && found.columns == connection.tables.columns
+            return try AccountTables.find(by: settings, in: connection.database)
+                .isSame(as: connection.tables)
         } catch .database(let error) {
             throw error
         } catch {
