@@ -192,7 +192,8 @@ enum Value: SettingText {
             throw ValueError("a query begins with SELECT or WITH")
         }
         guard !query.utf8.contains(UInt8(ascii: ";")) else {
-            throw ValueError("a query is one statement: leave out `;`, also at its end and in quotes")
+            throw ValueError(
+                "a query is one statement: leave out `;`, also at its end and in quotes")
         }
         let marks = query.utf8.count { $0 == UInt8(ascii: "?") }
         guard marks == 1 else {

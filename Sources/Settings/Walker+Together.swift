@@ -157,7 +157,9 @@ extension Walker {
         let isFolder = values.contains { value in
             if case .source(let url)? = value.setting.told.accountsReader {
                 url.hasPrefix("asterisk://")
-            } else { false }
+            } else {
+                false
+            }
         }
         if isFolder {
             error(

@@ -317,7 +317,9 @@ final class ODBCRealtime: RealtimeDatabase {
                 let isFixed = described.map { $0.isFixed && isFilledUp }
                 return body(RealtimeRow(values: ODBCRealtime.trimmed(row, isFixed)))
             }
-            if let found, found.map(\.name) != columns { throw .query("has other result columns than before") }
+            if let found, found.map(\.name) != columns {
+                throw .query("has other result columns than before")
+            }
         }
     }
 }

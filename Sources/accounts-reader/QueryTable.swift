@@ -101,21 +101,25 @@ struct QueryTable {
     ) -> String? {
         guard isReading else { return "writes, and may only read" }
         guard parameters == 1 else {
-            return "has \(parameters) parameters, and takes one: the `?` that stands for the account's name"
+            return
+                "has \(parameters) parameters, and takes one: the `?` that stands for the account's name"
         }
         let known = ["name"] + wanted + lists
         // A mistyped access list would let in whom it shuts out.
         if let other = columns.first(where: { !known.contains($0) }) {
-            return "has a result column \(other), which says nothing here: it takes \(known.joined(separator: ", "))"
+            return
+                "has a result column \(other), which says nothing here: it takes \(known.joined(separator: ", "))"
         }
         if let twice = columns.first(where: { name in columns.count { $0 == name } > 1 }) {
             return "has two result columns \(twice): leave one of them out"
         }
         guard columns.contains("name") else {
-            return "lacks the result column name: write AS name behind the column with the accounts' names"
+            return
+                "lacks the result column name: write AS name behind the column with the accounts' names"
         }
         guard columns.contains(where: secrets.contains) else {
-            return "lacks a result column \(secrets.joined(separator: " or ")): write AS and one of these behind"
+            return
+                "lacks a result column \(secrets.joined(separator: " or ")): write AS and one of these behind"
                 + " the column that has it"
         }
         return nil

@@ -12,9 +12,10 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts. That is the folder of its own files, such as \
-            asterisk:///etc/asterisk, or the database that Asterisk Realtime uses: a SQLite file, or a DSN \
-            of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only ever read.
+            Where Asterisk has its accounts: the folder of its own files, such as \
+            asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. That is a SQLite file, \
+            or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only \
+            ever read.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",

@@ -41,7 +41,11 @@ struct QueryTableTests {
     private func found(
         _ name: String, _ table: QueryTable, realm: String = "asterisk"
     ) throws -> Account? {
-        if case .found(let account) = try read(name, table, realm: realm).answer { account } else { nil }
+        if case .found(let account) = try read(name, table, realm: realm).answer {
+            account
+        } else {
+            nil
+        }
     }
 
     /// Why a query cannot serve.
@@ -52,18 +56,22 @@ struct QueryTableTests {
 
     // MARK: Accounts
 
-    @Test("an account is its row: user, secret, contacts; what is NULL or left out is as if it were not there")
+    @Test(
+        "an account is its row: user, secret, contacts; what is NULL or left out is as if it were not there"
+    )
     func account() throws {
         let table = try table(
             of: phones(
                 "'1001', 'ph1', 'one', NULL, '', NULL, NULL, NULL",
-                "'1002', NULL, 'two', '', NULL, 0, '', ''", "'1003', '', 'three', NULL, NULL, 2, NULL, NULL"
+                "'1002', NULL, 'two', '', NULL, 0, '', ''",
+                "'1003', '', 'three', NULL, NULL, 2, NULL, NULL"
             ))
         let first = try #require(try found("1001", table))
         #expect(first.authUser == "ph1" && first.aor == "1001" && first.mayRegister)
         #expect(first.ha1MD5 == HA1.md5(user: "ph1", realm: "asterisk", secret: Array("one".utf8)))
         #expect(
-            first.ha1SHA256 == HA1.sha256(user: "ph1", realm: "asterisk", secret: Array("one".utf8)))
+            first.ha1SHA256 == HA1.sha256(user: "ph1", realm: "asterisk", secret: Array("one".utf8))
+        )
         #expect(first.access == AccessList())
         let second = try #require(try found("1002", table))
         #expect(second.authUser == "1002" && !second.mayRegister)
@@ -74,7 +82,9 @@ struct QueryTableTests {
 
     @Test("two columns are enough")
     func shortest() throws {
-        let table = try table("SELECT name, secret FROM phones WHERE name = ?", of: phones("'7', 0, 's', 0, 0, 0, 0, 0"))
+        let table = try table(
+            "SELECT name, secret FROM phones WHERE name = ?",
+            of: phones("'7', 0, 's', 0, 0, 0, 0, 0"))
         let account = try #require(try found("7", table))
         #expect(account.authUser == "7" && account.mayRegister)
     }
@@ -143,7 +153,10 @@ struct QueryTableTests {
 
     @Test(
         "a number of contacts that is none registers nobody",
-        arguments: [("1", true), ("'5'", true), ("0", false), ("-1", false), ("'none'", false), ("''", true)])
+        arguments: [
+            ("1", true), ("'5'", true), ("0", false), ("-1", false), ("'none'", false),
+            ("''", true),
+        ])
     func contacts(value: String, may: Bool) throws {
         let table = try table(of: phones("'1001', NULL, 's', NULL, NULL, \(value), NULL, NULL"))
         #expect(try found("1001", table)?.mayRegister == may)
@@ -155,7 +168,9 @@ struct QueryTableTests {
     func exactName() throws {
         let table = try table(of: phones("'anna', NULL, 's', NULL, NULL, NULL, NULL, NULL"))
         #expect(try found("anna", table) != nil)
-        for name in ["Anna", "ANNA", "anna ", "ann", "anna\u{0}", "\u{0}", "ånna", "", "%", "' OR '1'='1"] {
+        for name in [
+            "Anna", "ANNA", "anna ", "ann", "anna\u{0}", "\u{0}", "ånna", "", "%", "' OR '1'='1",
+        ] {
             #expect(try read(name, table).why == .noRow, "\(name)")
         }
         let numbers = try self.table(
@@ -177,23 +192,29 @@ struct QueryTableTests {
         #expect(try found("1001", table) != nil)
     }
 
-    @Test("of a statement that finds others too the row of the name is taken, and a pattern finds nobody")
+    @Test(
+        "of a statement that finds others too the row of the name is taken, and a pattern finds nobody"
+    )
     func pattern() throws {
         let table = try table(
             "SELECT name, secret FROM phones WHERE name LIKE ?",
             of: phones(
-                "'1001', NULL, 's', NULL, NULL, NULL, NULL, NULL", "'1002', NULL, 't', NULL, NULL, NULL, NULL, NULL"))
+                "'1001', NULL, 's', NULL, NULL, NULL, NULL, NULL",
+                "'1002', NULL, 't', NULL, NULL, NULL, NULL, NULL"))
         #expect(try found("1002", table) != nil)
         #expect(try found("100%", table) == nil && found("%", table) == nil)
     }
 
-    @Test("several rows of one name are no account, and that is said; rows of names that are alike are none of them")
+    @Test(
+        "several rows of one name are no account, and that is said; rows of names that are alike are none of them"
+    )
     func severalRows() throws {
         let table = try table(
             of: phones(
                 "'1001', NULL, 'one', NULL, NULL, NULL, NULL, NULL",
                 "'1001', NULL, 'two', NULL, NULL, NULL, NULL, NULL",
-                "'anna', NULL, 'a', NULL, NULL, NULL, NULL, NULL", "'Anna', NULL, 'b', NULL, NULL, NULL, NULL, NULL"))
+                "'anna', NULL, 'a', NULL, NULL, NULL, NULL, NULL",
+                "'Anna', NULL, 'b', NULL, NULL, NULL, NULL, NULL"))
         let steps = TraceSteps()
         let read = try read("1001", table, steps)
         #expect(read.answer == .unknown && read.why == .severalRows)
@@ -222,7 +243,9 @@ struct QueryTableTests {
         #expect(try permits(turned, .ignore, outside))
     }
 
-    @Test("a list that does not parse lets nobody in", arguments: ["'10.0.0.0/33', NULL", "NULL, 'pbx.example'"])
+    @Test(
+        "a list that does not parse lets nobody in",
+        arguments: ["'10.0.0.0/33', NULL", "NULL, 'pbx.example'"])
     func brokenList(values: String) throws {
         let table = try table(of: phones("'1001', NULL, 's', NULL, NULL, NULL, \(values)"))
         let read = try read("1001", table)
@@ -236,20 +259,47 @@ struct QueryTableTests {
         "what a statement lacks, or has too much, is told",
         arguments: [
             ("SELECT secret FROM phones WHERE name = ?", "lacks the result column name"),
-            ("SELECT name, deny FROM phones WHERE name = ?", "lacks a result column secret or ha1_md5"),
-            ("SELECT name, secret, deny AS denny FROM phones WHERE name = ?", "has a result column denny"),
+            (
+                "SELECT name, deny FROM phones WHERE name = ?",
+                "lacks a result column secret or ha1_md5"
+            ),
+            (
+                "SELECT name, secret, deny AS denny FROM phones WHERE name = ?",
+                "has a result column denny"
+            ),
             ("SELECT * FROM phones WHERE name = ?", "has a result column login"),
-            ("SELECT name, secret, login AS name FROM phones WHERE name = ?", "has two result columns name"),
+            (
+                "SELECT name, secret, login AS name FROM phones WHERE name = ?",
+                "has two result columns name"
+            ),
             ("SELECT name, secret FROM phones WHERE name = '?'", "has 0 parameters"),
             ("SELECT name, secret FROM phones WHERE name = ? OR name = :other", "has 2 parameters"),
             ("SELECT name, secret FROM phones WHERE name = ?2", "has 2 parameters"),
-            ("SELECT name, secret FROM phones WHERE ? <> ''", "has a row for a name that nobody has"),
+            (
+                "SELECT name, secret FROM phones WHERE ? <> ''",
+                "has a row for a name that nobody has"
+            ),
             ("SELECT ? AS name, secret FROM phones", "has a row for a name that nobody has"),
-            ("SELECT name, secret FROM phone WHERE name = ?", "refused by the database: no such table: phone"),
-            ("SELECT name, secret FROM phones WHERE nam = ?", "refused by the database: no such column: nam"),
-            ("SELECT name, secret FROM phones WHERE = ?", "refused by the database: near \"=\": syntax error"),
-            ("WITH w AS (SELECT 1) DELETE FROM phones WHERE name = ? RETURNING name, secret", "writes, and may only read"),
-            ("SELECT name, secret FROM phones WHERE json(?)", "refused by the database: malformed JSON"),
+            (
+                "SELECT name, secret FROM phone WHERE name = ?",
+                "refused by the database: no such table: phone"
+            ),
+            (
+                "SELECT name, secret FROM phones WHERE nam = ?",
+                "refused by the database: no such column: nam"
+            ),
+            (
+                "SELECT name, secret FROM phones WHERE = ?",
+                "refused by the database: near \"=\": syntax error"
+            ),
+            (
+                "WITH w AS (SELECT 1) DELETE FROM phones WHERE name = ? RETURNING name, secret",
+                "writes, and may only read"
+            ),
+            (
+                "SELECT name, secret FROM phones WHERE json(?)",
+                "refused by the database: malformed JSON"
+            ),
         ])
     func faults(query: String, words: String) throws {
         let told = try fault(query, of: phones("'1001', NULL, 's', NULL, NULL, NULL, NULL, NULL"))
@@ -298,7 +348,9 @@ struct QueryTableTests {
         return false
     }
 
-    @Test("a source with a query is up without a name to list, and a changed row is seen by the next tick")
+    @Test(
+        "a source with a query is up without a name to list, and a changed row is seen by the next tick"
+    )
     func changes() throws {
         try folder.database("accounts.sqlite", phones())
         let source = source()
@@ -317,7 +369,8 @@ struct QueryTableTests {
 
     @Test("a table that has lost what the query names is told, and read again when it has it back")
     func lost() throws {
-        try folder.database("accounts.sqlite", phones("'1001', NULL, 's', NULL, NULL, NULL, NULL, NULL"))
+        try folder.database(
+            "accounts.sqlite", phones("'1001', NULL, 's', NULL, NULL, NULL, NULL, NULL"))
         let source = source()
         source.tick(.seconds(0))
         _ = source.drainEvents()
@@ -338,7 +391,8 @@ struct QueryTableTests {
     func shifted() throws {
         try folder.database(
             "accounts.sqlite",
-            "CREATE TABLE ours (name, deny, secret); INSERT INTO ours VALUES ('1001', '0.0.0.0/0', 's')")
+            "CREATE TABLE ours (name, deny, secret); INSERT INTO ours VALUES ('1001', '0.0.0.0/0', 's')"
+        )
         let source = source("SELECT * FROM ours WHERE name = ?")
         source.tick(.seconds(0))
         #expect(isFound(source, "1001", 0))

@@ -19,7 +19,10 @@ import Testing
     @Test(
         "a SELECT or a WITH in any letters is taken, in one line or several",
         arguments: [
-            ("SELECT name, secret FROM p WHERE name = ?", "SELECT name, secret FROM p WHERE name = ?"),
+            (
+                "SELECT name, secret FROM p WHERE name = ?",
+                "SELECT name, secret FROM p WHERE name = ?"
+            ),
             ("'  select(?)  '", "select(?)"),
             ("\"With a AS (SELECT 1)\\n\\tSELECT ?\\r\\n\"", "With a AS (SELECT 1)\n\tSELECT ?"),
             ("|\n    SELECT 1  -- one\n    WHERE a = ?\n\n", "SELECT 1  -- one\nWHERE a = ?"),
@@ -38,11 +41,23 @@ import Testing
             ("'/* x */ SELECT ?'", "a query begins with SELECT or WITH"),
             ("'(SELECT ?)'", "a query begins with SELECT or WITH"),
             ("SELECT ?;", "a query is one statement: leave out `;`, also at its end and in quotes"),
-            ("\"SELECT ? ;\\u0301\"", "a query is one statement: leave out `;`, also at its end and in quotes"),
-            ("SELECT name FROM p", "a query has one `?`, which stands for the account's name, and this one has 0: one in quotes counts too"),
-            ("SELECT name FROM p WHERE a = ? AND b = '?'", "a query has one `?`, which stands for the account's name, and this one has 2: one in quotes counts too"),
+            (
+                "\"SELECT ? ;\\u0301\"",
+                "a query is one statement: leave out `;`, also at its end and in quotes"
+            ),
+            (
+                "SELECT name FROM p",
+                "a query has one `?`, which stands for the account's name, and this one has 0: one in quotes counts too"
+            ),
+            (
+                "SELECT name FROM p WHERE a = ? AND b = '?'",
+                "a query has one `?`, which stands for the account's name, and this one has 2: one in quotes counts too"
+            ),
             ("\"SELECT ?\\0\"", "control characters other than line ends are not allowed here"),
-            ("\"SELECT ?\\u0085 \\e[2J\"", "control characters other than line ends are not allowed here"),
+            (
+                "\"SELECT ?\\u0085 \\e[2J\"",
+                "control characters other than line ends are not allowed here"
+            ),
         ])
     func refused(text: String, why: String) {
         #expect(told(text) == ["8:10: `accounts.query`: \(why)"])
@@ -62,8 +77,10 @@ import Testing
     @Test("it stands in place of accounts.schema and accounts.tables")
     func beside() {
         let told = told(
-            "SELECT name, secret FROM p WHERE name = ?", "  schema: pjsip\n  tables: {ps_aors: a}\n")
-        let rest = "stands beside `accounts.query`, which says itself where the accounts are: leave one of them out"
+            "SELECT name, secret FROM p WHERE name = ?", "  schema: pjsip\n  tables: {ps_aors: a}\n"
+        )
+        let rest =
+            "stands beside `accounts.query`, which says itself where the accounts are: leave one of them out"
         #expect(told == ["9:3: `accounts.schema` \(rest)", "10:3: `accounts.tables` \(rest)"])
     }
 
