@@ -129,6 +129,9 @@ struct QueryTable {
     private static func words(_ error: RealtimeError) -> String {
         switch error {
         case .query: "\(error)"
+        // PostgreSQL's for a text that is no number.
+        case .odbc(let failure) where failure.state == "22P02":
+            "\(name) is refused by the database: \(error): compare a text with the `?`, as in CAST(id AS text) = ?"
         case .odbc(let failure) where failure.isDenied:
             "\(name) is refused by the database: \(error): GRANT SELECT to the login on what it names"
         default: "\(name) is refused by the database: \(error)"

@@ -416,8 +416,13 @@ struct QueryTableTests {
         let source = source("SELECT name, secret, most AS max_contacts FROM ours WHERE name = ?")
         source.tick(.seconds(0))
         #expect(isFound(source, "1001", 0))
+        let queries = ["1002", "1001"].map { AccountQuery(name: $0, realm: "asterisk") }
+        let answers = source.lookUp(queries, now: .seconds(0))
+        #expect(answers[0] == .unavailable && answers[1].why == nil)
         #expect(source.lookUp(account: "1002", realm: "asterisk", now: .seconds(0)) == .unavailable)
-        source.tick(.seconds(2))
-        #expect(isFound(source, "1001", 2))
+        #expect(source.lack?.contains("fail: integer overflow") == true)
+        source.tick(.seconds(1))
+        #expect(isFound(source, "1001", 1))
+        #expect(source.lack == nil)
     }
 }
