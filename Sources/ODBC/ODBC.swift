@@ -98,6 +98,14 @@ package final class ODBCConnection {
     }
 }
 
+/// A column of a statement's result.
+package struct ODBCColumn: Equatable {
+    /// Its name, at most 255 bytes.
+    package let name: String
+    /// Whether it is of texts of one length, which some databases fill up with blanks.
+    package let isFixed: Bool
+}
+
 /// One compiled statement; its connection stays open as long as it lives.
 @safe
 package final class ODBCStatement {
@@ -140,6 +148,38 @@ package final class ODBCStatement {
     }
 
     deinit { _ = unsafe SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_STMT), handle) }
+
+    /// How many parameters it has.
+    package func parameterCount() throws(ODBCError) -> Int {
+        var count: SQLSMALLINT = 0
+        try check(unsafe SQLNumParams(handle, &count))
+        return Int(count)
+    }
+
+    /// Its result columns, in their order.
+    package func columns() throws(ODBCError) -> [ODBCColumn] {
+        var count: SQLSMALLINT = 0
+        try check(unsafe SQLNumResultCols(handle, &count))
+        var columns: [ODBCColumn] = []
+        for number in 0..<max(count, 0) { columns.append(try column(SQLUSMALLINT(number + 1))) }
+        return columns
+    }
+
+    private func column(_ number: SQLUSMALLINT) throws(ODBCError) -> ODBCColumn {
+        var name = [UInt8](repeating: 0, count: 256)
+        let size = SQLSMALLINT(name.count)
+        var (length, type): (SQLSMALLINT, SQLSMALLINT) = (0, 0)
+        // In bounds: the array's own storage and length. What the driver does not tell of the values is not needed.
+        let code = unsafe name.withUnsafeMutableBufferPointer { buffer in
+            unsafe SQLDescribeCol(
+                handle, number, buffer.baseAddress, size, &length, &type, nil, nil, nil)
+        }
+        try check(code)
+        let text = name.prefix(min(Int(max(length, 0)), name.count - 1))
+        return ODBCColumn(
+            name: String(decoding: text, as: UTF8.self),
+            isFixed: [SQL_CHAR, SQL_WCHAR].contains(Int32(type)))
+    }
 
     /// Runs the statement with a text for its one parameter (nil: it has none), and gives each row to `body`, until
     /// that returns false.

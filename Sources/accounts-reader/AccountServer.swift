@@ -165,8 +165,7 @@ final class AccountServer: AccountSource {
     private func find(
         in realtime: ODBCRealtime, _ now: Milliseconds
     ) throws(AccountTablesError) {
-        let tables = try AccountTables.find(
-            settings.schema, settings.access, named: settings.tables, in: realtime)
+        let tables = try AccountTables.find(by: settings, in: realtime)
         var emptyTable: String?
         do throws(RealtimeError) {
             emptyTable = try tables.emptyTable(in: realtime)
@@ -181,7 +180,7 @@ final class AccountServer: AccountSource {
         complaint = nil
         if isNews { events.append(.source(up(tables))) }
         // After an outage rows are old, and are asked for as such.
-        guard known?.name != tables.name || known?.columns != tables.columns else { return }
+        if let known, known.isSame(as: tables) { return }
         known = tables
         events.append(.changed)
         complaints.forget()

@@ -14,6 +14,8 @@ struct AccountSettings: Equatable {
     var secretFile = ""
     /// The first line of that file; nil when it was not handed over.
     var secret: [UInt8]?
+    /// `accounts.query`; empty: Asterisk's tables are read.
+    var query = ""
     /// `accounts.schema`.
     var schema = Setting.accounts.schema.standard
     /// `accounts.realm`.
@@ -48,6 +50,7 @@ struct AccountSettings: Equatable {
             case .source(let url): self.url = url
             case .user(let user): self.user = user
             case .secretFile(let path): secretFile = path
+            case .query(let query): self.query = query
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .table(let family, let name): tables[family] = name
@@ -61,7 +64,10 @@ struct AccountSettings: Equatable {
 
     /// Where lists with names are.
     var placeOfLists: String {
-        folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
+        guard query.isEmpty else {
+            return "permit and deny of \(QueryTable.name), rule by rule"
+        }
+        return folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
     }
 
     /// The database file's path, or nil when the URL is not `sqlite:///path`.

@@ -81,7 +81,7 @@ extension Credentials {
     /// What one auth says, without its secret and hashes.
     var words: String {
         if want == .wrongKind { return "auth_type or password_digest is not understood" }
-        if isEmpty { return "no secret" }
+        if isEmpty { return want == .brokenHash ? "its hash is none" : "no secret" }
         let kind = secret.isEmpty ? "hashes for the realm \(boundRealm)" : "a secret"
         return "username=\(user), \(kind)"
     }

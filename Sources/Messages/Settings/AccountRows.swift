@@ -34,6 +34,16 @@ package struct AccountRows: Sendable {
             start and at each reload; others may neither read nor write it. Without it the password \
             counts that the DSN or Asterisk's own file has.
             """)
+    package let query = SettingRow(
+        "accounts.query", 211, .query,
+        example: "SELECT name, secret FROM phones WHERE name = ?",
+        for: .accountsReader { .query($0) },
+        meaning: """
+            A SELECT of your own that finds an account in the database of a sqlite:// or odbc:// source, \
+            where its tables are not Asterisk's. Its one `?` is the account's name. Its result columns \
+            are name, and secret, ha1_md5 or ha1_sha256; auth_user, max_contacts, deny and permit may be \
+            there too. It stands in place of accounts.schema and accounts.tables.
+            """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,
         example: AccountSchema.pjsip.name, for: .accountsReader { .schema($0) },
