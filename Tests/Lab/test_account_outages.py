@@ -25,6 +25,8 @@ BETWEEN = 0.2
 BETWEEN_CALLS = 3.0
 LOAD_SECONDS = 30.0
 LOADED = [Account(f"load{number}", f"secret-{number}") for number in range(40)]
+# How many phones that nobody knows come a second.
+COMING = 250
 MANY = int(os.environ.get("REMPART_ACCOUNTS") or 5000)
 
 
@@ -178,7 +180,8 @@ def test_accounts_that_nobody_knows_come_in_as_fast_as_the_server_tells_them(gro
     pids = {name: ground.edge.component(name)["pid"] for name in names}
     before = {name: resident_mib(pid) for name, pid in pids.items()}
     with crowd_of(ground.lab.network, ground.lab.domain, accounts) as crowd, ThreadPoolExecutor(1) as pool:
-        come = pool.submit(crowd.come_in, 60 + MANY / 50)
+        # Whoever is refused meanwhile comes again after 30 s.
+        come = pool.submit(crowd.come_in, 180 + 4 * MANY / COMING, MANY / COMING)
         most = dict(before)
         while not come.done():
             most = {name: max(most[name], resident_mib(pid)) for name, pid in pids.items()}
