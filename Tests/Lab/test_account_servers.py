@@ -117,11 +117,11 @@ def ground_answer(client: Client, name: bytes) -> int:
 
     request = client.request("REGISTER", "A-NAME", extra=["Expires: 600"])
     client.send(written(request.encoded()))
-    challenge = client.receive_final()
+    challenge = client.receive_final(2)
     if challenge is None or challenge.status != 401:
         return challenge.status if challenge else 0
     client.send(written(proven(request, challenge, Account(shown, "secret-of-1001")).encoded()))
-    answer = client.receive_final()
+    answer = client.receive_final(2)
     return answer.status if answer else 0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conftest import Lab
 
 # accounts-reader is replaced 10 s after the first look-up without an answer, and connects anew within 10 s.
-BACK = 15.0
+BACK = 60.0
 PASSWORD = "secret of; all"
 
 
