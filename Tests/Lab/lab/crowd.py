@@ -145,7 +145,8 @@ class Crowd:
         if number < 0 or message.status < 200 or not phone.began or message.header("cseq") != f"{phone.request.cseq} REGISTER":
             return False
         now = time.monotonic()
-        if message.status == 401 and not phone.proves:
+        is_stale = message.challenge().get("stale", "").lower() == "true"
+        if message.status == 401 and (is_stale or not phone.proves):
             phone.request, phone.proves, phone.wait = proven(phone.request, message, phone.account), True, FIRST_WAIT
             self._send(number, now)
             return False
