@@ -141,8 +141,10 @@ struct AccessTables {
 
     // MARK: Texts
 
-    /// The items of a value: Asterisk splits at semicolons, which Realtime writes as ^3B, and since 10 at
-    /// commas. Blanks mean nothing in networks, and belong to names within them.
+    /// The items of a value.
+    ///
+    /// Asterisk splits at semicolons, which Realtime writes as ^3B, and since 10 at commas. Blanks mean nothing in
+    /// networks, and belong to names within them.
     static func items(_ text: String, keepsBlanks: Bool = false) -> [String] {
         var items: [[UInt8]] = [[]]
         var bytes = Array(text.utf8)[...]
