@@ -61,6 +61,13 @@ package struct ChanSipConfiguration: Sendable {
         if let users = try folder.file("users.conf", realtime) { addUsers(users) }
         guard let file = try folder.file("sip.conf", realtime) else { return }
         general = file.section("general")
+        for name: StaticString in ["contactdeny", "contactpermit", "contactacl"] {
+            guard let line = general?.first(name) else { continue }
+            folder.note(
+                Finding(
+                    .missing, at: line.place,
+                    "\(name) of [general] is not applied: write it into the phones' own sections"))
+        }
         for section in file.objects
         where !section.name.isSpelled("general") && !section.name.isSpelled("authentication") {
             let type = section.first("type")?.value ?? []

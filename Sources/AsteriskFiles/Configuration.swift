@@ -148,7 +148,7 @@ package struct ConfigurationLimits: Sendable {
     /// The variables looked at for `+=` and for `(+...)`.
     package var steps = 200_000_000
     /// The bytes that filters of `(+...)` are tried on, and 64 for each variable.
-    package var filterBytes = 20_000_000
+    package var filterBytes = 1_000_000
     /// The findings kept of things that are read otherwise than they stand; there are no more.
     package var findings = 1_000
     /// The findings kept of what is not read.

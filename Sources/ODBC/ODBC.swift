@@ -117,7 +117,7 @@ package final class ODBCStatement {
     /// the statement is compiled again.
     private var isSpent = false
 
-    /// The longest value that is read whole, in bytes; of a longer one the beginning.
+    /// The longest value that is read, in bytes; a longer one is a failure.
     package static let longestValue = 65_536
 
     fileprivate init(
@@ -245,7 +245,11 @@ package final class ODBCStatement {
     /// The bytes of a value of the row that was fetched last.
     private func value(_ column: SQLUSMALLINT) throws(ODBCError) -> [UInt8] {
         var value: [UInt8] = []
-        while value.count < Self.longestValue {
+        defer {
+            // What was not used is zero already.
+            for index in 0..<min(value.count + 1, chunk.count) { chunk[index] = 0 }
+        }
+        while true {
             var length: SQLLEN = 0
             // In bounds: the array's own storage and length.
             let code = unsafe chunk.withUnsafeMutableBytes { buffer in
@@ -261,9 +265,9 @@ package final class ODBCStatement {
             let isWhole = length >= 0 && length <= room
             value += chunk.prefix(isWhole ? Int(length) : room)
             if isWhole { break }
+            // A part of it could let in whom the rest shuts out.
+            guard value.count <= Self.longestValue else { throw .tooLong }
         }
-        // What was not used is zero already.
-        for index in 0..<min(value.count + 1, chunk.count) { chunk[index] = 0 }
         return value
     }
 
@@ -277,6 +281,11 @@ extension ODBCError {
     /// What is said when not even a handle can be had.
     fileprivate static let noMemory = ODBCError(
         state: "HY001", native: 0, words: "unixODBC has no memory".utf8)
+
+    /// What is said of a value that is longer than any that an account needs.
+    fileprivate static let tooLong = ODBCError(
+        state: "22001", native: 0,
+        words: "a value is longer than \(ODBCStatement.longestValue) bytes: shorten it".utf8)
 
     /// Whether a call has done what it should.
     fileprivate static func isGood(_ code: SQLRETURN) -> Bool {

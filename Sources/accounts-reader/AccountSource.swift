@@ -25,6 +25,9 @@ protocol AccountSource: AnyObject {
     /// What a source that can be read lacks, and what to do; nil when nothing is.
     var lack: String? { get }
 
+    /// Whether an older state serves, since the newer one cannot be read.
+    var isStale: Bool { get }
+
     /// What of a source that can be read is not read, and what to do.
     var unread: [String] { get }
 
@@ -49,6 +52,8 @@ protocol AccountSource: AnyObject {
 
 extension AccountSource {
     var failing: String? { nil }
+
+    var isStale: Bool { false }
 
     var unread: [String] { [] }
 

@@ -90,10 +90,8 @@ final class AccountsReaderService: Service {
 
     func second() -> String {
         // Before it is tried in vain.
-        if case .up = accounts.state {
-        } else if Reach(settings).isNews(beside: reach) {
-            beginAnew()
-        }
+        let isUp = if case .up = accounts.state { true } else { false }
+        if !isUp || accounts.isStale, Reach(settings).isNews(beside: reach) { beginAnew() }
         accounts.tick(Clock.monotonic)
         return switch accounts.state {
         case .up(let layout, let source, _): "reads \(layout) in \(source)"

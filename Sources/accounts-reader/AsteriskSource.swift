@@ -49,8 +49,8 @@ final class AsteriskSource: AccountSource {
         guard let accounts else {
             return broken.map { .down(why: $0.why, source: settings.url) }
         }
-        // The accounts of files are read all the same.
-        if accounts.isEmpty, let database {
+        // The accounts of files are read all the same, but for those that the database comes before.
+        if accounts.isEmpty || accounts.asksRealtimeFirst, let database {
             switch database.state {
             case .down(let why, _): return .down(why: why, source: settings.url)
             case nil: return nil
@@ -63,6 +63,8 @@ final class AsteriskSource: AccountSource {
     }
 
     var failing: String? { database?.failing }
+
+    var isStale: Bool { broken?.hasStood ?? false }
 
     var lack: String? {
         guard let accounts, accounts.isEmpty else { return nil }
@@ -79,7 +81,7 @@ final class AsteriskSource: AccountSource {
             result.append("\(broken.why). The accounts that were read before serve until then")
         }
         if case .unread(let why) = accounts.realtime { result.append(why) }
-        if !accounts.isEmpty, case .down(let why, _)? = database?.state {
+        if case .up? = state, case .down(let why, _)? = database?.state {
             result.append("\(why). The accounts of files serve")
         }
         result += accounts.further
@@ -165,6 +167,9 @@ final class AsteriskSource: AccountSource {
         changed = nil
         do throws(AccountTablesError) {
             let accounts = try FileAccounts(files, settings, folder: folder)
+            if let why = self.accounts.flatMap(accounts.loss) {
+                return fail(files.stamp, why, until: now + Self.retry)
+            }
             if self.accounts?.hasSameRealtime(as: accounts) != true { open(accounts) }
             self.accounts = accounts
         } catch {
@@ -203,20 +208,16 @@ final class AsteriskSource: AccountSource {
         func ofDatabase(_ queries: [AccountQuery]) -> [ReadAccount] {
             database.lookUp(queries, within: span, now: now, steps: steps)
         }
-        if accounts.asksRealtimeFirst {
-            var answers = ofDatabase(queries)
-            let open = answers.indices.filter {
-                answers[$0].why == .noRow || answers[$0] == .unavailable
-            }
-            for (index, answer) in zip(open, lookUp(open.map { queries[$0] }, in: accounts, steps))
-            // That no file has a name says nothing while the database may have it.
-            where answers[index] != .unavailable || answer.why != .noRow { answers[index] = answer }
-            return answers
-        }
-        var answers = lookUp(queries, in: accounts, steps)
+        // Not even what a file says counts, before it is known that what comes first has no such name.
+        let first: ([AccountQuery]) -> [ReadAccount]
+        let second: ([AccountQuery]) -> [ReadAccount]
+        let ofFiles = { (queries) in self.lookUp(queries, in: accounts, steps) }
+        (first, second) =
+            accounts.asksRealtimeFirst ? (ofDatabase, ofFiles) : (ofFiles, ofDatabase)
+        var answers = first(queries)
         let open = answers.indices.filter { answers[$0].why == .noRow }
         guard !open.isEmpty else { return answers }
-        for (index, answer) in zip(open, ofDatabase(open.map { queries[$0] })) {
+        for (index, answer) in zip(open, second(open.map { queries[$0] })) {
             answers[index] = answer
         }
         return answers

@@ -88,6 +88,20 @@ struct FileAccounts {
         driver == .pjsip ? lookUpEndpoint(query) : lookUpPeer(query)
     }
 
+    /// Why the reading before this one is to serve on; nil when this one may.
+    ///
+    /// Who moves a file away, empties it to write it anew, or slips in extconfig.conf, means to end nobody's account.
+    func loss(since old: FileAccounts) -> String? {
+        if isEmpty, !old.isEmpty {
+            return
+                "no file has an account any more, such as \(file): put them back. `systemctl restart rempart` takes"
+                + " the files as they are"
+        }
+        guard case .unread(let why) = realtime, old.realtime != .none else { return nil }
+        if case .unread = old.realtime { return nil }
+        return why
+    }
+
     /// Whether what Realtime has is to be read as with another reading.
     func hasSameRealtime(as other: FileAccounts) -> Bool {
         realtime == other.realtime && driver == other.driver

@@ -54,8 +54,9 @@ struct Reach: Equatable {
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
         connects = settings.server != nil || hasServer
         ofDrivers = connects ? Self.pathsOfDrivers.map(Folder.init) : []
-        folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(
-            Folder.init)
+        // Who writes Asterisk's files is not to have all files read.
+        let ofDatabases = databases.map(Self.folder).filter { $0 != "/" }
+        folders = ([settings.folder].compactMap(\.self) + ofDatabases).map(Folder.init)
     }
 
     /// What is to stay in reach of the file system.
@@ -64,7 +65,12 @@ struct Reach: Equatable {
     }
 
     /// Whether the process needs something else than at its start, as far as that is known.
-    func isNews(beside old: Reach) -> Bool { isWhole && self != old }
+    func isNews(beside old: Reach) -> Bool {
+        guard !isWhole else { return self != old }
+        // Another folder in the place of Asterisk's, as behind a link that leads elsewhere now, is out of reach.
+        guard let folder = folders.first, folder.identity != nil else { return false }
+        return folder != old.folders.first
+    }
 
     /// Where Realtime has accounts beside Asterisk's files; nil while these cannot be read.
     private static func places(

@@ -8,8 +8,15 @@ internal import Journal
 internal import Messages
 internal import Privsep
 
+/// How much data the process may have, in bytes: the largest files twice over, and a driver.
+private let mostMemory: rlim_t = 1 << 30
+
 ServiceLoop.run(role: .accountsReader) { (loop, set) throws(ChildFailure) in
     let supervision = loop.supervision
+    // What a server answers is in memory whole before anybody sees how much it is.
+    var memory = rlimit(rlim_cur: mostMemory, rlim_max: mostMemory)
+    // In bounds: one structure.
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &memory)
     let settings = AccountSettings(set)
     let reach = Reach(settings)
     // Drivers translate between the database's characters and those of the locale.

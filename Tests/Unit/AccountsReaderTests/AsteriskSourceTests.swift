@@ -235,9 +235,46 @@ struct FileRealtimeTests {
         #expect(ground.troubles == [])
     }
 
-    @Test("a database that is away takes no file's account along")
-    func away() throws {
+    /// The files, with files before Realtime in sorcery.conf.
+    private static var filesFirst: [String: String] {
+        var files = files
+        let lines = (files["sorcery.conf"] ?? "").split(separator: "\n")
+        files["sorcery.conf"] = [0, 2, 1, 4, 3, 6, 5].map { lines[$0] }.joined(separator: "\n")
+        return files
+    }
+
+    @Test("where Realtime comes first, no file says anything while the database is away")
+    func awayAndFirst() throws {
         let ground = try AsteriskGround(Self.files)
+        guard case .down = ground.source.state else {
+            Issue.record("expected it to be down")
+            return
+        }
+        #expect(ground.read("1") == .unavailable)
+    }
+
+    @Test("files that have no account any more, or lead nowhere, end no account")
+    func loss() throws {
+        let ground = try AsteriskGround([:])
+        let sql = Tables.pjsip.replacing("ps_endpoints", with: "my_endpoints")
+        try ground.folder.database("rt.sqlite3", sql)
+        for (name, text) in Self.filesFirst { try ground.write(name, text) }
+        for _ in 0..<2 { ground.second() }
+        for (name, text) in [("pjsip.conf", ""), ("res_config_sqlite3.conf", "[other]\n")] {
+            try ground.write(name, text)
+            for _ in 0..<4 { ground.second() }
+            #expect(try ground.accepts("1", "1", "file"))
+            #expect(try ground.accepts("2001", "phone", "two"))
+            #expect(ground.troubles.contains { $0.contains("read before serve") })
+            try ground.write(name, Self.files[name] ?? "")
+            for _ in 0..<3 { ground.second() }
+            #expect(ground.troubles == [])
+        }
+    }
+
+    @Test("a database that is away takes no file's account along, where files come first")
+    func away() throws {
+        let ground = try AsteriskGround(Self.filesFirst)
         #expect(ground.source.state == .up(layout: "pjsip", source: ground.url))
         #expect(ground.troubles.count == 1 && ground.troubles[0].contains("FOLDER/rt.sqlite3"))
         #expect(try ground.accepts("1", "1", "file"))
@@ -263,13 +300,9 @@ struct FileRealtimeTests {
             let ground = try AsteriskGround([:])
             let sql = Tables.pjsip.replacing("ps_endpoints", with: "my_endpoints")
             try ground.folder.database("rt.sqlite3", sql)
-            for (name, text) in Self.files { try ground.write(name, text) }
+            let files = isRealtimeFirst ? Self.files : Self.filesFirst
+            for (name, text) in files { try ground.write(name, text) }
             try ground.write("pjsip.conf", pjsip("2001", "file"))
-            if !isRealtimeFirst {
-                let lines = (Self.files["sorcery.conf"] ?? "").split(separator: "\n")
-                let turned = [0, 2, 1, 4, 3, 6, 5].map { lines[$0] }
-                try ground.write("sorcery.conf", turned.joined(separator: "\n"))
-            }
             ground.second()
             ground.second()
             #expect(try ground.accepts("2001", "phone", "two") == isRealtimeFirst)
@@ -323,7 +356,7 @@ struct FileRealtimeTests {
 
     private static func files(mappedTo database: String) -> [String: String] {
         let families = ["ps_endpoints", "ps_auths", "ps_aors"]
-        var files = files
+        var files = filesFirst
         files["extconfig.conf"] =
             (["[settings]"] + families.map { "\($0) => \(database)" }).joined(separator: "\n")
         return files
@@ -413,6 +446,9 @@ struct FileRealtimeTests {
         let before = Reach(ground.settings)
         try ground.write("extconfig.conf", "[settings\n")
         #expect(!Reach(ground.settings).isNews(beside: before))
+        // Another folder in its place cannot be read either, and is one to begin anew for.
+        let other = try AsteriskGround(["extconfig.conf": "[settings\n"])
+        #expect(Reach(other.settings).isNews(beside: before))
         try ground.write("extconfig.conf", "")
         #expect(Reach(ground.settings).isNews(beside: before))
     }
