@@ -199,8 +199,8 @@ class Asterisk:
     def start(self) -> "Asterisk":
         """Starts it and waits until it answers; its mounts are private to it and vanish with it."""
         script = (
-            'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs lab "$1${2%/*}" '
-            '&& mkdir "$1$2" && mount --bind "$2" "$1$2" && exec chroot "$1" /usr/sbin/asterisk -C "$3" -f'
+            'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs lab "$1/tmp" '
+            '&& mkdir -p "$1$2" && mount --bind "$2" "$1$2" && exec chroot "$1" /usr/sbin/asterisk -C "$3" -f'
         )
         with (self.folder / "console").open("wb") as console:
             self.process = subprocess.Popen(
