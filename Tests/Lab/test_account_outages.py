@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import Lab
-from lab.account_ground import AccountGround
+from lab.account_ground import AccountGround, account_ground
 from lab.accounts import Account
 from lab.asterisk import ECHO
 from lab.crowd import crowd_of
@@ -34,16 +34,10 @@ MANY = int(os.environ.get("REMPART_ACCOUNTS") or 5000)
 @pytest.fixture(scope="module", params=[PlacedMariaDB, PlacedPostgreSQL], ids=lambda kind: kind.name)
 def ground(lab: Lab, request: pytest.FixtureRequest) -> Iterator[AccountGround]:
     server = request.param(lab.new_folder("server"), lab.network)
-    ground = None
-    try:
-        ground = AccountGround(lab, server, LOADED)
+    with account_ground(lab, server, LOADED) as ground:
         server.lay_delay()
         ground.edge.start()
         yield ground
-    finally:
-        if ground:
-            ground.end()
-        server.kill()
 
 
 @pytest.fixture(autouse=True)

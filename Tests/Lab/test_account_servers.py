@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Lab
-from lab.account_ground import PASSWORD, AccountGround
+from lab.account_ground import PASSWORD, AccountGround, account_ground
 from lab.accounts import Account
 from lab.clients import Client, proven
 from lab.database_server import MariaDB, PostgreSQL
@@ -40,15 +40,9 @@ ODD_NAMES = {
 @pytest.fixture(scope="module", params=[MariaDB, PostgreSQL], ids=lambda kind: kind.name)
 def ground(lab: Lab, request: pytest.FixtureRequest) -> Iterator[AccountGround]:
     server = request.param(lab.new_folder("server"))
-    ground = None
-    try:
-        ground = AccountGround(lab, server, [LONG, Account("anna", "small")])
+    with account_ground(lab, server, [LONG, Account("anna", "small")]) as ground:
         ground.edge.start()
         yield ground
-    finally:
-        if ground:
-            ground.end()
-        server.kill()
 
 
 @pytest.fixture(autouse=True)

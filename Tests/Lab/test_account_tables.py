@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import Lab
-from lab.account_ground import PASSWORD, AccountGround
+from lab.account_ground import PASSWORD, AccountGround, account_ground
 from lab.accounts import CHAN_SIP, PJSIP, Account
 from lab.database_server import MariaDB, PostgreSQL
 from lab.realtime_tables import LAYOUTS, Layout, sql_type
@@ -23,17 +23,11 @@ MADE = itertools.count(1)
 @pytest.fixture(scope="module", params=[MariaDB, PostgreSQL], ids=lambda kind: kind.name)
 def ground(lab: Lab, request: pytest.FixtureRequest) -> Iterator[AccountGround]:
     server = request.param(lab.new_folder("server"))
-    ground = None
-    try:
-        ground = AccountGround(lab, server)
+    with account_ground(lab, server) as ground:
         # Accounts go with their tables, and registrations of many that are gone at once would be held back.
         ground.expires = 0
         ground.edge.start()
         yield ground
-    finally:
-        if ground:
-            ground.end()
-        server.kill()
 
 
 def quoted(value: str | int) -> str:

@@ -1,7 +1,8 @@
 """An edge whose accounts lie in a database server of the test's own."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -111,3 +112,16 @@ class AccountGround:
         components = {each["name"]: each["pid"] for each in self.edge.status()["components"]}
         components.pop("accounts-reader")
         return {"supervisor": self.edge.process.pid, **components}
+
+
+@contextmanager
+def account_ground(lab: "Lab", server: DatabaseServer, more: Iterable[Account] = ()) -> Iterator[AccountGround]:
+    """A ground whose edge is not started yet; it and its server end with the block."""
+    ground = None
+    try:
+        ground = AccountGround(lab, server, more)
+        yield ground
+    finally:
+        if ground:
+            ground.end()
+        server.kill()
