@@ -35,7 +35,10 @@ package struct StreamFramer: Sendable {
     package init() {}
 
     /// Whether part of a message has come.
-    package var isPartial: Bool { start < bytes.count }
+    ///
+    /// No message begins with CR: a CRLF alone is the keep-alive of some phones, and the answer to a
+    /// ping (RFC 5626 section 3.5.1).
+    package var isPartial: Bool { start < bytes.count && bytes[start] != 0x0D }
 
     /// The place in `bytes` where the next message begins, until more is added.
     package var head: Int { start }

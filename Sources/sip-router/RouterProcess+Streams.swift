@@ -72,6 +72,7 @@ extension RouterProcess {
             switch peer.framer.next() {
             case .incomplete:
                 peer.began = peer.framer.isPartial ? peer.began ?? loop.now : nil
+                if peer.began == nil { isAlive(peer) }
                 answer(&pings, of: peer)
                 return
             case .ping(let length):
@@ -108,12 +109,16 @@ extension RouterProcess {
         return peer
     }
 
+    /// Notes a keep-alive: it keeps nobody alive who has not said who he is.
+    private func isAlive(_ peer: StreamPeer) {
+        if !peer.isUnproven { peer.lastHeard = loop.now }
+    }
+
     /// Answers keep-alives that came together by as many pongs, in one write.
     private func answer(_ pings: inout Int, of peer: StreamPeer) {
         guard pings > 0 else { return }
         defer { pings = 0 }
-        // Keep-alives keep nobody alive who has not said who he is.
-        if !peer.isUnproven { peer.lastHeard = loop.now }
+        isAlive(peer)
         gathered.removeAll()
         for _ in 0..<pings { gathered.append("\r\n") }
         Self.send(gathered, to: peer, of: self)

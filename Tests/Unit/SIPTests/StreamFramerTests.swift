@@ -153,6 +153,18 @@ import Testing
     }
 
     @Test(
+        "a keep-alive that is not whole is no message that came in part",
+        arguments: [("", false), ("\r", false), ("\r\n", false), ("\r\n\r", false), ("\r\nO", true)])
+    func loneKeepAlive(_ rest: String, _ isPartial: Bool) {
+        var framer = StreamFramer()
+        framer.append(Array(("\r\n\r\n" + rest).utf8).span)
+        #expect(framer.next() == .ping(4))
+        framer.consume(4)
+        #expect(framer.next() == .incomplete)
+        #expect(framer.isPartial == isPartial)
+    }
+
+    @Test(
         "the first line tells whether a message begins here",
         arguments: [
             ("REGISTER sip:example.test SIP/2.0\r\n", true), ("SIP/2.0 200 OK\r\n", true),
