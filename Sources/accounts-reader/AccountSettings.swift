@@ -14,6 +14,8 @@ struct AccountSettings: Equatable {
     var secretFile = ""
     /// The first line of that file; nil when it was not handed over.
     var secret: [UInt8]?
+    /// `accounts.ami`.
+    var manager: ServerName?
     /// `accounts.schema`.
     var schema = Setting.accounts.schema.standard
     /// `accounts.realm`.
@@ -48,6 +50,7 @@ struct AccountSettings: Equatable {
             case .source(let url): self.url = url
             case .user(let user): self.user = user
             case .secretFile(let path): secretFile = path
+            case .manager(let server): manager = server
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .table(let family, let name): tables[family] = name
@@ -59,10 +62,17 @@ struct AccountSettings: Equatable {
         }
     }
 
-    /// Where lists with names are.
-    var placeOfLists: String {
-        folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
+    /// What to do about an account that can be used from nowhere.
+    var remedyOfLists: String {
+        if asterisks != nil { return ARIAccessLists.remedy(hasManager: manager != nil) }
+        let place = folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
+        return
+            "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(place), and look at"
+            + " accounts.acl-order"
     }
+
+    /// The Asterisks that are asked themselves, or nil when the URL is no `ari://`.
+    var asterisks: ARIServers? { ARIServers(url) }
 
     /// The database file's path, or nil when the URL is not `sqlite:///path`.
     var path: String? { path(of: "sqlite://") }

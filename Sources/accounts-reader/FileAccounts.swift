@@ -142,17 +142,13 @@ extension FileAccounts {
 // MARK: PJSIP
 
 extension PjsipConfiguration {
-    /// Whether an endpoint is another exchange: Asterisk registers there, proves itself there and is asked for no
-    /// proof, or knows it by its address alone; some endpoints are found `byAddress`.
+    /// Whether an endpoint is another exchange; some endpoints are found `byAddress`.
     fileprivate func isTrunk(_ endpoint: PjsipEndpoint, _ byAddress: Set<[UInt8]>) -> Bool {
-        if registered.contains(endpoint.id) { return true }
-        guard !endpoint.auths.isEmpty else {
-            return endpoint.hasOutboundAuth || byAddress.contains(endpoint.id)
-        }
-        return !endpoint.identifiers.isEmpty
-            && !endpoint.identifiers.contains {
-                $0.isSpelled("username") || $0.isSpelled("auth_username")
-            }
+        PjsipTrunk(
+            isRegistered: registered.contains(endpoint.id), hasAuth: !endpoint.auths.isEmpty,
+            isKnownOtherwise: endpoint.hasOutboundAuth || byAddress.contains(endpoint.id),
+            identifiers: endpoint.identifiers
+        ).isOne
     }
 }
 
@@ -204,11 +200,9 @@ extension FileAccounts {
 
     private func secret(_ auth: PjsipAuth, _ query: LookUp) -> PjsipSecret {
         let digests = auth.digests.flatMap(\.listItems).map(\.text)
-        // To Asterisk 22, which alone has password_digest, userpass and digest are the same.
-        let isDigest = auth.kind.isSpelled("userpass") && !digests.isEmpty
         let bound = auth.realm.isEmpty ? files.pjsip.global?.value("default_realm") : auth.realm
         return PjsipSecret(
-            kind: isDigest ? "digest" : auth.kind.text, user: auth.username.text,
+            kind: PjsipSecret.kind(auth.kind.text, hasDigests: !digests.isEmpty), user: auth.username.text,
             password: auth.password, md5: auth.md5Credential, digests: digests,
             realm: realm(bound, query))
     }

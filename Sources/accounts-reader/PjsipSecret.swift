@@ -1,4 +1,5 @@
 // What PJSIP's auths and addresses of record mean, whether they are rows or sections.
+internal import AsteriskFiles
 internal import Messages
 
 /// An auth: a user and what proves him.
@@ -18,6 +19,11 @@ struct PjsipSecret {
 
     /// What is said in a trace of one that an endpoint names and nobody has.
     static let missing = "missing: the endpoint's auth names it"
+
+    /// The kind that counts: to Asterisk 22, which alone has password_digest, userpass and digest are the same.
+    static func kind(_ kind: String, hasDigests: Bool) -> String {
+        hasDigests && kind.lowercased() == "userpass" ? "digest" : kind
+    }
 
     /// What it holds by its auth_type; Asterisk's default was userpass, then digest.
     var credentials: Credentials {
@@ -68,6 +74,29 @@ extension Credentials {
         if isEmpty { return "no secret" }
         let kind = secret.isEmpty ? "hashes for the realm \(boundRealm)" : "a secret"
         return "username=\(user), \(kind)"
+    }
+}
+
+/// What tells an endpoint that is another exchange from a phone's.
+struct PjsipTrunk {
+    /// Whether Asterisk registers there.
+    var isRegistered: Bool
+    /// Whether Asterisk asks for a proof (auth).
+    var hasAuth: Bool
+    /// Whether Asterisk proves itself there (outbound_auth), or knows it by its address (identify).
+    var isKnownOtherwise: Bool
+    /// How Asterisk finds it (identify_by); empty when it does not say.
+    var identifiers: [[UInt8]]
+
+    /// Whether it is one: Asterisk registers there, proves itself there and is asked for no proof, or knows it by its
+    /// address alone.
+    var isOne: Bool {
+        if isRegistered { return true }
+        guard hasAuth else { return isKnownOtherwise }
+        return !identifiers.isEmpty
+            && !identifiers.contains {
+                $0.isSpelled("username") || $0.isSpelled("auth_username")
+            }
     }
 }
 

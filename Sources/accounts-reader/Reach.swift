@@ -7,8 +7,8 @@ internal import Sys
 /// The folder that the declared source lies in: the file may be replaced, and has others beside it.
 ///
 /// Of Asterisk's own files it is their folder, and what Realtime needs beside them. Where that is says extconfig.conf,
-/// which is read before the confinement and again when nothing can be read. For a database server it is the network,
-/// and what unixODBC, its drivers and the C library's name services read.
+/// which is read before the confinement and again when nothing can be read. For a server it is the network, and what
+/// unixODBC, its drivers, libcurl and the C library's name services read.
 ///
 /// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
 /// the process has to begin anew.
@@ -45,13 +45,13 @@ struct Reach: Equatable {
             places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
-        connects = settings.server != nil || hasServer
+        connects = settings.server != nil || settings.asterisks != nil || hasServer
         folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(Folder.init)
     }
 
     /// What is to stay in reach of the file system.
     var paths: [Confinement.Path] {
-        (folders.map(\.path) + (connects ? Self.ofDrivers : [])).map { .reading($0) }
+        (folders.map(\.path) + (connects ? Self.ofServers : [])).map { .reading($0) }
     }
 
     /// Where Realtime has accounts beside Asterisk's files.
@@ -60,11 +60,13 @@ struct Reach: Equatable {
         return AsteriskConfiguration.Driver.allCases.map(files.realtimePlace)
     }
 
-    /// The DSN and its driver, what drivers load and read, and where names of hosts are looked up.
-    private static let ofDrivers = [
+    /// The DSN and its driver, what drivers load and read, the certificates that are trusted (of Debian, and of others),
+    /// and where names of hosts are looked up.
+    private static let ofServers = [
         "/etc/odbc.ini", "/etc/odbcinst.ini", "/etc/ODBCDataSources",
         "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
-        "/etc/ssl", "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
+        "/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/pki",
+        "/usr/share/pki", "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
         "/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf", "/run/systemd/resolve",
         "/etc/gai.conf", "/etc/services",
     ]

@@ -13,8 +13,11 @@ package struct AccountRows: Sendable {
         for: .accountsReader { .source($0) },
         meaning: """
             Where Asterisk has its accounts. That is the folder of its own files, such as \
-            asterisk:///etc/asterisk, or the database that Asterisk Realtime uses: a SQLite file, or a DSN \
-            of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only ever read.
+            asterisk:///etc/asterisk, or Asterisk itself, asked through its REST interface, such as \
+            ari://10.0.0.10:8088. Several Asterisks with the same accounts stand in one URL with commas \
+            between; the next one is asked where one does not answer. Or it is the database that \
+            Asterisk Realtime uses: a SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to \
+            MariaDB, MySQL or PostgreSQL. It is only ever read.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -23,8 +26,8 @@ package struct AccountRows: Sendable {
     package let user = SettingRow(
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
-            As whom the database of an odbc:// source is asked. Left out: as whom the DSN in \
-            /etc/odbc.ini says.
+            As whom an odbc:// or ari:// source is asked: the login of the database, or the user of \
+            Asterisk's ari.conf, which has to be there. Left out: as whom the DSN in /etc/odbc.ini says.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
@@ -33,6 +36,15 @@ package struct AccountRows: Sendable {
             The file with the password of accounts.user, which is its first line. root reads it at the \
             start and at each reload; others may neither read nor write it. Left out: the password \
             that the DSN has.
+            """)
+    package let manager = SettingRow(
+        "accounts.ami", 212, .tcpServer(port: 5038), example: "10.0.0.10:5038",
+        for: .accountsReader { .manager($0) },
+        meaning: """
+            Asterisk's manager interface (AMI) beside an ari:// source, with the login of accounts.user. \
+            By it Rempart hears of reloads at once, lists accounts in Realtime, and reads what ARI does \
+            not tell: access lists, and chan_sip's accounts. Left out: an account with an access list \
+            lets nobody in, and changes count within 60 s and the time of one round.
             """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,

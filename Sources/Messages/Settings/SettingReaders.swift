@@ -68,6 +68,8 @@ package enum AccountsReaderSetting: Equatable, Sendable {
     case user(String)
     /// The path of the file with the password, which is handed over opened (`accounts.secret-file`).
     case secretFile(String)
+    /// Where Asterisk's manager interface is (`accounts.ami`).
+    case manager(ServerName)
     /// The name of a table (`accounts.tables.FAMILY`).
     case table(AccountFamily, String)
     /// The tables' layout (`accounts.schema`).
