@@ -46,7 +46,8 @@ struct Reach: Equatable {
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
         connects = settings.server != nil || settings.asterisks != nil || hasServer
-        folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(Folder.init)
+        folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(
+            Folder.init)
     }
 
     /// What is to stay in reach of the file system.

@@ -76,7 +76,9 @@ extension AsteriskConfiguration {
             guard let path = file.flatMap({ String(validating: $0.path, as: UTF8.self) }),
                 path.hasPrefix("/")
             else {
-                return lacks("res_config_sqlite3.conf has \(section) with the absolute path of a file as dbfile", mapping)
+                return lacks(
+                    "res_config_sqlite3.conf has \(section) with the absolute path of a file as dbfile",
+                    mapping)
             }
             return .sqlite(path: path, names)
         case Array("odbc".utf8):

@@ -23,7 +23,9 @@ struct ServerLogin: Equatable {
         if let fault { throw .layout(fault) }
         // A part that ends early would let its rest be another one.
         let words = parts + (user.isEmpty ? [] : ["UID=\(user)"])
-        guard words.dropFirst(parts.first?.hasPrefix("DRIVER=") == true ? 1 : 0).allSatisfy(Self.isPlain)
+        guard
+            words.dropFirst(parts.first?.hasPrefix("DRIVER=") == true ? 1 : 0).allSatisfy(
+                Self.isPlain)
         else { throw .layout("\(name): its names hold a ; or a brace: give them others") }
         var string = Array((words + others).map { $0 + ";" }.joined().utf8)
         guard let password else { return string }
@@ -75,7 +77,8 @@ extension ServerLogin {
     /// That of a class of res_odbc.conf.
     init(_ odbc: ODBCClass) {
         self.init(
-            name: "\(odbc.place)", placeOfDataSource: "\(odbc.place)", placeOfLogin: "\(odbc.place)",
+            name: "\(odbc.place)", placeOfDataSource: "\(odbc.place)",
+            placeOfLogin: "\(odbc.place)",
             parts: ["DSN=\(odbc.dataSource.text)"], user: odbc.user.text,
             password: odbc.password.isEmpty ? nil : odbc.password)
     }

@@ -2,6 +2,7 @@ internal import AsteriskFiles
 internal import Glibc
 internal import Messages
 internal import Sys
+internal import TemporaryFolder
 internal import TestDatabase
 internal import Testing
 
@@ -262,7 +263,8 @@ struct FileRealtimeTests {
 
     @Test("MySQL and PostgreSQL are reached as Asterisk's own drivers reach them")
     func ownDrivers() throws {
-        let mysql = "[a]\ndbhost=10.0.0.9\ndbport=3307\ndbname=pbx\ndbuser=u\ndbpass=p\n[b]\ndbuser=u\n"
+        let mysql =
+            "[a]\ndbhost=10.0.0.9\ndbport=3307\ndbname=pbx\ndbuser=u\ndbpass=p\n[b]\ndbuser=u\n"
         func string(_ database: String, _ file: String, _ text: String) throws -> String? {
             guard case .server(let login, _) = try place(database, file, text) else { return nil }
             return try login.connectionString(with: []).text
@@ -278,7 +280,8 @@ struct FileRealtimeTests {
         let pgsql = "[general]\nhostname=db\nport=5433\ndbname=pbx\nuser=u\npassword=p\n"
         #expect(
             try string("pgsql,ignored", "res_pgsql.conf", pgsql)
-                == "DRIVER={PostgreSQL Unicode};Servername=db;Port=5433;Database=pbx;UID=u;PWD={p};")
+                == "DRIVER={PostgreSQL Unicode};Servername=db;Port=5433;Database=pbx;UID=u;PWD={p};"
+        )
         #expect(
             try string("pgsql,ignored", "res_pgsql.conf", "[general]\n")
                 == "DRIVER={PostgreSQL Unicode};Servername=/run/postgresql;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"

@@ -53,7 +53,9 @@ final class SimulatedSource {
     }
 
     func up() throws {
-        try router.answer(.source(.up(layout: "pjsip", source: url)))
+        let tellsOfChanges = !url.hasPrefix("odbc://")
+        try router.answer(
+            .source(.up(layout: "pjsip", source: url, tellsOfChanges: tellsOfChanges)))
         try router.answer(.changed)
     }
 
