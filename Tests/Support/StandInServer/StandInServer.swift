@@ -65,7 +65,7 @@ package final class StandInServer: Sendable {
 
     private func accept(_ serve: @escaping @Sendable (Connection) -> Void) {
         while true {
-            let raw = unsafe Glibc.accept(listener, nil, nil)
+            let raw = Glibc.accept(listener, nil, nil)
             guard raw >= 0 else { return }
             let isTaken = state.withLock { state in
                 guard !state.isStopped else { return false }
