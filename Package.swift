@@ -370,8 +370,8 @@ let package = Package(
         tests(
             "AccountsReaderTests",
             [
-                "accounts-reader", "SQLite", "ODBC", "HTTP", "Messages", "Sys", "Wire", "Journal",
-                "Privsep", "SmallDisk", "StandInServer", "TemporaryFolder", "TestDatabase",
+                "accounts-reader", "AsteriskFiles", "SQLite", "ODBC", "HTTP", "Messages", "Sys",
+                "Wire", "Journal", "Privsep", "SmallDisk", "StandInServer", "TemporaryFolder", "TestDatabase",
             ]),
         tests(
             "DirectoryTests",

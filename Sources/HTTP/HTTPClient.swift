@@ -17,7 +17,7 @@ package final class HTTPClient {
     private let server: HTTPServer
     private var idle: [Transfer] = []
     private var busy: [Transfer] = []
-    /// The requests of `begin`, and their answers so far.
+    /// The requests of `get`, and their answers so far.
     private var paths: [String] = []
     private var begun = 0
     private var results: [Result<HTTPAnswer, HTTPFailure>?] = []
@@ -57,40 +57,25 @@ package final class HTTPClient {
     package func get(
         _ paths: [String], until end: Milliseconds
     ) -> [Result<HTTPAnswer, HTTPFailure>] {
-        begin(paths, until: end)
-        while true {
-            if let results = poll(waiting: max(end - Clock.monotonic, Milliseconds(1))) {
-                return results
-            }
-        }
-    }
-
-    /// Begins GETs, each of which ends at a moment; those that were begun before and are under way are given up.
-    package func begin(_ paths: [String], until end: Milliseconds) {
-        for transfer in busy { release(transfer) }
-        busy = []
         self.paths = paths
         self.end = end
         begun = 0
         results = Array(repeating: nil, count: paths.count)
         refill()
-    }
-
-    /// What has come of them, in their order; nil while one is under way, for which it is waited so long.
-    package func poll(waiting span: Milliseconds) -> [Result<HTTPAnswer, HTTPFailure>]? {
-        let until = Clock.monotonic + span
-        repeat {
+        while !busy.isEmpty {
             var running: Int32 = 0
             _ = unsafe curl_multi_perform(multi, &running)
             gather()
             refill()
-            if busy.isEmpty { break }
-            let left = min(until, end) - Clock.monotonic
-            guard left.count > 0 else { continue }
-            _ = unsafe curl_multi_poll(multi, nil, 0, Int32(clamping: left.count), nil)
-        } while Clock.monotonic < until
-        if Clock.monotonic > end + Self.grace { giveUp(.late, all: true) }
-        guard busy.isEmpty, begun == paths.count else { return nil }
+            let left = end + Self.grace - Clock.monotonic
+            guard left.count > 0 else {
+                giveUp(.late, all: true)
+                break
+            }
+            if !busy.isEmpty {
+                _ = unsafe curl_multi_poll(multi, nil, 0, Int32(clamping: left.count), nil)
+            }
+        }
         defer { results = [] }
         return results.map { $0 ?? .failure(.late) }
     }
@@ -263,13 +248,5 @@ private final class Transfer {
         case CURLE_WRITE_ERROR where isTooLong: .tooLong(longest)
         default: .broken(text)
         }
-    }
-}
-
-extension [UInt8] {
-    /// Overwrites the bytes with zeros, and forgets them; their room stays.
-    package mutating func wipe() {
-        for index in indices { self[index] = 0 }
-        removeAll(keepingCapacity: true)
     }
 }

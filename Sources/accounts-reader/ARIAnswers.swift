@@ -97,7 +97,8 @@ struct ARIAsker {
             }
             throw .ofServer(
                 "\(url) does not tell PJSIP's objects (404, \(message?.cut ?? "no ARI")): see whether Asterisk has"
-                    + " loaded res_pjsip.so, res_ari.so and res_ari_asterisk.so")
+                    + " loaded res_pjsip.so, res_ari.so and res_ari_asterisk.so. Accounts of chan_sip take"
+                    + " accounts.schema: chan_sip and accounts.ami")
         default: throw failure(status: answer.status)
         }
     }

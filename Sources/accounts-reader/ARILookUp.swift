@@ -1,4 +1,5 @@
 // One name's way through ARI: its endpoint first, then what that names.
+internal import AsteriskFiles
 internal import HTTP
 internal import Messages
 
@@ -115,11 +116,16 @@ struct ARILookUp {
 struct ARIAccessLists {
     /// How rules are read.
     let rules: AccessRules
+    /// What Asterisk's files say, as far as it has told them.
+    var files: AsteriskConfiguration?
 
     /// The list of an endpoint; nobody where its rules are not known.
     func list(of id: String, _ endpoint: ARIObject) -> AccessList {
         let told = endpoint.value("acl") + endpoint.value("contact_acl")
-        return told.isEmpty || rules.order == .ignore ? AccessList() : .nobody
+        guard !told.isEmpty, rules.order != .ignore else { return AccessList() }
+        let lines = files?.pjsip.endpoint(Array(id.utf8))?.access ?? []
+        guard let files, !lines.isEmpty else { return .nobody }
+        return rules.list(lines, files.accessLists)
     }
 
     /// What to do about an account whose list is not known.

@@ -29,8 +29,6 @@ final class ARIServer {
     private let root: String
     private let settings: AccountSettings
     private var client: HTTPClient?
-    /// Until when the look that is under way lasts, on the clock itself; nil while none is.
-    private var lookEnds: Milliseconds?
     private var nextTry = Milliseconds(0)
     private var nextLook = Milliseconds(0)
     private var backOff = ARIServer.shortestBackOff
@@ -42,8 +40,9 @@ final class ARIServer {
     private static let longestBackOff = Milliseconds.seconds(10)
     /// How often one that can be asked is looked at.
     private static let lookEvery = Milliseconds.seconds(60)
-    /// How long a look lasts.
+    /// How long a look lasts, alone and while another Asterisk answers.
     private static let longestLook = Milliseconds.seconds(1)
+    private static let longestLookBeside = Milliseconds(200)
     /// How long the list of all names may be, in bytes: that of 50,000 is some 5 MB.
     private static let longestList = 16 << 20
 
@@ -61,21 +60,12 @@ final class ARIServer {
     private static let global = ARIName("global", "global")
     private static let info = "/ari/asterisk/info?only=system"
 
-    /// Looks at it when that is due; with `waits` a look that is under way is waited for.
-    func look(_ now: Milliseconds, waits: Bool) {
-        if lookEnds == nil {
-            guard now >= (standing == .up ? nextLook : nextTry) else { return }
-            guard let client = reached(now) else { return }
-            let end = Clock.monotonic + Self.longestLook
-            lookEnds = end
-            client.begin([Self.info, Self.global.path], until: end)
-        }
-        repeat {
-            // What one turn of it does, it does at once.
-            let span = waits ? Self.longestLook : Milliseconds(1)
-            guard let results = client?.poll(waiting: span) else { continue }
-            return settle(results, now)
-        } while waits
+    /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
+    func look(_ now: Milliseconds, beside: Bool) {
+        guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else { return }
+        let span = beside && standing != .up ? Self.longestLookBeside : Self.longestLook
+        let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
+        settle(results, now)
     }
 
     /// The client, made anew after a failure; nil when there cannot be one.
@@ -107,7 +97,6 @@ final class ARIServer {
     }
 
     private func settle(_ results: [Result<HTTPAnswer, HTTPFailure>], _ now: Milliseconds) {
-        lookEnds = nil
         do throws(ARIFailure) {
             let object = try asker.object(Self.global, results[1])
             let info = try asker.json(results[0])
@@ -125,7 +114,6 @@ final class ARIServer {
 
     private func fail(_ why: String, _ now: Milliseconds) {
         client = nil
-        lookEnds = nil
         trouble = nil
         standing = .down(why)
         nextTry = now + backOff
@@ -148,10 +136,8 @@ final class ARIServer {
         _ queries: [LookUp], until end: Milliseconds, _ access: ARIAccessLists, _ now: Milliseconds
     ) -> [ReadAccount?] {
         let nothing = [ReadAccount?](repeating: nil, count: queries.count)
-        if standing != .up { look(now, waits: true) }
+        if standing != .up { look(now, beside: false) }
         guard standing == .up, let client else { return nothing }
-        // A look that is under way is given up.
-        lookEnds = nil
         trouble = nil
         var lookUps: [ARILookUp?] = queries.map(ARILookUp.init)
         let firsts = client.ask(lookUps.map { $0?.first ?? [] }, until: end)

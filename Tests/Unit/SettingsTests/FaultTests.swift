@@ -13,7 +13,7 @@ import Testing
             asterisk:
               server: [10.0.0.10]
             accounts:
-              database: ari://10.0.0.10
+              database: freepbx:///etc/freepbx.conf
             registration:
               contacts: 99
             """
@@ -26,8 +26,9 @@ import Testing
                 "3:1: `inside` is a list, such as `inside: [udp://10.0.0.1:5060]`",
                 "4:1: `inside` is given twice, first in line 3: leave one out",
                 "6:3: unknown key `server` in `asterisk`; did you mean `servers`?",
-                "8:13: `accounts.database`: ari:// is not there yet: this version reads"
-                    + " asterisk:///FOLDER, sqlite:///PATH and odbc://DSN",
+                "8:13: `accounts.database`: freepbx:// is not there yet: this version reads"
+                    + " asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH and"
+                    + " odbc://DSN",
                 "10:13: `registration.contacts`: 99 is out of range: 1 to 32",
             ])
     }
