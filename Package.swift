@@ -238,6 +238,7 @@ let package = Package(
         .target(
             name: "MemoryFiles", dependencies: ["AsteriskFiles", "Sys"],
             path: "Tests/Support/MemoryFiles", swiftSettings: strict),
+        tests("HTTPTests", ["HTTP", "StandInServer", "TemporaryFolder", "Sys"]),
         tests("AsteriskFilesTests", ["AsteriskFiles", "MemoryFiles", "TemporaryFolder", "Sys"]),
         .executableTarget(
             name: "asterisk-files-reader", dependencies: ["AsteriskFiles"],

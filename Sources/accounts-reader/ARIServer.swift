@@ -28,6 +28,7 @@ final class ARIServer {
     private let name: ServerName
     private let root: String
     private let settings: AccountSettings
+    private let times: AskingTimes
     private var client: HTTPClient?
     private var nextTry = Milliseconds(0)
     private var nextLook = Milliseconds(0)
@@ -40,15 +41,16 @@ final class ARIServer {
     private static let longestBackOff = Milliseconds.seconds(10)
     /// How often one that can be asked is looked at.
     private static let lookEvery = Milliseconds.seconds(60)
-    /// How long a look lasts, alone and while another Asterisk answers.
-    private static let longestLook = Milliseconds.seconds(1)
-    private static let longestLookBeside = Milliseconds(200)
     /// How long the list of all names may be, in bytes: that of 50,000 is some 5 MB.
     private static let longestList = 16 << 20
 
     /// An Asterisk that was not tried yet.
-    init(_ name: ServerName, _ asterisks: ARIServers, _ settings: AccountSettings) {
+    init(
+        _ name: ServerName, _ asterisks: ARIServers, _ settings: AccountSettings,
+        _ times: AskingTimes
+    ) {
         self.name = name
+        self.times = times
         self.settings = settings
         root = asterisks.root(name)
         asker = ARIAsker(url: asterisks.url(name), user: settings.user)
@@ -63,7 +65,7 @@ final class ARIServer {
     /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
     func look(_ now: Milliseconds, beside: Bool) {
         guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else { return }
-        let span = beside && standing != .up ? Self.longestLookBeside : Self.longestLook
+        let span = beside && standing != .up ? times.lookBeside : times.look
         let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
         settle(results, now)
     }

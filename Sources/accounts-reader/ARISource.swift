@@ -5,10 +5,11 @@ internal import Sys
 
 /// The accounts of one or several Asterisks, asked through ARI in the order of the settings.
 ///
-/// Where one does not answer, the next one is asked, and a look-up lasts `longest` in all. One that is away is looked
+/// Where one does not answer, the next one is asked, and a look-up lasts `AskingTimes.lookUp` in all. One that is away is looked
 /// at again each 10 s, for 0.2 s at most as long as another one answers.
 final class ARISource: AccountSource {
     private let settings: AccountSettings
+    private let times: AskingTimes
     private let servers: [ARIServer]
     private let manager: Manager?
     private var hasChanged = false
@@ -20,10 +21,6 @@ final class ARISource: AccountSource {
     /// The names that were listed last, in the order of their bytes, and when.
     private var listed: (names: [String], at: Milliseconds)?
 
-    /// How long a look-up lasts at most, with all that it waits for.
-    private static let longest = Milliseconds.seconds(2)
-    /// How long it waits for one Asterisk at most, as long as there is another one.
-    private static let longestOfOne = Milliseconds.seconds(1)
     /// How many look-ups go side by side.
     private static let batch = 8
     private static let mostClosed = 100
@@ -31,10 +28,13 @@ final class ARISource: AccountSource {
     private static let listStands = Milliseconds.seconds(30)
 
     /// The Asterisks that the settings name, none of which is tried before it is first needed.
-    init(_ settings: AccountSettings, _ asterisks: ARIServers) {
+    init(
+        _ settings: AccountSettings, _ asterisks: ARIServers, _ times: AskingTimes = AskingTimes()
+    ) {
         self.settings = settings
-        servers = asterisks.names.map { ARIServer($0, asterisks, settings) }
-        manager = Manager(settings, drivers: [.pjsip])
+        self.times = times
+        servers = asterisks.names.map { ARIServer($0, asterisks, settings, times) }
+        manager = Manager(settings, drivers: [.pjsip], times)
     }
 
     /// The one that is asked first now.
@@ -115,7 +115,7 @@ final class ARISource: AccountSource {
     private func lookUp(
         _ queries: ArraySlice<AccountQuery>, _ now: Milliseconds, _ steps: TraceSteps?
     ) -> [ReadAccount] {
-        let end = Clock.monotonic + Self.longest
+        let end = Clock.monotonic + times.lookUp
         let lookUps = queries.map { query in
             LookUp(
                 account: query.name, realm: query.realm, ownRealm: settings.realm,
@@ -127,7 +127,7 @@ final class ARISource: AccountSource {
         let asked = servers.filter { $0.isOpen(now) }
         for (index, server) in asked.enumerated() where !open.isEmpty {
             let isLast = index == asked.count - 1
-            let until = isLast ? end : min(end, Clock.monotonic + Self.longestOfOne)
+            let until = isLast ? end : min(end, Clock.monotonic + times.lookUpOfOne)
             guard Clock.monotonic < until else { break }
             let found = server.lookUp(open.map { lookUps[$0] }, until: until, access, now)
             for (place, answer) in zip(open, found) { answers[place] = answer }
@@ -148,7 +148,7 @@ final class ARISource: AccountSource {
     func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
         let isStale = listed.map { now - $0.at >= Self.listStands } ?? true
         if name.isEmpty || isStale {
-            let end = Clock.monotonic + Self.longest
+            let end = Clock.monotonic + times.lookUp
             let all = manager?.endpoints(until: end, now) ?? current?.names(until: end, now)
             guard let all, current != nil else { return nil }
             let names = all.filter { (1...Bounds.longestName).contains($0.utf8.count) }

@@ -14,6 +14,7 @@ final class Manager {
 
     private let server: ServerName
     private let settings: AccountSettings
+    private let times: AskingTimes
     private let drivers: Set<AsteriskConfiguration.Driver>
     private var connection: ManagerConnection?
     /// Whether the user hears of reloads (read=system), as far as the greeting shows.
@@ -27,20 +28,20 @@ final class Manager {
     /// The shortest time between two tries to connect, and the longest.
     private static let shortestBackOff = Milliseconds(200)
     private static let longestBackOff = Milliseconds.seconds(10)
-    /// How long it takes at most to connect and to log in; for all files; for a word that it is there.
-    private static let longestLogin = Milliseconds.seconds(1)
-    private static let longestReading = Milliseconds.seconds(3)
-    private static let longestPing = Milliseconds.seconds(1)
     /// How often it is asked whether it is there.
     private static let pingEvery = Milliseconds.seconds(10)
     /// How long after a reload the files are told again: PJSIP goes on reloading for a moment after it has said so.
     private static let settling = Milliseconds.seconds(1)
 
     /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
-    init?(_ settings: AccountSettings, drivers: Set<AsteriskConfiguration.Driver>) {
+    init?(
+        _ settings: AccountSettings, drivers: Set<AsteriskConfiguration.Driver>,
+        _ times: AskingTimes = AskingTimes()
+    ) {
         guard let server = settings.manager else { return nil }
         self.server = server
         self.settings = settings
+        self.times = times
         self.drivers = drivers
         name = "accounts.ami (\(server))"
     }
@@ -72,7 +73,7 @@ final class Manager {
             }
             if now >= nextPing {
                 nextPing = now + Self.pingEvery
-                _ = try connection.ask("Ping", until: Clock.monotonic + Self.longestPing)
+                _ = try connection.ask("Ping", until: Clock.monotonic + times.manager)
             }
             return false
         } catch {
@@ -92,7 +93,7 @@ final class Manager {
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
         guard now >= nextTry else { return false }
         if let fault = settings.faultOfLogin { throw ManagerFailure(words: "cannot be asked: \(fault)") }
-        let end = Clock.monotonic + Self.longestLogin
+        let end = Clock.monotonic + times.manager
         let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
         let connection = try ManagerConnection(
             to: ips.map { SocketAddress($0, port: server.port) }, until: end)
@@ -132,7 +133,7 @@ final class Manager {
 
     /// Has it tell its files; what it told before stays good when it cannot.
     private func read(_ connection: ManagerConnection) throws(ManagerFailure) {
-        let end = Clock.monotonic + Self.longestReading
+        let end = Clock.monotonic + times.files
         var told: [String: Configuration] = [:]
         fault = nil
         for file in AsteriskConfiguration.told {

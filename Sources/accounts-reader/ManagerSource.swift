@@ -15,9 +15,9 @@ final class ManagerSource: AccountSource {
     private var complaints = ListComplaints()
 
     /// The Asterisk that the settings name, not asked before the first `tick`.
-    init(_ settings: AccountSettings) {
+    init(_ settings: AccountSettings, _ times: AskingTimes = AskingTimes()) {
         self.settings = settings
-        manager = Manager(settings, drivers: [.chanSip])
+        manager = Manager(settings, drivers: [.chanSip], times)
     }
 
     var state: SourceState? {

@@ -66,7 +66,11 @@ package final class StandInServer: Sendable {
     private func accept(_ serve: @escaping @Sendable (Connection) -> Void) {
         while true {
             let raw = Glibc.accept(listener, nil, nil)
-            guard raw >= 0 else { return }
+            guard raw >= 0 else {
+                // Not by `stop`: this thread may be about to wait for it, when it is another one's.
+                close(listener)
+                return
+            }
             let isTaken = state.withLock { state in
                 guard !state.isStopped else { return false }
                 state.open.insert(raw)
@@ -76,7 +80,7 @@ package final class StandInServer: Sendable {
             }
             guard isTaken else {
                 close(raw)
-                return
+                continue
             }
             Thread { [self] in
                 serve(Connection(raw: raw))
@@ -98,7 +102,6 @@ package final class StandInServer: Sendable {
             state.isStopped = true
             for raw in state.open { _ = Glibc.shutdown(raw, Int32(SHUT_RDWR)) }
             _ = Glibc.shutdown(listener, Int32(SHUT_RDWR))
-            close(listener)
         }
     }
 }

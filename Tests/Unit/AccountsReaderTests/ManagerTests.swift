@@ -21,8 +21,10 @@ struct ManagerTests {
         return settings
     }
 
-    private func manager(_ stand: StandInManager) throws -> Manager {
-        try #require(Manager(settings(stand), drivers: [.pjsip]))
+    private func manager(
+        _ stand: StandInManager, _ times: AskingTimes = .patient
+    ) throws -> Manager {
+        try #require(Manager(settings(stand), drivers: [.pjsip], times))
     }
 
     private func ground(
@@ -144,7 +146,9 @@ struct ManagerTests {
     func broken(_ replies: [String: String], _ greeting: String?, _ word: String) throws {
         let stand = try StandInManager(
             [:], replies, greeting: greeting ?? "Asterisk Call Manager/1.1\r\n")
-        let manager = try manager(stand)
+        var times = AskingTimes.patient
+        if word == "in time" { times.manager = .seconds(1) }
+        let manager = try manager(stand, times)
         _ = manager.tick(.seconds(1))
         #expect(manager.fault?.contains(word) == true, "\(manager.fault ?? "none")")
         #expect(manager.fault?.contains("pass word") == false)
@@ -163,7 +167,7 @@ struct ManagerTests {
             "sip.conf":
                 "[general]\nrealm=pbx\n[1001]\ntype=friend\nhost=dynamic\nsecret=a;b\n[trunk]\ntype=peer\nhost=192.0.2.1"
         ])
-        let source = ManagerSource(try settings(stand, [.schema(.chanSip)]))
+        let source = ManagerSource(try settings(stand, [.schema(.chanSip)]), .patient)
         #expect(source.state == nil)
         source.tick(.seconds(1))
         #expect(

@@ -152,6 +152,13 @@ final class StandInAsterisk: Sendable {
     }
 }
 
+extension AskingTimes {
+    /// Those of a test that is not about time.
+    static let patient = AskingTimes(
+        look: .seconds(30), lookBeside: .seconds(30), lookUp: .seconds(30),
+        lookUpOfOne: .seconds(30), manager: .seconds(30), files: .seconds(30))
+}
+
 /// A source that asks stand-ins.
 final class ARIGround {
     let asterisks: [StandInAsterisk]
@@ -161,7 +168,8 @@ final class ARIGround {
 
     init(
         _ asterisks: StandInAsterisk..., urls: [String] = [],
-        more: [AccountsReaderSetting] = [.user("rempart")], secret: String? = "pass word:1"
+        more: [AccountsReaderSetting] = [.user("rempart")], secret: String? = "pass word:1",
+        times: AskingTimes = .patient
     ) throws {
         self.asterisks = asterisks
         let hosts = (urls + asterisks.map(\.url)).map { $0.dropFirst("ari://".count) }
@@ -170,7 +178,7 @@ final class ARIGround {
         settings.secret = secret.map { Array($0.utf8) }
         self.settings = settings
         guard let servers = settings.asterisks else { throw NoAccount(why: settings.url) }
-        source = ARISource(settings, servers)
+        source = ARISource(settings, servers, times)
     }
 
     struct NoAccount: Error { let why: String }
