@@ -27,8 +27,9 @@ declare -A suite=(
     [debian-12]=bookworm [debian-13]=trixie [image]=bookworm
 )
 declare -A packages=(
-    [16]=asterisk,sqlite3
-    [22]=asterisk,sqlite3
+    # Asterisk with its driver for MySQL, and the drivers by which its res_odbc reaches MariaDB and PostgreSQL.
+    [16]=asterisk,asterisk-mysql,odbc-mariadb,odbc-postgresql,sqlite3
+    [22]=asterisk,asterisk-mysql,odbc-mariadb,odbc-postgresql,sqlite3
     # systemd, and what README's "Living with it" says that a machine of the edge needs.
     [systemd]=systemd,systemd-sysv,dbus,iproute2,nftables,make,libsqlite3-0,libnftables1,libmaxminddb0,libodbc2,libcurl4,libseccomp2
     # What somebody has who has cloned the repository.

@@ -10,13 +10,16 @@ results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
 failed_steps=()
 
-# step NAME COMMAND...: runs a step and remembers whether it failed.
+# step NAME COMMAND...: runs a step, says how long it took, and remembers whether it failed.
 step() {
-    local name="$1"
+    local name="$1" began="$SECONDS"
     shift
     echo "== $name"
-    if "$@"; then return 0; fi
-    echo "== $name FAILED" >&2
+    if "$@"; then
+        echo "== $name took $((SECONDS - began)) s"
+        return 0
+    fi
+    echo "== $name FAILED after $((SECONDS - began)) s" >&2
     failed_steps+=("$name")
     return 1
 }

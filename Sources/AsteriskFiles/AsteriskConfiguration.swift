@@ -33,6 +33,8 @@ package struct AsteriskConfiguration: Sendable {
     package let databases: Databases
     /// What the administrator should know, in the order of reading; at most as many as the limits say.
     package let findings: [Finding]
+    /// The first included file that Asterisk leaves out the rest of, and what to do; nil when all files are whole.
+    package let cut: Finding?
     /// Which files were read, and what they were then.
     package let stamp: FolderStamp
 
@@ -66,6 +68,7 @@ package struct AsteriskConfiguration: Sendable {
         accessLists = lists.map { AccessLists($0, &folder) } ?? AccessLists()
         databases = try Databases(&folder, realtime)
         findings = folder.findings
+        cut = folder.cut
         stamp = folder.stamp
         guard stamp.isCurrent else {
             throw ConfigurationFault(

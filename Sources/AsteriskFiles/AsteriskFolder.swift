@@ -9,6 +9,8 @@ package struct AsteriskFolder {
     package let path: String
     /// What there is to say about the files read so far, in the order of reading.
     package private(set) var findings: [Finding] = []
+    /// The first included file that Asterisk leaves out the rest of, though it takes the one that includes it.
+    package private(set) var cut: Finding?
 
     /// Whether Asterisk runs the programs of #exec, as far as is known (execincludes).
     var runsPrograms = true
@@ -71,6 +73,7 @@ package struct AsteriskFolder {
         }
         left = loader.left
         findings += loader.findings
+        cut = cut ?? loader.cut
         return isThere ? Configuration(sections: loader.sections) : nil
     }
 

@@ -29,6 +29,8 @@ struct ConfigurationLoader {
     var sections: [Section] = []
     /// What there is to say so far.
     var findings: [Finding] = []
+    /// The first included file of which the rest is left out, said among the findings as far as there is room.
+    private(set) var cut: Finding?
     /// The sections' places in `sections` by their folded names.
     var byName: [[UInt8]: [Int]] = [:]
     /// The section that an included file begins in.
@@ -226,9 +228,9 @@ struct ConfigurationLoader {
             guard try !load(name, from: place), !isTried else { return }
         } catch .broken(let fault) {
             // Asterisk itself goes on with what stood above the fault.
-            note(
-                .missing, fault.place,
-                "\(fault.sentence); Asterisk leaves out the rest of this file")
+            let sentence = "\(fault.sentence); Asterisk leaves out the rest of this file"
+            cut = cut ?? Finding(.missing, at: fault.place, sentence)
+            note(.missing, fault.place, sentence)
             return
         }
         throw .broken(

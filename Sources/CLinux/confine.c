@@ -23,7 +23,8 @@ enum {
     ACCESS_REFER = 1 << 13,
     ACCESS_TRUNCATE = 1 << 14,
     ACCESS_DEVICE = 1 << 15,
-    NETWORK_BIND_AND_CONNECT = 3,
+    NETWORK_BIND = 1,
+    NETWORK_CONNECT = 2,
     SCOPE_ABSTRACT_SOCKET_AND_SIGNAL = 3,
 };
 
@@ -50,14 +51,14 @@ int clinux_landlock_version(void) {
     return version < 0 ? -errno : (int)version;
 }
 
-int clinux_landlock_create(void) {
+int clinux_landlock_create(int connects) {
     int version = clinux_landlock_version();
     if (version < 0) return version;
     struct ruleset ruleset = {.files = handled(version)};
     size_t size = sizeof ruleset.files;
     if (version >= 4) {
         size += sizeof ruleset.network;
-        ruleset.network = NETWORK_BIND_AND_CONNECT;
+        ruleset.network = NETWORK_BIND | (connects ? 0 : NETWORK_CONNECT);
     }
     if (version >= 6) {
         size += sizeof ruleset.scoped;

@@ -50,6 +50,8 @@ package enum Bounds {
     static let longestDomain = 255, longestURL = 1024, longestPath = 4096
     /// The longest name of a table, in bytes.
     package static let longestTable = 64
+    /// The longest statement that finds an account, in bytes.
+    package static let longestQuery = 4096
     /// The longest name of a login to a database, in bytes; MariaDB's has 128 characters at most.
     static let longestLogin = 128
     /// The longest name of a DSN, in bytes (SQL_MAX_DSN_LENGTH of ODBC).
@@ -87,6 +89,32 @@ package enum Bounds {
                 default: false
                 }
             }
+    }
+
+    /// Whether a text can be the statement that finds an account: one that reads, with one parameter and no control
+    /// character but line ends and tabs.
+    ///
+    /// A `?` and a `;` count wherever they stand, since databases do not agree about what quotes them.
+    package static func isQuery(_ text: String) -> Bool {
+        (1...longestQuery).contains(text.utf8.count) && beginsAsQuery(text)
+            && text.utf8.count { $0 == UInt8(ascii: "?") } == 1
+            && text.unicodeScalars.allSatisfy { scalar in
+                switch scalar {
+                case ";": false
+                case "\t", "\n", "\r": true
+                default: scalar.properties.generalCategory != .control
+                }
+            }
+    }
+
+    /// Whether the first word of a text is one that a statement which reads begins with.
+    package static func beginsAsQuery(_ text: String) -> Bool {
+        let word = text.utf8.prefix { byte in
+            let letter = byte | 0x20
+            return (0x61...0x7A).contains(letter) || (0x30...0x39).contains(byte)
+                || byte == UInt8(ascii: "_")
+        }
+        return ["select", "with"].contains(String(Substring(word)).lowercased())
     }
 
     /// Whether a text is a country's two capital letters (ISO 3166-1).

@@ -66,6 +66,14 @@ package enum SourceState: Equatable, Sendable {
         return source.hasPrefix(scheme) ? String(source.dropFirst(scheme.count)) : source
     }
 
+    /// The layout's name where `accounts.query` finds the accounts.
+    package static let query = "query"
+
+    /// Whether the accounts can be listed: a query tells of a name that it is asked for alone.
+    package var listsAccounts: Bool {
+        if case .up(Self.query, _, _) = self { false } else { true }
+    }
+
     /// How many remarks one message has at most.
     package static let mostRemarks = Condition.most
     /// The longest remark, in bytes.
@@ -104,6 +112,8 @@ package enum AccountAbsence: UInt8, CaseIterable, Sendable {
     case brokenHash = 8
     /// It is another exchange: Asterisk registers there, or knows it by its address.
     case trunk = 9
+    /// Several rows have its name, where one has to say who may come in.
+    case severalRows = 10
 }
 
 /// What the source says of a name.

@@ -98,12 +98,24 @@ package final class ODBCConnection {
     }
 }
 
+/// A column of a statement's result.
+package struct ODBCColumn: Equatable {
+    /// Its name, at most 255 bytes.
+    package let name: String
+    /// Whether it is of texts of one length, which some databases fill up with blanks.
+    package let isFixed: Bool
+}
+
 /// One compiled statement; its connection stays open as long as it lives.
 @safe
 package final class ODBCStatement {
     private let connection: ODBCConnection
     private let handle: SQLHSTMT
+    private var text: [UInt8]
     private var chunk = [UInt8](repeating: 0, count: 4096)
+    /// Whether its last run has failed: MariaDB's driver would wait for an answer to the next one that never comes, unless
+    /// the statement is compiled again.
+    private var isSpent = false
 
     /// The longest value that is read whole, in bytes; of a longer one the beginning.
     package static let longestValue = 65_536
@@ -112,6 +124,7 @@ package final class ODBCStatement {
         _ connection: ODBCConnection, _ sql: String, timeout seconds: UInt
     ) throws(ODBCError) {
         self.connection = connection
+        text = Array(sql.utf8)
         var handle: SQLHANDLE?
         _ = unsafe SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_STMT), connection.handle, &handle)
         guard let handle = unsafe handle else {
@@ -121,16 +134,52 @@ package final class ODBCStatement {
         _ = unsafe SQLSetStmtAttr(
             handle, SQL_ATTR_QUERY_TIMEOUT, ODBCConnection.number(seconds),
             SQLINTEGER(SQL_IS_UINTEGER))
-        var text = Array(sql.utf8)
+        try compile()
+    }
+
+    private func compile() throws(ODBCError) {
         let count = SQLINTEGER(text.count)
         // In bounds: the array's own storage and length.
         let code = unsafe text.withUnsafeMutableBufferPointer { buffer in
             unsafe SQLPrepare(handle, buffer.baseAddress, count)
         }
         try check(code)
+        isSpent = false
     }
 
     deinit { _ = unsafe SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_STMT), handle) }
+
+    /// How many parameters it has.
+    package func parameterCount() throws(ODBCError) -> Int {
+        var count: SQLSMALLINT = 0
+        try check(unsafe SQLNumParams(handle, &count))
+        return Int(count)
+    }
+
+    /// Its result columns, in their order.
+    package func columns() throws(ODBCError) -> [ODBCColumn] {
+        var count: SQLSMALLINT = 0
+        try check(unsafe SQLNumResultCols(handle, &count))
+        var columns: [ODBCColumn] = []
+        for number in 0..<max(count, 0) { columns.append(try column(SQLUSMALLINT(number + 1))) }
+        return columns
+    }
+
+    private func column(_ number: SQLUSMALLINT) throws(ODBCError) -> ODBCColumn {
+        var name = [UInt8](repeating: 0, count: 256)
+        let size = SQLSMALLINT(name.count)
+        var (length, type): (SQLSMALLINT, SQLSMALLINT) = (0, 0)
+        // In bounds: the array's own storage and length. What the driver does not tell of the values is not needed.
+        let code = unsafe name.withUnsafeMutableBufferPointer { buffer in
+            unsafe SQLDescribeCol(
+                handle, number, buffer.baseAddress, size, &length, &type, nil, nil, nil)
+        }
+        try check(code)
+        let text = name.prefix(min(Int(max(length, 0)), name.count - 1))
+        return ODBCColumn(
+            name: String(decoding: text, as: UTF8.self),
+            isFixed: [SQL_CHAR, SQL_WCHAR].contains(Int32(type)))
+    }
 
     /// Runs the statement with a text for its one parameter (nil: it has none), and gives each row to `body`, until
     /// that returns false.
@@ -139,10 +188,22 @@ package final class ODBCStatement {
     package func forEach(
         _ parameter: [UInt8]?, _ body: ([[UInt8]]) -> Bool
     ) throws(ODBCError) {
+        if isSpent { try compile() }
         defer {
             _ = unsafe SQLFreeStmt(handle, SQLUSMALLINT(SQL_CLOSE))
             _ = unsafe SQLFreeStmt(handle, SQLUSMALLINT(SQL_RESET_PARAMS))
         }
+        do throws(ODBCError) {
+            try read(parameter, body)
+        } catch {
+            isSpent = true
+            throw error
+        }
+    }
+
+    private func read(
+        _ parameter: [UInt8]?, _ body: ([[UInt8]]) -> Bool
+    ) throws(ODBCError) {
         try run(parameter)
         var count: SQLSMALLINT = 0
         try check(unsafe SQLNumResultCols(handle, &count))

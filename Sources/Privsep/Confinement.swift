@@ -34,7 +34,7 @@ package enum Confinement {
             _ = try SystemError.check(unsafe clinux_hide(role.name), "prctl")
             _ = try SystemError.check(
                 clinux_keep_capabilities(role == .banner ? 1 : 0), "drop capabilities")
-            try restrictFiles(role, paths, journal)
+            try restrictFiles(role, paths, connects, journal)
             _ = try SystemError.check(
                 unsafe clinux_report_refused_calls(role.name), "handle SIGSYS")
             let filter = try Filter()
@@ -56,10 +56,10 @@ package enum Confinement {
     }
 
     private static func restrictFiles(
-        _ role: Role, _ paths: [Path], _ journal: Journal
+        _ role: Role, _ paths: [Path], _ connects: Bool, _ journal: Journal
     ) throws(SystemError) {
         do {
-            try restrictFiles(role, paths)
+            try restrictFiles(role, paths, connects)
         } catch {
             guard let why = whyNoLandlock(error) else { throw error }
             journal.write(
@@ -80,8 +80,10 @@ package enum Confinement {
         }
     }
 
-    private static func restrictFiles(_ role: Role, _ paths: [Path]) throws(SystemError) {
-        let raw = clinux_landlock_create()
+    private static func restrictFiles(
+        _ role: Role, _ paths: [Path], _ connects: Bool
+    ) throws(SystemError) {
+        let raw = clinux_landlock_create(connects ? 1 : 0)
         let ruleset = Descriptor(owning: try SystemError.check(raw, "landlock_create_ruleset"))
         for path in paths + standardPaths(role) {
             let result =

@@ -20,6 +20,8 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
     package var isLocked: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
     /// Whether the file is not, or no longer, a sound database.
     package var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+    /// Whether a statement is wrong, and the file can be read.
+    package var isOfStatement: Bool { code == SQLITE_ERROR || code == SQLITE_AUTH }
     /// Whether the file is of a newer version of Rempart; SQLite itself gives this code no more.
     package var isNewer: Bool { code == SQLITE_FORMAT }
 
@@ -164,6 +166,20 @@ package final class SQLiteStatement {
     }
 
     deinit { _ = unsafe sqlite3_finalize(handle) }
+
+    /// The names of its result columns, in their order.
+    package var columns: [String] {
+        (0..<(unsafe sqlite3_column_count(handle))).map { index in
+            // The C string is valid until the statement is compiled anew, and copied before.
+            unsafe sqlite3_column_name(handle, index).map { unsafe String(cString: $0) } ?? ""
+        }
+    }
+
+    /// The number of its last parameter: how many it has, when it numbers none itself.
+    package var parameterCount: Int { Int(unsafe sqlite3_bind_parameter_count(handle)) }
+
+    /// Whether it changes nothing in the file.
+    package var isReading: Bool { unsafe sqlite3_stmt_readonly(handle) != 0 }
 
     /// Runs the statement and gives each row to `body`, until that returns false.
     package func forEach(

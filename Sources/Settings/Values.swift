@@ -205,6 +205,33 @@ enum Value: SettingText {
         return text
     }
 
+    /// A statement that finds an account, without the blanks and line ends around it.
+    static func query(_ text: String) throws(ValueError) -> String {
+        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0.isNewline }
+        let inner = text.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
+        let query = String(inner)
+        guard Bounds.beginsAsQuery(query) else {
+            throw ValueError("a query begins with SELECT or WITH")
+        }
+        guard !query.utf8.contains(UInt8(ascii: ";")) else {
+            throw ValueError(
+                "a query is one statement: leave out `;`, also at its end and in quotes")
+        }
+        let marks = query.utf8.count { $0 == UInt8(ascii: "?") }
+        guard marks == 1 else {
+            throw ValueError(
+                "a query has one `?`, which stands for the account's name, and this one has \(marks): one in quotes"
+                    + " counts too")
+        }
+        guard query.utf8.count <= Bounds.longestQuery else {
+            throw ValueError("longer than \(Bounds.longestQuery) bytes")
+        }
+        guard Bounds.isQuery(query) else {
+            throw ValueError("control characters other than line ends are not allowed here")
+        }
+        return query
+    }
+
     /// The absolute path of a file.
     static func path(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         guard text.hasPrefix("/") else {

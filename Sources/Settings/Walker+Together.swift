@@ -12,6 +12,7 @@ extension Walker {
         checkUnusedNetworks()
         checkCertificates()
         checkOlderNames()
+        checkQuery()
         checkTrunks()
     }
 
@@ -140,6 +141,31 @@ extension Walker {
                 position,
                 "`\(older)` is the older name of `\(key.path)`, and both are there: leave `\(older)` out"
             )
+        }
+    }
+
+    /// A query is asked of a database, and says itself where in it the accounts are.
+    private mutating func checkQuery() {
+        guard let query = given["accounts.query"] else { return }
+        for path in ["accounts.schema", "accounts.tables"] {
+            guard let position = given[path] else { continue }
+            error(
+                position,
+                "`\(path)` stands beside `accounts.query`, which says itself where the accounts are: leave one of"
+                    + " them out")
+        }
+        let isFolder = values.contains { value in
+            if case .source(let url)? = value.setting.told.accountsReader {
+                url.hasPrefix("asterisk://")
+            } else {
+                false
+            }
+        }
+        if isFolder {
+            error(
+                query,
+                "`accounts.query` is asked of a database, and `accounts.source` names Asterisk's files: name"
+                    + " sqlite:///PATH or odbc://DSN there, or leave the query out")
         }
     }
 

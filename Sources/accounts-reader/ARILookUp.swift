@@ -93,14 +93,11 @@ struct ARILookUp {
     }
 
     private func secret(_ auth: ARIObject, _ realm: String) -> PjsipSecret {
-        let digests = auth.items("password_digest")
-        let kind = auth.value("auth_type")
         let bound = auth.value("realm")
         return PjsipSecret(
-            kind: PjsipSecret.kind(kind, hasDigests: !digests.isEmpty),
-            user: auth.value("username"), password: Array(auth.value("password").utf8),
-            md5: Array(auth.value("md5_cred").utf8), digests: digests,
-            realm: bound.isEmpty ? realm : bound)
+            kind: auth.value("auth_type"), user: auth.value("username"),
+            password: Array(auth.value("password").utf8), md5: Array(auth.value("md5_cred").utf8),
+            digests: auth.items("password_digest"), realm: bound.isEmpty ? realm : bound)
     }
 
     private func isTrunk(_ endpoint: ARIObject, _ isRegistered: Bool) -> Bool {

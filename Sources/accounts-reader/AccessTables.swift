@@ -59,20 +59,30 @@ struct AccessTables {
             try columns.requireReadable(family, Self.wanted, in: database)
             try columns.requireReadable(.accessLists, Self.wantedOfLists, in: database)
         }
-        let present = columns.all(family).filter(Self.wanted.contains)
-        switch rules.order {
-        case .asAsterisk: names = present
-        case .denyThenPermit:
-            names =
-                present.filter { $0.hasSuffix("deny") } + present.filter { !$0.hasSuffix("deny") }
-        case .ignore: names = []
-        }
+        names = Self.inOrder(columns.all(family).filter(Self.wanted.contains), rules.order)
         let isComplete = Self.wantedOfLists.allSatisfy(columns.all(.accessLists).contains)
         named =
             isComplete
             ? try columns.select(
                 ["sense", "rule"], from: .accessLists, key: "name", order: "rule_order",
                 in: database) : nil
+    }
+
+    /// The lists of a statement's result, which can name no others.
+    init(columns: [String], _ rules: AccessRules) {
+        self.rules = rules
+        names = Self.inOrder(columns, rules.order)
+        named = nil
+    }
+
+    /// Columns in the order in which their rules apply.
+    private static func inOrder(_ columns: [String], _ order: AccessOrder) -> [String] {
+        switch order {
+        case .asAsterisk: columns
+        case .denyThenPermit:
+            columns.filter { $0.hasSuffix("deny") } + columns.filter { !$0.hasSuffix("deny") }
+        case .ignore: []
+        }
     }
 
     /// The texts of the columns in a row that has been selected with `names` from a place on.

@@ -32,6 +32,8 @@ final class AccountDatabase: AccountSource {
     private var nextTry = Milliseconds(0)
     private var backOff = Milliseconds.seconds(1)
     private var complaint: String?
+    /// Why the last look-up failed though the file can be read; nil when it did not.
+    private var trouble: String?
     private var events: [AccountEvent] = []
     private var complaints = ListComplaints()
 
@@ -59,9 +61,10 @@ final class AccountDatabase: AccountSource {
         return complaint.map { .down(why: $0, source: source) }
     }
 
-    /// That there is no account in a database that can be read, and what to do; nil when there are some.
+    /// That look-ups in a database that can be read fail, or that it has no account; nil when neither is so.
     var lack: String? {
-        connection?.emptyTable.map {
+        if connection != nil, let trouble { return "look-ups in \(source) fail: \(trouble)" }
+        return connection?.emptyTable.map {
             "the source has no account: the table \($0) is empty. Fill it, or name in accounts.source the"
                 + " database that Asterisk uses"
         }
@@ -116,14 +119,29 @@ final class AccountDatabase: AccountSource {
         for query in queries.dropFirst(answers.count) {
             if let last, Clock.monotonic >= min(last, end ?? last) { break }
             answers.append(
-                try connection.tables.lookUp(
+                try lookUp(
                     LookUp(
                         account: query.name, realm: query.realm, ownRealm: settings.realm,
-                        domains: settings.domains, steps: steps)))
+                        domains: settings.domains, steps: steps), in: connection.tables))
             // From now on: a slow disk takes its time for the first page, which the next look-ups have then.
             last = last ?? Clock.monotonic + Self.longestTransaction
         }
         try connection.database.execute("COMMIT")
+    }
+
+    /// Looks one name up: where a view or a query fails for its row alone, the others are read all the same.
+    private func lookUp(
+        _ query: LookUp, in tables: AccountTables
+    ) throws(RealtimeError) -> ReadAccount {
+        do throws(RealtimeError) {
+            let answer = try tables.lookUp(query)
+            trouble = nil
+            return answer
+        } catch {
+            guard error.isOfStatement else { throw error }
+            trouble = "\(error)"
+            return .unavailable
+        }
     }
 
     /// The names after one, in the order of their bytes, at most so many; nil while nothing can be read.
@@ -172,8 +190,7 @@ final class AccountDatabase: AccountSource {
             // One read transaction: each would read the first page anew, for which a slow disk takes its time.
             try database.execute("BEGIN")
             let version = try database.dataVersion()
-            let tables = try AccountTables.find(
-                settings.schema, settings.access, named: settings.tables, in: database)
+            let tables = try AccountTables.find(by: settings, in: database)
             let emptyTable = try tables.emptyTable(in: database)
             try database.execute("COMMIT")
             connection = Connection(
@@ -248,11 +265,8 @@ final class AccountDatabase: AccountSource {
 
     private func isSameLayout(_ connection: Connection) throws(RealtimeError) -> Bool {
         do {
-            let found = try AccountTables.find(
-                settings.schema, settings.access, named: settings.tables,
-                in: connection.database)
-            return found.name == connection.tables.name
-                && found.columns == connection.tables.columns
+            return try AccountTables.find(by: settings, in: connection.database)
+                .isSame(as: connection.tables)
         } catch .database(let error) {
             throw error
         } catch {

@@ -165,8 +165,7 @@ final class AccountServer: AccountSource {
     private func find(
         in realtime: ODBCRealtime, _ now: Milliseconds
     ) throws(AccountTablesError) {
-        let tables = try AccountTables.find(
-            settings.schema, settings.access, named: settings.tables, in: realtime)
+        let tables = try AccountTables.find(by: settings, in: realtime)
         var emptyTable: String?
         do throws(RealtimeError) {
             emptyTable = try tables.emptyTable(in: realtime)
@@ -181,7 +180,7 @@ final class AccountServer: AccountSource {
         complaint = nil
         if isNews { events.append(.source(up(tables))) }
         // After an outage rows are old, and are asked for as such.
-        guard known?.name != tables.name || known?.columns != tables.columns else { return }
+        if let known, known.isSame(as: tables) { return }
         known = tables
         events.append(.changed)
         complaints.forget()
@@ -218,7 +217,7 @@ final class AccountServer: AccountSource {
                 "install the driver that /etc/odbcinst.ini names: for MariaDB odbc-mariadb, for PostgreSQL"
                     + " odbc-postgresql"
             case "28000", "28P01":
-                "correct accounts.user and accounts.secret-file, or the login in \(login.placeOfLogin)"
+                "correct the login of \(login.placeOfLogin)"
             case _ where failure.isLost || failure.isUnreachable:
                 "see whether the database server answers, and takes the login of \(login.placeOfLogin)"
             default: "try the same login with `isql -v`, or with the database's own client"

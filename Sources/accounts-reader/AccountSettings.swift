@@ -16,6 +16,8 @@ struct AccountSettings: Equatable {
     var secret: [UInt8]?
     /// `accounts.ami`.
     var manager: ServerName?
+    /// `accounts.query`; empty: Asterisk's tables are read.
+    var query = ""
     /// `accounts.schema`.
     var schema = Setting.accounts.schema.standard
     /// `accounts.realm`.
@@ -51,6 +53,7 @@ struct AccountSettings: Equatable {
             case .user(let user): self.user = user
             case .secretFile(let path): secretFile = path
             case .manager(let server): manager = server
+            case .query(let query): self.query = query
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
             case .table(let family, let name): tables[family] = name
@@ -65,10 +68,16 @@ struct AccountSettings: Equatable {
     /// What to do about an account that can be used from nowhere.
     var remedyOfLists: String {
         if asterisks != nil { return ARIAccessLists.remedy(hasManager: manager != nil) }
-        let place = folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
-        return
-            "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(place), and look at"
+        return "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(placeOfLists), and look at"
             + " accounts.acl-order"
+    }
+
+    /// Where lists with names are.
+    private var placeOfLists: String {
+        guard query.isEmpty else {
+            return "permit and deny of \(QueryTable.name), rule by rule"
+        }
+        return folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
     }
 
     /// The Asterisks that are asked themselves, or nil when the URL is no `ari://`.

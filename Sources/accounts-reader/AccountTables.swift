@@ -1,4 +1,4 @@
-// The two table layouts of Asterisk Realtime: which are there, and what an account's rows say.
+// What the accounts of a database are read by: one of the two table layouts of Asterisk Realtime, or a query.
 internal import Messages
 
 /// Why the tables cannot be used; the text names the table and the column.
@@ -23,12 +23,15 @@ enum AccountTables {
     case chanSip(ChanSipTables)
     /// PJSIP's `ps_endpoints`, `ps_auths`, `ps_aors`.
     case pjsip(PjsipTables)
+    /// What `accounts.query` finds.
+    case query(QueryTable)
 
     /// The layout's name in the settings.
     var name: String {
         switch self {
         case .chanSip: AccountSchema.chanSip.name
         case .pjsip: AccountSchema.pjsip.name
+        case .query: SourceState.query
         }
     }
 
@@ -37,20 +40,22 @@ enum AccountTables {
         switch self {
         case .chanSip(let tables): try tables.lookUp(query)
         case .pjsip(let tables): try tables.lookUp(query)
+        case .query(let table): try table.lookUp(query)
         }
     }
 
     /// The names after one, in the order of their bytes, at most so many; empty: from the first on.
     ///
-    /// Names that no message can tell whole are left out: no phone can have one.
+    /// Names that no message can tell whole are left out: no phone can have one. A query tells none.
     func names(
         after name: String, limit: Int, in database: any RealtimeDatabase
     ) throws(RealtimeError) -> [String] {
-        let (family, key): (AccountFamily, String) =
-            switch self {
-            case .chanSip: (.sippeers, "name")
-            case .pjsip: (.endpoints, "id")
-            }
+        let (columns, family, key): (TableColumns, AccountFamily, String)
+        switch self {
+        case .chanSip(let tables): (columns, family, key) = (tables.columns, .sippeers, "name")
+        case .pjsip(let tables): (columns, family, key) = (tables.columns, .endpoints, "id")
+        case .query: return []
+        }
         guard let column = columns.column(family, key) else { return [] }
         return try database.names(
             in: column, of: columns.names[family], after: name, limit: limit)
@@ -58,11 +63,12 @@ enum AccountTables {
 
     /// The name of the first table without rows, of those of which each account has one; nil when all have some.
     func emptyTable(in database: any RealtimeDatabase) throws(RealtimeError) -> String? {
-        let needed: [AccountFamily] =
-            switch self {
-            case .chanSip: [.sippeers]
-            case .pjsip: [.endpoints, .auths]
-            }
+        let (columns, needed): (TableColumns, [AccountFamily])
+        switch self {
+        case .chanSip(let tables): (columns, needed) = (tables.columns, [.sippeers])
+        case .pjsip(let tables): (columns, needed) = (tables.columns, [.endpoints, .auths])
+        case .query: return nil
+        }
         for family in needed {
             let table = columns.names[family]
             guard try database.hasRows(table) else { return table }
@@ -70,12 +76,25 @@ enum AccountTables {
         return nil
     }
 
-    /// The columns that were found: others mean that the tables have to be found again.
-    var columns: TableColumns {
-        switch self {
-        case .chanSip(let tables): tables.columns
-        case .pjsip(let tables): tables.columns
+    /// Whether both are read by the same columns: others mean that the tables have to be found again.
+    func isSame(as other: AccountTables) -> Bool {
+        switch (self, other) {
+        case (.chanSip(let one), .chanSip(let another)): one.columns == another.columns
+        case (.pjsip(let one), .pjsip(let another)): one.columns == another.columns
+        case (.query(let one), .query(let another)): one.columns == another.columns
+        case (.chanSip, _), (.pjsip, _), (.query, _): false
         }
+    }
+
+    /// What the settings want the accounts to be read by.
+    static func find(
+        by settings: AccountSettings, in database: any RealtimeDatabase
+    ) throws(AccountTablesError) -> AccountTables {
+        guard settings.query.isEmpty else {
+            return .query(try QueryTable(settings.query, settings.access, in: database))
+        }
+        return try find(
+            settings.schema, settings.access, named: settings.tables, in: database)
     }
 
     /// Finds the tables by looking at the columns: an installation follows no one version's sample.

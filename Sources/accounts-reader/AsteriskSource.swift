@@ -7,7 +7,7 @@ internal import Sys
 /// The accounts of Asterisk's folder, and of the database that Realtime has beside it.
 ///
 /// The files are looked at each second. What has changed counts once it has stood for a second: programs write one
-/// file after the other. While a file is broken, what was read before serves.
+/// file after the other. While a file is broken, an included one too, what was read before serves.
 final class AsteriskSource: AccountSource {
     /// A reading that did not come to anything.
     private struct Broken {
@@ -133,7 +133,13 @@ final class AsteriskSource: AccountSource {
         do throws(ConfigurationFault) {
             let files = try AsteriskConfiguration(
                 reading, drivers: FileAccounts.drivers(settings.schema))
-            if accounts == nil { take(files, now) } else { changed = files }
+            guard let accounts else { return take(files, now) }
+            // Asterisk would go on without the rest of an included file, and its accounts would end.
+            if let cut = files.cut, accounts.files.cut == nil {
+                fail(files.stamp, cut.description, until: now + Self.retry)
+            } else {
+                changed = files
+            }
         } catch {
             let why = error.unreadable.map { DatabaseRights.unreadable($0, EACCES) }
             fail(reading.stamp, why ?? error.description, until: now + Self.retry)

@@ -44,7 +44,7 @@ struct ChanSipTables {
     func lookUp(_ query: LookUp) throws(RealtimeError) -> ReadAccount {
         let row = try peer.first(query.account, query.steps) { row in
             Row(
-                secret: row.bytes(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),
+                secret: row.plain(0), md5secret: row.bytes(1), type: row.text(2).lowercased(),
                 host: row.text(3).lowercased(), dynamic: row.text(4).lowercased(),
                 access: access.texts(row, from: 5))
         }

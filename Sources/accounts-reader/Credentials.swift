@@ -21,9 +21,9 @@ struct Credentials: Equatable {
     var user: String
     /// The clear secret, or empty.
     var secret: [UInt8] = []
-    /// The stored MD5 HA1, or empty.
+    /// The stored MD5 HA1, which counts before the secret, or empty.
     var md5: [UInt8] = []
-    /// The stored SHA-256 HA1, or empty.
+    /// The stored SHA-256 HA1, the same.
     var sha256: [UInt8] = []
     /// The realm that the stored hashes were made for.
     var boundRealm: String
@@ -40,8 +40,11 @@ struct Credentials: Equatable {
     func hashes(realm: String) -> (md5: [UInt8], sha256: [UInt8]) {
         let md5OfSecret = HA1.md5(user: user, realm: realm, secret: secret)
         let sha256OfSecret = HA1.sha256(user: user, realm: realm, secret: secret)
-        if !secret.isEmpty { return (md5OfSecret, sha256OfSecret) }
-        return boundRealm == realm ? (md5, sha256) : ([], [])
+        func chosen(_ stored: [UInt8], _ ofSecret: [UInt8]) -> [UInt8] {
+            guard stored.isEmpty else { return boundRealm == realm ? stored : [] }
+            return secret.isEmpty ? [] : ofSecret
+        }
+        return (chosen(md5, md5OfSecret), chosen(sha256, sha256OfSecret))
     }
 
     /// The answer for a name with these credentials; `table` is where its row is, if there is one.

@@ -199,11 +199,10 @@ extension FileAccounts {
     }
 
     private func secret(_ auth: PjsipAuth, _ query: LookUp) -> PjsipSecret {
-        let digests = auth.digests.flatMap(\.listItems).map(\.text)
         let bound = auth.realm.isEmpty ? files.pjsip.global?.value("default_realm") : auth.realm
         return PjsipSecret(
-            kind: PjsipSecret.kind(auth.kind.text, hasDigests: !digests.isEmpty), user: auth.username.text,
-            password: auth.password, md5: auth.md5Credential, digests: digests,
+            kind: auth.kind.text, user: auth.username.text, password: auth.password,
+            md5: auth.md5Credential, digests: auth.digests.flatMap(\.listItems).map(\.text),
             realm: realm(bound, query))
     }
 

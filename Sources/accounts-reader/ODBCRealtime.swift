@@ -37,8 +37,6 @@ final class ODBCRealtime: RealtimeDatabase {
 
     /// How long a statement may take, in seconds; MariaDB's driver has it from the connection string.
     static let timeout: UInt = 2
-    /// How many rows of names that are only alike are looked through for one.
-    static let mostAlike = 1000
 
     /// The tables behind a connection, each look at which is a transaction that changes nothing.
     init(_ connection: ODBCConnection) throws(RealtimeError) {
@@ -168,12 +166,23 @@ final class ODBCRealtime: RealtimeDatabase {
         // A column of numbers is no text to PostgreSQL, and 01001 is 1001 to MariaDB there.
         let compared = key.known.isText ? quoted(key.name) : text(of: key)
         do {
+            let statement = try connection.prepare(
+                "SELECT \(list.joined(separator: ", ")) FROM \(place(of: table)) WHERE \(compared) = ?"
+                    + order,
+                timeout: Self.timeout)
             return Statement(
-                statement: try connection.prepare(
-                    "SELECT \(list.joined(separator: ", ")) FROM \(place(of: table)) WHERE \(compared) = ?"
-                        + order,
-                    timeout: Self.timeout),
-                connection: connection, isFixed: expressions.map { $0?.isFixed ?? false })
+                statement: Asked(statement: statement, connection: connection),
+                isFixed: expressions.map { $0?.isFixed ?? false })
+        } catch { throw .odbc(error) }
+    }
+
+    func prepare(query: String) throws(RealtimeError) -> any RealtimeQuery {
+        do {
+            let statement = try connection.prepare(query, timeout: Self.timeout)
+            // MariaDB gives values without what fills them up.
+            return Query(
+                statement: Asked(statement: statement, connection: connection),
+                isFilledUp: product == .postgreSQL)
         } catch { throw .odbc(error) }
     }
 
@@ -228,40 +237,89 @@ final class ODBCRealtime: RealtimeDatabase {
         return quote + name.replacing(quote, with: quote + quote) + quote
     }
 
-    private final class Statement: RealtimeStatement {
-        private let statement: ODBCStatement
-        private let connection: ODBCConnection
-        /// Of the key and of each value.
-        private let isFixed: [Bool]
+    /// A statement that is asked for a text.
+    private struct Asked {
+        let statement: ODBCStatement
+        let connection: ODBCConnection
 
-        init(statement: ODBCStatement, connection: ODBCConnection, isFixed: [Bool]) {
-            self.statement = statement
-            self.connection = connection
-            self.isFixed = isFixed
-        }
-
-        func forEach(_ key: String, _ body: (RealtimeRow) -> Bool) throws(RealtimeError) {
-            let wanted = Array(key.utf8)
+        /// Gives each row to `body`, until that returns false.
+        func forEach(_ text: [UInt8], _ body: ([[UInt8]]) -> Bool) throws(RealtimeError) {
             // No text of a database has a zero, and PostgreSQL takes none.
-            guard !wanted.contains(0) else { return }
-            var alike = 0
+            guard !text.contains(0) else { return }
             do {
-                try statement.forEach(wanted) { row in
-                    let values = zip(row, isFixed).map { $1 ? Self.trimmed($0) : $0 }
-                    guard values.first == wanted else {
-                        alike += 1
-                        return alike < ODBCRealtime.mostAlike
-                    }
-                    return body(RealtimeRow(values: Array(values.dropFirst())))
-                }
+                try statement.forEach(text, body)
             } catch {
                 guard error.isUnfitParameter else { throw .odbc(error) }
                 do { try connection.endTransaction() } catch { throw .odbc(error) }
             }
         }
+    }
 
-        private static func trimmed(_ value: [UInt8]) -> [UInt8] {
-            Array(value.prefix((value.lastIndex { $0 != 0x20 } ?? -1) + 1))
+    /// The values of a row, those that are filled up without the blanks at their ends.
+    private static func trimmed(_ row: [[UInt8]], _ isFixed: [Bool]) -> [[UInt8]] {
+        zip(row, isFixed).map { value, isFixed in
+            isFixed ? Array(value.prefix((value.lastIndex { $0 != 0x20 } ?? -1) + 1)) : value
+        }
+    }
+
+    private final class Statement: RealtimeStatement {
+        private let statement: Asked
+        /// Of the key and of each value.
+        private let isFixed: [Bool]
+
+        init(statement: Asked, isFixed: [Bool]) {
+            self.statement = statement
+            self.isFixed = isFixed
+        }
+
+        func forEach(_ key: String, _ body: (RealtimeRow) -> Bool) throws(RealtimeError) {
+            let wanted = Array(key.utf8)
+            var alike = 0
+            try statement.forEach(wanted) { row in
+                let values = ODBCRealtime.trimmed(row, isFixed)
+                guard values.first == wanted else {
+                    alike += 1
+                    return alike < RealtimeRow.mostAlike
+                }
+                return body(RealtimeRow(values: Array(values.dropFirst()), isEscaped: true))
+            }
+        }
+    }
+
+    private final class Query: RealtimeQuery {
+        private let statement: Asked
+        private let isFilledUp: Bool
+
+        init(statement: Asked, isFilledUp: Bool) {
+            self.statement = statement
+            self.isFilledUp = isFilledUp
+        }
+
+        func columns() throws(RealtimeError) -> [String] {
+            do { return try statement.statement.columns().map(\.name) } catch { throw .odbc(error) }
+        }
+
+        func parameterCount() throws(RealtimeError) -> Int {
+            do { return try statement.statement.parameterCount() } catch { throw .odbc(error) }
+        }
+
+        /// The transaction lets nothing else through.
+        let isReading = true
+
+        func forEach(
+            _ parameter: String, of columns: [String], _ body: (RealtimeRow) -> Bool
+        ) throws(RealtimeError) {
+            var found: [ODBCColumn]?
+            try statement.forEach(Array(parameter.utf8)) { row in
+                let described = found ?? (try? statement.statement.columns()) ?? []
+                found = described
+                guard described.map(\.name) == columns else { return false }
+                let isFixed = described.map { $0.isFixed && isFilledUp }
+                return body(RealtimeRow(values: ODBCRealtime.trimmed(row, isFixed)))
+            }
+            if let found, found.map(\.name) != columns {
+                throw .query("has other result columns than before")
+            }
         }
     }
 }

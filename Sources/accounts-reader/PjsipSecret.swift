@@ -20,32 +20,43 @@ struct PjsipSecret {
     /// What is said in a trace of one that an endpoint names and nobody has.
     static let missing = "missing: the endpoint's auth names it"
 
-    /// The kind that counts: to Asterisk 22, which alone has password_digest, userpass and digest are the same.
-    static func kind(_ kind: String, hasDigests: Bool) -> String {
-        hasDigests && kind.lowercased() == "userpass" ? "digest" : kind
-    }
-
     /// What it holds by its auth_type; Asterisk's default was userpass, then digest.
+    ///
+    /// Asterisk 22, which alone has password_digest, takes userpass and digest for the same. A hash counts there before the
+    /// password, and one that cannot be read makes the auth useless (Asterisk's res_pjsip, where it reads its auths).
     var credentials: Credentials {
         var result = Credentials(user: user, boundRealm: realm)
         switch kind.lowercased() {
-        case "userpass": result.secret = password
+        case "userpass", "digest", "": result.secret = password
         case "md5": result.md5 = HA1.bytes(hex: md5, length: 16) ?? []
-        case "digest", "":
-            result.secret = password
-            guard result.secret.isEmpty else { break }
-            for item in digests {
-                let parts = item.split(separator: ":", maxSplits: 1)
-                guard parts.count == 2 else { continue }
-                switch parts[0].uppercased() {
-                case "MD5": result.md5 = HA1.bytes(hex: parts[1].utf8, length: 16) ?? []
-                case "SHA-256": result.sha256 = HA1.bytes(hex: parts[1].utf8, length: 32) ?? []
-                default: break
-                }
-            }
         default: result.want = .wrongKind
         }
+        guard result.want != .wrongKind, !digests.isEmpty else { return result }
+        guard digests.allSatisfy({ result.take(digest: $0) }) else {
+            return Credentials(user: user, boundRealm: realm, want: .wrongKind)
+        }
         return result
+    }
+}
+
+extension Credentials {
+    /// Takes an item of password_digest; false when that is none.
+    fileprivate mutating func take(digest item: String) -> Bool {
+        let parts = item.split(separator: ":", maxSplits: 1)
+        // Without an algorithm it is MD5's.
+        let algorithm = parts.count == 2 ? parts[0].uppercased() : "MD5"
+        let digits = (parts.last ?? "").utf8
+        switch algorithm {
+        case "MD5":
+            md5 = HA1.bytes(hex: digits, length: 16) ?? []
+            return !md5.isEmpty
+        case "SHA-256":
+            sha256 = HA1.bytes(hex: digits, length: 32) ?? []
+            return !sha256.isEmpty
+        // Asterisk's third one, which no phone is asked for here.
+        case "SHA-512-256": return true
+        default: return false
+        }
     }
 }
 
@@ -61,8 +72,8 @@ extension Credentials {
         guard !read.user.isEmpty, !read.isEmpty else { return }
         if isEmpty {
             self = read
-        } else if read.user == user, read.boundRealm == boundRealm {
-            if secret.isEmpty { secret = read.secret }
+        } else if read.user == user, read.boundRealm == boundRealm, secret.isEmpty {
+            secret = read.secret
             if md5.isEmpty { md5 = read.md5 }
             if sha256.isEmpty { sha256 = read.sha256 }
         }
@@ -70,8 +81,8 @@ extension Credentials {
 
     /// What one auth says, without its secret and hashes.
     var words: String {
-        if want == .wrongKind { return "auth_type is not understood" }
-        if isEmpty { return "no secret" }
+        if want == .wrongKind { return "auth_type or password_digest is not understood" }
+        if isEmpty { return want == .brokenHash ? "its hash is none" : "no secret" }
         let kind = secret.isEmpty ? "hashes for the realm \(boundRealm)" : "a secret"
         return "username=\(user), \(kind)"
     }

@@ -90,7 +90,7 @@ struct PjsipTables {
     private static func credentials(_ row: RealtimeRow, _ query: LookUp) -> Credentials {
         let realm = row.text(4)
         return PjsipSecret(
-            kind: row.text(0), user: row.text(1), password: row.bytes(2), md5: row.bytes(3),
+            kind: row.text(0), user: row.text(1), password: row.plain(2), md5: row.bytes(3),
             digests: list(row.text(5)), realm: realm.isEmpty ? query.ownRealm : realm
         ).credentials
     }

@@ -1,4 +1,4 @@
-// What an Asterisk Realtime database looks like to the look-ups, whatever reads it.
+// What a database with accounts looks like to the look-ups, whatever reads it.
 internal import ODBC
 internal import SQLite
 
@@ -14,12 +14,24 @@ enum RealtimeError: Error, Equatable, CustomStringConvertible {
     case missing(table: String, column: String)
     /// The login may not read columns that are there.
     case refused(table: String, columns: [String])
+    /// `accounts.query` cannot serve: what it does, as the rest of a sentence.
+    case query(String)
 
     /// Whether another program holds a lock that this one has waited for in vain.
     var isLocked: Bool {
         switch self {
         case .sqlite(let error): error.isLocked
-        case .odbc, .product, .missing, .refused: false
+        case .odbc, .product, .missing, .refused, .query: false
+        }
+    }
+
+    /// Whether a statement is wrong, or may not be carried out: the database itself can be read.
+    var isOfStatement: Bool {
+        switch self {
+        case .sqlite(let error): error.isOfStatement
+        case .odbc(let error): !error.isLost && !error.isUnreachable
+        case .missing, .refused, .query: true
+        case .product: false
         }
     }
 
@@ -27,7 +39,7 @@ enum RealtimeError: Error, Equatable, CustomStringConvertible {
     var isLost: Bool {
         switch self {
         case .odbc(let error): error.isLost
-        case .sqlite, .product, .missing, .refused: false
+        case .sqlite, .product, .missing, .refused, .query: false
         }
     }
 
@@ -43,6 +55,7 @@ enum RealtimeError: Error, Equatable, CustomStringConvertible {
         case .refused(let table, let columns):
             "the login may not read all of the table \(table): GRANT SELECT ON \(table) to it, since it is not"
                 + " told what there is in \(columns.joined(separator: ", "))"
+        case .query(let why): "\(QueryTable.name) \(why)"
         }
     }
 }
@@ -83,6 +96,9 @@ protocol RealtimeDatabase: AnyObject {
     /// Prepares a statement.
     func prepare(_ selection: RealtimeSelection) throws(RealtimeError) -> any RealtimeStatement
 
+    /// Prepares a statement that an administrator has written.
+    func prepare(query: String) throws(RealtimeError) -> any RealtimeQuery
+
     /// Whether a table has a row.
     func hasRows(_ table: String) throws(RealtimeError) -> Bool
 
@@ -100,13 +116,55 @@ protocol RealtimeStatement: AnyObject {
     func forEach(_ key: String, _ body: (RealtimeRow) -> Bool) throws(RealtimeError)
 }
 
+/// A prepared statement of somebody else; its database stays open as long as it lives.
+protocol RealtimeQuery: AnyObject {
+    /// The names of its result columns in their order, as the database has them.
+    func columns() throws(RealtimeError) -> [String]
+
+    /// How many parameters it has.
+    func parameterCount() throws(RealtimeError) -> Int
+
+    /// Whether it reads and does nothing else, as far as the database tells before it is carried out.
+    var isReading: Bool { get }
+
+    /// Gives each row that it has for a text to `body`, until that returns false; throws when the row is of other
+    /// columns than these.
+    ///
+    /// A text that the database cannot have, such as one with a zero, has none.
+    func forEach(
+        _ parameter: String, of columns: [String], _ body: (RealtimeRow) -> Bool
+    ) throws(RealtimeError)
+}
+
 /// The values of a row, in the order of the selection.
 struct RealtimeRow {
     /// The bytes of each value; none for NULL.
     let values: [[UInt8]]
+    /// Whether Asterisk writes `^3B` for a semicolon there, and reads it so.
+    var isEscaped = false
+
+    /// How many rows of names that are only alike are looked through for one.
+    static let mostAlike = 1000
 
     /// A value as bytes; empty for NULL.
     func bytes(_ index: Int) -> [UInt8] { values[index] }
+
+    /// A value as Asterisk has it: its drivers for database servers write what has a meaning of its own as `^` and two
+    /// hexadecimal digits (`ast_realtime_decode_chunk`), and that for SQLite does not.
+    func plain(_ index: Int) -> [UInt8] {
+        guard isEscaped else { return values[index] }
+        var result: [UInt8] = []
+        var rest = values[index][...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "^"), let escaped = HA1.bytes(hex: rest.prefix(2), length: 1) {
+                result += escaped
+                rest = rest.dropFirst(2)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
 
     /// A value as text; empty for NULL.
     func text(_ index: Int) -> String { values[index].text }

@@ -64,6 +64,10 @@ final class SQLiteRealtime: RealtimeDatabase {
         } catch { throw .sqlite(error) }
     }
 
+    func prepare(query: String) throws(RealtimeError) -> any RealtimeQuery {
+        do { return Query(try database.prepare(query)) } catch { throw .sqlite(error) }
+    }
+
     func hasRows(_ table: String) throws(RealtimeError) -> Bool {
         do {
             return try database.prepare("SELECT EXISTS(SELECT 1 FROM \"\(table)\")")
@@ -96,6 +100,34 @@ final class SQLiteRealtime: RealtimeDatabase {
             "SELECT DISTINCT \(name) AS found FROM \"\(table)\" WHERE \(name) > ?1 "
             + (column.isText ? "AND typeof(\(key)) = 'text' " : "")
             + "AND length(CAST(\(key) AS BLOB)) <= \(Bounds.longestName) ORDER BY found LIMIT ?2"
+    }
+
+    private final class Query: RealtimeQuery {
+        private let statement: SQLiteStatement
+
+        init(_ statement: SQLiteStatement) { self.statement = statement }
+
+        func columns() -> [String] { statement.columns }
+
+        func parameterCount() -> Int { statement.parameterCount }
+
+        var isReading: Bool { statement.isReading }
+
+        func forEach(
+            _ parameter: String, of columns: [String], _ body: (RealtimeRow) -> Bool
+        ) throws(RealtimeError) {
+            var isSame: Bool?
+            do {
+                try statement.forEach([.text(parameter)]) { row in
+                    // SQLite compiles it anew when tables have changed, and `*` may be something else then.
+                    let isAsKnown = isSame ?? (statement.columns == columns)
+                    isSame = isAsKnown
+                    return isAsKnown
+                        && body(RealtimeRow(values: columns.indices.map { row.bytes(Int32($0)) }))
+                }
+            } catch { throw .sqlite(error) }
+            if isSame == false { throw .query("has other result columns than before") }
+        }
     }
 
     private final class Statement: RealtimeStatement {

@@ -31,7 +31,7 @@ struct ServerLogin: Equatable {
         guard let password else { return string }
         // Drivers do not agree about how such a one is written.
         guard !password.contains(where: { $0 == 0 || $0 == UInt8(ascii: "}") }) else {
-            throw .layout("the password in \(placeOfLogin) holds a }: give the login another one")
+            throw .layout("the password of \(placeOfLogin) holds a }: give the login another one")
         }
         string += Array("PWD={".utf8) + password + Array("};".utf8)
         return string
@@ -63,9 +63,12 @@ extension AccountSettings {
     /// A login with the user and the password of the settings, where they have one.
     func withOwnLogin(_ login: ServerLogin) -> ServerLogin {
         var login = login
-        if !user.isEmpty { (login.user, login.password) = (user, nil) }
+        if !user.isEmpty {
+            (login.user, login.password, login.placeOfLogin) = (user, nil, "accounts.user")
+        }
         guard !secretFile.isEmpty else { return login }
-        (login.password, login.placeOfLogin) = (secret, secretFile)
+        login.password = secret
+        login.placeOfLogin = "accounts.user and \(secretFile)"
         if secret?.isEmpty ?? true {
             login.fault = unusableSecret
         }
@@ -77,7 +80,7 @@ extension ServerLogin {
     /// That of a class of res_odbc.conf.
     init(_ odbc: ODBCClass) {
         self.init(
-            name: "\(odbc.place)", placeOfDataSource: "\(odbc.place)",
+            name: "the database of \(odbc.place)", placeOfDataSource: "\(odbc.place)",
             placeOfLogin: "\(odbc.place)",
             parts: ["DSN=\(odbc.dataSource.text)"], user: odbc.user.text,
             password: odbc.password.isEmpty ? nil : odbc.password)
@@ -96,7 +99,7 @@ extension ServerLogin {
     init(pgsql login: DatabaseLogin) {
         let server =
             login.host.isEmpty
-            ? Self.part("Servername", login.socket, "/run/postgresql")
+            ? Self.part("Servername", login.socket, "/tmp")
             : Self.part("Servername", login.host)
         self.init(
             login, driver: "PostgreSQL Unicode",
@@ -106,7 +109,7 @@ extension ServerLogin {
     private init(_ login: DatabaseLogin, driver: String, server: [String], database: String) {
         let standard = "asterisk"
         self.init(
-            name: "\(login.place)", placeOfLogin: "\(login.place)",
+            name: "the database of \(login.place)", placeOfLogin: "\(login.place)",
             parts: ["DRIVER={\(driver)}"] + server + Self.part(database, login.database, standard),
             user: login.user.isEmpty ? standard : login.user.text,
             password: login.password.isEmpty ? Array(standard.utf8) : login.password)

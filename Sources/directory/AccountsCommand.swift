@@ -64,7 +64,7 @@ final class AccountsCommand {
     /// A page of the accounts that the source has, from behind a name on.
     func page(after name: String) -> LateAnswer {
         let page = Page(end: now.monotonic + Self.longestPage)
-        if let why = whyNot {
+        if let why = whyNot ?? whyNotListed {
             page.answer.complete([.failed(why)])
             return page.answer
         }
@@ -128,6 +128,13 @@ final class AccountsCommand {
         case .down(let why, _): "no account can be read: \(why)"
         case nil: "the source of the accounts is not opened yet: try again"
         }
+    }
+
+    /// Why there is no list of accounts; nil when there is one.
+    private var whyNotListed: String? {
+        reader.state?.listsAccounts == false
+            ? "accounts.query finds one account by its name, and can list none: `rempart accounts NAME` tells of one"
+            : nil
     }
 
     /// Has `then` called with the rows of names, or with nil and why nothing can be read.

@@ -45,8 +45,9 @@ extension AccountAbsence {
         case .realmBound: "hashes for another realm"
         case .unreadableAccessList: "lets nobody in"
         case .noAuthRow: "no account: no row in ps_auths"
-        case .brokenHash: "no account: md5secret is no hash"
+        case .brokenHash: "no account: its hash is none"
         case .trunk: "no account: a trunk"
+        case .severalRows: "no account: several rows"
         }
     }
 
@@ -67,7 +68,8 @@ extension AccountAbsence {
             place == "row"
                 ? "its endpoint names a row of ps_auths that is missing"
                 : "its endpoint names an auth that is missing"
-        case .brokenHash: "its md5secret is no MD5 hash"
+        case .brokenHash: "what stands there as its hash is none"
+        case .severalRows: "several rows of \(row.source) have this name"
         case .trunk: "it is another exchange: Asterisk registers there, or knows it by its address"
         }
     }
@@ -77,8 +79,8 @@ extension AccountAbsence {
         switch self {
         case .noRow:
             "Compare it with what the phone sends as its user, capital letters included: `rempart accounts` "
-                + "lists the names there are, and accounts.source, accounts.schema and accounts.tables say "
-                + "where they are read."
+                + "lists the names there are, and accounts.source, accounts.query, accounts.schema and "
+                + "accounts.tables say where they are read."
         case .noSecret:
             "Give it a secret in Asterisk's tables or files. Without one Asterisk lets anyone in, and Rempart nobody."
         case .wrongKind:
@@ -94,7 +96,10 @@ extension AccountAbsence {
             "Add the row to ps_auths (in a file the section of type=auth), with username and password, or correct "
                 + "auth of the endpoint."
         case .brokenHash:
-            "Write 32 hexadecimal digits into md5secret: the MD5 of NAME:REALM:SECRET. Or empty it, and set secret."
+            "Write the MD5 of NAME:REALM:SECRET as 32 hexadecimal digits into md5secret or ha1_md5, its SHA-256 as "
+                + "64 into ha1_sha256. Or empty it, and set secret."
+        case .severalRows:
+            "Have accounts.query find one row for a name: where it joins tables, each of them has to have one."
         case .trunk:
             "A phone has host=dynamic in sip.conf. In pjsip.conf it has an auth, identify_by with username, and no "
                 + "section of type=registration."

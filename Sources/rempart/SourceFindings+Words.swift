@@ -18,6 +18,9 @@ extension SourceFindings {
     }
 
     private var counted: String {
+        guard isListed else {
+            return "which finds one account by its name and lists none (`rempart accounts NAME`)"
+        }
         let all = "\(count) \(count == 1 ? "account" : "accounts")"
         if isWhole { return all }
         let span = "\(SourceLook.longest.seconds) s"

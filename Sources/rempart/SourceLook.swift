@@ -30,6 +30,8 @@ struct SourceFindings: Equatable {
 
     /// The layout's name, as in the settings, and the file or URL.
     var layout = "", source = ""
+    /// Whether the source can list its accounts.
+    var isListed = true
     /// What of the source is not read, and what to do.
     var remarks: [String] = []
     /// How many accounts were counted.
@@ -106,11 +108,7 @@ struct SourceLook {
     mutating func take(_ message: ReaderToDirectory) throws(SourceProblem) -> DirectoryToReader? {
         switch (message, step) {
         case (.source(.down(let why, _)), _): throw .down(why)
-        case (.source(.up(let layout, let source, _)), _):
-            (findings.layout, findings.source) = (layout, source)
-            guard step == .opening else { return nil }
-            step = .counting
-            return list(after: "")
+        case (.source(let state), _): return isUp(state)
         case (.remarks(let remarks), _):
             findings.remarks = remarks
             return nil
@@ -128,6 +126,22 @@ struct SourceLook {
         case (.names, _), (.answers, _), (.trace, _):
             throw .garbled("an answer that nobody has asked for")
         }
+    }
+
+    /// The source can be read: its accounts are counted next, if it can list them.
+    private mutating func isUp(_ state: SourceState) -> DirectoryToReader? {
+        if case .up(let layout, let source, _) = state {
+            (findings.layout, findings.source) = (layout, source)
+        }
+        findings.isListed = state.listsAccounts
+        guard step == .opening else { return nil }
+        guard findings.isListed else {
+            // A name that nobody has was asked for when it was opened.
+            step = .done
+            return nil
+        }
+        step = .counting
+        return list(after: "")
     }
 
     private mutating func count(_ page: [String], _ isLast: Bool) -> DirectoryToReader? {

@@ -10,12 +10,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from lab.account_sources import AccountSource
 from lab.accounts import Account, make_database
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Asterisk, Kind
+from lab.attack_table import Table
 from lab.booted import Machine
 from lab.certificates import make_certificate
 from lab.clients import clients_of
 from lab.installed import Installed
+from lab.lanes import Lanes, clear_lane, ground, turn_of
 from lab.leaks import LeakWatch, read_by_tls
 from lab.namespaces import EDGE_OUTSIDE, Network
 from lab.nat import OWN, SHOWN, Nat, nat_on
@@ -23,7 +26,7 @@ from lab.old_asterisk import OldAsterisk
 from lab.old_versions import OLD_VERSIONS, OldVersion
 from lab.peers import Peer
 from lab.phones import Phone, Shelf
-from lab.rempart import CHECKOUT, Rempart, Settings, binaries_folder, copy_binaries, make_users
+from lab.rempart import Rempart, Settings, binaries_folder, copy_binaries, make_users
 from lab.trunks import TELCO, TRUNKS, Trunk, trunk_configuration, trunk_settings
 from lab.waiting import eventually
 from lab.workspace import workspace
@@ -62,11 +65,17 @@ class Lab:
         return path
 
     def asterisk(
-        self, kind: Kind | OldVersion, place: str, database: Path, additions: Mapping[str, str]
+        self,
+        kind: Kind | OldVersion,
+        place: str,
+        database: Path,
+        additions: Mapping[str, str],
+        accounts: Mapping[str, str] | None = None,
     ) -> Asterisk | OldAsterisk:
-        """One at an address that is not started yet, or the stand-in of an old one."""
-        make = OldAsterisk if isinstance(kind, OldVersion) else Asterisk
-        return make(self.network, kind, place, self.folder, database, additions)
+        """One at an address that is not started yet, or the stand-in of an old one, which has Realtime alone."""
+        if isinstance(kind, OldVersion):
+            return OldAsterisk(self.network, kind, place, self.folder, database, additions)
+        return Asterisk(self.network, kind, place, self.folder, database, additions, accounts)
 
     def settings(self, database: Path, schema: str, servers: list[str]) -> Settings:
         return Settings([self.domain, EDGE_OUTSIDE], database, schema, servers, self.certificate, self.key)
@@ -86,15 +95,19 @@ class Site:
         trunks: Sequence[Trunk] = (),
         places: Sequence[str] = (),
         more: Mapping[str, str] = MappingProxyType({}),
+        source: AccountSource | None = None,
     ) -> None:
-        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files."""
+        """Where `places` says no other, each Asterisk stands where its kind does; `more` is for its configuration files.
+
+        A `source` has the accounts of one Asterisk, in place of Realtime in SQLite.
+        """
         self.lab = lab
         self.trunks = trunks
         self.database = lab.new_folder("db") / "realtime.sqlite3"
         kinds[0].lay(self.database, lab.accounts.values())
-        additions = {**trunk_configuration(kinds[0].schema, trunks), **more}
+        additions = {**trunk_configuration(kinds[0].schema, trunks), **more, **(source.additions(kinds[0]) if source else {})}
         self.asterisks = [
-            lab.asterisk(kind, place, self.database, additions)
+            lab.asterisk(kind, place, self.database, additions, source and source.files(kind))
             for kind, place in zip(kinds, places or [PBX_OF[kind] for kind in kinds], strict=True)
         ]
         self.settings = lab.settings(
@@ -102,6 +115,8 @@ class Site:
         )
         self.settings.tables = kinds[0].tables
         self.settings.more = trunk_settings(trunks)
+        if source:
+            source.lay(self.asterisk, self.settings)
         self.edge = lab.rempart(self.settings.text())
 
     @property
@@ -140,16 +155,40 @@ class Site:
             asterisk.stop()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Table(), Table.NAME)
     # A plain kill must tear the lab down as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+started_lanes: list[str] = []
+
+
+def pytest_xdist_newgateway(gateway) -> None:
+    started_lanes.append(gateway.id)
+
+
+def pytest_unconfigure() -> None:
+    for lane in started_lanes:
+        clear_lane(lane)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Lanes:
+    return Lanes(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # A run without lanes goes through the files by name.
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     assert (binaries_folder() / "rempart").exists(), f"no binaries in {binaries_folder()}: build first, or set REMPART_BIN"
     make_users()
-    with workspace(str(CHECKOUT)) as (network, folder):
+    with workspace(ground()) as (network, folder):
         yield Lab(network, folder)
 
 
@@ -176,7 +215,7 @@ def nat(lab: Lab) -> Iterator[Nat]:
 @pytest.fixture(scope="session")
 def installed() -> Iterator[Installed]:
     """Rempart, installed on a machine that systemd has booted; on ground of its own, beside the lab's."""
-    with workspace(f"{CHECKOUT}/booted") as (network, folder):
+    with workspace(ground("booted")) as (network, folder):
         machine = Machine(network, folder).boot()
         try:
             edge = Installed(machine, DOMAIN, ACCOUNTS)

@@ -4,7 +4,6 @@ Every case asserts what a user would notice; its figures are printed in a row of
 nothing is asserted about them. REMPART_ATTACK_TABLE names a file that the table is written to as well.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -67,11 +66,7 @@ class Battle:
 
 @pytest.fixture(scope="session")
 def table(request: pytest.FixtureRequest) -> Table:
-    table = Table()
-    if os.environ.get("REMPART_ATTACK_TABLE"):
-        table.document = Path(os.environ["REMPART_ATTACK_TABLE"])
-    request.config.pluginmanager.register(table)
-    return table
+    return request.config.pluginmanager.getplugin(Table.NAME)
 
 
 @pytest.fixture(scope="module")

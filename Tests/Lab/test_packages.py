@@ -11,6 +11,7 @@ from lab.installed import DATABASE, SETTINGS, Installed
 from lab.namespaces import EDGE_OUTSIDE
 from lab.packaged import make_package, successor
 from lab.phones import Phone, Shelf
+from lab.lanes import ground
 from lab.rempart import CHECKOUT
 from lab.waiting import eventually
 from lab.workspace import workspace
@@ -49,7 +50,7 @@ def gone(edge: Packaged) -> bool:
 
 @pytest.fixture(scope="module")
 def debian() -> Iterator[Packaged]:
-    with workspace(f"{CHECKOUT}/packaged") as (network, folder):
+    with workspace(ground("packaged")) as (network, folder):
         machine = Machine(network, folder).boot()
         try:
             yield Packaged(machine)

@@ -178,7 +178,11 @@ def test_an_old_secret_ends_with_its_binding_on_a_slow_source(
         ground.folder.delay(seconds)
         began = time.monotonic()
         ground.change(statement, account.name)
-        eventually(lambda: not is_bound(ground.edge, account), "the old secret's binding ends", 3 * (ENDED + READS * seconds))
+        eventually(
+            lambda: not is_bound(ground.edge, account),
+            lambda: f"the old secret's binding ends:\n{ground.edge.log()}",
+            3 * (ENDED + READS * seconds),
+        )
         print(f"ended after {time.monotonic() - began:.2f} s")
         assert client.register(account) in (401, 503)
         assert not is_bound(ground.edge, account)

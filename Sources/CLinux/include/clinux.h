@@ -187,8 +187,8 @@ int clinux_commands_network(void);
 // The version of Landlock; -ENOSYS or -EOPNOTSUPP where the kernel has none, another -errno where it is
 // refused.
 int clinux_landlock_version(void);
-// A ruleset that denies every file, and new TCP sockets; close it after it is enforced.
-int clinux_landlock_create(void);
+// A ruleset that denies every file and TCP, but for connections to others when asked for; close it after it is enforced.
+int clinux_landlock_create(int connects);
 int clinux_landlock_allow(int ruleset, const char *path, int writable);
 int clinux_landlock_enforce(int ruleset);
 // Gives up every capability, but CAP_NET_ADMIN when named and held.

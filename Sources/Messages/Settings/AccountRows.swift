@@ -12,12 +12,12 @@ package struct AccountRows: Sendable {
         example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
         for: .accountsReader { .source($0) },
         meaning: """
-            Where Asterisk has its accounts. That is the folder of its own files, such as \
-            asterisk:///etc/asterisk, or Asterisk itself, asked through its REST interface, such as \
-            ari://10.0.0.10:8088. Several Asterisks with the same accounts stand in one URL with commas \
-            between; the next one is asked where one does not answer. Or it is the database that \
-            Asterisk Realtime uses: a SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to \
-            MariaDB, MySQL or PostgreSQL. It is only ever read.
+            Where Asterisk has its accounts; it is only ever read. That is the folder of its own files, \
+            such as asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. A database is a \
+            SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. \
+            Or it is Asterisk itself, asked through its REST interface, such as ari://10.0.0.10:8088. \
+            Several Asterisks with the same accounts stand in one URL with commas between: the next one \
+            is asked where one does not answer.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -26,16 +26,27 @@ package struct AccountRows: Sendable {
     package let user = SettingRow(
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
-            As whom an odbc:// or ari:// source is asked: the login of the database, or the user of \
-            Asterisk's ari.conf, which has to be there. Left out: as whom the DSN in /etc/odbc.ini says.
+            As whom a database server is asked, or Asterisk itself: then it is a user of ari.conf, and has \
+            to be there. Left out: as whom the DSN in /etc/odbc.ini says, or Asterisk's own file that leads \
+            there.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
         for: .accountsReader { .secretFile($0) },
         meaning: """
             The file with the password of accounts.user, which is its first line. root reads it at the \
-            start and at each reload; others may neither read nor write it. Left out: the password \
-            that the DSN has.
+            start and at each reload; others may neither read nor write it. Without it the password \
+            counts that the DSN or Asterisk's own file has.
+            """)
+    package let query = SettingRow(
+        "accounts.query", 211, .query,
+        example: "SELECT name, secret FROM phones WHERE name = ?",
+        for: .accountsReader { .query($0) },
+        meaning: """
+            A SELECT of your own that finds an account in the database of a sqlite:// or odbc:// source, \
+            where its tables are not Asterisk's. Its one `?` is the account's name. Its result columns \
+            are name, and secret, ha1_md5 or ha1_sha256; auth_user, max_contacts, deny and permit may be \
+            there too. It stands in place of accounts.schema and accounts.tables.
             """)
     package let manager = SettingRow(
         "accounts.ami", 212, .tcpServer(port: 5038), example: "10.0.0.10:5038",

@@ -139,6 +139,17 @@ extension SettingForm where Value == String {
         },
         text: { reader, text throws(ValueError) in try reader.table(text) })
 
+    /// A statement that finds an account by its name.
+    static let query = SettingForm(
+        one: "a SELECT with one `?` and no `;`, at most \(Bounds.longestQuery) bytes",
+        many: "of SELECTs with one `?` and no `;`", write: { $1.string($0) },
+        read: { reader, name throws(WireError) in
+            let query = try reader.string(name, limit: Bounds.longestQuery)
+            guard Bounds.isQuery(query) else { throw .badValue(name) }
+            return query
+        },
+        text: { reader, text throws(ValueError) in try reader.query(text) })
+
     /// The absolute path of a file.
     static let path = SettingForm(
         one: "an absolute path, at most \(Bounds.longestPath) bytes", many: "absolute paths",

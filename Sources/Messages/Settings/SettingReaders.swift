@@ -70,6 +70,8 @@ package enum AccountsReaderSetting: Equatable, Sendable {
     case secretFile(String)
     /// Where Asterisk's manager interface is (`accounts.ami`).
     case manager(ServerName)
+    /// The statement that finds an account (`accounts.query`).
+    case query(String)
     /// The name of a table (`accounts.tables.FAMILY`).
     case table(AccountFamily, String)
     /// The tables' layout (`accounts.schema`).

@@ -48,6 +48,8 @@ package protocol SettingText: Sendable {
     static func tcpServer(_ text: String, port: UInt16) throws(ValueError) -> ServerName
     /// The name of a table.
     static func table(_ text: String) throws(ValueError) -> String
+    /// A statement that finds an account.
+    static func query(_ text: String) throws(ValueError) -> String
     /// The absolute path of a file.
     static func path(_ text: String, atMost limit: Int) throws(ValueError) -> String
     /// A text that stands in a quoted-string of a SIP header without escapes.

@@ -43,39 +43,42 @@ class Account:
     secret: str
 
 
-def _add_chan_sip(database: sqlite3.Connection, account: Account) -> None:
-    database.execute(
-        "INSERT INTO sippeers (name, type, host, context, secret, nat, directmedia, disallow, allow, deny, permit,"
-        " regseconds) VALUES (?, 'friend', 'dynamic', 'phones', ?, 'no', 'no', 'all', 'ulaw', NULL, NULL, 0)",
-        (account.name, account.secret),
-    )
+# What an account's rows say beside its name and its secret: of a phone whose calls go the dialplan's way.
+SIPPEERS = {
+    "type": "friend", "host": "dynamic", "context": "phones", "nat": "no", "directmedia": "no", "disallow": "all",
+    "allow": "ulaw", "regseconds": 0,
+}  # fmt: skip
+PS_ENDPOINTS = {
+    "context": "phones", "disallow": "all", "allow": "ulaw", "direct_media": "no", "rewrite_contact": "no",
+    "force_rport": "no", "rtp_symmetric": "yes",
+}  # fmt: skip
+PS_AORS = {
+    "max_contacts": 1, "remove_existing": "yes", "default_expiration": 3600, "minimum_expiration": 60,
+    "maximum_expiration": 7200, "qualify_frequency": 0,
+}  # fmt: skip
 
 
-def _add_pjsip(database: sqlite3.Connection, account: Account) -> None:
-    database.execute(
-        "INSERT INTO ps_endpoints (id, aors, auth, context, disallow, allow, direct_media, rewrite_contact,"
-        " force_rport, rtp_symmetric) VALUES (?, ?, ?, 'phones', 'all', 'ulaw', 'no', 'no', 'no', 'yes')",
-        (account.name, account.name, account.name),
-    )
-    database.execute(
-        "INSERT INTO ps_auths (id, auth_type, username, password) VALUES (?, 'userpass', ?, ?)",
-        (account.name, account.name, account.secret),
-    )
-    database.execute(
-        "INSERT INTO ps_aors (id, max_contacts, remove_existing, default_expiration, minimum_expiration,"
-        " maximum_expiration, qualify_frequency) VALUES (?, 1, 'yes', 3600, 60, 7200, 0)",
-        (account.name,),
-    )
+def rows(schema: str, account: Account) -> dict[str, dict[str, str | int]]:
+    """An account's row in each of Realtime's tables."""
+    name, secret = account.name, account.secret
+    if schema == CHAN_SIP:
+        return {"sippeers": {"name": name, "secret": secret, **SIPPEERS}}
+    return {
+        "ps_endpoints": {"id": name, "aors": name, "auth": name, **PS_ENDPOINTS},
+        "ps_auths": {"id": name, "auth_type": "userpass", "username": name, "password": secret},
+        "ps_aors": {"id": name, **PS_AORS},
+    }
 
 
 def make_database(path: Path, schema: str, accounts: Iterable[Account]) -> None:
     """Writes a new database; its folder must be one that Asterisk and the edge's directory process can enter."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    add = {CHAN_SIP: _add_chan_sip, PJSIP: _add_pjsip}[schema]
     with closing(sqlite3.connect(path)) as database, database:
         database.executescript(TABLES[schema])
         for account in accounts:
-            add(database, account)
+            for table, row in rows(schema, account).items():
+                marks = ", ".join("?" * len(row))
+                database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
     readable(path)
 
 

@@ -29,7 +29,6 @@ res_pjsip_caller_id res_pjsip_nat res_pjsip_path res_pjsip_refer chan_pjsip
 MODULE_FOLDERS = ["usr/lib/asterisk/modules", "usr/lib/x86_64-linux-gnu/asterisk/modules", "usr/lib/aarch64-linux-gnu/asterisk/modules"]
 FAMILIES = {CHAN_SIP: ["sippeers"], PJSIP: ["ps_endpoints", "ps_auths", "ps_aors"]}
 ECHO = "600"
-MOUNTED = "/mnt"
 
 
 def roots_folder() -> Path:
@@ -87,15 +86,6 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
             """
         }
     return {
-        "sorcery.conf": """
-            [res_pjsip]
-            endpoint=realtime,ps_endpoints
-            endpoint=config,pjsip.conf,criteria=type=endpoint
-            auth=realtime,ps_auths
-            auth=config,pjsip.conf,criteria=type=auth
-            aor=realtime,ps_aors
-            aor=config,pjsip.conf,criteria=type=aor
-            """,
         "pjsip.conf": f"""
             [global]
             type=global
@@ -109,8 +99,32 @@ def _channel_configuration(kind: Kind, address: str) -> dict[str, str]:
     }
 
 
-def _configuration(kind: Kind, address: str, own: str, modules: str, database: str) -> dict[str, str]:
-    """Every configuration file by name; `own` is the run folder as Asterisk sees it."""
+SORCERY_CONF = """
+            [res_pjsip]
+            endpoint=realtime,ps_endpoints
+            endpoint=config,pjsip.conf,criteria=type=endpoint
+            auth=realtime,ps_auths
+            auth=config,pjsip.conf,criteria=type=auth
+            aor=realtime,ps_aors
+            aor=config,pjsip.conf,criteria=type=aor
+            """
+
+
+def realtime(kind: Kind, driver: str, tables: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The files that lead to Realtime: in the database `asterisk` of a driver, in tables of other names where they have some."""
+    lines = [f"{family} => {driver},asterisk,{tables.get(family, family)}" for family in FAMILIES[kind.schema]]
+    files = {"extconfig.conf": "[settings]\n" + "\n".join(lines)}
+    return files | ({"sorcery.conf": SORCERY_CONF} if kind.schema == PJSIP else {})
+
+
+def realtime_in_sqlite(kind: Kind, database: Path) -> dict[str, str]:
+    """The files that lead to Realtime in an SQLite file."""
+    driver = {"res_config_sqlite3.conf": f"[asterisk]\ndbfile => {database}\nbatch=0\nbusy_timeout=2000\n"}
+    return realtime(kind, "sqlite3") | driver
+
+
+def _configuration(kind: Kind, address: str, own: str, modules: str) -> dict[str, str]:
+    """Every configuration file by name, but for those that say where accounts are."""
     files = {
         "asterisk.conf": f"""
             [directories]
@@ -127,9 +141,6 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
         "modules.conf": "[modules]\nautoload=no\n"
         + "".join(f"load={name}.so\n" for name in COMMON_MODULES + CHANNEL_MODULES[kind.schema]),
         "rtp.conf": "[general]\nrtpstart=10000\nrtpend=10999\n",
-        "extconfig.conf": "[settings]\n"
-        + "".join(f"{family} => sqlite3,asterisk,{family}\n" for family in FAMILIES[kind.schema]),
-        "res_config_sqlite3.conf": f"[asterisk]\ndbfile => {database}\nbatch=0\nbusy_timeout=2000\n",
         # A caller hears of a refused call as a refusal, as the state of the called account gave it.
         "extensions.conf": f"""
             [phones]
@@ -146,9 +157,10 @@ def _configuration(kind: Kind, address: str, own: str, modules: str, database: s
 
 
 class Asterisk:
-    """One running Asterisk; `folder` is shared with the database, and seen as /mnt from within the root.
+    """One running Asterisk; `shared`, where its folder and the database are, has the same path within the root.
 
-    `additions` are lines for the end of its configuration files, by name, or whole files: what an administrator adds.
+    `accounts` are the files that say where accounts are, by name; Realtime in the database when it is left out.
+    `additions` are lines for the end of its configuration files, or whole files: what an administrator adds.
     """
 
     def __init__(
@@ -159,6 +171,7 @@ class Asterisk:
         shared: Path,
         database: Path,
         additions: Mapping[str, str] = MappingProxyType({}),
+        accounts: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self.address = address
@@ -170,11 +183,13 @@ class Asterisk:
         if not (self.root / "usr/sbin/asterisk").exists():
             raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/roots.sh (as root)")
         self.folder = shared / f"{kind}-{address.replace(':', '-')}"
-        self.own = f"{MOUNTED}/{self.folder.name}"
         self.folder.mkdir(exist_ok=True)
+        # Of another one that stood here before.
+        for path in self.folder.glob("*.conf"):
+            path.unlink()
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
-        seen_database = f"{MOUNTED}/{database.relative_to(shared)}"
-        files = _configuration(kind, address, self.own, f"/{modules}", seen_database)
+        files = _configuration(kind, address, str(self.folder), f"/{modules}")
+        files |= realtime_in_sqlite(kind, database) if accounts is None else accounts
         for name in files.keys() | additions.keys():
             lines = [line.removeprefix(" " * 12) for line in files.get(name, "").strip().splitlines()]
             (self.folder / name).write_text("\n".join(lines) + "\n" + additions.get(name, ""))
@@ -184,16 +199,18 @@ class Asterisk:
     def start(self) -> "Asterisk":
         """Starts it and waits until it answers; its mounts are private to it and vanish with it."""
         script = (
-            'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount --bind "$2" "$1/mnt" '
-            '&& exec chroot "$1" /usr/sbin/asterisk -C "$3" -f'
+            'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs lab "$1${2%/*}" '
+            '&& mkdir "$1$2" && mount --bind "$2" "$1$2" && exec chroot "$1" /usr/sbin/asterisk -C "$3" -f'
         )
         with (self.folder / "console").open("wb") as console:
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", self.namespace, "sh", "-c", script, "sh"]
-                + [str(self.root), str(self.shared), f"{self.own}/asterisk.conf"],
+                + [str(self.root), str(self.shared), f"{self.folder}/asterisk.conf"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                # Where its ODBC drivers look for data sources.
+                env={**os.environ, "ODBCINI": f"{self.folder}/odbc.ini"},
                 start_new_session=True,
             )
         try:
@@ -212,7 +229,7 @@ class Asterisk:
         assert self.process
         done = subprocess.run(
             ["nsenter", "--mount", f"--target={self.process.pid}", "chroot", str(self.root)]
-            + ["/usr/sbin/asterisk", "-C", f"{self.own}/asterisk.conf", "-rx", line],
+            + ["/usr/sbin/asterisk", "-C", f"{self.folder}/asterisk.conf", "-rx", line],
             text=True,
             capture_output=True,
             check=False,

@@ -1,7 +1,10 @@
 """One row for each attack, printed when it is over and once more, as one table, at the end of the run."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from .attack_herd import Deed
 from .attack_watch import Story
@@ -42,11 +45,12 @@ def row_of(attack: str, story: Story | None, learned: str, deeds: list[Deed]) ->
 
 @dataclass(eq=False)
 class Table:
-    """The rows of a run; a plugin of pytest, so that they are printed at its end."""
+    """The rows of a run; a plugin of pytest, so that they are printed at its end, by whichever lane they were made."""
+
+    NAME = "table of attacks"
 
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    document: Path | None = None
 
     def add(self, row: list[str]) -> None:
         self.rows.append(row)
@@ -61,8 +65,21 @@ class Table:
         lines = [TITLES, ["---"] * len(TITLES), *self.rows] if self.rows else []
         return "\n".join(["| " + " | ".join(cells) + " |" for cells in lines] + [""] + [f"* {note}" for note in self.notes]) + "\n"
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        # A lane has no terminal: it hands its rows to the process that has started it.
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[self.NAME] = [self.rows, self.notes]
+
+    def pytest_testnodedown(self, node) -> None:
+        """Takes the rows of a lane in; one that has died leaves none."""
+        rows, notes = getattr(node, "workeroutput", {}).get(self.NAME, [[], []])
+        self.rows += rows
+        self.notes += notes
+
     def pytest_terminal_summary(self, terminalreporter) -> None:
+        if not self.rows and not self.notes:
+            return
         terminalreporter.write_line("")
         terminalreporter.write_line(self.text())
-        if self.document:
-            self.document.write_text(self.text())
+        if document := os.environ.get("REMPART_ATTACK_TABLE"):
+            Path(document).write_text(self.text())

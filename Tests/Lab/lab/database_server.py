@@ -114,7 +114,7 @@ class MariaDB(DatabaseServer):
 
     @property
     def _client(self) -> list[str]:
-        return ["mariadb", "--no-defaults", "-uroot", f"--socket={self.folder}/socket"]
+        return ["mariadb", "--no-defaults", "-uroot", "--default-character-set=utf8mb4", f"--socket={self.folder}/socket"]
 
     def execute(self, sql: str) -> None:
         command(*self._client, "asterisk", "-e", sql)

@@ -155,6 +155,14 @@ class Phone:
         self.wait("REGISTER_OK")
         return self
 
+    def forget_calls(self) -> "Phone":
+        """Forgets the calls before: baresip would give two of one second the same recording."""
+        self._read_events()
+        self.events.clear()
+        for recording in self.folder.glob("dump-*"):
+            recording.unlink()
+        return self
+
     def dial(self, target: str) -> "Phone":
         self.order("dial", target)
         return self

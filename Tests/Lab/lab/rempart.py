@@ -66,6 +66,9 @@ class Settings:
     pbx_port: int = 5060
     algorithms: list[str] = field(default_factory=list)
     tables: Mapping[str, str] = field(default_factory=dict)
+    # What stands for the database, where it is no SQLite file: the source's URL, and further keys of `accounts`.
+    source: str = ""
+    login: Mapping[str, str] = field(default_factory=dict)
     defence: dict[str, str] = field(default_factory=dict)
     # The accounts that may show callers of their own.
     callers: list[str] = field(default_factory=list)
@@ -85,7 +88,8 @@ class Settings:
             "  servers:",
             *(f'    - "{host(server)}:{self.pbx_port}"' for server in self.servers),
             "accounts:",
-            f"  source: sqlite://{self.database}",
+            f"  source: {self.source or f'sqlite://{self.database}'}",
+            *(f"  {name}: {value}" for name, value in self.login.items()),
             *([f"  schema: {self.schema}"] if self.schema else []),
             *([f"  algorithms: [{', '.join(self.algorithms)}]"] if self.algorithms else []),
             *(["  tables:"] + [f"    {name}: {own}" for name, own in self.tables.items()] if self.tables else []),

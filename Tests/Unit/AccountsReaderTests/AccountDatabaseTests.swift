@@ -190,6 +190,26 @@ struct AccountDatabaseTests {
         }
     }
 
+    @Test(
+        "a row that the database cannot compute is unavailable and no unknown name, and the others are found after it"
+    )
+    func failingRow() throws {
+        try folder.database(
+            "accounts.sqlite",
+            """
+            CREATE TABLE peers (name, secret);
+            INSERT INTO peers VALUES ('good', 'x'), ('bad', 'x');
+            CREATE VIEW sippeers AS SELECT name, 'friend' AS type, 'dynamic' AS host,
+                CASE name WHEN 'bad' THEN abs(-9223372036854775807 - 1) ELSE secret END AS secret FROM peers;
+            """)
+        let database = database()
+        database.tick(.seconds(0))
+        let read = database.lookUp(account: "bad", realm: "asterisk", now: .seconds(0))
+        #expect(read.answer == .unavailable)
+        database.tick(.seconds(10))
+        #expect(isFound(database, "good", 10))
+    }
+
     @Test("a frame ends with its time, and has its first look-up in any case")
     func cut() throws {
         try folder.database("accounts.sqlite", Self.slow)

@@ -27,6 +27,10 @@ private final class ClosedDatabase: RealtimeDatabase {
 
     func prepare(_ selection: RealtimeSelection) -> any RealtimeStatement { Nothing() }
 
+    func prepare(query: String) throws(RealtimeError) -> any RealtimeQuery {
+        throw .query("is asked of no table")
+    }
+
     func hasRows(_ table: String) -> Bool { tables[table] != nil }
 
     func names(

@@ -126,7 +126,10 @@ struct AccountTablesTests {
 
     @Test(
         "no secret, a broken hash, another case, a blank, a wild card and SQL are all unknown",
-        arguments: ["1005", "1006", "9999", "anna", "1001 ", "%", "' OR 1=1 --", "", "1001\0"])
+        arguments: [
+            "1005", "1006", "9999", "anna", "1001 ", "%", "' OR 1=1 --", "", "1001\0",
+            "1001\r\n", String(repeating: "1001", count: 1000), "１００１",
+        ])
     func unknownChanSip(account: String) throws {
         #expect(try answer(account, in: Tables.chanSip) == .unknown)
     }
@@ -177,6 +180,82 @@ struct AccountTablesTests {
         let account = try found("2003", in: Tables.pjsip)
         #expect(hex(account.ha1MD5) == "000102030405060708090a0b0c0d0e0f")
         #expect(account.ha1SHA256.count == 32)
+    }
+
+    /// PJSIP's tables with one account, and what its row of ps_auths has behind the id.
+    private static func auth(_ values: String) -> String {
+        Tables.pjsipBeside + """
+            CREATE TABLE ps_endpoints (id, aors, auth);
+            INSERT INTO ps_endpoints VALUES ('7', '7', '7');
+            INSERT INTO ps_aors VALUES ('7', 1);
+            INSERT INTO ps_auths VALUES ('7', \(values));
+            """
+    }
+
+    private static let digest = "000102030405060708090a0b0c0d0e0f"
+
+    @Test(
+        "a password_digest counts before a password that contradicts it, as in Asterisk 22, for its algorithm and realm",
+        arguments: ["'userpass'", "'digest'", "NULL"])
+    func digestAndPassword(kind: String) throws {
+        let sql = Self.auth("\(kind), '7', 'other', NULL, NULL, 'MD5:\(Self.digest)'")
+        let account = try found("7", in: sql)
+        #expect(hex(account.ha1MD5) == Self.digest)
+        // printf 7:asterisk:other | sha256sum
+        #expect(
+            hex(account.ha1SHA256)
+                == "622b6f6acd645525d9486f9fa8d2520d6080952aaef50d7af3d3ae3fcbd3dd94")
+        #expect(try found("7", realm: "edge", in: "SELECT 1").ha1MD5.isEmpty)
+    }
+
+    @Test(
+        "a password_digest that is none lets nobody in by the password beside it",
+        arguments: ["MD5:12", "nonsense", "SHA-256:\(Self.digest)", "MD4:\(Self.digest)", "MD5:"])
+    func brokenDigest(digest: String) throws {
+        let sql = Self.auth("'userpass', '7', 'other', NULL, NULL, '\(digest)'")
+        #expect(try answer("7", in: sql) == .unknown)
+    }
+
+    @Test(
+        "an empty password lets nobody in, and an algorithm that no phone is asked for changes nothing"
+    )
+    func emptyPassword() throws {
+        #expect(try answer("7", in: Self.auth("'userpass', '7', '', '', '', ''")) == .unknown)
+        let sql = "UPDATE ps_auths SET password = 'x', password_digest = 'SHA-512-256:00'"
+        #expect(try found("7", in: sql).ha1MD5.count == 16)
+    }
+
+    @Test("of two rows for one name the first that the database tells counts, and no other")
+    func twoRows() throws {
+        let sql = """
+            CREATE TABLE sippeers (name, type, host, secret);
+            INSERT INTO sippeers VALUES ('7', 'friend', 'dynamic', 'x'), ('7', 'friend', 'dynamic', 'y');
+            """
+        // printf 7:asterisk:x | md5sum
+        #expect(hex(try found("7", in: sql).ha1MD5) == "1b7655819289336b1cc9f200e7d5c359")
+    }
+
+    @Test(
+        "a secret is its bytes, whatever they are",
+        arguments: [
+            ("a\"b`c", "235ce7013419c47f80fa4b82f8cc6949"),
+            (":a:b:", "6d86120ebffb76dc89f83385593354c5"),
+            ("a;b^3B", "d8d63d05b92ad202333fd236994c5f8d"),
+            ("  a ", "3ed27bf9164a7c0e6f2767b7dd6aefa5"),
+            ("Zoë🔑", "38ae8d6ae8a49216d6647bd9637662e4"),
+        ])
+    func secretBytes(secret: String, digest: String) throws {
+        let account = try found(
+            "7", in: Self.auth("'userpass', '7', '\(secret)', NULL, NULL, NULL"))
+        #expect(hex(account.ha1MD5) == digest)
+    }
+
+    @Test("a secret that is no UTF-8 is its bytes too")
+    func secretNoText() throws {
+        let account = try found(
+            "7", in: Self.auth("'userpass', '7', CAST(x'ff3afe' AS TEXT), NULL, NULL, NULL"))
+        // printf '7:asterisk:\xff:\xfe' | md5sum
+        #expect(hex(account.ha1MD5) == "1c89e7869b086bd813a3fa26fb19b099")
     }
 
     @Test("of a list, the auth that can be used and the AOR of the account's name are taken")

@@ -73,6 +73,40 @@ struct AsteriskSourceTests {
         #expect(try ground.accepts("1", "1", "new"))
     }
 
+    @Test("an included file that is broken keeps serving what was read before, too")
+    func brokenInclusion() throws {
+        let ground = try AsteriskGround([
+            "pjsip.conf": "#include phones.conf\n", "phones.conf": pjsip("1", "old"),
+        ])
+        try ground.write("phones.conf", "[broken\n" + pjsip("1", "new"))
+        ground.second()
+        ground.second()
+        #expect(ground.troubles.count == 1)
+        #expect(ground.troubles.first?.hasPrefix("FOLDER/phones.conf:1: ") == true)
+        #expect(try ground.accepts("1", "1", "old"))
+        try ground.write("phones.conf", pjsip("1", "new"))
+        ground.second()
+        ground.second()
+        #expect(ground.troubles == [])
+        #expect(try ground.accepts("1", "1", "new"))
+    }
+
+    @Test("from the start, of an included file that is broken counts what Asterisk has of it")
+    func brokenInclusionAtFirst() throws {
+        let ground = try AsteriskGround([
+            "pjsip.conf": "#include phones.conf\n",
+            "phones.conf": pjsip("1", "old") + "[broken\n" + pjsip("2", "old"),
+        ])
+        #expect(ground.troubles.count == 1)
+        #expect(try ground.accepts("1", "1", "old"))
+        #expect(ground.names() == ["1"])
+        // It was not whole before: what changes besides counts.
+        try ground.write("phones.conf", pjsip("1", "new") + "[broken\n")
+        ground.second()
+        ground.second()
+        #expect(try ground.accepts("1", "1", "new"))
+    }
+
     @Test("what is broken from the start is no source, until it is mended")
     func brokenAtFirst() throws {
         let ground = try AsteriskGround(["pjsip.conf": "[1\n"])
@@ -284,7 +318,7 @@ struct FileRealtimeTests {
         )
         #expect(
             try string("pgsql,ignored", "res_pgsql.conf", "[general]\n")
-                == "DRIVER={PostgreSQL Unicode};Servername=/run/postgresql;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"
+                == "DRIVER={PostgreSQL Unicode};Servername=/tmp;Port=5432;Database=asterisk;UID=asterisk;PWD={asterisk};"
         )
         #expect(throws: AccountTablesError.self) {
             try string("pgsql,x", "res_pgsql.conf", "[general]\ndbname=a\\;UID=root\n")

@@ -19,6 +19,18 @@ struct RealtimeTests {
         #expect(RealtimeRow(values: [Array(text.utf8)]).integer(0) == number)
     }
 
+    @Test(
+        "what Asterisk's drivers for database servers escape is read as they do, and nowhere else",
+        arguments: [
+            ("a^3Bb^5Ec", "a;b^c"), ("a^3b", "a;"), ("^", "^"), ("^3", "^3"), ("a^zz^", "a^zz^"),
+            ("^5E3B", "^3B"), ("", ""), ("^3B", ";"),
+        ])
+    func escapes(written: String, meant: String) {
+        let bytes = Array(written.utf8)
+        #expect(RealtimeRow(values: [bytes], isEscaped: true).plain(0) == Array(meant.utf8))
+        #expect(RealtimeRow(values: [bytes]).plain(0) == bytes)
+    }
+
     @Test("a row is found by the bytes of its key, whatever collation or type the column has")
     func exactKey() throws {
         let folder = try TemporaryFolder()

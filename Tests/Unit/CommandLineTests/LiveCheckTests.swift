@@ -96,6 +96,18 @@ private func read(_ why: AccountAbsence? = nil) -> ReadAccount {
         #expect(look.isDone && look.findings.isWhole && look.findings.count == 0)
     }
 
+    @Test("a query lists no accounts: it was tried when it was opened, and nothing more is asked")
+    func query() throws {
+        var look = look()
+        let up = SourceState.up(layout: "query", source: "odbc://pbx", tellsOfChanges: false)
+        #expect(try look.take(.source(up)) == nil)
+        #expect(look.isDone && look.findings.warnings.isEmpty)
+        #expect(
+            look.findings.summary
+                == "odbc://pbx: good: query, which finds one account by its name and lists none"
+                + " (`rempart accounts NAME`), read by accounts-reader as rempart-acct")
+    }
+
     @Test("a source that cannot be read, or no more, ends it with the reader's words")
     func down() throws {
         let down = ReaderToDirectory.source(.down(why: "it is locked", source: url))

@@ -20,9 +20,9 @@ private final class Source {
     /// How many names a page has.
     var page = 5
 
-    init(isUp: Bool = true) throws {
+    init(isUp: Bool = true, layout: String = "pjsip") throws {
         router = try Router()
-        if isUp { try router.answer(.source(.up(layout: "pjsip", source: "sqlite:///x"))) }
+        if isUp { try router.answer(.source(.up(layout: layout, source: "sqlite:///x"))) }
     }
 
     /// Answers until nothing is asked any more.
@@ -113,6 +113,24 @@ struct AccountsCommandTests {
         #expect(plain.isAccount && plain.user == "109" && plain.hasMD5 && !plain.hasSHA256)
         #expect(!none.isAccount && none.why == .noSecret)
         #expect(rows.count == 7 && rows.suffix(2) == [.isMore, .done])
+    }
+
+    @Test("a query has no list, which is said, and tells of one name")
+    func query() throws {
+        let source = try Source(layout: "query")
+        source.rows["101"] = account("101")
+        let list = try source.ask(.accounts(after: "")).rows ?? []
+        guard case .failed(let why)? = list.first, list.count == 1 else {
+            Issue.record("expected a word about it: \(list)")
+            return
+        }
+        #expect(why.contains("accounts.query") && why.contains("`rempart accounts NAME`"))
+        let one = try source.ask(.account("101")).rows ?? []
+        guard one.count == 3, case .account(let row) = one[1] else {
+            Issue.record("expected a row: \(one)")
+            return
+        }
+        #expect(row.isAccount)
     }
 
     @Test("few names are looked up together, so that a phone's look-up waits for few")

@@ -169,7 +169,8 @@ struct NameCheck {
     /// What Swift, Asterisk, Linux and Debian call so, and what is not there yet.
     static let foreign: Set = [
         "Dictionary", "InlineArray", "NET_BIND_SERVICE", "String", "UInt32.max", "UInt64.max",
-        "ast_apply_ha", "ast_strip", "ast_true", "config_text_file_load", "externip", "libssl3t64",
+        "ast_apply_ha", "ast_realtime_decode_chunk", "ast_strip", "ast_true",
+        "config_text_file_load", "externip", "libssl3t64",
         "match_header", "media_address", "metrics", "oc", "public", "trace",
     ]
 
