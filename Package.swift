@@ -372,7 +372,8 @@ let package = Package(
             "AccountsReaderTests",
             [
                 "accounts-reader", "AsteriskFiles", "SQLite", "ODBC", "HTTP", "Messages", "Sys",
-                "Wire", "Journal", "Privsep", "SmallDisk", "StandInServer", "TemporaryFolder", "TestDatabase",
+                "Wire", "Journal", "Privsep", "SmallDisk", "StandInServer", "TemporaryFolder",
+                "TestDatabase",
             ]),
         tests(
             "DirectoryTests",

@@ -26,7 +26,8 @@ package struct ServerName: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func port(_ text: Substring) -> UInt16? {
-        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(text), port > 0
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(text),
+            port > 0
         else { return nil }
         return port
     }

@@ -64,7 +64,9 @@ final class ARIServer {
 
     /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
     func look(_ now: Milliseconds, beside: Bool) {
-        guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else { return }
+        guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else {
+            return
+        }
         let span = beside && standing != .up ? times.lookBeside : times.look
         let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
         settle(results, now)
@@ -103,7 +105,8 @@ final class ARIServer {
             let object = try asker.object(Self.global, results[1])
             let info = try asker.json(results[0])
             guard info["system"]?["version"]?.text != nil else {
-                return fail("\(asker.url) does not say that it is an Asterisk: see what listens there", now)
+                return fail(
+                    "\(asker.url) does not say that it is an Asterisk: see what listens there", now)
             }
             defaultRealm = object?.value("default_realm") ?? ""
             standing = .up
@@ -225,7 +228,8 @@ extension AccountSettings {
                 + " its password"
         }
         guard !user.contains(":") else {
-            return "accounts.user holds a colon, which HTTP's login cannot: give the user of ari.conf another name"
+            return
+                "accounts.user holds a colon, which HTTP's login cannot: give the user of ari.conf another name"
         }
         guard let secret, !secret.isEmpty else { return unusableSecret }
         return secret.contains(0)

@@ -68,7 +68,8 @@ struct AccountSettings: Equatable {
     /// What to do about an account that can be used from nowhere.
     var remedyOfLists: String {
         if asterisks != nil { return ARIAccessLists.remedy(hasManager: manager != nil) }
-        return "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(placeOfLists), and look at"
+        return
+            "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(placeOfLists), and look at"
             + " accounts.acl-order"
     }
 

@@ -55,7 +55,9 @@ final class Manager {
     /// Whether it can be asked.
     var isUp: Bool { connection != nil }
 
-    /// Connects when it is time, or takes what has come; whether accounts may have changed. To be called each second.
+    /// Connects when it is time, or takes what has come; whether accounts may have changed.
+    ///
+    /// To be called each second.
     func tick(_ now: Milliseconds) -> Bool {
         do throws(ManagerFailure) {
             guard let connection else { return try connect(now) }
@@ -92,7 +94,9 @@ final class Manager {
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
         guard now >= nextTry else { return false }
-        if let fault = settings.faultOfLogin { throw ManagerFailure(words: "cannot be asked: \(fault)") }
+        if let fault = settings.faultOfLogin {
+            throw ManagerFailure(words: "cannot be asked: \(fault)")
+        }
         let end = Clock.monotonic + times.manager
         let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
         let connection = try ManagerConnection(
@@ -126,7 +130,8 @@ final class Manager {
             ], until: end)
         guard answer.isSuccess else {
             throw ManagerFailure(
-                words: "refuses the login: correct accounts.user and accounts.secret-file, or the section"
+                words:
+                    "refuses the login: correct accounts.user and accounts.secret-file, or the section"
                     + " [\(settings.user)] of manager.conf, its permit and deny too")
         }
     }
@@ -143,7 +148,8 @@ final class Manager {
                 let message = answer.value("Message")
                 if message == "Config file not found" { continue }
                 let remedy =
-                    message == "Permission denied" ? "give its user write=system" : "correct the file"
+                    message == "Permission denied"
+                    ? "give its user write=system" : "correct the file"
                 fault = "\(name) does not tell \(file) (\(message.prefix(80))): \(remedy)"
                 return
             }

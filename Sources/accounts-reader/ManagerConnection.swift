@@ -61,11 +61,13 @@ final class ManagerConnection {
         let error = Socket.pendingError(socket.raw)
         guard error == 0 else {
             throw ManagerFailure(
-                words: "cannot be reached (\(SystemError("connect", code: error))): see whether Asterisk runs, and"
+                words:
+                    "cannot be reached (\(SystemError("connect", code: error))): see whether Asterisk runs, and"
                     + " whether manager.conf has enabled=yes and binds that address and port")
         }
         guard try line(until: end).starts(with: "Asterisk Call Manager/".utf8) else {
-            throw ManagerFailure(words: "does not greet as Asterisk's manager interface: see what listens there")
+            throw ManagerFailure(
+                words: "does not greet as Asterisk's manager interface: see what listens there")
         }
     }
 
@@ -81,7 +83,9 @@ final class ManagerConnection {
         try send(text, until: end)
         while true {
             let message = try next(until: end)
-            if !message.value("Response").isEmpty, message.value("ActionID") == id { return message }
+            if !message.value("Response").isEmpty, message.value("ActionID") == id {
+                return message
+            }
             // An answer to what was given up is no event.
             if message.value("Response").isEmpty { try keep(message) }
         }
@@ -114,7 +118,8 @@ final class ManagerConnection {
 
     private func keep(_ message: ManagerMessage) throws(ManagerFailure) {
         guard events.count < Self.mostEvents else {
-            throw ManagerFailure(words: "sends more events than can be kept: see what listens there")
+            throw ManagerFailure(
+                words: "sends more events than can be kept: see what listens there")
         }
         events.append(message)
     }
@@ -151,7 +156,8 @@ final class ManagerConnection {
             }
             messageSize += line.count
             guard messageSize <= Self.longestMessage else {
-                throw ManagerFailure(words: "answers with more than can be read: see what listens there")
+                throw ManagerFailure(
+                    words: "answers with more than can be read: see what listens there")
             }
             let name = line.prefix { $0 != UInt8(ascii: ":") }
             let value = line.dropFirst(name.count + 1).drop { $0 == 0x20 }
@@ -199,7 +205,8 @@ final class ManagerConnection {
         while true {
             let left = end - Clock.monotonic
             guard left.count > 0 else {
-                throw ManagerFailure(words: "does not answer in time: see whether Asterisk is overloaded or hangs")
+                throw ManagerFailure(
+                    words: "does not answer in time: see whether Asterisk is overloaded or hangs")
             }
             // In bounds: one entry.
             let count = unsafe poll(&entry, 1, Int32(clamping: left.count))

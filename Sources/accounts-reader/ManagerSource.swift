@@ -23,7 +23,8 @@ final class ManagerSource: AccountSource {
     var state: SourceState? {
         guard let manager else {
             return .down(
-                why: "ARI does not tell chan_sip's accounts: set accounts.ami, or accounts.schema to pjsip",
+                why:
+                    "ARI does not tell chan_sip's accounts: set accounts.ami, or accounts.schema to pjsip",
                 source: settings.url)
         }
         if accounts != nil {
@@ -36,7 +37,8 @@ final class ManagerSource: AccountSource {
 
     var lack: String? {
         accounts?.isEmpty == true
-            ? "the source has no account: neither sip.conf nor users.conf has a phone with a password" : nil
+            ? "the source has no account: neither sip.conf nor users.conf has a phone with a password"
+            : nil
     }
 
     var unread: [String] {

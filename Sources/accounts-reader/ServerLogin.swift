@@ -56,7 +56,8 @@ extension AccountSettings {
     /// What is wrong when the file with the password was not handed over, or has none.
     var unusableSecret: String {
         let file = secretFile.isEmpty ? "accounts.secret-file" : secretFile
-        return "the password in \(file) cannot be used: accounts.secret-file names a file whose first line it is, and"
+        return
+            "the password in \(file) cannot be used: accounts.secret-file names a file whose first line it is, and"
             + " which others may neither read nor write (chmod 600)"
     }
 

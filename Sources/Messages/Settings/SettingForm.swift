@@ -121,9 +121,11 @@ extension SettingForm where Value == String {
 
     /// The URL of what has the accounts.
     static let source = SettingForm(
-        one: "asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH or odbc://DSN,"
+        one:
+            "asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH or odbc://DSN,"
             + " at most \(Bounds.longestURL) bytes",
-        many: "of asterisk:///FOLDER, ari://HOST:PORT, sqlite:///PATH and odbc://DSN", atMost: Bounds.longestURL,
+        many: "of asterisk:///FOLDER, ari://HOST:PORT, sqlite:///PATH and odbc://DSN",
+        atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)
         })

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Glibc
-package import Sys
 internal import Synchronization
+package import Sys
 
 /// A server of a test by TCP at a port of the loopback's, each of whose connections has a thread of its own.
 package final class StandInServer: Sendable {

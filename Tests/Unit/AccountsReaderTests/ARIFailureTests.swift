@@ -104,15 +104,21 @@ struct ARIFailureTests {
         ground.pass(.seconds(10))
         #expect(ground.isUp)
         #expect(ground.source.unread.first?.contains("\(url) cannot be reached") == true)
-        #expect(try ground.account("1").ha1MD5 == HA1.md5(user: "1", realm: "asterisk", secret: Array("second".utf8)))
+        #expect(
+            try ground.account("1").ha1MD5
+                == HA1.md5(user: "1", realm: "asterisk", secret: Array("second".utf8)))
         let first = try StandInAsterisk(StandInAsterisk.phone("1", "first"), port: port)
         // A look begins, and has come to its end some seconds later.
         while !ground.source.unread.isEmpty { ground.pass(.seconds(10)) }
         second.forget()
-        #expect(try ground.account("1").ha1MD5 == HA1.md5(user: "1", realm: "asterisk", secret: Array("first".utf8)))
+        #expect(
+            try ground.account("1").ha1MD5
+                == HA1.md5(user: "1", realm: "asterisk", secret: Array("first".utf8)))
         #expect(second.requests.isEmpty)
         first.stop()
-        #expect(try ground.account("1").ha1MD5 == HA1.md5(user: "1", realm: "asterisk", secret: Array("second".utf8)))
+        #expect(
+            try ground.account("1").ha1MD5
+                == HA1.md5(user: "1", realm: "asterisk", secret: Array("second".utf8)))
     }
 
     @Test("one that hangs costs a look-up no more than its time, and then the next one answers")

@@ -98,7 +98,9 @@ struct ARISourceTests {
         #expect(try ground.account("1").ha1MD5 == md5("1", "right"))
         #expect(try ground.account("1").aor == "1")
         #expect(
-            steps.all.map(\.what).map { $0.split(separator: " ").dropFirst().joined(separator: " ") }
+            steps.all.map(\.what).map {
+                $0.split(separator: " ").dropFirst().joined(separator: " ")
+            }
                 == [
                     "endpoint 1", "auth gone", "auth empty", "auth 1-auth", "aor 1",
                     "registration 1",
@@ -135,7 +137,9 @@ struct ARISourceTests {
         ground.pass()
         #expect(try ground.account("1").access == .nobody)
         #expect(try ground.account("2").access == .nobody)
-        let told = ground.source.drainEvents().filter { if case .nobody = $0 { true } else { false } }
+        let told = ground.source.drainEvents().filter {
+            if case .nobody = $0 { true } else { false }
+        }
         #expect(told == [.nobody("1"), .nobody("2")])
         #expect(ground.source.unread.count == 1)
         #expect(ground.source.unread.first?.hasPrefix("account 1 and 1 more: ") == true)
@@ -149,7 +153,8 @@ struct ARISourceTests {
         #expect(try open.account("1").access == AccessList() && open.source.unread.isEmpty)
     }
 
-    @Test("many names are looked up side by side over four connections, and answered in their order")
+    @Test(
+        "many names are looked up side by side over four connections, and answered in their order")
     func sideBySide() throws {
         var objects: [String: [(String, String)]] = [:]
         for number in 0..<AccountQuery.most where number % 2 == 0 {

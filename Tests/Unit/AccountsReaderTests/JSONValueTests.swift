@@ -12,7 +12,10 @@ struct JSONValueTests {
             ("-0.5e+3", .number("-0.5e+3")), ("0", .number("0")),
             (#""a\"\\\/\b\f\n\r\té€""#, .text("a\"\\/\u{8}\u{C}\n\r\té€")),
             (#""\u00e9\uD83D\uDE00""#, .text("é😀")),
-            (#"{"a":{"b":["c"]},"a":1}"#, .object([("a", .object([("b", .array([.text("c")]))])), ("a", .number("1"))])),
+            (
+                #"{"a":{"b":["c"]},"a":1}"#,
+                .object([("a", .object([("b", .array([.text("c")]))])), ("a", .number("1"))])
+            ),
         ])
     func good(_ text: String, _ value: JSONValue) {
         #expect(JSONValue(Array(text.utf8)) == value)

@@ -7,7 +7,8 @@ internal import Testing
 
 @Suite("Manager")
 struct ManagerTests {
-    private static let reload = "Event: Reload\r\nPrivilege: system,all\r\nModule: res_pjsip.so\r\nStatus: 0\r\n\r\n"
+    private static let reload =
+        "Event: Reload\r\nPrivilege: system,all\r\nModule: res_pjsip.so\r\nStatus: 0\r\n\r\n"
 
     private func settings(
         _ manager: StandInManager, _ more: [AccountsReaderSetting] = []
@@ -42,7 +43,9 @@ struct ManagerTests {
         #expect(isThere())
     }
 
-    @Test("the rules of access lists come from Asterisk's files, and those that are not there let nobody in")
+    @Test(
+        "the rules of access lists come from Asterisk's files, and those that are not there let nobody in"
+    )
     func accessLists() throws {
         let manager = try StandInManager([
             "pjsip.conf":
@@ -87,7 +90,9 @@ struct ManagerTests {
         #expect(!ground.source.drainEvents().contains(.changed))
     }
 
-    @Test("a user that does not hear of reloads is told, and so is Realtime, whose rows change without one")
+    @Test(
+        "a user that does not hear of reloads is told, and so is Realtime, whose rows change without one"
+    )
     func tells() throws {
         let deaf = try ground(StandInManager(hears: false))
         deaf.pass()
@@ -129,11 +134,13 @@ struct ManagerTests {
             (["Login": "Response: Error\r\nACTION\r\nMessage: no\r\n\r\n"], nil, "manager.conf"),
             (["Challenge": "nonsense\n\n:\r\n\r\n"], nil, "in time"),
             (
-                ["GetConfig": "Response: Error\r\nACTION\r\nMessage: Permission denied\r\n\r\n"], nil,
+                ["GetConfig": "Response: Error\r\nACTION\r\nMessage: Permission denied\r\n\r\n"],
+                nil,
                 "write=system"
             ),
             (
-                ["GetConfig": "Response: Success\r\nACTION\r\nLine-000000-000000: a=b\r\n\r\n"], nil,
+                ["GetConfig": "Response: Success\r\nACTION\r\nLine-000000-000000: a=b\r\n\r\n"],
+                nil,
                 "otherwise than Asterisk"
             ),
             (

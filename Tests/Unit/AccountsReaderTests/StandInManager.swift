@@ -23,7 +23,8 @@ final class StandInManager: Sendable {
     private let box: Box
 
     /// What the event is of a user that hears of the system.
-    static let booted = "Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
+    static let booted =
+        "Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
 
     /// An Asterisk with files, each as lines of [SECTION] and NAME=VALUE; to these actions it replies otherwise.
     init(
