@@ -32,15 +32,21 @@ struct ManagerTests {
         _ manager: StandInManager, _ objects: [String: [(String, String)]] = [:]
     ) throws -> ARIGround {
         let name = try #require(ServerName(manager.place, defaultPort: 5038))
-        return try ARIGround(
+        let ground = try ARIGround(
             StandInAsterisk(objects), more: [.user("rempart"), .manager(name)])
+        ground.kept = [manager]
+        return ground
     }
 
     /// Lets seconds pass until something is there: an event comes when the other thread has sent it.
     private func pass(_ ground: ARIGround, until isThere: () -> Bool) {
         let end = Clock.monotonic + .seconds(30)
-        while !isThere(), Clock.monotonic < end { ground.pass() }
-        #expect(isThere())
+        var isFound = isThere()
+        while !isFound, Clock.monotonic < end {
+            ground.pass()
+            isFound = isThere()
+        }
+        #expect(isFound)
     }
 
     @Test(
@@ -163,8 +169,10 @@ struct ManagerTests {
 
     @Test("a wrong password is told, and is never sent as it is")
     func wrongSecret() throws {
-        let manager = try manager(StandInManager(secret: "another"))
+        let stand = try StandInManager(secret: "another")
+        let manager = try manager(stand)
         _ = manager.tick(.seconds(1))
+        #expect(stand.actions == ["Challenge", "Login"])
         #expect(manager.fault?.contains("[rempart] of manager.conf") == true)
     }
 

@@ -165,6 +165,8 @@ final class ARIGround {
     let source: ARISource
     let settings: AccountSettings
     private(set) var now = Milliseconds.seconds(1)
+    /// What has to live as long.
+    var kept: [AnyObject] = []
 
     init(
         _ asterisks: StandInAsterisk..., urls: [String] = [],
