@@ -25,6 +25,8 @@ final class Manager {
     /// When the files are told once more after a reload.
     private var nextReading: Milliseconds?
 
+    /// The events after which files may say something else; chan_sip has one of its own for its own command.
+    private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
     /// The shortest time between two tries to connect, and the longest.
     private static let shortestBackOff = Milliseconds(200)
     private static let longestBackOff = Milliseconds.seconds(10)
@@ -64,7 +66,7 @@ final class Manager {
             let reloads = try connection.takeEvents().filter { event in
                 let kind = event.value("Event")
                 hears = hears || kind == "FullyBooted"
-                return kind == "Reload" || kind == "FullyBooted"
+                return Self.reloads.contains(kind)
             }
             if !reloads.isEmpty { nextReading = now + Self.settling }
             let isDue = nextReading.map { now >= $0 } ?? false

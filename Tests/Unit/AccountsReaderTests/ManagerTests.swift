@@ -7,8 +7,9 @@ internal import Testing
 
 @Suite("Manager")
 struct ManagerTests {
-    private static let reload =
-        "Event: Reload\r\nPrivilege: system,all\r\nModule: res_pjsip.so\r\nStatus: 0\r\n\r\n"
+    private static func reload(_ event: String) -> String {
+        "Event: \(event)\r\nPrivilege: system,all\r\nStatus: 0\r\n\r\n"
+    }
 
     private func settings(
         _ manager: StandInManager, _ more: [AccountsReaderSetting] = []
@@ -75,8 +76,10 @@ struct ManagerTests {
         #expect(ground.source.unread.first?.hasPrefix("account 3: ") == true)
     }
 
-    @Test("a reload is told within two looks, and what has changed in the files counts")
-    func reloads() throws {
+    @Test(
+        "a reload is told within two looks, and what has changed in the files counts",
+        arguments: ["Reload", "ChannelReload"])
+    func reloads(_ event: String) throws {
         let manager = try StandInManager(["pjsip.conf": "[1]\ntype=endpoint\ndeny=0.0.0.0/0"])
         var objects = StandInAsterisk.phone("1", "x")
         objects["endpoint/1"]?.append(("acl", "deny/permit"))
@@ -87,7 +90,7 @@ struct ManagerTests {
         ground.pass()
         #expect(!ground.source.drainEvents().contains(.changed))
         manager.write("pjsip.conf", "[1]\ntype=endpoint\ndeny=0.0.0.0/0\npermit=192.0.2.0/24")
-        manager.send(Self.reload)
+        manager.send(Self.reload(event))
         pass(ground) { ground.source.drainEvents().contains(.changed) }
         #expect(try ground.account("1").access != .nobody)
         // PJSIP may not have been through with it.
