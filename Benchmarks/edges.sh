@@ -21,7 +21,7 @@ clean_up() {
     for name in clients edge pbx; do ip netns del "$tag-$name" 2>/dev/null || true; done
     # A slow disk, which its server's end leaves behind.
     [ ! -e "$folder/seconds" ] || umount --lazy "$folder/slow" 2>/dev/null || true
-    rm -rf "$folder" "/etc/netns/$tag-edge"
+    rm -rf "$folder" "/etc/netns/$tag-edge" ${laid_under:+"$laid_under"}
 }
 
 # Installs sqlite3 and the packages named, as far as they are missing.

@@ -9,7 +9,10 @@ list_accounts() { sqlite3 -separator $'\t' "$folder/accounts.sqlite3" "select na
 
 # Has the namespace of the edge see a DSN of its own: ip(8) lays what is in /etc/netns over /etc.
 write_data_source() {
-    [ -e /etc/odbc.ini ] || touch /etc/odbc.ini
+    if [ ! -e /etc/odbc.ini ]; then
+        touch /etc/odbc.ini
+        laid_under=/etc/odbc.ini
+    fi
     mkdir -p "/etc/netns/$tag-edge"
     printf '[bench]\n%s\n' "$1" >"/etc/netns/$tag-edge/odbc.ini"
     accounts_url=odbc://bench

@@ -47,7 +47,7 @@ extension Section {
 }
 
 /// The lists of acl.conf.
-package struct AccessLists: Sendable {
+package struct AccessLists: Equatable, Sendable {
     private var lists: [[UInt8]: [AccessLine]] = [:]
 
     /// The names of all lists.
@@ -59,7 +59,7 @@ package struct AccessLists: Sendable {
     package func lines(_ name: [UInt8]) -> [AccessLine]? { lists[name] }
 
     /// No list.
-    init() {}
+    package init() {}
 
     /// Every section of acl.conf, those of one name together; none at all, as in Asterisk, while something is
     /// neither a permit nor a deny of a list.

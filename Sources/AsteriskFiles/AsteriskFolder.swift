@@ -79,8 +79,7 @@ package struct AsteriskFolder {
 
     /// Adds what there is to say about the meaning of what was read.
     mutating func note(_ finding: Finding) {
-        guard left.findings > 0 else { return }
-        left.findings -= 1
+        guard left.take(finding.kind) else { return }
         findings.append(finding)
     }
 }

@@ -145,13 +145,25 @@ package struct ConfigurationLimits: Sendable {
     package var sections = 100_000
     /// The variables, inherited ones among them.
     package var variables = 2_000_000
-    /// The variables looked at for `+=` and for filters of `(+...)`.
+    /// The variables looked at for `+=` and for `(+...)`.
     package var steps = 200_000_000
-    /// The findings kept; the others are counted.
+    /// The bytes that filters of `(+...)` are tried on, and 64 for each variable.
+    package var filterBytes = 20_000_000
+    /// The findings kept of things that are read otherwise than they stand; there are no more.
     package var findings = 1_000
+    /// The findings kept of what is not read.
+    package var missing = 1_000
 
     /// The limits of the product.
     package init() {}
+
+    /// Makes room for a finding; false when there is none left.
+    mutating func take(_ kind: Finding.Kind) -> Bool {
+        let room: WritableKeyPath<Self, Int> = kind == .missing ? \.missing : \.findings
+        guard self[keyPath: room] > 0 else { return false }
+        self[keyPath: room] -= 1
+        return true
+    }
 
     /// How deep files may include each other, as in Asterisk.
     package static let depth = 10

@@ -67,7 +67,8 @@ extension ConfigurationLoader {
         try spend(\.steps, candidates.count, header.place, "lines with += or (+...)")
         for index in candidates {
             try spend(
-                \.steps, filter.cost(sections[index]), header.place, "lines with += or (+...)")
+                \.filterBytes, filter.cost(sections[index]), header.place,
+                "variables behind filters of (+...)")
             guard filter.matches(sections[index]) else { continue }
             found = index
             break

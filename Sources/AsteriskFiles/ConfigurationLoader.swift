@@ -180,8 +180,7 @@ struct ConfigurationLoader {
 
     /// Remembers what there is to say, as far as there is room.
     mutating func note(_ kind: Finding.Kind, _ place: Place, _ sentence: String) {
-        guard left.findings > 0 else { return }
-        left.findings -= 1
+        guard left.take(kind) else { return }
         findings.append(Finding(kind, at: place, sentence))
     }
 

@@ -72,13 +72,18 @@ package struct PjsipConfiguration: Sendable {
         registered = Set(outbound.sections.flatMap { [$0.name, $0.value("endpoint")] })
         registered.formUnion(made.filter(\.registers).map(\.endpoint.name))
         let identifies = try files.objects(
-            "identify", of: "res_pjsip_endpoint_identifier_ip", sorcery, &folder)
+            "identify", of: "res_pjsip_endpoint_identifier_ip", sorcery, &folder,
+            isEachUnique: false)
         self.identifies = (identifies.sections + wizards.compactMap(\.identify)).map(
             PjsipIdentify.init)
-        transports = try files.objects("transport", sorcery, &folder).sections.map(
+        transports = try files.objects(
+            "transport", sorcery, &folder, isEachUnique: false
+        ).sections.map(
             PjsipTransport.init)
-        global = try files.objects("global", sorcery, &folder).sections.first
-        access = try files.objects("acl", of: "res_pjsip_acl", sorcery, &folder).sections.flatMap {
+        global = try files.objects("global", sorcery, &folder, isEachUnique: false).sections.first
+        access = try files.objects(
+            "acl", of: "res_pjsip_acl", sorcery, &folder, isEachUnique: false
+        ).sections.flatMap {
             $0.accessLines(contact: "contact_")
         }
     }
@@ -106,7 +111,7 @@ private struct SorceryFiles {
                 let found = try file(name, &folder)?.objects.filter { section in
                     criteria.allSatisfy { $0.isMet(section) }
                 }
-                // Two that say where to register concern no account.
+                // Two of a type that concerns no account end that type alone, in Asterisk.
                 if isEachUnique { try requireUnique(found ?? [], type) }
                 // The first file that has an id wins.
                 sections += (found ?? []).filter { ids.insert($0.name).inserted }

@@ -58,8 +58,11 @@ struct SectionFilter {
         return sides[1].isSpelled("restrict") ? .templatesAlone : nil
     }
 
-    /// How many variables are looked at for a section at most.
-    func cost(_ section: Section) -> Int { expressions.count * section.variables.count }
+    /// How many bytes are looked at for a section at most, and 64 for each variable.
+    func cost(_ section: Section) -> Int {
+        expressions.count
+            * section.variables.reduce(0) { $0 + $1.name.count + $1.value.count + 64 }
+    }
 
     /// Whether a section fits.
     func matches(_ section: Section) -> Bool {

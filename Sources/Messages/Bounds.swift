@@ -54,6 +54,8 @@ package enum Bounds {
     package static let longestQuery = 4096
     /// The longest name of a login to a database, in bytes; MariaDB's has 128 characters at most.
     static let longestLogin = 128
+    /// The longest file with a password, in bytes (`accounts.secret-file`).
+    package static let longestSecretFile = 4096
     /// The longest name of a DSN, in bytes (SQL_MAX_DSN_LENGTH of ODBC).
     package static let longestDataSource = 32
     /// How many networks the files of `defence.blocklists` have together.

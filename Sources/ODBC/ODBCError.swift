@@ -33,6 +33,9 @@ package struct ODBCError: Error, Equatable, CustomStringConvertible {
     /// Whether the login may not read what was asked for (MariaDB's 1142 to 1143, PostgreSQL's 42501).
     package var isDenied: Bool { state == "42501" || native == 1142 || native == 1143 }
 
+    /// Whether there is no such column (42S22 and MariaDB's 1054, PostgreSQL's 42703).
+    package var isOfNoColumn: Bool { state == "42S22" || state == "42703" || native == 1054 }
+
     /// Whether the value of a parameter cannot stand in the column's characters, so that no row has it.
     ///
     /// 1267 and 1366 are MariaDB's for collations that do not mix, and for a value that is no text there.

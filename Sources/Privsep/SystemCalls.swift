@@ -63,8 +63,8 @@ enum SystemCalls {
         "readlink", "readlinkat", "stat", "statfs", "statx",
     ]
 
-    /// Attempts of the C library's name services that are refused with an errno in every role: all
-    /// sockets that a role needs are bound or connected when it gets them.
+    /// Attempts of the C library's name services that are refused with an errno in every role but where a
+    /// source is a server: all other sockets are bound or connected when a role gets them.
     static let socketAttempts = ["bind", "connect"]
 
     /// The attempts that reach a server, where a role has one.

@@ -179,7 +179,7 @@ enum Value: SettingText {
         let head = "\(scheme):///"
         guard text.hasPrefix(head), text.utf8.count > head.utf8.count else {
             throw ValueError(
-                "`\(text)` names no absolute path: three slashes, as in `\(scheme)://\(path)`")
+                "\(scheme):// names no absolute path: three slashes, as in `\(scheme)://\(path)`")
         }
         return try bounded(text, limit)
     }

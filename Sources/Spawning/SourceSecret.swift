@@ -4,9 +4,6 @@ internal import Sys
 
 /// The password to the source of the accounts, which root opens for accounts-reader.
 package enum SourceSecret {
-    /// The longest file with a password, in bytes.
-    package static let longest = 4096
-
     /// The message that hands the file of `accounts.secret-file` over, as it is now.
     ///
     /// There is none without that setting, or when the file cannot be copied or others may read or write it. Then
@@ -29,6 +26,7 @@ package enum SourceSecret {
             status.st_mode & (S_IRWXO | S_IWGRP) == 0
         else { return nil }
         // The file that was looked at, whatever stands at its path by now.
-        return try? Descriptor.sealedCopy(of: "/proc/self/fd/\(file.raw)", limit: longest)
+        return try? Descriptor.sealedCopy(
+            of: "/proc/self/fd/\(file.raw)", limit: Bounds.longestSecretFile)
     }
 }

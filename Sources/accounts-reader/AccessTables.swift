@@ -1,4 +1,5 @@
 // The access lists of an account's row: permit, deny and acl, for its phones and for their Contacts.
+internal import AsteriskFiles
 internal import Messages
 internal import Sys
 
@@ -8,6 +9,8 @@ struct AccessRules: Equatable {
     var order = Setting.accounts.accessOrder.standard
     /// The addresses from which phones' calls come to the Asterisks: not those of trunks.
     var own: [IPAddress] = []
+    /// The lists of acl.conf, which Asterisk asks before the table of lists.
+    var lists = AccessLists()
 
     /// The list of rules in the order in which they stand, without what is written for Asterisk alone, to which every
     /// phone comes from the edge.
@@ -96,14 +99,14 @@ struct AccessTables {
         var lists: UInt8 = 0
         for (name, text) in zip(names, texts) {
             let target: AccessTarget = name.hasPrefix("contact") ? .contact : .source
-            let items = Self.items(text)
             guard name.hasSuffix("acl") else {
+                let items = Self.items(text)
                 guard let rules = Self.rules(name.hasSuffix("permit"), items, target, list: 0)
                 else { return .nobody }
                 result += rules
                 continue
             }
-            for item in items {
+            for item in Self.items(text, keepsBlanks: true) {
                 lists += 1
                 guard lists < AccessList.mostLists,
                     let rules = try namedRules(item, target, list: lists, steps)
@@ -117,6 +120,9 @@ struct AccessTables {
     private func namedRules(
         _ name: String, _ target: AccessTarget, list: UInt8, _ steps: TraceSteps?
     ) throws(RealtimeError) -> [AccessRule]? {
+        if let lines = rules.lists.lines(Array(name.utf8)) {
+            return rules.namedRules(lines, target, list: list)
+        }
         guard let named else { return nil }
         var result: [AccessRule] = []
         var isSound = true
@@ -135,9 +141,11 @@ struct AccessTables {
 
     // MARK: Texts
 
-    /// The items of a value: Asterisk splits at semicolons, which Realtime writes as ^3B, and since 10 at
-    /// commas.
-    static func items(_ text: String) -> [String] {
+    /// The items of a value.
+    ///
+    /// Asterisk splits at semicolons, which Realtime writes as ^3B, and since 10 at commas. Blanks mean nothing in
+    /// networks, and belong to names within them.
+    static func items(_ text: String, keepsBlanks: Bool = false) -> [String] {
         var items: [[UInt8]] = [[]]
         var bytes = Array(text.utf8)[...]
         while let byte = bytes.popFirst() {
@@ -145,11 +153,11 @@ struct AccessTables {
             if isEscaped { bytes = bytes.dropFirst(2) }
             if isEscaped || byte == UInt8(ascii: ";") || byte == UInt8(ascii: ",") {
                 items.append([])
-            } else if byte > 0x20 {
+            } else if byte > 0x20 || keepsBlanks {
                 items[items.count - 1].append(byte)
             }
         }
-        return items.filter { !$0.isEmpty }.map(\.text)
+        return items.map { Array($0.stripped) }.filter { !$0.isEmpty }.map(\.text)
     }
 
     /// The rules of a column's items; nil when one of them cannot be read.

@@ -62,9 +62,12 @@ final class AccountDatabase: AccountSource {
     }
 
     /// That look-ups in a database that can be read fail, or that it has no account; nil when neither is so.
+    var failing: String? {
+        connection == nil ? nil : trouble.map { "look-ups in \(source) fail: \($0)" }
+    }
+
     var lack: String? {
-        if connection != nil, let trouble { return "look-ups in \(source) fail: \(trouble)" }
-        return connection?.emptyTable.map {
+        connection?.emptyTable.map {
             "the source has no account: the table \($0) is empty. Fill it, or name in accounts.source the"
                 + " database that Asterisk uses"
         }

@@ -5,8 +5,8 @@ internal import Sys
 
 /// The account database of a server that unixODBC leads to.
 ///
-/// Nothing tells here that rows have changed: directory asks again by itself (`SourceState.tellsOfChanges`). A call
-/// waits for the driver. One that waits for ever, as PostgreSQL's for a server that is frozen, is seen by directory, which
+/// Nothing tells here that rows have changed: directory asks again by itself (`SourceState.tellsOfChanges`). `tick` alone
+/// connects. A call waits for the driver. One that waits for ever, as PostgreSQL's for a server that is frozen, is seen by directory, which
 /// has this process replaced.
 final class AccountServer: AccountSource {
     private struct Connection {
@@ -56,9 +56,10 @@ final class AccountServer: AccountSource {
         .up(layout: tables.name, source: login.name, tellsOfChanges: false)
     }
 
+    var failing: String? { trouble.map { "look-ups in \(login.name) fail: \($0)" } }
+
     var lack: String? {
-        if let trouble { return "look-ups in \(login.name) fail: \(trouble)" }
-        return connection?.emptyTable.map {
+        connection?.emptyTable.map {
             "the source has no account: the table \($0) is empty. Fill it, or name the database that"
                 + " Asterisk uses in \(login.placeOfDataSource ?? login.placeOfLogin)"
         }
@@ -84,7 +85,6 @@ final class AccountServer: AccountSource {
         steps: TraceSteps?
     ) -> [ReadAccount] {
         let end = span.map { Clock.monotonic + $0 }
-        if connection == nil { connect(now) }
         var answers: [ReadAccount] = []
         while let connection, answers.count < queries.count {
             if let end, !answers.isEmpty, Clock.monotonic >= end { break }
@@ -114,7 +114,6 @@ final class AccountServer: AccountSource {
     }
 
     func names(after name: String, limit: Int, now: Milliseconds) -> [String]? {
-        if connection == nil { connect(now) }
         guard let connection else { return nil }
         do throws(RealtimeError) {
             let names = try connection.tables.names(
@@ -146,6 +145,9 @@ final class AccountServer: AccountSource {
 
     private func connect(_ now: Milliseconds) {
         guard now >= nextTry else { return }
+        let began = Clock.monotonic
+        // A try that has waited for the server is no rest from it.
+        defer { if connection == nil { nextTry = nextTry + (Clock.monotonic - began) } }
         do {
             var string = try connectionString()
             let connection = try ODBCConnection(

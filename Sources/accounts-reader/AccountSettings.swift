@@ -37,13 +37,10 @@ struct AccountSettings: Equatable {
         self.init(set.settings.compactMap(\.told.accountsReader))
         // Who has written it has left it at its end.
         guard let file = set.files[.secret], lseek(file.raw, 0, SEEK_SET) == 0 else { return }
-        var bytes = [UInt8](repeating: 0, count: Self.longestSecret)
+        var bytes = [UInt8](repeating: 0, count: Bounds.longestSecretFile)
         guard case .moved(let count) = Stream.read(file.raw, into: &bytes, at: 0) else { return }
         secret = Array(bytes[..<count].prefix { $0 != 0x0A && $0 != 0x0D })
     }
-
-    /// How much of the file with the password is read, in bytes.
-    private static let longestSecret = 1024
 
     /// The settings, without what comes in opened files.
     init(_ settings: [AccountsReaderSetting] = []) {

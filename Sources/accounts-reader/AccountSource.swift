@@ -19,7 +19,10 @@ protocol AccountSource: AnyObject {
     /// Whether it can be read; nil before the first try to open it.
     var state: SourceState? { get }
 
-    /// What is wrong with a source that can be read, and what to do; nil when nothing is.
+    /// Why look-ups in a source that can be read fail; nil when they do not.
+    var failing: String? { get }
+
+    /// What a source that can be read lacks, and what to do; nil when nothing is.
     var lack: String? { get }
 
     /// What of a source that can be read is not read, and what to do.
@@ -45,6 +48,8 @@ protocol AccountSource: AnyObject {
 }
 
 extension AccountSource {
+    var failing: String? { nil }
+
     var unread: [String] { [] }
 
     /// What the rows say of a name, with its HA1s for a realm; each step is told to `steps`.

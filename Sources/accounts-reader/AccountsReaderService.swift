@@ -69,13 +69,15 @@ final class AccountsReaderService: Service {
 
     /// Opens a source that has not been tried yet, as after a reload: or known accounts would get 503 until the next second.
     private func openUntried() {
-        guard accounts.state == nil, Reach(settings) == reach else { return }
+        guard accounts.state == nil, !Reach(settings).isNews(beside: reach) else { return }
         accounts.tick(Clock.monotonic)
     }
 
     func reload(_ set: StartSet) -> String? {
+        let old = settings
         settings = AccountSettings(set)
-        accounts = settings.makeSource()
+        // While one of Asterisk's files is broken, what was read before is all that there is.
+        if settings != old || settings.folder == nil { accounts = settings.makeSource() }
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil
@@ -88,7 +90,10 @@ final class AccountsReaderService: Service {
 
     func second() -> String {
         // Before it is tried in vain.
-        if case .up = accounts.state {} else if Reach(settings) != reach { beginAnew() }
+        if case .up = accounts.state {
+        } else if Reach(settings).isNews(beside: reach) {
+            beginAnew()
+        }
         accounts.tick(Clock.monotonic)
         return switch accounts.state {
         case .up(let layout, let source, _): "reads \(layout) in \(source)"
@@ -99,7 +104,7 @@ final class AccountsReaderService: Service {
 
     /// That nothing can be read is told by directory, which knows what it means.
     var conditions: [Condition] {
-        (accounts.lack.map { [Condition(.accounts, $0)] } ?? [])
+        [accounts.failing, accounts.lack].compactMap { $0.map { Condition(.accounts, $0) } }
             + accounts.unread.map { Condition(.source, $0) }
     }
 

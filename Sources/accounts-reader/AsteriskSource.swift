@@ -49,7 +49,8 @@ final class AsteriskSource: AccountSource {
         guard let accounts else {
             return broken.map { .down(why: $0.why, source: settings.url) }
         }
-        if let database {
+        // The accounts of files are read all the same.
+        if accounts.isEmpty, let database {
             switch database.state {
             case .down(let why, _): return .down(why: why, source: settings.url)
             case nil: return nil
@@ -58,8 +59,10 @@ final class AsteriskSource: AccountSource {
         }
         return .up(
             layout: accounts.layout, source: settings.url,
-            tellsOfChanges: database?.state?.tellsOfChanges ?? true)
+            tellsOfChanges: !accounts.realtime.isServer)
     }
+
+    var failing: String? { database?.failing }
 
     var lack: String? {
         guard let accounts, accounts.isEmpty else { return nil }
@@ -76,6 +79,10 @@ final class AsteriskSource: AccountSource {
             result.append("\(broken.why). The accounts that were read before serve until then")
         }
         if case .unread(let why) = accounts.realtime { result.append(why) }
+        if !accounts.isEmpty, case .down(let why, _)? = database?.state {
+            result.append("\(why). The accounts of files serve")
+        }
+        result += accounts.further
         let missing = accounts.files.findings.filter { $0.kind == .missing }
         result += missing.prefix(Self.mostFindings).map(\.description)
         let left = missing.count - Self.mostFindings
@@ -158,11 +165,7 @@ final class AsteriskSource: AccountSource {
         changed = nil
         do throws(AccountTablesError) {
             let accounts = try FileAccounts(files, settings, folder: folder)
-            if accounts.realtime != self.accounts?.realtime
-                || accounts.driver != self.accounts?.driver
-            {
-                open(accounts)
-            }
+            if self.accounts?.hasSameRealtime(as: accounts) != true { open(accounts) }
             self.accounts = accounts
         } catch {
             return fail(files.stamp, error.description, until: now + Self.retry)
@@ -176,6 +179,8 @@ final class AsteriskSource: AccountSource {
     private func open(_ accounts: FileAccounts) {
         var settings = settings
         settings.schema = accounts.driver == .pjsip ? .pjsip : .chanSip
+        settings.realm = accounts.realm(settings.realm)
+        settings.access.lists = accounts.files.accessLists
         switch accounts.realtime {
         case .none, .unread: database = nil
         case .sqlite(let path, let tables):
@@ -194,19 +199,39 @@ final class AsteriskSource: AccountSource {
         _ queries: [AccountQuery], within span: Milliseconds?, now: Milliseconds, steps: TraceSteps?
     ) -> [ReadAccount] {
         guard let accounts else { return queries.map { _ in .unavailable } }
-        var answers = queries.map { query in
+        guard let database else { return lookUp(queries, in: accounts, steps) }
+        func ofDatabase(_ queries: [AccountQuery]) -> [ReadAccount] {
+            database.lookUp(queries, within: span, now: now, steps: steps)
+        }
+        if accounts.asksRealtimeFirst {
+            var answers = ofDatabase(queries)
+            let open = answers.indices.filter {
+                answers[$0].why == .noRow || answers[$0] == .unavailable
+            }
+            for (index, answer) in zip(open, lookUp(open.map { queries[$0] }, in: accounts, steps))
+            // That no file has a name says nothing while the database may have it.
+            where answers[index] != .unavailable || answer.why != .noRow { answers[index] = answer }
+            return answers
+        }
+        var answers = lookUp(queries, in: accounts, steps)
+        let open = answers.indices.filter { answers[$0].why == .noRow }
+        guard !open.isEmpty else { return answers }
+        for (index, answer) in zip(open, ofDatabase(open.map { queries[$0] })) {
+            answers[index] = answer
+        }
+        return answers
+    }
+
+    private func lookUp(
+        _ queries: [AccountQuery], in accounts: FileAccounts, _ steps: TraceSteps?
+    ) -> [ReadAccount] {
+        let answers = queries.map { query in
             accounts.lookUp(
                 LookUp(
                     account: query.name, realm: query.realm, ownRealm: settings.realm,
                     domains: settings.domains, steps: steps))
         }
         events += complaints.events(queries, answers)
-        // Realtime is asked for what no file has, as in chan_sip.
-        let open = answers.indices.filter { answers[$0].why == .noRow }
-        guard let database, !open.isEmpty else { return answers }
-        let others = database.lookUp(
-            open.map { queries[$0] }, within: span, now: now, steps: steps)
-        for (index, answer) in zip(open, others) { answers[index] = answer }
         return answers
     }
 
@@ -214,7 +239,7 @@ final class AsteriskSource: AccountSource {
         guard let accounts else { return nil }
         let own = accounts.names(after: name, limit: limit)
         guard let database else { return own }
-        guard let others = database.names(after: name, limit: limit, now: now) else { return nil }
+        let others = database.names(after: name, limit: limit, now: now) ?? []
         let all = Set(own).union(others).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         return Array(all.prefix(limit))
     }

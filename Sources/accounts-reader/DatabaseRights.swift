@@ -24,7 +24,7 @@ enum DatabaseRights {
         if UsualPlaces.isHidden(path) {
             return
                 "\(path) cannot be opened (\(reason)): the service sees nothing below /home, /root and "
-                + "/tmp. Put the database elsewhere, such as below /var/lib, and name it in accounts.source"
+                + "/tmp. Put it elsewhere, such as below /var/lib, and name it in accounts.source"
         }
         if code == ENOENT {
             return "\(path) cannot be opened (\(reason)): put the database there or correct "

@@ -12,15 +12,15 @@ extension AccessRules {
         var lists: UInt8 = 0
         for line in inOrder(lines) {
             let target: AccessTarget = line.isOfContact ? .contact : .source
-            let items = AccessTables.items(line.value.text)
             guard line.kind == .list else {
+                let items = AccessTables.items(line.value.text)
                 guard
                     let rules = AccessTables.rules(line.kind == .permit, items, target, list: 0)
                 else { return .nobody }
                 result += rules
                 continue
             }
-            for name in items {
+            for name in AccessTables.items(line.value.text, keepsBlanks: true) {
                 lists += 1
                 guard lists < AccessList.mostLists,
                     let rules = namedRules(named.lines(Array(name.utf8)), target, list: lists)
@@ -41,7 +41,8 @@ extension AccessRules {
         }
     }
 
-    private func namedRules(
+    /// The rules of a list; nil when there is none, or one cannot be read.
+    func namedRules(
         _ lines: [AccessLine]?, _ target: AccessTarget, list: UInt8
     ) -> [AccessRule]? {
         guard let lines else { return nil }

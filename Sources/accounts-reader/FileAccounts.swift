@@ -12,6 +12,10 @@ struct FileAccounts {
     let realtime: RealtimePlace
     /// How access lists are read.
     let rules: AccessRules
+    /// Whether Asterisk asks Realtime before the files, by the order of sorcery.conf.
+    let asksRealtimeFirst: Bool
+    /// What of Realtime is not asked, and where it stands.
+    let further: [String]
     /// The file that accounts are in when no other is named.
     private let file: String
     /// The names that a message can tell, in the order of their bytes.
@@ -45,6 +49,8 @@ struct FileAccounts {
             driver = hasChanSip ? .chanSip : .pjsip
         }
         realtime = driver == .pjsip ? ofPjsip : ofChanSip
+        asksRealtimeFirst = driver == .pjsip && files.asksRealtimeFirst
+        further = files.further(of: driver)
         file = "\(folder)/\(driver == .pjsip ? "pjsip.conf" : "sip.conf")"
         names = (driver == .pjsip ? endpoints : peers)
             .filter { name in
@@ -82,6 +88,21 @@ struct FileAccounts {
         driver == .pjsip ? lookUpEndpoint(query) : lookUpPeer(query)
     }
 
+    /// Whether what Realtime has is to be read as with another reading.
+    func hasSameRealtime(as other: FileAccounts) -> Bool {
+        realtime == other.realtime && driver == other.driver
+            && files.accessLists == other.files.accessLists && realm("") == other.realm("")
+    }
+
+    /// The realm of hashes that name none: that of the section `general` or `global`, else a standard one.
+    func realm(_ standard: String) -> String {
+        let named =
+            driver == .pjsip
+            ? files.pjsip.global?.value("default_realm") : files.chanSip.general?.value("realm")
+        guard let named, !named.isEmpty else { return standard }
+        return named.text
+    }
+
     /// Looks for something in what was read, which is told as a step with its place.
     private func find<Value>(
         _ what: @autoclosure () -> String, _ query: LookUp, _ place: (Value) -> Place,
@@ -93,12 +114,6 @@ struct FileAccounts {
         steps.add(
             value.map { "\(place($0)) \(what())" } ?? what(), found: value != nil, since: begin)
         return value
-    }
-
-    /// The realm of hashes that name none: that of the section `general` or `global`, else that of the settings.
-    private func realm(_ named: [UInt8]?, _ query: LookUp) -> String {
-        guard let named, !named.isEmpty else { return query.ownRealm }
-        return named.text
     }
 }
 
@@ -122,7 +137,7 @@ extension FileAccounts {
             files.chanSip.peer(Array(query.account.utf8))
         }
         var credentials = Credentials(
-            user: query.account, boundRealm: realm(files.chanSip.general?.value("realm"), query))
+            user: query.account, boundRealm: realm(query.ownRealm))
         if let peer {
             query.steps?.remark(peer.abilities.words)
             if peer.isTrunk {
@@ -199,11 +214,10 @@ extension FileAccounts {
     }
 
     private func secret(_ auth: PjsipAuth, _ query: LookUp) -> PjsipSecret {
-        let bound = auth.realm.isEmpty ? files.pjsip.global?.value("default_realm") : auth.realm
         return PjsipSecret(
             kind: auth.kind.text, user: auth.username.text, password: auth.password,
             md5: auth.md5Credential, digests: auth.digests.flatMap(\.listItems).map(\.text),
-            realm: realm(bound, query))
+            realm: auth.realm.isEmpty ? realm(query.ownRealm) : auth.realm.text)
     }
 
     private func address(

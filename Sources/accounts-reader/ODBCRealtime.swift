@@ -92,8 +92,12 @@ final class ODBCRealtime: RealtimeDatabase {
                     "SELECT \(quoted(name)) FROM \(place(of: found)) WHERE 1 = 0",
                     timeout: Self.timeout)
             } catch {
-                if error.isLost { throw .odbc(error) }
-                if error.isDenied { refused.append(name) }
+                if error.isDenied {
+                    refused.append(name)
+                } else if !error.isOfNoColumn {
+                    // It may be there, and a rule in it may shut somebody out.
+                    throw .odbc(error)
+                }
                 // PostgreSQL carries out nothing more in a transaction in which something has failed.
                 try endTransaction()
             }

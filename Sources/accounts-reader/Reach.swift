@@ -1,6 +1,7 @@
 // What of the file system accounts-reader keeps in reach when it confines itself.
 internal import AsteriskFiles
 internal import Glibc
+internal import Messages
 internal import Privsep
 internal import Sys
 
@@ -37,33 +38,47 @@ struct Reach: Equatable {
     /// Whether the source is reached by sockets.
     let connects: Bool
     private let folders: [Folder]
+    /// What a driver reads, each of which may be replaced by another file of its name.
+    private let ofServers: [Folder]
+    /// Whether Asterisk's files could be read, if it needs them: else what they lead to is not known.
+    private let isWhole: Bool
 
     /// What the source of these settings needs now.
     init(_ settings: AccountSettings) {
-        let places = settings.folder.map(Self.places) ?? []
+        let read = settings.folder.map { Self.places(beside: $0, settings.schema) } ?? []
+        isWhole = read != nil
+        let places = read ?? []
         let databases =
             places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
         connects = settings.server != nil || settings.asterisks != nil || hasServer
+        ofServers = connects ? Self.pathsOfServers.map(Folder.init) : []
         folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(
             Folder.init)
     }
 
     /// What is to stay in reach of the file system.
     var paths: [Confinement.Path] {
-        (folders.map(\.path) + (connects ? Self.ofServers : [])).map { .reading($0) }
+        (folders + ofServers).map { .reading($0.path) }
     }
 
-    /// Where Realtime has accounts beside Asterisk's files.
-    private static func places(beside folder: String) -> [RealtimePlace] {
-        guard let files = try? AsteriskConfiguration(folder: folder, drivers: []) else { return [] }
-        return AsteriskConfiguration.Driver.allCases.map(files.realtimePlace)
+    /// Whether the process needs something else than at its start, as far as that is known.
+    func isNews(beside old: Reach) -> Bool { isWhole && self != old }
+
+    /// Where Realtime has accounts beside Asterisk's files; nil while these cannot be read.
+    private static func places(
+        beside folder: String, _ schema: AccountSchema
+    ) -> [RealtimePlace]? {
+        guard let files = try? AsteriskConfiguration(folder: folder, drivers: []) else {
+            return nil
+        }
+        return FileAccounts.drivers(schema).map(files.realtimePlace)
     }
 
     /// The DSN and its driver, what drivers load and read, the certificates that are trusted (of Debian, and of others),
     /// and where names of hosts are looked up.
-    private static let ofServers = [
+    private static let pathsOfServers = [
         "/etc/odbc.ini", "/etc/odbcinst.ini", "/etc/ODBCDataSources",
         "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
         "/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/pki",

@@ -14,16 +14,39 @@ enum RealtimePlace: Equatable {
     case unread(String)
 }
 
+extension RealtimePlace {
+    /// Whether it is a server, which tells of no changes.
+    var isServer: Bool { if case .server = self { true } else { false } }
+}
+
 extension AsteriskConfiguration {
+    /// Whether sorcery.conf names Realtime before any file for PJSIP's endpoints.
+    var asksRealtimeFirst: Bool {
+        if case .realtime? = sorcery.sources("endpoint", of: "res_pjsip").first {
+            true
+        } else {
+            false
+        }
+    }
+
+    /// What of a driver's Realtime Asterisk asks too and Rempart does not, each with its place.
+    func further(of driver: Driver) -> [String] {
+        families(of: driver).flatMap { _, name in
+            (name.map { realtime.mappings(of: $0) } ?? []).dropFirst()
+        }.map {
+            "\($0.place): Rempart asks the database of the first priority alone: have all accounts there"
+        }
+    }
+
     /// Where Realtime has the accounts of a driver.
-    func realtimePlace(of driver: Driver) -> RealtimePlace {
+    func realtimePlace(of driver: Driver) -> RealtimePlace { realtimePlace(families(of: driver)) }
+
+    /// The families of a driver, the first of which has the accounts themselves, with their names in extconfig.conf.
+    private func families(of driver: Driver) -> [(AccountFamily, [UInt8]?)] {
         switch driver {
-        case .chanSip:
-            realtimePlace([(.sippeers, AccountFamily.sippeers.bytes)])
+        case .chanSip: [(.sippeers, AccountFamily.sippeers.bytes)]
         case .pjsip:
-            realtimePlace([
-                (.endpoints, family("endpoint")), (.auths, family("auth")), (.aors, family("aor")),
-            ])
+            [(.endpoints, family("endpoint")), (.auths, family("auth")), (.aors, family("aor"))]
         }
     }
 
@@ -43,8 +66,7 @@ extension AsteriskConfiguration {
         guard let first = mapped.first?.1 else { return .none }
         var names = TableNames()
         for (family, mapping) in mapped {
-            guard let mapping, mapping.engine == first.engine, mapping.database == first.database
-            else {
+            guard let mapping, mapping.isBeside(first) else {
                 return .unread(
                     "\(first.place): the accounts are in a database and what belongs to them is not in the same one,"
                         + " which Rempart does not read: map \(family.rawValue) there too")
@@ -64,9 +86,7 @@ extension AsteriskConfiguration {
         var names = families
         // The lists that have names, where they are in the same database.
         let lists = realtime.mappings(of: AccountFamily.accessLists.bytes).first
-        if let lists, lists.engine == mapping.engine, lists.database == mapping.database,
-            Bounds.isTable(lists.table.text)
-        {
+        if let lists, lists.isBeside(mapping), Bounds.isTable(lists.table.text) {
             names[.accessLists] = lists.table.text
         }
         let section = "no section [\(mapping.database.shown)]"
@@ -107,6 +127,14 @@ extension AsteriskConfiguration {
 
     private func lacks(_ what: String, _ mapping: RealtimeMapping) -> RealtimePlace {
         .unread("\(mapping.place): \(what): correct it")
+    }
+}
+
+extension RealtimeMapping {
+    /// Whether another one is in the same database; `pgsql` has one, whatever its name.
+    fileprivate func isBeside(_ other: RealtimeMapping) -> Bool {
+        engine.folded == other.engine.folded
+            && (database == other.database || engine.isSpelled("pgsql"))
     }
 }
 

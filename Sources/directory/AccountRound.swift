@@ -1,4 +1,4 @@
-// One pass over the rows that directory knows, after a change of their source.
+// One pass over the rows that directory knows, after a change of their source, or each minute where none is told.
 internal import Messages
 internal import Sys
 

@@ -71,31 +71,31 @@ def set_secret(ground: AccountGround, account: Account, secret: str) -> Account:
 
 def test_a_phone_registers_with_its_password_and_with_no_other(ground: AccountGround) -> None:
     account = ground.lab.accounts["1001"]
-    assert ground.register(account) == 200
-    assert ground.register(Account(account.name, "wrong")) == 401
-    assert ground.register(Account("nobody", "wrong")) == 401
+    assert ground.settled(account) == 200
+    assert ground.settled(Account(account.name, "wrong")) == 401
+    assert ground.settled(Account("nobody", "wrong")) == 401
 
 
 def test_a_password_of_4000_characters_is_read_whole(ground: AccountGround) -> None:
-    assert ground.register(LONG) == 200
-    assert ground.register(Account(LONG.name, LONG.secret[:-1])) == 401
+    assert ground.settled(LONG) == 200
+    assert ground.settled(Account(LONG.name, LONG.secret[:-1])) == 401
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=list(SECRETS))
 def test_a_password_is_the_bytes_that_it_is(ground: AccountGround, secret: str) -> None:
     account = set_secret(ground, ground.fresh(), secret)
-    assert ground.register(account) == 200
-    assert ground.register(Account(account.name, secret.strip() + ".")) == 401
+    assert ground.settled(account) == 200
+    assert ground.settled(Account(account.name, secret.strip() + ".")) == 401
 
 
 def test_an_empty_password_lets_nobody_in(ground: AccountGround) -> None:
-    assert ground.register(set_secret(ground, ground.fresh(), "")) == 401
+    assert ground.settled(set_secret(ground, ground.fresh(), "")) == 401
 
 
 def test_a_name_in_other_letters_is_another_name_whatever_the_database_thinks(ground: AccountGround) -> None:
-    assert ground.register(Account("anna", "small")) == 200
-    assert ground.register(Account("Anna", "small")) == 401
-    assert ground.register(Account("ánna", "small")) == 401
+    assert ground.settled(Account("anna", "small")) == 200
+    assert ground.settled(Account("Anna", "small")) == 401
+    assert ground.settled(Account("ánna", "small")) == 401
 
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=list(ODD_NAMES))
@@ -104,7 +104,7 @@ def test_a_name_that_is_none_is_refused_and_stops_nobody(ground: AccountGround, 
     before = ground.processes()
     with ground.lab.client("198.18.1.38", "tcp") as client:
         assert ground_answer(client, name) in (400, 401, 403, 404, 0)
-    assert ground.register(ground.fresh()) == 200
+    assert ground.settled(ground.fresh()) == 200
     assert ground.processes() == before and ground.edge.component("accounts-reader")["pid"] == reader
 
 
@@ -117,17 +117,17 @@ def ground_answer(client: Client, name: bytes) -> int:
 
     request = client.request("REGISTER", "A-NAME", extra=["Expires: 600"])
     client.send(written(request.encoded()))
-    challenge = client.receive_final()
+    challenge = client.receive_final(2)
     if challenge is None or challenge.status != 401:
         return challenge.status if challenge else 0
     client.send(written(proven(request, challenge, Account(shown, "secret-of-1001")).encoded()))
-    answer = client.receive_final()
+    answer = client.receive_final(2)
     return answer.status if answer else 0
 
 
 def test_a_new_password_is_good_at_once(ground: AccountGround) -> None:
     account = ground.lab.accounts["1002"]
-    assert ground.register(account) == 200
+    assert ground.settled(account) == 200
     ground.server.change(account, "changed")
     ground.in_the_end(Account(account.name, "changed"), seconds=10)
 

@@ -263,7 +263,7 @@ def run(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Run]:
 def test_phones_that_were_silent_for_longer_than_the_nat_remembers_ring(run: Run) -> None:
     print(f"called after {SILENCE:g} s and more of silence: {', '.join(run.quiet)}")
     assert SILENCE > 2 * FORGETS_SECONDS
-    assert run.silent == []
+    assert run.silent == [], run.site.edge.log()
 
 
 def test_dead_phones_are_gone_everywhere(run: Run) -> None:

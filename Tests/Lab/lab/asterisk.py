@@ -184,8 +184,8 @@ class Asterisk:
             raise RuntimeError(f"no Asterisk {kind.version} in {self.root}: run scripts/roots.sh (as root)")
         self.folder = shared / f"{kind}-{address.replace(':', '-')}"
         self.folder.mkdir(exist_ok=True)
-        # Of another one that stood here before.
-        for path in self.folder.glob("*.conf"):
+        # Of another one that stood here before: its files, and the contacts that it kept.
+        for path in [*self.folder.glob("*.conf"), *self.folder.glob("astdb*")]:
             path.unlink()
         modules = next(folder for folder in MODULE_FOLDERS if (self.root / folder / "pbx_config.so").exists())
         files = _configuration(kind, address, str(self.folder), f"/{modules}")

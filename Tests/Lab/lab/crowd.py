@@ -76,22 +76,22 @@ class Crowd:
         """How many have never been let in."""
         return sum(not phone.is_in for phone in self.phones)
 
-    def come_in(self, seconds: float) -> float:
-        """Has each register until it is in, for some seconds at most; how long all took."""
-        return self._run(seconds, None)
+    def come_in(self, seconds: float, spread: float = 0) -> float:
+        """Has each register until it is in, for some seconds at most, and the last one begin after `spread`; how long all took."""
+        return self._run(seconds, None, spread)
 
     def stay(self, seconds: float, every: float) -> None:
         """Has each register again and again."""
-        self._run(seconds, every)
+        self._run(seconds, every, every)
 
-    def _run(self, seconds: float, every: float | None) -> float:
+    def _run(self, seconds: float, every: float | None, spread: float) -> float:
         begin = time.monotonic()
         left = len(self.phones)
         self.waits = []
         for number, phone in enumerate(self.phones):
             phone.answers.clear()
             phone.began = phone.slowest = 0
-            self._wait(number, begin + (every or 0) * number / len(self.phones))
+            self._wait(number, begin + spread * number / len(self.phones))
         while (now := time.monotonic()) < begin + seconds and left:
             while self.waits and self.waits[0][0] <= now:
                 _, turn, number = heapq.heappop(self.waits)
@@ -145,7 +145,8 @@ class Crowd:
         if number < 0 or message.status < 200 or not phone.began or message.header("cseq") != f"{phone.request.cseq} REGISTER":
             return False
         now = time.monotonic()
-        if message.status == 401 and not phone.proves:
+        is_stale = message.challenge().get("stale", "").lower() == "true"
+        if message.status == 401 and (is_stale or not phone.proves):
             phone.request, phone.proves, phone.wait = proven(phone.request, message, phone.account), True, FIRST_WAIT
             self._send(number, now)
             return False

@@ -38,6 +38,7 @@ LONG = [
     "test_keep_alive.py",
     "test_lost_contacts.py",
     "booted",
+    "test_packages.py",
     "test_old_knowledge.py",
     "test_captured.py",
     "test_nat.py",

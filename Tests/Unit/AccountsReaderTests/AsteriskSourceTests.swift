@@ -223,7 +223,9 @@ struct FileRealtimeTests {
         let steps = TraceSteps()
         _ = ground.read("2001", steps)
         #expect(
-            steps.all.map(\.what).prefix(2) == ["endpoint [2001]", "my_endpoints id=2001"])
+            steps.all.map(\.what) == [
+                "my_endpoints id=2001", "ps_auths id=2001", "ps_aors id=2001",
+            ])
         // A row changes.
         _ = ground.source.drainEvents()
         try ground.folder.database("rt.sqlite3", "UPDATE ps_auths SET password = 'zwei'")
@@ -233,17 +235,81 @@ struct FileRealtimeTests {
         #expect(ground.troubles == [])
     }
 
-    @Test("a database that is away makes the source one that is down")
+    @Test("a database that is away takes no file's account along")
     func away() throws {
         let ground = try AsteriskGround(Self.files)
+        #expect(ground.source.state == .up(layout: "pjsip", source: ground.url))
+        #expect(ground.troubles.count == 1 && ground.troubles[0].contains("FOLDER/rt.sqlite3"))
+        #expect(try ground.accepts("1", "1", "file"))
+        #expect(ground.read("2001") == .unavailable)
+        #expect(ground.names() == ["1"])
+    }
+
+    @Test("a database that is away is all that there is where no file has an account")
+    func awayAlone() throws {
+        var files = Self.files
+        files["pjsip.conf"] = ""
+        let ground = try AsteriskGround(files)
         guard case .down(let why, let source)? = ground.source.state else {
             Issue.record("expected it to be down")
             return
         }
         #expect(why.contains("rt.sqlite3") && source == ground.url)
-        // What stands in the files is known all the same.
-        #expect(try ground.accepts("1", "1", "file"))
-        #expect(ground.read("2001") == .unavailable)
+    }
+
+    @Test("sorcery.conf says which one counts where a file and the database have a name")
+    func order() throws {
+        for isRealtimeFirst in [true, false] {
+            let ground = try AsteriskGround([:])
+            let sql = Tables.pjsip.replacing("ps_endpoints", with: "my_endpoints")
+            try ground.folder.database("rt.sqlite3", sql)
+            for (name, text) in Self.files { try ground.write(name, text) }
+            try ground.write("pjsip.conf", pjsip("2001", "file"))
+            if !isRealtimeFirst {
+                let lines = (Self.files["sorcery.conf"] ?? "").split(separator: "\n")
+                let turned = [0, 2, 1, 4, 3, 6, 5].map { lines[$0] }
+                try ground.write("sorcery.conf", turned.joined(separator: "\n"))
+            }
+            ground.second()
+            ground.second()
+            #expect(try ground.accepts("2001", "phone", "two") == isRealtimeFirst)
+            #expect(try ground.accepts("2001", "2001", "file") == !isRealtimeFirst)
+        }
+    }
+
+    @Test("a row of the database has the lists of acl.conf and the realm of the files")
+    func shared() throws {
+        let ground = try AsteriskGround([:])
+        try ground.folder.database("rt.sqlite3", Tables.chanSip)
+        try ground.folder.database(
+            "rt.sqlite3",
+            """
+            ALTER TABLE sippeers ADD COLUMN acl TEXT;
+            UPDATE sippeers SET acl = 'my office' WHERE name = '1001';
+            """)
+        try ground.write("extconfig.conf", "[settings]\nsippeers => sqlite3,asterisk\n")
+        try ground.write("res_config_sqlite3.conf", "[asterisk]\ndbfile => FOLDER/rt.sqlite3\n")
+        try ground.write("acl.conf", "[my office]\npermit=192.0.2.0/24\n")
+        ground.second()
+        ground.second()
+        let account = try ground.account("1001")
+        #expect(account.access.rules.map(\.permits) == [true])
+        // Another state of the list is read with the file's next one.
+        try ground.write("acl.conf", "[office]\npermit=192.0.2.0/24\n")
+        ground.second()
+        ground.second()
+        #expect(ground.read("1001").why == .unreadableAccessList)
+    }
+
+    @Test("what Asterisk asks beside the first database is told")
+    func further() throws {
+        var files = Self.files
+        files["extconfig.conf", default: ""] += "\nps_auths => sqlite3,other,ps_auths,2\n"
+        let ground = try AsteriskGround(files)
+        #expect(
+            ground.troubles.contains {
+                $0.contains("extconfig.conf:5: ") && $0.contains("first priority")
+            })
     }
 
     @Test("a driver that cannot be read is told with its line, and the files serve")
@@ -331,13 +397,24 @@ struct FileRealtimeTests {
         files["res_odbc.conf"] = "[a]\ndsn=rempart-none\n"
         let ground = try AsteriskGround(files)
         #expect(Reach(ground.settings).connects)
-        guard case .down(let why, ground.url)? = ground.source.state else {
-            Issue.record("expected it to be down")
-            return
-        }
+        #expect(
+            ground.source.state == .up(layout: "pjsip", source: ground.url, tellsOfChanges: false))
+        let why = ground.troubles.joined()
         #expect(why.contains("/res_odbc.conf:1") && why.contains("/etc/odbc.ini"))
         #expect(try ground.accepts("1", "1", "file"))
         #expect(ground.read("2001") == .unavailable)
+    }
+
+    @Test("files that cannot be read say nothing of where Realtime is")
+    func unknownReach() throws {
+        var files = Self.files(mappedTo: "odbc,a")
+        files["res_odbc.conf"] = "[a]\ndsn=rempart-none\n"
+        let ground = try AsteriskGround(files)
+        let before = Reach(ground.settings)
+        try ground.write("extconfig.conf", "[settings\n")
+        #expect(!Reach(ground.settings).isNews(beside: before))
+        try ground.write("extconfig.conf", "")
+        #expect(Reach(ground.settings).isNews(beside: before))
     }
 
     @Test("chan_sip's peers are read where sippeers is")

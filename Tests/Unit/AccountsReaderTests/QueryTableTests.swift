@@ -420,9 +420,9 @@ struct QueryTableTests {
         let answers = source.lookUp(queries, now: .seconds(0))
         #expect(answers[0] == .unavailable && answers[1].why == nil)
         #expect(source.lookUp(account: "1002", realm: "asterisk", now: .seconds(0)) == .unavailable)
-        #expect(source.lack?.contains("fail: integer overflow") == true)
+        #expect(source.failing?.contains("fail: integer overflow") == true)
         source.tick(.seconds(1))
         #expect(isFound(source, "1001", 1))
-        #expect(source.lack == nil)
+        #expect(source.failing == nil)
     }
 }

@@ -133,7 +133,17 @@ struct LimitTests {
         #expect(fault("[a]\n" + added) { _ in } == nil)
         #expect(fault("[a]\n" + added) { $0.steps = 1_000 }?.contains("with += or") == true)
         let filtered = "[a]\nx=1\n" + String(repeating: "[a](+x=1)\ny=1\n", count: 100)
-        #expect(fault(filtered) { $0.steps = 1_000 }?.contains("with += or") == true)
+        #expect(fault(filtered) { $0.filterBytes = 1_000 }?.contains("filters of (+") == true)
+    }
+
+    @Test("an included program is told behind whatever else there is to say")
+    func missing() throws {
+        var limits = ConfigurationLimits()
+        limits.findings = 2
+        let text = "[a]\n" + String(repeating: "no value\n", count: 5) + "#exec /bin/true\n"
+        var folder = folder(["m.conf": text], limits: limits)
+        _ = try folder.configuration("m.conf")
+        #expect(folder.findings.count == 3 && folder.findings.last?.kind == .missing)
     }
 
     @Test("findings: the others are left out")
