@@ -22,8 +22,8 @@ final class Manager {
     private var nextTry = Milliseconds(0)
     private var nextPing = Milliseconds(0)
     private var backOff = Manager.shortestBackOff
-    /// When the files are told once more after a reload.
-    private var nextReading: Milliseconds?
+    /// When the files are told once more.
+    private var nextReading = Milliseconds(0)
 
     /// The events after which files may say something else; chan_sip has one of its own for its own command.
     private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
@@ -34,6 +34,8 @@ final class Manager {
     private static let pingEvery = Milliseconds.seconds(10)
     /// How long after a reload the files are told again: PJSIP goes on reloading for a moment after it has said so.
     private static let settling = Milliseconds.seconds(1)
+    /// How often they are told without one: not every command that reloads says so, such as chan_sip's own.
+    private static let readEvery = Milliseconds.seconds(60)
 
     /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
     init?(
@@ -68,10 +70,8 @@ final class Manager {
                 hears = hears || kind == "FullyBooted"
                 return Self.reloads.contains(kind)
             }
-            if !reloads.isEmpty { nextReading = now + Self.settling }
-            let isDue = nextReading.map { now >= $0 } ?? false
-            if isDue { nextReading = nil }
-            if isDue || !reloads.isEmpty {
+            if now >= nextReading || !reloads.isEmpty {
+                nextReading = now + (reloads.isEmpty ? Self.readEvery : Self.settling)
                 try read(connection)
                 return true
             }
@@ -110,7 +110,7 @@ final class Manager {
         try read(connection)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        nextReading = nil
+        nextReading = now + Self.readEvery
         backOff = Self.shortestBackOff
         return true
     }

@@ -93,7 +93,7 @@ class Ground:
     def write(self, static: Account) -> None:
         """Has the static account otherwise, and Asterisk read it."""
         self.lay(static)
-        self.site.asterisk.cli("module reload res_pjsip.so" if self.is_pjsip else "sip reload")
+        self.site.asterisk.cli("module reload res_pjsip.so" if self.is_pjsip else "module reload chan_sip.so")
 
     def write_secret(self, secret: str) -> None:
         self.secret.write_text(f"{secret}\n")
