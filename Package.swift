@@ -113,6 +113,8 @@ let package = Package(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CODBC", pkgConfig: "odbc", providers: [.apt(["unixodbc-dev"])]),
         .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(
             name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
@@ -130,6 +132,7 @@ let package = Package(
         library("Journal", ["Sys"]),
         library("SQLite", ["CSQLite", "Sys"]),
         library("ODBC", ["CODBC", "Sys"]),
+        library("HTTP", ["CCurl", "Sys"]),
 
         // Product libraries: no I/O in the core.
         library("Messages", ["Sys", "Wire"]),
@@ -191,7 +194,7 @@ let package = Package(
             "accounts-reader",
             [
                 "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite",
-                "CCrypto", "AsteriskFiles", "ODBC",
+                "CCrypto", "AsteriskFiles", "ODBC", "HTTP",
             ]),
         process(
             "directory",
@@ -235,6 +238,7 @@ let package = Package(
         .target(
             name: "MemoryFiles", dependencies: ["AsteriskFiles", "Sys"],
             path: "Tests/Support/MemoryFiles", swiftSettings: strict),
+        tests("HTTPTests", ["HTTP", "StandInServer", "TemporaryFolder", "Sys"]),
         tests("AsteriskFilesTests", ["AsteriskFiles", "MemoryFiles", "TemporaryFolder", "Sys"]),
         .executableTarget(
             name: "asterisk-files-reader", dependencies: ["AsteriskFiles"],
@@ -249,6 +253,9 @@ let package = Package(
         .target(
             name: "TestDatabase", dependencies: ["TemporaryFolder", "SQLite"],
             path: "Tests/Support/TestDatabase", swiftSettings: strict),
+        .target(
+            name: "StandInServer", dependencies: ["Sys"], path: "Tests/Support/StandInServer",
+            swiftSettings: strict),
         .target(
             name: "SmallDisk", dependencies: ["Sys"], path: "Tests/Support/SmallDisk",
             swiftSettings: strict),
@@ -364,9 +371,9 @@ let package = Package(
         tests(
             "AccountsReaderTests",
             [
-                "accounts-reader", "SQLite", "ODBC", "Messages", "Sys", "Wire", "Journal",
-                "Privsep",
-                "SmallDisk", "TemporaryFolder", "TestDatabase",
+                "accounts-reader", "AsteriskFiles", "SQLite", "ODBC", "HTTP", "Messages", "Sys",
+                "Wire", "Journal", "Privsep", "SmallDisk", "StandInServer", "TemporaryFolder",
+                "TestDatabase",
             ]),
         tests(
             "DirectoryTests",

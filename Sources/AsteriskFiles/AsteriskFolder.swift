@@ -16,6 +16,8 @@ package struct AsteriskFolder {
     var runsPrograms = true
 
     private let files: any ConfigurationFiles
+    /// The files that an Asterisk has told, in place of those of a disk.
+    private let told: [String: Configuration]?
     private var left: ConfigurationLimits
 
     /// A folder of the disk that nothing was read of yet.
@@ -30,7 +32,16 @@ package struct AsteriskFolder {
     ) {
         self.path = Self.trimmed(path)
         self.files = files
+        told = nil
         left = limits
+    }
+
+    /// The files that an Asterisk has told, by their names, and what it is called.
+    init(told files: [String: Configuration], place: String) {
+        path = place
+        self.files = FolderFiles(below: "/")
+        told = files
+        left = ConfigurationLimits()
     }
 
     /// A path without a slash at its end.
@@ -48,6 +59,7 @@ package struct AsteriskFolder {
     package mutating func configuration(
         _ name: String
     ) throws(ConfigurationFault) -> Configuration? {
+        if let told { return told[name] }
         let file = name.hasPrefix("/") ? name : "\(path)/\(name)"
         var loader = ConfigurationLoader(
             folder: path, files: files, left: left, runsPrograms: runsPrograms)

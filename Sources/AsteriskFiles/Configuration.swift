@@ -4,7 +4,7 @@
 package struct Place: Hashable, Sendable, CustomStringConvertible {
     /// The file's path, as it was opened.
     package let file: String
-    /// The line, from 1.
+    /// The line, from 1; 0 where it is not known.
     package let line: Int
 
     /// A line of a file.
@@ -13,8 +13,8 @@ package struct Place: Hashable, Sendable, CustomStringConvertible {
         self.line = line
     }
 
-    /// "FILE:LINE".
-    package var description: String { "\(file):\(line)" }
+    /// "FILE:LINE", or "FILE" where the line is not known.
+    package var description: String { line > 0 ? "\(file):\(line)" : file }
 }
 
 /// A name and its value, as bytes: Asterisk knows no character set.

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -92,6 +93,22 @@ int clinux_is_local(const struct clinux_address *address) {
     return is_on_interface(address);
 }
 
+int clinux_host_addresses(const char *host, struct clinux_address *addresses, unsigned capacity) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *all;
+    if (getaddrinfo(host, NULL, &hints, &all) != 0) return -ENOENT;
+    unsigned count = 0;
+    for (struct addrinfo *each = all; each != NULL && count < capacity; each = each->ai_next) {
+        struct sockaddr_storage storage = {0};
+        if (each->ai_addrlen > sizeof storage) continue;
+        memcpy(&storage, each->ai_addr, each->ai_addrlen);
+        clinux_from_sockaddr(&storage, &addresses[count]);
+        // Of a family that is none here nothing is taken.
+        if (addresses[count].family != 0) count++;
+    }
+    freeaddrinfo(all);
+    return count > 0 ? (int)count : -ENOENT;
+}
+
 int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity) {
     return clinux_own_networks(addresses, NULL, capacity);
 }
@@ -140,11 +157,13 @@ int clinux_tell_asked(int fd, int is_v4) {
 
 int clinux_connect(const struct clinux_address *from, const struct clinux_address *to) {
     struct sockaddr_storage local, remote;
-    socklen_t local_length = clinux_to_sockaddr(from, &local);
     socklen_t remote_length = clinux_to_sockaddr(to, &remote);
     int fd = socket(remote.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return failed(fd);
-    if (bind(fd, (struct sockaddr *)&local, local_length) < 0) return failed(fd);
+    if (from != NULL) {
+        socklen_t local_length = clinux_to_sockaddr(from, &local);
+        if (bind(fd, (struct sockaddr *)&local, local_length) < 0) return failed(fd);
+    }
     if (connect(fd, (struct sockaddr *)&remote, remote_length) < 0 && errno != EINPROGRESS)
         return failed(fd);
     return fd;

@@ -70,8 +70,8 @@ enum SystemCalls {
     /// The attempts that reach a server, where a role has one.
     static let connecting = ["connect"]
 
-    /// What drivers of databases and the C library's look-ups of hosts need beside sockets.
-    static let ofDrivers = ["sendmmsg", "recvmmsg"]
+    /// What drivers of databases, libcurl and the C library's look-ups of hosts need beside sockets.
+    static let ofDrivers = ["sendmmsg", "recvmmsg", "socketpair"]
 
     /// What a role may call.
     static func allowed(_ role: Role) -> [String] {

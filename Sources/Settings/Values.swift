@@ -131,7 +131,7 @@ enum Value: SettingText {
     }
 
     /// The schemes of sources that a later version reads.
-    private static let laterSources = ["ari", "ari+https", "freepbx"]
+    private static let laterSources = ["freepbx"]
 
     /// The schemes of sources that lie in the file system, each with the path of an example.
     private static let sources = [
@@ -141,12 +141,24 @@ enum Value: SettingText {
 
     /// What is read.
     private static let readSources =
-        "this version reads asterisk:///FOLDER, sqlite:///PATH and odbc://DSN"
+        "this version reads asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH and"
+        + " odbc://DSN"
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
         if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
             throw ValueError("\(scheme):// is not there yet: \(readSources)")
+        }
+        if let scheme = ["ari", "ari+https"].first(where: { text.hasPrefix("\($0)://") }) {
+            guard ARIServers(text) != nil else {
+                // What stands there may be a password.
+                throw ValueError(
+                    "\(scheme):// names no Asterisk: an address or a name with a port, or 2 to"
+                        + " \(ARIServers.most) of them with commas between, such as"
+                        + " `\(scheme)://10.0.0.10:8088`; the login stands in accounts.user and"
+                        + " accounts.secret-file")
+            }
+            return try bounded(text, limit)
         }
         if text.hasPrefix("odbc://") {
             guard Bounds.isDataSource(text.dropFirst("odbc://".count)) else {
@@ -170,6 +182,16 @@ enum Value: SettingText {
                 "\(scheme):// names no absolute path: three slashes, as in `\(scheme)://\(path)`")
         }
         return try bounded(text, limit)
+    }
+
+    /// A server that is reached by TCP, by its name or address.
+    static func tcpServer(_ text: String, port: UInt16) throws(ValueError) -> ServerName {
+        guard let server = ServerName(text, defaultPort: port) else {
+            throw ValueError(
+                "`\(text)` is not a host with a port from 1 to 65535, such as `10.0.0.10:\(port)` or"
+                    + " `pbx.example.com:\(port)`")
+        }
+        return server
     }
 
     /// The name of a table.

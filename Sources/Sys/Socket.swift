@@ -96,13 +96,27 @@ package enum Socket {
         _ = try SystemError.check(clinux_watch_peers(raw), "TCP_USER_TIMEOUT")
     }
 
-    /// A stream socket whose connection has been started; writable when it stands.
+    /// The addresses of a host's name, at most 8; none when the C library's name services, for which it waits, know none.
+    package static func addresses(ofHost name: String) -> [IPAddress] {
+        var addresses = [clinux_address](repeating: clinux_address(), count: 8)
+        // In bounds: the array's own storage and length.
+        let count = unsafe addresses.withUnsafeMutableBufferPointer { buffer in
+            unsafe clinux_host_addresses(name, buffer.baseAddress, UInt32(buffer.count))
+        }
+        return addresses.prefix(max(Int(count), 0)).map { SocketAddress($0).ip }
+    }
+
+    /// A stream socket whose connection has been started, from any address when none is named; writable when it stands.
     package static func connecting(
-        from: SocketAddress, to: SocketAddress
+        from: SocketAddress? = nil, to: SocketAddress
     ) throws(SystemError) -> Descriptor {
-        var source = from.c
         var target = to.c
-        let raw = unsafe clinux_connect(&source, &target)
+        let raw: Int32
+        if var source = from?.c {
+            raw = unsafe clinux_connect(&source, &target)
+        } else {
+            raw = unsafe clinux_connect(nil, &target)
+        }
         return Descriptor(owning: try SystemError.check(raw, "connect tcp \(to)"))
     }
 

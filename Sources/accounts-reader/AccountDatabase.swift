@@ -172,9 +172,9 @@ final class AccountDatabase: AccountSource {
         guard let path = settings.path else {
             return fail(
                 settings.url.isEmpty
-                    ? "the settings name no source: set accounts.source to sqlite:///path or odbc://DSN"
-                    : "\(settings.url) is no source that this build can read: "
-                        + "accounts.source takes sqlite:///path or odbc://DSN",
+                    ? "the settings name no source: set accounts.source"
+                    : "accounts.source is none that this build can read: `rempart settings` names those that"
+                        + " there are",
                 now)
         }
         do {

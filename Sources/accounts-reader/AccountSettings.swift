@@ -14,6 +14,8 @@ struct AccountSettings: Equatable {
     var secretFile = ""
     /// The first line of that file; nil when it was not handed over.
     var secret: [UInt8]?
+    /// `accounts.ami`.
+    var manager: ServerName?
     /// `accounts.query`; empty: Asterisk's tables are read.
     var query = ""
     /// `accounts.schema`.
@@ -47,6 +49,7 @@ struct AccountSettings: Equatable {
             case .source(let url): self.url = url
             case .user(let user): self.user = user
             case .secretFile(let path): secretFile = path
+            case .manager(let server): manager = server
             case .query(let query): self.query = query
             case .schema(let schema): self.schema = schema
             case .realm(let realm): self.realm = realm
@@ -59,13 +62,24 @@ struct AccountSettings: Equatable {
         }
     }
 
+    /// What to do about an account that can be used from nowhere.
+    var remedyOfLists: String {
+        if asterisks != nil { return ARIAccessLists.remedy(hasManager: manager != nil) }
+        return
+            "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into \(placeOfLists), and look at"
+            + " accounts.acl-order"
+    }
+
     /// Where lists with names are.
-    var placeOfLists: String {
+    private var placeOfLists: String {
         guard query.isEmpty else {
             return "permit and deny of \(QueryTable.name), rule by rule"
         }
         return folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
     }
+
+    /// The Asterisks that are asked themselves, or nil when the URL is no `ari://`.
+    var asterisks: ARIServers? { ARIServers(url) }
 
     /// The database file's path, or nil when the URL is not `sqlite:///path`.
     var path: String? { path(of: "sqlite://") }

@@ -70,6 +70,9 @@ extension AccountSettings {
     /// The source that they name, not opened before its first `tick`.
     func makeSource() -> any AccountSource {
         if let folder { return AsteriskSource(self, folder: folder) }
+        if let asterisks {
+            return schema == .chanSip ? ManagerSource(self) : ARISource(self, asterisks)
+        }
         return server.map { AccountServer(self, $0) } ?? AccountDatabase(self)
     }
 }

@@ -130,9 +130,7 @@ final class AccountsReaderService: Service {
                 journal.write(
                     .degraded, .warning,
                     "account \(account) can be used from nowhere: its permit, deny and acl let nobody"
-                        + " in or cannot be read. Write networks as 10.0.0.0/8 or"
-                        + " 10.0.0.0/255.0.0.0, put named lists into"
-                        + " \(settings.placeOfLists), and look at accounts.acl-order")
+                        + " in or cannot be read. \(settings.remedyOfLists)")
             }
         }
     }

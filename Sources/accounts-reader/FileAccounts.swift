@@ -171,17 +171,13 @@ extension FileAccounts {
 // MARK: PJSIP
 
 extension PjsipConfiguration {
-    /// Whether an endpoint is another exchange: Asterisk registers there, proves itself there and is asked for no
-    /// proof, or knows it by its address alone; some endpoints are found `byAddress`.
+    /// Whether an endpoint is another exchange; some endpoints are found `byAddress`.
     fileprivate func isTrunk(_ endpoint: PjsipEndpoint, _ byAddress: Set<[UInt8]>) -> Bool {
-        if registered.contains(endpoint.id) { return true }
-        guard !endpoint.auths.isEmpty else {
-            return endpoint.hasOutboundAuth || byAddress.contains(endpoint.id)
-        }
-        return !endpoint.identifiers.isEmpty
-            && !endpoint.identifiers.contains {
-                $0.isSpelled("username") || $0.isSpelled("auth_username")
-            }
+        PjsipTrunk(
+            isRegistered: registered.contains(endpoint.id), hasAuth: !endpoint.auths.isEmpty,
+            isKnownOtherwise: endpoint.hasOutboundAuth || byAddress.contains(endpoint.id),
+            identifiers: endpoint.identifiers
+        ).isOne
     }
 }
 

@@ -13,6 +13,9 @@ enum HA1 {
         unsafe hash(EVP_sha256(), length: 32, user, realm, secret)
     }
 
+    /// MD5 of any bytes; empty when libcrypto refuses MD5.
+    static func md5(_ bytes: [UInt8]) -> [UInt8] { unsafe hash(EVP_md5(), length: 16, bytes) }
+
     /// SHA-256 of any bytes.
     static func sha256(_ bytes: [UInt8]) -> [UInt8] { unsafe hash(EVP_sha256(), length: 32, bytes) }
 

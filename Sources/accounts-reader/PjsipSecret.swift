@@ -1,4 +1,5 @@
 // What PJSIP's auths and addresses of record mean, whether they are rows or sections.
+internal import AsteriskFiles
 internal import Messages
 
 /// An auth: a user and what proves him.
@@ -84,6 +85,29 @@ extension Credentials {
         if isEmpty { return want == .brokenHash ? "its hash is none" : "no secret" }
         let kind = secret.isEmpty ? "hashes for the realm \(boundRealm)" : "a secret"
         return "username=\(user), \(kind)"
+    }
+}
+
+/// What tells an endpoint that is another exchange from a phone's.
+struct PjsipTrunk {
+    /// Whether Asterisk registers there.
+    var isRegistered: Bool
+    /// Whether Asterisk asks for a proof (auth).
+    var hasAuth: Bool
+    /// Whether Asterisk proves itself there (outbound_auth), or knows it by its address (identify).
+    var isKnownOtherwise: Bool
+    /// How Asterisk finds it (identify_by); empty when it does not say.
+    var identifiers: [[UInt8]]
+
+    /// Whether it is one: Asterisk registers there, proves itself there and is asked for no proof, or knows it by its
+    /// address alone.
+    var isOne: Bool {
+        if isRegistered { return true }
+        guard hasAuth else { return isKnownOtherwise }
+        return !identifiers.isEmpty
+            && !identifiers.contains {
+                $0.isSpelled("username") || $0.isSpelled("auth_username")
+            }
     }
 }
 

@@ -8,8 +8,8 @@ internal import Sys
 /// The folder that the declared source lies in: the file may be replaced, and has others beside it.
 ///
 /// Of Asterisk's own files it is their folder, and what Realtime needs beside them. Where that is says extconfig.conf,
-/// which is read before the confinement and again when nothing can be read. For a database server it is the network,
-/// and what unixODBC, its drivers and the C library's name services read.
+/// which is read before the confinement and again when nothing can be read. For a server it is the network, and what
+/// unixODBC, its drivers, libcurl and the C library's name services read.
 ///
 /// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
 /// the process has to begin anew.
@@ -39,7 +39,7 @@ struct Reach: Equatable {
     let connects: Bool
     private let folders: [Folder]
     /// What a driver reads, each of which may be replaced by another file of its name.
-    private let ofDrivers: [Folder]
+    private let ofServers: [Folder]
     /// Whether Asterisk's files could be read, if it needs them: else what they lead to is not known.
     private let isWhole: Bool
 
@@ -52,8 +52,8 @@ struct Reach: Equatable {
             places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
-        connects = settings.server != nil || hasServer
-        ofDrivers = connects ? Self.pathsOfDrivers.map(Folder.init) : []
+        connects = settings.server != nil || settings.asterisks != nil || hasServer
+        ofServers = connects ? Self.pathsOfServers.map(Folder.init) : []
         // Who writes Asterisk's files is not to have all files read.
         let ofDatabases = databases.map(Self.folder).filter { $0 != "/" }
         folders = ([settings.folder].compactMap(\.self) + ofDatabases).map(Folder.init)
@@ -61,7 +61,7 @@ struct Reach: Equatable {
 
     /// What is to stay in reach of the file system.
     var paths: [Confinement.Path] {
-        (folders + ofDrivers).map { .reading($0.path) }
+        (folders + ofServers).map { .reading($0.path) }
     }
 
     /// Whether the process needs something else than at its start, as far as that is known.
@@ -82,12 +82,13 @@ struct Reach: Equatable {
         return FileAccounts.drivers(schema).map(files.realtimePlace)
     }
 
-    /// The DSN and its driver, what drivers load and read, and where names of hosts are looked up.
-    private static let pathsOfDrivers = [
+    /// The DSN and its driver, what drivers load and read, the certificates that are trusted (of Debian, and of others),
+    /// and where names of hosts are looked up.
+    private static let pathsOfServers = [
         "/etc/odbc.ini", "/etc/odbcinst.ini", "/etc/ODBCDataSources",
         "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
-        "/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
-        "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
+        "/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/pki",
+        "/usr/share/pki", "/etc/krb5.conf", "/usr/share/zoneinfo", "/etc/passwd", "/etc/hosts",
         "/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf", "/run/systemd/resolve",
         "/etc/gai.conf", "/etc/services",
     ]

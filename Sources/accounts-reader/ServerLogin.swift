@@ -53,6 +53,14 @@ extension AccountSettings {
         return withOwnLogin(login)
     }
 
+    /// What is wrong when the file with the password was not handed over, or has none.
+    var unusableSecret: String {
+        let file = secretFile.isEmpty ? "accounts.secret-file" : secretFile
+        return
+            "the password in \(file) cannot be used: accounts.secret-file names a file whose first line it is, and"
+            + " which others may neither read nor write (chmod 600)"
+    }
+
     /// A login with the user and the password of the settings, where they have one.
     func withOwnLogin(_ login: ServerLogin) -> ServerLogin {
         var login = login
@@ -63,9 +71,7 @@ extension AccountSettings {
         login.password = secret
         login.placeOfLogin = "accounts.user and \(secretFile)"
         if secret?.isEmpty ?? true {
-            login.fault =
-                "the password in \(secretFile) cannot be used: accounts.secret-file names a file whose first line"
-                + " it is, and which others may neither read nor write (chmod 600)"
+            login.fault = unusableSecret
         }
         return login
     }

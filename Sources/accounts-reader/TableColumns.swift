@@ -133,9 +133,12 @@ final class TraceSteps {
     func add(_ what: String, found: Bool, since begin: ContinuousClock.Instant) {
         let took = (ContinuousClock.now - begin).components
         let microseconds = took.seconds * 1_000_000 + took.attoseconds / 1_000_000_000_000
-        all.append(
-            TraceStep(
-                what: what, found: found, microseconds: UInt32(clamping: microseconds), remark: ""))
+        add(what, found: found, microseconds: UInt32(clamping: microseconds))
+    }
+
+    /// Adds a step that has taken so long.
+    func add(_ what: String, found: Bool, microseconds: UInt32) {
+        all.append(TraceStep(what: what, found: found, microseconds: microseconds, remark: ""))
     }
 
     /// Says of the last step what matters; never a secret or a hash.

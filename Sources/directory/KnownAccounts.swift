@@ -78,10 +78,11 @@ final class KnownAccounts {
         changed()
     }
 
-    /// The source has told that rows have, or may have, changed.
+    /// The source has told that rows have, or may have, changed: the next round waits no longer.
     func changed() {
         changes += 1
-        nextRound = nextRound ?? clock().monotonic
+        let now = clock().monotonic
+        nextRound = min(nextRound ?? now, now)
     }
 
     /// A new sip-router has asked nothing.

@@ -53,8 +53,9 @@ extension AccountAbsence {
 
     /// The reason as the rest of a sentence about a row.
     func long(_ row: AccountRow) -> String {
-        // Of a file its path is told, and that is absolute.
-        let place = row.source.hasPrefix("/") ? "section" : "row"
+        // Of a file its path is told, or its name, of an Asterisk that is asked its URL, and of a database the table.
+        let isFile = row.source.hasPrefix("/") || row.source.contains(".conf")
+        let place = isFile ? "section" : row.source.contains("://") ? "endpoint" : "row"
         return switch self {
         case .noRow: "no \(place) of \(row.source) has this name"
         case .noSecret: "its \(place) has no secret"
@@ -66,7 +67,7 @@ extension AccountAbsence {
         case .noAuthRow:
             place == "row"
                 ? "its endpoint names a row of ps_auths that is missing"
-                : "its endpoint names a section of type=auth that is missing"
+                : "its endpoint names an auth that is missing"
         case .brokenHash: "what stands there as its hash is none"
         case .severalRows: "several rows of \(row.source) have this name"
         case .trunk: "it is another exchange: Asterisk registers there, or knows it by its address"
@@ -89,7 +90,8 @@ extension AccountAbsence {
             "Store the secret itself, or hashes for accounts.realm, or set accounts.realm to theirs."
         case .unreadableAccessList:
             "Write networks as 10.0.0.0/8 or 10.0.0.0/255.0.0.0, put named lists into the table that "
-                + "accounts.tables names or into acl.conf, and look at accounts.acl-order."
+                + "accounts.tables names or into acl.conf, and look at accounts.acl-order. With ari:// the rules "
+                + "are read through accounts.ami."
         case .noAuthRow:
             "Add the row to ps_auths (in a file the section of type=auth), with username and password, or correct "
                 + "auth of the endpoint."

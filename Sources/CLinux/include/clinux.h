@@ -30,7 +30,10 @@ int clinux_bind(enum clinux_kind kind, const struct clinux_address *address, int
 int clinux_source(const struct clinux_address *address, struct clinux_address *from);
 // The addresses of this machine's interfaces; how many there are, at most `capacity`.
 int clinux_own_addresses(struct clinux_address *addresses, unsigned capacity);
-// The same, with how many leading bits each one's network has.
+// The addresses of a host's name, for TCP, by the C library's name services, for which it waits; how many there
+// are, at most `capacity`, or -ENOENT for none.
+int clinux_host_addresses(const char *host, struct clinux_address *addresses, unsigned capacity);
+// The same as those of this machine, with how many leading bits each one's network has.
 int clinux_own_networks(struct clinux_address *addresses, uint8_t *prefixes, unsigned capacity);
 // Has each datagram of a socket come with the address that it was sent to.
 int clinux_tell_asked(int fd, int is_v4);
@@ -38,7 +41,7 @@ int clinux_tell_asked(int fd, int is_v4);
 int clinux_watch_peers(int fd);
 // Whether the address is one of this machine's (1) or not (0).
 int clinux_is_local(const struct clinux_address *address);
-// A stream socket whose connection to the address has been started, without waiting for it.
+// A stream socket whose connection to the address has been started, without waiting for it; `from` may be NULL.
 int clinux_connect(const struct clinux_address *from, const struct clinux_address *to);
 // The pending error of a socket (SO_ERROR), as -errno; 0 when connected.
 int clinux_socket_error(int fd);

@@ -14,7 +14,10 @@ package struct AccountRows: Sendable {
         meaning: """
             Where Asterisk has its accounts; it is only ever read. That is the folder of its own files, \
             such as asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. A database is a \
-            SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL.
+            SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. \
+            Or it is Asterisk itself, asked through its REST interface, such as ari://10.0.0.10:8088. \
+            Several Asterisks with the same accounts stand in one URL with commas between: the next one \
+            is asked where one does not answer.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -23,8 +26,9 @@ package struct AccountRows: Sendable {
     package let user = SettingRow(
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
-            As whom a database server is asked. Left out: as whom the DSN in /etc/odbc.ini says, or \
-            Asterisk's own file that leads there.
+            As whom a database server is asked, or Asterisk itself: then it is a user of ari.conf, and has \
+            to be there. Left out: as whom the DSN in /etc/odbc.ini says, or Asterisk's own file that leads \
+            there.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
@@ -43,6 +47,15 @@ package struct AccountRows: Sendable {
             where its tables are not Asterisk's. Its one `?` is the account's name. Its result columns \
             are name, and secret, ha1_md5 or ha1_sha256; auth_user, max_contacts, deny and permit may be \
             there too. It stands in place of accounts.schema and accounts.tables.
+            """)
+    package let manager = SettingRow(
+        "accounts.ami", 212, .tcpServer(port: 5038), example: "10.0.0.10:5038",
+        for: .accountsReader { .manager($0) },
+        meaning: """
+            Asterisk's manager interface (AMI) beside an ari:// source, with the login of accounts.user. \
+            By it Rempart hears of reloads at once, lists accounts in Realtime, and reads what ARI does \
+            not tell: access lists, and chan_sip's accounts. Left out: an account with an access list \
+            lets nobody in, and changes count within 60 s and the time of one round.
             """)
     package let schema = SettingRow(
         "accounts.schema", 6, .word(AccountSchema.self, "schema"), standard: .automatic,

@@ -121,8 +121,11 @@ extension SettingForm where Value == String {
 
     /// The URL of what has the accounts.
     static let source = SettingForm(
-        one: "asterisk:///FOLDER, sqlite:///PATH or odbc://DSN, at most \(Bounds.longestURL) bytes",
-        many: "of asterisk:///FOLDER, sqlite:///PATH and odbc://DSN", atMost: Bounds.longestURL,
+        one:
+            "asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH or odbc://DSN,"
+            + " at most \(Bounds.longestURL) bytes",
+        many: "of asterisk:///FOLDER, ari://HOST:PORT, sqlite:///PATH and odbc://DSN",
+        atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)
         })
@@ -262,6 +265,25 @@ extension SettingForm where Value == SocketAddress {
     /// The address of a trunk's server.
     static let trunkServer = SettingForm { reader, text throws(ValueError) in
         try reader.trunkServer(text)
+    }
+}
+
+extension SettingForm where Value == ServerName {
+    /// A server that is reached by TCP, by its name or address; without a port it is the one given.
+    static func tcpServer(port: UInt16) -> SettingForm {
+        SettingForm(
+            one: "HOST:PORT, a name or an address", many: "of HOST:PORT",
+            write: { $1.string("\($0)") },
+            read: { reader, name throws(WireError) in
+                let text = try reader.string(name, limit: Bounds.longestDomain + 8)
+                guard let server = ServerName(text, defaultPort: port) else {
+                    throw .badValue(name)
+                }
+                return server
+            },
+            text: { reader, text throws(ValueError) in
+                try reader.tcpServer(text, port: port)
+            })
     }
 }
 

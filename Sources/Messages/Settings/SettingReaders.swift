@@ -68,6 +68,8 @@ package enum AccountsReaderSetting: Equatable, Sendable {
     case user(String)
     /// The path of the file with the password, which is handed over opened (`accounts.secret-file`).
     case secretFile(String)
+    /// Where Asterisk's manager interface is (`accounts.ami`).
+    case manager(ServerName)
     /// The statement that finds an account (`accounts.query`).
     case query(String)
     /// The name of a table (`accounts.tables.FAMILY`).

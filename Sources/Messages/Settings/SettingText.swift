@@ -44,6 +44,8 @@ package protocol SettingText: Sendable {
     static func country(_ text: String) throws(ValueError) -> String
     /// The URL of what has the accounts.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String
+    /// A server that is reached by TCP, by its name or address.
+    static func tcpServer(_ text: String, port: UInt16) throws(ValueError) -> ServerName
     /// The name of a table.
     static func table(_ text: String) throws(ValueError) -> String
     /// A statement that finds an account.

@@ -438,7 +438,7 @@ struct AccountDatabaseTests {
         let other = AccountDatabase(AccountSettings([.source("ldap://asterisk")]))
         let none = AccountDatabase(AccountSettings([]))
         for (database, word) in [
-            (text, "cannot be read"), (other, "sqlite:///path"), (none, "name no source"),
+            (text, "cannot be read"), (other, "rempart settings"), (none, "name no source"),
         ] {
             database.tick(.seconds(0))
             guard case .source(.down(let why, _))? = database.drainEvents().first else {

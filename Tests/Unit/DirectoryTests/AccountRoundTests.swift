@@ -303,6 +303,16 @@ struct AccountRoundTests {
         #expect(news.revoked == ["2"])
     }
 
+    @Test("a change that is told all the same begins a round at once")
+    func polledAndTold() throws {
+        let source = try source(3, url: Self.server)
+        try source.pass(.seconds(5), step: Milliseconds(100))
+        source.accounts["2"] = Source.account(9)
+        try source.changed()
+        try source.pass(.seconds(1))
+        #expect(try source.router.answers().revoked == ["2"])
+    }
+
     @Test("each minute accounts with bindings are read and no others, no more than 500 a second")
     func polledPace() throws {
         let source = try source(600, url: Self.server)

@@ -48,6 +48,11 @@ private let standing = AccountStanding(
     reason: "number-never", evidence: "5 refused calls")
 
 @Suite struct MessagesTests {
+    private static let managerSettings: [Setting] =
+        ["10.0.0.10", "[2001:db8::1]:9", "pbx.example.com:9"]
+        .compactMap { ServerName($0, defaultPort: 5038) }
+        .map { Setting.accounts.manager($0) }
+
     static let settings: [Setting] =
         [
             .sides.domains("example.com"), .sides.outside(OutsideEndpoint(Endpoint(.tls, address))),
@@ -72,7 +77,7 @@ private let standing = AccountStanding(
             .limit(.scanner)(Limit(1, in: .seconds(604_800))),
             .registration.minimum(.seconds(30)), .registration.maximum(.seconds(604_800)),
             .registration.contacts(32),
-        ] + tableSettings + callSettings + trunkSettings + profileSettings
+        ] + managerSettings + tableSettings + callSettings + trunkSettings + profileSettings
 
     private static let tableSettings: [Setting] = [
         .tables.sippeers("sip_buddies"), .tables.endpoints("a.b"), .tables.auths("A"),

@@ -1,0 +1,238 @@
+// One Asterisk that is asked through ARI, over its life: reached, asked, lost, reached again.
+internal import HTTP
+internal import Messages
+internal import Sys
+
+/// One Asterisk of `accounts.source`.
+///
+/// It is looked at before it is asked for accounts, each minute, and after an answer that made no sense. What does not
+/// answer is left alone for 0.2 s, and up to 10 s in the end.
+final class ARIServer {
+    /// Whether it can be asked.
+    enum Standing: Equatable {
+        /// It was not tried yet.
+        case untried
+        /// It can.
+        case up
+        /// It cannot: what is wrong and what to do.
+        case down(String)
+    }
+
+    /// What it is called in words.
+    let asker: ARIAsker
+    /// Whether it can be asked.
+    private(set) var standing = Standing.untried
+    /// Why the last look-up came to nothing though it can be asked; nil when it did not.
+    private(set) var trouble: String?
+
+    private let name: ServerName
+    private let root: String
+    private let settings: AccountSettings
+    private let times: AskingTimes
+    private var client: HTTPClient?
+    private var nextTry = Milliseconds(0)
+    private var nextLook = Milliseconds(0)
+    private var backOff = ARIServer.shortestBackOff
+    /// `default_realm` of PJSIP's section `global`; empty when that says nothing.
+    private var defaultRealm = ""
+
+    /// The shortest time between two tries, and the longest.
+    private static let shortestBackOff = Milliseconds(200)
+    private static let longestBackOff = Milliseconds.seconds(10)
+    /// How often one that can be asked is looked at.
+    private static let lookEvery = Milliseconds.seconds(60)
+    /// How long the list of all names may be, in bytes: that of 50,000 is some 5 MB.
+    private static let longestList = 16 << 20
+
+    /// An Asterisk that was not tried yet.
+    init(
+        _ name: ServerName, _ asterisks: ARIServers, _ settings: AccountSettings,
+        _ times: AskingTimes
+    ) {
+        self.name = name
+        self.times = times
+        self.settings = settings
+        root = asterisks.root(name)
+        asker = ARIAsker(url: asterisks.url(name), user: settings.user)
+    }
+
+    // MARK: Looking
+
+    /// What a look asks for: that there is PJSIP, and its realm.
+    private static let global = ARIName("global", "global")
+    private static let info = "/ari/asterisk/info?only=system"
+
+    /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
+    func look(_ now: Milliseconds, beside: Bool) {
+        guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else {
+            return
+        }
+        let span = beside && standing != .up ? times.lookBeside : times.look
+        let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
+        settle(results, now)
+    }
+
+    /// The client, made anew after a failure; nil when there cannot be one.
+    private func reached(_ now: Milliseconds) -> HTTPClient? {
+        if let client { return client }
+        if let fault = settings.faultOfLogin {
+            fail(fault, now)
+            return nil
+        }
+        var resolved: String?
+        if name.address == nil {
+            let addresses = Socket.addresses(ofHost: name.host).map {
+                $0.isV4 ? "\($0)" : "[\($0)]"
+            }
+            guard !addresses.isEmpty else {
+                fail(
+                    "\(asker.url) cannot be reached: no address of \(name.host) is known: write its address, or correct"
+                        + " /etc/hosts or the resolver", now)
+                return nil
+            }
+            resolved = "\(name):\(addresses.joined(separator: ","))"
+        }
+        client = HTTPClient(
+            HTTPServer(
+                root: root, resolved: resolved, user: settings.user,
+                password: settings.secret ?? []))
+        if client == nil { fail("\(asker.url) cannot be asked: there is no memory for it", now) }
+        return client
+    }
+
+    private func settle(_ results: [Result<HTTPAnswer, HTTPFailure>], _ now: Milliseconds) {
+        do throws(ARIFailure) {
+            let object = try asker.object(Self.global, results[1])
+            let info = try asker.json(results[0])
+            guard info["system"]?["version"]?.text != nil else {
+                return fail(
+                    "\(asker.url) does not say that it is an Asterisk: see what listens there", now)
+            }
+            defaultRealm = object?.value("default_realm") ?? ""
+            standing = .up
+            nextLook = now + Self.lookEvery
+            backOff = Self.shortestBackOff
+        } catch {
+            fail(error.words, now)
+        }
+    }
+
+    private func fail(_ why: String, _ now: Milliseconds) {
+        client = nil
+        trouble = nil
+        standing = .down(why)
+        nextTry = now + backOff
+        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+    }
+
+    /// Has it looked at as soon as it can be.
+    private func doubt(_ why: String, _ now: Milliseconds) {
+        trouble = why
+        nextLook = now
+    }
+
+    // MARK: Accounts
+
+    /// Whether accounts may be asked for now, since it can be asked, or is due to be tried.
+    func isOpen(_ now: Milliseconds) -> Bool { standing == .up || now >= nextTry }
+
+    /// What it says of names until a moment on the clock itself, in their order; nil for those that it has no answer for.
+    func lookUp(
+        _ queries: [LookUp], until end: Milliseconds, _ access: ARIAccessLists, _ now: Milliseconds
+    ) -> [ReadAccount?] {
+        let nothing = [ReadAccount?](repeating: nil, count: queries.count)
+        if standing != .up { look(now, beside: false) }
+        guard standing == .up, let client else { return nothing }
+        trouble = nil
+        var lookUps: [ARILookUp?] = queries.map(ARILookUp.init)
+        let firsts = client.ask(lookUps.map { $0?.first ?? [] }, until: end)
+        for index in lookUps.indices {
+            do throws(ARIFailure) {
+                try lookUps[index]?.take(first: firsts[index], asker)
+            } catch {
+                lookUps[index] = nil
+                guard goesOn(error, now) else { return nothing }
+            }
+        }
+        let seconds = client.ask(lookUps.map { $0?.second ?? [] }, until: end)
+        var answers = nothing
+        for (index, lookUp) in lookUps.enumerated() {
+            do throws(ARIFailure) {
+                let realm = defaultRealm.isEmpty ? settings.realm : defaultRealm
+                answers[index] = try lookUp?.account(
+                    second: seconds[index], asker, realm: realm, access)
+            } catch {
+                guard goesOn(error, now) else { return answers }
+            }
+        }
+        return answers
+    }
+
+    /// Whether others may be asked for after a failure.
+    private func goesOn(_ failure: ARIFailure, _ now: Milliseconds) -> Bool {
+        switch failure {
+        case .ofServer(let why):
+            fail(why, now)
+            return false
+        case .ofObject(let why):
+            doubt(why, now)
+            return true
+        }
+    }
+
+    /// The names of all endpoints that Asterisk has loaded; nil when it does not say.
+    func names(until end: Milliseconds, _ now: Milliseconds) -> [String]? {
+        guard standing == .up else { return nil }
+        var limits = HTTPLimits()
+        limits.body = Self.longestList
+        guard let client, let own = client.alike(limits) else { return nil }
+        let result = own.get(["/ari/endpoints/PJSIP"], until: end)
+        do throws(ARIFailure) {
+            let items = try asker.json(result[0]).items ?? []
+            return items.compactMap { $0["resource"]?.text }
+        } catch {
+            doubt("\(error.words): to list accounts it takes res_ari_endpoints.so", now)
+            return nil
+        }
+    }
+}
+
+extension ARIFailure {
+    /// What is wrong.
+    fileprivate var words: String {
+        switch self {
+        case .ofServer(let why), .ofObject(let why): why
+        }
+    }
+}
+
+extension HTTPClient {
+    /// What comes of requests for objects in groups, group by group.
+    fileprivate func ask(
+        _ groups: [[ARIName]], until end: Milliseconds
+    ) -> [[Result<HTTPAnswer, HTTPFailure>]] {
+        var results = get(groups.flatMap { $0.map(\.path) }, until: end)[...]
+        return groups.map { group in
+            defer { results = results.dropFirst(group.count) }
+            return Array(results.prefix(group.count))
+        }
+    }
+}
+
+extension AccountSettings {
+    /// Why nobody can be asked with their login, and what to do; nil when it can be used.
+    var faultOfLogin: String? {
+        guard !user.isEmpty else {
+            return
+                "\(url) takes a login: set accounts.user to a user of ari.conf, and accounts.secret-file to the file with"
+                + " its password"
+        }
+        guard !user.contains(":") else {
+            return
+                "accounts.user holds a colon, which HTTP's login cannot: give the user of ari.conf another name"
+        }
+        guard let secret, !secret.isEmpty else { return unusableSecret }
+        return secret.contains(0)
+            ? "the password in \(secretFile) holds a zero byte: give the user another one" : nil
+    }
+}

@@ -1,0 +1,185 @@
+// What Asterisk tells by its manager interface (AMI) that ARI does not: its files, all names, and when it has reloaded.
+internal import AsteriskFiles
+internal import Messages
+internal import Sys
+
+/// The manager interface of one Asterisk (`accounts.ami`), over its life: connected, asked, lost, connected again.
+final class Manager {
+    /// What it is called.
+    let name: String
+    /// What Asterisk's files say, as they were told last; nil before the first time.
+    private(set) var files: AsteriskConfiguration?
+    /// What is wrong and what to do; nil when nothing is.
+    private(set) var fault: String?
+
+    private let server: ServerName
+    private let settings: AccountSettings
+    private let times: AskingTimes
+    private let drivers: Set<AsteriskConfiguration.Driver>
+    private var connection: ManagerConnection?
+    /// Whether the user hears of reloads (read=system), as far as the greeting shows.
+    private var hears = false
+    private var nextTry = Milliseconds(0)
+    private var nextPing = Milliseconds(0)
+    private var backOff = Manager.shortestBackOff
+    /// When the files are told once more.
+    private var nextReading = Milliseconds(0)
+
+    /// The events after which files may say something else; chan_sip has one of its own for its own command.
+    private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
+    /// The shortest time between two tries to connect, and the longest.
+    private static let shortestBackOff = Milliseconds(200)
+    private static let longestBackOff = Milliseconds.seconds(10)
+    /// How often it is asked whether it is there.
+    private static let pingEvery = Milliseconds.seconds(10)
+    /// How long after a reload the files are told again: PJSIP goes on reloading for a moment after it has said so.
+    private static let settling = Milliseconds.seconds(1)
+    /// How often they are told without one: not every command that reloads says so, such as chan_sip's own.
+    private static let readEvery = Milliseconds.seconds(60)
+
+    /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
+    init?(
+        _ settings: AccountSettings, drivers: Set<AsteriskConfiguration.Driver>,
+        _ times: AskingTimes = AskingTimes()
+    ) {
+        guard let server = settings.manager else { return nil }
+        self.server = server
+        self.settings = settings
+        self.times = times
+        self.drivers = drivers
+        name = "accounts.ami (\(server))"
+    }
+
+    /// Whether each change of an account's is told, that of files with their reload.
+    var tellsOfChanges: Bool {
+        guard connection != nil, hears, let files else { return false }
+        return drivers.allSatisfy { files.realtimePlace(of: $0) == .none }
+    }
+
+    /// Whether it can be asked.
+    var isUp: Bool { connection != nil }
+
+    /// Connects when it is time, or takes what has come; whether accounts may have changed.
+    ///
+    /// To be called each second.
+    func tick(_ now: Milliseconds) -> Bool {
+        do throws(ManagerFailure) {
+            guard let connection else { return try connect(now) }
+            let reloads = try connection.takeEvents().filter { event in
+                let kind = event.value("Event")
+                hears = hears || kind == "FullyBooted"
+                return Self.reloads.contains(kind)
+            }
+            if now >= nextReading || !reloads.isEmpty {
+                nextReading = now + (reloads.isEmpty ? Self.readEvery : Self.settling)
+                try read(connection)
+                return true
+            }
+            if now >= nextPing {
+                nextPing = now + Self.pingEvery
+                _ = try connection.ask("Ping", until: Clock.monotonic + times.manager)
+            }
+            return false
+        } catch {
+            fail(error, now)
+            return false
+        }
+    }
+
+    private func fail(_ failure: ManagerFailure, _ now: Milliseconds) {
+        connection = nil
+        hears = false
+        fault = "\(name) \(failure.words)"
+        nextTry = now + backOff
+        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+    }
+
+    private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
+        guard now >= nextTry else { return false }
+        if let fault = settings.faultOfLogin {
+            throw ManagerFailure(words: "cannot be asked: \(fault)")
+        }
+        let end = Clock.monotonic + times.manager
+        let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
+        let connection = try ManagerConnection(
+            to: ips.map { SocketAddress($0, port: server.port) }, until: end)
+        try logIn(connection, until: end)
+        // What it tells of itself has come before the answer.
+        _ = try connection.ask("Ping", until: end)
+        hears = try connection.takeEvents().contains { $0.value("Event") == "FullyBooted" }
+        try read(connection)
+        self.connection = connection
+        nextPing = now + Self.pingEvery
+        nextReading = now + Self.readEvery
+        backOff = Self.shortestBackOff
+        return true
+    }
+
+    /// Logs in without showing the password.
+    private func logIn(
+        _ connection: ManagerConnection, until end: Milliseconds
+    ) throws(ManagerFailure) {
+        let type = ("AuthType", Array("MD5".utf8))
+        let challenge = try connection.ask("Challenge", [type], until: end).value("Challenge")
+        var proof = Array(challenge.utf8) + (settings.secret ?? [])
+        let key = HA1.md5(proof).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+        proof.wipe()
+        let answer = try connection.ask(
+            "Login",
+            [
+                type, ("Username", Array(settings.user.utf8)), ("Key", Array(key.joined().utf8)),
+                ("Events", Array("system".utf8)),
+            ], until: end)
+        guard answer.isSuccess else {
+            throw ManagerFailure(
+                words:
+                    "refuses the login: correct accounts.user and accounts.secret-file, or the section"
+                    + " [\(settings.user)] of manager.conf, its permit and deny too")
+        }
+    }
+
+    /// Has it tell its files; what it told before stays good when it cannot.
+    private func read(_ connection: ManagerConnection) throws(ManagerFailure) {
+        let end = Clock.monotonic + times.files
+        var told: [String: Configuration] = [:]
+        fault = nil
+        for file in AsteriskConfiguration.told {
+            let answer = try connection.ask(
+                "GetConfig", [("Filename", Array(file.utf8))], until: end)
+            guard answer.isSuccess else {
+                let message = answer.value("Message")
+                if message == "Config file not found" { continue }
+                let remedy =
+                    message == "Permission denied"
+                    ? "give its user write=system" : "correct the file"
+                fault = "\(name) does not tell \(file) (\(message.prefix(80))): \(remedy)"
+                return
+            }
+            guard let configuration = Configuration(told: answer.fields, file: file) else {
+                throw ManagerFailure(words: "tells \(file) otherwise than Asterisk does")
+            }
+            told[file] = configuration
+        }
+        do throws(ConfigurationFault) {
+            files = try AsteriskConfiguration(told: told, place: name, drivers: drivers)
+            if !hears {
+                fault = "\(name) does not tell of reloads: give its user read=system"
+            }
+        } catch {
+            fault = "\(name): \(error)"
+        }
+    }
+
+    /// The names of all endpoints, those of Realtime too; nil when they cannot be told.
+    func endpoints(until end: Milliseconds, _ now: Milliseconds) -> [String]? {
+        guard let connection else { return nil }
+        do throws(ManagerFailure) {
+            return try connection.list("PJSIPShowEndpoints", until: end)?.map {
+                $0.value("ObjectName")
+            }
+        } catch {
+            fail(error, now)
+            return nil
+        }
+    }
+}

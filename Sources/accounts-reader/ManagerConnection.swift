@@ -1,0 +1,218 @@
+// Asterisk's manager interface (AMI): one connection, what is asked over it, and the events that come by it.
+internal import Glibc
+internal import Messages
+internal import Sys
+
+/// A message of AMI's: its fields in their order.
+struct ManagerMessage: Equatable {
+    /// The fields; names are compared in any mixture of capitals.
+    var fields: [(name: [UInt8], value: [UInt8])] = []
+
+    /// The first value of a name; empty without one.
+    func value(_ name: String) -> String {
+        fields.first { $0.name.text.lowercased() == name.lowercased() }?.value.text ?? ""
+    }
+
+    /// Whether it is a good answer.
+    var isSuccess: Bool { value("Response") == "Success" }
+
+    static func == (a: ManagerMessage, b: ManagerMessage) -> Bool {
+        a.fields.elementsEqual(b.fields) { $0 == $1 }
+    }
+}
+
+/// Why AMI is of no use: what is wrong, and what to do.
+struct ManagerFailure: Error, Equatable {
+    /// The sentence, without what it is called.
+    let words: String
+}
+
+/// One connection to AMI, for one thread; a call waits until a moment at most.
+@safe
+final class ManagerConnection {
+    private let socket: Descriptor
+    private var received: [UInt8] = []
+    /// Where in it the line begins that was not taken yet.
+    private var start = 0
+    private var message = ManagerMessage()
+    private var messageSize = 0
+    private var lastID = 0
+    /// The events that have come and were not taken.
+    private(set) var events: [ManagerMessage] = []
+    private var chunk = [UInt8](repeating: 0, count: 1 << 16)
+
+    /// The longest line, and the longest message, in bytes.
+    static let longestLine = 1 << 16
+    static let longestMessage = 64 << 20
+    /// How many events are kept at most: more come of no Asterisk between two looks.
+    private static let mostEvents = 100_000
+
+    /// A connection to one of these addresses, the first that is there; its greeting has been read.
+    init(to addresses: [SocketAddress], until end: Milliseconds) throws(ManagerFailure) {
+        guard let address = addresses.first else {
+            throw ManagerFailure(words: "its name has no address: correct accounts.ami")
+        }
+        do {
+            socket = try Socket.connecting(to: address)
+        } catch {
+            throw ManagerFailure(words: "cannot be reached (\(error)): see manager.conf")
+        }
+        try wait(POLLOUT, until: end)
+        let error = Socket.pendingError(socket.raw)
+        guard error == 0 else {
+            throw ManagerFailure(
+                words:
+                    "cannot be reached (\(SystemError("connect", code: error))): see whether Asterisk runs, and"
+                    + " whether manager.conf has enabled=yes and binds that address and port")
+        }
+        guard try line(until: end).starts(with: "Asterisk Call Manager/".utf8) else {
+            throw ManagerFailure(
+                words: "does not greet as Asterisk's manager interface: see what listens there")
+        }
+    }
+
+    /// The answer to an action, whose events wait in `events`.
+    func ask(
+        _ action: String, _ fields: [(String, [UInt8])] = [], until end: Milliseconds
+    ) throws(ManagerFailure) -> ManagerMessage {
+        lastID += 1
+        let id = "rempart-\(lastID)"
+        var text = Array("Action: \(action)\r\nActionID: \(id)\r\n".utf8)
+        for (name, value) in fields { text += Array("\(name): ".utf8) + value + [0x0D, 0x0A] }
+        text += [0x0D, 0x0A]
+        try send(text, until: end)
+        while true {
+            let message = try next(until: end)
+            if !message.value("Response").isEmpty, message.value("ActionID") == id {
+                return message
+            }
+            // An answer to what was given up is no event.
+            if message.value("Response").isEmpty { try keep(message) }
+        }
+    }
+
+    /// The events that answer an action with a list.
+    func list(
+        _ action: String, until end: Milliseconds
+    ) throws(ManagerFailure) -> [ManagerMessage]? {
+        guard try ask(action, until: end).isSuccess else { return nil }
+        let id = "rempart-\(lastID)"
+        var items: [ManagerMessage] = []
+        while true {
+            let message = try next(until: end)
+            guard message.value("ActionID") == id else {
+                try keep(message)
+                continue
+            }
+            if message.value("EventList") == "Complete" { return items }
+            items.append(message)
+        }
+    }
+
+    /// The events that have come, without waiting for others.
+    func takeEvents() throws(ManagerFailure) -> [ManagerMessage] {
+        while try readMore() { while let message = try complete() { try keep(message) } }
+        defer { events = [] }
+        return events
+    }
+
+    private func keep(_ message: ManagerMessage) throws(ManagerFailure) {
+        guard events.count < Self.mostEvents else {
+            throw ManagerFailure(
+                words: "sends more events than can be kept: see what listens there")
+        }
+        events.append(message)
+    }
+
+    // MARK: Bytes
+
+    private func send(_ bytes: [UInt8], until end: Milliseconds) throws(ManagerFailure) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let left = Array(rest)
+            switch Stream.write(socket.raw, left.span) {
+            case .moved(let count): rest = rest.dropFirst(count)
+            case .wouldBlock: try wait(POLLOUT, until: end)
+            case .ended, .failed: throw Self.closed
+            }
+        }
+    }
+
+    /// The next message; empty ones are passed over.
+    private func next(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage {
+        while true {
+            if let message = try complete() { return message }
+            if try !readMore() { try wait(POLLIN, until: end) }
+        }
+    }
+
+    /// A message whose end has come; nil when there is none yet.
+    private func complete() throws(ManagerFailure) -> ManagerMessage? {
+        while let line = try nextLine() {
+            guard !line.isEmpty else {
+                guard !message.fields.isEmpty else { continue }
+                defer { (message, messageSize) = (ManagerMessage(), 0) }
+                return message
+            }
+            messageSize += line.count
+            guard messageSize <= Self.longestMessage else {
+                throw ManagerFailure(
+                    words: "answers with more than can be read: see what listens there")
+            }
+            let name = line.prefix { $0 != UInt8(ascii: ":") }
+            let value = line.dropFirst(name.count + 1).drop { $0 == 0x20 }
+            message.fields.append((Array(name), Array(value)))
+        }
+        return nil
+    }
+
+    private func line(until end: Milliseconds) throws(ManagerFailure) -> [UInt8] {
+        while true {
+            if let line = try nextLine() { return line }
+            if try !readMore() { try wait(POLLIN, until: end) }
+        }
+    }
+
+    /// The next line without its end; nil when that has not come yet.
+    private func nextLine() throws(ManagerFailure) -> [UInt8]? {
+        guard let end = received[start...].firstIndex(of: 0x0A) else {
+            received.removeFirst(start)
+            start = 0
+            guard received.count <= Self.longestLine else {
+                throw ManagerFailure(words: "sends a line that is too long: see what listens there")
+            }
+            return nil
+        }
+        var line = Array(received[start..<end])
+        if line.last == 0x0D { line.removeLast() }
+        start = end + 1
+        return line
+    }
+
+    /// Reads what has come; false when nothing has.
+    private func readMore() throws(ManagerFailure) -> Bool {
+        switch Stream.read(socket.raw, into: &chunk, at: 0) {
+        case .moved(let count):
+            received += chunk[..<count]
+            return true
+        case .wouldBlock: return false
+        case .ended, .failed: throw Self.closed
+        }
+    }
+
+    private func wait(_ events: Int32, until end: Milliseconds) throws(ManagerFailure) {
+        var entry = pollfd(fd: socket.raw, events: Int16(events), revents: 0)
+        while true {
+            let left = end - Clock.monotonic
+            guard left.count > 0 else {
+                throw ManagerFailure(
+                    words: "does not answer in time: see whether Asterisk is overloaded or hangs")
+            }
+            // In bounds: one entry.
+            let count = unsafe poll(&entry, 1, Int32(clamping: left.count))
+            if count > 0 { return }
+        }
+    }
+
+    private static let closed = ManagerFailure(words: "has closed the connection")
+}
