@@ -131,17 +131,18 @@ enum Value: SettingText {
     }
 
     /// The schemes of sources that a later version reads.
-    private static let laterSources = ["ari", "ari+https", "freepbx"]
+    private static let laterSources = ["ari", "ari+https"]
 
     /// The schemes of sources that lie in the file system, each with the path of an example.
     private static let sources = [
         (scheme: "sqlite", path: "/var/lib/asterisk/realtime.sqlite3"),
         (scheme: "asterisk", path: "/etc/asterisk"),
+        (scheme: "freepbx", path: "/etc/freepbx.conf"),
     ]
 
     /// What is read.
     private static let readSources =
-        "this version reads asterisk:///FOLDER, sqlite:///PATH and odbc://DSN"
+        "this version reads asterisk:///FOLDER, sqlite:///PATH, odbc://DSN and freepbx:///FILE"
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {

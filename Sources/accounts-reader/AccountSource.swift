@@ -60,6 +60,7 @@ extension AccountSettings {
     /// The source that they name, not opened before its first `tick`.
     func makeSource() -> any AccountSource {
         if let folder { return AsteriskSource(self, folder: folder) }
+        if let freePBXFile { return FreePBXSource(self, path: freePBXFile) }
         return server.map { AccountServer(self, $0) } ?? AccountDatabase(self)
     }
 }

@@ -8,7 +8,7 @@ internal import Sys
 ///
 /// Of Asterisk's own files it is their folder, and what Realtime needs beside them. Where that is says extconfig.conf,
 /// which is read before the confinement and again when nothing can be read. For a database server it is the network,
-/// and what unixODBC, its drivers and the C library's name services read.
+/// and what unixODBC, its drivers and the C library's name services read. For FreePBX it is its file too.
 ///
 /// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
 /// the process has to begin anew.
@@ -45,8 +45,10 @@ struct Reach: Equatable {
             places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
-        connects = settings.server != nil || hasServer
-        folders = ([settings.folder].compactMap(\.self) + databases.map(Self.folder)).map(
+        let file = settings.freePBXFile
+        connects = settings.server != nil || hasServer || file != nil
+        // Of /etc, where FreePBX's file lies, that file alone.
+        folders = ([settings.folder, file].compactMap(\.self) + databases.map(Self.folder)).map(
             Folder.init)
     }
 

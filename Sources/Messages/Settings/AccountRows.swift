@@ -14,8 +14,9 @@ package struct AccountRows: Sendable {
         meaning: """
             Where Asterisk has its accounts: the folder of its own files, such as \
             asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. That is a SQLite file, \
-            or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. It is only \
-            ever read.
+            or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. For FreePBX \
+            and Issabel it is the file with the login to their database, such as \
+            freepbx:///etc/freepbx.conf. It is only ever read.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -24,8 +25,8 @@ package struct AccountRows: Sendable {
     package let user = SettingRow(
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
-            As whom the database of an odbc:// source is asked. Left out: as whom the DSN in \
-            /etc/odbc.ini says.
+            As whom the database of an odbc:// or freepbx:// source is asked. Left out: as whom the DSN \
+            in /etc/odbc.ini, or FreePBX's file, says.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
@@ -33,7 +34,7 @@ package struct AccountRows: Sendable {
         meaning: """
             The file with the password of accounts.user, which is its first line. root reads it at the \
             start and at each reload; others may neither read nor write it. Left out: the password \
-            that the DSN has.
+            that the DSN or FreePBX's file has.
             """)
     package let query = SettingRow(
         "accounts.query", 211, .query,

@@ -27,7 +27,7 @@ import Testing
                 "4:1: `inside` is given twice, first in line 3: leave one out",
                 "6:3: unknown key `server` in `asterisk`; did you mean `servers`?",
                 "8:13: `accounts.database`: ari:// is not there yet: this version reads"
-                    + " asterisk:///FOLDER, sqlite:///PATH and odbc://DSN",
+                    + " asterisk:///FOLDER, sqlite:///PATH, odbc://DSN and freepbx:///FILE",
                 "10:13: `registration.contacts`: 99 is out of range: 1 to 32",
             ])
     }
@@ -50,14 +50,14 @@ import Testing
                 "8:3: `accounts.database` is the older name of `accounts.source`, and both are there:"
                     + " leave `accounts.database` out"
             ])
-        for scheme in ["ari", "ari+https", "freepbx"] {
+        for scheme in ["ari", "ari+https"] {
             let told = faults(
                 shortest.replacing(
                     "sqlite:///var/lib/asterisk/realtime.sqlite3", with: "\(scheme)://x"))
             #expect(
                 told == [
                     "7:11: `accounts.source`: \(scheme):// is not there yet: this version reads"
-                        + " asterisk:///FOLDER, sqlite:///PATH and odbc://DSN"
+                        + " asterisk:///FOLDER, sqlite:///PATH, odbc://DSN and freepbx:///FILE"
                 ])
         }
     }
