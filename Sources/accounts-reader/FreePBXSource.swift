@@ -6,6 +6,8 @@ internal import Sys
 /// Why FreePBX's file leads to no database: what is wrong, and what to do.
 struct FreePBXFault: Error {
     let words: String
+    /// Whether this process may not read the file.
+    var isForbidden = false
 }
 
 /// The accounts of FreePBX's database server.
@@ -83,7 +85,10 @@ final class FreePBXSource: AccountSource {
             }
         } catch {
             fault = error.words
-            if let stamp, let found { isReplaced = isReplaced || !stamp.isSameFile(found) }
+            if error.isForbidden, let stamp, let found, !stamp.isSameFile(found) {
+                isReplaced = true
+                fault = "\(path) is another file than at the start: accounts-reader begins anew to read it"
+            }
         }
         stamp = found
     }
@@ -93,12 +98,16 @@ final class FreePBXSource: AccountSource {
         guard found.isRegular else {
             throw FreePBXFault(words: "\(path) is no file: name FreePBX's own in accounts.source")
         }
+        let login: ServerLogin
         do throws(SystemError) {
             let driver = ServerLogin.mariaDBDriver(in: (try? Self.bytes(of: Self.driverFile)) ?? [])
-            return FreePBXFile(try Self.bytes(of: path)).login(settings, path, driver: driver)
+            let file = FreePBXFile(try Self.bytes(of: path))
+            login = file.login(settings, path, driver: driver)
         } catch {
             throw unreadable(error.code)
         }
+        if let fault = login.fault { throw FreePBXFault(words: fault) }
+        return login
     }
 
     /// Where unixODBC has the names of its drivers.
@@ -122,7 +131,7 @@ final class FreePBXSource: AccountSource {
                 "\(path) is longer than \(FreePBXFile.longest) bytes: name FreePBX's own file in accounts.source"
             default: DatabaseRights.unreadable(path, code)
             }
-        return FreePBXFault(words: words)
+        return FreePBXFault(words: words, isForbidden: code == EACCES)
     }
 }
 
