@@ -107,8 +107,9 @@ struct FreePBXDevice {
     /// What matters of it, for a trace; never a secret or a hash.
     var words: String {
         guard let schema else {
-            return "account=\(text("account")) sipdriver=\(text("sipdriver")): not written under this name for"
-                + " tech=\(tech)"
+            return
+                "account=\(text("account")) sipdriver=\(text("sipdriver")): not written under this"
+                + " name for tech=\(tech)"
         }
         if Self.isReserved(id) { return "the name of a trunk" }
         if isAmbiguous { return "a keyword has several rows" }

@@ -87,7 +87,8 @@ final class FreePBXSource: AccountSource {
             fault = error.words
             if error.isForbidden, let stamp, let found, !stamp.isSameFile(found) {
                 isReplaced = true
-                fault = "\(path) is another file than at the start: accounts-reader begins anew to read it"
+                fault =
+                    "\(path) is another file than at the start: accounts-reader begins anew to read it"
             }
         }
         stamp = found
@@ -186,23 +187,30 @@ extension FreePBXFile {
     private func fault(_ path: String, hasOwnLogin: Bool) -> String? {
         let remedy = "give Rempart a login of its own in accounts.user and accounts.secret-file"
         if let unreadFrom {
-            return "\(path):\(unreadFrom): a text of PHP's (<<<) begins, behind which nothing is read: take it out"
+            return
+                "\(path):\(unreadFrom): a text of PHP's (<<<) begins, behind which nothing is read: take it"
+                + " out"
         }
         for key in Key.allCases where !(hasOwnLogin && [.user, .password].contains(key)) {
             guard case .computed(let line)? = values[key] else { continue }
-            return "\(path):\(line): \(key.rawValue) is no plain text in quotes, and no PHP is run: write one"
+            return
+                "\(path):\(line): \(key.rawValue) is no plain text in quotes, and no PHP is run: write"
+                + " one"
                 + ([.user, .password].contains(key) ? ", or \(remedy)" : "")
         }
         let engine = bytes(.engine).text
         guard ["", "mysql", "mysqli"].contains(engine.lowercased()) else {
-            return "\(path): \(Key.engine.rawValue) is not mysql: no other database of FreePBX's is read"
+            return
+                "\(path): \(Key.engine.rawValue) is not mysql: no other database of FreePBX's is read"
         }
         let port = bytes(.port).text
         guard port.isEmpty || UInt16(port).map({ $0 > 0 }) == true else {
             return "\(path): \(Key.port.rawValue) is no port: it is a number from 1 to 65535"
         }
         guard hasOwnLogin || !bytes(.user).isEmpty else {
-            return "\(path) has no \(Key.user.rawValue): name FreePBX's own file in accounts.source, or \(remedy)"
+            return
+                "\(path) has no \(Key.user.rawValue): name FreePBX's own file in accounts.source, or"
+                + " \(remedy)"
         }
         return nil
     }

@@ -80,7 +80,8 @@ struct FreePBXTables {
         let what = present.isEmpty ? "the table" : "\(missing.joined(separator: ", ")) of the table"
         throw .layout(
             "it lacks \(what) \(table), or the login may not read it: name FreePBX's database in"
-                + " \(FreePBXFile.Key.database.rawValue), or GRANT SELECT on devices and sip to the login")
+                + " \(FreePBXFile.Key.database.rawValue), or GRANT SELECT on devices and sip to the login"
+        )
     }
 
     private static func select(

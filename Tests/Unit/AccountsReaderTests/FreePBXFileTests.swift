@@ -91,7 +91,9 @@ struct FreePBXFileTests {
         #expect(login("<?php\n\(php)", [.user("rempart")]).fault == nil)
     }
 
-    @Test("an array that is assigned as a whole has nothing of before; a heredoc ends the reading, and is told")
+    @Test(
+        "an array that is assigned as a whole has nothing of before; a heredoc ends the reading, and is told"
+    )
     func arrays() {
         #expect(value("<?php $amp_conf['AMPDBPASS'] = 'a'; $amp_conf = f();") == nil)
         #expect(login("<?php\n$x = <<<E\n").fault?.hasPrefix("/etc/freepbx.conf:2: ") == true)
@@ -108,11 +110,13 @@ struct FreePBXFileTests {
         )
     }
 
-    @Test("the settings' own login wins, and a file with the server's address alone is enough for it")
+    @Test(
+        "the settings' own login wins, and a file with the server's address alone is enough for it")
     func ownLogin() throws {
         #expect(
             try string(login(Self.own, [.user("rempart")]))
-                == "DRIVER={MariaDB Unicode};SOCKET=/run/mysqld/mysqld.sock;DATABASE=asterisk;UID=rempart;")
+                == "DRIVER={MariaDB Unicode};SOCKET=/run/mysqld/mysqld.sock;DATABASE=asterisk;UID=rempart;"
+        )
         #expect(
             try string(login("AMPDBHOST=10.0.0.20\n", [.user("rempart")]))
                 == "DRIVER={MariaDB Unicode};SERVER=10.0.0.20;DATABASE=asterisk;UID=rempart;")
@@ -136,7 +140,8 @@ struct FreePBXFileTests {
     @Test("the driver is what odbcinst.ini calls it")
     func drivers() {
         func name(_ text: String) -> String { ServerLogin.mariaDBDriver(in: Array(text.utf8)) }
-        let guide = "[MySQL]\nDescription = ODBC\nDriver = /usr/lib/odbc/libmaodbc.so\nFileUsage = 1\n"
+        let guide =
+            "[MySQL]\nDescription = ODBC\nDriver = /usr/lib/odbc/libmaodbc.so\nFileUsage = 1\n"
         #expect(name("") == "MariaDB Unicode")
         #expect(name(guide) == "MySQL")
         #expect(name(guide + "[MariaDB Unicode]\nDriver=libmaodbc.so\n") == "MariaDB Unicode")
@@ -147,7 +152,8 @@ struct FreePBXFileTests {
     @Test("no bytes stop the reader, and no value is longer than what it was read from")
     func fuzz() {
         let pieces = [
-            "<?php", "?>", "$amp_conf", "['AMPDBPASS']", "[", "]", "'", "\"", "`", "\\", "=", ";", "a",
+            "<?php", "?>", "$amp_conf", "['AMPDBPASS']", "[", "]", "'", "\"", "`", "\\", "=", ";",
+            "a",
             "//", "#", "/*", "*/", "\n", " ", "<<<", "$", "{", ".", "1", "\u{0}", "\u{E9}",
         ]
         var random: UInt64 = 17

@@ -167,7 +167,9 @@ struct FreePBXTablesTests {
         rows.add("tr-peer-2", ["secret": "s"])
         rows.tables["devices"]?.rows.append(["102", "pjsip", "", ""])
         rows.add(values: ["account": "x102", "secret": "s"], of: "102")
-        for name in ["tr-peer-1", "tr-user-1", "-1", "left", "pjsip-2", "100", "101", "102", "x102"] {
+        for name in [
+            "tr-peer-1", "tr-user-1", "-1", "left", "pjsip-2", "100", "101", "102", "x102",
+        ] {
             #expect(try why(name) == .noRow, "\(name)")
         }
         #expect(try why("tr-peer-2") == .trunk)
