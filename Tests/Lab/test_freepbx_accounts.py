@@ -143,7 +143,8 @@ def as_it_was(ground: Ground) -> Iterator[None]:
 
 
 def test_the_database_and_the_files_have_the_same_accounts(ground: Ground) -> None:
-    names = [extension.name for extension in [*EXTENSIONS, *OTHERS]] + ["nobody", "Anna"]
+    # To the command `-1` is an option; a phone asks for it below.
+    names = [extension.name for extension in [*EXTENSIONS, *OTHERS] if extension.name != "-1"] + ["nobody", "Anna"]
     of_database, listed = {name: ground.facts(name) for name in names}, ground.listed()
     ground.use(f"asterisk://{ground.folder}")
     of_files = {name: ground.facts(name) for name in names}
@@ -158,7 +159,7 @@ def test_a_phone_registers_with_either_source_and_at_asterisk(ground: Ground) ->
         for account in (FIRST.account, HASHED, EXTENSIONS[3].account):
             assert ground.phone.register(account) == 200, (source, account)
             eventually(lambda name=account.name: ground.site.asterisk.registered(name), f"{account.name} at Asterisk")
-        for account in (Account("1101", "wrong"), Account("1103", "old"), EXTENSIONS[4].account, OTHERS[0].account, Account("Anna", "small")):
+        for account in (Account("1101", "wrong"), Account("1103", "old"), EXTENSIONS[4].account, *(other.account for other in OTHERS), Account("Anna", "small")):
             assert ground.phone.register(account) == 401, (source, account)
 
 
@@ -203,7 +204,7 @@ def test_what_is_wrong_with_the_file_is_told_with_the_remedy(ground: Ground) -> 
     assert f"{ground.own}: good: pjsip, 6 accounts" in ground.live(ground.own)
     ground.conf.chmod(0o600)
     said = ground.live(ground.own)
-    assert str(ground.conf) in said and "chgrp" in said, said
+    assert f"{ground.conf} cannot be opened (Permission denied)" in said, said
     ground.write_conf(CONF.replace("'freepbxuser'", "getenv('X')"))
     assert "AMPDBUSER is no plain text in quotes" in ground.live(ground.own)
     ground.write_conf(CONF.replace("'mysql'", "'sqlite3'"))
