@@ -147,6 +147,7 @@ def test_the_database_and_the_files_have_the_same_accounts(ground: Ground) -> No
     names = [extension.name for extension in [*EXTENSIONS, *OTHERS] if extension.name != "-1"] + ["nobody", "Anna"]
     of_database, listed = {name: ground.facts(name) for name in names}, ground.listed()
     ground.use(f"asterisk://{ground.folder}")
+    assert ground.explained(FIRST.name)["source"].startswith(f"{ground.folder}/pjsip.endpoint.conf")
     of_files = {name: ground.facts(name) for name in names}
     assert of_database == of_files
     assert listed == ground.listed() == {extension.name for extension in EXTENSIONS}
