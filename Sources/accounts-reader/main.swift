@@ -1,7 +1,7 @@
 // accounts-reader: reads the accounts where Asterisk has them, and may wait for whoever has them.
 //
 // DIAGNOSTICS: records `degraded` for an account that can be used from nowhere, and when the source
-// lies in another folder than at the start. What is wrong with the source is told to directory, which
+// lies in another folder or file than at the start. What is wrong with the source is told to directory, which
 // records it. Exits with 0 when told to stop, and to begin anew; with 111 when the supervisor is gone.
 internal import Glibc
 internal import Journal
@@ -20,7 +20,8 @@ ServiceLoop.run(role: .accountsReader) { (loop, set) throws(ChildFailure) in
     return AccountsReaderService(settings, reach, supervision.journal) {
         supervision.journal.write(
             .degraded, .notice,
-            "accounts.source lies in another folder than at the start: accounts-reader begins anew")
+            "accounts.source lies in another folder or file than at the start: accounts-reader begins anew"
+        )
         supervision.stopping()
         exit(0)
     }
