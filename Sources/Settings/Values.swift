@@ -130,25 +130,20 @@ enum Value: SettingText {
         return address
     }
 
-    /// The schemes of sources that a later version reads.
-    private static let laterSources = ["freepbx"]
-
     /// The schemes of sources that lie in the file system, each with the path of an example.
     private static let sources = [
         (scheme: "sqlite", path: "/var/lib/asterisk/realtime.sqlite3"),
         (scheme: "asterisk", path: "/etc/asterisk"),
+        (scheme: "freepbx", path: "/etc/freepbx.conf"),
     ]
 
     /// What is read.
     private static let readSources =
-        "this version reads asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH and"
-        + " odbc://DSN"
+        "this version reads asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH,"
+        + " odbc://DSN and freepbx:///FILE"
 
     /// The URL of a source this version can read.
     static func source(_ text: String, atMost limit: Int) throws(ValueError) -> String {
-        if let scheme = laterSources.first(where: { text.hasPrefix("\($0)://") }) {
-            throw ValueError("\(scheme):// is not there yet: \(readSources)")
-        }
         if let scheme = ["ari", "ari+https"].first(where: { text.hasPrefix("\($0)://") }) {
             guard ARIServers(text) != nil else {
                 // What stands there may be a password.

@@ -154,17 +154,20 @@ extension Walker {
                 "`\(path)` stands beside `accounts.query`, which says itself where the accounts are: leave one of"
                     + " them out")
         }
-        let isFolder = values.contains { value in
-            if case .source(let url)? = value.setting.told.accountsReader {
-                url.hasPrefix("asterisk://")
-            } else {
-                false
+        let others = [("asterisk://", "Asterisk's files"), ("freepbx://", "FreePBX's file")]
+        let other = others.first { scheme, _ in
+            values.contains { value in
+                if case .source(let url)? = value.setting.told.accountsReader {
+                    url.hasPrefix(scheme)
+                } else {
+                    false
+                }
             }
         }
-        if isFolder {
+        if let (_, other) = other {
             error(
                 query,
-                "`accounts.query` is asked of a database, and `accounts.source` names Asterisk's files: name"
+                "`accounts.query` is asked of a database, and `accounts.source` names \(other): name"
                     + " sqlite:///PATH or odbc://DSN there, or leave the query out")
         }
     }

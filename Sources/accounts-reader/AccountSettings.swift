@@ -75,6 +75,7 @@ struct AccountSettings: Equatable {
         guard query.isEmpty else {
             return "permit and deny of \(QueryTable.name), rule by rule"
         }
+        guard freePBXFile == nil else { return "deny and permit of the extension" }
         return folder == nil ? "the table \(tables[.accessLists])" : "acl.conf"
     }
 
@@ -91,7 +92,8 @@ struct AccountSettings: Equatable {
         }
     }
 
-    private func path(of scheme: String) -> String? {
+    /// The path behind a scheme, or nil when the URL is of another one.
+    func path(of scheme: String) -> String? {
         url.hasPrefix(scheme + "/") ? String(url.dropFirst(scheme.count)) : nil
     }
 }

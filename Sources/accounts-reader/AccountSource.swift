@@ -73,6 +73,7 @@ extension AccountSettings {
         if let asterisks {
             return schema == .chanSip ? ManagerSource(self) : ARISource(self, asterisks)
         }
+        if let freePBXFile { return FreePBXSource(self, path: freePBXFile) }
         return server.map { AccountServer(self, $0) } ?? AccountDatabase(self)
     }
 }

@@ -25,6 +25,8 @@ enum AccountTables {
     case pjsip(PjsipTables)
     /// What `accounts.query` finds.
     case query(QueryTable)
+    /// FreePBX's `devices` and `sip`.
+    case freePBX(FreePBXTables)
 
     /// The layout's name in the settings.
     var name: String {
@@ -32,6 +34,7 @@ enum AccountTables {
         case .chanSip: AccountSchema.chanSip.name
         case .pjsip: AccountSchema.pjsip.name
         case .query: SourceState.query
+        case .freePBX(let tables): tables.schema.name
         }
     }
 
@@ -41,6 +44,7 @@ enum AccountTables {
         case .chanSip(let tables): try tables.lookUp(query)
         case .pjsip(let tables): try tables.lookUp(query)
         case .query(let table): try table.lookUp(query)
+        case .freePBX(let tables): try tables.lookUp(query)
         }
     }
 
@@ -55,6 +59,8 @@ enum AccountTables {
         case .chanSip(let tables): (columns, family, key) = (tables.columns, .sippeers, "name")
         case .pjsip(let tables): (columns, family, key) = (tables.columns, .endpoints, "id")
         case .query: return []
+        case .freePBX(let tables):
+            return try tables.names(after: name, limit: limit, in: database)
         }
         guard let column = columns.column(family, key) else { return [] }
         return try database.names(
@@ -68,6 +74,7 @@ enum AccountTables {
         case .chanSip(let tables): (columns, needed) = (tables.columns, [.sippeers])
         case .pjsip(let tables): (columns, needed) = (tables.columns, [.endpoints, .auths])
         case .query: return nil
+        case .freePBX(let tables): return try tables.emptyTable(in: database)
         }
         for family in needed {
             let table = columns.names[family]
@@ -82,7 +89,9 @@ enum AccountTables {
         case (.chanSip(let one), .chanSip(let another)): one.columns == another.columns
         case (.pjsip(let one), .pjsip(let another)): one.columns == another.columns
         case (.query(let one), .query(let another)): one.columns == another.columns
-        case (.chanSip, _), (.pjsip, _), (.query, _): false
+        case (.freePBX(let one), .freePBX(let another)):
+            one.columns == another.columns && one.schema == another.schema
+        case (.chanSip, _), (.pjsip, _), (.query, _), (.freePBX, _): false
         }
     }
 
@@ -93,6 +102,7 @@ enum AccountTables {
         guard settings.query.isEmpty else {
             return .query(try QueryTable(settings.query, settings.access, in: database))
         }
+        guard settings.freePBXFile == nil else { return try findFreePBX(settings, in: database) }
         return try find(
             settings.schema, settings.access, named: settings.tables, in: database)
     }
@@ -102,12 +112,29 @@ enum AccountTables {
         _ schema: AccountSchema, _ rules: AccessRules = AccessRules(),
         named names: TableNames = TableNames(), in database: any RealtimeDatabase
     ) throws(AccountTablesError) -> AccountTables {
-        do {
+        try failing {
             let columns = try TableColumns(names, in: database)
             switch try schema == .automatic ? detect(columns, in: database) : schema {
             case .chanSip: return .chanSip(try ChanSipTables(database, columns, rules))
             case .pjsip, .automatic: return .pjsip(try PjsipTables(database, columns, rules))
             }
+        }
+    }
+
+    private static func findFreePBX(
+        _ settings: AccountSettings, in database: any RealtimeDatabase
+    ) throws(AccountTablesError) -> AccountTables {
+        try failing {
+            .freePBX(try FreePBXTables(settings.schema, settings.access, in: database))
+        }
+    }
+
+    /// What a look at the database gives, with its errors as those of the tables.
+    private static func failing(
+        _ look: () throws -> AccountTables
+    ) throws(AccountTablesError) -> AccountTables {
+        do {
+            return try look()
         } catch let error as RealtimeError {
             throw .database(error)
         } catch let error as AccountTablesError {

@@ -9,7 +9,7 @@ internal import Sys
 ///
 /// Of Asterisk's own files it is their folder, and what Realtime needs beside them. Where that is says extconfig.conf,
 /// which is read before the confinement and again when nothing can be read. For a server it is the network, and what
-/// unixODBC, its drivers, libcurl and the C library's name services read.
+/// unixODBC, its drivers, libcurl and the C library's name services read. For FreePBX it is its file too.
 ///
 /// A confinement cannot be widened. Where the source lies in another folder later, or is of another kind,
 /// the process has to begin anew.
@@ -52,11 +52,14 @@ struct Reach: Equatable {
             places.compactMap { if case .sqlite(let path, _) = $0 { path } else { nil } }
             + [settings.path].compactMap(\.self)
         let hasServer = places.contains { if case .server = $0 { true } else { false } }
-        connects = settings.server != nil || settings.asterisks != nil || hasServer
+        let file = settings.freePBXFile
+        connects =
+            settings.server != nil || settings.asterisks != nil || hasServer || file != nil
         ofServers = connects ? Self.pathsOfServers.map(Folder.init) : []
         // Who writes Asterisk's files is not to have all files read.
         let ofDatabases = databases.map(Self.folder).filter { $0 != "/" }
-        folders = ([settings.folder].compactMap(\.self) + ofDatabases).map(Folder.init)
+        // Of /etc, where FreePBX's file lies, that file alone.
+        folders = ([settings.folder, file].compactMap(\.self) + ofDatabases).map(Folder.init)
     }
 
     /// What is to stay in reach of the file system.

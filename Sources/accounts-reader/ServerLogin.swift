@@ -37,7 +37,8 @@ struct ServerLogin: Equatable {
         return string
     }
 
-    private static func isPlain(_ text: String) -> Bool {
+    /// Whether a text cannot end a part of a connection string.
+    static func isPlain(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 != 0 && !";{}".utf8.contains($0) }
     }
 }
@@ -89,11 +90,18 @@ extension ServerLogin {
 
     /// That of a section of res_config_mysql.conf, with what Asterisk's driver takes for what it lacks.
     init(mysql login: DatabaseLogin) {
-        let server =
-            login.host.isEmpty || login.host.isSpelled("localhost")
-            ? Self.part("SOCKET", login.socket, "/run/mysqld/mysqld.sock")
-            : Self.part("SERVER", login.host) + Self.part("PORT", login.port)
-        self.init(login, driver: "MariaDB Unicode", server: server, database: "DATABASE")
+        let server = Self.serverParts(host: login.host, port: login.port, socket: login.socket)
+        self.init(login, driver: Self.mariaDB, server: server, database: "DATABASE")
+    }
+
+    /// What Debian calls the driver of MariaDB and MySQL in /etc/odbcinst.ini.
+    static let mariaDB = "MariaDB Unicode"
+
+    /// The parts that name a server of MariaDB's or MySQL's to its driver.
+    static func serverParts(host: [UInt8], port: [UInt8], socket: [UInt8]) -> [String] {
+        host.isEmpty || host.isSpelled("localhost")
+            ? part("SOCKET", socket, "/run/mysqld/mysqld.sock")
+            : part("SERVER", host) + part("PORT", port)
     }
 
     /// That of res_pgsql.conf, with what Asterisk's driver takes for what it lacks; libpq takes a folder for a host.
@@ -117,7 +125,7 @@ extension ServerLogin {
     }
 
     /// A part of a connection string; none without a value.
-    private static func part(_ key: String, _ value: [UInt8], _ standard: String = "") -> [String] {
+    static func part(_ key: String, _ value: [UInt8], _ standard: String = "") -> [String] {
         let text = value.isEmpty ? standard : value.text
         return text.isEmpty ? [] : ["\(key)=\(text)"]
     }

@@ -4,8 +4,17 @@ internal import Messages
 extension Setting {
     /// The path of the file or folder that a URL of `accounts.source` names; nil when it names another source.
     static func path(ofSource url: String) -> String? {
-        ["sqlite://", folderScheme].first { url.hasPrefix($0) }
+        ["sqlite://", folderScheme, freePBXScheme].first { url.hasPrefix("\($0)/") }
             .map { String(url.dropFirst($0.count)) }
+    }
+
+    /// What the URL of FreePBX's file begins with.
+    private static let freePBXScheme = "freepbx://"
+
+    /// Whether it is `accounts.source`, and names FreePBX's file.
+    var isFreePBX: Bool {
+        guard case .source(let url)? = told.accountsReader else { return false }
+        return url.hasPrefix(Self.freePBXScheme)
     }
 
     /// What the URL of a folder of Asterisk's files begins with.

@@ -100,9 +100,11 @@ struct Surroundings {
                         + " `asterisk:///etc/asterisk`")
             }
             if !file.value.setting.isFolder, !stamp.isRegular {
-                return warn(
-                    "\(file.path) is no regular file: name Asterisk's SQLite file, as in"
-                        + " `sqlite:///var/lib/asterisk/realtime.sqlite3`")
+                let right =
+                    file.value.setting.isFreePBX
+                    ? "FreePBX's own, as in `freepbx:///etc/freepbx.conf`"
+                    : "Asterisk's SQLite file, as in `sqlite:///var/lib/asterisk/realtime.sqlite3`"
+                return warn("\(file.path) is no regular file: name \(right)")
             }
         }
         guard isRoot, file.reader != .supervisor, !Self.mayRead(file.path, file.reader)

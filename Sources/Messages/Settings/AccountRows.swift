@@ -15,9 +15,10 @@ package struct AccountRows: Sendable {
             Where Asterisk has its accounts; it is only ever read. That is the folder of its own files, \
             such as asterisk:///etc/asterisk, or the database that Asterisk Realtime uses. A database is a \
             SQLite file, or a DSN of unixODBC in /etc/odbc.ini that leads to MariaDB, MySQL or PostgreSQL. \
-            Or it is Asterisk itself, asked through its REST interface, such as ari://10.0.0.10:8088. \
-            Several Asterisks with the same accounts stand in one URL with commas between: the next one \
-            is asked where one does not answer.
+            For FreePBX and Issabel it is the file with the login to their database, such as \
+            freepbx:///etc/freepbx.conf. Or it is Asterisk itself, asked through its REST interface, such \
+            as ari://10.0.0.10:8088. Several Asterisks with the same accounts stand in one URL with commas \
+            between: the next one is asked where one does not answer.
             """)
     package let database = SettingRow(
         "accounts.database", 5, .source, example: "sqlite:///var/lib/asterisk/realtime.sqlite3",
@@ -27,8 +28,8 @@ package struct AccountRows: Sendable {
         "accounts.user", 209, .login, example: "rempart", for: .accountsReader { .user($0) },
         meaning: """
             As whom a database server is asked, or Asterisk itself: then it is a user of ari.conf, and has \
-            to be there. Left out: as whom the DSN in /etc/odbc.ini says, or Asterisk's own file that leads \
-            there.
+            to be there. Left out: as whom the DSN in /etc/odbc.ini says, or Asterisk's or FreePBX's own \
+            file that leads there.
             """)
     package let secretFile = SettingRow(
         "accounts.secret-file", 210, .path, example: "/etc/rempart/accounts.secret",
@@ -36,7 +37,7 @@ package struct AccountRows: Sendable {
         meaning: """
             The file with the password of accounts.user, which is its first line. root reads it at the \
             start and at each reload; others may neither read nor write it. Without it the password \
-            counts that the DSN or Asterisk's own file has.
+            counts that the DSN, or Asterisk's or FreePBX's own file, has.
             """)
     package let query = SettingRow(
         "accounts.query", 211, .query,

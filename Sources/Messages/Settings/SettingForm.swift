@@ -122,9 +122,10 @@ extension SettingForm where Value == String {
     /// The URL of what has the accounts.
     static let source = SettingForm(
         one:
-            "asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH or odbc://DSN,"
-            + " at most \(Bounds.longestURL) bytes",
-        many: "of asterisk:///FOLDER, ari://HOST:PORT, sqlite:///PATH and odbc://DSN",
+            "asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH, odbc://DSN or"
+            + " freepbx:///FILE, at most \(Bounds.longestURL) bytes",
+        many:
+            "of asterisk:///FOLDER, ari://HOST:PORT, sqlite:///PATH, odbc://DSN and freepbx:///FILE",
         atMost: Bounds.longestURL,
         text: { reader, text throws(ValueError) in
             try reader.source(text, atMost: Bounds.longestURL)

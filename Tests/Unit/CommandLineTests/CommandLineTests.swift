@@ -198,6 +198,8 @@ private let good = """
             ("sqlite:///etc", "/etc is no regular file"),
             ("asterisk:///etc/passwd", "/etc/passwd is a file: name the folder"),
             ("asterisk:///absent", "there is no /absent"),
+            ("freepbx:///absent", "there is no /absent"),
+            ("freepbx:///etc", "/etc is no regular file: name FreePBX's own"),
         ])
     func source(_ url: String, _ expected: String) throws {
         let more = "tables: {sippeers: main.sip_buddies}"

@@ -13,7 +13,7 @@ import Testing
             asterisk:
               server: [10.0.0.10]
             accounts:
-              database: freepbx:///etc/freepbx.conf
+              database: ldap:///etc/asterisk
             registration:
               contacts: 99
             """
@@ -26,9 +26,9 @@ import Testing
                 "3:1: `inside` is a list, such as `inside: [udp://10.0.0.1:5060]`",
                 "4:1: `inside` is given twice, first in line 3: leave one out",
                 "6:3: unknown key `server` in `asterisk`; did you mean `servers`?",
-                "8:13: `accounts.database`: freepbx:// is not there yet: this version reads"
-                    + " asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH and"
-                    + " odbc://DSN",
+                "8:13: `accounts.database`: `ldap` is no source of accounts: this version reads"
+                    + " asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH,"
+                    + " odbc://DSN and freepbx:///FILE",
                 "10:13: `registration.contacts`: 99 is out of range: 1 to 32",
             ])
     }
@@ -44,20 +44,12 @@ import Testing
             ])
     }
 
-    @Test("a source by both of its names, and one that a later version reads, are told")
+    @Test("a source by both of its names is told")
     func sources() {
         #expect(
             faults(shortest + "  database: sqlite:///b\n") == [
                 "8:3: `accounts.database` is the older name of `accounts.source`, and both are there:"
                     + " leave `accounts.database` out"
-            ])
-        let told = faults(
-            shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: "freepbx://x"))
-        #expect(
-            told == [
-                "7:11: `accounts.source`: freepbx:// is not there yet: this version reads"
-                    + " asterisk:///FOLDER, ari://HOST:PORT, ari+https://HOST:PORT, sqlite:///PATH and"
-                    + " odbc://DSN"
             ])
     }
 

@@ -92,10 +92,15 @@ import Testing
                     + "  query: SELECT name, secret FROM p WHERE name = ?\n")
         }
         #expect(told("odbc://ombutel").isEmpty)
-        #expect(
-            told("asterisk:///etc/asterisk") == [
-                "8:3: `accounts.query` is asked of a database, and `accounts.source` names Asterisk's files: name"
-                    + " sqlite:///PATH or odbc://DSN there, or leave the query out"
-            ])
+        for (source, what) in [
+            ("asterisk:///etc/asterisk", "Asterisk's files"),
+            ("freepbx:///etc/freepbx.conf", "FreePBX's file"),
+        ] {
+            #expect(
+                told(source) == [
+                    "8:3: `accounts.query` is asked of a database, and `accounts.source` names \(what): name"
+                        + " sqlite:///PATH or odbc://DSN there, or leave the query out"
+                ])
+        }
     }
 }

@@ -1,0 +1,111 @@
+"""FreePBX's tables and the files that it writes from them for PJSIP, as version 17 has them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .accounts import Account
+
+TABLES = """
+    CREATE TABLE devices (
+        id VARCHAR(20) NOT NULL DEFAULT '', tech VARCHAR(10) NOT NULL DEFAULT '', dial VARCHAR(255) NOT NULL DEFAULT '',
+        devicetype VARCHAR(5) NOT NULL DEFAULT '', user VARCHAR(50), description VARCHAR(50), emergency_cid VARCHAR(100),
+        hint_override VARCHAR(100), KEY id (id), KEY tech (tech));
+    CREATE TABLE emergencydevices LIKE devices;
+    CREATE TABLE sip (
+        id VARCHAR(20) NOT NULL DEFAULT '-1', keyword VARCHAR(30) NOT NULL DEFAULT '', data VARCHAR(8100) NOT NULL,
+        flags INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, keyword));
+"""
+# As docs/ACCOUNTS.md has it.
+VIEW = """
+    CREATE SQL SECURITY DEFINER VIEW rempart_accounts AS
+    SELECT d.id, d.tech, a.data account, u.data username, s.data secret, m.data md5_cred, v.data sipdriver,
+           t.data type, h.data host, n.data deny, p.data permit
+    FROM devices d
+    LEFT JOIN sip a ON a.id = d.id AND a.keyword = 'account'
+    LEFT JOIN sip u ON u.id = d.id AND u.keyword = 'username'
+    LEFT JOIN sip s ON s.id = d.id AND s.keyword = 'secret'
+    LEFT JOIN sip m ON m.id = d.id AND m.keyword = 'md5_cred'
+    LEFT JOIN sip v ON v.id = d.id AND v.keyword = 'sipdriver'
+    LEFT JOIN sip t ON t.id = d.id AND t.keyword = 'type'
+    LEFT JOIN sip h ON h.id = d.id AND h.keyword = 'host'
+    LEFT JOIN sip n ON n.id = d.id AND n.keyword = 'deny'
+    LEFT JOIN sip p ON p.id = d.id AND p.keyword = 'permit';
+"""
+EVERYBODY = "0.0.0.0/0.0.0.0"
+# What every extension has beside its own, most of which says nothing to the edge.
+COMMON = {
+    "accountcode": "", "aggregate_mwi": "yes", "allow": "ulaw", "bundle": "no", "callerid": "device <>", "context": "phones",
+    "deny": EVERYBODY, "disallow": "all", "dtmfmode": "rfc4733", "force_callerid": "", "host": "dynamic", "icesupport": "no",
+    "max_contacts": "1", "maximum_expiration": "7200", "media_encryption": "no", "minimum_expiration": "60",
+    "mwi_subscription": "auto", "permit": EVERYBODY, "qualifyfreq": "0", "rewrite_contact": "no", "rtp_symmetric": "yes",
+    "sendrpid": "pai", "transport": "", "trustrpid": "yes", "type": "friend",
+}  # fmt: skip
+FILES = ("pjsip.endpoint.conf", "pjsip.auth.conf", "pjsip.aor.conf")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@dataclass
+class Extension:
+    """An extension, or what is called like one; `table` has its row, if any has."""
+
+    name: str
+    secret: str = ""
+    tech: str = "pjsip"
+    table: str | None = "devices"
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, str]:
+        own = {"account": self.name, "secret": self.secret}
+        driver = {"pjsip": {"sipdriver": "chan_pjsip"}, "sip": {"sipdriver": "chan_sip"}}.get(self.tech, {})
+        return COMMON | own | driver | self.more
+
+    @property
+    def account(self) -> Account:
+        return Account(self.name, self.secret)
+
+    def sql(self) -> str:
+        """Its rows."""
+        rows = ", ".join(
+            f"({_quoted(self.name)}, {_quoted(keyword)}, {_quoted(data)}, {flags})"
+            for flags, (keyword, data) in enumerate(self.values.items(), start=2)
+        )
+        sql = f"INSERT INTO sip (id, keyword, data, flags) VALUES {rows};"
+        if self.table:
+            sql += (
+                f"INSERT INTO {self.table} (id, tech, dial, devicetype, user, description) VALUES ({_quoted(self.name)},"
+                f" '{self.tech}', '{self.tech.upper()}/{self.name}', 'fixed', {_quoted(self.name)}, 'phone');"
+            )
+        return sql
+
+    def sections(self) -> dict[str, str]:
+        """What FreePBX writes of it into each of its files for PJSIP."""
+        values = self.values
+        name, has_auth = self.name, bool(self.secret)
+        if not (self.table and self.tech == "pjsip" and values["sipdriver"] == "chan_pjsip"):
+            return {}
+        contacts = int(values["max_contacts"] or 0)
+        endpoint = ["type=endpoint", f"aors={name}", *([f"auth={name}-auth"] if has_auth else []), "allow=ulaw"]
+        endpoint += ["disallow=all", "allow=ulaw", f"context={values['context']}", "dtmf_mode=rfc4733", "direct_media=no"]
+        endpoint += ["rtp_symmetric=yes", "rewrite_contact=no", "force_rport=no", "trust_id_inbound=yes"]
+        password = f"password={self.secret}"
+        kind = "userpass"
+        if values.get("md5_cred"):
+            kind, password = "md5", f"md5_cred={values['md5_cred']}"
+        auth = ["type=auth", f"auth_type={kind}", password, f"username={values.get('username', name)}"]
+        aor = ["type=aor", f"max_contacts={contacts if contacts > 1 else 1}", f"remove_existing={'no' if contacts > 1 else 'yes'}"]
+        aor += ["maximum_expiration=7200", "minimum_expiration=60", "qualify_frequency=0"]
+        return {
+            "pjsip.endpoint.conf": "\n".join([f"[{name}]", *endpoint, "", ""]),
+            "pjsip.auth.conf": "\n".join([f"[{name}-auth]", *auth, "", ""]) if has_auth else "",
+            "pjsip.aor.conf": "\n".join([f"[{name}]", *aor, "", ""]),
+        }
+
+
+def write_files(folder: Path, extensions: list[Extension]) -> None:
+    """The files that FreePBX writes at "Apply Config"."""
+    for name in FILES:
+        (folder / name).write_text("".join(extension.sections().get(name, "") for extension in extensions))
