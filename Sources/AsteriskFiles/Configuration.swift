@@ -122,7 +122,7 @@ package struct ConfigurationFault: Error, Equatable, Sendable, CustomStringConve
 }
 
 /// One file of Asterisk with all that it includes, as Asterisk itself has it.
-package struct Configuration: Sendable {
+package struct Configuration: Equatable, Sendable {
     /// Every section in the order of Asterisk, templates among them.
     package let sections: [Section]
 

@@ -22,8 +22,12 @@ final class Manager {
     private var nextTry = Milliseconds(0)
     private var nextPing = Milliseconds(0)
     private var backOff = Manager.shortestBackOff
+    /// What it told last, by the names of the files.
+    private var told: [String: Configuration] = [:]
     /// When the files are told once more.
     private var nextReading = Milliseconds(0)
+    /// Whether that is since Asterisk has reloaded.
+    private var settles = false
 
     /// The events after which files may say something else; chan_sip has one of its own for its own command.
     private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
@@ -35,7 +39,11 @@ final class Manager {
     /// How long after a reload the files are told again: PJSIP goes on reloading for a moment after it has said so.
     private static let settling = Milliseconds.seconds(1)
     /// How often they are told without one: not every command that reloads says so, such as chan_sip's own.
-    private static let readEvery = Milliseconds.seconds(60)
+    private static let readEvery = Milliseconds.seconds(2)
+    /// That is seldomer where they are long: the telling takes no more than a part of the time, and what is the longest
+    /// time between two.
+    private static let partOfTime = 100
+    private static let readAtLeastEvery = Milliseconds.seconds(60)
 
     /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
     init?(
@@ -71,9 +79,11 @@ final class Manager {
                 return Self.reloads.contains(kind)
             }
             if now >= nextReading || !reloads.isEmpty {
-                nextReading = now + (reloads.isEmpty ? Self.readEvery : Self.settling)
-                try read(connection)
-                return true
+                let hasReloaded = settles || !reloads.isEmpty
+                settles = !reloads.isEmpty
+                let isNews = try read(connection, now)
+                if settles { nextReading = now + Self.settling }
+                return hasReloaded || isNews
             }
             if now >= nextPing {
                 nextPing = now + Self.pingEvery
@@ -107,10 +117,9 @@ final class Manager {
         // What it tells of itself has come before the answer.
         _ = try connection.ask("Ping", until: end)
         hears = try connection.takeEvents().contains { $0.value("Event") == "FullyBooted" }
-        try read(connection)
+        _ = try read(connection, now)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        nextReading = now + Self.readEvery
         backOff = Self.shortestBackOff
         return true
     }
@@ -138,9 +147,17 @@ final class Manager {
         }
     }
 
-    /// Has it tell its files; what it told before stays good when it cannot.
-    private func read(_ connection: ManagerConnection) throws(ManagerFailure) {
-        let end = Clock.monotonic + times.files
+    /// Has it tell its files; what it told before stays good when it cannot. Whether they say something else now.
+    private func read(
+        _ connection: ManagerConnection, _ now: Milliseconds
+    ) throws(ManagerFailure) -> Bool {
+        let begun = Clock.monotonic
+        let end = begun + times.files
+        defer {
+            let took = (Clock.monotonic - begun).count * Self.partOfTime
+            nextReading =
+                now + max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery))
+        }
         var told: [String: Configuration] = [:]
         fault = nil
         for file in AsteriskConfiguration.told {
@@ -153,7 +170,7 @@ final class Manager {
                     message == "Permission denied"
                     ? "give its user write=system" : "correct the file"
                 fault = "\(name) does not tell \(file) (\(message.prefix(80))): \(remedy)"
-                return
+                return false
             }
             guard let configuration = Configuration(told: answer.fields, file: file) else {
                 throw ManagerFailure(words: "tells \(file) otherwise than Asterisk does")
@@ -161,12 +178,18 @@ final class Manager {
             told[file] = configuration
         }
         do throws(ConfigurationFault) {
-            files = try AsteriskConfiguration(told: told, place: name, drivers: drivers)
+            let isNews = files == nil || told != self.told
+            if isNews {
+                files = try AsteriskConfiguration(told: told, place: name, drivers: drivers)
+                self.told = told
+            }
             if !hears {
                 fault = "\(name) does not tell of reloads: give its user read=system"
             }
+            return isNews
         } catch {
             fault = "\(name): \(error)"
+            return false
         }
     }
 

@@ -99,6 +99,23 @@ struct ManagerTests {
         #expect(!ground.source.drainEvents().contains(.changed))
     }
 
+    @Test("what has changed in the files counts too where no event says so")
+    func silentReload() throws {
+        let manager = try StandInManager(["sip.conf": "[1]\ntype=friend\nhost=dynamic\nsecret=a"])
+        let source = ManagerSource(try settings(manager, [.schema(.chanSip)]), .patient)
+        source.tick(.seconds(1))
+        let before = source.lookUp(account: "1", realm: "pbx", now: .seconds(1))
+        _ = source.drainEvents()
+        manager.write("sip.conf", "[1]\ntype=friend\nhost=dynamic\nsecret=b")
+        var changes: [Int64] = []
+        for second in 2..<300 {
+            source.tick(.seconds(Int64(second)))
+            if source.drainEvents().contains(.changed) { changes.append(Int64(second)) }
+        }
+        #expect(changes.count == 1)
+        #expect(source.lookUp(account: "1", realm: "pbx", now: .seconds(300)) != before)
+    }
+
     @Test(
         "a user that does not hear of reloads is told, and so is Realtime, whose rows change without one"
     )
