@@ -42,7 +42,7 @@ final class Manager {
     private static let readEvery = Milliseconds.seconds(2)
     /// That is seldomer where they are long: the telling takes no more than a part of the time, and what is the longest
     /// time between two.
-    private static let partOfTime = 100
+    private static let partOfTime: Int64 = 100
     private static let readAtLeastEvery = Milliseconds.seconds(60)
 
     /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
