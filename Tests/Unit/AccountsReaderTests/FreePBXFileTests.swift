@@ -129,7 +129,7 @@ struct FreePBXFileTests {
             ("AMPDBUSER=a\nAMPDBHOST=b\nAMPDBPORT=0", "AMPDBPORT"),
             ("AMPDBUSER=a\nAMPDBHOST=b\nAMPDBPORT=65536", "AMPDBPORT"),
             ("AMPDBUSER=a;DRIVER=x", ";"), ("AMPDBUSER=a\nAMPDBSOCK=/a;b", ";"),
-            ("AMPDBUSER=a\nAMPDBPASS=a}b", "password in /etc/freepbx.conf"),
+            ("AMPDBUSER=a\nAMPDBPASS=a}b", "password of /etc/freepbx.conf"),
         ])
     func faults(_ text: String, _ word: String) {
         let error = #expect(throws: AccountTablesError.self) { try string(login(text)) }
