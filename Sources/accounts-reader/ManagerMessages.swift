@@ -39,7 +39,9 @@ struct ManagerMessages {
     /// Adds bytes that came.
     mutating func append(_ bytes: ArraySlice<UInt8>) { received += bytes }
 
-    /// A message whose end has come; nil when there is none yet. Empty ones are passed over.
+    /// A message whose end has come; nil when there is none yet.
+    ///
+    /// Empty ones are passed over.
     mutating func next() throws(ManagerFailure) -> ManagerMessage? {
         while let line = try nextLine() {
             guard !line.isEmpty else {

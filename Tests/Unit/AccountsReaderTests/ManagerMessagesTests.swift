@@ -15,7 +15,8 @@ struct ManagerMessagesTests {
             at = end
             do throws(ManagerFailure) {
                 while let message = try messages.next() {
-                    found.append(message.fields.map { "\($0.name)=\($0.value)" }.joined(separator: ";"))
+                    found.append(
+                        message.fields.map { "\($0.name)=\($0.value)" }.joined(separator: ";"))
                 }
             } catch {
                 return found + [error.words]
@@ -27,7 +28,8 @@ struct ManagerMessagesTests {
     @Test("a message is found alike however its bytes come, whatever they are")
     func cut() {
         let pieces = [
-            "Response", ": ", ":", "\r\n", "\n", "\r", "Event", "Line-000000-000000", "a=b", " ", "\u{0}",
+            "Response", ": ", ":", "\r\n", "\n", "\r", "Event", "Line-000000-000000", "a=b", " ",
+            "\u{0}",
             "\r\n\r\n", "Success", "\u{E9}",
         ]
         var random = SystemRandomNumberGenerator()

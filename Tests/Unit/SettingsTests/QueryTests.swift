@@ -89,7 +89,8 @@ import Testing
         func told(_ source: String) -> [String] {
             faults(
                 shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: source)
-                    + "  query: SELECT name, secret FROM p WHERE name = ?\n  user: a\n  secret-file: /b\n")
+                    + "  query: SELECT name, secret FROM p WHERE name = ?\n  user: a\n  secret-file: /b\n"
+            )
         }
         #expect(told("odbc://ombutel").isEmpty)
         for (source, what) in [

@@ -36,7 +36,9 @@ import Testing
         }
     }
 
-    @Test("Asterisk itself is not asked without a login, nor for chan_sip without its manager interface")
+    @Test(
+        "Asterisk itself is not asked without a login, nor for chan_sip without its manager interface"
+    )
     func needed() {
         let told = faults(text("ari://10.0.0.10:8088", ""))
         let words = "`accounts.source` names Asterisk itself, which takes a login: add"
