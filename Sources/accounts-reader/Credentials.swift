@@ -15,6 +15,15 @@ struct LookUp {
     var steps: TraceSteps?
 }
 
+extension LookUp {
+    /// What is looked up for a query, with what the settings say of it.
+    init(_ query: AccountQuery, _ settings: AccountSettings, _ steps: TraceSteps?) {
+        self.init(
+            account: query.name, realm: query.realm, ownRealm: settings.realm,
+            domains: settings.domains, steps: steps)
+    }
+}
+
 /// What a row holds to authenticate with: the secret, or hashes of it, which are bound to a realm.
 struct Credentials: Equatable {
     /// The digest user name.
