@@ -215,6 +215,7 @@ final class AccountServer: AccountSource {
                     + " odbc-postgresql"
             case "28000", "28P01":
                 "correct the login of \(login.placeOfLogin)"
+                    + (login.isOfSettings ? ", and type 'rempart reload'" : "")
             case _ where failure.isLost || failure.isUnreachable:
                 "see whether the database server answers, and takes the login of \(login.placeOfLogin)"
             default: "try the same login with `isql -v`, or with the database's own client"

@@ -137,8 +137,9 @@ final class Manager {
         guard answer.isSuccess else {
             throw ManagerFailure(
                 words:
-                    "refuses the login: correct accounts.user and accounts.secret-file, or the section"
-                    + " [\(settings.user)] of manager.conf, its permit and deny too")
+                    "refuses the login: correct accounts.user and accounts.secret-file and type 'rempart reload', or"
+                    + " correct the section [\(settings.user)] of manager.conf, its permit and deny too"
+            )
         }
     }
 
