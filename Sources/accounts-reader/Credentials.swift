@@ -39,6 +39,11 @@ struct Credentials: Equatable {
     /// Why nothing is there, when nothing is.
     var want = AccountAbsence.noSecret
 
+    /// Those of another exchange, whatever its row holds: nobody registers there.
+    static func ofTrunk(_ query: LookUp) -> Credentials {
+        Credentials(user: query.account, boundRealm: query.ownRealm, want: .trunk)
+    }
+
     /// Whether anything is there: an empty secret is "anyone" to Asterisk, nobody to us.
     var isEmpty: Bool { secret.isEmpty && md5.isEmpty && sha256.isEmpty }
 
