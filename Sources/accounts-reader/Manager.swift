@@ -117,7 +117,7 @@ final class Manager {
         if let fault = settings.faultOfLogin {
             throw ManagerFailure(words: "cannot be asked: \(fault)")
         }
-        let end = Clock.monotonic + times.manager
+        let end = Clock.monotonic + times.login
         let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
         let connection = try ManagerConnection(
             to: ips.map { SocketAddress($0, port: server.port) }, until: end)

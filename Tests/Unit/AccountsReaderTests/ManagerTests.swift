@@ -153,7 +153,7 @@ struct ManagerTests {
         objects["endpoint/1"]?.append(("acl", "deny/permit"))
         stand.reply("Login", "nonsense\r\n\r\n")
         var times = AskingTimes.patient
-        times.manager = .seconds(1)
+        times.login = .seconds(1)
         let ground = try ground(stand, objects, times)
         ground.pass()
         #expect(ground.isUp && ground.read("1") == [.unavailable])
@@ -228,7 +228,7 @@ struct ManagerTests {
         let stand = try StandInManager(
             [:], replies, greeting: greeting ?? "Asterisk Call Manager/1.1\r\n")
         var times = AskingTimes.patient
-        if word == "in time" { times.manager = .seconds(1) }
+        if word == "in time" { times.login = .seconds(1) }
         let manager = try manager(stand, times)
         _ = manager.tick(.seconds(1))
         #expect(manager.fault?.contains(word) == true, "\(manager.fault ?? "none")")
