@@ -67,6 +67,7 @@ final class ARISource: AccountSource {
         }
         if let fault = manager?.fault { result.append(fault) }
         if let first = closed.sorted().first {
+            if let hidden = manager?.hidden { result.append(hidden) }
             let rest = closed.count > 1 ? " and \(closed.count - 1) more" : ""
             result.append(
                 "account \(first)\(rest): let in from nowhere: \(settings.remedyOfLists)")

@@ -11,6 +11,8 @@ final class Manager {
     private(set) var files: AsteriskConfiguration?
     /// What is wrong and what to do; nil when nothing is.
     private(set) var fault: String?
+    /// A file that Asterisk tells nobody, and what to do; nil without one. Who needs none of its lines lacks nothing.
+    private(set) var hidden: String?
 
     private let server: ServerName
     private let settings: AccountSettings
@@ -169,18 +171,29 @@ final class Manager {
         defer {
             let took = (Clock.monotonic - begun).count * Self.partOfTime
             nextReading =
-                now + max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery))
+                now
+                + (hidden != nil
+                    ? Self.readAtLeastEvery
+                    : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery)))
         }
         var told: [String: Configuration] = [:]
-        fault = nil
+        (fault, hidden) = (nil, nil)
         for file in AsteriskConfiguration.told(of: driver) {
             let answer = try connection.ask(
                 "GetConfig", [("Filename", Array(file.utf8))], until: end)
             guard answer.isSuccess else {
                 let message = answer.value("Message")
                 if message == "Config file not found" { continue }
-                fault =
-                    "\(name) does not tell \(file) (\(message.prefix(80))): \(Self.remedy(message))"
+                let words = "\(name) does not tell \(file) (\(message.prefix(80)))"
+                if message.contains("escalated privileges") {
+                    hidden =
+                        "\(words): it is a link that leads out of Asterisk's folder. Put the file itself there"
+                } else {
+                    let lacksClass = message == "Permission denied"
+                    fault =
+                        words
+                        + (lacksClass ? ": give its user write=system" : ": correct the file")
+                }
                 return false
             }
             guard let configuration = Configuration(told: answer.fields, file: file) else {
@@ -205,14 +218,6 @@ final class Manager {
             fault = "\(name): \(error)"
             return false
         }
-    }
-
-    /// What to do about a file that is not told.
-    private static func remedy(_ message: String) -> String {
-        if message == "Permission denied" { return "give its user write=system" }
-        return message.contains("escalated privileges")
-            ? "it is a link that leads out of Asterisk's folder: put the file itself there"
-            : "correct the file"
     }
 
     /// The names of all endpoints, those of Realtime too; nil when they cannot be told.

@@ -235,6 +235,25 @@ struct ManagerTests {
         #expect(manager.fault?.contains("pass word") == false)
     }
 
+    @Test("a file that Asterisk hides is told where somebody's list is in it, and read seldom")
+    func hidden() throws {
+        let stand = try StandInManager([:])
+        stand.reply(
+            "GetConfig",
+            "Response: Error\r\nACTION\r\nMessage: File requires escalated privileges\r\n\r\n")
+        var objects = StandInAsterisk.phone("1", "x")
+        let ground = try ground(stand, objects)
+        for _ in 0..<20 { ground.pass() }
+        #expect(try ground.account("1").access == AccessList())
+        #expect(ground.source.unread.isEmpty)
+        #expect(stand.actions.count { $0 == "GetConfig" } == 1)
+        objects["endpoint/1"]?.append(("acl", "deny/permit"))
+        for (path, object) in objects { ground.asterisks[0].set(path, object) }
+        #expect(try ground.account("1").access == .nobody)
+        #expect(ground.source.unread.first?.contains("leads out of Asterisk's folder") == true)
+        #expect(ground.source.unread.last?.hasPrefix("account 1: ") == true)
+    }
+
     @Test("a wrong password is told, and is never sent as it is")
     func wrongSecret() throws {
         let stand = try StandInManager(secret: "another")
