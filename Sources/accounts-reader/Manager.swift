@@ -86,10 +86,12 @@ final class Manager {
                 hears = hears || kind == "FullyBooted"
                 return Self.reloads.contains(kind)
             }
-            if now >= nextReading || !reloads.isEmpty {
+            let isDue =
+                now >= nextReading && (driver == .chanSip || settles || !hears || files == nil)
+            if isDue || !reloads.isEmpty {
                 let hasReloaded = settles || !reloads.isEmpty
                 settles = !reloads.isEmpty
-                // Asterisk itself has taken what it has read.
+                // Asterisk itself has taken what it reads now.
                 let isNews = try read(connection, now, isSettled: settles)
                 if settles || unsettled != nil { nextReading = now + Self.settling }
                 return hasReloaded || isNews
@@ -97,6 +99,8 @@ final class Manager {
             if now >= nextPing {
                 nextPing = now + Self.pingEvery
                 _ = try connection.ask("Ping", until: Clock.monotonic + times.manager)
+                // A login alone is no success: whoever hangs after it is not to be waited for again and again.
+                backOff.succeeded()
             }
             return false
         } catch {
@@ -111,7 +115,8 @@ final class Manager {
         connection = nil
         hears = false
         fault = "\(name) \(failure.words)"
-        backOff.failed(now, took: took)
+        // One that hangs takes a tenth of the time at most: others wait meanwhile.
+        backOff.failed(now, took: Milliseconds(took.count * 10))
     }
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
@@ -132,7 +137,6 @@ final class Manager {
         let isNews = try read(connection, now, isSettled: files == nil)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        backOff.succeeded()
         return isNews
     }
 
@@ -170,9 +174,11 @@ final class Manager {
         let end = begun + times.files
         defer {
             let took = (Clock.monotonic - begun).count * Self.partOfTime
+            // PJSIP always says that it has reloaded, and what is saved before that is not in force.
+            let isSeldom = hidden != nil || driver == .pjsip
             nextReading =
                 now
-                + (hidden != nil
+                + (isSeldom
                     ? Self.readAtLeastEvery
                     : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery)))
         }
