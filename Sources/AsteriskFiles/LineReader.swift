@@ -1,5 +1,16 @@
 // A file's bytes cut into the lines that mean something.
 
+extension Variable {
+    /// What Asterisk reads of a line that a program has written as a name, `=` and these bytes.
+    package static func value(written bytes: [UInt8]) -> [UInt8] {
+        var reader = LineReader(Array("name=".utf8) + bytes)
+        var state = LineReader.Continued()
+        guard let line = try? reader.next(&state) else { return [] }
+        let value = line.text.dropFirst("name=".utf8.count)
+        return Array((value.first == UInt8(ascii: ">") ? value.dropFirst() : value).stripped)
+    }
+}
+
 /// A file being cut into lines, and its comments off them, as `config_text_file_load` does.
 ///
 /// A line ends with a line feed alone. It ends for Asterisk at its first NUL too, and one of more than 8,191

@@ -15,6 +15,8 @@ internal import Sys
 final class AccountDatabase: AccountSource {
     private struct Connection {
         let tables: AccountTables
+        /// Why the settings have to choose between two drivers; nil when they need not.
+        let undecided: String?
         let database: SQLiteRealtime
         var version: Int64
         /// The table that would have to have rows, and has none.
@@ -29,6 +31,8 @@ final class AccountDatabase: AccountSource {
 
     private let settings: AccountSettings
     private var connection: Connection?
+    /// The tables as they were found last, also before the file was lost.
+    private var latest: AccountTables?
     private var backOff = BackOff(from: .seconds(1))
     private var complaint: String?
     /// Why the last look-up failed though the file can be read; nil when it did not.
@@ -71,6 +75,8 @@ final class AccountDatabase: AccountSource {
     }
 
     /// What has happened since the last call.
+    var unread: [String] { [connection?.undecided].compactMap(\.self) }
+
     func drainEvents() -> [AccountEvent] {
         defer { events = [] }
         return events
@@ -188,12 +194,15 @@ final class AccountDatabase: AccountSource {
             // One read transaction: each would read the first page anew, for which a slow disk takes its time.
             try database.execute("BEGIN")
             let version = try database.dataVersion()
-            let tables = try AccountTables.find(by: settings, in: database)
+            let (tables, undecided) = try AccountTables.find(
+                by: settings, known: latest, in: database)
             let emptyTable = try tables.emptyTable(in: database)
             try database.execute("COMMIT")
             connection = Connection(
-                tables: tables, database: database, version: version, emptyTable: emptyTable,
+                tables: tables, undecided: undecided, database: database, version: version,
+                emptyTable: emptyTable,
                 stamp: stamp)
+            latest = tables
             backOff.succeeded()
             complaint = nil
             if tables.name != known {
@@ -263,8 +272,9 @@ final class AccountDatabase: AccountSource {
 
     private func isSameLayout(_ connection: Connection) throws(RealtimeError) -> Bool {
         do {
-            return try AccountTables.find(by: settings, in: connection.database)
-                .isSame(as: connection.tables)
+            let (tables, undecided) = try AccountTables.find(
+                by: settings, known: connection.tables, in: connection.database)
+            return tables.isSame(as: connection.tables) && undecided == connection.undecided
         } catch .database(let error) {
             throw error
         } catch {

@@ -12,6 +12,8 @@ final class AccountServer: AccountSource {
     private struct Connection {
         let realtime: ODBCRealtime
         var tables: AccountTables
+        /// Why the settings have to choose between two drivers; nil when they need not.
+        let undecided: String?
         /// The table that would have to have rows, and has none.
         var emptyTable: String?
         /// When the tables are looked at again.
@@ -29,7 +31,8 @@ final class AccountServer: AccountSource {
     private var complaint: String?
     /// Why the last look-up could not be read over a connection that stands; nil when it could.
     private var trouble: String?
-    /// Why a look-up has lost its connection; nil when one has succeeded since. A server may log in and not answer.
+    /// Why a look-up has lost its connection, as by a server that logs in and does not answer; nil when one has
+    /// succeeded since.
     private var loss: String?
     /// The tables as they were found last, also before an outage.
     private var known: AccountTables?
@@ -64,6 +67,8 @@ final class AccountServer: AccountSource {
                 + " Asterisk uses in \(login.placeOfDataSource ?? login.placeOfLogin)"
         }
     }
+
+    var unread: [String] { [connection?.undecided].compactMap(\.self) }
 
     func drainEvents() -> [AccountEvent] {
         defer { events = [] }
@@ -166,7 +171,8 @@ final class AccountServer: AccountSource {
     private func find(
         in realtime: ODBCRealtime, _ now: Milliseconds
     ) throws(AccountTablesError) {
-        let tables = try AccountTables.find(by: settings, in: realtime)
+        let (tables, undecided) = try AccountTables.find(
+            by: settings, known: known, in: realtime)
         var emptyTable: String?
         do throws(RealtimeError) {
             emptyTable = try tables.emptyTable(in: realtime)
@@ -176,7 +182,7 @@ final class AccountServer: AccountSource {
         }
         let isNews = connection == nil || connection?.tables.name != tables.name
         connection = Connection(
-            realtime: realtime, tables: tables, emptyTable: emptyTable,
+            realtime: realtime, tables: tables, undecided: undecided, emptyTable: emptyTable,
             nextLook: now + Self.lookEvery, used: now)
         complaint = nil
         if isNews { events.append(.source(up(tables))) }

@@ -5,14 +5,16 @@ internal import Messages
 enum AccountTablesError: Error, Equatable, CustomStringConvertible {
     /// The database failed.
     case database(RealtimeError)
-    /// Tables or columns are missing, or it is not clear which tables are meant.
+    /// Tables or columns are missing.
     case layout(String)
+    /// Both drivers have accounts, and the settings do not choose.
+    case undecided(String)
 
     /// What is wrong, for the administrator.
     var description: String {
         switch self {
         case .database(let error): error.description
-        case .layout(let text): text
+        case .layout(let text), .undecided(let text): text
         }
     }
 }
@@ -95,8 +97,36 @@ enum AccountTables {
         }
     }
 
-    /// What the settings want the accounts to be read by.
+    /// Whose accounts they are; nil for a query.
+    var schema: AccountSchema? {
+        switch self {
+        case .chanSip: .chanSip
+        case .pjsip: .pjsip
+        case .query: nil
+        case .freePBX(let tables): tables.schema
+        }
+    }
+
+    /// What the settings want the accounts to be read by, and what is undecided meanwhile.
+    ///
+    /// Where the other driver has got accounts too, those go on that were read before (`known`).
     static func find(
+        by settings: AccountSettings, known: AccountTables?, in database: any RealtimeDatabase
+    ) throws(AccountTablesError) -> (tables: AccountTables, undecided: String?) {
+        do throws(AccountTablesError) {
+            return (try find(by: settings, in: database), nil)
+        } catch {
+            guard case .undecided(let why) = error, let schema = known?.schema else { throw error }
+            var settings = settings
+            settings.schema = schema
+            return (
+                try find(by: settings, in: database),
+                "\(why). Until then those of \(schema.name) serve, which were there before"
+            )
+        }
+    }
+
+    private static func find(
         by settings: AccountSettings, in database: any RealtimeDatabase
     ) throws(AccountTablesError) -> AccountTables {
         guard settings.query.isEmpty else {
@@ -161,7 +191,7 @@ enum AccountTables {
         let hasPeers = try database.hasRows(peers)
         let hasEndpoints = try database.hasRows(endpoints)
         guard hasPeers, hasEndpoints else { return hasEndpoints ? .pjsip : .chanSip }
-        throw AccountTablesError.layout(
+        throw AccountTablesError.undecided(
             "both \(peers) (chan_sip) and \(endpoints) (PJSIP) hold accounts: "
                 + "set accounts.schema to chan_sip or pjsip")
     }

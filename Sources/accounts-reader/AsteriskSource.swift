@@ -84,7 +84,7 @@ final class AsteriskSource: AccountSource {
         if case .up? = state, case .down(let why, _)? = database?.state {
             result.append("\(why). The accounts of files serve")
         }
-        result += accounts.further
+        result += (database?.unread ?? []) + accounts.further
         let missing = accounts.files.findings.filter { $0.kind == .missing }
         result += missing.prefix(Self.mostFindings).map(\.description)
         let left = missing.count - Self.mostFindings

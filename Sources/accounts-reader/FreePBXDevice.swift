@@ -1,4 +1,5 @@
 // What FreePBX's rows mean to Asterisk, as FreePBX writes its files from them.
+internal import AsteriskFiles
 internal import Messages
 
 /// A device of FreePBX's: a row of `devices`, and what `sip` says of it.
@@ -51,7 +52,9 @@ struct FreePBXDevice {
     /// Without a secret FreePBX writes no auth at all, and Asterisk lets anybody in: such a one is no account.
     func credentials(ownRealm: String) -> Credentials {
         var result = Credentials(user: id, boundRealm: ownRealm)
-        let secret = values["secret"] ?? []
+        // chan_sip's FreePBX writes with its semicolons escaped, PJSIP's as it is.
+        let kept = values["secret"] ?? []
+        let secret = schema == .chanSip ? kept : Variable.value(written: kept)
         let user = values["username"]?.text ?? id
         if Self.isReserved(id) {
             result.want = .trunk

@@ -44,8 +44,9 @@ final class FreePBXSource: AccountSource {
     var lack: String? { server?.lack }
 
     var unread: [String] {
-        guard let fault, server != nil, !isReplaced else { return [] }
-        return ["\(fault). What was read of it before serves until then"]
+        let ofServer = server?.unread ?? []
+        guard let fault, server != nil, !isReplaced else { return ofServer }
+        return ["\(fault). What was read of it before serves until then"] + ofServer
     }
 
     func drainEvents() -> [AccountEvent] {

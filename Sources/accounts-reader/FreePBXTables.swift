@@ -108,7 +108,7 @@ struct FreePBXTables {
             return hasOne
         }
         guard found.count < 2 else {
-            throw AccountTablesError.layout(
+            throw AccountTablesError.undecided(
                 "both chan_sip (tech sip) and PJSIP (tech pjsip) have devices: set accounts.schema to the one that"
                     + " phones use, chan_sip or pjsip")
         }

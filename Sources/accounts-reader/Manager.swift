@@ -11,7 +11,9 @@ final class Manager {
     private(set) var files: AsteriskConfiguration?
     /// What is wrong and what to do; nil when nothing is.
     private(set) var fault: String?
-    /// A file that Asterisk tells nobody, and what to do; nil without one. Who needs none of its lines lacks nothing.
+    /// A file that Asterisk tells nobody, and what to do; nil without one.
+    ///
+    /// Who needs none of its lines lacks nothing.
     private(set) var hidden: String?
 
     private let server: ServerName

@@ -81,6 +81,28 @@ struct AccountDatabaseTests {
         #expect(isFound(database, "1001"))
     }
 
+    @Test(
+        "accounts of the other driver that come later are told, and take nothing from those that were there"
+    )
+    func otherDriver() throws {
+        try folder.database("accounts.sqlite", Tables.chanSip)
+        let database = database()
+        database.tick(.seconds(0))
+        _ = database.drainEvents()
+        #expect(database.unread.isEmpty)
+        try folder.database("accounts.sqlite", Tables.pjsip)
+        for second in 1..<5 { database.tick(.seconds(Int64(second))) }
+        #expect(isFound(database, "1001") && !isFound(database, "2001"))
+        guard case .up? = database.state else {
+            Issue.record("expected that it can be read: \(String(describing: database.state))")
+            return
+        }
+        #expect(database.unread.first?.contains("set accounts.schema") == true)
+        try folder.database("accounts.sqlite", "DELETE FROM sippeers")
+        for second in 5..<10 { database.tick(.seconds(Int64(second))) }
+        #expect(isFound(database, "2001") && database.unread.isEmpty)
+    }
+
     /// A database that is open, and another program's connection that has the lock of its file.
     private func openedAndLocked() throws -> (AccountDatabase, SQLiteDatabase) {
         let path = try folder.database("accounts.sqlite", Tables.chanSip)
