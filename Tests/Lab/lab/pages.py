@@ -1,0 +1,95 @@
+"""The pages of docs that an administrator follows, as the lab reads them: each fenced block with the file that it is for."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .rempart import CHECKOUT
+
+HEADING = re.compile(r"^#+ (.*)")
+# A word at the begin of a paragraph that says for whom it and what follows is, until the next one or a heading.
+LABEL = re.compile(r"^\*\*(.+?)\*\*")
+PLACE = re.compile(r"`(/etc/[^`]+)`")
+ADDRESS = re.compile(r"(?<![\d.])\d+\.\d+\.\d+\.\d+(?![\d.])")
+# What stands on a page for itself, beside masks; the last is a network that nobody has.
+OWN = {"127.0.0.1", "0.0.0.0", "192.0.2.0"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: what it is for is the last file that the paragraph before it names."""
+
+    page: str
+    line: int
+    heading: str
+    label: str
+    language: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {self.language or 'commands'} {self.place}\n{self.text}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's blocks, and the rows of its tables by their first line."""
+
+    blocks: list[Block]
+    tables: Mapping[str, list[list[str]]]
+
+
+def read_page(name: str) -> Page:
+    """A page of docs."""
+    blocks: list[Block] = []
+    tables: dict[str, list[list[str]]] = {}
+    heading = label = place = fence = ""
+    is_open, is_ended = False, True
+    begun, lines, rows, paragraph = 0, [], None, []
+    for number, line in enumerate((CHECKOUT / "docs" / name).read_text().splitlines(), 1):
+        if line.startswith("```"):
+            if is_open:
+                blocks.append(Block(name, begun, heading, label, fence, place, "".join(f"{each}\n" for each in lines)))
+            else:
+                places = PLACE.findall(" ".join(paragraph))
+                place = places[-1] if places else ""
+                paragraph = []
+                begun, fence, lines, is_ended = number, line.removeprefix("```"), [], True
+            is_open = not is_open
+            continue
+        if is_open:
+            lines.append(line)
+            continue
+        if line.startswith("|"):
+            cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+            if rows is None:
+                rows = tables.setdefault(" | ".join(cells), [])
+            elif set(line) - set("|-"):
+                rows.append(cells)
+            continue
+        rows = None
+        if found := HEADING.match(line):
+            heading, label = found[1], ""
+        if not line.strip():
+            is_ended = True
+            continue
+        if is_ended:
+            paragraph, is_ended = [], False
+        if not paragraph and (found := LABEL.match(line)):
+            label = found[1]
+        paragraph.append(line)
+    assert not is_open, f"{name}:{begun}: a block without an end"
+    return Page(blocks, tables)
+
+
+def replaced(text: str, words: Mapping[str, str]) -> str:
+    """A text with each of these words replaced at once, where it is no part of a longer number or name."""
+    longest = sorted(words, key=len, reverse=True)
+    pattern = "|".join(re.escape(word) for word in longest)
+    return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w|\.\d)", lambda found: words[found[0]], text) if words else text
+
+
+def check_addresses(text: str, known: set[str]) -> None:
+    """Every address that a page names has one in the lab."""
+    unknown = {found for found in ADDRESS.findall(text) if not found.startswith("255.")} - known - OWN
+    assert not unknown, f"the lab has nothing for {sorted(unknown)} in:\n{text}"
