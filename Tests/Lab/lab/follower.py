@@ -31,12 +31,11 @@ ELSEWHERE = [
 class Follower:
     """One Asterisk and one edge, and whoever changes both as a page says."""
 
-    def __init__(self, lab: "Lab", page: Page, kind: Kind, place: str, namespace: str, more: Mapping[str, str]) -> None:
+    def __init__(
+        self, lab: "Lab", page: Page, kind: Kind, place: str, more: Mapping[str, str], accounts: Mapping[str, str]
+    ) -> None:
         self.lab, self.page, self.kind = lab, page, kind
-        self.asterisk = lab.asterisk(kind, place, Path("/nowhere"), more, {})
-        if namespace != self.asterisk.namespace:
-            # On the edge's own machine.
-            self.asterisk.namespace, self.asterisk.sees_edge_at = namespace, place
+        self.asterisk = lab.asterisk(kind, place, Path("/nowhere"), more, accounts)
         self.folder = self.asterisk.folder
         self.edge: Rempart = lab.rempart("")
         # The page's own words, and those of the lab in their place.
@@ -47,6 +46,8 @@ class Follower:
             "203.0.113.10": PBX_MEDIA.get(place, place),
             "10.0.0.1": EDGE_INSIDE,
             "10.0.0.10": place,
+            # A phone's own, of which there are two.
+            "198.51.100.7": "198.18.1.1",
         }
         self.paths = {
             "/etc/asterisk": str(self.folder),
@@ -56,6 +57,8 @@ class Follower:
         }
         # What each file takes, by its name on the page.
         self.files: dict[str, Callable[[str], None]] = {"/etc/rempart/rempart.yaml": self.settings}
+        # What carries out SQL.
+        self.execute: Callable[[str], object] | None = None
         self.commands: list[tuple[str, Callable[[str], str]]] = [
             (r"systemctl restart asterisk", lambda _: self.restart()),
             (r"systemctl enable --now rempart", lambda _: self.start_edge()),
@@ -64,14 +67,13 @@ class Follower:
             (r"rempart (status|accounts|phones|calls|reload)", lambda line: self.ask(*line.split()[1:])),
             (r"cp -a /etc/asterisk /etc/asterisk\.before", self.copy),
             (r"(mv|install -m 600) .*", lambda line: command("bash", "-ec", line)),
+            (r"apt install odbc-(mariadb|postgresql)", self.installed),
             (r"ss .*", lambda line: self.within(line)),
             (r"asterisk -rx '.*'", lambda line: self.asterisk.cli(shlex.split(line)[2])),
             *[(pattern, lambda _: "") for pattern in ELSEWHERE],
         ]
-        # The labels of what is for other readers.
+        # The choices of other readers.
         self.skipped: set[str] = set()
-        self.shown = ""
-        self.done: list[Block] = []
         # What happens before a command that looks, beside the page.
         self.before: dict[str, Callable[[], None]] = {}
 
@@ -80,45 +82,43 @@ class Follower:
     def translated(self, text: str) -> str:
         text = replaced(text, self.variant)
         check_addresses(text, set(self.addresses))
-        text = replaced(text, self.addresses).replace("PASSWORD", PASSWORD)
-        return re.sub(r"/etc/[\w.]+", lambda found: self.paths.get(found[0], found[0]), text)
+        text = replaced(text, self.addresses).replace("THE-PASSWORD", PASSWORD)
+        return re.sub(r"/(?:etc|var/lib)(?:/[\w.]+)+", self._path, text)
+
+    def _path(self, found: re.Match[str]) -> str:
+        """The same file, or folder, in the lab."""
+        known = sorted((path for path in self.paths if f"{found[0]}/".startswith(f"{path}/")), key=len)
+        return self.paths[known[-1]] + found[0].removeprefix(known[-1]) if known else found[0]
 
     def follow(self, headings: str = "") -> None:
         """Carries out the blocks below headings that fit, but for those of a label that is skipped."""
         for block in self.page.blocks:
-            if re.match(headings, block.heading) and block.label not in self.skipped:
-                self.done.append(block)
-                {"ini": self.lay, "yaml": self.lay, "sql": self.lay, "": self.type, "text": self.see}[block.language](block)
+            if re.match(headings, block.heading):
+                act = self.type if block.language == "" else self.lay
+                for place, text in block.parts(self.skipped):
+                    act(block, place, text)
 
-    def lay(self, block: Block) -> None:
-        """Writes a block's parts, each of which a comment may begin that names its file or what it is for."""
-        place, lines = block.place, []
-        for line in [*block.text.splitlines(), "; "]:
-            comment = re.match(r"[;#] ?(.*)", line)
-            if not comment:
-                # A line may be for some readers alone.
-                own = re.fullmatch(r"(.*?) +# (.*) alone", line)
-                lines += [own[1] if own else line] if not own or own[2] not in self.skipped else []
-                continue
-            if lines:
-                assert place in self.files, f"nobody knows what to do with {place}:\n{block}"
-                self.files[place](self.translated("".join(f"{each}\n" for each in lines)))
-            lines, place = [], comment[1] if comment[1].startswith("/") else f"{block.place}: {comment[1]}"
+    def lay(self, block: Block, place: str, text: str) -> None:
+        """Writes a file, or carries out statements, which have no file."""
+        if block.language == "sql":
+            assert self.execute, f"nobody knows the database of it:\n{block}"
+            self.execute(self.translated(text))
+            return
+        assert place in self.files, f"nobody knows what to do with it for `{place}`:\n{block}"
+        self.files[place](self.translated(text))
 
-    def type(self, block: Block) -> None:
-        for line in block.text.splitlines():
+    def type(self, block: Block, _: str, text: str) -> None:
+        """Types each line, and looks whether it shows what the comment behind it says, up to a comma and a blank."""
+        for line in text.splitlines():
+            line, _, comment = (part.strip() for part in line.partition("   #"))
             found = [action for pattern, action in self.commands if re.fullmatch(pattern, line)]
             assert found, f"nobody knows how to type `{line}`:\n{block}"
             if line in self.before:
                 self.before[line]()
-            typed = self.translated(line)
-            self.shown = found[0](typed)
-
-    def see(self, block: Block) -> None:
-        """Each line is among those that the last command has shown; `...` stands for anything."""
-        for line in self.translated(block.text).splitlines():
-            pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in line.split())
-            assert re.search(pattern, self.shown), f"`{line}` is not in:\n{self.shown}\n{block}"
+            shown = found[0](self.translated(line))
+            words = self.translated(comment.removeprefix("shows ").split(", and ")[0].split(", after ")[0]).split()
+            pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in words)
+            assert re.search(pattern, shown), f"`{line}` shows no `{' '.join(words)}`:\n{shown}\n{block}"
 
     # MARK: Files
 
@@ -176,9 +176,13 @@ class Follower:
         """Copies the files of a folder that has Asterisk's state too, other than in an installation."""
         source, target = (Path(word) for word in line.split()[-2:])
         target.mkdir()
-        for path in source.glob("*.conf"):
+        for path in [*source.glob("*.conf"), *source.glob("*.ini")]:
             shutil.copy2(path, target)
         return ""
+
+    def installed(self, line: str) -> str:
+        """Nothing is installed here: it has to be there."""
+        return command("dpkg-query", "--status", line.split()[-1])
 
     def within(self, line: str) -> str:
         """What a command shows on Asterisk's machine."""

@@ -1,7 +1,7 @@
 """The pages of docs that an administrator follows, as the lab reads them: each fenced block with the file that it is for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .rempart import CHECKOUT
@@ -10,6 +10,11 @@ HEADING = re.compile(r"^#+ (.*)")
 # A word at the begin of a paragraph that says for whom it and what follows is, until the next one or a heading.
 LABEL = re.compile(r"^\*\*(.+?)\*\*")
 PLACE = re.compile(r"`(/etc/[^`]+)`")
+# A line that begins a part of a block, and the end of a line that is for some readers alone.
+PART = re.compile(r"^(?:;|#|--) (.+)$")
+OWN_LINE = re.compile(r"^(.*?) +(?:;|#|--) ([^'\"]+)$")
+# What a reader has or has not. Without one of these a comment says what its part is for.
+CHOICES = {"PJSIP", "chan_sip", "MariaDB", "PostgreSQL", "SQLite", "One machine", "Two machines", "ARI", "Database"}
 ADDRESS = re.compile(r"(?<![\d.])\d+\.\d+\.\d+\.\d+(?![\d.])")
 # What stands on a page for itself, beside masks; the last is a network that nobody has.
 OWN = {"127.0.0.1", "0.0.0.0", "192.0.2.0"}
@@ -27,6 +32,32 @@ class Block:
     place: str
     text: str
 
+    @property
+    def choices(self) -> set[str]:
+        """Those that the block tells apart."""
+        return {choice for choice in CHOICES if self.label == choice or re.search(rf"[;#-] {choice}\b|, {choice}$", self.text, re.MULTILINE)}
+
+    def parts(self, skipped: set[str]) -> Iterator[tuple[str, str]]:
+        """What is to be done, with what each part is for; without what is for readers of the skipped choices alone."""
+        place, lines, is_ours = self.place, [], self.label not in skipped
+        for line in [*self.text.splitlines(), "; "]:
+            begun = PART.match(line)
+            if not begun and line != "; ":
+                own = OWN_LINE.match(line)
+                choices = set(own[2].split(", ")) if own else set()
+                is_own = bool(choices) and choices <= CHOICES
+                if is_ours and not (is_own and choices <= skipped):
+                    lines.append(own[1] if own and is_own else line)
+                continue
+            if lines:
+                yield place, "".join(f"{each}\n" for each in lines)
+            lines, (choice, _, rest) = [], (begun[1] if begun else "").partition(": ")
+            is_ours = choice not in skipped and self.label not in skipped
+            if choice in CHOICES:
+                place = rest or self.place
+            else:
+                place = choice if choice.startswith("/") else f"{self.place}: {choice}"
+
     def __str__(self) -> str:
         return f"{self.page}:{self.line}: {self.language or 'commands'} {self.place}\n{self.text}"
 
@@ -37,6 +68,11 @@ class Page:
 
     blocks: list[Block]
     tables: Mapping[str, list[list[str]]]
+
+    @property
+    def choices(self) -> set[str]:
+        """What it tells apart of what a reader has."""
+        return {choice for block in self.blocks for choice in block.choices}
 
 
 def read_page(name: str) -> Page:
