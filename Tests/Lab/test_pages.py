@@ -14,7 +14,7 @@ from lab.accounts import Account
 from lab.asterisk import CHAN_SIP_16, PJSIP_22, Kind
 from lab.follower import Follower
 from lab.namespaces import EDGE_OUTSIDE, command, entered
-from lab.page_grounds import FIRST, ONE, SECOND, Way, plain_files, realtime_in_server, realtime_in_sqlite_file
+from lab.page_grounds import FIRST, ONE, SECOND, Way, freepbx, plain_files, realtime_in_server, realtime_in_sqlite_file
 from lab.pages import read_page
 from lab.phones import Shelf
 from lab.waiting import eventually
@@ -24,7 +24,7 @@ PASSER_BY = "198.18.2.40"
 LISTENERS = "ss -Hlnu 'sport = 5060'"
 # How long a connection that nobody takes is waited for.
 SILENCE = 2.0
-FILES, REALTIME = "IN-FRONT-OF-FILES.md", "IN-FRONT-OF-REALTIME.md"
+FILES, REALTIME, FREEPBX = "IN-FRONT-OF-FILES.md", "IN-FRONT-OF-REALTIME.md", "IN-FRONT-OF-FREEPBX.md"
 
 
 def way(page: str, kind: Kind, *choices: str) -> Way:
@@ -40,6 +40,8 @@ WAYS = {
     way(REALTIME, CHAN_SIP_16, "MariaDB"): realtime_in_server,
     way(REALTIME, PJSIP_22, "PostgreSQL"): realtime_in_server,
     way(REALTIME, PJSIP_22, "SQLite", ONE): realtime_in_sqlite_file,
+    way(FREEPBX, PJSIP_22, "ARI"): freepbx,
+    way(FREEPBX, PJSIP_22, "Database"): freepbx,
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .asterisk import Kind
 from .ini import with_lines, with_section, write
 from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, PBX_MEDIA, command
-from .pages import Block, Page, check_addresses, replaced
+from .pages import TABLE, Block, Page, check_addresses, replaced
 from .rempart import Rempart
 from .waiting import eventually
 
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 PASSWORD = "3f0c86a1d2"
 START_SECONDS = 30
+# The head of a table of fields.
+FIELDS = "page | field | value"
 # What is typed and cannot be carried out in the lab, with where it is tried instead.
 ELSEWHERE = [
     # test_booted.py types the same lines, which README has too.
     r"mkdir -p /etc/sysusers\.d",
     r"printf 'm rempart-db asterisk\\nm rempart-acct asterisk\\n' >/etc/sysusers\.d/rempart-asterisk\.conf",
     r"systemd-sysusers",
+    # No FreePBX and no fail2ban is there.
+    r"fwconsole firewall trust 10\.0\.0\.1",
+    r"fail2ban-client reload",
 ]
 
 
@@ -57,6 +62,8 @@ class Follower:
         }
         # What each file takes, by its name on the page.
         self.files: dict[str, Callable[[str], None]] = {"/etc/rempart/rempart.yaml": self.settings}
+        # What a field of a web interface does with its value.
+        self.fields: dict[str, Callable[[str], None]] = {}
         # What carries out SQL.
         self.execute: Callable[[str], object] | None = None
         self.commands: list[tuple[str, Callable[[str], str]]] = [
@@ -66,7 +73,7 @@ class Follower:
             (r"rempart check --live", lambda _: self.run("check", "--live", "--settings", str(self.edge.settings))),
             (r"rempart (status|accounts|phones|calls|reload)", lambda line: self.ask(*line.split()[1:])),
             (r"cp -a /etc/asterisk /etc/asterisk\.before", self.copy),
-            (r"(mv|install -m 600) .*", lambda line: command("bash", "-ec", line)),
+            (r"(mv|install -m [0-9]+) .*", lambda line: command("bash", "-ec", line)),
             (r"apt install odbc-(mariadb|postgresql)", self.installed),
             (r"ss .*", lambda line: self.within(line)),
             (r"asterisk -rx '.*'", lambda line: self.asterisk.cli(shlex.split(line)[2])),
@@ -94,7 +101,7 @@ class Follower:
         """Carries out the blocks below headings that fit, but for those of a label that is skipped."""
         for block in self.page.blocks:
             if re.match(headings, block.heading):
-                act = self.type if block.language == "" else self.lay
+                act = {"": self.type, TABLE: self.fill_in}.get(block.language, self.lay)
                 for place, text in block.parts(self.skipped):
                     act(block, place, text)
 
@@ -110,7 +117,7 @@ class Follower:
     def type(self, block: Block, _: str, text: str) -> None:
         """Types each line, and looks whether it shows what the comment behind it says, up to a comma and a blank."""
         for line in text.splitlines():
-            line, _, comment = (part.strip() for part in line.partition("   #"))
+            line, _, comment = (part.strip() for part in line.partition("  #"))
             found = [action for pattern, action in self.commands if re.fullmatch(pattern, line)]
             assert found, f"nobody knows how to type `{line}`:\n{block}"
             if line in self.before:
@@ -119,6 +126,13 @@ class Follower:
             words = self.translated(comment.removeprefix("shows ").split(", and ")[0].split(", after ")[0]).split()
             pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in words)
             assert re.search(pattern, shown), f"`{line}` shows no `{' '.join(words)}`:\n{shown}\n{block}"
+
+    def fill_in(self, block: Block, _: str, text: str) -> None:
+        """Gives each field of a web interface its value; other tables tell something."""
+        for row in text.splitlines() if block.place == FIELDS else []:
+            _, field, value = self.translated(row).split(" | ")
+            assert field in self.fields, f"nobody knows the field `{field}`:\n{block}"
+            self.fields[field](value)
 
     # MARK: Files
 
@@ -129,6 +143,10 @@ class Follower:
     def write_file(self, name: str) -> Callable[[str], None]:
         """A file that is written whole."""
         return lambda text: self._change(name, lambda _: text)
+
+    def append_to(self, name: str) -> Callable[[str], None]:
+        """A file that gets lines at its end."""
+        return lambda text: self._change(name, lambda before: before + text)
 
     def sections_of(self, name: str) -> Callable[[str], None]:
         """A file whose sections are written anew."""

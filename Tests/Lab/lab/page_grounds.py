@@ -1,7 +1,7 @@
 """What an administrator has before a page is followed: a real Asterisk that phones reach themselves, with its accounts as the page says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from .accounts import CHAN_SIP, PJSIP, TABLES, Account, make_database, rows
 from .asterisk import Kind, realtime, realtime_in_sqlite
 from .database_server import DatabaseServer, DataSources
 from .follower import Follower
-from .namespaces import command
+from .freepbx import TABLES as FREEPBX_TABLES
+from .freepbx import Extension, SIPSettings, apply_config
+from .namespaces import EDGE_INSIDE, command
 from .pages import Page, read_page
 from .placed_servers import ADDRESS, PlacedMariaDB, PlacedPostgreSQL
 
@@ -177,6 +179,63 @@ def realtime_in_sqlite_file(lab: "Lab", way: Way, place: str) -> Iterator[Follow
     follower.paths["/var/lib/asterisk/realtime.sqlite3"] = str(database)
     follower.execute = lambda sql: command("sqlite3", str(database), sql)
     yield follower
+
+
+@contextmanager
+def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
+    """What FreePBX has and writes, before an Asterisk: no FreePBX is there."""
+    server = PlacedMariaDB(lab.new_folder("server"), lab.network)
+    try:
+        server.make([])
+        server.execute(f"DROP TABLE sippeers; DROP USER rempart@localhost, rempart@'%'; {FREEPBX_TABLES}")
+        extensions = [Extension(each.name, each.secret, more={"direct_media": "yes"}) for each in (FIRST, SECOND)]
+        follower = way.follower(lab, place, modules(*ari_modules(way.kind)), {})
+        settings = SIPSettings(external=follower.addresses["203.0.113.10"], local_networks=["198.19.0.0/24"])
+
+        def change(**values: str) -> None:
+            for extension in extensions:
+                extension.more |= values
+
+        def bind(address: str) -> Callable[[str], None]:
+            return lambda value: settings.binds.update({address: "5060"}) if value == "Yes" else settings.binds.pop(address, None)
+
+        def apply() -> str:
+            apply_config(follower.folder, extensions, settings)
+            follower.asterisk.cli("core reload")
+            return ""
+
+        apply_config(follower.folder, extensions, settings)
+        for extension in extensions:
+            server.execute(extension.sql())
+        follower.fields = {
+            "External Address": lambda value: setattr(settings, "external", value),
+            "Local Networks": lambda value: settings.local_networks.clear(),
+            "udp - 0.0.0.0 - All": bind("0.0.0.0"),
+            f"udp - {place}": bind(place),
+            f"{place} (udp), Port to Listen On": lambda value: settings.binds.update({place: value}),
+            "Direct Media": lambda value: change(direct_media=value.lower()),
+        }
+        follower.commands += [
+            (r"fwconsole reload", lambda _: apply()),
+            (r"fwconsole restart", lambda _: follower.restart()),
+            (r"systemctl restart mariadb", lambda _: _restart(server)),
+        ]
+        custom = ("http_custom.conf", "ari_general_custom.conf", "ari_additional_custom.conf", "manager_custom.conf")
+        follower.files |= {
+            **{f"/etc/asterisk/{name}": follower.append_to(name) for name in custom},
+            "/etc/fail2ban/jail.d/rempart.local": lambda text: _is_told(text, f"[asterisk-iptables]\nignoreip = 127.0.0.1/8 {EDGE_INSIDE}\n"),
+            "/etc/mysql/mariadb.conf.d/99-rempart.cnf": lambda text: _is_told(text, f"[mariadbd]\nbind-address = 127.0.0.1,{ADDRESS}\n"),
+        }
+        follower.execute = lambda sql: server.execute(_view() + sql)
+        yield follower
+    finally:
+        server.kill()
+
+
+def _view() -> str:
+    """The statement that makes the view, which the page leaves to ACCOUNTS.md."""
+    (statements,) = [block.text for block in read_page("ACCOUNTS.md").blocks if " VIEW asterisk.rempart_accounts " in block.text]
+    return statements[: statements.index(";") + 1]
 
 
 def _lay_driver(follower: Follower) -> None:

@@ -15,6 +15,7 @@ PART = re.compile(r"^(?:;|#|--) (.+)$")
 OWN_LINE = re.compile(r"^(.*?) +(?:;|#|--) ([^'\"]+)$")
 # What a reader has or has not. Without one of these a comment says what its part is for.
 CHOICES = {"PJSIP", "chan_sip", "MariaDB", "PostgreSQL", "SQLite", "One machine", "Two machines", "ARI", "Database"}
+TABLE = "table"
 ADDRESS = re.compile(r"(?<![\d.])\d+\.\d+\.\d+\.\d+(?![\d.])")
 # What stands on a page for itself, beside masks; the last is a network that nobody has.
 OWN = {"127.0.0.1", "0.0.0.0", "192.0.2.0"}
@@ -81,7 +82,7 @@ def read_page(name: str) -> Page:
     tables: dict[str, list[list[str]]] = {}
     heading = label = place = fence = ""
     is_open, is_ended = False, True
-    begun, lines, rows, paragraph = 0, [], None, []
+    begun, lines, rows, paragraph, head = 0, [], None, [], ""
     for number, line in enumerate((CHECKOUT / "docs" / name).read_text().splitlines(), 1):
         if line.startswith("```"):
             if is_open:
@@ -99,10 +100,14 @@ def read_page(name: str) -> Page:
         if line.startswith("|"):
             cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
             if rows is None:
-                rows = tables.setdefault(" | ".join(cells), [])
+                head, rows = " | ".join(cells), []
+                tables[head] = rows
             elif set(line) - set("|-"):
                 rows.append(cells)
             continue
+        if rows is not None:
+            text = "".join(f"{' | '.join(row)}\n" for row in rows)
+            blocks.append(Block(name, number, heading, label, TABLE, head, text))
         rows = None
         if found := HEADING.match(line):
             heading, label = found[1], ""
