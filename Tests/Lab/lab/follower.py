@@ -60,6 +60,9 @@ class Follower:
             "/etc/asterisk.rempart": f"{self.folder}.rempart",
             "/etc/rempart": str(self.edge.folder),
         }
+        # Of another one that stood here before.
+        for path in (self.paths["/etc/asterisk.before"], self.paths["/etc/asterisk.rempart"]):
+            shutil.rmtree(path, ignore_errors=True)
         # What each file takes, by its name on the page.
         self.files: dict[str, Callable[[str], None]] = {"/etc/rempart/rempart.yaml": self.settings}
         # What a field of a web interface does with its value.
@@ -72,6 +75,7 @@ class Follower:
             (r"systemctl disable --now rempart", lambda _: str(self.edge.stop())),
             (r"rempart check --live", lambda _: self.run("check", "--live", "--settings", str(self.edge.settings))),
             (r"rempart (status|accounts|phones|calls|reload)", lambda line: self.ask(*line.split()[1:])),
+            (r"(echo|printf) '.*' >>?/etc/(fail2ban|mysql|postgresql)/.*", self.write_by_command),
             (r"cp -a /etc/asterisk /etc/asterisk\.before", self.copy),
             (r"(mv|install -m [0-9]+) .*", lambda line: command("bash", "-ec", line)),
             (r"apt install odbc-(mariadb|postgresql)", self.installed),
@@ -189,6 +193,12 @@ class Follower:
         done = self.edge.ask(*arguments)
         assert done.returncode == 0, f"rempart {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def write_by_command(self, line: str) -> str:
+        """What a command writes goes to a file of the page as any other does."""
+        words, place = re.split(r" >>?", line)
+        self.files[place](command("bash", "-ec", words))
+        return ""
 
     def copy(self, line: str) -> str:
         """Copies the files of a folder that has Asterisk's state too, other than in an installation."""
