@@ -67,8 +67,10 @@ class Follower:
         self.files: dict[str, Callable[[str], None]] = {"/etc/rempart/rempart.yaml": self.settings}
         # What a field of a web interface does with its value.
         self.fields: dict[str, Callable[[str], None]] = {}
-        # What carries out SQL.
+        # What carries out the SQL of a page, and what else its administrator may say.
         self.execute: Callable[[str], object] | None = None
+        self.administer: Callable[[str], object] | None = None
+        self.data_sources: Path | None = None
         self.commands: list[tuple[str, Callable[[str], str]]] = [
             (r"systemctl restart asterisk", lambda _: self.restart()),
             (r"systemctl enable --now rempart", lambda _: self.start_edge()),

@@ -154,6 +154,7 @@ def realtime_in_server(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
         follower = way.follower(lab, place, modules("res_odbc_transaction", "res_odbc", "res_config_odbc"), files)
         _lay_driver(follower)
         follower.addresses["10.0.0.20"] = ADDRESS
+        follower.administer, follower.data_sources = server.execute, sources.folder / "odbc.ini"
         # One at a time, as they are typed: PostgreSQL takes ALTER SYSTEM in no transaction.
         follower.execute = lambda sql: [server.execute(statement) for statement in sql.split(";\n") if statement]
         follower.files |= {
@@ -226,7 +227,7 @@ def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
             "/etc/fail2ban/jail.d/rempart.local": lambda text: _is_told(text, f"[asterisk-iptables]\nignoreip = 127.0.0.1/8 {EDGE_INSIDE}\n"),
             "/etc/mysql/mariadb.conf.d/99-rempart.cnf": lambda text: _is_told(text, f"[mariadbd]\nbind-address = 127.0.0.1,{ADDRESS}\n"),
         }
-        follower.execute = lambda sql: server.execute(_view() + sql)
+        follower.execute, follower.administer = lambda sql: server.execute(_view() + sql), server.execute
         yield follower
     finally:
         server.kill()
