@@ -36,6 +36,7 @@ LONG = [
     "alone",
     "test_quiet_phones.py",
     "test_keep_alive.py",
+    "test_pages.py",
     "test_lost_contacts.py",
     "booted",
     "test_packages.py",
