@@ -131,6 +131,8 @@ class Follower:
             shown = found[0](self.translated(line))
             words = self.translated(comment.removeprefix("shows ").split(", and ")[0].split(", after ")[0]).split()
             pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in words)
+            lines = shown.strip().splitlines()
+            assert not comment.endswith("and no other address") or len(lines) == 1, f"`{line}` shows others too:\n{shown}"
             assert re.search(pattern, shown), f"`{line}` shows no `{' '.join(words)}`:\n{shown}\n{block}"
 
     def fill_in(self, block: Block, _: str, text: str) -> None:

@@ -61,6 +61,8 @@ secret={secret}
 """
 ARI_MODULES = "res_http_websocket res_stasis res_ari res_ari_model res_ari_asterisk res_ari_endpoints".split()
 BEFORE = {CHAN_SIP: ("sip.conf", CHAN_SIP_BEFORE, CHAN_SIP_PHONE), PJSIP: ("pjsip.conf", PJSIP_BEFORE, PJSIP_PHONE)}
+# What an installation has of them says nothing.
+SAMPLES = {f"{name}.conf": "[general]\n" for name in ("http", "ari", "manager")}
 ONE = "One machine"
 TABLE_OF_ONE = "what it is | two machines | one machine"
 
@@ -106,7 +108,7 @@ def ari_modules(kind: Kind) -> list[str]:
 @contextmanager
 def plain_files(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
     """An Asterisk with its accounts in files."""
-    follower = way.follower(lab, place, modules(*ari_modules(way.kind)), {})
+    follower = way.follower(lab, place, modules(*ari_modules(way.kind)) | SAMPLES, {})
     follower.files |= {
         "each endpoint of a phone, or its template": follower.lines_of("pjsip.conf", "phone", "endpoint"),
         **{f"/etc/asterisk/{name}.conf": follower.write_file(f"{name}.conf") for name in ("http", "ari", "manager")},
