@@ -13,15 +13,25 @@ from conftest import PBX_OF, Lab
 from lab.accounts import Account
 from lab.asterisk import CHAN_SIP_16, PJSIP_22, Kind
 from lab.follower import Follower
+from lab.installed import typed_blocks
 from lab.namespaces import EDGE_OUTSIDE, command, entered
 from lab.page_grounds import FIRST, ONE, SECOND, Way, freepbx, plain_files, realtime_in_server, realtime_in_sqlite_file
 from lab.pages import read_page
 from lab.phones import Shelf
+from lab.rempart import CHECKOUT
 from lab.waiting import eventually
 
 # Who goes past the edge: Asterisk's own machine has an address outside too, at which phones have reached it so far.
 PASSER_BY = "198.18.2.40"
 LISTENERS = "ss -Hlnu 'sport = 5060'"
+# What test_booted.py types of README, and what the pages have too.
+SYSUSERS = [
+    "mkdir -p /etc/sysusers.d",
+    r"printf 'm rempart-db asterisk\nm rempart-acct asterisk\n' >/etc/sysusers.d/rempart-asterisk.conf",
+    "systemd-sysusers",
+]
+# Three times what the page on FreePBX promises.
+COUNTS = 15.0
 # How long a connection that nobody takes is waited for.
 SILENCE = 2.0
 FILES, REALTIME, FREEPBX = "IN-FRONT-OF-FILES.md", "IN-FRONT-OF-REALTIME.md", "IN-FRONT-OF-FREEPBX.md"
@@ -137,6 +147,34 @@ def test_what_a_page_promises_holds_at_its_end(lab: Lab, shelf: Shelf, way: Way)
             assert is_reached(follower, outside), "as it was before"
         finally:
             follower.stop()
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.name == FREEPBX], ids=str)
+def test_a_new_secret_counts_when_the_page_on_freepbx_says(lab: Lab, way: Way) -> None:
+    old, new = FIRST, Account(FIRST.name, "a new one")
+    with WAYS[way](lab, way, PBX_OF[way.kind]) as follower, lab.client("198.18.1.39") as phone:
+        follower.asterisk.start()
+        try:
+            follower.follow("(?!.*Register, and call|The way back)")
+            eventually(lambda: phone.register(old) == 200, lambda: f"all is read:\n{follower.edge.log()}", every=0.5)
+            follower.fields["Secret"](new.secret)
+            if "Database" in way.choices:
+                assert phone.register(new) == 200
+                follower.do("fwconsole reload")
+            else:
+                assert phone.register(new) == 401
+                follower.do("fwconsole reload")
+                eventually(lambda: phone.register(new) == 200, lambda: f"it counts:\n{follower.edge.log()}", COUNTS, every=0.5)
+            eventually(lambda: follower.asterisk.registered(new.name), "Asterisk takes it too")
+        finally:
+            follower.stop()
+
+
+def test_what_the_lab_cannot_type_is_typed_on_the_booted_machine() -> None:
+    (lines,) = [block for block in typed_blocks((CHECKOUT / "README.md").read_text()) if SYSUSERS[0] in block]
+    assert lines.splitlines() == SYSUSERS
+    for page in (FILES, REALTIME):
+        assert lines in "".join(block.text for block in read_page(page).blocks)
 
 
 @pytest.mark.parametrize("page", sorted({way.name for way in WAYS}))

@@ -124,16 +124,20 @@ class Follower:
         """Types each line, and looks whether it shows what the comment behind it says, up to a comma and a blank."""
         for line in text.splitlines():
             line, _, comment = (part.strip() for part in line.partition("  #"))
-            found = [action for pattern, action in self.commands if re.fullmatch(pattern, line)]
-            assert found, f"nobody knows how to type `{line}`:\n{block}"
-            if line in self.before:
-                self.before[line]()
-            shown = found[0](self.translated(line))
-            words = self.translated(comment.removeprefix("shows ").split(", and ")[0].split(", after ")[0]).split()
-            pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in words)
+            shown = self.do(line)
             lines = shown.strip().splitlines()
             assert not comment.endswith("and no other address") or len(lines) == 1, f"`{line}` shows others too:\n{shown}"
+            words = self.translated(comment.removeprefix("shows ").split(", and ")[0].split(", after ")[0]).split()
+            pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*") for word in words)
             assert re.search(pattern, shown), f"`{line}` shows no `{' '.join(words)}`:\n{shown}\n{block}"
+
+    def do(self, line: str) -> str:
+        """Types a command of the page, and gives back what it shows."""
+        found = [action for pattern, action in self.commands if re.fullmatch(pattern, line)]
+        assert found, f"nobody knows how to type `{line}`"
+        if line in self.before:
+            self.before[line]()
+        return found[0](self.translated(line))
 
     def fill_in(self, block: Block, _: str, text: str) -> None:
         """Gives each field of a web interface its value; other tables tell something."""

@@ -199,6 +199,11 @@ def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
             for extension in extensions:
                 extension.more |= values
 
+        def change_secret(value: str) -> None:
+            """FreePBX's database has it at once, Asterisk after "Apply Config"."""
+            extensions[0].secret = value
+            server.execute(f"UPDATE sip SET data = '{value}' WHERE id = '{FIRST.name}' AND keyword = 'secret'")
+
         def bind(address: str) -> Callable[[str], None]:
             return lambda value: settings.binds.update({address: "5060"}) if value == "Yes" else settings.binds.pop(address, None)
 
@@ -217,6 +222,7 @@ def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
             f"udp - {place}": bind(place),
             f"{place} (udp), Port to Listen On": lambda value: settings.binds.update({place: value}),
             "Direct Media": lambda value: change(direct_media=value.lower()),
+            "Secret": change_secret,
         }
         follower.commands += [
             (r"fwconsole reload", lambda _: apply()),
