@@ -120,6 +120,11 @@ final class StandInAsterisk: Sendable {
     /// How many connections there were, and how many at once at most.
     var connections: (all: Int, most: Int) { server.connections }
 
+    /// Has no phone of a name any more.
+    func remove(_ name: String) {
+        for path in Self.phone(name, "").keys { set(path, nil) }
+    }
+
     /// Replies otherwise from now on; nil: as an Asterisk does.
     func reply(_ path: String, _ reply: Reply?) {
         state.state.withLock { $0.replies[path] = reply }
