@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .account_sources import COUNTED, PBX_SECRET, literal
 from .accounts import CHAN_SIP, PJSIP, TABLES, Account, make_database, rows
 from .asterisk import Kind, realtime, realtime_in_sqlite
-from .database_server import DatabaseServer, DataSources
+from .database_server import DatabaseServer, DataSources, MariaDB, PostgreSQL
 from .follower import Follower
 from .freepbx import TABLES as FREEPBX_TABLES
 from .freepbx import Extension, SIPSettings, apply_config
@@ -129,7 +129,7 @@ def lay_tables(server: DatabaseServer, schema: str) -> None:
         server.execute("DROP TABLE ps_endpoints, ps_auths, ps_aors; DROP OWNED BY rempart; DROP ROLE rempart")
         rules = server.folder / "data/pg_hba.conf"
         rules.write_text(rules.read_text().replace("host all rempart all scram-sha-256\n", ""))
-    server.execute(TABLES[schema].replace("id INTEGER PRIMARY KEY", f"id {COUNTED[type(server).__mro__[2]]}"))
+    server.execute(TABLES[schema].replace("id INTEGER PRIMARY KEY", f"id {COUNTED[MariaDB if is_mariadb else PostgreSQL]}"))
     for account in (FIRST, SECOND):
         for table, row in rows(schema, account).items():
             values = ", ".join(literal(server, value) for value in row.values())
@@ -229,7 +229,7 @@ def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
             (r"fwconsole restart", lambda _: follower.restart()),
             (r"systemctl restart mariadb", lambda _: _restart(server)),
         ]
-        custom = ("http_custom.conf", "ari_general_custom.conf", "ari_additional_custom.conf", "manager_custom.conf")
+        custom = ("http_custom.conf", "ari_additional_custom.conf", "manager_custom.conf")
         follower.files |= {
             **{f"/etc/asterisk/{name}": follower.append_to(name) for name in custom},
             "/etc/fail2ban/jail.d/rempart.local": lambda text: _is_told(text, f"[asterisk-iptables]\nignoreip = 127.0.0.1/8 {EDGE_INSIDE}\n"),
