@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .asterisk import Kind
 from .ini import with_lines, with_section, write
 from .namespaces import EDGE_INSIDE, EDGE_OUTSIDE, PBX_MEDIA, command
-from .pages import TABLE, Block, Page, check_addresses, replaced
+from .pages import TABLE, Block, Page, check_addresses, replaced, with_settings
 from .rempart import Rempart
 from .waiting import eventually
 
@@ -169,12 +169,7 @@ class Follower:
         return lambda text: self._change(name, lambda before: with_lines(before, section, text, kind))
 
     def settings(self, text: str) -> None:
-        """The whole file, or the lines of one of its keys."""
-        key = text.split(":")[0]
-        before = self.edge.settings.read_text()
-        whole = text if key == "domains" else re.sub(rf"(?ms)^{key}:.*?(?=^\w|\Z)", text, before)
-        assert whole != before, f"the settings have no {key}:\n{before}"
-        self.edge.write_settings(whole)
+        self.edge.write_settings(with_settings(self.edge.settings.read_text(), text))
 
     # MARK: Commands
 

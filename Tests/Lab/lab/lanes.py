@@ -29,7 +29,7 @@ SHARES = {
         "test_wall.py",
     },
     # What stands on the machine that systemd boots: it is booted once.
-    "booted": {"test_administration.py", "test_backup.py", "test_booted.py", "test_check_live.py"},
+    "booted": {"test_administration.py", "test_backup.py", "test_booted.py", "test_check_live.py", "test_page_booted.py"},
 }
 # The shares that take more than a minute, the longest first. One that began last would run on alone.
 LONG = [

@@ -1,4 +1,4 @@
-"""The pages of docs that an administrator follows, as the lab reads them: each fenced block with the file that it is for."""
+"""The pages of docs that an administrator follows, as the lab reads them: each fenced block with what it is for."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -128,6 +128,14 @@ def replaced(text: str, words: Mapping[str, str]) -> str:
     longest = sorted(words, key=len, reverse=True)
     pattern = "|".join(re.escape(word) for word in longest)
     return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w|\.\d)", lambda found: words[found[0]], text) if words else text
+
+
+def with_settings(before: str, text: str) -> str:
+    """Settings that a page gives as a whole, or by the lines of one key that stand for those before."""
+    key = text.split(":")[0]
+    whole = text if key == "domains" else re.sub(rf"(?ms)^{key}:.*?(?=^\w|\Z)", text, before)
+    assert whole != before, f"the settings have no {key}:\n{before}"
+    return whole
 
 
 def check_addresses(text: str, known: set[str]) -> None:
