@@ -75,7 +75,7 @@ class Follower:
             (r"systemctl restart asterisk", lambda _: self.restart()),
             (r"systemctl enable --now rempart", lambda _: self.start_edge()),
             (r"systemctl disable --now rempart", lambda _: str(self.edge.stop())),
-            (r"rempart check --live", lambda _: self.run("check", "--live", "--settings", str(self.edge.settings))),
+            (r"rempart check --live", lambda _: self.live()),
             (r"rempart (status|accounts|phones|calls|reload)", lambda line: self.ask(*line.split()[1:])),
             (r"(echo|printf) '.*' >>?/etc/(fail2ban|mysql|postgresql)/.*", self.write_by_command),
             (r"cp -a /etc/asterisk /etc/asterisk\.before", self.copy),
@@ -187,10 +187,14 @@ class Follower:
         )
         return ""
 
-    def run(self, *arguments: str) -> str:
-        done = self.edge.run(*arguments, timeout=60)
-        assert done.returncode == 0, f"rempart {arguments}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
+    def live(self) -> str:
+        """What is said of the source, which has to be good in all."""
+        done = self.edge.run("check", "--live", "--settings", str(self.edge.settings), timeout=60)
+        said = done.stdout + done.stderr
+        # The lab's own files are where no service sees them.
+        warnings = [line for line in said.splitlines() if "warning: " in line and "cannot be seen by the service" not in line]
+        assert done.returncode == 0 and not warnings, said
+        return said
 
     def ask(self, *arguments: str) -> str:
         done = self.edge.ask(*arguments)

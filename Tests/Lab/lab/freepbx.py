@@ -125,7 +125,7 @@ INCLUDED = {
     "ari.conf": ["ari_additional.conf", "ari_additional_custom.conf"],
 }  # fmt: skip
 GENERAL = {
-    "manager.conf": "[general]\nenabled = yes\nport = 5038\nbindaddr = 0.0.0.0\ndisplayconnects=no\n",
+    "manager.conf": "[general]\nenabled = yes\nport = 5038\nbindaddr = 127.0.0.1\ndisplayconnects=no\n",
     "ari.conf": "[general]\n#include ari_general_additional.conf\n#include ari_general_custom.conf\n",
     "http_additional.conf": "[general]\nenabled=yes\nenablestatic=no\nbindaddr=::\nbindport=8088\nprefix=\n",
     "ari_general_additional.conf": "enabled=yes\npretty=no\nwebsocket_write_timeout=100\nallowed_origins=*\n",
