@@ -12,6 +12,8 @@ package struct ServerName: Hashable, Sendable, CustomStringConvertible {
     ///
     /// A name is one of RFC 1123, at most 253 bytes; an address is that of one host, and of no link.
     package init?(_ text: some StringProtocol, defaultPort: UInt16) {
+        // Without brackets nobody can tell the port from the address.
+        guard text.hasPrefix("[") || text.count(where: { $0 == ":" }) < 2 else { return nil }
         if let address = SocketAddress(text, defaultPort: defaultPort) {
             let ip = address.ip
             guard address.port > 0, !ip.isUnspecified, !ip.isMulticast, ip.isV4 || !ip.isLinkLocal

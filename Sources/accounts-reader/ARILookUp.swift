@@ -134,6 +134,8 @@ struct ARIAccessLists {
         let told = endpoint.value("acl") + endpoint.value("contact_acl")
         guard !told.isEmpty, rules.order != .ignore else { return AccessList() }
         guard !areAwaited else { return nil }
+        // An endpoint of the same name may stand where Asterisk looks first.
+        guard files?.hasPjsipConfFirst == true else { return .nobody }
         let lines = files?.pjsip.endpoint(Array(id.utf8))?.access ?? []
         guard let files, !lines.isEmpty else { return .nobody }
         return rules.list(lines, files.accessLists)
@@ -142,7 +144,7 @@ struct ARIAccessLists {
     /// What to do about an account whose list is not known.
     static func remedy(hasManager: Bool) -> String {
         hasManager
-            ? "Asterisk's pjsip.conf does not have its permit, deny and acl, or they cannot be read there: read its"
+            ? "pjsip.conf does not have its permit, deny and acl, is not what sorcery.conf names first, or hides: read its"
                 + " accounts where they are (odbc:// or sqlite://), or set accounts.acl-order to ignore"
             : "ARI does not tell the rules of permit, deny and acl: set accounts.ami, or accounts.acl-order to ignore"
     }

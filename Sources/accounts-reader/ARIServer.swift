@@ -39,8 +39,8 @@ final class ARIServer {
     private var begun = Milliseconds(0)
     /// The addresses of its name that were found last.
     private var addresses: [IPAddress] = []
-    /// Ids of endpoints that it has told of, the latest one last.
-    private var witnesses: [String] = []
+    /// Ids of endpoints that it has told of, the latest one last; nil before the first.
+    private var witnesses: [String]?
     /// `default_realm` of PJSIP's section `global`; empty when that says nothing.
     private var defaultRealm = ""
 
@@ -78,6 +78,22 @@ final class ARIServer {
         let span = beside && standing != .up ? times.lookBeside : times.look
         let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
         settle(results, now)
+        if standing == .up, witnesses == nil { findWitnesses() }
+    }
+
+    /// Looks for endpoints among those that are loaded: static ones always are.
+    private func findWitnesses() {
+        let end = Clock.monotonic + times.look
+        let ids = ((try? listed(until: end)) ?? []).prefix(Self.mostWitnesses)
+        let known = present(ids.map { ARIName("endpoint", $0) }, until: end)
+        if !known.isEmpty { witnesses = known }
+    }
+
+    /// The ids of those endpoints that it tells of.
+    private func present(_ names: [ARIName], until end: Milliseconds) -> [String] {
+        guard let client else { return [] }
+        return zip(names, client.get(names.map(\.path), until: end))
+            .filter { isThere($0, $1) == true }.map(\.0.id)
     }
 
     /// The client, made anew after a failure; nil when there cannot be one.
@@ -164,9 +180,12 @@ final class ARIServer {
             }
         }
         // Every batch asks for a witness, so that nobody sees by the time whether a name is known.
-        let witness = witnesses.last.map { [ARIName("endpoint", $0)] } ?? []
+        let witness = witnesses?.last.map { [ARIName("endpoint", $0)] } ?? []
         var seconds = client.ask(lookUps.map { $0?.second ?? [] } + [witness], until: end)
-        let isBelieved = isWitnessed(seconds.removeLast(), witness, until: end)
+        let ofWitness = seconds.removeLast()
+        let found = lookUps.compactMap { $0?.endpointID }
+        found.forEach(remember)
+        let isBelieved = !found.isEmpty || isWitnessed(ofWitness, witness, until: end)
         var answers = nothing
         for (index, lookUp) in lookUps.enumerated() {
             guard let lookUp else { continue }
@@ -176,22 +195,24 @@ final class ARIServer {
                     realm: access.defaultRealm
                         ?? (defaultRealm.isEmpty ? settings.realm : defaultRealm),
                     access)
-                guard let id = lookUp.endpointID else {
-                    answers[index] = isBelieved ? answer : nil
-                    continue
-                }
-                remember(id)
-                answers[index] = answer
+                answers[index] = lookUp.endpointID != nil || isBelieved ? answer : nil
             } catch {
                 guard goesOn(error, now) else { return answers }
             }
         }
-        if !isBelieved {
-            trouble =
-                "\(asker.url) tells of none of the accounts that it told of before: see whether Asterisk reaches its"
-                + " database. If they are all deleted, type 'rempart restart accounts-reader'"
+        if !isBelieved, trouble == nil, lookUps.contains(where: { $0?.endpointID == nil }) {
+            trouble = witnesses == nil ? noneYet : noneAnyMore
         }
         return answers
+    }
+
+    private var noneYet: String {
+        "\(asker.url) has not told of any account yet: see whether Asterisk has some, and reaches its database"
+    }
+
+    private var noneAnyMore: String {
+        "\(asker.url) tells of none of the accounts that it told of before: see whether Asterisk reaches its database."
+            + " If they are all deleted, type 'rempart restart accounts-reader'"
     }
 
     /// Whether one that says of a name that it is unknown is to be believed.
@@ -200,20 +221,16 @@ final class ARIServer {
     private func isWitnessed(
         _ results: [Result<HTTPAnswer, HTTPFailure>], _ asked: [ARIName], until end: Milliseconds
     ) -> Bool {
+        // At the start its database may be away as well.
+        guard let witnesses else { return false }
         guard let name = asked.first, let result = results.first else { return true }
         guard let isKnown = isThere(name, result) else { return false }
         if isKnown { return true }
-        let others = witnesses.dropLast().map { ARIName("endpoint", $0) }
         // One account that is deleted is the usual thing where there was one alone.
-        guard !others.isEmpty, let client else {
-            witnesses = []
-            return true
-        }
-        let known = zip(others, client.get(others.map(\.path), until: end)).filter {
-            isThere($0, $1) == true
-        }
-        guard !known.isEmpty else { return false }
-        witnesses = known.map(\.0.id)
+        let others = witnesses.dropLast().map { ARIName("endpoint", $0) }
+        let known = present(others, until: end)
+        guard others.isEmpty || !known.isEmpty else { return false }
+        self.witnesses = known
         return true
     }
 
@@ -229,9 +246,9 @@ final class ARIServer {
     }
 
     private func remember(_ id: String) {
-        guard witnesses.last != id else { return }
-        witnesses.removeAll { $0 == id }
-        witnesses = witnesses.suffix(Self.mostWitnesses - 1) + [id]
+        guard witnesses?.last != id else { return }
+        let others = (witnesses ?? []).filter { $0 != id }
+        witnesses = others.suffix(Self.mostWitnesses - 1) + [id]
     }
 
     /// Whether others may be asked for after a failure.
@@ -249,23 +266,27 @@ final class ARIServer {
     /// The names of all endpoints that Asterisk has loaded; nil when it does not say.
     func names(until end: Milliseconds, _ now: Milliseconds) -> [String]? {
         guard standing == .up else { return nil }
-        var limits = HTTPLimits()
-        limits.body = Self.longestList
-        guard let client, let own = client.alike(limits) else { return nil }
-        let result = own.get(["/ari/endpoints/PJSIP"], until: end)
         do throws(ARIFailure) {
-            let items = try asker.json(result[0]).items ?? []
-            lack = nil
-            return items.compactMap { $0["resource"]?.text }
+            let names = try listed(until: end)
+            lack =
+                names == nil
+                ? "\(asker.url) lists no endpoints (404): see whether Asterisk has loaded res_ari_endpoints.so"
+                : nil
+            return names
         } catch {
-            if case .success(let answer) = result[0], answer.status == 404 {
-                lack =
-                    "\(asker.url) lists no endpoints (404): see whether Asterisk has loaded res_ari_endpoints.so"
-            } else {
-                doubt(error.words, now)
-            }
+            doubt(error.words, now)
             return nil
         }
+    }
+
+    /// The same; nil without the module that lists them.
+    private func listed(until end: Milliseconds) throws(ARIFailure) -> [String]? {
+        var limits = HTTPLimits()
+        limits.body = Self.longestList
+        guard let result = client?.alike(limits)?.get(["/ari/endpoints/PJSIP"], until: end)[0]
+        else { throw .ofObject("\(asker.url) cannot be asked: there is no memory for it") }
+        if case .success(let answer) = result, answer.status == 404 { return nil }
+        return (try asker.json(result).items ?? []).compactMap { $0["resource"]?.text }
     }
 }
 

@@ -67,6 +67,7 @@ final class ARISource: AccountSource {
         }
         if let fault = manager?.fault { result.append(fault) }
         if let first = closed.sorted().first {
+            if let hidden = manager?.hidden { result.append(hidden) }
             let rest = closed.count > 1 ? " and \(closed.count - 1) more" : ""
             result.append(
                 "account \(first)\(rest): let in from nowhere: \(settings.remedyOfLists)")
@@ -92,7 +93,9 @@ final class ARISource: AccountSource {
             hasChanged = true
             complaints.forget()
         }
-        for server in servers {
+        // Those that are left out are looked at in the next second, while the others rest.
+        let end = Clock.monotonic + Milliseconds(times.look.count * 2)
+        for server in servers where Clock.monotonic < end {
             server.look(now, beside: servers.contains { $0 !== server && $0.standing == .up })
         }
     }

@@ -29,6 +29,8 @@ final class AccountServer: AccountSource {
     private var complaint: String?
     /// Why the last look-up could not be read over a connection that stands; nil when it could.
     private var trouble: String?
+    /// Why a look-up has lost its connection; nil when one has succeeded since. A server may log in and not answer.
+    private var loss: String?
     /// The tables as they were found last, also before an outage.
     private var known: AccountTables?
     private var events: [AccountEvent] = []
@@ -54,7 +56,7 @@ final class AccountServer: AccountSource {
         .up(layout: tables.name, source: login.name, tellsOfChanges: false)
     }
 
-    var failing: String? { trouble.map { "look-ups in \(login.name) fail: \($0)" } }
+    var failing: String? { (trouble ?? loss).map { "look-ups in \(login.name) fail: \($0)" } }
 
     var lack: String? {
         connection?.emptyTable.map {
@@ -101,9 +103,11 @@ final class AccountServer: AccountSource {
                 LookUp(query, settings, steps))
             try connection.realtime.endTransaction()
             self.connection?.used = now
-            trouble = nil
+            (trouble, loss) = (nil, nil)
+            backOff.succeeded()
             return answer
         } catch {
+            if error.isLost { loss = "\(error)" }
             failed(error, now)
             return .unavailable
         }
@@ -148,7 +152,7 @@ final class AccountServer: AccountSource {
             let connection = try ODBCConnection(
                 &string, loginTimeout: ODBCRealtime.timeout)
             try find(in: try ODBCRealtime(connection), now)
-            backOff.succeeded()
+            if loss == nil { backOff.succeeded() }
         } catch let error as ODBCError {
             fail(.database(.odbc(error)), now)
         } catch let error as RealtimeError {

@@ -12,10 +12,14 @@ enum JSONValue: Equatable {
 
     /// How deep values may lie in each other; Asterisk's answers are three deep.
     private static let deepest = 16
+    /// How many values there may be: 50,000 endpoints have 250,000.
+    private static let most = 1_000_000
 
     /// The value of a text; nil for what is no JSON, is no UTF-8, names a member twice, has a zero character, or is
-    /// nested deeper than `deepest`.
+    /// nested deeper than `deepest`, or has more values than `most`.
     init?(_ bytes: [UInt8]) {
+        // Each value takes some hundred bytes, and its text may have two.
+        guard bytes.count(where: { ",{[".utf8.contains($0) }) <= Self.most else { return nil }
         // In bounds: the array's own bytes and length, read before the call returns.
         let root = unsafe bytes.withUnsafeBytes { text in
             unsafe json_loadb(

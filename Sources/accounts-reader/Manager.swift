@@ -11,6 +11,8 @@ final class Manager {
     private(set) var files: AsteriskConfiguration?
     /// What is wrong and what to do; nil when nothing is.
     private(set) var fault: String?
+    /// A file that Asterisk tells nobody, and what to do; nil without one. Who needs none of its lines lacks nothing.
+    private(set) var hidden: String?
 
     private let server: ServerName
     private let settings: AccountSettings
@@ -84,10 +86,12 @@ final class Manager {
                 hears = hears || kind == "FullyBooted"
                 return Self.reloads.contains(kind)
             }
-            if now >= nextReading || !reloads.isEmpty {
+            let isDue =
+                now >= nextReading && (driver == .chanSip || settles || !hears || files == nil)
+            if isDue || !reloads.isEmpty {
                 let hasReloaded = settles || !reloads.isEmpty
                 settles = !reloads.isEmpty
-                // Asterisk itself has taken what it has read.
+                // Asterisk itself has taken what it reads now.
                 let isNews = try read(connection, now, isSettled: settles)
                 if settles || unsettled != nil { nextReading = now + Self.settling }
                 return hasReloaded || isNews
@@ -95,6 +99,8 @@ final class Manager {
             if now >= nextPing {
                 nextPing = now + Self.pingEvery
                 _ = try connection.ask("Ping", until: Clock.monotonic + times.manager)
+                // A login alone is no success: whoever hangs after it is not to be waited for again and again.
+                backOff.succeeded()
             }
             return false
         } catch {
@@ -109,7 +115,8 @@ final class Manager {
         connection = nil
         hears = false
         fault = "\(name) \(failure.words)"
-        backOff.failed(now, took: took)
+        // One that hangs takes a tenth of the time at most: others wait meanwhile.
+        backOff.failed(now, took: Milliseconds(took.count * 10))
     }
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
@@ -117,7 +124,7 @@ final class Manager {
         if let fault = settings.faultOfLogin {
             throw ManagerFailure(words: "cannot be asked: \(fault)")
         }
-        let end = Clock.monotonic + times.manager
+        let end = Clock.monotonic + times.login
         let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
         let connection = try ManagerConnection(
             to: ips.map { SocketAddress($0, port: server.port) }, until: end)
@@ -130,7 +137,6 @@ final class Manager {
         let isNews = try read(connection, now, isSettled: files == nil)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        backOff.succeeded()
         return isNews
     }
 
@@ -168,19 +174,32 @@ final class Manager {
         let end = begun + times.files
         defer {
             let took = (Clock.monotonic - begun).count * Self.partOfTime
+            // PJSIP always says that it has reloaded, and what is saved before that is not in force.
+            let isSeldom = hidden != nil || driver == .pjsip
             nextReading =
-                now + max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery))
+                now
+                + (isSeldom
+                    ? Self.readAtLeastEvery
+                    : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery)))
         }
         var told: [String: Configuration] = [:]
-        fault = nil
+        (fault, hidden) = (nil, nil)
         for file in AsteriskConfiguration.told(of: driver) {
             let answer = try connection.ask(
                 "GetConfig", [("Filename", Array(file.utf8))], until: end)
             guard answer.isSuccess else {
                 let message = answer.value("Message")
                 if message == "Config file not found" { continue }
-                fault =
-                    "\(name) does not tell \(file) (\(message.prefix(80))): \(Self.remedy(message))"
+                let words = "\(name) does not tell \(file) (\(message.prefix(80)))"
+                if message.contains("escalated privileges") {
+                    hidden =
+                        "\(words): it is a link that leads out of Asterisk's folder. Put the file itself there"
+                } else {
+                    let lacksClass = message == "Permission denied"
+                    fault =
+                        words
+                        + (lacksClass ? ": give its user write=system" : ": correct the file")
+                }
                 return false
             }
             guard let configuration = Configuration(told: answer.fields, file: file) else {
@@ -205,14 +224,6 @@ final class Manager {
             fault = "\(name): \(error)"
             return false
         }
-    }
-
-    /// What to do about a file that is not told.
-    private static func remedy(_ message: String) -> String {
-        if message == "Permission denied" { return "give its user write=system" }
-        return message.contains("escalated privileges")
-            ? "it is a link that leads out of Asterisk's folder: put the file itself there"
-            : "correct the file"
     }
 
     /// The names of all endpoints, those of Realtime too; nil when they cannot be told.

@@ -17,8 +17,8 @@ final class ManagerConnection {
 
     /// How many events are kept at most: more come of no Asterisk between two looks.
     private static let mostEvents = 100_000
-    /// How many bytes these have at most.
-    private static let mostOfEvents = 16 << 20
+    /// What these may take of memory, in bytes.
+    private static let mostOfEvents = 64 << 20
 
     /// A connection to the first of these addresses that takes one; its greeting has been read.
     init(to addresses: [SocketAddress], until end: Milliseconds) throws(ManagerFailure) {
@@ -93,8 +93,14 @@ final class ManagerConnection {
         guard try ask(action, until: end).isSuccess else { return nil }
         let id = "rempart-\(lastID)"
         var items: [ManagerMessage] = []
+        var size = 0
         while true {
             let message = try next(until: end)
+            size += message.size
+            guard size <= ManagerMessages.longestMessage else {
+                throw ManagerFailure(
+                    words: "lists more than can be read: see what listens there")
+            }
             guard message.value("ActionID") == id else {
                 try keep(message)
                 continue

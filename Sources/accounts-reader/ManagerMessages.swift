@@ -10,8 +10,11 @@ struct ManagerMessage {
         fields.first { $0.name.text.lowercased() == name.lowercased() }?.value.text ?? ""
     }
 
-    /// Its bytes, about.
-    var size: Int { fields.reduce(0) { $0 + $1.name.count + $1.value.count + 4 } }
+    /// What it takes of memory, in bytes, about.
+    var size: Int { fields.reduce(0) { $0 + $1.name.count + $1.value.count + Self.sizeOfField } }
+
+    /// What a field takes beside its bytes: two arrays with their heads.
+    static let sizeOfField = 112
 
     /// Whether it is a good answer.
     var isSuccess: Bool { value("Response") == "Success" }
@@ -31,9 +34,9 @@ struct ManagerMessages {
     private var message = ManagerMessage()
     private var size = 0
 
-    /// The longest line, and the longest message, in bytes.
+    /// The longest line, in bytes, and what a message may take of memory.
     static let longestLine = 1 << 16
-    static let longestMessage = 64 << 20
+    static let longestMessage = 256 << 20
 
     /// Adds bytes that came.
     mutating func append(_ bytes: ArraySlice<UInt8>) { received += bytes }
@@ -48,7 +51,7 @@ struct ManagerMessages {
                 defer { (message, size) = (ManagerMessage(), 0) }
                 return message
             }
-            size += line.count
+            size += line.count + ManagerMessage.sizeOfField
             guard size <= Self.longestMessage else {
                 throw ManagerFailure(
                     words: "answers with more than can be read: see what listens there")

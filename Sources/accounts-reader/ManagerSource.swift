@@ -36,7 +36,7 @@ final class ManagerSource: AccountSource {
                 layout: AccountSchema.chanSip.name, source: settings.url,
                 tellsOfChanges: manager.tellsOfChanges)
         }
-        return manager.fault.map { .down(why: $0, source: settings.url) }
+        return (manager.fault ?? manager.hidden).map { .down(why: $0, source: settings.url) }
     }
 
     var lack: String? {
@@ -47,7 +47,7 @@ final class ManagerSource: AccountSource {
 
     var unread: [String] {
         guard let accounts else { return [] }
-        var result = [manager?.fault, loss].compactMap(\.self)
+        var result = [manager?.fault, manager?.hidden, loss].compactMap(\.self)
         if accounts.realtime != .none {
             result.append(
                 "Asterisk has accounts of chan_sip in Realtime, which AMI does not tell: they serve nobody here. Read them"

@@ -29,6 +29,15 @@ extension AsteriskConfiguration {
         }
     }
 
+    /// Whether an endpoint of pjsip.conf is the one that Asterisk takes: nothing else is asked before that file.
+    var hasPjsipConfFirst: Bool {
+        if case .file("pjsip.conf", _)? = sorcery.sources("endpoint", of: "res_pjsip").first {
+            true
+        } else {
+            false
+        }
+    }
+
     /// What of a driver's Realtime Asterisk asks too and Rempart does not, each with its place.
     func further(of driver: Driver) -> [String] {
         families(of: driver).flatMap { _, name in

@@ -114,6 +114,30 @@ struct ARIFailureTests {
         #expect(ground.read("none")[0].why == .noRow && ground.source.failing == nil)
     }
 
+    @Test("an Asterisk that has told of no account yet calls none unknown")
+    func noDatabaseYet() throws {
+        let asterisk = try StandInAsterisk()
+        let ground = try ARIGround(asterisk)
+        ground.pass()
+        #expect(ground.read("1") == [.unavailable])
+        #expect(ground.source.failing?.contains("not told of any account yet") == true)
+        for (path, object) in StandInAsterisk.phone("1", "x") { asterisk.set(path, object) }
+        #expect(ground.read("2") == [.unavailable])
+        #expect(try ground.account("1").authUser == "1")
+        #expect(ground.read("2")[0].why == .noRow && ground.source.failing == nil)
+    }
+
+    @Test("an endpoint that Asterisk lists is enough to believe that others are unknown")
+    func listed() throws {
+        let list =
+            #"[{"technology":"PJSIP","resource":"gone"},{"technology":"PJSIP","resource":"1"}]"#
+        let ground = try ARIGround(
+            StandInAsterisk(
+                StandInAsterisk.phone("1", "x"), ["/ari/endpoints/PJSIP": .answer(200, list)]))
+        ground.pass()
+        #expect(ground.read("2")[0].why == .noRow)
+    }
+
     @Test("where there is one account alone, it may be deleted")
     func onlyAccount() throws {
         let asterisk = try StandInAsterisk(StandInAsterisk.phone("1", "x"))

@@ -153,7 +153,7 @@ struct ManagerTests {
         objects["endpoint/1"]?.append(("acl", "deny/permit"))
         stand.reply("Login", "nonsense\r\n\r\n")
         var times = AskingTimes.patient
-        times.manager = .seconds(1)
+        times.login = .seconds(1)
         let ground = try ground(stand, objects, times)
         ground.pass()
         #expect(ground.isUp && ground.read("1") == [.unavailable])
@@ -228,11 +228,30 @@ struct ManagerTests {
         let stand = try StandInManager(
             [:], replies, greeting: greeting ?? "Asterisk Call Manager/1.1\r\n")
         var times = AskingTimes.patient
-        if word == "in time" { times.manager = .seconds(1) }
+        if word == "in time" { times.login = .seconds(1) }
         let manager = try manager(stand, times)
         _ = manager.tick(.seconds(1))
         #expect(manager.fault?.contains(word) == true, "\(manager.fault ?? "none")")
         #expect(manager.fault?.contains("pass word") == false)
+    }
+
+    @Test("a file that Asterisk hides is told where somebody's list is in it, and read seldom")
+    func hidden() throws {
+        let stand = try StandInManager([:])
+        stand.reply(
+            "GetConfig",
+            "Response: Error\r\nACTION\r\nMessage: File requires escalated privileges\r\n\r\n")
+        var objects = StandInAsterisk.phone("1", "x")
+        let ground = try ground(stand, objects)
+        for _ in 0..<20 { ground.pass() }
+        #expect(try ground.account("1").access == AccessList())
+        #expect(ground.source.unread.isEmpty)
+        #expect(stand.actions.count { $0 == "GetConfig" } == 1)
+        objects["endpoint/1"]?.append(("acl", "deny/permit"))
+        for (path, object) in objects { ground.asterisks[0].set(path, object) }
+        #expect(try ground.account("1").access == .nobody)
+        #expect(ground.source.unread.first?.contains("leads out of Asterisk's folder") == true)
+        #expect(ground.source.unread.last?.hasPrefix("account 1: ") == true)
     }
 
     @Test("a wrong password is told, and is never sent as it is")
