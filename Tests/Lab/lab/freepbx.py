@@ -35,7 +35,7 @@ EVERYBODY = "0.0.0.0/0.0.0.0"
 # What every extension has beside its own, most of which says nothing to the edge.
 COMMON = {
     "accountcode": "", "aggregate_mwi": "yes", "allow": "ulaw", "bundle": "no", "callerid": "device <>", "context": "phones",
-    "deny": EVERYBODY, "disallow": "all", "dtmfmode": "rfc4733", "force_callerid": "", "host": "dynamic", "icesupport": "no",
+    "deny": EVERYBODY, "direct_media": "no", "disallow": "all", "dtmfmode": "rfc4733", "force_callerid": "", "host": "dynamic", "icesupport": "no",
     "max_contacts": "1", "maximum_expiration": "7200", "media_encryption": "no", "minimum_expiration": "60",
     "mwi_subscription": "auto", "permit": EVERYBODY, "qualifyfreq": "0", "rewrite_contact": "no", "rtp_symmetric": "yes",
     "sendrpid": "pai", "transport": "", "trustrpid": "yes", "type": "friend",
@@ -89,7 +89,8 @@ class Extension:
             return {}
         contacts = int(values["max_contacts"] or 0)
         endpoint = ["type=endpoint", f"aors={name}", *([f"auth={name}-auth"] if has_auth else []), "allow=ulaw"]
-        endpoint += ["disallow=all", "allow=ulaw", f"context={values['context']}", "dtmf_mode=rfc4733", "direct_media=no"]
+        endpoint += ["disallow=all", "allow=ulaw", f"context={values['context']}", "dtmf_mode=rfc4733"]
+        endpoint += [f"direct_media={values['direct_media']}"]
         endpoint += ["rtp_symmetric=yes", "rewrite_contact=no", "force_rport=no", "trust_id_inbound=yes"]
         password = f"password={self.secret}"
         kind = "userpass"
@@ -109,3 +110,57 @@ def write_files(folder: Path, extensions: list[Extension]) -> None:
     """The files that FreePBX writes at "Apply Config"."""
     for name in FILES:
         (folder / name).write_text("".join(extension.sections().get(name, "") for extension in extensions))
+
+
+INCLUDED = {
+    "http.conf": ["http_additional.conf", "http_custom.conf"],
+    "manager.conf": ["manager_additional.conf", "manager_custom.conf"],
+    "pjsip.conf": [
+        "pjsip_custom.conf", "pjsip.transports.conf", "pjsip.transports_custom_post.conf", "pjsip.endpoint.conf",
+        "pjsip.endpoint_custom_post.conf", "pjsip.aor.conf", "pjsip.aor_custom_post.conf", "pjsip.auth.conf",
+        "pjsip.auth_custom_post.conf",
+    ],
+    "pjsip.transports.conf": ["pjsip.transports_custom.conf"],
+    **{name: [f"{name.removesuffix('.conf')}_custom.conf"] for name in FILES},
+    "ari.conf": ["ari_additional.conf", "ari_additional_custom.conf"],
+}  # fmt: skip
+GENERAL = {
+    "manager.conf": "[general]\nenabled = yes\nport = 5038\nbindaddr = 127.0.0.1\ndisplayconnects=no\n",
+    "ari.conf": "[general]\n#include ari_general_additional.conf\n#include ari_general_custom.conf\n",
+    "http_additional.conf": "[general]\nenabled=yes\nenablestatic=no\nbindaddr=::\nbindport=8088\nprefix=\n",
+    "ari_general_additional.conf": "enabled=yes\npretty=no\nwebsocket_write_timeout=100\nallowed_origins=*\n",
+    "ari_additional.conf": "[freepbxuser]\ntype=user\npassword=own\npassword_format=plain\nread_only=no\n",
+    "manager_additional.conf": "",
+}
+
+
+@dataclass
+class SIPSettings:
+    """What FreePBX's pages have of Asterisk's transports, as after its installation with "Detect Network Settings"."""
+
+    binds: dict[str, str] = field(default_factory=lambda: {"0.0.0.0": "5060"})
+    external: str = ""
+    local_networks: list[str] = field(default_factory=list)
+
+    def transports(self) -> str:
+        lines = []
+        for address, port in self.binds.items():
+            lines += [f"[{address}-udp]", "type=transport", "protocol=udp", f"bind={address}:{port}"]
+            if self.external:
+                lines += [f"external_media_address={self.external}", f"external_signaling_address={self.external}"]
+            lines += ["allow_reload=no", "tos=cs3", "cos=3", *(f"local_net={network}" for network in self.local_networks), ""]
+        return "\n".join(lines)
+
+
+def apply_config(folder: Path, extensions: list[Extension], settings: SIPSettings) -> None:
+    """What "Apply Config" writes; custom files are made when they are not there, and never written."""
+    write_files(folder, extensions)
+    texts = GENERAL | {name: (folder / name).read_text() for name in FILES} | {"pjsip.transports.conf": settings.transports()}
+    for name in texts.keys() | INCLUDED.keys():
+        included = [f"#include {other}\n" for other in INCLUDED.get(name, [])]
+        # Of PJSIP's files the custom ones go before.
+        parts = [*included, texts.get(name, "")] if name.startswith("pjsip") else [texts.get(name, ""), *included]
+        (folder / name).write_text("".join(parts))
+        for line in (folder / name).read_text().splitlines():
+            if "_custom" in line:
+                (folder / line.removeprefix("#include ")).touch()

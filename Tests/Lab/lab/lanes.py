@@ -29,13 +29,14 @@ SHARES = {
         "test_wall.py",
     },
     # What stands on the machine that systemd boots: it is booted once.
-    "booted": {"test_administration.py", "test_backup.py", "test_booted.py", "test_check_live.py"},
+    "booted": {"test_administration.py", "test_backup.py", "test_booted.py", "test_check_live.py", "test_page_booted.py"},
 }
 # The shares that take more than a minute, the longest first. One that began last would run on alone.
 LONG = [
     "alone",
     "test_quiet_phones.py",
     "test_keep_alive.py",
+    "test_pages.py",
     "test_lost_contacts.py",
     "booted",
     "test_packages.py",
