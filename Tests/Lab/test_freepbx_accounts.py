@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Lab, Site
 from lab.accounts import Account
-from lab.asterisk import MOUNTED, PJSIP_22
+from lab.asterisk import PJSIP_22
 from lab.clients import Client
 from lab.database_server import MariaDB
 from lab.freepbx import FILES, TABLES, VIEW, Extension, write_files
