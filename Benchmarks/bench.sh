@@ -95,6 +95,7 @@ begin() {
     echo "bench: $row, $1" >&2
     "start_$1"
     [ "$1" = echo ] && return
+    [ "$1" != rempart ] || await_source
     measure "$1" "(first)" register $outside accounts=1000 units=1000
     # shellcheck disable=SC2046  # a list of numbers
     settle $(family "$last")
@@ -369,6 +370,7 @@ packages=()
     || packages=(kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules)
 [ -z "$read" ] || packages+=(python3-fusepy)
 [[ " ${rows[*]} " != *" sources "* && " ${rows[*]} " != *" strangers "* ]] || packages+=("${server_packages[@]}")
+[[ " ${rows[*]} " != *" sources "* ]] || make_root
 set_up "${packages[@]}"
 for row in "${rows[@]}"; do
     for edge in "${edges[@]}"; do
