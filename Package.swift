@@ -115,6 +115,8 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
+            name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(
             name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
@@ -194,7 +196,7 @@ let package = Package(
             "accounts-reader",
             [
                 "Sys", "Wire", "Reactor", "Journal", "Messages", "Privsep", "SQLite", "CSQLite",
-                "CCrypto", "AsteriskFiles", "ODBC", "HTTP",
+                "CCrypto", "CJansson", "AsteriskFiles", "ODBC", "HTTP",
             ]),
         process(
             "directory",

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # libncurses6, libcurl4 and libxml2 are the toolchain's own needs, libstdc++-12-dev the linker's.
-build=(git make gcc pkg-config libc6-dev libstdc++-12-dev libncurses6 libcurl4 libxml2 libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev unixodbc-dev libcurl4-openssl-dev)
+build=(git make gcc pkg-config libc6-dev libstdc++-12-dev libncurses6 libcurl4 libxml2 libssl-dev libsqlite3-dev libsystemd-dev libnftables-dev libmaxminddb-dev libseccomp-dev unixodbc-dev libcurl4-openssl-dev libjansson-dev)
 run=(python3 nftables iproute2 procps util-linux openssl sqlite3 debootstrap baresip-core)
 test=(python3-pytest python3-pytest-xdist python3-fusepy odbc-mariadb odbc-postgresql mariadb-server-core mariadb-client-core postgresql-15 sip-tester libosip2-dev systemd-container groff-base mandoc zsh fish)
 # linphonec alone brings some eighty packages.

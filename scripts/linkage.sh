@@ -15,7 +15,7 @@ declare -A wanted=(
     [supervisor]="libsystemd"
     [tls-terminator]="libcrypto libseccomp libssl"
     [sip-router]="libcrypto libseccomp"
-    [accounts-reader]="libcrypto libcurl libodbc libseccomp libsqlite3"
+    [accounts-reader]="libcrypto libcurl libjansson libodbc libseccomp libsqlite3"
     [directory]="libseccomp libsqlite3"
     [banner]="libmaxminddb libnftables libseccomp"
 )

@@ -177,7 +177,7 @@ END
 }
 
 # The libraries that README names for a machine that gets the programs without building them.
-libraries="libsqlite3-0 libnftables1 libmaxminddb0 libodbc2 libcurl4 libseccomp2 libssl3 libsystemd0 libstdc++6"
+libraries="libsqlite3-0 libnftables1 libmaxminddb0 libodbc2 libcurl4 libjansson4 libseccomp2 libssl3 libsystemd0 libstdc++6"
 
 tarball_installs() {
     local root="$1"

@@ -31,13 +31,13 @@ declare -A packages=(
     [16]=asterisk,asterisk-mysql,odbc-mariadb,odbc-postgresql,sqlite3
     [22]=asterisk,asterisk-mysql,odbc-mariadb,odbc-postgresql,sqlite3
     # systemd, and what README's "Living with it" says that a machine of the edge needs.
-    [systemd]=systemd,systemd-sysv,dbus,iproute2,nftables,make,libsqlite3-0,libnftables1,libmaxminddb0,libodbc2,libcurl4,libseccomp2
+    [systemd]=systemd,systemd-sysv,dbus,iproute2,nftables,make,libsqlite3-0,libnftables1,libmaxminddb0,libodbc2,libcurl4,libjansson4,libseccomp2
     # What somebody has who has cloned the repository.
     [newcomer]=git,make,ca-certificates
     # Nothing: what the package needs, apt has to bring.
     [debian-12]=apt [debian-13]=apt
     # The libraries that the programs need.
-    [image]=libsqlite3-0,libnftables1,libmaxminddb0,libodbc2,libcurl4,libseccomp2,libssl3,libsystemd0,libstdc++6
+    [image]=libsqlite3-0,libnftables1,libmaxminddb0,libodbc2,libcurl4,libjansson4,libseccomp2,libssl3,libsystemd0,libstdc++6
 )
 declare -A program=(
     [16]=usr/sbin/asterisk [22]=usr/sbin/asterisk [systemd]=lib/systemd/systemd [newcomer]=usr/bin/make

@@ -12,7 +12,7 @@ extension Walker {
         checkUnusedNetworks()
         checkCertificates()
         checkOlderNames()
-        checkQuery()
+        checkSource()
         checkTrunks()
     }
 
@@ -141,34 +141,6 @@ extension Walker {
                 position,
                 "`\(older)` is the older name of `\(key.path)`, and both are there: leave `\(older)` out"
             )
-        }
-    }
-
-    /// A query is asked of a database, and says itself where in it the accounts are.
-    private mutating func checkQuery() {
-        guard let query = given["accounts.query"] else { return }
-        for path in ["accounts.schema", "accounts.tables"] {
-            guard let position = given[path] else { continue }
-            error(
-                position,
-                "`\(path)` stands beside `accounts.query`, which says itself where the accounts are: leave one of"
-                    + " them out")
-        }
-        let others = [("asterisk://", "Asterisk's files"), ("freepbx://", "FreePBX's file")]
-        let other = others.first { scheme, _ in
-            values.contains { value in
-                if case .source(let url)? = value.setting.told.accountsReader {
-                    url.hasPrefix(scheme)
-                } else {
-                    false
-                }
-            }
-        }
-        if let (_, other) = other {
-            error(
-                query,
-                "`accounts.query` is asked of a database, and `accounts.source` names \(other): name"
-                    + " sqlite:///PATH or odbc://DSN there, or leave the query out")
         }
     }
 

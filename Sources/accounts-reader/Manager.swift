@@ -147,7 +147,9 @@ final class Manager {
         }
     }
 
-    /// Has it tell its files; what it told before stays good when it cannot. Whether they say something else now.
+    /// Has it tell its files; whether they say something else now.
+    ///
+    /// What it told before stays good when it cannot.
     private func read(
         _ connection: ManagerConnection, _ now: Milliseconds
     ) throws(ManagerFailure) -> Bool {

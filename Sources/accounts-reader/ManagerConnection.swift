@@ -3,47 +3,16 @@ internal import Glibc
 internal import Messages
 internal import Sys
 
-/// A message of AMI's: its fields in their order.
-struct ManagerMessage: Equatable {
-    /// The fields; names are compared in any mixture of capitals.
-    var fields: [(name: [UInt8], value: [UInt8])] = []
-
-    /// The first value of a name; empty without one.
-    func value(_ name: String) -> String {
-        fields.first { $0.name.text.lowercased() == name.lowercased() }?.value.text ?? ""
-    }
-
-    /// Whether it is a good answer.
-    var isSuccess: Bool { value("Response") == "Success" }
-
-    static func == (a: ManagerMessage, b: ManagerMessage) -> Bool {
-        a.fields.elementsEqual(b.fields) { $0 == $1 }
-    }
-}
-
-/// Why AMI is of no use: what is wrong, and what to do.
-struct ManagerFailure: Error, Equatable {
-    /// The sentence, without what it is called.
-    let words: String
-}
-
 /// One connection to AMI, for one thread; a call waits until a moment at most.
 @safe
 final class ManagerConnection {
     private let socket: Descriptor
-    private var received: [UInt8] = []
-    /// Where in it the line begins that was not taken yet.
-    private var start = 0
-    private var message = ManagerMessage()
-    private var messageSize = 0
+    private var messages = ManagerMessages()
     private var lastID = 0
     /// The events that have come and were not taken.
     private(set) var events: [ManagerMessage] = []
     private var chunk = [UInt8](repeating: 0, count: 1 << 16)
 
-    /// The longest line, and the longest message, in bytes.
-    static let longestLine = 1 << 16
-    static let longestMessage = 64 << 20
     /// How many events are kept at most: more come of no Asterisk between two looks.
     private static let mostEvents = 100_000
 
@@ -111,7 +80,7 @@ final class ManagerConnection {
 
     /// The events that have come, without waiting for others.
     func takeEvents() throws(ManagerFailure) -> [ManagerMessage] {
-        while try readMore() { while let message = try complete() { try keep(message) } }
+        while try readMore() { while let message = try messages.next() { try keep(message) } }
         defer { events = [] }
         return events
     }
@@ -141,59 +110,23 @@ final class ManagerConnection {
     /// The next message; empty ones are passed over.
     private func next(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage {
         while true {
-            if let message = try complete() { return message }
+            if let message = try messages.next() { return message }
             if try !readMore() { try wait(POLLIN, until: end) }
         }
-    }
-
-    /// A message whose end has come; nil when there is none yet.
-    private func complete() throws(ManagerFailure) -> ManagerMessage? {
-        while let line = try nextLine() {
-            guard !line.isEmpty else {
-                guard !message.fields.isEmpty else { continue }
-                defer { (message, messageSize) = (ManagerMessage(), 0) }
-                return message
-            }
-            messageSize += line.count
-            guard messageSize <= Self.longestMessage else {
-                throw ManagerFailure(
-                    words: "answers with more than can be read: see what listens there")
-            }
-            let name = line.prefix { $0 != UInt8(ascii: ":") }
-            let value = line.dropFirst(name.count + 1).drop { $0 == 0x20 }
-            message.fields.append((Array(name), Array(value)))
-        }
-        return nil
     }
 
     private func line(until end: Milliseconds) throws(ManagerFailure) -> [UInt8] {
         while true {
-            if let line = try nextLine() { return line }
+            if let line = try messages.nextLine() { return line }
             if try !readMore() { try wait(POLLIN, until: end) }
         }
-    }
-
-    /// The next line without its end; nil when that has not come yet.
-    private func nextLine() throws(ManagerFailure) -> [UInt8]? {
-        guard let end = received[start...].firstIndex(of: 0x0A) else {
-            received.removeFirst(start)
-            start = 0
-            guard received.count <= Self.longestLine else {
-                throw ManagerFailure(words: "sends a line that is too long: see what listens there")
-            }
-            return nil
-        }
-        var line = Array(received[start..<end])
-        if line.last == 0x0D { line.removeLast() }
-        start = end + 1
-        return line
     }
 
     /// Reads what has come; false when nothing has.
     private func readMore() throws(ManagerFailure) -> Bool {
         switch Stream.read(socket.raw, into: &chunk, at: 0) {
         case .moved(let count):
-            received += chunk[..<count]
+            messages.append(chunk[..<count])
             return true
         case .wouldBlock: return false
         case .ended, .failed: throw Self.closed

@@ -7,14 +7,13 @@ struct JSONValueTests {
     @Test(
         "JSON is read as it is meant",
         arguments: [
-            ("null", JSONValue.null), (" [ ] ", .array([])), ("{}", .object([])),
-            ("[true,false]", .array([.truth(true), .truth(false)])),
-            ("-0.5e+3", .number("-0.5e+3")), ("0", .number("0")),
+            ("null", JSONValue.other), (" [ ] ", .array([])), ("{}", .object([:])),
+            ("[true,-0.5e+3]", .array([.other, .other])),
             (#""a\"\\\/\b\f\n\r\té€""#, .text("a\"\\/\u{8}\u{C}\n\r\té€")),
             (#""\u00e9\uD83D\uDE00""#, .text("é😀")),
             (
-                #"{"a":{"b":["c"]},"a":1}"#,
-                .object([("a", .object([("b", .array([.text("c")]))])), ("a", .number("1"))])
+                #"{"a":{"b":["c"]},"d":1}"#,
+                .object(["a": .object(["b": .array([.text("c")])]), "d": .other])
             ),
         ])
     func good(_ text: String, _ value: JSONValue) {
@@ -27,6 +26,7 @@ struct JSONValueTests {
             "", " ", "nul", "[1,]", "[1", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "01", "1.",
             "1e", "-", "+1", ".5", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\uD83D\"", "\"\\uD83Dx\"",
             "\"\\uDC00\"", "\"\n\"", "1 2", "[] x", "NaN", "'a'",
+            "{\"a\":1,\"a\":2}", "\"\\u0000\"",
             String(repeating: "[", count: 20) + String(repeating: "]", count: 20),
         ])
     func bad(_ text: String) {

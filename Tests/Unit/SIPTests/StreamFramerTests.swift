@@ -154,7 +154,9 @@ import Testing
 
     @Test(
         "a keep-alive that is not whole is no message that came in part",
-        arguments: [("", false), ("\r", false), ("\r\n", false), ("\r\n\r", false), ("\r\nO", true)])
+        arguments: [
+            ("", false), ("\r", false), ("\r\n", false), ("\r\n\r", false), ("\r\nO", true),
+        ])
     func loneKeepAlive(_ rest: String, _ isPartial: Bool) {
         var framer = StreamFramer()
         framer.append(Array(("\r\n\r\n" + rest).utf8).span)

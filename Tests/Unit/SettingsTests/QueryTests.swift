@@ -84,17 +84,20 @@ import Testing
         #expect(told == ["9:3: `accounts.schema` \(rest)", "10:3: `accounts.tables` \(rest)"])
     }
 
-    @Test("Asterisk's own files have no query, and a database server has one")
+    @Test("Asterisk, its files and FreePBX's have no query, and a database server has one")
     func sources() {
         func told(_ source: String) -> [String] {
             faults(
                 shortest.replacing("sqlite:///var/lib/asterisk/realtime.sqlite3", with: source)
-                    + "  query: SELECT name, secret FROM p WHERE name = ?\n")
+                    + "  query: SELECT name, secret FROM p WHERE name = ?\n  user: a\n  secret-file: /b\n"
+            )
         }
         #expect(told("odbc://ombutel").isEmpty)
         for (source, what) in [
             ("asterisk:///etc/asterisk", "Asterisk's files"),
             ("freepbx:///etc/freepbx.conf", "FreePBX's file"),
+            ("ari://10.0.0.10:8088", "Asterisk itself"),
+            ("ari+https://pbx.example.com:8089", "Asterisk itself"),
         ] {
             #expect(
                 told(source) == [
