@@ -67,10 +67,10 @@ class Ground:
         """One of each place that Asterisk has accounts in and that is told."""
         return [STATIC, WIZARD, self.lab.accounts["1001"]] if self.is_pjsip else [STATIC]
 
-    def lay(self, static: Account) -> None:
-        """Writes the accounts in files, the one of the driver's own file as it is given."""
+    def lay(self, static: Account | None) -> None:
+        """Writes the accounts in files, the one of the driver's own file as it is given, if it is."""
         folder = self.site.asterisk.folder
-        self.file.write(folder, [static, LISTED])
+        self.file.write(folder, [*([static] if static else []), LISTED])
         with (folder / self.file.folder / f"{LISTED.name}.conf").open("a") as listed:
             listed.write(ACCESS)
         if self.is_pjsip:
