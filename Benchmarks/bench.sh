@@ -24,7 +24,8 @@
 #                    accounts in MariaDB (Rempart alone)
 #
 # Environment: REMPART_BIN, the folder of the binaries (.build/release); WINDOW, units in flight (64);
-# SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes).
+# SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes); SOURCES, those of
+# sqlite files mariadb postgresql freepbx ari that the row sources has (all).
 #
 # Runs as root in three network namespaces of its own without a route out: clients 198.18.0.0/16, the
 # edge at 198.18.255.1 and 198.19.0.1, PBXs at 198.19.0.10 and .20. The generator, the edge and the

@@ -235,7 +235,7 @@ row_sources() {
     local kind count server=''
     count=$(scaled 20000)
     # Of chan_sip, and of PJSIP the last two.
-    for kind in sqlite files mariadb postgresql freepbx ari; do
+    for kind in ${SOURCES:-sqlite files mariadb postgresql freepbx ari}; do
         use_$kind
         begin "$1"
         measure_look_ups "$1" "$kind-cold" "$count"

