@@ -1,20 +1,16 @@
-"""Asterisks that tell accounts by TLS, and several of them in one URL, of which one is dead or hangs."""
+"""Several Asterisks in one URL, of which the first is killed, or hangs."""
 
 import json
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from conftest import PBX_OF, Lab, Site
+from conftest import Lab, Site
 from lab import ari
 from lab.accounts import Account
 from lab.asterisk import PJSIP_22, Asterisk
-from lab.authority import Authority, Trust
 from lab.namespaces import PBX_MEDIA
 from lab.rempart import Rempart
 from lab.waiting import eventually
@@ -23,101 +19,6 @@ from lab.waiting import eventually
 BACK = 30.0
 # How long one hangs while others ask: longer than it takes until it is looked at seldom.
 PAUSE = 25.0
-HOST, ELSEWHERE = "pbx.example.test", "elsewhere.example.test"
-ADDRESS = PBX_OF[PJSIP_22]
-STRANGER = Account("nobody", "wrong")
-
-
-def conditions(edge: Rempart) -> str:
-    return "\n".join(row["text"] for row in edge.status()["conditions"])
-
-
-@contextmanager
-def told(lab: Lab, site: Site, source: str) -> Iterator[Rempart]:
-    """An edge that has the accounts from there."""
-    secret = lab.new_folder("secret") / "secret"
-    ari.write_secret(secret)
-    settings = replace(site.settings, schema=None, defence={"allow": "[198.18.0.0/16]"})
-    ari.point(settings, secret, [])
-    settings.source = source
-    edge = lab.rempart(settings.text())
-    try:
-        yield edge.start()
-    finally:
-        edge.destroy()
-
-
-# MARK: TLS
-
-
-class Secure:
-    """An Asterisk with a certificate of an authority, and what the edge's namespace trusts."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        folder: Path = lab.new_folder("authority")
-        self.authority = Authority(folder, "authority")
-        good = self.authority.sign("good", [f"DNS:{HOST}", f"IP:{ADDRESS}"])
-        self.expired = self.authority.sign("expired", [f"DNS:{HOST}"], days=-1)
-        self.trust = Trust(lab.network.edge, {HOST: ADDRESS, ELSEWHERE: ADDRESS})
-        self.site = Site(lab, [PJSIP_22], more=ari.additions(PJSIP_22, ADDRESS, good))
-        self.site.asterisk.start()
-
-    def show(self, certificate: Path, key: Path) -> None:
-        """Has Asterisk begin anew with another certificate."""
-        self.site.asterisk.stop()
-        (self.site.asterisk.folder / "http.conf").write_text(ari.additions(PJSIP_22, ADDRESS, (certificate, key))["http.conf"])
-        self.site.asterisk.start()
-
-
-@pytest.fixture(scope="module")
-def secure(lab: Lab) -> Iterator[Secure]:
-    ground = Secure(lab)
-    yield ground
-    ground.site.stop()
-    ground.trust.remove()
-
-
-def is_refused(secure: Secure, host: str, why: str) -> None:
-    """Nobody is let in, and it is told why and what to do."""
-    url = f"ari+https://{host}:{ari.SECURE_PORT}"
-    with told(secure.lab, secure.site, url) as edge, secure.lab.client("198.18.2.1") as client:
-        eventually(lambda: f"the certificate of {url} is refused" in conditions(edge), lambda: f"it is told: {conditions(edge)}", BACK)
-        assert why in conditions(edge) and "update-ca-certificates" in conditions(edge), conditions(edge)
-        assert client.register(secure.lab.accounts["1001"]) == 503
-        said = edge.run("check", "--live", "--settings", str(edge.settings))
-        assert said.returncode != 0 and why in said.stdout + said.stderr, said
-
-
-def test_a_certificate_that_nobody_here_trusts_is_refused(secure: Secure) -> None:
-    is_refused(secure, HOST, "certificate")
-
-
-@pytest.mark.parametrize("host", [HOST, ADDRESS])
-def test_accounts_come_by_tls_where_the_certificate_is_trusted_and_names_the_host(secure: Secure, host: str) -> None:
-    secure.trust.add(secure.authority)
-    url = f"ari+https://{host}:{ari.SECURE_PORT}"
-    with told(secure.lab, secure.site, url) as edge, secure.lab.client("198.18.2.2") as client:
-        eventually(lambda: client.register(STRANGER) == 401, lambda: f"it is read: {conditions(edge)}", BACK, every=0.5)
-        account = secure.lab.accounts["1001"]
-        assert client.register(Account(account.name, "wrong")) == 401
-        assert client.register(account) == 200
-        said = edge.run("check", "--live", "--settings", str(edge.settings))
-        assert said.returncode == 0 and f"{url}: good: pjsip, " in said.stdout, said
-
-
-def test_another_name_than_the_certificates_is_refused(secure: Secure) -> None:
-    secure.trust.add(secure.authority)
-    is_refused(secure, ELSEWHERE, "name")
-
-
-def test_a_certificate_that_has_expired_is_refused(secure: Secure) -> None:
-    secure.trust.add(secure.authority)
-    secure.show(*secure.expired)
-    is_refused(secure, HOST, "expired")
-
-
-# MARK: Several
 
 
 class Pair:
@@ -152,7 +53,7 @@ class Pair:
 def is_told(pair: Pair, asterisk: Asterisk, what: str) -> None:
     """Waits until status says so of one of them, and that another one is asked."""
     words = (f"{asterisk.address}:{ari.PORT} {what}", "Another Asterisk is asked meanwhile")
-    eventually(lambda: all(each in conditions(pair.edge) for each in words), lambda: f"{words} told: {conditions(pair.edge)}", BACK)
+    eventually(lambda: all(each in ari.conditions(pair.edge) for each in words), lambda: f"{words} told: {ari.conditions(pair.edge)}", BACK)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +64,7 @@ def pair(lab: Lab) -> Iterator[Pair]:
     try:
         for asterisk in site.asterisks:
             asterisk.start()
-        with told(lab, site, url) as edge:
+        with ari.edge_asking(lab, site.settings, url) as edge:
             yield Pair(lab, site, edge)
     finally:
         site.stop()
@@ -184,7 +85,7 @@ def test_when_the_first_is_killed_the_next_one_is_asked_and_the_first_again_when
     finally:
         first.start()
     pair.is_asked(first)
-    eventually(lambda: "cannot be reached" not in conditions(pair.edge), lambda: f"it is told no more: {conditions(pair.edge)}", BACK)
+    eventually(lambda: "cannot be reached" not in ari.conditions(pair.edge), lambda: f"it is told no more: {ari.conditions(pair.edge)}", BACK)
 
 
 def test_when_the_first_hangs_the_next_one_is_asked_and_the_first_again_when_it_goes_on(pair: Pair, lab: Lab) -> None:
@@ -203,7 +104,7 @@ def test_when_the_first_hangs_the_next_one_is_asked_and_the_first_again_when_it_
             first.resume()
         pair.is_asked(first)
         assert known.register(lab.accounts["1004"]) == 200
-    eventually(lambda: "does not answer in time" not in conditions(pair.edge), lambda: f"it is told no more: {conditions(pair.edge)}", BACK)
+    eventually(lambda: "does not answer in time" not in ari.conditions(pair.edge), lambda: f"it is told no more: {ari.conditions(pair.edge)}", BACK)
 
 
 @pytest.mark.xfail(strict=True, reason="a look-up looks at the one that hangs for a second, not for 0.2 s")

@@ -1,11 +1,17 @@
 """An Asterisk that tells its accounts by its REST interface (ARI) and its manager interface (AMI), as an administrator sets both up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .accounts import PJSIP
 from .asterisk import Kind
-from .rempart import Settings
+from .rempart import Rempart, Settings
+
+if TYPE_CHECKING:
+    from conftest import Lab
 
 USER, PASSWORD = "rempart", "password of the login"
 PORT, SECURE_PORT, MANAGER_PORT = 8088, 8089, 5038
@@ -35,7 +41,30 @@ def write_secret(file: Path, secret: str = PASSWORD) -> None:
     file.chmod(0o600)
 
 
+def login(secret: Path, manager: str = "") -> dict[str, str]:
+    """What `accounts` of the settings has beside the source."""
+    return {"user": USER, "secret-file": str(secret), **({"ami": f"{manager}:{MANAGER_PORT}"} if manager else {})}
+
+
 def point(settings: Settings, secret: Path, addresses: Sequence[str], manager: str = "") -> None:
     """Has an edge ask the Asterisks at these addresses, and the manager interface of one where it is named."""
     settings.source = "ari://" + ",".join(f"{address}:{PORT}" for address in addresses)
-    settings.login = {"user": USER, "secret-file": str(secret), **({"ami": f"{manager}:{MANAGER_PORT}"} if manager else {})}
+    settings.login = login(secret, manager)
+
+
+def conditions(edge: Rempart) -> str:
+    return "\n".join(row["text"] for row in edge.status()["conditions"])
+
+
+@contextmanager
+def edge_asking(lab: "Lab", settings: Settings, source: str) -> Iterator[Rempart]:
+    """An edge that has its accounts from a URL of Asterisks, started."""
+    secret = lab.new_folder("secret") / "secret"
+    write_secret(secret)
+    own = replace(settings, schema=None, defence={"allow": "[198.18.0.0/16]"}, source=source)
+    own.login = login(secret)
+    edge = lab.rempart(own.text())
+    try:
+        yield edge.start()
+    finally:
+        edge.destroy()
