@@ -48,8 +48,6 @@ package struct SQLiteFile: Equatable, Sendable {
 package struct Databases: Sendable {
     /// The classes of res_odbc.conf that are enabled.
     package private(set) var odbc: [ODBCClass] = []
-    /// What res_odbc.conf sets in the environment before the first connection.
-    package private(set) var odbcEnvironment: [Variable] = []
     /// The sections of res_config_mysql.conf.
     package private(set) var mysql: [DatabaseLogin] = []
     /// res_pgsql.conf.
@@ -82,10 +80,8 @@ package struct Databases: Sendable {
 
     private mutating func readODBC(_ file: Configuration) {
         for section in file.objects {
-            guard !section.name.isSpelled("ENV") else {
-                odbcEnvironment += section.variables
-                continue
-            }
+            // It sets the environment.
+            guard !section.name.isSpelled("ENV") else { continue }
             let isEnabled = section.last("enabled")?.value.isTrue ?? true
             guard isEnabled, let source = section.last("dsn")?.value, !source.isEmpty else {
                 continue

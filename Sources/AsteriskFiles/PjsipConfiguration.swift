@@ -12,15 +12,8 @@ package struct PjsipConfiguration: Sendable {
     /// The ids of the endpoints that Asterisk registers elsewhere: sections of type=registration name them or have
     /// their names, or their wizards have sends_registrations.
     package private(set) var registered: Set<[UInt8]> = []
-    /// Where PJSIP listens.
-    package private(set) var transports: [PjsipTransport] = []
     /// The section of type=global: default_realm, endpoint_identifier_order and others.
     package private(set) var global: Section?
-    /// The access list of all requests (sections of type=acl).
-    package private(set) var access: [AccessLine] = []
-    /// The families of extconfig.conf that have endpoints, auths and aors, each in the order of asking.
-    package private(set) var families: (endpoints: [[UInt8]], auths: [[UInt8]], aors: [[UInt8]]) =
-        ([], [], [])
     private var places: [[UInt8]: Int] = [:]
     private var auths: [[UInt8]: PjsipAuth] = [:]
     private var aors: [[UInt8]: PjsipAor] = [:]
@@ -45,7 +38,6 @@ package struct PjsipConfiguration: Sendable {
         let endpoints = try files.objects("endpoint", sorcery, &folder)
         let auths = try files.objects("auth", sorcery, &folder)
         let aors = try files.objects("aor", sorcery, &folder)
-        families = (endpoints.families, auths.families, aors.families)
         var made: [PjsipWizard] = []
         if let file = try folder.file("pjsip_wizard.conf", realtime) {
             for section in file.objects where PjsipWizard.isOne(section) {
@@ -54,38 +46,29 @@ package struct PjsipConfiguration: Sendable {
         }
         // Of two wizards with one name the later one counts, but after what stands in pjsip.conf.
         let wizards = made.reversed()
-        for section in endpoints.sections + wizards.map(\.endpoint)
+        for section in endpoints + wizards.map(\.endpoint)
         where places[section.name] == nil {
             places[section.name] = self.endpoints.count
             self.endpoints.append(PjsipEndpoint(section))
         }
-        for section in auths.sections + wizards.compactMap(\.auth)
+        for section in auths + wizards.compactMap(\.auth)
         where self.auths[section.name] == nil {
             self.auths[section.name] = PjsipAuth(section)
         }
-        for section in aors.sections + wizards.map(\.aor) where self.aors[section.name] == nil {
+        for section in aors + wizards.map(\.aor) where self.aors[section.name] == nil {
             self.aors[section.name] = PjsipAor(section)
         }
         let outbound = try files.objects(
             "registration", of: "res_pjsip_outbound_registration", sorcery, &folder,
             isEachUnique: false)
-        registered = Set(outbound.sections.flatMap { [$0.name, $0.value("endpoint")] })
+        registered = Set(outbound.flatMap { [$0.name, $0.value("endpoint")] })
         registered.formUnion(made.filter(\.registers).map(\.endpoint.name))
         let identifies = try files.objects(
             "identify", of: "res_pjsip_endpoint_identifier_ip", sorcery, &folder,
             isEachUnique: false)
-        self.identifies = (identifies.sections + wizards.compactMap(\.identify)).map(
+        self.identifies = (identifies + wizards.compactMap(\.identify)).map(
             PjsipIdentify.init)
-        transports = try files.objects(
-            "transport", sorcery, &folder, isEachUnique: false
-        ).sections.map(
-            PjsipTransport.init)
-        global = try files.objects("global", sorcery, &folder, isEachUnique: false).sections.first
-        access = try files.objects(
-            "acl", of: "res_pjsip_acl", sorcery, &folder, isEachUnique: false
-        ).sections.flatMap {
-            $0.accessLines(contact: "contact_")
-        }
+        global = try files.objects("global", sorcery, &folder, isEachUnique: false).first
     }
 }
 
@@ -97,29 +80,24 @@ private struct SorceryFiles {
 
     init(realtime: RealtimeMap) { self.realtime = realtime }
 
-    /// The sections of a type in the order of asking, and the families that have others.
+    /// The sections of a type in the order of asking.
     mutating func objects(
         _ type: StaticString, of module: StaticString = "res_pjsip", _ sorcery: SorceryMap,
         _ folder: inout AsteriskFolder, isEachUnique: Bool = true
-    ) throws(ConfigurationFault) -> (sections: [Section], families: [[UInt8]]) {
+    ) throws(ConfigurationFault) -> [Section] {
         var sections: [Section] = []
-        var families: [[UInt8]] = []
         var ids: Set<[UInt8]> = []
         for source in sorcery.sources(type, of: module) {
-            switch source {
-            case .file(let name, let criteria):
-                let found = try file(name, &folder)?.objects.filter { section in
-                    criteria.allSatisfy { $0.isMet(section) }
-                }
-                // Two of a type that concerns no account end that type alone, in Asterisk.
-                if isEachUnique { try requireUnique(found ?? [], type) }
-                // The first file that has an id wins.
-                sections += (found ?? []).filter { ids.insert($0.name).inserted }
-            case .realtime(let family): families.append(family)
-            case .other: break
+            guard case .file(let name, let criteria) = source else { continue }
+            let found = try file(name, &folder)?.objects.filter { section in
+                criteria.allSatisfy { $0.isMet(section) }
             }
+            // Two of a type that concerns no account end that type alone, in Asterisk.
+            if isEachUnique { try requireUnique(found ?? [], type) }
+            // The first file that has an id wins.
+            sections += (found ?? []).filter { ids.insert($0.name).inserted }
         }
-        return (sections, families)
+        return sections
     }
 
     private mutating func file(

@@ -91,22 +91,3 @@ package struct PjsipIdentify: Equatable, Sendable {
         place = section.place
     }
 }
-
-/// A transport: where PJSIP listens.
-package struct PjsipTransport: Equatable, Sendable {
-    /// The id.
-    package let id: [UInt8]
-    /// UDP, TCP, TLS, WS or WSS, as it stands.
-    package let proto: [UInt8]
-    /// The address, with or without a port.
-    package let bind: [UInt8]
-    /// Where its section stands.
-    package let place: Place
-
-    init(_ section: Section) {
-        id = section.name
-        proto = section.value("protocol")
-        bind = section.value("bind")
-        place = section.place
-    }
-}

@@ -132,8 +132,9 @@ struct ARIAsker {
                     + " Asterisk's own http.conf")
         case 401, 403:
             .ofServer(
-                "\(url) refuses the login (status \(status)): correct accounts.user and accounts.secret-file, or the"
-                    + " section [\(user)] of ari.conf, and reload res_ari.so")
+                "\(url) refuses the login (status \(status)): correct accounts.user and accounts.secret-file and type"
+                    + " 'rempart reload', or correct the section [\(user)] of ari.conf and reload res_ari.so"
+            )
         case 404:
             .ofServer(
                 "\(url) has no ARI (status 404): see whether Asterisk has loaded res_ari.so and res_ari_asterisk.so,"

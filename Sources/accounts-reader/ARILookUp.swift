@@ -70,8 +70,7 @@ struct ARILookUp {
         let isRegistered =
             try object(names[ofRegistration], results[ofRegistration], asker) != nil
         if let endpoint, isTrunk(endpoint.object, isRegistered) {
-            credentials = Credentials(
-                user: query.account, boundRealm: query.ownRealm, want: .trunk)
+            credentials = .ofTrunk(query)
         }
         return credentials.account(
             realm: query.realm, aor: found == nil ? query.account : aor ?? query.account,

@@ -30,15 +30,11 @@ final class ARIServer {
     private let settings: AccountSettings
     private let times: AskingTimes
     private var client: HTTPClient?
-    private var nextTry = Milliseconds(0)
     private var nextLook = Milliseconds(0)
-    private var backOff = ARIServer.shortestBackOff
+    private var backOff = BackOff()
     /// `default_realm` of PJSIP's section `global`; empty when that says nothing.
     private var defaultRealm = ""
 
-    /// The shortest time between two tries, and the longest.
-    private static let shortestBackOff = Milliseconds(200)
-    private static let longestBackOff = Milliseconds.seconds(10)
     /// How often one that can be asked is looked at.
     private static let lookEvery = Milliseconds.seconds(60)
     /// How long the list of all names may be, in bytes: that of 50,000 is some 5 MB.
@@ -64,9 +60,8 @@ final class ARIServer {
 
     /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
     func look(_ now: Milliseconds, beside: Bool) {
-        guard now >= (standing == .up ? nextLook : nextTry), let client = reached(now) else {
-            return
-        }
+        let isDue = standing == .up ? now >= nextLook : backOff.isOver(now)
+        guard isDue, let client = reached(now) else { return }
         let span = beside && standing != .up ? times.lookBeside : times.look
         let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
         settle(results, now)
@@ -111,7 +106,7 @@ final class ARIServer {
             defaultRealm = object?.value("default_realm") ?? ""
             standing = .up
             nextLook = now + Self.lookEvery
-            backOff = Self.shortestBackOff
+            backOff.succeeded()
         } catch {
             fail(error.words, now)
         }
@@ -121,8 +116,7 @@ final class ARIServer {
         client = nil
         trouble = nil
         standing = .down(why)
-        nextTry = now + backOff
-        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        backOff.failed(now)
     }
 
     /// Has it looked at as soon as it can be.
@@ -134,7 +128,7 @@ final class ARIServer {
     // MARK: Accounts
 
     /// Whether accounts may be asked for now, since it can be asked, or is due to be tried.
-    func isOpen(_ now: Milliseconds) -> Bool { standing == .up || now >= nextTry }
+    func isOpen(_ now: Milliseconds) -> Bool { standing == .up || backOff.isOver(now) }
 
     /// What it says of names until a moment on the clock itself, in their order; nil for those that it has no answer for.
     func lookUp(

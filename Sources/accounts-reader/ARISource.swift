@@ -117,9 +117,7 @@ final class ARISource: AccountSource {
     ) -> [ReadAccount] {
         let end = Clock.monotonic + times.lookUp
         let lookUps = queries.map { query in
-            LookUp(
-                account: query.name, realm: query.realm, ownRealm: settings.realm,
-                domains: settings.domains, steps: steps)
+            LookUp(query, settings, steps)
         }
         let access = ARIAccessLists(rules: settings.access, files: manager?.files)
         var answers = [ReadAccount?](repeating: nil, count: lookUps.count)

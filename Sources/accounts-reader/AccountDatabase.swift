@@ -29,8 +29,7 @@ final class AccountDatabase: AccountSource {
 
     private let settings: AccountSettings
     private var connection: Connection?
-    private var nextTry = Milliseconds(0)
-    private var backOff = Milliseconds.seconds(1)
+    private var backOff = BackOff(from: .seconds(1))
     private var complaint: String?
     /// Why the last look-up failed though the file can be read; nil when it did not.
     private var trouble: String?
@@ -44,8 +43,6 @@ final class AccountDatabase: AccountSource {
     private static let longestWait = Milliseconds(500)
     /// How long look-ups go on in one transaction after its first: another program's commit waits for its end.
     private static let longestTransaction = Milliseconds(50)
-    /// The longest time between two tries to open the database.
-    private static let longestBackOff = Milliseconds.seconds(10)
 
     /// The database of these settings, not opened before the first `tick`.
     init(_ settings: AccountSettings) { self.settings = settings }
@@ -83,7 +80,7 @@ final class AccountDatabase: AccountSource {
     func tick(_ now: Milliseconds) {
         if connection != nil {
             lookForChanges(now)
-        } else if now >= nextTry {
+        } else if backOff.isOver(now) {
             open(now)
         }
     }
@@ -123,9 +120,7 @@ final class AccountDatabase: AccountSource {
             if let last, Clock.monotonic >= min(last, end ?? last) { break }
             answers.append(
                 try lookUp(
-                    LookUp(
-                        account: query.name, realm: query.realm, ownRealm: settings.realm,
-                        domains: settings.domains, steps: steps), in: connection.tables))
+                    LookUp(query, settings, steps), in: connection.tables))
             // From now on: a slow disk takes its time for the first page, which the next look-ups have then.
             last = last ?? Clock.monotonic + Self.longestTransaction
         }
@@ -199,7 +194,7 @@ final class AccountDatabase: AccountSource {
             connection = Connection(
                 tables: tables, database: database, version: version, emptyTable: emptyTable,
                 stamp: stamp)
-            backOff = .seconds(1)
+            backOff.succeeded()
             complaint = nil
             if tables.name != known {
                 events.append(.source(.up(layout: tables.name, source: source)))
@@ -293,8 +288,7 @@ final class AccountDatabase: AccountSource {
 
     private func fail(_ why: String, _ now: Milliseconds) {
         connection = nil
-        nextTry = now + backOff
-        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        backOff.failed(now)
         announce(why)
     }
 
@@ -320,7 +314,7 @@ final class AccountDatabase: AccountSource {
             return
                 "\(path) is in WAL mode and no program has it open, so that a reader lacks \(path)-shm. "
                 + "Start Asterisk, or leave that mode with sqlite3 \(path) 'PRAGMA "
-                + "journal_mode=DELETE'. It is opened within \(Self.longestBackOff.seconds) s then"
+                + "journal_mode=DELETE'. It is opened within \(BackOff.longest.seconds) s then"
         case SQLITE_NOTADB:
             return
                 "\(path) cannot be read: it is no SQLite database. Name in accounts.source the one of Asterisk's"

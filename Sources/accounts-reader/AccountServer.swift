@@ -23,8 +23,9 @@ final class AccountServer: AccountSource {
     private let settings: AccountSettings
     private let login: ServerLogin
     private var connection: Connection?
-    private var nextTry = Milliseconds(0)
-    private var backOff = AccountServer.shortestBackOff
+    private var backOff = BackOff()
+    /// When the try to connect has begun that goes on, on the clock itself.
+    private var tryBegan: Milliseconds?
     private var complaint: String?
     /// Why the last look-up could not be read over a connection that stands; nil when it could.
     private var trouble: String?
@@ -33,9 +34,6 @@ final class AccountServer: AccountSource {
     private var events: [AccountEvent] = []
     private var complaints = ListComplaints()
 
-    /// The shortest time between two tries to connect, and the longest.
-    private static let shortestBackOff = Milliseconds(200)
-    private static let longestBackOff = Milliseconds.seconds(10)
     /// How often the tables are looked at: for columns that have come or gone.
     private static let lookEvery = Milliseconds.seconds(60)
     /// How long a connection is not used before it is tried.
@@ -100,9 +98,7 @@ final class AccountServer: AccountSource {
     ) -> ReadAccount {
         do throws(RealtimeError) {
             let answer = try connection.tables.lookUp(
-                LookUp(
-                    account: query.name, realm: query.realm, ownRealm: settings.realm,
-                    domains: settings.domains, steps: steps))
+                LookUp(query, settings, steps))
             try connection.realtime.endTransaction()
             self.connection?.used = now
             trouble = nil
@@ -144,16 +140,15 @@ final class AccountServer: AccountSource {
     // MARK: The connection
 
     private func connect(_ now: Milliseconds) {
-        guard now >= nextTry else { return }
-        let began = Clock.monotonic
-        // A try that has waited for the server is no rest from it.
-        defer { if connection == nil { nextTry = nextTry + (Clock.monotonic - began) } }
+        guard backOff.isOver(now) else { return }
+        tryBegan = Clock.monotonic
+        defer { tryBegan = nil }
         do {
             var string = try connectionString()
             let connection = try ODBCConnection(
                 &string, loginTimeout: ODBCRealtime.timeout)
             try find(in: try ODBCRealtime(connection), now)
-            backOff = Self.shortestBackOff
+            backOff.succeeded()
         } catch let error as ODBCError {
             fail(.database(.odbc(error)), now)
         } catch let error as RealtimeError {
@@ -191,8 +186,8 @@ final class AccountServer: AccountSource {
     private func fail(_ error: AccountTablesError, _ now: Milliseconds) {
         connection = nil
         trouble = nil
-        nextTry = now + backOff
-        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        // A try that has waited for the server is no rest from it.
+        backOff.failed(now, took: tryBegan.map { Clock.monotonic - $0 } ?? Milliseconds(0))
         let why = explain(error)
         guard why != complaint else { return }
         complaint = why
@@ -220,6 +215,7 @@ final class AccountServer: AccountSource {
                     + " odbc-postgresql"
             case "28000", "28P01":
                 "correct the login of \(login.placeOfLogin)"
+                    + (login.isOfSettings ? ", and type 'rempart reload'" : "")
             case _ where failure.isLost || failure.isUnreachable:
                 "see whether the database server answers, and takes the login of \(login.placeOfLogin)"
             default: "try the same login with `isql -v`, or with the database's own client"

@@ -228,9 +228,7 @@ final class AsteriskSource: AccountSource {
     ) -> [ReadAccount] {
         let answers = queries.map { query in
             accounts.lookUp(
-                LookUp(
-                    account: query.name, realm: query.realm, ownRealm: settings.realm,
-                    domains: settings.domains, steps: steps))
+                LookUp(query, settings, steps))
         }
         events += complaints.events(queries, answers)
         return answers

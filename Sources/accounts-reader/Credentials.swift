@@ -15,6 +15,15 @@ struct LookUp {
     var steps: TraceSteps?
 }
 
+extension LookUp {
+    /// What is looked up for a query, with what the settings say of it.
+    init(_ query: AccountQuery, _ settings: AccountSettings, _ steps: TraceSteps?) {
+        self.init(
+            account: query.name, realm: query.realm, ownRealm: settings.realm,
+            domains: settings.domains, steps: steps)
+    }
+}
+
 /// What a row holds to authenticate with: the secret, or hashes of it, which are bound to a realm.
 struct Credentials: Equatable {
     /// The digest user name.
@@ -29,6 +38,11 @@ struct Credentials: Equatable {
     var boundRealm: String
     /// Why nothing is there, when nothing is.
     var want = AccountAbsence.noSecret
+
+    /// Those of another exchange, whatever its row holds: nobody registers there.
+    static func ofTrunk(_ query: LookUp) -> Credentials {
+        Credentials(user: query.account, boundRealm: query.ownRealm, want: .trunk)
+    }
 
     /// Whether anything is there: an empty secret is "anyone" to Asterisk, nobody to us.
     var isEmpty: Bool { secret.isEmpty && md5.isEmpty && sha256.isEmpty }

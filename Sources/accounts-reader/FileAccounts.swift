@@ -201,8 +201,7 @@ extension FileAccounts {
         var credentials = credentials(of: found, query)
         let registered = found.map { address(of: $0, preferring: ids, query) }
         if let found, files.pjsip.isTrunk(found, byAddress) {
-            credentials = Credentials(
-                user: query.account, boundRealm: query.ownRealm, want: .trunk)
+            credentials = .ofTrunk(query)
         }
         return credentials.account(
             realm: query.realm, aor: registered?.id ?? query.account,

@@ -33,9 +33,11 @@ final class FreePBXSource: AccountSource {
     }
 
     var state: SourceState? {
-        if let fault, server == nil || isReplaced { return .down(why: fault, source: settings.url) }
+        if let fault, server == nil { return .down(why: fault, source: settings.url) }
         return server?.state
     }
+
+    var isStale: Bool { isReplaced }
 
     var lack: String? { server?.lack }
 

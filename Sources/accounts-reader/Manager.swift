@@ -19,9 +19,8 @@ final class Manager {
     private var connection: ManagerConnection?
     /// Whether the user hears of reloads (read=system), as far as the greeting shows.
     private var hears = false
-    private var nextTry = Milliseconds(0)
     private var nextPing = Milliseconds(0)
-    private var backOff = Manager.shortestBackOff
+    private var backOff = BackOff()
     /// What it told last, by the names of the files.
     private var told: [String: Configuration] = [:]
     /// When the files are told once more.
@@ -31,9 +30,6 @@ final class Manager {
 
     /// The events after which files may say something else; chan_sip has one of its own for its own command.
     private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
-    /// The shortest time between two tries to connect, and the longest.
-    private static let shortestBackOff = Milliseconds(200)
-    private static let longestBackOff = Milliseconds.seconds(10)
     /// How often it is asked whether it is there.
     private static let pingEvery = Milliseconds.seconds(10)
     /// How long after a reload the files are told again: PJSIP goes on reloading for a moment after it has said so.
@@ -100,12 +96,11 @@ final class Manager {
         connection = nil
         hears = false
         fault = "\(name) \(failure.words)"
-        nextTry = now + backOff
-        backOff = min(Milliseconds(backOff.count * 2), Self.longestBackOff)
+        backOff.failed(now)
     }
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
-        guard now >= nextTry else { return false }
+        guard backOff.isOver(now) else { return false }
         if let fault = settings.faultOfLogin {
             throw ManagerFailure(words: "cannot be asked: \(fault)")
         }
@@ -120,7 +115,7 @@ final class Manager {
         _ = try read(connection, now)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        backOff = Self.shortestBackOff
+        backOff.succeeded()
         return true
     }
 
@@ -142,8 +137,9 @@ final class Manager {
         guard answer.isSuccess else {
             throw ManagerFailure(
                 words:
-                    "refuses the login: correct accounts.user and accounts.secret-file, or the section"
-                    + " [\(settings.user)] of manager.conf, its permit and deny too")
+                    "refuses the login: correct accounts.user and accounts.secret-file and type 'rempart reload', or"
+                    + " correct the section [\(settings.user)] of manager.conf, its permit and deny too"
+            )
         }
     }
 

@@ -77,9 +77,7 @@ final class ManagerSource: AccountSource {
         guard let accounts else { return queries.map { _ in .unavailable } }
         let answers = queries.map { query in
             accounts.lookUp(
-                LookUp(
-                    account: query.name, realm: query.realm, ownRealm: settings.realm,
-                    domains: settings.domains, steps: steps))
+                LookUp(query, settings, steps))
         }
         events += complaints.events(queries, answers)
         return answers

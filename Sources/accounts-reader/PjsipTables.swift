@@ -13,6 +13,7 @@ struct PjsipTables {
     private struct Endpoint {
         var auths: [String]
         var aors: [String]
+        var isTrunk: Bool
         var access: [String]
     }
 
@@ -24,12 +25,16 @@ struct PjsipTables {
         "auth_type", "username", "password", "md5_cred", "realm", "password_digest",
     ]
 
+    /// The columns of `ps_endpoints` that tell another exchange from a phone, where they are there.
+    private static let wantedOfTrunks = ["outbound_auth", "identify_by"]
+
     /// Prepares the statements; throws when a column they cannot do without is missing.
     init(
         _ database: any RealtimeDatabase, _ columns: TableColumns, _ rules: AccessRules
     ) throws {
         self.columns = columns
-        try columns.requireReadable(.endpoints, ["id", "auth", "aors"], in: database)
+        try columns.requireReadable(
+            .endpoints, ["id", "auth", "aors"] + Self.wantedOfTrunks, in: database)
         try columns.requireReadable(.auths, ["id"] + Self.wantedOfAuths, in: database)
         try columns.requireReadable(.aors, ["id", "max_contacts"], in: database)
         access = try AccessTables(database, columns, of: .endpoints, rules)
@@ -38,7 +43,8 @@ struct PjsipTables {
             .auths, ["id", "username"], oneOf: ["password", "md5_cred", "password_digest"])
         try columns.require(.aors, ["id", "max_contacts"])
         endpoint = try columns.select(
-            ["auth", "aors"] + access.names, from: .endpoints, key: "id", in: database)
+            ["auth", "aors"] + Self.wantedOfTrunks + access.names, from: .endpoints, key: "id",
+            in: database)
         auth = try columns.select(Self.wantedOfAuths, from: .auths, key: "id", in: database)
         aor = try columns.select(["max_contacts"], from: .aors, key: "id", in: database)
     }
@@ -51,9 +57,14 @@ struct PjsipTables {
         var found: Endpoint?
         for id in ids {
             let row = try endpoint.first(id, query.steps) { row in
-                Endpoint(
-                    auths: Self.list(row.text(0)), aors: Self.list(row.text(1)),
-                    access: access.texts(row, from: 2))
+                let auths = Self.list(row.text(0))
+                let trunk = PjsipTrunk(
+                    isRegistered: false, hasAuth: !auths.isEmpty,
+                    isKnownOtherwise: !row.text(2).isEmpty,
+                    identifiers: Self.list(row.text(3)).map { Array($0.utf8) })
+                return Endpoint(
+                    auths: auths, aors: Self.list(row.text(1)), isTrunk: trunk.isOne,
+                    access: access.texts(row, from: 4))
             }
             if let row {
                 query.steps?.remark(
@@ -62,7 +73,10 @@ struct PjsipTables {
             }
             found = found ?? row
         }
-        let credentials = try credentials(found?.auths ?? [], query)
+        var credentials = try credentials(found?.auths ?? [], query)
+        if found?.isTrunk == true {
+            credentials = .ofTrunk(query)
+        }
         let aor = try address(found?.aors, preferring: ids, query)
         return credentials.account(
             realm: query.realm, aor: aor?.id ?? query.account,

@@ -15,6 +15,8 @@ struct ServerLogin: Equatable {
     var user = ""
     /// The password; nil: the one of the DSN.
     var password: [UInt8]?
+    /// Whether it is the settings', which count after a reload alone.
+    var isOfSettings = false
     /// Why it cannot be used, and what to do; nil when it can.
     var fault: String?
 
@@ -59,12 +61,13 @@ extension AccountSettings {
         let file = secretFile.isEmpty ? "accounts.secret-file" : secretFile
         return
             "the password in \(file) cannot be used: accounts.secret-file names a file whose first line it is, and"
-            + " which others may neither read nor write (chmod 600)"
+            + " which others may neither read nor write (chmod 600). Then type 'rempart reload'"
     }
 
     /// A login with the user and the password of the settings, where they have one.
     func withOwnLogin(_ login: ServerLogin) -> ServerLogin {
         var login = login
+        login.isOfSettings = !user.isEmpty || !secretFile.isEmpty
         if !user.isEmpty {
             (login.user, login.password, login.placeOfLogin) = (user, nil, "accounts.user")
         }

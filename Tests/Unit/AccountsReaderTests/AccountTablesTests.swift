@@ -15,13 +15,18 @@ struct AccountTablesTests {
     private func answer(
         _ account: String, realm: String = "asterisk", in sql: String, _ domains: [String] = []
     ) throws -> AccountAnswer {
+        try read(account, realm: realm, in: sql, domains).answer
+    }
+
+    private func read(
+        _ account: String, realm: String = "asterisk", in sql: String, _ domains: [String] = []
+    ) throws -> ReadAccount {
         let path = try folder.database("accounts.sqlite", sql)
         let database = SQLiteRealtime(
             try SQLiteDatabase(path: path, .reading, busyTimeout: 0))
         let tables = try AccountTables.find(.automatic, in: database)
         return try tables.lookUp(
-            LookUp(account: account, realm: realm, ownRealm: "asterisk", domains: domains)
-        ).answer
+            LookUp(account: account, realm: realm, ownRealm: "asterisk", domains: domains))
     }
 
     private func found(
@@ -223,6 +228,25 @@ struct AccountTablesTests {
         #expect(try answer("7", in: Self.auth("'userpass', '7', '', '', '', ''")) == .unknown)
         let sql = "UPDATE ps_auths SET password = 'x', password_digest = 'SHA-512-256:00'"
         #expect(try found("7", in: sql).ha1MD5.count == 16)
+    }
+
+    @Test(
+        "an endpoint that Asterisk never finds by a name is another exchange, and so is one that only proves itself",
+        arguments: [
+            ("'ip', NULL", "'7'", AccountAbsence.trunk), ("'ip,header', ''", "'7'", .trunk),
+            ("NULL, 'out'", "''", .trunk), ("NULL, NULL", "''", .noSecret),
+            ("'username,ip', 'out'", "'7'", nil), ("'auth_username', NULL", "'7'", nil),
+            ("'', ''", "'7'", nil),
+        ] as [(String, String, AccountAbsence?)])
+    func trunks(_ values: String, _ auth: String, _ why: AccountAbsence?) throws {
+        let sql =
+            Tables.pjsipBeside + """
+                CREATE TABLE ps_endpoints (id, aors, auth, identify_by, outbound_auth);
+                INSERT INTO ps_endpoints VALUES ('7', '7', \(auth), \(values));
+                INSERT INTO ps_aors VALUES ('7', 1);
+                INSERT INTO ps_auths VALUES ('7', 'userpass', '7', 'x', NULL, NULL, NULL);
+                """
+        #expect(try read("7", in: sql).why == why)
     }
 
     @Test("of two rows for one name the first that the database tells counts, and no other")

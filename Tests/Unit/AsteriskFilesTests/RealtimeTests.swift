@@ -112,7 +112,6 @@ struct DatabasesTests {
         #expect(text(odbc.dataSource) == "asterisk-dsn")
         #expect(text(odbc.user) == "user")
         #expect(text(odbc.password) == "p")
-        #expect(read.databases.odbcEnvironment.map { text($0.name) } == ["ODBCINI"])
         let mysql = try #require(read.databases.mysql.first)
         let login = [
             mysql.host, mysql.port, mysql.socket, mysql.database, mysql.user, mysql.password,
