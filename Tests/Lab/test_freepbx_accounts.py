@@ -225,12 +225,7 @@ def test_a_file_that_breaks_costs_nobody_and_another_one_is_read(ground: Ground)
     eventually(
         lambda: not any("AMPDBUSER" in row["text"] for row in ground.edge.status()["conditions"]), lambda: f"all is read:\n{ground.edge.log()}", TOLD
     )
-<<<<<<< HEAD
-    # The file's successor is read by a successor of accounts-reader, which connects first.
-    eventually(lambda: ground.phone.register(FIRST.account) == 200, lambda: f"it registers:\n{ground.edge.log()}", TOLD, every=0.5)
-=======
     # A new file takes a new accounts-reader, which no other phone waits for.
     assert ground.phone.register(EXTENSIONS[5].account) == 200
     eventually(lambda: ground.phone.register(FIRST.account) == 200, lambda: f"the others register:\n{ground.edge.log()}", TOLD, every=0.2)
     assert "only accounts that are known" not in ground.edge.log()
->>>>>>> acc

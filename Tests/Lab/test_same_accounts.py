@@ -112,7 +112,7 @@ CASES = [
     Case(Row("2011", is_provider=True), Account("us", "secret"), asterisk=403),
     plain("2012", endpoint=WITH_LIST, access=OFFICE),
     plain("2013", endpoint={"acl": "office"}, access=OFFICE),
-    plain("2014", endpoint={"identify_by": "ip"}, algorithms=None, asterisk=401, is_wrong_in_tables=True),
+    plain("2014", endpoint={"identify_by": "ip"}, algorithms=None, asterisk=401),
     plain("2015", others="[2015]\ntype=identify\nendpoint=2015\nmatch=192.0.2.9\n"),
     plain("2016", endpoint={"identify_by": "auth_username"}),
     # A provider that has an auth of its own here, and that Asterisk registers at: phones are not to use it.
@@ -266,7 +266,7 @@ def test_a_source_tells_of_each_account_what_is_right(ground: Ground, source: st
     compare(ground, source, is_disputed=False)
 
 
-@pytest.mark.xfail(strict=True, reason="of Realtime neither identify_by nor a registration counts, and of files and tables no supported_algorithms_uas")
+@pytest.mark.xfail(strict=True, reason="for endpoints in Realtime no registration counts, and nowhere supported_algorithms_uas")
 @pytest.mark.parametrize("source", ["sqlite", "odbc", "asterisk"])
 def test_what_is_no_account_to_asterisk_is_none_to_any_source(ground: Ground, source: str) -> None:
     compare(ground, source, is_disputed=True)
