@@ -47,7 +47,7 @@ class Ground:
         ari.write_secret(self.secret)
         if self.is_pjsip:
             self.site.settings.schema = None
-        ari.point(self.site.settings, self.secret, [self.address], self.address if style.has_manager else "")
+        ari.point(self.site.settings, self.secret, self.address, style.has_manager)
         self.site.edge = lab.rempart(self.site.settings.text())
 
     @property
@@ -82,7 +82,7 @@ class Ground:
         self.site.asterisk.cli("module reload res_pjsip.so" if self.is_pjsip else "module reload chan_sip.so")
 
     def conditions(self) -> str:
-        return "\n".join(row["text"] for row in self.edge.status()["conditions"])
+        return ari.conditions(self.edge)
 
     def registered(self) -> set[str]:
         return {phone["account"] for phone in self.edge.phones()}

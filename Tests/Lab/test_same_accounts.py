@@ -157,7 +157,7 @@ class Ground:
         settings = self.settings
         if source.startswith("ari"):
             settings = replace(settings, schema=None, tables={}, login={})
-            ari.point(settings, self.secret, [self.address], self.address if source == "ari-ami" else "")
+            ari.point(settings, self.secret, self.address, source == "ari-ami")
         elif source == "asterisk":
             settings = replace(settings, schema=None, tables={}, login={}, source=f"asterisk://{self.site.asterisk.folder}")
         edge = self.lab.rempart(settings.text()).start()

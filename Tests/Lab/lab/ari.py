@@ -1,6 +1,6 @@
 """An Asterisk that tells its accounts by its REST interface (ARI) and its manager interface (AMI), as an administrator sets both up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,15 +41,15 @@ def write_secret(file: Path, secret: str = PASSWORD) -> None:
     file.chmod(0o600)
 
 
-def login(secret: Path, manager: str = "") -> dict[str, str]:
+def login(secret: Path) -> dict[str, str]:
     """What `accounts` of the settings has beside the source."""
-    return {"user": USER, "secret-file": str(secret), **({"ami": f"{manager}:{MANAGER_PORT}"} if manager else {})}
+    return {"user": USER, "secret-file": str(secret)}
 
 
-def point(settings: Settings, secret: Path, addresses: Sequence[str], manager: str = "") -> None:
-    """Has an edge ask the Asterisks at these addresses, and the manager interface of one where it is named."""
-    settings.source = "ari://" + ",".join(f"{address}:{PORT}" for address in addresses)
-    settings.login = login(secret, manager)
+def point(settings: Settings, secret: Path, address: str, has_manager: bool) -> None:
+    """Has an edge ask the Asterisk at an address, and its manager interface where it has one."""
+    settings.source = f"ari://{address}:{PORT}"
+    settings.login = login(secret) | ({"ami": f"{address}:{MANAGER_PORT}"} if has_manager else {})
 
 
 def conditions(edge: Rempart) -> str:
@@ -61,8 +61,7 @@ def edge_asking(lab: "Lab", settings: Settings, source: str) -> Iterator[Rempart
     """An edge that has its accounts from a URL of Asterisks, started."""
     secret = lab.new_folder("secret") / "secret"
     write_secret(secret)
-    own = replace(settings, schema=None, defence={"allow": "[198.18.0.0/16]"}, source=source)
-    own.login = login(secret)
+    own = replace(settings, schema=None, defence={"allow": "[198.18.0.0/16]"}, source=source, login=login(secret))
     edge = lab.rempart(own.text())
     try:
         yield edge.start()
