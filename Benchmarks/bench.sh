@@ -91,13 +91,14 @@ in_flight() {
 # The figure of a column of the newest row.
 newest() { tail -n 1 "$folder/results" | cut -d' ' -f"$1"; }
 
-# Starts an edge; every account of the rows once, so that none of what follows is anybody's first time.
+# Starts an edge; every account of the rows once, so that none of what follows is anybody's first time. Further words
+# are for the generator.
 begin() {
     echo "bench: $row, $1" >&2
     "start_$1"
     [ "$1" = echo ] && return
     [ "$1" != rempart ] || await_source
-    measure "$1" "(first)" register $outside accounts=1000 units=1000
+    measure "$1" "(first)" register $outside accounts=1000 units=1000 "${@:2}"
     # shellcheck disable=SC2046  # a list of numbers
     settle $(family "$last")
 }
