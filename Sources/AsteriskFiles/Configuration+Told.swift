@@ -34,17 +34,18 @@ extension Configuration {
 }
 
 extension AsteriskConfiguration {
-    /// The files that can say something about accounts, those that sorcery.conf names not among them, but for the
+    /// The files that can say something about a driver's accounts, but for those that sorcery.conf names, and for the
     /// logins of databases.
-    package static let told = [
-        "extconfig.conf", "sorcery.conf", "pjsip.conf", "pjsip_wizard.conf", "acl.conf", "sip.conf",
-        "users.conf",
-    ]
+    package static func told(of driver: Driver) -> [String] {
+        ["extconfig.conf", "acl.conf"]
+            + (driver == .pjsip
+                ? ["sorcery.conf", "pjsip.conf", "pjsip_wizard.conf"] : ["sip.conf", "users.conf"])
+    }
 
-    /// What files say that an Asterisk has told, by their names; `place` is what it is called.
+    /// What files say of a driver that an Asterisk has told, by their names; `place` is what it is called.
     package init(
-        told files: [String: Configuration], place: String, drivers: Set<Driver>
+        told files: [String: Configuration], place: String, driver: Driver
     ) throws(ConfigurationFault) {
-        try self.init(AsteriskFolder(told: files, place: place), drivers: drivers)
+        try self.init(AsteriskFolder(told: files, place: place), drivers: [driver])
     }
 }

@@ -26,8 +26,8 @@ package enum HTTPFailure: Error, Equatable, Sendable {
     /// Whether the next request would fare no better.
     package var isOfServer: Bool {
         switch self {
-        case .unreachable, .untrusted, .late: true
-        case .tooLong, .broken: false
+        case .unreachable, .untrusted: true
+        case .late, .tooLong, .broken: false
         }
     }
 }

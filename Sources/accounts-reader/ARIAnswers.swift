@@ -35,7 +35,7 @@ struct ARIName: Equatable {
 }
 
 /// The attributes of an object.
-struct ARIObject: Equatable {
+struct ARIObject {
     private var attributes: [(name: String, value: String)] = []
 
     /// The attributes of `[{"attribute": NAME, "value": VALUE}]`; nil for anything else.
@@ -56,10 +56,6 @@ struct ARIObject: Equatable {
     func items(_ name: String) -> [String] {
         attributes.filter { $0.name == name }
             .flatMap { Array($0.value.utf8).listItems.map(\.text) }
-    }
-
-    static func == (a: ARIObject, b: ARIObject) -> Bool {
-        a.attributes.elementsEqual(b.attributes) { $0 == $1 }
     }
 }
 
@@ -91,6 +87,9 @@ struct ARIAsker {
         case 404:
             let message = json?["message"]?.text
             if message == "Object with id '\(name.id)' not found" { return nil }
+            if message?.hasPrefix("Object with id ") == true {
+                throw noAsterisk("another id than it was asked for")
+            }
             // Its module need not be there.
             if name.type == "registration", message == "objectType '\(name.type)' not found" {
                 return nil

@@ -10,6 +10,9 @@ struct ARILookUp {
     private let query: LookUp
     private var endpoint: (id: String, object: ARIObject)?
 
+    /// The id of the endpoint that there is; nil when there is none.
+    var endpointID: String? { endpoint?.id }
+
     /// How many items of a comma list are followed.
     private static let listLimit = 8
 
@@ -72,10 +75,11 @@ struct ARILookUp {
         if let endpoint, isTrunk(endpoint.object, isRegistered) {
             credentials = .ofTrunk(query)
         }
+        let list = endpoint.map { access.list(of: $0.id, $0.object) } ?? AccessList()
+        guard let list else { return .unavailable }
         return credentials.account(
             realm: query.realm, aor: found == nil ? query.account : aor ?? query.account,
-            mayRegister: endpoint != nil && address.whyNotRegister == nil,
-            access: endpoint.map { access.list(of: $0.id, $0.object) } ?? AccessList(),
+            mayRegister: endpoint != nil && address.whyNotRegister == nil, access: list,
             table: asker.url, hasRow: endpoint != nil)
     }
 
@@ -114,11 +118,22 @@ struct ARIAccessLists {
     let rules: AccessRules
     /// What Asterisk's files say, as far as it has told them.
     var files: AsteriskConfiguration?
+    /// Whether they may be told yet.
+    var areAwaited = false
 
-    /// The list of an endpoint; nobody where its rules are not known.
-    func list(of id: String, _ endpoint: ARIObject) -> AccessList {
+    /// `default_realm` of the files' section of type=global; nil without one.
+    var defaultRealm: String? {
+        guard let realm = files?.pjsip.global?.value("default_realm"), !realm.isEmpty else {
+            return nil
+        }
+        return realm.text
+    }
+
+    /// The list of an endpoint: nobody where its rules are not known, nil while they may be told yet.
+    func list(of id: String, _ endpoint: ARIObject) -> AccessList? {
         let told = endpoint.value("acl") + endpoint.value("contact_acl")
         guard !told.isEmpty, rules.order != .ignore else { return AccessList() }
+        guard !areAwaited else { return nil }
         let lines = files?.pjsip.endpoint(Array(id.utf8))?.access ?? []
         guard let files, !lines.isEmpty else { return .nobody }
         return rules.list(lines, files.accessLists)

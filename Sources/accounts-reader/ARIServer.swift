@@ -25,6 +25,9 @@ final class ARIServer {
     /// Why the last look-up came to nothing though it can be asked; nil when it did not.
     private(set) var trouble: String?
 
+    /// Why it does not list its endpoints though it can be asked; nil when it does.
+    private(set) var lack: String?
+
     private let name: ServerName
     private let root: String
     private let settings: AccountSettings
@@ -32,11 +35,19 @@ final class ARIServer {
     private var client: HTTPClient?
     private var nextLook = Milliseconds(0)
     private var backOff = BackOff()
+    /// When what goes on has begun, on the clock itself.
+    private var begun = Milliseconds(0)
+    /// The addresses of its name that were found last.
+    private var addresses: [IPAddress] = []
+    /// Ids of endpoints that it has told of, the latest one last; nil before the first.
+    private var witnesses: [String]?
     /// `default_realm` of PJSIP's section `global`; empty when that says nothing.
     private var defaultRealm = ""
 
     /// How often one that can be asked is looked at.
     private static let lookEvery = Milliseconds.seconds(60)
+    /// How many endpoints are remembered that it has told of.
+    private static let mostWitnesses = 8
     /// How long the list of all names may be, in bytes: that of 50,000 is some 5 MB.
     private static let longestList = 16 << 20
 
@@ -61,10 +72,28 @@ final class ARIServer {
     /// Looks at it when that is due; another Asterisk that answers is not to wait for long (`beside`).
     func look(_ now: Milliseconds, beside: Bool) {
         let isDue = standing == .up ? now >= nextLook : backOff.isOver(now)
-        guard isDue, let client = reached(now) else { return }
+        guard isDue else { return }
+        begun = Clock.monotonic
+        guard let client = reached(now) else { return }
         let span = beside && standing != .up ? times.lookBeside : times.look
         let results = client.get([Self.info, Self.global.path], until: Clock.monotonic + span)
         settle(results, now)
+        if standing == .up, witnesses == nil { findWitnesses() }
+    }
+
+    /// Looks for endpoints among those that are loaded: static ones always are.
+    private func findWitnesses() {
+        let end = Clock.monotonic + times.look
+        let ids = ((try? listed(until: end)) ?? []).prefix(Self.mostWitnesses)
+        let known = present(ids.map { ARIName("endpoint", $0) }, until: end)
+        if !known.isEmpty { witnesses = known }
+    }
+
+    /// The ids of those endpoints that it tells of.
+    private func present(_ names: [ARIName], until end: Milliseconds) -> [String] {
+        guard let client else { return [] }
+        return zip(names, client.get(names.map(\.path), until: end))
+            .filter { isThere($0, $1) == true }.map(\.0.id)
     }
 
     /// The client, made anew after a failure; nil when there cannot be one.
@@ -76,16 +105,17 @@ final class ARIServer {
         }
         var resolved: String?
         if name.address == nil {
-            let addresses = Socket.addresses(ofHost: name.host).map {
-                $0.isV4 ? "\($0)" : "[\($0)]"
-            }
+            let found = Socket.addresses(ofHost: name.host)
+            // While the resolver is away, those that it told before go on.
+            if !found.isEmpty { addresses = found }
             guard !addresses.isEmpty else {
                 fail(
                     "\(asker.url) cannot be reached: no address of \(name.host) is known: write its address, or correct"
                         + " /etc/hosts or the resolver", now)
                 return nil
             }
-            resolved = "\(name):\(addresses.joined(separator: ","))"
+            let list = addresses.map { $0.isV4 ? "\($0)" : "[\($0)]" }.joined(separator: ",")
+            resolved = "\(name):\(list)"
         }
         client = HTTPClient(
             HTTPServer(
@@ -116,7 +146,7 @@ final class ARIServer {
         client = nil
         trouble = nil
         standing = .down(why)
-        backOff.failed(now)
+        backOff.failed(now, took: Clock.monotonic - begun)
     }
 
     /// Has it looked at as soon as it can be.
@@ -137,6 +167,7 @@ final class ARIServer {
         let nothing = [ReadAccount?](repeating: nil, count: queries.count)
         if standing != .up { look(now, beside: false) }
         guard standing == .up, let client else { return nothing }
+        begun = Clock.monotonic
         trouble = nil
         var lookUps: [ARILookUp?] = queries.map(ARILookUp.init)
         let firsts = client.ask(lookUps.map { $0?.first ?? [] }, until: end)
@@ -148,18 +179,76 @@ final class ARIServer {
                 guard goesOn(error, now) else { return nothing }
             }
         }
-        let seconds = client.ask(lookUps.map { $0?.second ?? [] }, until: end)
+        // Every batch asks for a witness, so that nobody sees by the time whether a name is known.
+        let witness = witnesses?.last.map { [ARIName("endpoint", $0)] } ?? []
+        var seconds = client.ask(lookUps.map { $0?.second ?? [] } + [witness], until: end)
+        let ofWitness = seconds.removeLast()
+        let found = lookUps.compactMap { $0?.endpointID }
+        found.forEach(remember)
+        let isBelieved = !found.isEmpty || isWitnessed(ofWitness, witness, until: end)
         var answers = nothing
         for (index, lookUp) in lookUps.enumerated() {
+            guard let lookUp else { continue }
             do throws(ARIFailure) {
-                let realm = defaultRealm.isEmpty ? settings.realm : defaultRealm
-                answers[index] = try lookUp?.account(
-                    second: seconds[index], asker, realm: realm, access)
+                let answer = try lookUp.account(
+                    second: seconds[index], asker,
+                    realm: access.defaultRealm
+                        ?? (defaultRealm.isEmpty ? settings.realm : defaultRealm),
+                    access)
+                answers[index] = lookUp.endpointID != nil || isBelieved ? answer : nil
             } catch {
                 guard goesOn(error, now) else { return answers }
             }
         }
+        if !isBelieved, trouble == nil, lookUps.contains(where: { $0?.endpointID == nil }) {
+            trouble = witnesses == nil ? noneYet : noneAnyMore
+        }
         return answers
+    }
+
+    private var noneYet: String {
+        "\(asker.url) has not told of any account yet: see whether Asterisk has some, and reaches its database"
+    }
+
+    private var noneAnyMore: String {
+        "\(asker.url) tells of none of the accounts that it told of before: see whether Asterisk reaches its database."
+            + " If they are all deleted, type 'rempart restart accounts-reader'"
+    }
+
+    /// Whether one that says of a name that it is unknown is to be believed.
+    ///
+    /// An Asterisk whose own database is away says so of all names that it has there.
+    private func isWitnessed(
+        _ results: [Result<HTTPAnswer, HTTPFailure>], _ asked: [ARIName], until end: Milliseconds
+    ) -> Bool {
+        // At the start its database may be away as well.
+        guard let witnesses else { return false }
+        guard let name = asked.first, let result = results.first else { return true }
+        guard let isKnown = isThere(name, result) else { return false }
+        if isKnown { return true }
+        // One account that is deleted is the usual thing where there was one alone.
+        let others = witnesses.dropLast().map { ARIName("endpoint", $0) }
+        let known = present(others, until: end)
+        guard others.isEmpty || !known.isEmpty else { return false }
+        self.witnesses = known
+        return true
+    }
+
+    /// Whether there is an object; nil when that is not answered.
+    private func isThere(
+        _ name: ARIName, _ result: Result<HTTPAnswer, HTTPFailure>
+    ) -> Bool? {
+        do throws(ARIFailure) {
+            return try asker.object(name, result) != nil
+        } catch {
+            return nil
+        }
+    }
+
+    private func remember(_ id: String) {
+        guard witnesses?.last != id else { return }
+        let others = (witnesses ?? []).filter { $0 != id }
+        witnesses = others.suffix(Self.mostWitnesses - 1) + [id]
     }
 
     /// Whether others may be asked for after a failure.
@@ -177,17 +266,27 @@ final class ARIServer {
     /// The names of all endpoints that Asterisk has loaded; nil when it does not say.
     func names(until end: Milliseconds, _ now: Milliseconds) -> [String]? {
         guard standing == .up else { return nil }
-        var limits = HTTPLimits()
-        limits.body = Self.longestList
-        guard let client, let own = client.alike(limits) else { return nil }
-        let result = own.get(["/ari/endpoints/PJSIP"], until: end)
         do throws(ARIFailure) {
-            let items = try asker.json(result[0]).items ?? []
-            return items.compactMap { $0["resource"]?.text }
+            let names = try listed(until: end)
+            lack =
+                names == nil
+                ? "\(asker.url) lists no endpoints (404): see whether Asterisk has loaded res_ari_endpoints.so"
+                : nil
+            return names
         } catch {
-            doubt("\(error.words): to list accounts it takes res_ari_endpoints.so", now)
+            doubt(error.words, now)
             return nil
         }
+    }
+
+    /// The same; nil without the module that lists them.
+    private func listed(until end: Milliseconds) throws(ARIFailure) -> [String]? {
+        var limits = HTTPLimits()
+        limits.body = Self.longestList
+        guard let result = client?.alike(limits)?.get(["/ari/endpoints/PJSIP"], until: end)[0]
+        else { throw .ofObject("\(asker.url) cannot be asked: there is no memory for it") }
+        if case .success(let answer) = result, answer.status == 404 { return nil }
+        return (try asker.json(result).items ?? []).compactMap { $0["resource"]?.text }
     }
 }
 

@@ -34,7 +34,7 @@ final class ARISource: AccountSource {
         self.settings = settings
         self.times = times
         servers = asterisks.names.map { ARIServer($0, asterisks, settings, times) }
-        manager = Manager(settings, drivers: [.pjsip], times)
+        manager = Manager(settings, driver: .pjsip, times)
     }
 
     /// The one that is asked first now.
@@ -56,7 +56,9 @@ final class ARISource: AccountSource {
         return .down(why: distinct.joined(separator: "; "), source: settings.url)
     }
 
-    var lack: String? { current?.trouble.map { "look-ups fail: \($0)" } }
+    var failing: String? { current?.trouble.map { "look-ups fail: \($0)" } }
+
+    var lack: String? { current?.lack }
 
     var unread: [String] {
         var result = servers.compactMap { server -> String? in
@@ -65,6 +67,7 @@ final class ARISource: AccountSource {
         }
         if let fault = manager?.fault { result.append(fault) }
         if let first = closed.sorted().first {
+            if let hidden = manager?.hidden { result.append(hidden) }
             let rest = closed.count > 1 ? " and \(closed.count - 1) more" : ""
             result.append(
                 "account \(first)\(rest): let in from nowhere: \(settings.remedyOfLists)")
@@ -119,7 +122,9 @@ final class ARISource: AccountSource {
         let lookUps = queries.map { query in
             LookUp(query, settings, steps)
         }
-        let access = ARIAccessLists(rules: settings.access, files: manager?.files)
+        let access = ARIAccessLists(
+            rules: settings.access, files: manager?.files,
+            areAwaited: manager?.isAwaited == true)
         var answers = [ReadAccount?](repeating: nil, count: lookUps.count)
         var open = Array(answers.indices)
         let asked = servers.filter { $0.isOpen(now) }

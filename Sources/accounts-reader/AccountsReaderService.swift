@@ -76,8 +76,9 @@ final class AccountsReaderService: Service {
     func reload(_ set: StartSet) -> String? {
         let old = settings
         settings = AccountSettings(set)
-        // While one of Asterisk's files is broken, what was read before is all that there is.
-        if settings != old || settings.folder == nil { accounts = settings.makeSource() }
+        // While one of Asterisk's files is broken, what was read before is all that there is. So is what AMI has told.
+        let isKept = settings.folder != nil || settings.asterisks != nil
+        if settings != old || !isKept { accounts = settings.makeSource() }
         // The next question or second opens it: a reload is answered, whatever hangs there.
         send(.changed)
         return nil

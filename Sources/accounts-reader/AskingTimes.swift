@@ -11,7 +11,9 @@ struct AskingTimes {
     var lookUp = Milliseconds.seconds(2)
     /// A look-up's part of one Asterisk, as long as there is another one.
     var lookUpOfOne = Milliseconds.seconds(1)
-    /// AMI's connection and login, and a word that it is there.
+    /// AMI's connection and login: Asterisk lets a second pass before it refuses one.
+    var login = Milliseconds.seconds(2)
+    /// AMI's word that it is there.
     var manager = Milliseconds.seconds(1)
     /// The telling of all files by AMI.
     var files = Milliseconds.seconds(3)

@@ -39,6 +39,8 @@ final class FreePBXSource: AccountSource {
 
     var isStale: Bool { isReplaced }
 
+    var failing: String? { server?.failing }
+
     var lack: String? { server?.lack }
 
     var unread: [String] {
@@ -87,13 +89,16 @@ final class FreePBXSource: AccountSource {
             }
         } catch {
             fault = error.words
-            if error.isForbidden, let stamp, let found, !stamp.isSameFile(found) {
+            // The confinement hides another file. What the file's rights forbid they forbid to a successor too.
+            if error.isForbidden, let found, stamp?.isSameFile(found) != true,
+                unsafe access(path, R_OK) == 0
+            {
                 isReplaced = true
                 fault =
                     "\(path) is another file than at the start: accounts-reader begins anew to read it"
             }
         }
-        stamp = found
+        if let found { stamp = found }
     }
 
     private func read(_ found: FileStamp?) throws(FreePBXFault) -> ServerLogin {

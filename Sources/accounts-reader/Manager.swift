@@ -11,11 +11,13 @@ final class Manager {
     private(set) var files: AsteriskConfiguration?
     /// What is wrong and what to do; nil when nothing is.
     private(set) var fault: String?
+    /// A file that Asterisk tells nobody, and what to do; nil without one. Who needs none of its lines lacks nothing.
+    private(set) var hidden: String?
 
     private let server: ServerName
     private let settings: AccountSettings
     private let times: AskingTimes
-    private let drivers: Set<AsteriskConfiguration.Driver>
+    private let driver: AsteriskConfiguration.Driver
     private var connection: ManagerConnection?
     /// Whether the user hears of reloads (read=system), as far as the greeting shows.
     private var hears = false
@@ -23,6 +25,10 @@ final class Manager {
     private var backOff = BackOff()
     /// What it told last, by the names of the files.
     private var told: [String: Configuration] = [:]
+    /// What it has told since, once: whoever writes a file in steps means none of them.
+    private var unsettled: [String: Configuration]?
+    /// When all files were told last.
+    private var lastReading = Milliseconds(0)
     /// When the files are told once more.
     private var nextReading = Milliseconds(0)
     /// Whether that is since Asterisk has reloaded.
@@ -40,36 +46,42 @@ final class Manager {
     /// time between two.
     private static let partOfTime: Int64 = 100
     private static let readAtLeastEvery = Milliseconds.seconds(60)
+    /// How long what was told counts as right while nothing is told.
+    private static let oldest = Milliseconds.seconds(180)
 
     /// The interface that the settings name, not connected to before the first `tick`; nil when they name none.
     init?(
-        _ settings: AccountSettings, drivers: Set<AsteriskConfiguration.Driver>,
+        _ settings: AccountSettings, driver: AsteriskConfiguration.Driver,
         _ times: AskingTimes = AskingTimes()
     ) {
         guard let server = settings.manager else { return nil }
         self.server = server
         self.settings = settings
         self.times = times
-        self.drivers = drivers
+        self.driver = driver
         name = "accounts.ami (\(server))"
     }
 
     /// Whether each change of an account's is told, that of files with their reload.
     var tellsOfChanges: Bool {
         guard connection != nil, hears, let files else { return false }
-        return drivers.allSatisfy { files.realtimePlace(of: $0) == .none }
+        return files.realtimePlace(of: driver) == .none
     }
 
-    /// Whether it can be asked.
-    var isUp: Bool { connection != nil }
+    /// Whether it has told no files, and may do so yet: nobody knows what stands there.
+    var isAwaited: Bool { files == nil && connection == nil }
+
+    /// Whether what it told last is too old to be called right.
+    func isOld(_ now: Milliseconds) -> Bool { now - lastReading > Self.oldest }
 
     /// Connects when it is time, or takes what has come; whether accounts may have changed.
     ///
     /// To be called each second.
     func tick(_ now: Milliseconds) -> Bool {
+        let begun = Clock.monotonic
         do throws(ManagerFailure) {
             guard let connection else { return try connect(now) }
-            let reloads = try connection.takeEvents().filter { event in
+            let reloads = try connection.takeEvents(until: begun + times.manager).filter { event in
                 let kind = event.value("Event")
                 hears = hears || kind == "FullyBooted"
                 return Self.reloads.contains(kind)
@@ -77,8 +89,9 @@ final class Manager {
             if now >= nextReading || !reloads.isEmpty {
                 let hasReloaded = settles || !reloads.isEmpty
                 settles = !reloads.isEmpty
-                let isNews = try read(connection, now)
-                if settles { nextReading = now + Self.settling }
+                // Asterisk itself has taken what it has read.
+                let isNews = try read(connection, now, isSettled: settles)
+                if settles || unsettled != nil { nextReading = now + Self.settling }
                 return hasReloaded || isNews
             }
             if now >= nextPing {
@@ -87,16 +100,18 @@ final class Manager {
             }
             return false
         } catch {
-            fail(error, now)
+            fail(error, now, took: Clock.monotonic - begun)
             return false
         }
     }
 
-    private func fail(_ failure: ManagerFailure, _ now: Milliseconds) {
+    private func fail(
+        _ failure: ManagerFailure, _ now: Milliseconds, took: Milliseconds = Milliseconds(0)
+    ) {
         connection = nil
         hears = false
         fault = "\(name) \(failure.words)"
-        backOff.failed(now)
+        backOff.failed(now, took: took)
     }
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {
@@ -104,19 +119,21 @@ final class Manager {
         if let fault = settings.faultOfLogin {
             throw ManagerFailure(words: "cannot be asked: \(fault)")
         }
-        let end = Clock.monotonic + times.manager
+        let end = Clock.monotonic + times.login
         let ips = server.address.map { [$0] } ?? Socket.addresses(ofHost: server.host)
         let connection = try ManagerConnection(
             to: ips.map { SocketAddress($0, port: server.port) }, until: end)
         try logIn(connection, until: end)
         // What it tells of itself has come before the answer.
         _ = try connection.ask("Ping", until: end)
-        hears = try connection.takeEvents().contains { $0.value("Event") == "FullyBooted" }
-        _ = try read(connection, now)
+        hears = try connection.takeEvents(until: end).contains {
+            $0.value("Event") == "FullyBooted"
+        }
+        let isNews = try read(connection, now, isSettled: files == nil)
         self.connection = connection
         nextPing = now + Self.pingEvery
         backOff.succeeded()
-        return true
+        return isNews
     }
 
     /// Logs in without showing the password.
@@ -147,27 +164,36 @@ final class Manager {
     ///
     /// What it told before stays good when it cannot.
     private func read(
-        _ connection: ManagerConnection, _ now: Milliseconds
+        _ connection: ManagerConnection, _ now: Milliseconds, isSettled: Bool
     ) throws(ManagerFailure) -> Bool {
         let begun = Clock.monotonic
         let end = begun + times.files
         defer {
             let took = (Clock.monotonic - begun).count * Self.partOfTime
             nextReading =
-                now + max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery))
+                now
+                + (hidden != nil
+                    ? Self.readAtLeastEvery
+                    : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery)))
         }
         var told: [String: Configuration] = [:]
-        fault = nil
-        for file in AsteriskConfiguration.told {
+        (fault, hidden) = (nil, nil)
+        for file in AsteriskConfiguration.told(of: driver) {
             let answer = try connection.ask(
                 "GetConfig", [("Filename", Array(file.utf8))], until: end)
             guard answer.isSuccess else {
                 let message = answer.value("Message")
                 if message == "Config file not found" { continue }
-                let remedy =
-                    message == "Permission denied"
-                    ? "give its user write=system" : "correct the file"
-                fault = "\(name) does not tell \(file) (\(message.prefix(80))): \(remedy)"
+                let words = "\(name) does not tell \(file) (\(message.prefix(80)))"
+                if message.contains("escalated privileges") {
+                    hidden =
+                        "\(words): it is a link that leads out of Asterisk's folder. Put the file itself there"
+                } else {
+                    let lacksClass = message == "Permission denied"
+                    fault =
+                        words
+                        + (lacksClass ? ": give its user write=system" : ": correct the file")
+                }
                 return false
             }
             guard let configuration = Configuration(told: answer.fields, file: file) else {
@@ -176,15 +202,18 @@ final class Manager {
             told[file] = configuration
         }
         do throws(ConfigurationFault) {
+            lastReading = now
             let isNews = files == nil || told != self.told
-            if isNews {
-                files = try AsteriskConfiguration(told: told, place: name, drivers: drivers)
+            let mayCount = isSettled || told == unsettled
+            unsettled = isNews && !mayCount ? told : nil
+            if isNews, mayCount {
+                files = try AsteriskConfiguration(told: told, place: name, driver: driver)
                 self.told = told
             }
             if !hears {
                 fault = "\(name) does not tell of reloads: give its user read=system"
             }
-            return isNews
+            return isNews && mayCount
         } catch {
             fault = "\(name): \(error)"
             return false

@@ -11,22 +11,51 @@ final class ManagerConnection {
     private var lastID = 0
     /// The events that have come and were not taken.
     private(set) var events: [ManagerMessage] = []
+    /// Their bytes.
+    private var eventsSize = 0
     private var chunk = [UInt8](repeating: 0, count: 1 << 16)
 
     /// How many events are kept at most: more come of no Asterisk between two looks.
     private static let mostEvents = 100_000
+    /// How many bytes these have at most.
+    private static let mostOfEvents = 16 << 20
 
-    /// A connection to one of these addresses, the first that is there; its greeting has been read.
+    /// A connection to the first of these addresses that takes one; its greeting has been read.
     init(to addresses: [SocketAddress], until end: Milliseconds) throws(ManagerFailure) {
-        guard let address = addresses.first else {
-            throw ManagerFailure(words: "its name has no address: correct accounts.ami")
+        socket = try Self.connected(to: addresses, until: end)
+        guard try line(until: end).starts(with: "Asterisk Call Manager/".utf8) else {
+            throw ManagerFailure(
+                words: "does not greet as Asterisk's manager interface: see what listens there")
         }
+    }
+
+    /// A socket that is connected; each address has its part of the time.
+    private static func connected(
+        to addresses: [SocketAddress], until end: Milliseconds
+    ) throws(ManagerFailure) -> Descriptor {
+        var failure = ManagerFailure(words: "its name has no address: correct accounts.ami")
+        for (index, address) in addresses.enumerated() {
+            let begun = Clock.monotonic
+            let part = (end - begun).count / Int64(addresses.count - index)
+            do throws(ManagerFailure) {
+                return try connected(to: address, until: begun + Milliseconds(part))
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    private static func connected(
+        to address: SocketAddress, until end: Milliseconds
+    ) throws(ManagerFailure) -> Descriptor {
+        let socket: Descriptor
         do {
             socket = try Socket.connecting(to: address)
         } catch {
             throw ManagerFailure(words: "cannot be reached (\(error)): see manager.conf")
         }
-        try wait(POLLOUT, until: end)
+        try wait(socket, POLLOUT, until: end)
         let error = Socket.pendingError(socket.raw)
         guard error == 0 else {
             throw ManagerFailure(
@@ -34,10 +63,7 @@ final class ManagerConnection {
                     "cannot be reached (\(SystemError("connect", code: error))): see whether Asterisk runs, and"
                     + " whether manager.conf has enabled=yes and binds that address and port")
         }
-        guard try line(until: end).starts(with: "Asterisk Call Manager/".utf8) else {
-            throw ManagerFailure(
-                words: "does not greet as Asterisk's manager interface: see what listens there")
-        }
+        return socket
     }
 
     /// The answer to an action, whose events wait in `events`.
@@ -78,15 +104,19 @@ final class ManagerConnection {
         }
     }
 
-    /// The events that have come, without waiting for others.
-    func takeEvents() throws(ManagerFailure) -> [ManagerMessage] {
-        while try readMore() { while let message = try messages.next() { try keep(message) } }
-        defer { events = [] }
+    /// The events that have come, without waiting for others; who sends without end is cut off at a moment.
+    func takeEvents(until end: Milliseconds) throws(ManagerFailure) -> [ManagerMessage] {
+        while try readMore() {
+            while let message = try messages.next() { try keep(message) }
+            try requireTime(until: end)
+        }
+        defer { (events, eventsSize) = ([], 0) }
         return events
     }
 
     private func keep(_ message: ManagerMessage) throws(ManagerFailure) {
-        guard events.count < Self.mostEvents else {
+        eventsSize += message.size
+        guard events.count < Self.mostEvents, eventsSize <= Self.mostOfEvents else {
             throw ManagerFailure(
                 words: "sends more events than can be kept: see what listens there")
         }
@@ -101,7 +131,7 @@ final class ManagerConnection {
             let left = Array(rest)
             switch Stream.write(socket.raw, left.span) {
             case .moved(let count): rest = rest.dropFirst(count)
-            case .wouldBlock: try wait(POLLOUT, until: end)
+            case .wouldBlock: try Self.wait(socket, POLLOUT, until: end)
             case .ended, .failed: throw Self.closed
             }
         }
@@ -111,15 +141,25 @@ final class ManagerConnection {
     private func next(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage {
         while true {
             if let message = try messages.next() { return message }
-            if try !readMore() { try wait(POLLIN, until: end) }
+            try receive(until: end)
         }
     }
 
     private func line(until end: Milliseconds) throws(ManagerFailure) -> [UInt8] {
         while true {
             if let line = try messages.nextLine() { return line }
-            if try !readMore() { try wait(POLLIN, until: end) }
+            try receive(until: end)
         }
+    }
+
+    /// Waits for more to come; whoever goes on sending has no more time for it.
+    private func receive(until end: Milliseconds) throws(ManagerFailure) {
+        guard try readMore() else { return try Self.wait(socket, POLLIN, until: end) }
+        try requireTime(until: end)
+    }
+
+    private func requireTime(until end: Milliseconds) throws(ManagerFailure) {
+        guard Clock.monotonic < end else { throw Self.late }
     }
 
     /// Reads what has come; false when nothing has.
@@ -133,14 +173,13 @@ final class ManagerConnection {
         }
     }
 
-    private func wait(_ events: Int32, until end: Milliseconds) throws(ManagerFailure) {
+    private static func wait(
+        _ socket: Descriptor, _ events: Int32, until end: Milliseconds
+    ) throws(ManagerFailure) {
         var entry = pollfd(fd: socket.raw, events: Int16(events), revents: 0)
         while true {
             let left = end - Clock.monotonic
-            guard left.count > 0 else {
-                throw ManagerFailure(
-                    words: "does not answer in time: see whether Asterisk is overloaded or hangs")
-            }
+            guard left.count > 0 else { throw late }
             // In bounds: one entry.
             let count = unsafe poll(&entry, 1, Int32(clamping: left.count))
             if count > 0 { return }
@@ -148,4 +187,6 @@ final class ManagerConnection {
     }
 
     private static let closed = ManagerFailure(words: "has closed the connection")
+    private static let late = ManagerFailure(
+        words: "does not answer in time: see whether Asterisk is overloaded or hangs")
 }

@@ -1,7 +1,7 @@
 // The messages of Asterisk's manager interface (AMI), found in a stream of bytes.
 
 /// A message of AMI's: its fields in their order.
-struct ManagerMessage: Equatable {
+struct ManagerMessage {
     /// The fields; names are compared in any mixture of capitals.
     var fields: [(name: [UInt8], value: [UInt8])] = []
 
@@ -10,12 +10,11 @@ struct ManagerMessage: Equatable {
         fields.first { $0.name.text.lowercased() == name.lowercased() }?.value.text ?? ""
     }
 
+    /// Its bytes, about.
+    var size: Int { fields.reduce(0) { $0 + $1.name.count + $1.value.count + 4 } }
+
     /// Whether it is a good answer.
     var isSuccess: Bool { value("Response") == "Success" }
-
-    static func == (a: ManagerMessage, b: ManagerMessage) -> Bool {
-        a.fields.elementsEqual(b.fields) { $0 == $1 }
-    }
 }
 
 /// Why AMI is of no use: what is wrong, and what to do.

@@ -5,11 +5,15 @@ internal import Sys
 
 /// The accounts of sip.conf and users.conf, as an Asterisk tells those files (`accounts.ami`).
 ///
-/// What it told last serves while it is away.
+/// What it told last serves while it is away, for three minutes: then it counts as any source that cannot be read.
 final class ManagerSource: AccountSource {
     private let settings: AccountSettings
     private let manager: Manager?
     private var accounts: FileAccounts?
+    /// Why what was told before serves on, though something else was told since.
+    private var loss: String?
+    /// Whether it was told too long ago.
+    private var isOld = false
     private var told: SourceState?
     private var events: [AccountEvent] = []
     private var complaints = ListComplaints()
@@ -17,7 +21,7 @@ final class ManagerSource: AccountSource {
     /// The Asterisk that the settings name, not asked before the first `tick`.
     init(_ settings: AccountSettings, _ times: AskingTimes = AskingTimes()) {
         self.settings = settings
-        manager = Manager(settings, drivers: [.chanSip], times)
+        manager = Manager(settings, driver: .chanSip, times)
     }
 
     var state: SourceState? {
@@ -27,12 +31,12 @@ final class ManagerSource: AccountSource {
                     "ARI does not tell chan_sip's accounts: set accounts.ami, or accounts.schema to pjsip",
                 source: settings.url)
         }
-        if accounts != nil {
+        if accounts != nil, !isOld {
             return .up(
                 layout: AccountSchema.chanSip.name, source: settings.url,
                 tellsOfChanges: manager.tellsOfChanges)
         }
-        return manager.fault.map { .down(why: $0, source: settings.url) }
+        return (manager.fault ?? manager.hidden).map { .down(why: $0, source: settings.url) }
     }
 
     var lack: String? {
@@ -43,7 +47,7 @@ final class ManagerSource: AccountSource {
 
     var unread: [String] {
         guard let accounts else { return [] }
-        var result = [manager?.fault].compactMap(\.self)
+        var result = [manager?.fault, manager?.hidden, loss].compactMap(\.self)
         if accounts.realtime != .none {
             result.append(
                 "Asterisk has accounts of chan_sip in Realtime, which AMI does not tell: they serve nobody here. Read them"
@@ -63,9 +67,14 @@ final class ManagerSource: AccountSource {
     }
 
     func tick(_ now: Milliseconds) {
-        guard let manager, manager.tick(now), let files = manager.files else { return }
+        guard let manager else { return }
+        defer { isOld = manager.isOld(now) }
+        guard manager.tick(now), let files = manager.files else { return }
         // With a driver that is chosen there is nothing to be undecided about.
-        accounts = try? FileAccounts(files, settings, folder: manager.name)
+        guard let read = try? FileAccounts(files, settings, folder: manager.name) else { return }
+        loss = accounts.flatMap(read.loss)
+        guard loss == nil else { return }
+        accounts = read
         events.append(.changed)
         complaints.forget()
     }
@@ -74,7 +83,7 @@ final class ManagerSource: AccountSource {
         _ queries: [AccountQuery], within span: Milliseconds?, now: Milliseconds,
         steps: TraceSteps?
     ) -> [ReadAccount] {
-        guard let accounts else { return queries.map { _ in .unavailable } }
+        guard let accounts, !isOld else { return queries.map { _ in .unavailable } }
         let answers = queries.map { query in
             accounts.lookUp(
                 LookUp(query, settings, steps))

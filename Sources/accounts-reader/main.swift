@@ -20,7 +20,11 @@ ServiceLoop.run(role: .accountsReader) { (loop, set) throws(ChildFailure) in
     let settings = AccountSettings(set)
     let reach = Reach(settings)
     // Drivers translate between the database's characters and those of the locale.
-    if reach.connects { _ = unsafe setlocale(LC_CTYPE, "C.UTF-8") }
+    if reach.connects {
+        _ = unsafe setlocale(LC_CTYPE, "C.UTF-8")
+        // The C library's resolver else waits 10 s for each server that is away.
+        _ = unsafe setenv("RES_OPTIONS", "timeout:1 attempts:1", 0)
+    }
     try Confinement.apply(
         role: .accountsReader, paths: reach.paths, connects: reach.connects,
         journal: supervision.journal)

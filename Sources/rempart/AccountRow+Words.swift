@@ -54,8 +54,9 @@ extension AccountAbsence {
     /// The reason as the rest of a sentence about a row.
     func long(_ row: AccountRow) -> String {
         // Of a file its path is told, or its name, of an Asterisk that is asked its URL, and of a database the table.
+        let isAsked = row.source.contains("://")
         let isFile = row.source.hasPrefix("/") || row.source.contains(".conf")
-        let place = isFile ? "section" : row.source.contains("://") ? "endpoint" : "row"
+        let place = isAsked ? "endpoint" : isFile ? "section" : "row"
         return switch self {
         case .noRow: "no \(place) of \(row.source) has this name"
         case .noSecret: "its \(place) has no secret"

@@ -26,15 +26,16 @@ struct ManagerTests {
     private func manager(
         _ stand: StandInManager, _ times: AskingTimes = .patient
     ) throws -> Manager {
-        try #require(Manager(settings(stand), drivers: [.pjsip], times))
+        try #require(Manager(settings(stand), driver: .pjsip, times))
     }
 
     private func ground(
-        _ manager: StandInManager, _ objects: [String: [(String, String)]] = [:]
+        _ manager: StandInManager, _ objects: [String: [(String, String)]] = [:],
+        _ times: AskingTimes = .patient
     ) throws -> ARIGround {
         let name = try #require(ServerName(manager.place, defaultPort: 5038))
         let ground = try ARIGround(
-            StandInAsterisk(objects), more: [.user("rempart"), .manager(name)])
+            StandInAsterisk(objects), more: [.user("rempart"), .manager(name)], times: times)
         ground.kept = [manager]
         return ground
     }
@@ -119,6 +120,50 @@ struct ManagerTests {
         #expect(source.lookUp(account: "1", realm: "pbx", now: .seconds(300)) != before)
     }
 
+    @Test("a file that is written in steps, moved or emptied ends no account")
+    func writtenInSteps() throws {
+        let peer = "[1]\ntype=friend\nhost=dynamic\nsecret=a"
+        let manager = try StandInManager(["sip.conf": peer])
+        let source = ManagerSource(try settings(manager, [.schema(.chanSip)]), .patient)
+        func why(_ name: String) -> AccountAbsence? {
+            source.lookUp(account: name, realm: "pbx", now: .seconds(1)).why
+        }
+        source.tick(.seconds(1))
+        manager.write("sip.conf", "[2]\ntype=friend\nhost=dynamic\nsecret=a")
+        source.tick(.seconds(3))
+        #expect(why("1") == nil && why("2") == .noRow)
+        manager.write("sip.conf", peer)
+        source.tick(.seconds(4))
+        #expect(why("1") == nil && source.unread.isEmpty)
+        manager.write("sip.conf", "")
+        for second in 5..<20 { source.tick(.seconds(Int64(second))) }
+        #expect(why("1") == nil)
+        #expect(source.unread.first?.contains("no file has an account any more") == true)
+        manager.write("sip.conf", peer)
+        for second in 20..<30 { source.tick(.seconds(Int64(second))) }
+        #expect(source.unread.isEmpty)
+    }
+
+    @Test(
+        "an account with a list waits for the first telling of the files, and lets nobody in without one"
+    )
+    func awaited() throws {
+        let stand = try StandInManager(["pjsip.conf": "[1]\ntype=endpoint\ndeny=0.0.0.0/0"])
+        var objects = StandInAsterisk.phone("1", "x")
+        objects["endpoint/1"]?.append(("acl", "deny/permit"))
+        stand.reply("Login", "nonsense\r\n\r\n")
+        var times = AskingTimes.patient
+        times.login = .seconds(1)
+        let ground = try ground(stand, objects, times)
+        ground.pass()
+        #expect(ground.isUp && ground.read("1") == [.unavailable])
+        stand.reply("Login", nil)
+        stand.reply(
+            "GetConfig", "Response: Error\r\nACTION\r\nMessage: Permission denied\r\n\r\n")
+        pass(ground) { ground.read("1") != [.unavailable] }
+        #expect(try ground.account("1").access == .nobody)
+    }
+
     @Test(
         "a user that does not hear of reloads is told, and so is Realtime, whose rows change without one"
     )
@@ -183,11 +228,30 @@ struct ManagerTests {
         let stand = try StandInManager(
             [:], replies, greeting: greeting ?? "Asterisk Call Manager/1.1\r\n")
         var times = AskingTimes.patient
-        if word == "in time" { times.manager = .seconds(1) }
+        if word == "in time" { times.login = .seconds(1) }
         let manager = try manager(stand, times)
         _ = manager.tick(.seconds(1))
         #expect(manager.fault?.contains(word) == true, "\(manager.fault ?? "none")")
         #expect(manager.fault?.contains("pass word") == false)
+    }
+
+    @Test("a file that Asterisk hides is told where somebody's list is in it, and read seldom")
+    func hidden() throws {
+        let stand = try StandInManager([:])
+        stand.reply(
+            "GetConfig",
+            "Response: Error\r\nACTION\r\nMessage: File requires escalated privileges\r\n\r\n")
+        var objects = StandInAsterisk.phone("1", "x")
+        let ground = try ground(stand, objects)
+        for _ in 0..<20 { ground.pass() }
+        #expect(try ground.account("1").access == AccessList())
+        #expect(ground.source.unread.isEmpty)
+        #expect(stand.actions.count { $0 == "GetConfig" } == 1)
+        objects["endpoint/1"]?.append(("acl", "deny/permit"))
+        for (path, object) in objects { ground.asterisks[0].set(path, object) }
+        #expect(try ground.account("1").access == .nobody)
+        #expect(ground.source.unread.first?.contains("leads out of Asterisk's folder") == true)
+        #expect(ground.source.unread.last?.hasPrefix("account 1: ") == true)
     }
 
     @Test("a wrong password is told, and is never sent as it is")
@@ -224,6 +288,14 @@ struct ManagerTests {
         for second in 2..<30 { source.tick(.seconds(Int64(second))) }
         #expect(source.lookUp(account: "1001", realm: "pbx", now: .seconds(30)).why == nil)
         #expect(source.unread.first?.contains("accounts.ami") == true)
+        // It may have changed since.
+        for second in 30..<300 { source.tick(.seconds(Int64(second))) }
+        #expect(
+            source.lookUp(account: "1001", realm: "pbx", now: .seconds(300)) == .unavailable)
+        guard case .down? = source.state else {
+            Issue.record("expected a complaint")
+            return
+        }
     }
 
     @Test("without a manager interface chan_sip's accounts cannot be told")

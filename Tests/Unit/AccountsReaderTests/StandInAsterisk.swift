@@ -120,6 +120,11 @@ final class StandInAsterisk: Sendable {
     /// How many connections there were, and how many at once at most.
     var connections: (all: Int, most: Int) { server.connections }
 
+    /// Has no phone of a name any more.
+    func remove(_ name: String) {
+        for path in Self.phone(name, "").keys { set(path, nil) }
+    }
+
     /// Replies otherwise from now on; nil: as an Asterisk does.
     func reply(_ path: String, _ reply: Reply?) {
         state.state.withLock { $0.replies[path] = reply }
@@ -156,7 +161,7 @@ extension AskingTimes {
     /// Those of a test that is not about time.
     static let patient = AskingTimes(
         look: .seconds(30), lookBeside: .seconds(30), lookUp: .seconds(30),
-        lookUpOfOne: .seconds(30), manager: .seconds(30), files: .seconds(30))
+        lookUpOfOne: .seconds(30), login: .seconds(30), manager: .seconds(30), files: .seconds(30))
 }
 
 /// A source that asks stand-ins.
