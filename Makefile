@@ -36,7 +36,7 @@ soak:
 	REMPART_SILENCE=300 scripts/lab-test.sh test_quiet_phones.py
 differential: build
 	REMPART_CONFIGURATIONS=20000 scripts/lab-test.sh test_asterisk_files.py -k generated
-	REMPART_ALL=1 scripts/lab-test.sh test_account_sources.py test_static_accounts.py
+	REMPART_ALL=1 scripts/lab-test.sh test_account_sources.py test_static_accounts.py test_ari_changes.py
 install:
 	scripts/install.sh
 uninstall:

@@ -24,7 +24,8 @@
 #                    accounts in MariaDB (Rempart alone)
 #
 # Environment: REMPART_BIN, the folder of the binaries (.build/release); WINDOW, units in flight (64);
-# SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes).
+# SCALE, a percentage of the usual number of units (100); BINDINGS (100000; 1000000 takes minutes); SOURCES, those of
+# sqlite files mariadb postgresql freepbx ari that the row sources has (all).
 #
 # Runs as root in three network namespaces of its own without a route out: clients 198.18.0.0/16, the
 # edge at 198.18.255.1 and 198.19.0.1, PBXs at 198.19.0.10 and .20. The generator, the edge and the
@@ -90,12 +91,14 @@ in_flight() {
 # The figure of a column of the newest row.
 newest() { tail -n 1 "$folder/results" | cut -d' ' -f"$1"; }
 
-# Starts an edge; every account of the rows once, so that none of what follows is anybody's first time.
+# Starts an edge; every account of the rows once, so that none of what follows is anybody's first time. Further words
+# are for the generator.
 begin() {
     echo "bench: $row, $1" >&2
     "start_$1"
     [ "$1" = echo ] && return
-    measure "$1" "(first)" register $outside accounts=1000 units=1000
+    [ "$1" != rempart ] || await_source
+    measure "$1" "(first)" register $outside accounts=1000 units=1000 "${@:2}"
     # shellcheck disable=SC2046  # a list of numbers
     settle $(family "$last")
 }
@@ -369,6 +372,7 @@ packages=()
     || packages=(kamailio kamailio-extra-modules kamailio-sqlite-modules kamailio-tls-modules)
 [ -z "$read" ] || packages+=(python3-fusepy)
 [[ " ${rows[*]} " != *" sources "* && " ${rows[*]} " != *" strangers "* ]] || packages+=("${server_packages[@]}")
+[[ " ${rows[*]} " != *" sources "* ]] || make_root
 set_up "${packages[@]}"
 for row in "${rows[@]}"; do
     for edge in "${edges[@]}"; do

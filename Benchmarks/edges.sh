@@ -151,8 +151,9 @@ asterisk:
   servers: [198.19.0.10:5060, 198.19.0.20:5060]
 accounts:
   source: ${accounts_url:-sqlite://${source:-$folder/accounts.sqlite3}}
-  schema: chan_sip
+  schema: ${accounts_schema:-chan_sip}
   realm: example.test
+${accounts_login:-}
 tls:
   certificate: $folder/certificate.pem
   key: $folder/key.pem
@@ -179,6 +180,16 @@ SETTINGS
     done
     cat "$folder/edge.log" >&2
     die "Rempart does not become ready"
+}
+
+# Waits until directory says what it reads: of accounts that nobody has asked for yet, all get 503 before.
+await_source() {
+    local i
+    for ((i = 0; i < 600; i++)); do
+        if "$bin/rempart" status --json --runtime "$folder/runtime" | grep -Eq '"status" *: *"accounts: '; then return; fi
+        sleep 0.1
+    done
+    die "the accounts are not read in a minute: $("$bin/rempart" status --runtime "$folder/runtime")"
 }
 
 # A process and all below it.

@@ -3,6 +3,14 @@
 # What the rows need beside the usual: both servers, and their drivers for unixODBC.
 readonly server_packages=(mariadb-server-core mariadb-client-core odbc-mariadb postgresql-15 odbc-postgresql)
 readonly postgresql=/usr/lib/postgresql/15/bin
+# The Asterisk that tells accounts, in its private root.
+readonly root=${REMPART_CACHE:-$HOME/.cache/rempart}/asterisk-22
+readonly asterisk_modules=(res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd pbx_config
+    res_pjproject res_pjsip res_pjsip_session res_pjsip_authenticator_digest res_pjsip_endpoint_identifier_user
+    res_pjsip_outbound_registration chan_pjsip res_http_websocket res_websocket_client res_stasis res_ari
+    res_ari_model res_ari_asterisk)
+
+make_root() { REMPART_CACHE=${root%/*} scripts/roots.sh 22 >&2; }
 
 # The accounts as lines of names and secrets.
 list_accounts() { sqlite3 -separator $'\t' "$folder/accounts.sqlite3" "select name, secret from sippeers"; }
@@ -42,7 +50,7 @@ use_files() {
     accounts_url=asterisk://$folder/etc
 }
 
-use_mariadb() {
+start_mariadb() {
     mkdir "$folder/server"
     chown nobody "$folder/server"
     mariadb-install-db --no-defaults --user=nobody "--datadir=$folder/server" \
@@ -52,6 +60,10 @@ use_mariadb() {
     server=$last
     await_server in_mariadb -e "SELECT 1"
     list_accounts >"$folder/accounts.tsv"
+}
+
+use_mariadb() {
+    start_mariadb
     in_mariadb <<SQL
 CREATE DATABASE asterisk;
 USE asterisk;
@@ -87,32 +99,151 @@ Database = asterisk
 Username = rempart"
 }
 
+# FreePBX's tables, of which an extension has a row and some of its forty keywords, those that are read among them.
+use_freepbx() {
+    start_mariadb
+    in_mariadb <<SQL
+CREATE DATABASE asterisk;
+USE asterisk;
+CREATE TABLE devices (id VARCHAR(20) NOT NULL DEFAULT '', tech VARCHAR(10) NOT NULL DEFAULT '',
+    dial VARCHAR(255) NOT NULL DEFAULT '', devicetype VARCHAR(5) NOT NULL DEFAULT '', user VARCHAR(50),
+    description VARCHAR(50), emergency_cid VARCHAR(100), hint_override VARCHAR(100), KEY id (id), KEY tech (tech));
+CREATE TABLE emergencydevices LIKE devices;
+CREATE TABLE sip (id VARCHAR(20) NOT NULL DEFAULT '-1', keyword VARCHAR(30) NOT NULL DEFAULT '',
+    data VARCHAR(8100) NOT NULL, flags INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, keyword));
+CREATE TEMPORARY TABLE accounts (name VARCHAR(20) PRIMARY KEY, secret VARCHAR(80));
+LOAD DATA LOCAL INFILE '$folder/accounts.tsv' INTO TABLE accounts (name, secret);
+INSERT INTO devices (id, tech, dial, devicetype, user, description)
+    SELECT name, 'pjsip', CONCAT('PJSIP/', name), 'fixed', name, 'phone' FROM accounts;
+INSERT INTO sip (id, keyword, data) SELECT name, 'account', name FROM accounts;
+INSERT INTO sip (id, keyword, data) SELECT name, 'secret', secret FROM accounts;
+INSERT INTO sip (id, keyword, data) SELECT name, k.keyword, k.data FROM accounts JOIN (
+    SELECT 'sipdriver' keyword, 'chan_pjsip' data UNION SELECT 'max_contacts', '1' UNION SELECT 'context', 'phones'
+    UNION SELECT 'deny', '0.0.0.0/0.0.0.0' UNION SELECT 'permit', '0.0.0.0/0.0.0.0' UNION SELECT 'host', 'dynamic'
+    UNION SELECT 'type', 'friend' UNION SELECT 'allow', 'ulaw' UNION SELECT 'disallow', 'all'
+    UNION SELECT 'dtmfmode', 'rfc4733' UNION SELECT 'maximum_expiration', '7200' UNION SELECT 'qualifyfreq', '60') k;
+CREATE USER freepbxuser@localhost IDENTIFIED BY 'secret';
+GRANT ALL ON asterisk.* TO freepbxuser@localhost;
+SQL
+    mkdir -p "$folder/etc"
+    cat >"$folder/etc/freepbx.conf" <<PHP
+<?php
+\$amp_conf['AMPDBUSER'] = 'freepbxuser';
+\$amp_conf['AMPDBPASS'] = 'secret';
+\$amp_conf['AMPDBHOST'] = 'localhost';
+\$amp_conf['AMPDBSOCK'] = '$folder/server/socket';
+\$amp_conf['AMPDBNAME'] = 'asterisk';
+\$amp_conf['AMPDBENGINE'] = 'mysql';
+PHP
+    chmod -R a+rX "$folder/etc"
+    accounts_url=freepbx://$folder/etc/freepbx.conf accounts_schema=pjsip
+}
+
+write_asterisk() {
+    local etc=$1 modules=$2 name
+    cat >"$etc/asterisk.conf" <<CONF
+[directories]
+astetcdir => $etc
+astmoddir => $modules
+astdbdir => $etc
+astrundir => $etc
+astlogdir => $etc
+astspooldir => $etc
+CONF
+    printf '[modules]\nautoload=no\n' >"$etc/modules.conf"
+    for name in "${asterisk_modules[@]}"; do echo "load=$name.so" >>"$etc/modules.conf"; done
+    printf '[general]\n[logfiles]\nmessages => notice,warning,error\n' >"$etc/logger.conf"
+    printf '[general]\nenabled=yes\nbindaddr=198.19.0.10\nbindport=8088\n' >"$etc/http.conf"
+    printf '[general]\nenabled=yes\n[rempart]\ntype=user\nread_only=yes\npassword=secret\n' >"$etc/ari.conf"
+    # It only tells accounts: registrations go where those of the other rows go.
+    cat >"$etc/pjsip.conf" <<CONF
+[udp]
+type=transport
+protocol=udp
+bind=127.0.0.1:5070
+[phone](!)
+type=endpoint
+context=phones
+disallow=all
+allow=ulaw
+[proof](!)
+type=auth
+[place](!)
+type=aor
+max_contacts=1
+CONF
+    # Those that the row asks for.
+    list_accounts | awk -F'\t' -v most=$((1000 + count)) 'NR <= most {
+        printf "[%s](phone)\nauth=%s\naors=%s\n[%s](proof)\nusername=%s\npassword=%s\n[%s](place)\n",
+            $1, $1, $1, $1, $1, $2, $1}' >>"$etc/pjsip.conf"
+}
+
+# What Asterisk's own command line answers.
+in_asterisk() {
+    nsenter --mount --target="$server" chroot "$root" /usr/sbin/asterisk -C "$folder/etc/asterisk.conf" -rx "$*"
+}
+
+is_booted() { in_asterisk core waitfullybooted | grep -q "fully booted"; }
+
+use_ari() {
+    local modules
+    modules=$(cd "$root" && find usr/lib -name res_ari.so -printf '%h')
+    mkdir -p "$folder/etc"
+    write_asterisk "$folder/etc" "/$modules"
+    # shellcheck disable=SC2016  # for the shell of the namespace, whose mounts end with it
+    start pbx server.log sh -c 'mount --bind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs bench "$1/tmp" \
+        && mkdir -p "$1$2" && mount --bind "$2" "$1$2" && exec chroot "$1" /usr/sbin/asterisk -C "$2/etc/asterisk.conf" -f' \
+        sh "$root" "$folder"
+    server=$last
+    await_server is_booted
+    echo secret >"$folder/etc/secret"
+    chmod 600 "$folder/etc/secret"
+    accounts_url=ari://198.19.0.10:8088 accounts_schema=pjsip
+    accounts_login="  user: rempart
+  secret-file: $folder/etc/secret"
+}
+
 end_server() {
     [ -z "${server:-}" ] || kill -KILL -- "-$server" 2>/dev/null || true
-    server='' accounts_url=''
+    [ -z "${server:-}" ] || wait "$server" 2>/dev/null || true
+    server='' accounts_url='' accounts_schema='' accounts_login=''
     rm -rf "$folder/server" "$folder/etc"
 }
 
-# One registration of each account, and what accounts-reader and directory need for it.
+# The CPU time of the server that has the accounts; none where they are in files.
+server_time() {
+    # shellcheck disable=SC2046  # a list of numbers
+    if [ -n "$server" ]; then cpu_time $(family "$server"); else echo 0; fi
+}
+
+# How many ask at once for accounts that nobody knows: a look-up that waits behind too many others comes after the 200 ms
+# that sip-router has for it.
+readonly cold=window=16
+
+# One registration of each account, and what accounts-reader, directory and the accounts' server need for it. Further
+# words are for the generator.
 measure_look_ups() {
-    local edge=$1 what=$2 count=$3 pids before after
+    local edge=$1 what=$2 count=$3 pids before after server_before
     mapfile -t pids < <(component accounts-reader && component directory)
-    before=$(cpu_time "${pids[@]}")
+    before=$(cpu_time "${pids[@]}") server_before=$(server_time)
     # Those before have registered already (begin).
-    measure "$edge" "register-$what" register $outside first=1000 accounts="$count" units="$count"
+    measure "$edge" "register-$what" register $outside first=1000 accounts="$count" units="$count" "${@:4}"
     after=$(cpu_time "${pids[@]}")
     fact "$what: accounts-reader and directory, us a registration" "$edge" \
         "$(awk "BEGIN {print ($after - $before) / $count}")"
+    [ -z "$server" ] || fact "$what: its server, us a registration" "$edge" \
+        "$(awk "BEGIN {print ($(server_time) - $server_before) / $count}")"
 }
 
 # 20,000 accounts that nobody has asked for, then the same again.
 row_sources() {
     local kind count server=''
     count=$(scaled 20000)
-    for kind in sqlite files mariadb postgresql; do
+    # Of chan_sip, and of PJSIP the last two.
+    for kind in ${SOURCES:-sqlite files mariadb postgresql freepbx ari}; do
         use_$kind
-        begin "$1"
-        measure_look_ups "$1" "$kind-cold" "$count"
+        begin "$1" $cold
+        measure_look_ups "$1" "$kind-cold" "$count" $cold
         measure_look_ups "$1" "$kind-known" "$count"
         stop_edge
         end_server

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PBX_OF, Lab, Site
+from lab import ari
 from lab.account_sources import PJSIP_CONF, SIP_CONF, WIZARD_CONF, FileStyle
 from lab.accounts import Account
 from lab.asterisk import CHAN_SIP_16, PJSIP_16, PJSIP_22, Kind
@@ -16,7 +17,6 @@ from lab.waiting import eventually
 STATIC, WIZARD = Account("1501", "secret-of-1501"), Account("1601", "secret-of-1601")
 # Its access list permits the phones of 198.18.2.0/24 alone.
 LISTED = Account("1701", "secret-of-1701")
-PASSWORD = "password of the login"
 ACCESS = f"[{LISTED.name}](+)\ndeny=0.0.0.0/0\npermit=198.18.2.0/24\npermit=198.19.0.1\n"
 # Promised are 5 s with the manager interface; a look at an Asterisk that was away comes within 10 s.
 DEADLINE, BACK = 15.0, 30.0
@@ -29,13 +29,6 @@ class Style:
     kind: Kind
     has_manager: bool
 
-    @property
-    def modules(self) -> str:
-        names = "res_http_websocket res_stasis res_ari res_ari_model res_ari_asterisk res_ari_endpoints".split()
-        names += ["res_pjsip_config_wizard"] if self.kind.schema != CHAN_SIP_16.schema else []
-        names = (["res_websocket_client"] if self.kind.version > 20 else []) + names
-        return "".join(f"load={name}.so\n" for name in names)
-
     def __str__(self) -> str:
         return f"{self.kind}{'-ami' if self.has_manager else ''}"
 
@@ -46,22 +39,15 @@ class Ground:
     def __init__(self, lab: Lab, style: Style) -> None:
         self.lab, self.style = lab, style
         self.address = PBX_OF[style.kind]
-        login = "read=system\nwrite=system\n"
-        more = {
-            "http.conf": f"[general]\nenabled=yes\nbindaddr={self.address}\nbindport=8088\n",
-            "ari.conf": f"[general]\nenabled=yes\n[rempart]\ntype=user\nread_only=yes\npassword={PASSWORD}\n",
-            "manager.conf": f"[general]\nenabled=yes\nbindaddr={self.address}\n[rempart]\nsecret={PASSWORD}\n{login}",
-            "modules.conf": style.modules,
-        }
+        more = ari.additions(style.kind, self.address)
         more |= {file.file: file.text for file in [self.file, *([WIZARD_CONF] if self.is_pjsip else [])]}
         self.site = Site(lab, [style.kind], more=more)
         self.lay(STATIC)
         self.secret = lab.new_folder("secret") / "secret"
-        self.write_secret(PASSWORD)
+        ari.write_secret(self.secret)
         if self.is_pjsip:
             self.site.settings.schema = None
-        source = f"ari://{self.address}:8088\n  user: rempart\n  secret-file: {self.secret}"
-        self.site.settings.source = source + (f"\n  ami: {self.address}:5038" if style.has_manager else "")
+        ari.point(self.site.settings, self.secret, self.address, style.has_manager)
         self.site.edge = lab.rempart(self.site.settings.text())
 
     @property
@@ -81,10 +67,10 @@ class Ground:
         """One of each place that Asterisk has accounts in and that is told."""
         return [STATIC, WIZARD, self.lab.accounts["1001"]] if self.is_pjsip else [STATIC]
 
-    def lay(self, static: Account) -> None:
-        """Writes the accounts in files, the one of the driver's own file as it is given."""
+    def lay(self, static: Account | None) -> None:
+        """Writes the accounts in files, the one of the driver's own file as it is given, if it is."""
         folder = self.site.asterisk.folder
-        self.file.write(folder, [static, LISTED])
+        self.file.write(folder, [*([static] if static else []), LISTED])
         with (folder / self.file.folder / f"{LISTED.name}.conf").open("a") as listed:
             listed.write(ACCESS)
         if self.is_pjsip:
@@ -95,12 +81,8 @@ class Ground:
         self.lay(static)
         self.site.asterisk.cli("module reload res_pjsip.so" if self.is_pjsip else "module reload chan_sip.so")
 
-    def write_secret(self, secret: str) -> None:
-        self.secret.write_text(f"{secret}\n")
-        self.secret.chmod(0o600)
-
     def conditions(self) -> str:
-        return "\n".join(row["text"] for row in self.edge.status()["conditions"])
+        return ari.conditions(self.edge)
 
     def registered(self) -> set[str]:
         return {phone["account"] for phone in self.edge.phones()}
@@ -203,13 +185,13 @@ def test_a_login_that_asterisk_refuses_is_told_and_ends_nothing(ground: Ground, 
     account = ground.accounts[0]
     with lab.client("198.18.2.34") as client:
         assert client.register(account) == 200
-        ground.write_secret("wrong")
+        ari.write_secret(ground.secret, "wrong")
         try:
             ground.edge.ask("reload")
             within(lambda: "refuses the login" in ground.conditions(), lambda: f"it is told: {ground.conditions()}", BACK)
             assert client.register(account) == 200
         finally:
-            ground.write_secret(PASSWORD)
+            ari.write_secret(ground.secret)
             ground.edge.ask("reload")
         within(lambda: "refuses the login" not in ground.conditions(), lambda: f"it is mended: {ground.conditions()}", BACK)
 
@@ -223,5 +205,5 @@ def test_check_live_reads_them(ground: Ground) -> None:
 def test_the_password_stands_in_no_command_line_no_environment_and_no_record(ground: Ground) -> None:
     for pid in ground.edge.pids():
         for name in ("cmdline", "environ"):
-            assert PASSWORD.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
-    assert PASSWORD not in ground.edge.log()
+            assert ari.PASSWORD.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
+    assert ari.PASSWORD not in ground.edge.log()
