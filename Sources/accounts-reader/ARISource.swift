@@ -129,7 +129,9 @@ final class ARISource: AccountSource {
             areAwaited: manager?.isAwaited == true)
         var answers = [ReadAccount?](repeating: nil, count: lookUps.count)
         var open = Array(answers.indices)
-        let asked = servers.filter { $0.isOpen(now) }
+        // Those that are away are looked at by `tick`, unless nobody else answers.
+        let up = servers.filter { $0.standing == .up }
+        let asked = up.isEmpty ? servers.filter { $0.isOpen(now) } : up
         for (index, server) in asked.enumerated() where !open.isEmpty {
             let isLast = index == asked.count - 1
             let until = isLast ? end : min(end, Clock.monotonic + times.lookUpOfOne)

@@ -15,6 +15,8 @@ struct AskingTimes {
     var login = Milliseconds.seconds(2)
     /// AMI's word that it is there.
     var manager = Milliseconds.seconds(1)
-    /// The telling of all files by AMI.
-    var files = Milliseconds.seconds(3)
+    /// The telling of all files by AMI: 21,000 endpoints take some seconds.
+    var files = Milliseconds.seconds(60)
+    /// A second's part of that: others wait meanwhile.
+    var filesOfSecond = Milliseconds(250)
 }

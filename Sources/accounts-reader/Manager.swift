@@ -25,6 +25,8 @@ final class Manager {
     private var hears = false
     private var nextPing = Milliseconds(0)
     private var backOff = BackOff()
+    /// What is being told; nil between two tellings.
+    private var reading: Reading?
     /// What it told last, by the names of the files.
     private var told: [String: Configuration] = [:]
     /// What it has told since, once: whoever writes a file in steps means none of them.
@@ -35,6 +37,22 @@ final class Manager {
     private var nextReading = Milliseconds(0)
     /// Whether that is since Asterisk has reloaded.
     private var settles = false
+    /// Whether what is told now follows a reload.
+    private var isReload = false
+
+    /// A telling of all files, which goes on over several seconds where they are long.
+    private struct Reading {
+        /// The files that are not told yet, the one that is being told first.
+        var left: [String]
+        /// Those that are told.
+        var told: [String: Configuration] = [:]
+        /// When it has begun.
+        let begun: Milliseconds
+        /// How long it has been waited for.
+        var took = Milliseconds(0)
+        /// Whether what is told counts at once, since Asterisk itself has taken what it reads now.
+        let isSettled: Bool
+    }
 
     /// The events after which files may say something else; chan_sip has one of its own for its own command.
     private static let reloads = ["Reload", "ChannelReload", "FullyBooted"]
@@ -83,21 +101,8 @@ final class Manager {
         let begun = Clock.monotonic
         do throws(ManagerFailure) {
             guard let connection else { return try connect(now) }
-            let reloads = try connection.takeEvents(until: begun + times.manager).filter { event in
-                let kind = event.value("Event")
-                hears = hears || kind == "FullyBooted"
-                return Self.reloads.contains(kind)
-            }
-            let isDue =
-                now >= nextReading && (driver == .chanSip || settles || !hears || files == nil)
-            if isDue || !reloads.isEmpty {
-                let hasReloaded = settles || !reloads.isEmpty
-                settles = !reloads.isEmpty
-                // Asterisk itself has taken what it reads now.
-                let isNews = try read(connection, now, isSettled: settles)
-                if settles || unsettled != nil { nextReading = now + Self.settling }
-                return hasReloaded || isNews
-            }
+            if reading == nil, try isDue(connection, now) { try begin(connection, now) }
+            if reading != nil { return try goOn(connection, now) }
             if now >= nextPing {
                 nextPing = now + Self.pingEvery
                 _ = try connection.ask("Ping", until: Clock.monotonic + times.manager)
@@ -111,10 +116,25 @@ final class Manager {
         }
     }
 
+    /// Whether the files are to be told now.
+    private func isDue(
+        _ connection: ManagerConnection, _ now: Milliseconds
+    ) throws(ManagerFailure) -> Bool {
+        let events = try connection.takeEvents(until: Clock.monotonic + times.manager)
+        hears = hears || events.contains { $0.value("Event") == "FullyBooted" }
+        let hasReloaded = events.contains { Self.reloads.contains($0.value("Event")) }
+        let hasSettled = settles && now >= nextReading
+        isReload = hasReloaded || hasSettled
+        settles = hasReloaded || settles && !hasSettled
+        // PJSIP always says that it has reloaded, and what is saved before that is not in force.
+        let isAsked = driver == .chanSip || isReload || !hears || files == nil
+        return hasReloaded || now >= nextReading && isAsked
+    }
+
     private func fail(
         _ failure: ManagerFailure, _ now: Milliseconds, took: Milliseconds = Milliseconds(0)
     ) {
-        connection = nil
+        (connection, reading) = (nil, nil)
         hears = false
         fault = "\(name) \(failure.words)"
         // One that hangs takes a tenth of the time at most: others wait meanwhile.
@@ -136,10 +156,11 @@ final class Manager {
         hears = try connection.takeEvents(until: end).contains {
             $0.value("Event") == "FullyBooted"
         }
-        let isNews = try read(connection, now, isSettled: files == nil)
         self.connection = connection
         nextPing = now + Self.pingEvery
-        return isNews
+        isReload = files == nil
+        try begin(connection, now)
+        return try goOn(connection, now)
     }
 
     /// Logs in without showing the password.
@@ -166,57 +187,90 @@ final class Manager {
         }
     }
 
-    /// Has it tell its files; whether they say something else now.
-    ///
-    /// What it told before stays good when it cannot.
-    private func read(
-        _ connection: ManagerConnection, _ now: Milliseconds, isSettled: Bool
+    // MARK: Files
+
+    private func begin(
+        _ connection: ManagerConnection, _ now: Milliseconds
+    ) throws(ManagerFailure) {
+        let files = AsteriskConfiguration.told(of: driver)
+        reading = Reading(left: files, begun: now, isSettled: isReload)
+        try ask(connection, for: files[0])
+    }
+
+    private func ask(_ connection: ManagerConnection, for file: String) throws(ManagerFailure) {
+        try connection.begin(
+            "GetConfig", [("Filename", Array(file.utf8))], until: Clock.monotonic + times.manager)
+    }
+
+    /// Takes what of the files has been told; whether they are told whole, and accounts may have changed.
+    private func goOn(
+        _ connection: ManagerConnection, _ now: Milliseconds
     ) throws(ManagerFailure) -> Bool {
         let begun = Clock.monotonic
-        let end = begun + times.files
-        defer {
-            let took = (Clock.monotonic - begun).count * Self.partOfTime
-            // PJSIP always says that it has reloaded, and what is saved before that is not in force.
-            let isSeldom = hidden != nil || driver == .pjsip
-            nextReading =
-                now
-                + (isSeldom
-                    ? Self.readAtLeastEvery
-                    : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery)))
-        }
-        var told: [String: Configuration] = [:]
-        (fault, hidden) = (nil, nil)
-        for file in AsteriskConfiguration.told(of: driver) {
-            let answer = try connection.ask(
-                "GetConfig", [("Filename", Array(file.utf8))], until: end)
-            guard answer.isSuccess else {
-                let message = answer.value("Message")
-                if message == "Config file not found" { continue }
-                let words = "\(name) does not tell \(file) (\(message.prefix(80)))"
-                if message.contains("escalated privileges") {
-                    hidden =
-                        "\(words): it is a link that leads out of Asterisk's folder. Put the file itself there"
-                } else {
-                    let lacksClass = message == "Permission denied"
-                    fault =
-                        words
-                        + (lacksClass ? ": give its user write=system" : ": correct the file")
+        let end = begun + times.filesOfSecond
+        while let file = reading?.left.first {
+            guard let answer = try connection.answer(until: end) else {
+                waited(since: begun)
+                guard let reading, now - reading.begun <= times.files else {
+                    throw ManagerFailure(
+                        words: "does not tell \(file) in time: see whether Asterisk is overloaded")
                 }
                 return false
             }
-            guard let configuration = Configuration(told: answer.fields, file: file) else {
-                throw ManagerFailure(words: "tells \(file) otherwise than Asterisk does")
-            }
-            told[file] = configuration
+            guard try take(answer, of: file) else { return ended(now, isNews: false) }
+            reading?.left.removeFirst()
+            if let next = reading?.left.first { try ask(connection, for: next) }
         }
+        waited(since: begun)
+        return ended(now, isNews: use(now))
+    }
+
+    private func waited(since begun: Milliseconds) {
+        guard let took = reading?.took else { return }
+        reading?.took = took + (Clock.monotonic - begun)
+    }
+
+    /// Takes a file; false when Asterisk refuses to tell it, and what it told before stays good.
+    private func take(
+        _ answer: ManagerMessage, of file: String
+    ) throws(ManagerFailure) -> Bool {
+        guard answer.isSuccess else {
+            let message = answer.value("Message")
+            if message == "Config file not found" { return true }
+            let words = "\(name) does not tell \(file) (\(message.prefix(80)))"
+            if message.contains("escalated privileges") {
+                (fault, hidden) = (
+                    nil,
+                    "\(words): it is a link that leads out of Asterisk's folder. Put the file itself there"
+                )
+            } else {
+                let lacksClass = message == "Permission denied"
+                fault = words + (lacksClass ? ": give its user write=system" : ": correct the file")
+            }
+            return false
+        }
+        guard let configuration = Configuration(told: answer.fields, file: file) else {
+            throw ManagerFailure(
+                words:
+                    "tells \(file) otherwise than Asterisk does, or with more than"
+                    + " \(ConfigurationLimits().sections) sections")
+        }
+        reading?.told[file] = configuration
+        return true
+    }
+
+    /// Reads what was told; whether it counts and says something else than before.
+    private func use(_ now: Milliseconds) -> Bool {
+        guard let reading else { return false }
+        (fault, hidden, lastReading) = (nil, nil, now)
         do throws(ConfigurationFault) {
-            lastReading = now
-            let isNews = files == nil || told != self.told
-            let mayCount = isSettled || told == unsettled
-            unsettled = isNews && !mayCount ? told : nil
+            let isNews = files == nil || reading.told != told
+            let mayCount = reading.isSettled || reading.told == unsettled
+            unsettled = isNews && !mayCount ? reading.told : nil
             if isNews, mayCount {
-                files = try AsteriskConfiguration(told: told, place: name, driver: driver)
-                self.told = told
+                files = try AsteriskConfiguration(
+                    told: reading.told, place: name, driver: driver)
+                told = reading.told
             }
             if !hears {
                 fault = "\(name) does not tell of reloads: give its user read=system"
@@ -228,9 +282,24 @@ final class Manager {
         }
     }
 
+    /// A telling is over; whether accounts may have changed.
+    private func ended(_ now: Milliseconds, isNews: Bool) -> Bool {
+        let took = (reading?.took ?? Milliseconds(0)).count * Self.partOfTime
+        reading = nil
+        let isSeldom = hidden != nil || driver == .pjsip
+        let pause =
+            isSeldom
+            ? Self.readAtLeastEvery
+            : max(Self.readEvery, min(Milliseconds(took), Self.readAtLeastEvery))
+        nextReading = now + (settles || unsettled != nil ? Self.settling : pause)
+        defer { isReload = false }
+        return isNews || isReload
+    }
+
     /// The names of all endpoints, those of Realtime too; nil when they cannot be told.
     func endpoints(until end: Milliseconds, _ now: Milliseconds) -> [String]? {
-        guard let connection else { return nil }
+        // What answers the question in between is not the files' answer.
+        guard let connection, reading == nil else { return nil }
         do throws(ManagerFailure) {
             return try connection.list("PJSIPShowEndpoints", until: end)?.map {
                 $0.value("ObjectName")

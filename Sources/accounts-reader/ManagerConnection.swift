@@ -70,20 +70,40 @@ final class ManagerConnection {
     func ask(
         _ action: String, _ fields: [(String, [UInt8])] = [], until end: Milliseconds
     ) throws(ManagerFailure) -> ManagerMessage {
+        try begin(action, fields, until: end)
+        guard let answer = try answer(until: end) else { throw Self.late }
+        return answer
+    }
+
+    /// Asks for something, whose answer is waited for later.
+    func begin(
+        _ action: String, _ fields: [(String, [UInt8])] = [], until end: Milliseconds
+    ) throws(ManagerFailure) {
         lastID += 1
-        let id = "rempart-\(lastID)"
-        var text = Array("Action: \(action)\r\nActionID: \(id)\r\n".utf8)
+        var text = Array("Action: \(action)\r\nActionID: rempart-\(lastID)\r\n".utf8)
         for (name, value) in fields { text += Array("\(name): ".utf8) + value + [0x0D, 0x0A] }
         text += [0x0D, 0x0A]
         try send(text, until: end)
-        while true {
-            let message = try next(until: end)
+    }
+
+    /// The answer to what was asked for last; nil when it has not come whole until a moment.
+    func answer(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage? {
+        let id = "rempart-\(lastID)"
+        while Clock.monotonic < end {
+            guard let message = try messages.next() else {
+                if try !readMore() {
+                    let left = end - Clock.monotonic
+                    _ = try Self.isReady(socket, POLLIN, within: left)
+                }
+                continue
+            }
             if !message.value("Response").isEmpty, message.value("ActionID") == id {
                 return message
             }
             // An answer to what was given up is no event.
             if message.value("Response").isEmpty { try keep(message) }
         }
+        return nil
     }
 
     /// The events that answer an action with a list.
@@ -182,13 +202,19 @@ final class ManagerConnection {
     private static func wait(
         _ socket: Descriptor, _ events: Int32, until end: Milliseconds
     ) throws(ManagerFailure) {
+        guard try isReady(socket, events, within: end - Clock.monotonic) else { throw late }
+    }
+
+    private static func isReady(
+        _ socket: Descriptor, _ events: Int32, within span: Milliseconds
+    ) throws(ManagerFailure) -> Bool {
+        let end = Clock.monotonic + span
         var entry = pollfd(fd: socket.raw, events: Int16(events), revents: 0)
         while true {
             let left = end - Clock.monotonic
-            guard left.count > 0 else { throw late }
+            guard left.count > 0 else { return false }
             // In bounds: one entry.
-            let count = unsafe poll(&entry, 1, Int32(clamping: left.count))
-            if count > 0 { return }
+            if unsafe poll(&entry, 1, Int32(clamping: left.count)) > 0 { return true }
         }
     }
 

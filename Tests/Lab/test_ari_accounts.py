@@ -42,6 +42,11 @@ class Ground:
         more = ari.additions(style.kind, self.address)
         more |= {file.file: file.text for file in [self.file, *([WIZARD_CONF] if self.is_pjsip else [])]}
         self.site = Site(lab, [style.kind], more=more)
+        if self.is_pjsip:
+            # Where Realtime is asked first, no list of a file is certain.
+            sorcery = self.site.asterisk.folder / "sorcery.conf"
+            head, *lines = sorcery.read_text().split("\n")
+            sorcery.write_text("\n".join([head, *sorted(lines, key=lambda line: "=realtime," in line)]))
         self.lay(STATIC)
         self.secret = lab.new_folder("secret") / "secret"
         ari.write_secret(self.secret)
