@@ -33,6 +33,13 @@ package struct ODBCError: Error, Equatable, CustomStringConvertible {
     /// Whether the login may not read what was asked for (MariaDB's 1142 to 1143, PostgreSQL's 42501).
     package var isDenied: Bool { state == "42501" || native == 1142 || native == 1143 }
 
+    /// Whether the login may not use the database at all (MariaDB's 1044).
+    package var isOfGrant: Bool { native == 1044 }
+
+    /// Whether the server takes nobody, or not that login, from this machine's address (MariaDB's 1130; PostgreSQL says
+    /// it in words alone).
+    package var isOfAddress: Bool { native == 1130 || description.contains("pg_hba.conf") }
+
     /// Whether there is no such column (42S22 and MariaDB's 1054, PostgreSQL's 42703).
     package var isOfNoColumn: Bool { state == "42S22" || state == "42703" || native == 1054 }
 

@@ -149,6 +149,8 @@ struct ARIAsker {
         case .unreachable(let why):
             "\(url) cannot be reached (\(why.cut)): see whether Asterisk runs, and whether http.conf has enabled=yes"
                 + " and binds that address and port"
+        case .untrusted(let why) where why.contains("wrong version number"):
+            "\(url) does not speak TLS: write ari:// for it, or name the port of tlsbindaddr in http.conf"
         case .untrusted(let why):
             "the certificate of \(url) is refused (\(why.cut)): name the host as the certificate does, and have this"
                 + " machine trust who has signed it (update-ca-certificates)"

@@ -226,6 +226,10 @@ final class AccountServer: AccountSource {
             case "28000", "28P01":
                 "correct the login of \(login.placeOfLogin)"
                     + (login.isOfSettings ? ", and type 'rempart reload'" : "")
+            case _ where failure.isOfGrant:
+                "GRANT SELECT on the tables to the login of \(login.placeOfLogin)"
+            case _ where failure.isOfAddress:
+                "let the database server take that login from this machine's address (CREATE USER, or pg_hba.conf)"
             case _ where failure.isLost || failure.isUnreachable:
                 "see whether the database server answers, and takes the login of \(login.placeOfLogin)"
             default: "try the same login with `isql -v`, or with the database's own client"

@@ -185,7 +185,7 @@ enum AccountTables {
             throw AccountTablesError.layout(
                 "it has neither a table \(peers) (chan_sip) nor \(endpoints) (PJSIP): point "
                     + "accounts.source at Asterisk's Realtime database, or name its tables in "
-                    + "accounts.tables")
+                    + "accounts.tables, or let the login of a server SELECT from them")
         }
         guard chanSip, pjsip else { return chanSip ? .chanSip : .pjsip }
         let hasPeers = try database.hasRows(peers)

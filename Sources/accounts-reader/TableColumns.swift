@@ -47,9 +47,10 @@ struct TableColumns: Equatable {
             throw .layout(
                 table == family.rawValue
                     ? "it lacks the table \(table): correct accounts.schema, or name the table in "
-                        + "accounts.tables.\(family.rawValue)"
+                        + "accounts.tables.\(family.rawValue), or let the login of a server SELECT from it"
                     : "it lacks the table \(table), which accounts.tables.\(family.rawValue) names: correct "
-                        + "that name, or accounts.schema")
+                        + "that name, or accounts.schema, or let the login of a server SELECT from it"
+            )
         }
         let missing = wanted.filter { !present.contains($0) }
         let remedy =

@@ -328,7 +328,7 @@ struct AccountTablesTests {
             (
                 "DROP TABLE sippeers; CREATE TABLE ps_endpoints (id, auth, aors)",
                 "it lacks the table ps_auths: correct accounts.schema, or name the table in "
-                    + "accounts.tables.ps_auths"
+                    + "accounts.tables.ps_auths, or let the login of a server SELECT from it"
             ),
         ]
         for (sql, text) in cases {

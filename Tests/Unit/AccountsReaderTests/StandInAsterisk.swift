@@ -161,7 +161,8 @@ extension AskingTimes {
     /// Those of a test that is not about time.
     static let patient = AskingTimes(
         look: .seconds(30), lookBeside: .seconds(30), lookUp: .seconds(30),
-        lookUpOfOne: .seconds(30), login: .seconds(30), manager: .seconds(30), files: .seconds(30), filesOfSecond: .seconds(30))
+        lookUpOfOne: .seconds(30), login: .seconds(30), manager: .seconds(30), files: .seconds(30),
+        filesOfSecond: .seconds(30))
 }
 
 /// A source that asks stand-ins.
