@@ -206,7 +206,9 @@ final class AsteriskSource: AccountSource {
         guard let accounts else { return queries.map { _ in .unavailable } }
         guard let database else { return lookUp(queries, in: accounts, steps) }
         func ofDatabase(_ queries: [AccountQuery]) -> [ReadAccount] {
-            database.lookUp(queries, within: span, now: now, steps: steps)
+            zip(queries, database.lookUp(queries, within: span, now: now, steps: steps)).map {
+                accounts.withoutTrunks($1, $0.name)
+            }
         }
         // Not even what a file says counts, before it is known that what comes first has no such name.
         let first: ([AccountQuery]) -> [ReadAccount]

@@ -88,6 +88,15 @@ struct FileAccounts {
         driver == .pjsip ? lookUpEndpoint(query) : lookUpPeer(query)
     }
 
+    /// What a database says of a name, unless Asterisk registers there by a section of a file: that is a trunk.
+    func withoutTrunks(_ read: ReadAccount, _ name: String) -> ReadAccount {
+        guard driver == .pjsip, read.answer != .unavailable, read.why != .noRow,
+            files.pjsip.registered.contains(Array(name.utf8))
+        else { return read }
+        return ReadAccount(
+            answer: .unknown, source: read.source, version: read.version, why: .trunk)
+    }
+
     /// Why the reading before this one is to serve on; nil when this one may.
     ///
     /// Who moves a file away, empties it to write it anew, or slips in extconfig.conf, means to end nobody's account.

@@ -307,6 +307,11 @@ struct FileRealtimeTests {
             ground.second()
             #expect(try ground.accepts("2001", "phone", "two") == isRealtimeFirst)
             #expect(try ground.accepts("2001", "2001", "file") == !isRealtimeFirst)
+            let registration = "\n[2001]\ntype=registration\nserver_uri=sip:192.0.2.9\n"
+            let phones = pjsip("2001", "file") + "\n" + pjsip("2010", "file")
+            try ground.write("pjsip.conf", phones + registration)
+            for _ in 0..<3 { ground.second() }
+            #expect(ground.read("2001").why == .trunk)
         }
     }
 
