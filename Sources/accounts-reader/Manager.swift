@@ -89,7 +89,7 @@ final class Manager {
     }
 
     /// Whether it has told no files, and may do so yet: nobody knows what stands there.
-    var isAwaited: Bool { files == nil && connection == nil }
+    var isAwaited: Bool { files == nil && (connection == nil || reading != nil) }
 
     /// Whether what it told last is too old to be called right.
     func isOld(_ now: Milliseconds) -> Bool { now - lastReading > Self.oldest }
