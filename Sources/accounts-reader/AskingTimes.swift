@@ -18,5 +18,5 @@ struct AskingTimes {
     /// The telling of all files by AMI: 21,000 endpoints take some seconds.
     var files = Milliseconds.seconds(60)
     /// A second's part of that: others wait meanwhile.
-    var filesOfSecond = Milliseconds(250)
+    var filesOfSecond = Milliseconds(150)
 }

@@ -127,18 +127,20 @@ final class Manager {
         isReload = hasReloaded || hasSettled
         settles = hasReloaded || settles && !hasSettled
         // PJSIP always says that it has reloaded, and what is saved before that is not in force.
-        let isAsked = driver == .chanSip || isReload || !hears || files == nil
+        let isAsked =
+            driver == .chanSip || isReload || !hears || files == nil || unsettled != nil
         return hasReloaded || now >= nextReading && isAsked
     }
 
     private func fail(
         _ failure: ManagerFailure, _ now: Milliseconds, took: Milliseconds = Milliseconds(0)
     ) {
+        // One that hangs takes a tenth of the time at most: others wait meanwhile.
+        let waited = max(took, reading?.took ?? Milliseconds(0))
+        backOff.failed(now, took: Milliseconds(waited.count * 10))
         (connection, reading) = (nil, nil)
         hears = false
         fault = "\(name) \(failure.words)"
-        // One that hangs takes a tenth of the time at most: others wait meanwhile.
-        backOff.failed(now, took: Milliseconds(took.count * 10))
     }
 
     private func connect(_ now: Milliseconds) throws(ManagerFailure) -> Bool {

@@ -31,6 +31,9 @@ package final class StandInServer: Sendable {
             }
         }
 
+        /// Ends it; its thread finds that the other side has closed.
+        package func end() { _ = Glibc.shutdown(raw, Int32(SHUT_RDWR)) }
+
         /// Waits until the other side closes, or the server stops.
         package func waitForEnd() {
             var byte: UInt8 = 0

@@ -144,6 +144,22 @@ struct ManagerTests {
         #expect(source.unread.isEmpty)
     }
 
+    @Test("what is told otherwise after a connection that was lost counts when it stands")
+    func changedMeanwhile() throws {
+        let stand = try StandInManager(["pjsip.conf": "[1]\ntype=endpoint\ndeny=0.0.0.0/0"])
+        var objects = StandInAsterisk.phone("1", "x")
+        objects["endpoint/1"]?.append(("acl", "deny/permit"))
+        let ground = try ground(stand, objects)
+        ground.pass()
+        let before = try ground.account("1").access
+        stand.write("pjsip.conf", "[1]\ntype=endpoint\ndeny=0.0.0.0/0\npermit=192.0.2.0/24")
+        for _ in 0..<5 { ground.pass() }
+        // PJSIP itself has not reloaded.
+        #expect(try ground.account("1").access == before)
+        stand.drop()
+        pass(ground) { (try? ground.account("1").access) != before }
+    }
+
     @Test(
         "an account with a list waits for the first telling of the files, and lets nobody in without one"
     )

@@ -121,6 +121,11 @@ final class StandInManager: Sendable {
         for connection in box.state.withLock({ $0.connections }) { connection.send(text.utf8) }
     }
 
+    /// Ends all connections, and takes others.
+    func drop() {
+        for connection in box.state.withLock({ $0.connections }) { connection.end() }
+    }
+
     /// Ends all connections, and is gone.
     func stop() { server.stop() }
 }
