@@ -49,7 +49,11 @@ private final class SecureServer {
         self.port = port
     }
 
-    deinit { server.terminate() }
+    deinit {
+        // Other tests block SIGTERM, and children inherit that.
+        kill(server.processIdentifier, SIGKILL)
+        server.waitUntilExit()
+    }
 
     struct Failure: Error { let said: String }
 
