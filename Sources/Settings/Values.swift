@@ -149,7 +149,8 @@ enum Value: SettingText {
                 // What stands there may be a password.
                 throw ValueError(
                     "\(scheme):// names no Asterisk: an address or a name, or 2 to"
-                        + " \(ARIServers.most) of them with commas between, each with a port or without, such as"
+                        + " \(ARIServers.most) of them with commas between, each with a port or without, and nothing"
+                        + " behind them, such as"
                         + " `\(scheme)://10.0.0.10:8088`; the login stands in accounts.user and"
                         + " accounts.secret-file")
             }

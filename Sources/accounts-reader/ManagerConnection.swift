@@ -220,5 +220,5 @@ final class ManagerConnection {
 
     private static let closed = ManagerFailure(words: "has closed the connection")
     private static let late = ManagerFailure(
-        words: "does not answer in time: see whether Asterisk is overloaded or hangs")
+        words: "does not answer in time: see whether AMI listens there, and whether Asterisk hangs")
 }
