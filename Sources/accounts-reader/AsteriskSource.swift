@@ -228,10 +228,7 @@ final class AsteriskSource: AccountSource {
     private func lookUp(
         _ queries: [AccountQuery], in accounts: FileAccounts, _ steps: TraceSteps?
     ) -> [ReadAccount] {
-        let answers = queries.map { query in
-            accounts.lookUp(
-                LookUp(query, settings, steps))
-        }
+        let answers = accounts.lookUp(queries, settings, steps)
         events += complaints.events(queries, answers)
         return answers
     }

@@ -88,6 +88,13 @@ struct FileAccounts {
         driver == .pjsip ? lookUpEndpoint(query) : lookUpPeer(query)
     }
 
+    /// What the files say of the names of queries, in their order.
+    func lookUp(
+        _ queries: [AccountQuery], _ settings: AccountSettings, _ steps: TraceSteps?
+    ) -> [ReadAccount] {
+        queries.map { lookUp(LookUp($0, settings, steps)) }
+    }
+
     /// What a database says of a name, unless Asterisk registers there by a section of a file: that is a trunk.
     func withoutTrunks(_ read: ReadAccount, _ name: String) -> ReadAccount {
         guard driver == .pjsip, read.answer != .unavailable, read.why != .noRow,

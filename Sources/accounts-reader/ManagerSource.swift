@@ -84,10 +84,7 @@ final class ManagerSource: AccountSource {
         steps: TraceSteps?
     ) -> [ReadAccount] {
         guard let accounts, !isOld else { return queries.map { _ in .unavailable } }
-        let answers = queries.map { query in
-            accounts.lookUp(
-                LookUp(query, settings, steps))
-        }
+        let answers = accounts.lookUp(queries, settings, steps)
         events += complaints.events(queries, answers)
         return answers
     }
