@@ -41,6 +41,10 @@ final class ARIServer {
     private var addresses: [IPAddress] = []
     /// Ids of endpoints that it has told of, the latest one last; nil before the first.
     private var witnesses: [String]?
+    /// Whether most of them are unknown to it now.
+    private var isSuspect = false
+    /// Whose turn it is among them.
+    private var turn = 0
     /// `default_realm` of PJSIP's section `global`; empty when that says nothing.
     private var defaultRealm = ""
 
@@ -180,12 +184,12 @@ final class ARIServer {
             }
         }
         // Every batch asks for a witness, so that nobody sees by the time whether a name is known.
-        let witness = witnesses?.last.map { [ARIName("endpoint", $0)] } ?? []
-        var seconds = client.ask(lookUps.map { $0?.second ?? [] } + [witness], until: end)
+        let asked = nextWitnesses()
+        var seconds = client.ask(lookUps.map { $0?.second ?? [] } + [asked], until: end)
         let ofWitness = seconds.removeLast()
         let found = lookUps.compactMap { $0?.endpointID }
         found.forEach(remember)
-        let isBelieved = !found.isEmpty || isWitnessed(ofWitness, witness, until: end)
+        let isBelieved = isWitnessed(ofWitness, asked, until: end)
         var answers = nothing
         for (index, lookUp) in lookUps.enumerated() {
             guard let lookUp else { continue }
@@ -211,27 +215,41 @@ final class ARIServer {
     }
 
     private var noneAnyMore: String {
-        "\(asker.url) tells of none of the accounts that it told of before: see whether Asterisk reaches its database."
-            + " If they are all deleted, type 'rempart restart accounts-reader'"
+        "\(asker.url) does not know most of the accounts any more that it told of last: see whether Asterisk reaches"
+            + " its database. If they are deleted, type 'rempart restart accounts-reader'"
+    }
+
+    /// The endpoints that a batch asks for too: one in turn, and all while it is suspected of having lost its database.
+    private func nextWitnesses() -> [ARIName] {
+        guard let witnesses, !witnesses.isEmpty else { return [] }
+        turn += 1
+        let ids = isSuspect ? witnesses : [witnesses[turn % witnesses.count]]
+        return ids.map { ARIName("endpoint", $0) }
     }
 
     /// Whether one that says of a name that it is unknown is to be believed.
     ///
-    /// An Asterisk whose own database is away says so of all names that it has there.
+    /// An Asterisk whose own database is away says so of all names that it has there, and not of those in its files. So
+    /// half of those that it has told of have to be there still.
     private func isWitnessed(
         _ results: [Result<HTTPAnswer, HTTPFailure>], _ asked: [ARIName], until end: Milliseconds
     ) -> Bool {
         // At the start its database may be away as well.
         guard let witnesses else { return false }
-        guard let name = asked.first, let result = results.first else { return true }
-        guard let isKnown = isThere(name, result) else { return false }
-        if isKnown { return true }
+        var known: [String] = []
+        for (name, result) in zip(asked, results) {
+            guard let isThere = isThere(name, result) else { return false }
+            if isThere { known.append(name.id) }
+        }
+        if !isSuspect {
+            if known.count == asked.count { return true }
+            let others = witnesses.filter { id in !asked.contains { $0.id == id } }
+            known = present(others.map { ARIName("endpoint", $0) }, until: end)
+        }
         // One account that is deleted is the usual thing where there was one alone.
-        let others = witnesses.dropLast().map { ARIName("endpoint", $0) }
-        let known = present(others, until: end)
-        guard others.isEmpty || !known.isEmpty else { return false }
-        self.witnesses = known
-        return true
+        isSuspect = witnesses.count > 1 && known.count * 2 < witnesses.count
+        if !isSuspect { self.witnesses = known }
+        return !isSuspect
     }
 
     /// Whether there is an object; nil when that is not answered.

@@ -108,10 +108,35 @@ struct ARIFailureTests {
         asterisk.remove("1")
         asterisk.remove("2")
         #expect(ground.read("1", "none") == [.unavailable, .unavailable])
-        #expect(ground.source.failing?.contains("none of the accounts") == true)
+        #expect(ground.source.failing?.contains("does not know most of the accounts") == true)
         for (path, object) in objects { asterisk.set(path, object) }
         #expect(try ground.account("2").authUser == "2")
         #expect(ground.read("none")[0].why == .noRow && ground.source.failing == nil)
+    }
+
+    @Test("an account in a file does not speak for those of a database that is away")
+    func mixed() throws {
+        var objects: [String: [(String, String)]] = [:]
+        let names = ["file"] + (1...9).map(String.init)
+        for name in names { objects.merge(StandInAsterisk.phone(name, "x")) { $1 } }
+        let asterisk = try StandInAsterisk(objects)
+        let ground = try ARIGround(asterisk)
+        ground.pass()
+        for name in names.reversed() { _ = ground.read(name) }
+        for name in names.dropFirst() { asterisk.remove(name) }
+        // Whose turn it is decides whether the first batch finds it out.
+        for _ in 0..<3 { _ = ground.read("file", "none") }
+        for name in names.dropFirst() {
+            let answers = ground.read("file", name)
+            guard case .found = answers[0].answer else {
+                Issue.record("expected the file's account")
+                return
+            }
+            #expect(answers[1] == .unavailable)
+        }
+        for (path, object) in objects { asterisk.set(path, object) }
+        #expect(try ground.account("5").authUser == "5")
+        #expect(ground.read("none")[0].why == .noRow)
     }
 
     @Test("an Asterisk that has told of no account yet calls none unknown")
