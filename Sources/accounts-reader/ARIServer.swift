@@ -205,7 +205,7 @@ final class ARIServer {
             }
         }
         if !isBelieved, trouble == nil, lookUps.contains(where: { $0?.endpointID == nil }) {
-            trouble = witnesses == nil ? noneYet : noneAnyMore
+            trouble = witnesses == nil ? noneYet : mostAreGone
         }
         return answers
     }
@@ -214,7 +214,7 @@ final class ARIServer {
         "\(asker.url) has not told of any account yet: see whether Asterisk has some, and reaches its database"
     }
 
-    private var noneAnyMore: String {
+    private var mostAreGone: String {
         "\(asker.url) does not know most of the accounts any more that it told of last: see whether Asterisk reaches"
             + " its database. If they are deleted, type 'rempart restart accounts-reader'"
     }

@@ -89,14 +89,7 @@ final class ManagerConnection {
     /// The answer to what was asked for last; nil when it has not come whole until a moment.
     func answer(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage? {
         let id = "rempart-\(lastID)"
-        while Clock.monotonic < end {
-            guard let message = try messages.next() else {
-                if try !readMore() {
-                    let left = end - Clock.monotonic
-                    _ = try Self.isReady(socket, POLLIN, within: left)
-                }
-                continue
-            }
+        while let message = try next(until: end) {
             if !message.value("Response").isEmpty, message.value("ActionID") == id {
                 return message
             }
@@ -115,7 +108,7 @@ final class ManagerConnection {
         var items: [ManagerMessage] = []
         var size = 0
         while true {
-            let message = try next(until: end)
+            guard let message = try next(until: end) else { throw Self.late }
             size += message.size
             guard size <= ManagerMessages.longestMessage else {
                 throw ManagerFailure(
@@ -163,12 +156,17 @@ final class ManagerConnection {
         }
     }
 
-    /// The next message; empty ones are passed over.
-    private func next(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage {
-        while true {
+    /// The next message; nil when it has not come whole until a moment.
+    ///
+    /// Empty ones are passed over.
+    private func next(until end: Milliseconds) throws(ManagerFailure) -> ManagerMessage? {
+        while Clock.monotonic < end {
             if let message = try messages.next() { return message }
-            try receive(until: end)
+            if try !readMore() {
+                _ = try Self.isReady(socket, POLLIN, within: end - Clock.monotonic)
+            }
         }
+        return nil
     }
 
     private func line(until end: Milliseconds) throws(ManagerFailure) -> [UInt8] {
