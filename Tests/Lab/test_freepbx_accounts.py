@@ -10,7 +10,7 @@ from lab.accounts import Account
 from lab.asterisk import PJSIP_22
 from lab.clients import Client
 from lab.database_server import MariaDB
-from lab.freepbx import FILES, TABLES, VIEW, Extension, write_files
+from lab.freepbx import FILES, TABLES, Extension, view, write_files
 from lab.rempart import Rempart
 from lab.waiting import eventually
 
@@ -174,7 +174,7 @@ def test_a_new_secret_counts_at_once_and_a_deleted_extension_is_none(ground: Gro
 
 
 def test_the_view_is_enough_for_a_login_with_the_least_rights(ground: Ground) -> None:
-    ground.server.execute(VIEW)
+    ground.server.execute(view())
     ground.server.execute("CREATE USER least@localhost IDENTIFIED BY 'view'; GRANT SELECT ON asterisk.rempart_accounts TO least@localhost")
     try:
         own = [ground.own, "user: least", f"secret-file: {ground.secret}"]

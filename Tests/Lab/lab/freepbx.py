@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .accounts import Account
+from .pages import read_page
 
 TABLES = """
     CREATE TABLE devices (
@@ -15,22 +16,6 @@ TABLES = """
         id VARCHAR(20) NOT NULL DEFAULT '-1', keyword VARCHAR(30) NOT NULL DEFAULT '', data VARCHAR(8100) NOT NULL,
         flags INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, keyword));
 """
-# As docs/ACCOUNTS.md has it.
-VIEW = """
-    CREATE SQL SECURITY DEFINER VIEW rempart_accounts AS
-    SELECT d.id, d.tech, a.data account, u.data username, s.data secret, m.data md5_cred, v.data sipdriver,
-           t.data type, h.data host, n.data deny, p.data permit
-    FROM devices d
-    LEFT JOIN sip a ON a.id = d.id AND a.keyword = 'account'
-    LEFT JOIN sip u ON u.id = d.id AND u.keyword = 'username'
-    LEFT JOIN sip s ON s.id = d.id AND s.keyword = 'secret'
-    LEFT JOIN sip m ON m.id = d.id AND m.keyword = 'md5_cred'
-    LEFT JOIN sip v ON v.id = d.id AND v.keyword = 'sipdriver'
-    LEFT JOIN sip t ON t.id = d.id AND t.keyword = 'type'
-    LEFT JOIN sip h ON h.id = d.id AND h.keyword = 'host'
-    LEFT JOIN sip n ON n.id = d.id AND n.keyword = 'deny'
-    LEFT JOIN sip p ON p.id = d.id AND p.keyword = 'permit';
-"""
 EVERYBODY = "0.0.0.0/0.0.0.0"
 # What every extension has beside its own, most of which says nothing to the edge.
 COMMON = {
@@ -41,6 +26,12 @@ COMMON = {
     "sendrpid": "pai", "transport": "", "trustrpid": "yes", "type": "friend",
 }  # fmt: skip
 FILES = ("pjsip.endpoint.conf", "pjsip.auth.conf", "pjsip.aor.conf")
+
+
+def view() -> str:
+    """The statement that makes the view for a login with the least rights, as docs/ACCOUNTS.md has it."""
+    (statements,) = [block.text for block in read_page("ACCOUNTS.md").blocks if " VIEW asterisk.rempart_accounts " in block.text]
+    return statements[: statements.index(";") + 1]
 
 
 def _quoted(text: str) -> str:

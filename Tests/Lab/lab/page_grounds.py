@@ -12,7 +12,7 @@ from .asterisk import Kind, realtime, realtime_in_sqlite
 from .database_server import DatabaseServer, DataSources, MariaDB, PostgreSQL
 from .follower import Follower
 from .freepbx import TABLES as FREEPBX_TABLES
-from .freepbx import Extension, SIPSettings, apply_config
+from .freepbx import Extension, SIPSettings, apply_config, view
 from .namespaces import EDGE_INSIDE, command
 from .pages import Page, read_page
 from .placed_servers import ADDRESS, PlacedMariaDB, PlacedPostgreSQL
@@ -235,16 +235,10 @@ def freepbx(lab: "Lab", way: Way, place: str) -> Iterator[Follower]:
             "/etc/fail2ban/jail.d/rempart.local": lambda text: _is_told(text, f"[asterisk-iptables]\nignoreip = 127.0.0.1/8 {EDGE_INSIDE}\n"),
             "/etc/mysql/mariadb.conf.d/99-rempart.cnf": lambda text: _is_told(text, f"[mariadbd]\nbind-address = 127.0.0.1,{ADDRESS}\n"),
         }
-        follower.execute, follower.administer = lambda sql: server.execute(_view() + sql), server.execute
+        follower.execute, follower.administer = lambda sql: server.execute(view() + sql), server.execute
         yield follower
     finally:
         server.kill()
-
-
-def _view() -> str:
-    """The statement that makes the view, which the page leaves to ACCOUNTS.md."""
-    (statements,) = [block.text for block in read_page("ACCOUNTS.md").blocks if " VIEW asterisk.rempart_accounts " in block.text]
-    return statements[: statements.index(";") + 1]
 
 
 def _lay_driver(follower: Follower) -> None:
