@@ -136,6 +136,11 @@ package struct AsteriskPool: ~Copyable {
     /// Whether an Asterisk, by its number, is out of use.
     func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
 
+    /// Whether the Asterisk at an address is out of use; false when there is none.
+    package func isDown(_ address: SocketAddress) -> Bool {
+        number(of: address).map { isDown($0) } ?? false
+    }
+
     /// Whether an Asterisk, by its number, gets new calls of a party, none of whose INVITEs it has just left unanswered.
     package func getsCalls(_ number: Int, of party: Party, _ now: Milliseconds) -> Bool {
         !isDown(number) && !isPassedOver(number, now)

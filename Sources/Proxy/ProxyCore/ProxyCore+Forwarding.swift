@@ -16,7 +16,7 @@ internal import Trunks
 /// Passing requests on (RFC 3261 section 16.6).
 extension ProxyCore {
     /// How long an Asterisk, or a trunk's server, may leave an INVITE without any response before the next one gets it.
-    private static let patienceForAnswer = Milliseconds.seconds(3)
+    static let patienceForAnswer = Milliseconds.seconds(3)
 
     // MARK: Branches
 
@@ -54,7 +54,7 @@ extension ProxyCore {
         failed(branch, status, &ground, &bench)
     }
 
-    /// Sees to it that an INVITE that nobody answers goes elsewhere.
+    /// Sees to it that an INVITE goes elsewhere that gets no answer, or no more than Trying from one that is gone.
     private func watch(
         _ handle: Handle, _ branch: Handle, _ ground: inout Ground, _ bench: inout Bench
     ) {
@@ -164,7 +164,7 @@ extension ProxyCore {
         let address = contexts[handle].asterisk
         guard let branch = beginInward(handle, address, &ground, &bench) else { return }
         writeKept(handle, branch, answer, ground, &bench)
-        send(branch, &ground, &bench)
+        sendInward(handle, branch, &ground, &bench)
     }
 
     private mutating func beginInward(

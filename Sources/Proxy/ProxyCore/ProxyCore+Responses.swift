@@ -173,25 +173,31 @@ extension ProxyCore {
         conclude(owner, &ground, &bench)
     }
 
-    /// An Asterisk, or a server, has not answered an INVITE at all: the next one gets it, and the silence counts against
-    /// this one.
+    /// An Asterisk, or a server, has said no more than Trying to an INVITE for a while.
+    ///
+    /// If it has said nothing at all the next one gets the INVITE, and the silence counts against this one. Who has said
+    /// Trying may be at work: the INVITE moves only once OPTIONS has found that Asterisk down.
     package mutating func noAnswer(
         _ branch: Handle, _ ground: inout Ground, _ bench: inout Bench
     ) {
-        guard ground.transactions.isUnanswered(branch),
+        guard ground.transactions.contains(branch),
             case .context(let owner) = ground.transactions[branch].user, contexts.contains(owner),
             mayMove(owner)
         else { return }
+        let peer = ground.transactions[branch].flow.peer
+        guard ground.transactions.isUnanswered(branch) || ground.asterisks.isDown(peer) else {
+            ground.transactions.watch(branch, Self.patienceForAnswer, &bench)
+            return
+        }
         guard tryNext(owner, &ground, &bench) else { return }
         recordServer(branch, answers: false, &ground, &bench)
         ground.transactions.giveUp(branch, &bench)
         contexts[owner].open -= 1
-        if contexts[owner].direction == .inward {
-            let peer = ground.transactions[branch].flow.peer
-            if let number = ground.asterisks.number(of: peer) {
-                ground.asterisks.leftUnanswered(
-                    number, contexts[owner].party, from: contexts[owner].flow.peer.ip, &bench)
-            }
+        if contexts[owner].direction == .inward,
+            let number = ground.asterisks.number(of: peer)
+        {
+            ground.asterisks.leftUnanswered(
+                number, contexts[owner].party, from: contexts[owner].flow.peer.ip, &bench)
         }
         // The next one's branch may have ended at once, for want of room.
         conclude(owner, &ground, &bench)

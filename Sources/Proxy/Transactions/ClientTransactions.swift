@@ -56,7 +56,7 @@ package struct SentRequest: BitwiseCopyable, Sendable {
     fileprivate(set) var retransmit = TimerHandle.none
     /// Timer B, D, F, K or M.
     fileprivate(set) var end = TimerHandle.none
-    /// When to try another Asterisk.
+    /// When to try another Asterisk; Trying alone does not end it.
     fileprivate(set) var noAnswer = TimerHandle.none
 
     fileprivate init(
@@ -161,7 +161,7 @@ package struct ClientTransactions: ~Copyable {
         return .none
     }
 
-    /// Has a timer ask for another Asterisk, or server, when nobody has answered at all.
+    /// Has a timer ask for another Asterisk, or server, when nobody has said more than Trying.
     package mutating func watch(_ handle: Handle, _ span: Milliseconds, _ bench: inout Bench) {
         guard table.contains(handle) else { return }
         table[handle].noAnswer = bench.setTimer(handle.payload(.noAnswer), after: span)
@@ -240,7 +240,7 @@ package struct ClientTransactions: ~Copyable {
         }
         switch table[handle].transaction.handle(.response(message.index.status)) {
         case .provisional:
-            bench.timers.cancel(&table[handle].noAnswer)
+            if message.index.status > 100 { bench.timers.cancel(&table[handle].noAnswer) }
             if table[handle].cancelWanted { cancel(handle, &bench) }
             return .provisional
         case .final(let linger, let ack):
@@ -324,21 +324,19 @@ package struct ClientTransactions: ~Copyable {
         return .none
     }
 
-    /// Nobody has answered an INVITE at all: it is given up, if another one is to get it.
-    ///
-    /// True when that is so.
+    /// Whether a transaction stands to which nobody has said anything, Trying included.
     package func isUnanswered(_ handle: Handle) -> Bool {
         table.contains(handle) && table[handle].transaction.isUnanswered
     }
 
-    /// An INVITE that nobody has answered is sent no more, since another one gets it.
+    /// An INVITE that got no answer is sent no more, since another one gets it; whoever said Trying is told to stop.
     ///
     /// A copy that came late would ring for a call that is elsewhere. What comes of the silent one later all the same
     /// is ended there.
     package mutating func giveUp(_ handle: Handle, _ bench: inout Bench) {
         table[handle].noAnswer = .none
         bench.timers.cancel(&table[handle].retransmit)
-        table[handle].cancelWanted = true
+        cancel(handle, &bench)
         table[handle].isReported = true
     }
 

@@ -267,6 +267,14 @@ class Asterisk:
         """Leaves it deaf and mute but with its socket open, as an overloaded or hung Asterisk is."""
         assert self.process
         self.process.send_signal(signal.SIGSTOP)
+        # The signal stops the threads once one of them has taken it; until then the others still answer.
+        eventually(lambda: all(state == "T" for state in self.thread_states()), "every thread has stopped")
+
+    def thread_states(self) -> list[str]:
+        """What each thread does, by the letter of proc_pid_stat(5)."""
+        assert self.process
+        files = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return [file.read_text().rsplit(")", 1)[1].split()[0] for file in files]
 
     def resume(self) -> None:
         assert self.process

@@ -318,6 +318,62 @@ import Testing
         }
     }
 
+    /// A call with two Asterisks of which the first has said this to it, and then to OPTIONS no more.
+    private func hungCall(
+        _ statuses: [Int]
+    ) throws -> (edge: Edge, alice: Phone, invite: Message, hung: Asterisk, other: Asterisk) {
+        let edge = Edge(asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
+        let alice = Phone(edge, "alice")
+        let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
+        try alice.ask("INVITE", "sip:100@example.com")
+        let hung = try #require(both.first { edge.inboxes[$0.flow]?.isEmpty == false })
+        let other = try #require(both.first { $0 !== hung })
+        let invite = try hung.expect("INVITE")
+        for status in statuses { hung.answer(invite, status) }
+        return (edge, alice, invite, hung, other)
+    }
+
+    @Test("the next Asterisk gets a call that one has challenged before it fell silent")
+    func silentAfterChallenge() throws {
+        let realm = ["WWW-Authenticate: Digest realm=\"\(Edge.realm)\", nonce=\"n1\""]
+        let (edge, alice, first, hung, other) = try hungCall([])
+        hung.answer(first, 401, realm)
+        let proven = try hung.expect("INVITE")
+        #expect(proven.has("Authorization"))
+        edge.advance(Milliseconds(3100))
+        let invite = try other.expect("INVITE")
+        #expect(!invite.has("Authorization"))
+        #expect(invite["CSeq"] == first["CSeq"])
+        other.answer(invite, 200)
+        #expect(try alice.expect(200).contactURI.contains("@203.0.113.5"))
+    }
+
+    @Test("the next Asterisk gets a call that one has said Trying to before it went")
+    func hungAsterisk() throws {
+        let (edge, alice, invite, hung, other) = try hungCall([100])
+        edge.helpful.remove(hung.flow.peer)
+        edge.advance(.seconds(14))
+        other.answer(try other.expect("INVITE"), 200)
+        #expect(try alice.expect(200).contactURI.contains("@203.0.113.5"))
+        let cancel = try hung.expect("CANCEL")
+        #expect(cancel["Via"] == invite["Via"])
+        // What the first says of it later is nothing to the caller.
+        hung.answer(invite, 487)
+        #expect(alice.all().isEmpty)
+        #expect(hung.all().contains { $0.method == "ACK" })
+    }
+
+    @Test(
+        "a call stays at an Asterisk that works on it, or rings",
+        arguments: [(true, [100]), (true, [100, 180]), (false, [100, 180]), (false, [183])])
+    func stays(_ isUp: Bool, _ statuses: [Int]) throws {
+        let (edge, _, _, hung, other) = try hungCall(statuses)
+        if !isUp { edge.helpful.remove(hung.flow.peer) }
+        edge.advance(.seconds(60))
+        #expect(!other.all().contains { $0.method == "INVITE" })
+        #expect(!hung.all().contains { $0.method == "CANCEL" })
+    }
+
     @Test("a message that does not fit once it is written anew is refused, and holds nothing")
     func tooBig() throws {
         let edge = Edge()
