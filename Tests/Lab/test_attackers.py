@@ -88,6 +88,8 @@ def battle(lab: Lab, stage, ground: Ground, table: Table) -> Iterator[Battle]:
     try:
         herd = Herd(str(CHECKOUT), lab.domain, accounts, lab.new_folder("deeds") / "log", shelf)
         try:
+            # The first look-up of an account may come late on a busy machine, which is a 503; after it the edge knows it.
+            eventually(lambda: not herd.unregistered(), lambda: f"all register; {herd.unregistered()} have not", 40)
             yield Battle(lab, site, ground, herd, table)
         finally:
             herd.stop()

@@ -29,8 +29,9 @@ PHONE_LINES += ["Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, SUBSCR
 
 @dataclass(frozen=True)
 class Deed:
-    """One registration or call; for a call, the time is that from INVITE to 200."""
+    """One registration or call of an account, "" of a baresip; for a call, the time is that from INVITE to 200."""
 
+    account: str
     kind: str
     began: float
     ended: float
@@ -67,14 +68,14 @@ def _live(network: Network, domain: str, plan: list[str], ending: threading.Even
             client = client or Client(network, address, transport, domain)
             _, answer = client.authenticated(client.request("REGISTER", name, extra=PHONE_LINES), account)
             failure = "" if answer and answer.status == 200 else f"{address} {transport}: {answer.start if answer else 'no answer'}"
-            tell(Deed("register", began, time.time(), failure))
+            tell(Deed(name, "register", began, time.time(), failure))
             turn += 1
             if turn % REGISTRATIONS_PER_CALL == 0:
                 began = time.time()
                 answered, failure = call(client, account)
-                tell(Deed("call", began, answered, failure and f"{address} {transport}: {failure}"))
+                tell(Deed(name, "call", began, answered, failure and f"{address} {transport}: {failure}"))
         except OSError as error:
-            tell(Deed("connect", began, time.time(), f"{address} {transport}: {error}"))
+            tell(Deed(name, "connect", began, time.time(), f"{address} {transport}: {error}"))
             client = None
         ending.wait(PACE_SECONDS)
     if client:
@@ -107,6 +108,8 @@ class Herd:
     def __init__(self, name: str, domain: str, accounts: list[Account], log: Path, shelf: Shelf) -> None:
         self.log = log
         self.deeds: list[Deed] = []
+        # Those of the process alone: a baresip that is ready has registered.
+        self.accounts = {account.name for account in accounts[2:]}
         # First what may fail: nothing is left running then.
         self.pair = [shelf.phone().register(account, "udp", domain) for account in accounts[:2]]
         kinds = ["udp"] * 12 + ["tcp"] * 3 + ["tls"] * 3
@@ -147,10 +150,15 @@ class Herd:
                 called.wait("CALL_CLOSED", count=count)
             except AssertionError as error:
                 answered, failure = time.time(), f"baresip: {str(error)[:200]}"
-            self.deeds.append(Deed("baresip call", began, answered, failure))
+            self.deeds.append(Deed("", "baresip call", began, answered, failure))
             if failure:
                 return
             self.ending.wait(PACE_SECONDS)
+
+    def unregistered(self) -> set[str]:
+        """The accounts that have not registered yet."""
+        deeds = self.between(0, time.time())
+        return self.accounts - {deed.account for deed in deeds if deed.kind == "register" and not deed.failure}
 
     def between(self, began: float, ended: float) -> list[Deed]:
         """What the phones did in that time, as far as it is over."""
