@@ -6,8 +6,8 @@ internal import Wire
 
 /// The link to accounts-reader, which may hang, die and come back at any moment.
 ///
-/// At most `mostUnderWay` look-ups are under way; the others wait here in their order. Over a new link
-/// what was under way is asked again. What has waited for `longestWait` is unavailable; the answer
+/// At most `mostUnderWay` look-ups are under way; the others wait here in two lines, each in its order. Over a new
+/// link what was under way is asked again. What has waited for `longestWait` is unavailable; the answer
 /// to what was sent is told all the same when it comes, so that a slow source is not asked in vain.
 final class AccountReader {
     /// What accounts-reader tells unasked.
@@ -20,18 +20,17 @@ final class AccountReader {
         case hangs
     }
 
-    /// Look-ups that are answered together.
-    private struct Question {
-        let queries: [AccountQuery]
-        let asked: Milliseconds
-        let then: ([ReadAccount]) -> Void
-        /// Whether it has been answered as unavailable: its answer still counts when it comes.
-        var isGivenUp = false
+    /// Where look-ups wait.
+    enum Line: Int {
+        /// What is asked of accounts that are known: of a phone that has proven itself, or in a round.
+        case first
+        /// What anybody may have caused, whose answers the others do not wait for.
+        case last
     }
 
     /// How many look-ups are under way at most.
     static let mostUnderWay = 64
-    /// How many look-ups wait at most: as many as sip-router has under way, and rounds.
+    /// How many look-ups wait in a line at most: as many as sip-router has under way, and rounds.
     static let mostWaiting = 16_384
     /// How long a question waits.
     static let longestWait = Milliseconds.seconds(2)
@@ -47,8 +46,7 @@ final class AccountReader {
     private var events: [Event] = []
     private var underWay: [UInt32: Question] = [:]
     private var underWayCount = 0
-    private var waiting: [Question] = []
-    private var waitingCount = 0
+    private var lines = [WaitingLine](repeating: WaitingLine(), count: 2)
     private var lastID: UInt32 = 0
     /// Since when it owes an answer and has given none; nil while it owes none.
     private var silentSince: Milliseconds?
@@ -65,13 +63,19 @@ final class AccountReader {
     /// That is in a later turn of the loop, or at once when too many wait. After answers that nothing could be said,
     /// others may follow.
     func ask(
-        _ queries: [AccountQuery], now: Milliseconds, _ then: @escaping ([ReadAccount]) -> Void
+        _ queries: [AccountQuery], _ line: Line, now: Milliseconds,
+        _ then: @escaping ([ReadAccount]) -> Void
     ) {
-        guard waitingCount + queries.count <= Self.mostWaiting else {
+        guard lines[line.rawValue].count + queries.count <= Self.mostWaiting else {
             return then(Self.unavailable(queries.count))
         }
-        waiting.append(Question(queries: queries, asked: now, then: then))
-        waitingCount += queries.count
+        lines[line.rawValue].append(Question(queries: queries, asked: now, then: then))
+    }
+
+    /// A look-up that waits in the last line by itself waits in the first one from now on; it looks through the last line.
+    func hasten(_ query: AccountQuery) {
+        guard let question = lines[Line.last.rawValue].take(query) else { return }
+        lines[Line.first.rawValue].insert(question)
     }
 
     /// Whether a look-up that was given up is still to be answered.
@@ -87,9 +91,7 @@ final class AccountReader {
     /// A new link stands: what was under way is asked again, before what has waited.
     func linked(_ now: Milliseconds) {
         link.send(DirectoryToReader.hello.encoded())
-        let again = inOrder.filter { !$0.isGivenUp }
-        waiting.insert(contentsOf: again, at: 0)
-        waitingCount += again.reduce(0) { $0 + $1.queries.count }
+        lines[Line.first.rawValue].putBack(inOrder.filter { !$0.isGivenUp })
         underWay = [:]
         underWayCount = 0
         silentSince = nil
@@ -156,7 +158,7 @@ final class AccountReader {
     /// When `endOfTurn` has something to do although nothing comes, as a span from now; nil: never.
     func patience(_ now: Milliseconds) -> Milliseconds? {
         let open = underWay.values.filter { !$0.isGivenUp }
-        let oldest = (open.map(\.asked) + waiting.prefix(1).map(\.asked)).min()
+        let oldest = (open.map(\.asked) + lines.compactMap(\.oldest)).min()
         let silentUntil = isReportedHung ? nil : silentSince.map { $0 + Self.longestSilence }
         let ends = [oldest.map { $0 + Self.longestWait }, silentUntil, inquiries.deadline]
         return ends.compactMap(\.self).min().map { max($0 - now, Milliseconds(0)) }
@@ -173,28 +175,25 @@ final class AccountReader {
 
     private func send(_ now: Milliseconds) {
         guard link.link != nil else { return }
-        var sent = 0
-        for question in waiting {
-            guard underWayCount + question.queries.count <= Self.mostUnderWay else { break }
-            sent += 1
-            lastID &+= 1
-            underWay[lastID] = question
-            underWayCount += question.queries.count
-            waitingCount -= question.queries.count
-            silentSince = silentSince ?? now
-            link.send(DirectoryToReader.lookUp(id: lastID, question.queries).encoded())
+        for place in lines.indices {
+            for question in lines[place].takeFirst(fitting: Self.mostUnderWay - underWayCount) {
+                lastID &+= 1
+                underWay[lastID] = question
+                underWayCount += question.queries.count
+                silentSince = silentSince ?? now
+                link.send(DirectoryToReader.lookUp(id: lastID, question.queries).encoded())
+            }
+            // A batch that has no room yet would get none if the last line took what comes free.
+            guard lines[place].count == 0 else { break }
         }
-        waiting.removeFirst(sent)
     }
 
     private func giveUp(_ now: Milliseconds) {
         let end = now - Self.longestWait
         func isLate(_ question: Question) -> Bool { question.asked <= end && !question.isGivenUp }
-        let late = inOrder.filter(isLate) + waiting.filter(isLate)
-        guard !late.isEmpty else { return }
+        let sent = inOrder.filter(isLate)
         for (id, question) in underWay where isLate(question) { underWay[id]?.isGivenUp = true }
-        waiting.removeAll { $0.asked <= end }
-        waitingCount = waiting.reduce(0) { $0 + $1.queries.count }
+        let late = sent + lines.indices.flatMap { lines[$0].takeAsked(until: end) }
         for question in late { question.then(Self.unavailable(question.queries.count)) }
     }
 

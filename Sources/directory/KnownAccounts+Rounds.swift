@@ -44,7 +44,9 @@ extension KnownAccounts {
 
     private func askBatch(_ now: Moment) {
         guard let batch = round?.takeBatch(now.monotonic) else { return }
-        reader.ask(batch.queries, now: now.monotonic) { [weak self] in self?.answered(batch, $0) }
+        reader.ask(batch.queries, .first, now: now.monotonic) { [weak self] in
+            self?.answered(batch, $0)
+        }
     }
 
     private func answered(_ batch: AccountRound.Batch, _ answers: [ReadAccount]) {

@@ -127,12 +127,12 @@ final class KnownAccounts {
 
     // MARK: Look-ups
 
-    /// Answers a question of sip-router, at once or within 150 ms; with `asksSource` by what is known only if the source
+    /// Answers a question of sip-router, at once or within 150 ms; one for the source by what is known only if the source
     /// does not answer.
-    func lookUp(id: UInt32, _ query: AccountQuery, asksSource: Bool) {
+    func lookUp(id: UInt32, _ query: AccountQuery, _ kind: LookUpKind) {
         let now = clock()
         rows[query]?.asked = now.monotonic
-        if !asksSource, rows[query]?.isFresh(changes, now) == true {
+        if kind != .source, rows[query]?.isFresh(changes, now) == true {
             return answer(id, query, now)
         }
         // A source that cannot be read says so itself when it can again.
@@ -140,13 +140,15 @@ final class KnownAccounts {
         deadlines.append(Deadline(at: now.monotonic + Self.patience, id: id, query: query))
         guard questions[query] == nil else {
             questions[query]?.ids.append(id)
+            if kind == .trusted { reader.hasten(query) }
             return
         }
         // One that was given up is not asked again before it is answered.
         let isUnderWay = reader.owes(query)
         questions[query] = Question(ids: [id], isLate: isUnderWay)
         guard !isUnderWay else { return }
-        reader.ask([query], now: now.monotonic) { [weak self, changes] answers in
+        let line: AccountReader.Line = kind == .trusted ? .first : .last
+        reader.ask([query], line, now: now.monotonic) { [weak self, changes] answers in
             if let answer = answers.first { self?.answered(query, answer, change: changes) }
         }
     }

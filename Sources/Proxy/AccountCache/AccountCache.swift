@@ -31,8 +31,8 @@ package struct AccountCache: ~Copyable {
         var realm: [UInt8]
         /// Whether it is for an Asterisk's realm.
         var isForeign: Bool
-        /// Whether the source itself is to answer.
-        var asksSource: Bool
+        /// What it is for.
+        var kind: LookUpKind
         /// When it was asked.
         var moment: Milliseconds
     }
@@ -172,18 +172,16 @@ package struct AccountCache: ~Copyable {
 
     /// Asks directory about an account, unless it is being asked; false when it cannot be.
     ///
-    /// With `asksSource` the source itself is asked, however young what directory knows is. With too many questions under
-    /// way the account counts as one that the source could not be asked for.
+    /// One that is under way for a mere claim does not keep another kind from being asked. With too many questions under way
+    /// the account counts as one that the source could not be asked for.
     @discardableResult
     package mutating func ask(
-        _ account: AccountID, asksSource: Bool = false, _ bench: inout Bench
+        _ account: AccountID, _ kind: LookUpKind, _ bench: inout Bench
     ) -> Bool {
         accounts.expire(account, after: bench.settings.stale, bench.now.monotonic)
-        let isUnderWay =
-            accounts.question(account) != 0 && (!asksSource || accounts.asksSource(account))
         let isAsked =
-            isUnderWay
-            || lookUp(account, realm: bench.settings.realm, asksSource: asksSource, &bench) != nil
+            accounts.isUnderWay(account, kind)
+            || lookUp(account, realm: bench.settings.realm, kind, &bench) != nil
         accounts.asked(account, isAsked)
         return isAsked
     }
@@ -191,7 +189,7 @@ package struct AccountCache: ~Copyable {
     /// Asks for an account's HA1s for a realm; the question's number, or nil when it cannot be asked now.
     @discardableResult
     private mutating func lookUp(
-        _ account: AccountID, realm: [UInt8], asksSource: Bool = false, _ bench: inout Bench
+        _ account: AccountID, realm: [UInt8], _ kind: LookUpKind, _ bench: inout Bench
     ) -> UInt32? {
         guard questions.count < Capacity.questions else {
             bench.shortages.count(.questions)
@@ -202,14 +200,14 @@ package struct AccountCache: ~Copyable {
         lastQuestion = max(lastQuestion &+ 1, 1)
         // The answer is told apart by the account's place.
         retain(account)
-        if !isForeign { accounts.setQuestion(account, lastQuestion, asksSource: asksSource) }
+        if !isForeign { accounts.setQuestion(account, lastQuestion, kind) }
         questions[lastQuestion] = Question(
-            account: account, realm: realm, isForeign: isForeign, asksSource: asksSource,
+            account: account, realm: realm, isForeign: isForeign, kind: kind,
             moment: bench.now.monotonic)
         bench.effects.toDirectory.append(
             .lookUp(
                 id: lastQuestion, account: accounts.name(account).text,
-                realm: String(decoding: realm, as: UTF8.self), asksSource: asksSource))
+                realm: String(decoding: realm, as: UTF8.self), kind))
         return lastQuestion
     }
 
@@ -218,7 +216,8 @@ package struct AccountCache: ~Copyable {
         _ account: AccountID, _ realm: [UInt8], _ bench: inout Bench
     ) {
         let isAsked = questions.values.contains { $0.account == account && $0.realm == realm }
-        if !isAsked { lookUp(account, realm: realm, &bench) }
+        // Only a request of the account itself, which was let in, can have led here.
+        if !isAsked { lookUp(account, realm: realm, .trusted, &bench) }
     }
 
     /// A new link to directory stands: what was asked over the old one is asked again.
@@ -228,9 +227,7 @@ package struct AccountCache: ~Copyable {
         for (id, question) in asked {
             // One that the source itself is to answer has taken the place of another one about its account.
             if question.isForeign || accounts.question(question.account) == id {
-                lookUp(
-                    question.account, realm: question.realm, asksSource: question.asksSource,
-                    &bench)
+                lookUp(question.account, realm: question.realm, question.kind, &bench)
             }
             release(question.account)
         }
@@ -252,10 +249,12 @@ package struct AccountCache: ~Copyable {
         }
         let now = bench.now.monotonic
         if !question.isForeign, accounts.question(question.account) == id {
-            accounts.setQuestion(question.account, 0, asksSource: false)
+            accounts.endQuestion(question.account)
         }
         let isHeard = age == Milliseconds(0)
-        if answer == .unavailable || age > Accounts.freshness || question.asksSource && !isHeard {
+        if answer == .unavailable || age > Accounts.freshness
+            || question.kind == .source && !isHeard
+        {
             areUnavailable = true
         } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
             areUnavailable = false
@@ -314,7 +313,7 @@ package struct AccountCache: ~Copyable {
     ) -> HashValue? {
         if realm == bench.settings.realm {
             if algorithm == .sha256, useSHA256() {
-                ask(account, &bench)
+                ask(account, .trusted, &bench)
                 return nil
             }
             return accounts.ha1(account, algorithm)

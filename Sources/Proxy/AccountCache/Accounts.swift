@@ -64,8 +64,8 @@ struct AccountEntry: BitwiseCopyable, Sendable {
     var mayRegister = false
     /// Whether there was a row, and the source says that there is none.
     var isGone = false
-    /// Whether the question under way asks the source itself.
-    var asksSource = false
+    /// The kinds of questions that are under way, a bit for each.
+    var kinds: UInt8 = 0
     /// Whether directory has said that what the account has ends.
     var isRevoked = false
     /// Whether something was let in by the row since its source last confirmed it.
@@ -224,13 +224,22 @@ struct Accounts: ~Copyable {
     /// The question about an account that is under way for our own realm; 0 without one.
     func question(_ account: AccountID) -> UInt32 { entries[account.index].question }
 
-    /// Whether the question under way asks the source itself.
-    func asksSource(_ account: AccountID) -> Bool { entries[account.index].asksSource }
+    /// Whether a question of a kind about an account need not be asked, since one is under way that is as good.
+    func isUnderWay(_ account: AccountID, _ kind: LookUpKind) -> Bool {
+        let entry = entries[account.index]
+        return entry.question != 0 && (kind == .claimed || entry.kinds >> kind.rawValue & 1 == 1)
+    }
 
-    /// A question about an account is under way for our own realm, or (0) none any more.
-    mutating func setQuestion(_ account: AccountID, _ question: UInt32, asksSource: Bool) {
+    /// A question about an account is under way for our own realm, in place of the one before.
+    mutating func setQuestion(_ account: AccountID, _ question: UInt32, _ kind: LookUpKind) {
         entries[account.index].question = question
-        entries[account.index].asksSource = asksSource
+        entries[account.index].kinds |= 1 << kind.rawValue
+    }
+
+    /// The question about an account that is under way for our own realm has been answered.
+    mutating func endQuestion(_ account: AccountID) {
+        entries[account.index].question = 0
+        entries[account.index].kinds = 0
     }
 
     /// Whether the source has answered about a name since a moment.

@@ -106,7 +106,7 @@ import Testing
         let bench = CacheBench()
         let alice = bench.taken("alice")
         bench.ask(alice)
-        bench.ask(alice, asksSource: true)
+        bench.ask(alice, .source)
         let questions = bench.takeQuestions()
         bench.tell(questions[0].id, .unavailable)
         bench.forgetIfIdle(alice)
@@ -122,6 +122,22 @@ import Testing
         #expect(!bench.knows("carol"))
     }
 
+    @Test("a phone's own question is asked once more beside one that anybody caused, and no third")
+    func trustedBesideClaimed() {
+        let bench = CacheBench()
+        let alice = bench.taken("alice")
+        for kind in [LookUpKind.claimed, .trusted, .claimed, .trusted, .source, .trusted, .source] {
+            bench.ask(alice, kind)
+        }
+        let asked = bench.takeQuestions()
+        #expect(asked.map(\.kind) == [.claimed, .trusted, .source])
+        for question in asked {
+            bench.tell(question.id, CacheBench.found(7), age: Milliseconds(0))
+        }
+        bench.ask(alice)
+        #expect(bench.takeQuestions().map(\.kind) == [.claimed])
+    }
+
     @Test(
         "the source itself is asked beside a question that directory may answer, and over a new link too"
     )
@@ -129,16 +145,16 @@ import Testing
         let bench = CacheBench()
         let alice = bench.taken("alice")
         bench.ask(alice)
-        bench.ask(alice, asksSource: true)
-        bench.ask(alice, asksSource: true)
-        #expect(bench.takeQuestions().map(\.asksSource) == [false, true])
+        bench.ask(alice, .source)
+        bench.ask(alice, .source)
+        #expect(bench.takeQuestions().map(\.kind) == [.claimed, .source])
         bench.relink()
         let again = bench.takeQuestions()
-        #expect(again.map(\.asksSource) == [true])
+        #expect(again.map(\.kind) == [.source])
         let before = bench.now
         bench.tell(again[0].id, CacheBench.found(7), age: Milliseconds(1))
         #expect(bench.isConfirmed(alice) && !bench.isHeard(alice, since: before))
-        bench.ask(alice, asksSource: true)
+        bench.ask(alice, .source)
         bench.tell(CacheBench.found(7))
         #expect(bench.isHeard(alice, since: before))
         bench.advance(Milliseconds(1))

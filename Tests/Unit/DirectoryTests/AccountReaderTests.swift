@@ -21,9 +21,11 @@ private final class Bench {
         reader.linked(now)
     }
 
-    func ask(_ names: String...) {
+    func ask(_ names: String..., in line: AccountReader.Line = .last) {
         let queries = names.map { AccountQuery(name: $0, realm: "r") }
-        reader.ask(queries, now: now) { [weak self] in self?.answered.append((names[0], $0)) }
+        reader.ask(queries, line, now: now) { [weak self] in
+            self?.answered.append((names[0], $0))
+        }
     }
 
     func asked() throws -> [(id: UInt32, names: [String])] {
@@ -72,6 +74,48 @@ struct AccountReaderTests {
         try bench.answer(asked[0].id, none, none)
         #expect(bench.answered.last?.answers == [none, none])
         #expect(try bench.asked().map(\.names) == [["c", "d"]])
+    }
+
+    @Test("what is asked of known accounts goes before what anybody may have caused")
+    func twoLines() throws {
+        let bench = try Bench()
+        for number in 1...200 { bench.ask("\(number)") }
+        let first = try bench.asked()
+        bench.now = bench.now + Milliseconds(1)
+        bench.ask("known", in: .first)
+        bench.ask("a", "b", "c", in: .first)
+        bench.reader.hasten(AccountQuery(name: "150", realm: "r"))
+        bench.reader.hasten(AccountQuery(name: "nobody", realm: "r"))
+        try bench.answer(first[0].id, none)
+        // It was asked before those.
+        #expect(try bench.asked().map(\.names) == [["150"]])
+        try bench.answer(first[1].id, none)
+        #expect(try bench.asked().map(\.names) == [["known"]])
+        // The three wait for room together, and nobody takes it from them.
+        for place in 2...3 { try bench.answer(first[place].id, none) }
+        #expect(try bench.asked().isEmpty)
+        for place in 4...5 { try bench.answer(first[place].id, none) }
+        #expect(try bench.asked().map(\.names) == [["a", "b", "c"], ["65"]])
+        for place in 6..<64 { try bench.answer(first[place].id, none) }
+        #expect(try bench.asked().map(\.names) == (66...123).map { ["\($0)"] })
+    }
+
+    @Test(
+        "a line that is full leaves room in the other, and what waits too long is given up in both")
+    func fullLine() throws {
+        let bench = try Bench()
+        for number in 0..<(AccountReader.mostWaiting + 1) { bench.ask("\(number)") }
+        #expect(bench.answered.map(\.name) == ["\(AccountReader.mostWaiting)"])
+        bench.ask("known", in: .first)
+        #expect(bench.answered.count == 1)
+        #expect(try bench.asked().first?.names == ["known"])
+        bench.now = bench.now + .seconds(1)
+        bench.ask("later", in: .first)
+        bench.now = bench.now + .seconds(1)
+        bench.reader.endOfTurn(bench.now)
+        #expect(bench.answered.count == AccountReader.mostWaiting + 2)
+        #expect(!bench.answered.contains { $0.name == "later" })
+        #expect(bench.reader.patience(bench.now) == .seconds(1))
     }
 
     @Test("what was under way is asked again over a new link, before what has waited")

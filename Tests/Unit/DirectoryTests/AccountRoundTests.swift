@@ -30,6 +30,25 @@ struct AccountRoundTests {
         #expect(news.last == .revoke(account: "2", endsCalls: false))
     }
 
+    @Test("a storm of names does not keep an old secret good")
+    func storm() throws {
+        let source = try source(100)
+        source.pace = Milliseconds(1)
+        source.accounts["2"] = Source.account(9)
+        for second in 0..<3 {
+            for id in 0..<2000 {
+                let name = "x\(second)-\(id)"
+                let query = RouterToDirectory.lookUp(
+                    id: UInt32(100_000 + 2000 * second + id), account: name,
+                    realm: Source.realm, .claimed)
+                try source.router.tell(query)
+            }
+            if second == 0 { try source.changed() }
+            try source.pass(Milliseconds(900))
+        }
+        #expect(try source.router.answers().revoked == ["2"])
+    }
+
     private static let away = AccessList([
         AccessRule(false, Network(IPAddress(high: 0, low: 0), prefix: 0))
     ])
@@ -95,7 +114,7 @@ struct AccountRoundTests {
             try source.router.tell(
                 .lookUp(
                     id: UInt32(number), account: "\(number)", realm: Source.realm,
-                    asksSource: false))
+                    .claimed))
             if number.isMultiple(of: 50) { try source.pass(Milliseconds(5)) }
         }
         try source.pass(Milliseconds(50))
@@ -218,7 +237,7 @@ struct AccountRoundTests {
         let told = try source.ask("7")
         #expect(source.answer(told)?.answer == .unknown && told.revoked.isEmpty)
         // Nobody learns from the answers to others that one has just gone.
-        let (other, age) = try #require(source.answer(try source.ask("8", asksSource: true)))
+        let (other, age) = try #require(source.answer(try source.ask("8", .source)))
         #expect(other == .found(Source.account(1)) && age.count == 0)
         try source.pass(.seconds(2))
         #expect(try source.router.answers().revoked == ["7"])
