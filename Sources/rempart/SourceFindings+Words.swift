@@ -32,7 +32,10 @@ extension SourceFindings {
     var warnings: [String] {
         let unread = remarks.map { "\(shown): warning: \($0)" }
         if count == 0, isWhole {
-            return unread + ["\(shown): warning: it has no account, so no phone can register"]
+            return unread + [
+                "\(shown): warning: it has no account, so no phone can register. Where Asterisk has accounts, look at"
+                    + " accounts.source, accounts.schema and accounts.tables"
+            ]
         }
         let sum = unusable.map(\.count).reduce(0, +)
         guard sum > 0 else { return unread }

@@ -93,6 +93,9 @@ struct Surroundings {
                     + " elsewhere, such as below /etc or /var/lib")
         }
         guard isLookedAt else { return nil }
+        if file.value.setting.namesSecret {
+            return SourceSecret.fault(of: file.path).map(warn)
+        }
         if file.reader == .accountsReader, let stamp = FileStamp(file.path) {
             if file.value.setting.isFolder, stamp.isRegular {
                 return warn(

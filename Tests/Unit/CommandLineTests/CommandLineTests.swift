@@ -172,6 +172,26 @@ private let good = """
         }
     }
 
+    @Test("check warns of a file with a password that the service will not use")
+    func secretFile() throws {
+        // The service sees nothing below /tmp.
+        let path = "/dev/shm/rempart-secret-\(Random.word)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data("secret\n".utf8).write(to: URL(fileURLWithPath: path))
+        let source = "odbc://pbx, user: rempart, secret-file: \(path)"
+        let text = good.replacing(
+            "database: sqlite:///absent/realtime.sqlite3", with: "source: \(source)")
+        func warnings() -> [String] {
+            let file = SettingsFile(Array(text.utf8))
+            #expect(file.diagnostics == [])
+            return Surroundings().diagnostics(of: file).map(\.message).filter { $0.contains(path) }
+        }
+        var changed = unsafe chmod(path, 0o644)
+        #expect(changed == 0 && warnings().contains { $0.contains("'chmod 600 \(path)'") })
+        changed = unsafe chmod(path, 0o600)
+        #expect(changed == 0 && warnings() == [])
+    }
+
     @Test(
         "check warns of a wildcard address behind which the Internet finds nothing",
         arguments: [

@@ -300,13 +300,7 @@ import Testing
         "the next Asterisk gets the call when one is silent, or answers 503",
         arguments: [true, false])
     func nextAsterisk(_ isSilent: Bool) throws {
-        let edge = Edge(asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
-        let alice = Phone(edge, "alice")
-        let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
-        try alice.ask("INVITE", "sip:100@example.com")
-        let first = try #require(both.first { edge.inboxes[$0.flow]?.isEmpty == false })
-        let second = try #require(both.first { $0 !== first })
-        let invite = try first.expect("INVITE")
+        let (edge, alice, invite, first, second) = try callBeforeTwo([])
         if isSilent { edge.advance(Milliseconds(3100)) } else { first.answer(invite, 503) }
         second.answer(try second.expect("INVITE"), 200)
         #expect(try alice.expect(200).contactURI.contains("@203.0.113.5"))
@@ -318,8 +312,8 @@ import Testing
         }
     }
 
-    /// A call with two Asterisks of which the first has said this to it, and then to OPTIONS no more.
-    private func hungCall(
+    /// A call with two Asterisks, of which the one that got it has said this.
+    private func callBeforeTwo(
         _ statuses: [Int]
     ) throws -> (edge: Edge, alice: Phone, invite: Message, hung: Asterisk, other: Asterisk) {
         let edge = Edge(asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
@@ -336,7 +330,7 @@ import Testing
     @Test("the next Asterisk gets a call that one has challenged before it fell silent")
     func silentAfterChallenge() throws {
         let realm = ["WWW-Authenticate: Digest realm=\"\(Edge.realm)\", nonce=\"n1\""]
-        let (edge, alice, first, hung, other) = try hungCall([])
+        let (edge, alice, first, hung, other) = try callBeforeTwo([])
         hung.answer(first, 401, realm)
         let proven = try hung.expect("INVITE")
         #expect(proven.has("Authorization"))
@@ -350,7 +344,7 @@ import Testing
 
     @Test("the next Asterisk gets a call that one has said Trying to before it went")
     func hungAsterisk() throws {
-        let (edge, alice, invite, hung, other) = try hungCall([100])
+        let (edge, alice, invite, hung, other) = try callBeforeTwo([100])
         edge.helpful.remove(hung.flow.peer)
         edge.advance(.seconds(14))
         other.answer(try other.expect("INVITE"), 200)
@@ -367,7 +361,7 @@ import Testing
         "a call stays at an Asterisk that works on it, or rings",
         arguments: [(true, [100]), (true, [100, 180]), (false, [100, 180]), (false, [183])])
     func stays(_ isUp: Bool, _ statuses: [Int]) throws {
-        let (edge, _, _, hung, other) = try hungCall(statuses)
+        let (edge, _, _, hung, other) = try callBeforeTwo(statuses)
         if !isUp { edge.helpful.remove(hung.flow.peer) }
         edge.advance(.seconds(60))
         #expect(!other.all().contains { $0.method == "INVITE" })

@@ -47,4 +47,26 @@ import Testing
         #expect(SourceSecret.messages([.accounts.secretFile("/nowhere/secret")]).isEmpty)
         #expect(SourceSecret.messages([.accounts.user("rempart")]).isEmpty)
     }
+
+    @Test(
+        "what is wrong with the file is told with what to do, each fault by itself",
+        arguments: [
+            (0o600, "secret\n", nil), (0o640, "secret", nil), (0o644, "secret\n", "'chmod 600 "),
+            (0o620, "secret\n", "'chmod 600 "), (0o600, "", "first line"),
+            (0o600, "\nsecret\n", "first line"), (0o600, "\r\nsecret", "first line"),
+            (0o600, String(repeating: "a", count: 4096), nil),
+            (0o600, String(repeating: "a", count: 4097), "more than 4096 bytes"),
+        ] as [(mode_t, String, String?)])
+    func faults(_ mode: mode_t, _ text: String, _ told: String?) throws {
+        let path = "/tmp/rempart-secret-\(String(Random.word, radix: 16))"
+        defer { _ = unsafe unlink(path) }
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        let changed = unsafe chmod(path, mode)
+        #expect(changed == 0)
+        let fault = SourceSecret.fault(of: path)
+        #expect((fault == nil) == (told == nil) && fault?.contains(told ?? "") != false)
+        #expect(fault?.contains(path) != false)
+        #expect(SourceSecret.fault(of: "/tmp")?.contains("no regular file") == true)
+        #expect(SourceSecret.fault(of: "/nowhere/secret") == nil)
+    }
 }
