@@ -25,7 +25,8 @@ package enum SourceSecret {
         // In bounds: the array's own storage and length.
         let count = unsafe pread(file.raw, &bytes, bytes.count, 0)
         if count > Bounds.longestSecretFile {
-            return "\(path) has more than \(Bounds.longestSecretFile) bytes: write the password alone"
+            return
+                "\(path) has more than \(Bounds.longestSecretFile) bytes: write the password alone"
         }
         let isEmpty = count <= 0 || bytes[0] == UInt8(ascii: "\n") || bytes[0] == UInt8(ascii: "\r")
         return isEmpty ? "the first line of \(path) is empty: write the password there" : nil

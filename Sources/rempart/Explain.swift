@@ -118,7 +118,8 @@ struct Explanation {
         var parts = [toldAccount?.text(now)].compactMap(\.self)
         if !decisions.isEmpty { parts.append(Why.text(decisions, now: now)) }
         if let reason { parts.append("\(reason.code): \(Reason.words(reason.code))") }
-        let nothing = "None of the last 8192 decisions is about this Call-ID."
+        let subject = account == nil ? "this Call-ID" : "it as a Call-ID"
+        let nothing = "None of the last 8192 decisions is about \(subject)."
         if decisions.isEmpty, reason == nil, account.map({ !$0.isKnown }) ?? true {
             parts.append(nothing)
         }
