@@ -225,17 +225,25 @@ import func RouterHarness.response
         #expect(bench.takeSent().isEmpty && bench.contains(handle) && bench.failures.isEmpty)
     }
 
-    @Test("one that nobody answers is given up for another, and cancelled when it rings after all")
+    @Test(
+        "one that gets no more than Trying is given up for another: cancelled at once, or when it rings after all"
+    )
     func givenUp() throws {
         let bench = TransactionBench()
         let silent = bench.send(.invite)
-        let heard = bench.send(.invite)
+        let tried = bench.send(.invite)
+        let ringing = bench.send(.invite)
         let sent = bench.takeSent()
-        for handle in [silent, heard] { bench.watch(handle, .seconds(3)) }
+        for handle in [silent, tried, ringing] { bench.watch(handle, .seconds(3)) }
         bench.answer(sent[1], 100)
+        bench.answer(sent[2], 180)
         bench.advance(Milliseconds(3100))
-        #expect(bench.unanswered == [silent])
-        #expect(bench.isUnanswered(silent) && !bench.isUnanswered(heard))
+        #expect(Set(bench.unanswered) == [silent, tried])
+        #expect(bench.isUnanswered(silent) && !bench.isUnanswered(tried))
+        _ = bench.takeSent()
+        bench.giveUp(tried)
+        #expect(bench.takeSent().map(\.method) == ["CANCEL"])
+        bench.answer(sent[1], 487)
         _ = bench.takeSent()
         bench.giveUp(silent)
         bench.advance(.seconds(20))
