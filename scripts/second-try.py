@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The tests of a report (JUnit XML) that failed, and what became of them when they were tried once more.
 
-    second-try.py failed REPORT              prints the failed tests, by which pytest finds them
+    second-try.py failed REPORT              prints the failed tests, by which pytest finds them; none where a fixture
+                                             has failed, since a later test may answer for an earlier one then
     second-try.py merge REPORT AGAIN NAMES   those that passed in AGAIN pass in REPORT, and NAMES gets their names
 """
 
@@ -39,9 +40,9 @@ def merge(report: Path, again: Path, names: Path) -> None:
 def main() -> None:
     match sys.argv[1:]:
         case ["failed", report]:
-            cases = tree.parse(report).iter("testcase")
-            for name in dict.fromkeys(name_of(case) for case in cases if is_failed(case)):
-                print(name)
+            cases = list(tree.parse(report).iter("testcase"))
+            if not any(case.find("error") is not None for case in cases):
+                print("".join(f"{name_of(case)}\n" for case in cases if is_failed(case)), end="")
         case ["merge", report, again, names]:
             merge(Path(report), Path(again), Path(names))
         case _:

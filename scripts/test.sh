@@ -28,6 +28,8 @@ step() {
 # reason. A test that passes then is named at the end, for its fault is to be found all the same.
 lab() {
     timeout 2700 scripts/lab-test.sh --junitxml="$results/lab-.xml" && return
+    # 1: tests failed, and all have run.
+    (($? == 1)) || return 1
     mapfile -t again < <(python3 scripts/second-try.py failed "$results/lab-.xml")
     if ((${#again[@]} < 1 || ${#again[@]} > 3)); then return 1; fi
     echo "== once more, by themselves: ${again[*]}"

@@ -6,7 +6,7 @@ internal import Wire
 
 /// The link to accounts-reader, which may hang, die and come back at any moment.
 ///
-/// At most `mostUnderWay` look-ups are under way; the others wait here in two lines, each in its order. Over a new
+/// At most `Line.mostUnderWay` look-ups of a line are under way; the others wait here, each line in its order. Over a new
 /// link what was under way is asked again. What has waited for `longestWait` is unavailable; the answer
 /// to what was sent is told all the same when it comes, so that a slow source is not asked in vain.
 final class AccountReader {
@@ -21,15 +21,19 @@ final class AccountReader {
     }
 
     /// Where look-ups wait.
-    enum Line: Int {
-        /// What is asked of accounts that are known: of a phone that has proven itself, or in a round.
+    enum Line: Int, CaseIterable {
+        /// What is asked of accounts that are known: for a phone that has proven itself, in a round, or by the administrator.
         case first
-        /// What anybody may have caused, whose answers the others do not wait for.
+        /// What anybody may have caused.
         case last
+
+        /// How many look-ups are under way at most.
+        ///
+        /// accounts-reader answers in the order in which it is asked: so the first waits for few of the last at any time,
+        /// and the last has its part of a slow source beside whatever the first asks.
+        var mostUnderWay: Int { self == .first ? AccountQuery.most : 16 }
     }
 
-    /// How many look-ups are under way at most.
-    static let mostUnderWay = 64
     /// How many look-ups wait in a line at most: as many as sip-router has under way, and rounds.
     static let mostWaiting = 16_384
     /// How long a question waits.
@@ -45,8 +49,7 @@ final class AccountReader {
     private(set) var state: SourceState?
     private var events: [Event] = []
     private var underWay: [UInt32: Question] = [:]
-    private var underWayCount = 0
-    private var lines = [WaitingLine](repeating: WaitingLine(), count: 2)
+    private var lines = [WaitingLine](repeating: WaitingLine(), count: Line.allCases.count)
     private var lastID: UInt32 = 0
     /// Since when it owes an answer and has given none; nil while it owes none.
     private var silentSince: Milliseconds?
@@ -69,18 +72,15 @@ final class AccountReader {
         guard lines[line.rawValue].count + queries.count <= Self.mostWaiting else {
             return then(Self.unavailable(queries.count))
         }
-        lines[line.rawValue].append(Question(queries: queries, asked: now, then: then))
+        lines[line.rawValue].append(
+            Question(queries: queries, line: line, asked: now, then: then))
     }
 
-    /// A look-up that waits in the last line by itself waits in the first one from now on; it looks through the last line.
-    func hasten(_ query: AccountQuery) {
-        guard let question = lines[Line.last.rawValue].take(query) else { return }
-        lines[Line.first.rawValue].insert(question)
-    }
-
-    /// Whether a look-up that was given up is still to be answered.
-    func owes(_ query: AccountQuery) -> Bool {
-        underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
+    /// Whether a look-up of a line that was given up is still to be answered.
+    func owes(_ query: AccountQuery, _ line: Line) -> Bool {
+        underWay.values.contains {
+            $0.isGivenUp && $0.line == line && $0.queries.contains(query)
+        }
     }
 
     /// For how long accounts-reader has owed an answer; nil when it owes none, or not for long.
@@ -91,9 +91,11 @@ final class AccountReader {
     /// A new link stands: what was under way is asked again, before what has waited.
     func linked(_ now: Milliseconds) {
         link.send(DirectoryToReader.hello.encoded())
-        lines[Line.first.rawValue].putBack(inOrder.filter { !$0.isGivenUp })
+        let again = inOrder.filter { !$0.isGivenUp }
+        for line in Line.allCases {
+            lines[line.rawValue].putBack(again.filter { $0.line == line })
+        }
         underWay = [:]
-        underWayCount = 0
         silentSince = nil
         isReportedHung = false
         inquiries.relinked()
@@ -108,7 +110,7 @@ final class AccountReader {
             endSilence(now)
             // One of before the link.
             guard let question else { return }
-            underWayCount -= question.queries.count
+            lines[question.line.rawValue].underWay -= question.queries.count
             guard answers.count == question.queries.count else {
                 if question.isGivenUp { throw .badValue("answers") }
                 question.then(Self.unavailable(question.queries.count))
@@ -175,16 +177,13 @@ final class AccountReader {
 
     private func send(_ now: Milliseconds) {
         guard link.link != nil else { return }
-        for place in lines.indices {
-            for question in lines[place].takeFirst(fitting: Self.mostUnderWay - underWayCount) {
+        for line in Line.allCases {
+            for question in lines[line.rawValue].takeFirst(of: line.mostUnderWay) {
                 lastID &+= 1
                 underWay[lastID] = question
-                underWayCount += question.queries.count
                 silentSince = silentSince ?? now
                 link.send(DirectoryToReader.lookUp(id: lastID, question.queries).encoded())
             }
-            // A batch that has no room yet would get none if the last line took what comes free.
-            guard lines[place].count == 0 else { break }
         }
     }
 

@@ -164,7 +164,7 @@ final class AccountsCommand {
 
     private func ask(_ gathering: Gathering) {
         let queries = gathering.left
-        reader.ask(queries, .last, now: now.monotonic) { [weak self] answers in
+        reader.ask(queries, .first, now: now.monotonic) { [weak self] answers in
             if gathering.take(queries, answers) { self?.ask(gathering) }
         }
     }

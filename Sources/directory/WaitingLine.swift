@@ -5,6 +5,7 @@ internal import Sys
 /// Look-ups that are answered together.
 struct Question {
     let queries: [AccountQuery]
+    let line: AccountReader.Line
     /// When it was asked, by the monotonic clock.
     let asked: Milliseconds
     /// What is done with the answers.
@@ -16,8 +17,10 @@ struct Question {
 /// Questions in the order in which they were asked.
 struct WaitingLine {
     private var questions: [Question] = []
-    /// How many look-ups they are.
+    /// How many look-ups wait.
     private(set) var count = 0
+    /// How many of the line have been sent and are not answered.
+    var underWay = 0
 
     /// When the oldest was asked; nil: none waits.
     var oldest: Milliseconds? { questions.first?.asked }
@@ -28,36 +31,25 @@ struct WaitingLine {
         count += question.queries.count
     }
 
-    /// A question that has waited elsewhere.
-    mutating func insert(_ question: Question) {
-        let place = questions.firstIndex { $0.asked > question.asked } ?? questions.endIndex
-        questions.insert(question, at: place)
-        count += question.queries.count
-    }
-
-    /// Questions that had their turn in vain, before all others.
+    /// None is under way any more: these had their turn in vain, and come before all others.
     mutating func putBack(_ again: [Question]) {
+        underWay = 0
         questions.insert(contentsOf: again, at: 0)
         count += again.reduce(0) { $0 + $1.queries.count }
     }
 
-    /// Takes out the question for a row alone; nil when that does not wait.
-    mutating func take(_ query: AccountQuery) -> Question? {
-        guard let place = questions.firstIndex(where: { $0.queries == [query] }) else { return nil }
-        count -= 1
-        return questions.remove(at: place)
-    }
-
-    /// Takes out the first, of as many look-ups as fit at most.
-    mutating func takeFirst(fitting room: Int) -> [Question] {
-        var left = room
+    /// Takes out the first, of which no more than so many look-ups are under way then.
+    mutating func takeFirst(of most: Int) -> [Question] {
+        var left = most - underWay
         let taken = Array(
             questions.prefix { question in
                 left -= question.queries.count
                 return left >= 0
             })
         questions.removeFirst(taken.count)
-        count -= taken.reduce(0) { $0 + $1.queries.count }
+        let looked = taken.reduce(0) { $0 + $1.queries.count }
+        count -= looked
+        underWay += looked
         return taken
     }
 

@@ -225,8 +225,8 @@ package struct AccountCache: ~Copyable {
         let asked = questions
         questions = [:]
         for (id, question) in asked {
-            // One that the source itself is to answer has taken the place of another one about its account.
-            if question.isForeign || accounts.question(question.account) == id {
+            // One that the source itself is to answer has taken the place of a claim.
+            if question.isForeign || accounts.isUnderWay(question.account, id) {
                 lookUp(question.account, realm: question.realm, question.kind, &bench)
             }
             release(question.account)
@@ -248,9 +248,7 @@ package struct AccountCache: ~Copyable {
             }
         }
         let now = bench.now.monotonic
-        if !question.isForeign, accounts.question(question.account) == id {
-            accounts.endQuestion(question.account)
-        }
+        if !question.isForeign { accounts.endQuestion(question.account, id) }
         let isHeard = age == Milliseconds(0)
         if answer == .unavailable || age > Accounts.freshness
             || question.kind == .source && !isHeard
@@ -259,7 +257,8 @@ package struct AccountCache: ~Copyable {
         } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
             areUnavailable = false
         }
-        if isHeard, !question.isForeign, answer != .unavailable {
+        // Wrong passwords wait for their own look-up, as they would for a name that nobody has.
+        if isHeard, !question.isForeign, answer != .unavailable, question.kind != .trusted {
             accounts.heard(question.account, now)
         }
         return take(answer, of: question.account, question.realm, age: age, bench)
@@ -332,7 +331,7 @@ package struct AccountCache: ~Copyable {
     package func mayWait(
         _ account: AccountID, since moment: Milliseconds, _ now: Milliseconds
     ) -> Bool {
-        accounts.question(account) != 0 && now - moment < ParkedRequests.patience
+        accounts.hasQuestion(account) && now - moment < ParkedRequests.patience
     }
 
     /// Parks a request until directory has answered about an account, or for 200 ms.

@@ -136,9 +136,10 @@ package struct AsteriskPool: ~Copyable {
     /// Whether an Asterisk, by its number, is out of use.
     func isDown(_ number: Int) -> Bool { asterisks[number].state == .down }
 
-    /// Whether the Asterisk at an address is out of use; false when there is none.
-    package func isDown(_ address: SocketAddress) -> Bool {
-        number(of: address).map { isDown($0) } ?? false
+    /// Whether the Asterisk at an address is out of use, or was found so since a moment; false when there is none.
+    package func isDown(_ address: SocketAddress, since moment: Milliseconds) -> Bool {
+        guard let number = number(of: address) else { return false }
+        return isDown(number) || wasDown(address, since: moment)
     }
 
     /// Whether an Asterisk, by its number, gets new calls of a party, none of whose INVITEs it has just left unanswered.

@@ -71,6 +71,11 @@ extension Paths {
             ground.asterisks.registrationAnswered(
                 registration, branch, message.bytes, message.index, &ground.accounts,
                 &ground.authentication, &ground.transactions, &ground.connections, &bench)
+        case .context where ground.transactions[branch].isGivenUp:
+            // Whoever called has, or gets, the other one's answer, whether the call still stands or not.
+            if message.index.status < 300 {
+                core.refuseSuccess(branch, message.bytes, message.index, &ground, &bench)
+            }
         case .context(let owner):
             if message.index.status == 480 { notFound(owner, branch, &bench) }
             calls.responded(owner, branch, message, &core, &ground, &bench)

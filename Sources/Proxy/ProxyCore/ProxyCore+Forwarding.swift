@@ -92,8 +92,6 @@ extension ProxyCore {
             return nil
         }
         contexts[handle].tried |= 1 << UInt64(number)
-        contexts[handle].sequenceShift = 0
-        contexts[handle].challenges = 0
         return address
     }
 
@@ -136,6 +134,8 @@ extension ProxyCore {
         guard let branch = beginInward(handle, address, &ground, &bench) else {
             return !isOpen(handle)
         }
+        contexts[handle].sequenceShift = 0
+        contexts[handle].challenges = 0
         writeKept(handle, branch, nil, ground, &bench)
         sendInward(handle, branch, &ground, &bench)
         return true
@@ -160,9 +160,9 @@ extension ProxyCore {
             contexts[handle].awaitsHashes = false
             bench.timers.cancel(&contexts[handle].deadline)
         }
-        contexts[handle].sequenceShift &+= 1
         let address = contexts[handle].asterisk
         guard let branch = beginInward(handle, address, &ground, &bench) else { return }
+        contexts[handle].sequenceShift &+= 1
         writeKept(handle, branch, answer, ground, &bench)
         sendInward(handle, branch, &ground, &bench)
     }
@@ -170,9 +170,11 @@ extension ProxyCore {
     private mutating func beginInward(
         _ handle: Handle, _ address: SocketAddress, _ ground: inout Ground, _ bench: inout Bench
     ) -> Handle? {
-        contexts[handle].asterisk = address
         let way = ground.way(of: contexts[handle].party, toAsterisk: address, bench)
-        return beginBranch(handle, way, &ground, &bench)
+        guard let branch = beginBranch(handle, way, &ground, &bench) else { return nil }
+        // Without a branch there, the answer that may still come is one of the Asterisk before.
+        contexts[handle].asterisk = address
+        return branch
     }
 
     private mutating func sendInward(

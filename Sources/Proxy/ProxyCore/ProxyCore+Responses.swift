@@ -185,15 +185,23 @@ extension ProxyCore {
             mayMove(owner)
         else { return }
         let peer = ground.transactions[branch].flow.peer
-        guard ground.transactions.isUnanswered(branch) || ground.asterisks.isDown(peer) else {
-            ground.transactions.watch(branch, Self.patienceForAnswer, &bench)
+        let isInward = contexts[owner].direction == .inward
+        // One that is back already has lost what it was at, or is to forget it.
+        let isLost =
+            ground.transactions.isUnanswered(branch)
+            || isInward
+                && ground.asterisks.isDown(peer, since: ground.transactions[branch].began)
+        guard isLost, tryNext(owner, &ground, &bench) else {
+            // Another one may be up by the next look.
+            if isInward {
+                ground.transactions.watch(branch, Self.patienceForAnswer, &bench)
+            }
             return
         }
-        guard tryNext(owner, &ground, &bench) else { return }
         recordServer(branch, answers: false, &ground, &bench)
         ground.transactions.giveUp(branch, &bench)
         contexts[owner].open -= 1
-        if contexts[owner].direction == .inward,
+        if isInward,
             let number = ground.asterisks.number(of: peer)
         {
             ground.asterisks.leftUnanswered(

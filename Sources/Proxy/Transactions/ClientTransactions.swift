@@ -46,6 +46,10 @@ package struct SentRequest: BitwiseCopyable, Sendable {
     fileprivate(set) var cancelInterval = Timers.t1
     /// Whether its connection counts it as under way.
     fileprivate(set) var isCounted = false
+    /// When it began, by the monotonic clock.
+    package let began: Milliseconds
+    /// Whether another one has got the request in its place.
+    package fileprivate(set) var isGivenUp = false
     /// Whether its user has heard how it ended.
     package fileprivate(set) var isReported = false
     /// Whether its final response could not be passed on, and was answered by ourselves when it has to be.
@@ -60,8 +64,10 @@ package struct SentRequest: BitwiseCopyable, Sendable {
     fileprivate(set) var noAnswer = TimerHandle.none
 
     fileprivate init(
-        _ user: TransactionUser, _ method: Method, _ flow: Flow, _ party: Party, cookie: UInt64
+        _ user: TransactionUser, _ method: Method, _ flow: Flow, _ party: Party, cookie: UInt64,
+        _ now: Milliseconds
     ) {
+        began = now
         self.user = user
         self.method = method
         self.flow = flow
@@ -100,7 +106,8 @@ package struct ClientTransactions: ~Copyable {
         let nowhere = Flow(.udp, listener: 0, peer: SocketAddress(IPAddress(v4: 0), port: 0))
         table = Slots(
             capacity: Capacity.branches,
-            empty: SentRequest(.nobody, .other, nowhere, .nobody, cookie: 0))
+            empty: SentRequest(
+                .nobody, .other, nowhere, .nobody, cookie: 0, Milliseconds(0)))
     }
 
     /// How many there are.
@@ -125,7 +132,8 @@ package struct ClientTransactions: ~Copyable {
             bench.shortages.count(.share)
             return nil
         }
-        let request = SentRequest(user, method, flow, party, cookie: bench.random())
+        let request = SentRequest(
+            user, method, flow, party, cookie: bench.random(), bench.now.monotonic)
         guard let handle = table.take(request) else {
             bench.shortages.count(.branches)
             return nil
@@ -331,9 +339,10 @@ package struct ClientTransactions: ~Copyable {
 
     /// An INVITE that got no answer is sent no more, since another one gets it; whoever said Trying is told to stop.
     ///
-    /// A copy that came late would ring for a call that is elsewhere. What comes of the silent one later all the same
-    /// is ended there.
+    /// A copy that came late would ring for a call that is elsewhere. A call that begins there later all the same is for
+    /// the user to end (`refuseSuccess`), since nobody could reach it.
     package mutating func giveUp(_ handle: Handle, _ bench: inout Bench) {
+        table[handle].isGivenUp = true
         table[handle].noAnswer = .none
         bench.timers.cancel(&table[handle].retransmit)
         cancel(handle, &bench)

@@ -33,7 +33,7 @@ struct AccountRoundTests {
     @Test("a storm of names does not keep an old secret good")
     func storm() throws {
         let source = try source(100)
-        source.pace = Milliseconds(1)
+        source.pace = Milliseconds(4)
         source.accounts["2"] = Source.account(9)
         for second in 0..<3 {
             for id in 0..<2000 {
@@ -117,7 +117,7 @@ struct AccountRoundTests {
                     .claimed))
             if number.isMultiple(of: 50) { try source.pass(Milliseconds(5)) }
         }
-        try source.pass(Milliseconds(50))
+        try source.pass(Milliseconds(500))
         _ = try source.router.answers()
         let before = source.lookUps
         source.accounts["3"] = nil

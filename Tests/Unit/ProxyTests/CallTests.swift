@@ -300,7 +300,7 @@ import Testing
         "the next Asterisk gets the call when one is silent, or answers 503",
         arguments: [true, false])
     func nextAsterisk(_ isSilent: Bool) throws {
-        let (edge, alice, invite, first, second) = try callBeforeTwo([])
+        let (edge, alice, _, invite, first, second) = try callBeforeTwo([])
         if isSilent { edge.advance(Milliseconds(3100)) } else { first.answer(invite, 503) }
         second.answer(try second.expect("INVITE"), 200)
         #expect(try alice.expect(200).contactURI.contains("@203.0.113.5"))
@@ -315,22 +315,24 @@ import Testing
     /// A call with two Asterisks, of which the one that got it has said this.
     private func callBeforeTwo(
         _ statuses: [Int]
-    ) throws -> (edge: Edge, alice: Phone, invite: Message, hung: Asterisk, other: Asterisk) {
+    ) throws -> (
+        edge: Edge, alice: Phone, sent: Message, invite: Message, hung: Asterisk, other: Asterisk
+    ) {
         let edge = Edge(asterisks: ["10.0.0.10:5060", "10.0.0.20:5060"])
         let alice = Phone(edge, "alice")
         let both = [Asterisk(edge), Asterisk(edge, at: "10.0.0.20:5060")]
-        try alice.ask("INVITE", "sip:100@example.com")
+        let sent = try alice.ask("INVITE", "sip:100@example.com")
         let hung = try #require(both.first { edge.inboxes[$0.flow]?.isEmpty == false })
         let other = try #require(both.first { $0 !== hung })
         let invite = try hung.expect("INVITE")
         for status in statuses { hung.answer(invite, status) }
-        return (edge, alice, invite, hung, other)
+        return (edge, alice, sent, invite, hung, other)
     }
 
     @Test("the next Asterisk gets a call that one has challenged before it fell silent")
     func silentAfterChallenge() throws {
         let realm = ["WWW-Authenticate: Digest realm=\"\(Edge.realm)\", nonce=\"n1\""]
-        let (edge, alice, first, hung, other) = try callBeforeTwo([])
+        let (edge, alice, _, first, hung, other) = try callBeforeTwo([])
         hung.answer(first, 401, realm)
         let proven = try hung.expect("INVITE")
         #expect(proven.has("Authorization"))
@@ -344,9 +346,10 @@ import Testing
 
     @Test("the next Asterisk gets a call that one has said Trying to before it went")
     func hungAsterisk() throws {
-        let (edge, alice, invite, hung, other) = try callBeforeTwo([100])
+        let (edge, alice, _, invite, hung, other) = try callBeforeTwo([100])
         edge.helpful.remove(hung.flow.peer)
-        edge.advance(.seconds(14))
+        // Three OPTIONS of 2 s each, and the look each 3 s.
+        edge.advance(.seconds(11))
         other.answer(try other.expect("INVITE"), 200)
         #expect(try alice.expect(200).contactURI.contains("@203.0.113.5"))
         let cancel = try hung.expect("CANCEL")
@@ -358,10 +361,55 @@ import Testing
     }
 
     @Test(
+        "an answer of the Asterisk that was left begins no call: it is ended there",
+        arguments: [0, 180, 200, 486, 487])
+    func lateAnswer(_ status: Int) throws {
+        let (edge, alice, sent, invite, hung, other) = try callBeforeTwo([100])
+        edge.helpful.remove(hung.flow.peer)
+        edge.advance(.seconds(11))
+        let second = try other.expect("INVITE")
+        _ = alice.all()
+        _ = hung.all()
+        if status == 487 {
+            // The caller has given up by then.
+            alice.cancel(sent)
+            other.answer(second, 180)
+            _ = try other.expect("CANCEL")
+        }
+        if status > 0 { other.answer(second, status) }
+        let told = alice.all()
+        for _ in 0..<2 {
+            hung.answer(invite, 200)
+            let ends = hung.all().map(\.method)
+            #expect(ends.contains("ACK"))
+        }
+        edge.advance(.seconds(5))
+        #expect(alice.all().allSatisfy { answer in told.contains { $0.start == answer.start } })
+        #expect(!other.all().contains { $0.method == "CANCEL" })
+        if status == 0 {
+            other.answer(second, 200)
+            #expect(try alice.expect(200).has("Contact"))
+        }
+    }
+
+    @Test(
+        "a call moves on from an Asterisk that is back before anybody looks, and once another one is up"
+    )
+    func shortlyDown() throws {
+        let (edge, _, _, _, hung, other) = try callBeforeTwo([100])
+        edge.helpful = []
+        edge.advance(.seconds(20))
+        #expect(!other.all().contains { $0.method == "INVITE" })
+        edge.helpful = [hung.flow.peer, other.flow.peer]
+        edge.advance(.seconds(6))
+        _ = try other.expect("INVITE")
+    }
+
+    @Test(
         "a call stays at an Asterisk that works on it, or rings",
         arguments: [(true, [100]), (true, [100, 180]), (false, [100, 180]), (false, [183])])
     func stays(_ isUp: Bool, _ statuses: [Int]) throws {
-        let (edge, _, _, hung, other) = try callBeforeTwo(statuses)
+        let (edge, _, _, _, hung, other) = try callBeforeTwo(statuses)
         if !isUp { edge.helpful.remove(hung.flow.peer) }
         edge.advance(.seconds(60))
         #expect(!other.all().contains { $0.method == "INVITE" })
