@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Lab, Site, Stage
-from lab.asterisk import ECHO, PJSIP_16, PJSIP_22
+from lab.asterisk import ECHO, MUTE, PJSIP_16, PJSIP_22
 from lab.phones import Phone, Shelf
 from lab.waiting import eventually
 
@@ -64,3 +64,19 @@ def test_an_invite_one_asterisk_leaves_unanswered_moves_to_the_other(pair: Site,
             phone.hang_up().wait("CALL_CLOSED", count=count)
     finally:
         pair.asterisks[0].resume()
+
+
+def test_a_call_leaves_an_asterisk_that_hangs_after_its_trying(pair: Site, shelf: Shelf, lab: Lab) -> None:
+    phone = shelf.phone().register(lab.accounts["1001"], "udp", lab.domain)
+    phone.dial(f"sip:{MUTE}@{lab.domain}")
+    has_it = eventually(lambda: next((one for one in pair.asterisks if one.channels() == 1), None), "an Asterisk has the call")
+    other = next(one for one in pair.asterisks if one is not has_it)
+    has_it.pause()
+    try:
+        eventually(lambda: other.channels() == 1, "the other one has the call", 35)
+    finally:
+        has_it.resume()
+    eventually(lambda: has_it.channels() == 0, "the first one has forgotten it", 20)
+    assert other.channels() == 1
+    phone.hang_up().wait("CALL_CLOSED")
+    eventually(lambda: other.channels() == 0, "the call is over")

@@ -29,6 +29,8 @@ res_pjsip_caller_id res_pjsip_nat res_pjsip_path res_pjsip_refer chan_pjsip
 MODULE_FOLDERS = ["usr/lib/asterisk/modules", "usr/lib/x86_64-linux-gnu/asterisk/modules", "usr/lib/aarch64-linux-gnu/asterisk/modules"]
 FAMILIES = {CHAN_SIP: ["sippeers"], PJSIP: ["ps_endpoints", "ps_auths", "ps_aors"]}
 ECHO = "600"
+# The extension that is never answered, nor rings: Asterisk says Trying alone.
+MUTE = "601"
 
 
 def roots_folder() -> Path:
@@ -147,6 +149,7 @@ def _configuration(kind: Kind, address: str, own: str, modules: str) -> dict[str
             exten => {ECHO},1,Answer()
              same => n,Echo()
              same => n,Hangup()
+            exten => {MUTE},1,Wait(120)
             exten => _1XXX,1,Dial({kind.channel}/${{EXTEN}},30)
              same => n,GotoIf($["${{DIALSTATUS}}" = "CHANUNAVAIL"]?refused)
              same => n,Hangup()
