@@ -7,24 +7,14 @@ package enum RouterToDirectory: Equatable, Sendable {
     case hello
     /// The account of a name (at most 64 bytes), with its HA1s for a realm (at most 128 bytes).
     ///
-    case lookUp(id: UInt32, account: String, realm: String, LookUpKind)
+    /// With `asksSource` the source itself is asked, however young what directory knows is.
+    case lookUp(id: UInt32, account: String, realm: String, asksSource: Bool)
     /// Keep a binding; it replaces the one with the same account and key.
     case bind(BindingRecord)
     /// Forget the binding of an account and a key.
     case unbind(account: String, key: UInt64)
     /// Store the standing of an account, in place of the one before; empty: forget it.
     case storeStanding(AccountStanding)
-}
-
-/// What a look-up is for.
-package enum LookUpKind: UInt8, BitwiseCopyable, CaseIterable, Sendable {
-    /// Somebody claims the name: what directory knows serves while it is young.
-    case claimed
-    /// The same for a phone whose password is right by the row that sip-router has, or for a binding: it goes before what
-    /// is only claimed, so that a storm of names holds up no phone. Going first tells nobody more than he has proven.
-    case trusted
-    /// The source itself is asked, however young what directory knows is.
-    case source
 }
 
 /// What directory answers to sip-router.
@@ -155,12 +145,12 @@ extension RouterToDirectory {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello: return WireWriter.hello.bytes
-        case .lookUp(let id, let account, let realm, let kind):
+        case .lookUp(let id, let account, let realm, let asksSource):
             var writer = WireWriter(kind: 2)
             writer.u32(id)
             writer.name(account)
             writer.name(realm, limit: Bounds.longestRealm)
-            writer.u8(kind.rawValue)
+            writer.bool(asksSource)
             return writer.bytes
         case .bind(let record):
             var writer = WireWriter(kind: Self.bindKind)
@@ -191,10 +181,8 @@ extension RouterToDirectory {
             let id = try reader.u32()
             let account = try reader.string("account", limit: Bounds.longestName)
             let realm = try reader.string("realm", limit: Bounds.longestRealm)
-            guard let kind = LookUpKind(rawValue: try reader.u8()) else {
-                throw .badValue("kind of look-up")
-            }
-            self = .lookUp(id: id, account: account, realm: realm, kind)
+            self = .lookUp(
+                id: id, account: account, realm: realm, asksSource: try reader.bool())
         case Self.bindKind: self = .bind(try BindingRecord(from: &reader))
         case 4:
             let account = try reader.string("account", limit: Bounds.longestName)

@@ -22,9 +22,9 @@ final class AccountReader {
 
     /// Where look-ups wait.
     enum Line: Int, CaseIterable {
-        /// What is asked of accounts that are known: for a phone that has proven itself, in a round, or by the administrator.
+        /// What is asked of accounts that are known, in a round, and by the administrator.
         case first
-        /// What anybody may have caused.
+        /// What sip-router asks, which anybody may have caused.
         case last
 
         /// How many look-ups are under way at most.
@@ -76,11 +76,9 @@ final class AccountReader {
             Question(queries: queries, line: line, asked: now, then: then))
     }
 
-    /// Whether a look-up of a line that was given up is still to be answered.
-    func owes(_ query: AccountQuery, _ line: Line) -> Bool {
-        underWay.values.contains {
-            $0.isGivenUp && $0.line == line && $0.queries.contains(query)
-        }
+    /// Whether a look-up that was given up is still to be answered.
+    func owes(_ query: AccountQuery) -> Bool {
+        underWay.values.contains { $0.isGivenUp && $0.queries.contains(query) }
     }
 
     /// For how long accounts-reader has owed an answer; nil when it owes none, or not for long.

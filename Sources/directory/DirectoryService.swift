@@ -72,8 +72,9 @@ final class DirectoryService: Service {
             // Before any account is answered for: a barred one calls nobody.
             for standing in bindings.barred(now: clock().sinceEpoch) { send(standing) }
             sending = .standings(0)
-        case .lookUp(let id, let account, let realm, let kind):
-            known.lookUp(id: id, AccountQuery(name: account, realm: realm), kind)
+        case .lookUp(let id, let account, let realm, let asksSource):
+            known.lookUp(
+                id: id, AccountQuery(name: account, realm: realm), asksSource: asksSource)
         case .bind(let record): bindings.store(record, now: clock().sinceEpoch)
         case .unbind(let account, let key): bindings.forget(account: account, key: key)
         case .storeStanding(let standing): bindings.store(standing, now: clock().sinceEpoch)

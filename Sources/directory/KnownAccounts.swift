@@ -8,12 +8,6 @@ internal import Sys
 /// since. Else accounts-reader is asked. After 150 ms without an answer the row serves with its age, and
 /// what comes later is told as an update.
 final class KnownAccounts {
-    /// What is looked up, and where that waits: a claim has nothing of the early answer to who is trusted.
-    private struct Asked: Hashable {
-        let query: AccountQuery
-        let line: AccountReader.Line
-    }
-
     /// A look-up under way.
     private struct Question {
         /// The questions of sip-router that wait for it.
@@ -26,7 +20,7 @@ final class KnownAccounts {
     private struct Deadline {
         let at: Milliseconds
         let id: UInt32
-        let asked: Asked
+        let query: AccountQuery
     }
 
     /// How long a look-up waits for its source while a row is known.
@@ -44,7 +38,7 @@ final class KnownAccounts {
     private(set) var rows: [AccountQuery: KnownRow] = [:]
     /// The realms of all rows, since this process began: our own, and those in which Asterisks ask for passwords.
     private var realms: Set<String> = []
-    private var questions: [Asked: Question] = [:]
+    private var questions: [AccountQuery: Question] = [:]
     private var deadlines: [Deadline] = []
     /// What sip-router is to be told, in this order.
     private var messages: [DirectoryToRouter] = []
@@ -93,7 +87,7 @@ final class KnownAccounts {
 
     /// A new sip-router has asked nothing.
     func forgetQuestions() {
-        for asked in questions.keys { questions[asked]?.ids = [] }
+        for query in questions.keys { questions[query]?.ids = [] }
         deadlines = []
         forgetNews()
     }
@@ -133,28 +127,27 @@ final class KnownAccounts {
 
     // MARK: Look-ups
 
-    /// Answers a question of sip-router, at once or within 150 ms; one for the source by what is known only if the source
+    /// Answers a question of sip-router, at once or within 150 ms; with `asksSource` by what is known only if the source
     /// does not answer.
-    func lookUp(id: UInt32, _ query: AccountQuery, _ kind: LookUpKind) {
+    func lookUp(id: UInt32, _ query: AccountQuery, asksSource: Bool) {
         let now = clock()
         rows[query]?.asked = now.monotonic
-        if kind != .source, rows[query]?.isFresh(changes, now) == true {
+        if !asksSource, rows[query]?.isFresh(changes, now) == true {
             return answer(id, query, now)
         }
         // A source that cannot be read says so itself when it can again.
         if case .down = reader.state { return answer(id, query, now) }
-        let asked = Asked(query: query, line: kind == .trusted ? .first : .last)
-        deadlines.append(Deadline(at: now.monotonic + Self.patience, id: id, asked: asked))
-        guard questions[asked] == nil else {
-            questions[asked]?.ids.append(id)
+        deadlines.append(Deadline(at: now.monotonic + Self.patience, id: id, query: query))
+        guard questions[query] == nil else {
+            questions[query]?.ids.append(id)
             return
         }
         // One that was given up is not asked again before it is answered.
-        let isUnderWay = reader.owes(query, asked.line)
-        questions[asked] = Question(ids: [id], isLate: isUnderWay)
+        let isUnderWay = reader.owes(query)
+        questions[query] = Question(ids: [id], isLate: isUnderWay)
         guard !isUnderWay else { return }
-        reader.ask([query], asked.line, now: now.monotonic) { [weak self, changes] answers in
-            if let answer = answers.first { self?.answered(asked, answer, change: changes) }
+        reader.ask([query], .last, now: now.monotonic) { [weak self, changes] answers in
+            if let answer = answers.first { self?.answered(query, answer, change: changes) }
         }
     }
 
@@ -172,9 +165,8 @@ final class KnownAccounts {
 
     /// Takes the answer to a look-up that began after so many changes of the source; it may come when the question was
     /// given up.
-    private func answered(_ asked: Asked, _ read: ReadAccount, change: Int) {
-        let query = asked.query
-        let question = questions.removeValue(forKey: asked) ?? Question(isLate: true)
+    private func answered(_ query: AccountQuery, _ read: ReadAccount, change: Int) {
+        let question = questions.removeValue(forKey: query) ?? Question(isLate: true)
         let now = clock()
         guard read.answer != .unavailable else {
             for id in question.ids { answer(id, query, now) }
@@ -246,12 +238,12 @@ final class KnownAccounts {
         for deadline in deadlines {
             guard deadline.at <= now.monotonic else { break }
             late += 1
-            guard let at = questions[deadline.asked]?.ids.firstIndex(of: deadline.id) else {
+            guard let at = questions[deadline.query]?.ids.firstIndex(of: deadline.id) else {
                 continue
             }
-            questions[deadline.asked]?.ids.remove(at: at)
-            questions[deadline.asked]?.isLate = true
-            answer(deadline.id, deadline.asked.query, now)
+            questions[deadline.query]?.ids.remove(at: at)
+            questions[deadline.query]?.isLate = true
+            answer(deadline.id, deadline.query, now)
         }
         deadlines.removeFirst(late)
         advanceRound(now)

@@ -31,8 +31,8 @@ package struct AccountCache: ~Copyable {
         var realm: [UInt8]
         /// Whether it is for an Asterisk's realm.
         var isForeign: Bool
-        /// What it is for.
-        var kind: LookUpKind
+        /// Whether the source itself is to answer.
+        var asksSource: Bool
         /// When it was asked.
         var moment: Milliseconds
     }
@@ -172,16 +172,18 @@ package struct AccountCache: ~Copyable {
 
     /// Asks directory about an account, unless it is being asked; false when it cannot be.
     ///
-    /// One that is under way for a mere claim does not keep another kind from being asked. With too many questions under way
-    /// the account counts as one that the source could not be asked for.
+    /// With `asksSource` the source itself is asked, however young what directory knows is. With too many questions under
+    /// way the account counts as one that the source could not be asked for.
     @discardableResult
     package mutating func ask(
-        _ account: AccountID, _ kind: LookUpKind, _ bench: inout Bench
+        _ account: AccountID, asksSource: Bool = false, _ bench: inout Bench
     ) -> Bool {
         accounts.expire(account, after: bench.settings.stale, bench.now.monotonic)
+        let isUnderWay =
+            accounts.question(account) != 0 && (!asksSource || accounts.asksSource(account))
         let isAsked =
-            accounts.isUnderWay(account, kind)
-            || lookUp(account, realm: bench.settings.realm, kind, &bench) != nil
+            isUnderWay
+            || lookUp(account, realm: bench.settings.realm, asksSource: asksSource, &bench) != nil
         accounts.asked(account, isAsked)
         return isAsked
     }
@@ -189,7 +191,7 @@ package struct AccountCache: ~Copyable {
     /// Asks for an account's HA1s for a realm; the question's number, or nil when it cannot be asked now.
     @discardableResult
     private mutating func lookUp(
-        _ account: AccountID, realm: [UInt8], _ kind: LookUpKind, _ bench: inout Bench
+        _ account: AccountID, realm: [UInt8], asksSource: Bool = false, _ bench: inout Bench
     ) -> UInt32? {
         guard questions.count < Capacity.questions else {
             bench.shortages.count(.questions)
@@ -200,14 +202,14 @@ package struct AccountCache: ~Copyable {
         lastQuestion = max(lastQuestion &+ 1, 1)
         // The answer is told apart by the account's place.
         retain(account)
-        if !isForeign { accounts.setQuestion(account, lastQuestion, kind) }
+        if !isForeign { accounts.setQuestion(account, lastQuestion, asksSource: asksSource) }
         questions[lastQuestion] = Question(
-            account: account, realm: realm, isForeign: isForeign, kind: kind,
+            account: account, realm: realm, isForeign: isForeign, asksSource: asksSource,
             moment: bench.now.monotonic)
         bench.effects.toDirectory.append(
             .lookUp(
                 id: lastQuestion, account: accounts.name(account).text,
-                realm: String(decoding: realm, as: UTF8.self), kind))
+                realm: String(decoding: realm, as: UTF8.self), asksSource: asksSource))
         return lastQuestion
     }
 
@@ -216,8 +218,7 @@ package struct AccountCache: ~Copyable {
         _ account: AccountID, _ realm: [UInt8], _ bench: inout Bench
     ) {
         let isAsked = questions.values.contains { $0.account == account && $0.realm == realm }
-        // Only a request of the account itself, which was let in, can have led here.
-        if !isAsked { lookUp(account, realm: realm, .trusted, &bench) }
+        if !isAsked { lookUp(account, realm: realm, &bench) }
     }
 
     /// A new link to directory stands: what was asked over the old one is asked again.
@@ -225,9 +226,11 @@ package struct AccountCache: ~Copyable {
         let asked = questions
         questions = [:]
         for (id, question) in asked {
-            // One that the source itself is to answer has taken the place of a claim.
-            if question.isForeign || accounts.isUnderWay(question.account, id) {
-                lookUp(question.account, realm: question.realm, question.kind, &bench)
+            // One that the source itself is to answer has taken the place of another one about its account.
+            if question.isForeign || accounts.question(question.account) == id {
+                lookUp(
+                    question.account, realm: question.realm, asksSource: question.asksSource,
+                    &bench)
             }
             release(question.account)
         }
@@ -248,17 +251,16 @@ package struct AccountCache: ~Copyable {
             }
         }
         let now = bench.now.monotonic
-        if !question.isForeign { accounts.endQuestion(question.account, id) }
+        if !question.isForeign, accounts.question(question.account) == id {
+            accounts.setQuestion(question.account, 0, asksSource: false)
+        }
         let isHeard = age == Milliseconds(0)
-        if answer == .unavailable || age > Accounts.freshness
-            || question.kind == .source && !isHeard
-        {
+        if answer == .unavailable || age > Accounts.freshness || question.asksSource && !isHeard {
             areUnavailable = true
         } else if age <= Self.prompt, now - question.moment <= ParkedRequests.patience {
             areUnavailable = false
         }
-        // Wrong passwords wait for their own look-up, as they would for a name that nobody has.
-        if isHeard, !question.isForeign, answer != .unavailable, question.kind != .trusted {
+        if isHeard, !question.isForeign, answer != .unavailable {
             accounts.heard(question.account, now)
         }
         return take(answer, of: question.account, question.realm, age: age, bench)
@@ -312,7 +314,7 @@ package struct AccountCache: ~Copyable {
     ) -> HashValue? {
         if realm == bench.settings.realm {
             if algorithm == .sha256, useSHA256() {
-                ask(account, .trusted, &bench)
+                ask(account, &bench)
                 return nil
             }
             return accounts.ha1(account, algorithm)
@@ -331,7 +333,7 @@ package struct AccountCache: ~Copyable {
     package func mayWait(
         _ account: AccountID, since moment: Milliseconds, _ now: Milliseconds
     ) -> Bool {
-        accounts.hasQuestion(account) && now - moment < ParkedRequests.patience
+        accounts.question(account) != 0 && now - moment < ParkedRequests.patience
     }
 
     /// Parks a request until directory has answered about an account, or for 200 ms.

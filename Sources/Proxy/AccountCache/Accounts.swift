@@ -38,10 +38,8 @@ struct AccountEntry: BitwiseCopyable, Sendable {
     var changed: UInt32 = 0
     /// The mark of the secret; 0 when it has none.
     var secret: UInt32 = 0
-    /// The claim, or the question to the source, that is under way for our own realm; 0 without one.
+    /// The question to directory under way, for our own realm; 0 without one.
     var question: UInt32 = 0
-    /// The trusted question that is under way for it; 0 without one.
-    var trustedQuestion: UInt32 = 0
     /// How many rows of other tables are the account's, which then stays.
     var uses: UInt32 = 0
     /// The name, then the digest user name and the user part of To, as far as they differ from it.
@@ -66,7 +64,7 @@ struct AccountEntry: BitwiseCopyable, Sendable {
     var mayRegister = false
     /// Whether there was a row, and the source says that there is none.
     var isGone = false
-    /// Whether `question` asks the source itself.
+    /// Whether the question under way asks the source itself.
     var asksSource = false
     /// Whether directory has said that what the account has ends.
     var isRevoked = false
@@ -223,49 +221,16 @@ struct Accounts: ~Copyable {
 
     // MARK: What directory said
 
-    /// Whether a question about an account is under way for our own realm.
-    func hasQuestion(_ account: AccountID) -> Bool {
-        entries[account.index].question != 0 || entries[account.index].trustedQuestion != 0
-    }
+    /// The question about an account that is under way for our own realm; 0 without one.
+    func question(_ account: AccountID) -> UInt32 { entries[account.index].question }
 
-    /// Whether a question of a kind about an account need not be asked, since one is under way that is as good.
-    ///
-    /// A trusted one is answered earlier than a claim: whoever has proven nothing must not gain by it.
-    func isUnderWay(_ account: AccountID, _ kind: LookUpKind) -> Bool {
-        let entry = entries[account.index]
-        return switch kind {
-        case .claimed: entry.question != 0
-        case .trusted: entry.trustedQuestion != 0
-        case .source: entry.question != 0 && entry.asksSource
-        }
-    }
+    /// Whether the question under way asks the source itself.
+    func asksSource(_ account: AccountID) -> Bool { entries[account.index].asksSource }
 
-    /// Whether a question is the one of its kind that is under way about an account for our own realm.
-    func isUnderWay(_ account: AccountID, _ question: UInt32) -> Bool {
-        let entry = entries[account.index]
-        return entry.question == question || entry.trustedQuestion == question
-    }
-
-    /// A question about an account is under way for our own realm, in place of the one before; one to the source takes that
-    /// of a claim.
-    mutating func setQuestion(_ account: AccountID, _ question: UInt32, _ kind: LookUpKind) {
-        guard kind != .trusted else {
-            entries[account.index].trustedQuestion = question
-            return
-        }
+    /// A question about an account is under way for our own realm, or (0) none any more.
+    mutating func setQuestion(_ account: AccountID, _ question: UInt32, asksSource: Bool) {
         entries[account.index].question = question
-        entries[account.index].asksSource = kind == .source
-    }
-
-    /// A question about an account for our own realm has been answered.
-    mutating func endQuestion(_ account: AccountID, _ question: UInt32) {
-        if entries[account.index].trustedQuestion == question {
-            entries[account.index].trustedQuestion = 0
-        }
-        if entries[account.index].question == question {
-            entries[account.index].question = 0
-            entries[account.index].asksSource = false
-        }
+        entries[account.index].asksSource = asksSource
     }
 
     /// Whether the source has answered about a name since a moment.

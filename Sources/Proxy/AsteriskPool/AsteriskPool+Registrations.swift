@@ -215,7 +215,7 @@ extension AsteriskPool {
         guard state == .found || state == .unknown && registration.isLeaving else {
             // After a restart the bindings come before the credentials.
             registrations[handle].state = .waiting
-            accounts.ask(registration.account, .trusted, &bench)
+            if state != .asked { accounts.ask(registration.account, &bench) }
             schedule(handle, after: Self.shortWait, &bench)
             return
         }

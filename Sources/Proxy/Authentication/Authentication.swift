@@ -144,13 +144,10 @@ package struct Authentication: ~Copyable {
         _ header: DigestHeader, _ message: borrowing Incoming, _ candidates: Candidates,
         mayAsk: Bool = true, _ accounts: inout AccountCache, _ bench: inout Bench
     ) -> Verdict<AccountID> {
-        if header.algorithm == .sha256 { accounts.useSHA256() }
+        let algorithm = header.algorithm ?? .md5
+        if algorithm == .sha256 { accounts.useSHA256() }
         let now = bench.now.monotonic
-        if !message.isResumed, candidates.isAnyUnconfirmed(accounts, now) {
-            let known = judge(message, header, candidates, accounts)
-            let proven = known.isAdmitted ? known.account : nil
-            candidates.ask(mayAsk: mayAsk, proven: proven, &accounts, &bench)
-        }
+        if !message.isResumed { candidates.ask(mayAsk: mayAsk, &accounts, &bench) }
         var unconfirmed = candidates.unconfirmed(since: message.moment, accounts, now)
         var overflow: Refusal?
         if let account = unconfirmed, !accounts.areUnavailable {
@@ -158,32 +155,22 @@ package struct Authentication: ~Copyable {
             if overflow == nil { return .later }
             unconfirmed = nil
         }
-        let (account, isProven, isAdmitted) = judge(message, header, candidates, accounts)
+        let username = message.bytes.bytes(header.username)
+        let account = candidates.account(of: username, accounts)
+        let isProven = verify(message, header, algorithm, account, accounts)
         // Who may not come from there is told no more than who does not know the password.
-        if let account, isAdmitted { return .pass(account) }
+        if let account, isProven,
+            AccessList.admits(accounts.access(account), .source, message.flow.peer.ip)
+        {
+            return .pass(account)
+        }
         // The password may be new, or the digest user: the answer under way decides.
         if let account = unconfirmed {
             overflow = wait(message, account, candidates, &accounts, &bench)
             if overflow == nil { return .later }
         }
         return .refuse(
-            overflow
-                ?? candidates.refusal(
-                    account, message.bytes.bytes(header.username), isProven: isProven, accounts, now
-                ))
-    }
-
-    /// Which account credentials are of by what is known, whether its password is right, and whether it may also come from
-    /// there; the work is the same without an account.
-    private mutating func judge(
-        _ message: borrowing Incoming, _ header: DigestHeader, _ candidates: Candidates,
-        _ accounts: borrowing AccountCache
-    ) -> (account: AccountID?, isProven: Bool, isAdmitted: Bool) {
-        let account = candidates.account(of: message.bytes.bytes(header.username), accounts)
-        let isProven = verify(message, header, header.algorithm ?? .md5, account, accounts)
-        guard let account, isProven else { return (account, false, false) }
-        let access = accounts.access(account)
-        return (account, true, AccessList.admits(access, .source, message.flow.peer.ip))
+            overflow ?? candidates.refusal(account, username, isProven: isProven, accounts, now))
     }
 
     /// Has a request whose credentials prove nothing wait until the source has answered about each of its accounts since

@@ -21,22 +21,17 @@ package struct Candidates: BitwiseCopyable, Sendable {
     }
 
     /// Asks directory about each whose row is not confirmed; about those that are not known only if `mayAsk`.
-    ///
-    /// `proven` is the one that the request is of by what is known.
-    func ask(
-        mayAsk: Bool, proven: AccountID?, _ accounts: inout AccountCache, _ bench: inout Bench
-    ) {
-        if let party { Self.ask(party, mayAsk, party == proven, &accounts, &bench) }
-        if let user { Self.ask(user, mayAsk, user == proven, &accounts, &bench) }
+    func ask(mayAsk: Bool, _ accounts: inout AccountCache, _ bench: inout Bench) {
+        if let party { Self.ask(party, mayAsk, &accounts, &bench) }
+        if let user { Self.ask(user, mayAsk, &accounts, &bench) }
     }
 
     private static func ask(
-        _ account: AccountID, _ mayAsk: Bool, _ isProven: Bool, _ accounts: inout AccountCache,
+        _ account: AccountID, _ mayAsk: Bool, _ accounts: inout AccountCache,
         _ bench: inout Bench
     ) {
         guard !accounts.isConfirmed(account, bench.now.monotonic) else { return }
-        guard mayAsk || accounts.state(account) == .found else { return }
-        accounts.ask(account, isProven ? .trusted : .claimed, &bench)
+        if mayAsk || accounts.state(account) == .found { accounts.ask(account, &bench) }
     }
 
     /// Has the source itself asked about each that it has not answered about since a moment.
@@ -44,10 +39,10 @@ package struct Candidates: BitwiseCopyable, Sendable {
         since moment: Milliseconds, _ accounts: inout AccountCache, _ bench: inout Bench
     ) {
         if let party, Self.isOpen(party, moment, accounts) {
-            accounts.ask(party, .source, &bench)
+            accounts.ask(party, asksSource: true, &bench)
         }
         if let user, Self.isOpen(user, moment, accounts) {
-            accounts.ask(user, .source, &bench)
+            accounts.ask(user, asksSource: true, &bench)
         }
     }
 
@@ -56,11 +51,6 @@ package struct Candidates: BitwiseCopyable, Sendable {
         if let party, holds(party) { return party }
         guard let user, holds(user) else { return nil }
         return user
-    }
-
-    /// Whether there is one of them whose row is not confirmed.
-    func isAnyUnconfirmed(_ accounts: borrowing AccountCache, _ now: Milliseconds) -> Bool {
-        first { !accounts.isConfirmed($0, now) } != nil
     }
 
     /// The first that is not confirmed and that a request of a moment may wait for; nil when it may for none.

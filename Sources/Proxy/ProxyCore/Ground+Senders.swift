@@ -236,7 +236,7 @@ extension Ground {
         else { return .pass(trunkItself) }
         let now = bench.now.monotonic
         if !accounts.isConfirmed(account, now), !message.isResumed {
-            accounts.ask(account, .claimed, &bench)
+            accounts.ask(account, &bench)
         }
         switch accounts.state(account) {
         case .asked where accounts.mayWait(account, since: message.moment, now):
@@ -257,7 +257,7 @@ extension Ground {
     package mutating func askForTrunkNames(_ bench: inout Bench) {
         for name in trunks.names {
             guard let account = accounts.account(of: name.span, &bench) else { continue }
-            accounts.ask(account, .trusted, &bench)
+            accounts.ask(account, &bench)
         }
     }
 

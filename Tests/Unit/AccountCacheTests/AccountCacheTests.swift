@@ -106,7 +106,7 @@ import Testing
         let bench = CacheBench()
         let alice = bench.taken("alice")
         bench.ask(alice)
-        bench.ask(alice, .source)
+        bench.ask(alice, asksSource: true)
         let questions = bench.takeQuestions()
         bench.tell(questions[0].id, .unavailable)
         bench.forgetIfIdle(alice)
@@ -123,53 +123,22 @@ import Testing
     }
 
     @Test(
-        "a phone's own question is asked beside those that anybody caused, and they gain nothing by it"
-    )
-    func trustedBesideClaimed() {
-        let bench = CacheBench()
-        let alice = bench.taken("alice")
-        for kind in [LookUpKind.claimed, .trusted, .claimed, .trusted, .source, .trusted, .source] {
-            bench.ask(alice, kind)
-        }
-        #expect(bench.takeQuestions().map(\.kind) == [.claimed, .trusted, .source])
-        // Over a new link the claim is as good as asked.
-        bench.relink()
-        let asked = bench.takeQuestions()
-        #expect(Set(asked.map(\.kind)) == [.trusted, .source] && asked.count == 2)
-        let before = bench.now
-        func answer(_ kind: LookUpKind) {
-            for question in asked where question.kind == kind {
-                bench.tell(question.id, CacheBench.found(7), age: Milliseconds(0))
-            }
-        }
-        answer(.trusted)
-        #expect(bench.isConfirmed(alice) && !bench.isHeard(alice, since: before))
-        bench.ask(alice, .source)
-        bench.ask(alice, .trusted)
-        #expect(bench.takeQuestions().map(\.kind) == [.trusted])
-        answer(.source)
-        #expect(bench.isHeard(alice, since: before))
-        bench.ask(alice)
-        #expect(bench.takeQuestions().map(\.kind) == [.claimed])
-    }
-
-    @Test(
         "the source itself is asked beside a question that directory may answer, and over a new link too"
     )
     func asksSource() {
         let bench = CacheBench()
         let alice = bench.taken("alice")
         bench.ask(alice)
-        bench.ask(alice, .source)
-        bench.ask(alice, .source)
-        #expect(bench.takeQuestions().map(\.kind) == [.claimed, .source])
+        bench.ask(alice, asksSource: true)
+        bench.ask(alice, asksSource: true)
+        #expect(bench.takeQuestions().map(\.asksSource) == [false, true])
         bench.relink()
         let again = bench.takeQuestions()
-        #expect(again.map(\.kind) == [.source])
+        #expect(again.map(\.asksSource) == [true])
         let before = bench.now
         bench.tell(again[0].id, CacheBench.found(7), age: Milliseconds(1))
         #expect(bench.isConfirmed(alice) && !bench.isHeard(alice, since: before))
-        bench.ask(alice, .source)
+        bench.ask(alice, asksSource: true)
         bench.tell(CacheBench.found(7))
         #expect(bench.isHeard(alice, since: before))
         bench.advance(Milliseconds(1))

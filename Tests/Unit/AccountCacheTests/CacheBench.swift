@@ -18,7 +18,7 @@ final class CacheBench {
         let id: UInt32
         let account: String
         let realm: String
-        var kind = LookUpKind.claimed
+        var asksSource = false
     }
 
     /// A request that has waited, as it is given back.
@@ -78,8 +78,8 @@ final class CacheBench {
 
     // MARK: directory
 
-    func ask(_ account: AccountID, _ kind: LookUpKind = .claimed) {
-        cache.ask(account, kind, &bench)
+    func ask(_ account: AccountID, asksSource: Bool = false) {
+        cache.ask(account, asksSource: asksSource, &bench)
     }
 
     func isHeard(_ account: AccountID, since moment: Milliseconds) -> Bool {
@@ -93,10 +93,10 @@ final class CacheBench {
     /// What directory was asked since the last look.
     func takeQuestions() -> [Question] {
         bench.effects.toDirectory.takeAll().map { message in
-            guard case .lookUp(let id, let account, let realm, let kind) = message else {
+            guard case .lookUp(let id, let account, let realm, let asksSource) = message else {
                 preconditionFailure("directory was asked something else")
             }
-            return Question(id: id, account: account, realm: realm, kind: kind)
+            return Question(id: id, account: account, realm: realm, asksSource: asksSource)
         }
     }
 

@@ -87,7 +87,7 @@ final class PoolBench {
     /// An account that directory knows, with a binding.
     func bound(_ name: String) -> AccountID {
         let account = account(name)
-        accounts.ask(account, .claimed, &bench)
+        accounts.ask(account, &bench)
         found(account)
         appear(account)
         return account

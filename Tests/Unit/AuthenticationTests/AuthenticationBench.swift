@@ -213,7 +213,7 @@ final class AuthenticationBench {
         guard let account = accounts.account(of: Array("alice".utf8).span, &bench) else {
             preconditionFailure("no room for an account")
         }
-        accounts.ask(account, .claimed, &bench)
+        accounts.ask(account, &bench)
         tell(answer)
         leap(Milliseconds(1))
         return account
@@ -234,9 +234,6 @@ final class AuthenticationBench {
         }
         return outcomes
     }
-
-    /// What directory was asked since the last time.
-    func questions() -> [RouterToDirectory] { Array(bench.effects.toDirectory.takeAll()) }
 
     private func resume(_ request: ParkedRequest) -> Outcome {
         var block = request.block

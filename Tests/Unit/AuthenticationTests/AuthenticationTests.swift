@@ -174,30 +174,10 @@ import func RouterHarness.hashed
         #expect(bench.prove(Credentials(nonce: bench.nonce()).request) == .pass)
         let wrong = Credentials(nonce: bench.nonce(), password: "guess").request
         #expect(bench.prove(wrong) == .later)
-        // The answer to the phone's own question decides nothing about a wrong password.
-        #expect(bench.tell(.unavailable) == [.later, .refuse(.databaseDown)])
+        #expect(bench.tell(.unavailable) == [.refuse(.databaseDown)])
         let changed = Credentials(nonce: bench.nonce(), password: "wander").request
         #expect(bench.prove(changed) == .later)
         #expect(bench.tell(AuthenticationBench.alice("wander")) == [.pass])
-    }
-
-    @Test(
-        "directory hears which look-up is of a phone that has proven itself by what is known",
-        arguments: [
-            ("wonder", AccessList(), LookUpKind.trusted), ("wander", AccessList(), .claimed),
-            ("wonder", .nobody, .claimed),
-        ])
-    func trusted(_ password: String, _ access: AccessList, _ kind: LookUpKind) {
-        let bench = AuthenticationBench()
-        bench.know(AuthenticationBench.alice(access: access))
-        bench.leap(.seconds(61))
-        #expect(
-            bench.prove(Credentials(nonce: bench.nonce(), password: password).request) == .later)
-        let kinds = bench.questions().map { question -> LookUpKind? in
-            guard case .lookUp(_, "alice", _, let kind) = question else { return nil }
-            return kind
-        }
-        #expect(kinds == [kind])
     }
 
     @Test("a wrong password is refused by what the source says after it came, and by nothing else")

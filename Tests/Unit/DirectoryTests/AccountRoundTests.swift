@@ -40,7 +40,7 @@ struct AccountRoundTests {
                 let name = "x\(second)-\(id)"
                 let query = RouterToDirectory.lookUp(
                     id: UInt32(100_000 + 2000 * second + id), account: name,
-                    realm: Source.realm, .claimed)
+                    realm: Source.realm, asksSource: false)
                 try source.router.tell(query)
             }
             if second == 0 { try source.changed() }
@@ -114,7 +114,7 @@ struct AccountRoundTests {
             try source.router.tell(
                 .lookUp(
                     id: UInt32(number), account: "\(number)", realm: Source.realm,
-                    .claimed))
+                    asksSource: false))
             if number.isMultiple(of: 50) { try source.pass(Milliseconds(5)) }
         }
         try source.pass(Milliseconds(500))
@@ -237,7 +237,7 @@ struct AccountRoundTests {
         let told = try source.ask("7")
         #expect(source.answer(told)?.answer == .unknown && told.revoked.isEmpty)
         // Nobody learns from the answers to others that one has just gone.
-        let (other, age) = try #require(source.answer(try source.ask("8", .source)))
+        let (other, age) = try #require(source.answer(try source.ask("8", asksSource: true)))
         #expect(other == .found(Source.account(1)) && age.count == 0)
         try source.pass(.seconds(2))
         #expect(try source.router.answers().revoked == ["7"])

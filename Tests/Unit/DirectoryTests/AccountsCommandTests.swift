@@ -213,7 +213,7 @@ struct AccountsCommandTests {
         // To look at the accounts confirms none of them.
         #expect(try kept().values.allSatisfy { $0.age == nil && !$0.isConfirmed })
         try source.router.tell(.hello)
-        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk", .claimed))
+        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk", asksSource: false))
         try source.serve()
         source.router.wait(.seconds(42))
         let young = try kept()
@@ -229,7 +229,7 @@ struct AccountsCommandTests {
         let source = try Source()
         source.rows = ["1": account("1")]
         try source.router.tell(.hello)
-        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk", .claimed))
+        try source.router.tell(.lookUp(id: 1, account: "1", realm: "asterisk", asksSource: false))
         try source.serve()
         source.router.wait(.seconds(90))
         try source.router.answer(.source(.down(why: "/x is gone", source: "sqlite:///x")))

@@ -140,7 +140,7 @@ struct DirectoryServiceTests {
         let router = try Router()
         try router.tell(.hello)
         #expect(try router.answers() == [.bindings])
-        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", .claimed))
+        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", asksSource: false))
         #expect(
             try router.questions() == [
                 .hello, .lookUp(id: 1, [AccountQuery(name: "1001", realm: "asterisk")]),
@@ -174,7 +174,7 @@ struct DirectoryServiceTests {
     func protocolErrors() throws {
         let router = try Router()
         #expect(throws: WireError.notPermitted) {
-            try router.tell(.lookUp(id: 1, account: "1001", realm: "r", .claimed))
+            try router.tell(.lookUp(id: 1, account: "1001", realm: "r", asksSource: false))
         }
         try router.tell(.hello)
         #expect(throws: WireError.notPermitted) { try router.tell(.hello) }
@@ -212,7 +212,7 @@ struct DirectoryServiceTests {
     func hangs() throws {
         let router = try Router()
         try router.tell(.hello)
-        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", .claimed))
+        try router.tell(.lookUp(id: 7, account: "1001", realm: "asterisk", asksSource: false))
         _ = try router.answers()
         #expect(router.service.patience == KnownAccounts.patience)
         router.wait(KnownAccounts.patience)
@@ -229,7 +229,7 @@ struct DirectoryServiceTests {
         try router.reconnectReader()
         try router.answer(.source(.up(layout: "pjsip", source: "sqlite:///a")))
         _ = try router.questions()
-        try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk", .claimed))
+        try router.tell(.lookUp(id: 8, account: "1001", realm: "asterisk", asksSource: false))
         #expect(try router.questions().count == 1)
         router.wait(.seconds(10))
         #expect(router.told == 2)

@@ -124,11 +124,11 @@ final class SimulatedSource {
 
     /// Asks as sip-router does; what it is told by the end of a span.
     func ask(
-        _ name: String, realm: String = realm, _ kind: LookUpKind = .claimed,
+        _ name: String, realm: String = realm, asksSource: Bool = false,
         within span: Milliseconds = Milliseconds(5)
     ) throws -> [DirectoryToRouter] {
         lastID += 1
-        try router.tell(.lookUp(id: lastID, account: name, realm: realm, kind))
+        try router.tell(.lookUp(id: lastID, account: name, realm: realm, asksSource: asksSource))
         try pass(span)
         return try router.answers()
     }

@@ -58,7 +58,7 @@ final class LocationBench {
         guard let account = accounts.account(of: Array(name.utf8).span, &bench) else {
             preconditionFailure("no room for an account")
         }
-        accounts.ask(account, .claimed, &bench)
+        accounts.ask(account, &bench)
         for question in bench.effects.toDirectory.takeAll() {
             guard case .lookUp(let id, _, _, _) = question else { continue }
             _ = accounts.receive(id, answer, age: Milliseconds(0), bench)

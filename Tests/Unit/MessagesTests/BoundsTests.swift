@@ -273,11 +273,11 @@ private func check(
     @Test("a name too long to be told whole is looked up as nobody's")
     func names() throws {
         let long = String(repeating: "a", count: 65)
-        let frame = RouterToDirectory.lookUp(id: 1, account: long, realm: "r", .claimed)
+        let frame = RouterToDirectory.lookUp(id: 1, account: long, realm: "r", asksSource: false)
             .encoded()
         #expect(
             try RouterToDirectory(decoding: frame.span)
-                == .lookUp(id: 1, account: "", realm: "r", .claimed))
+                == .lookUp(id: 1, account: "", realm: "r", asksSource: false))
         let account = Account(
             ha1MD5: [], ha1SHA256: [], authUser: String(repeating: "u", count: 256), aor: "a",
             mayRegister: true)

@@ -337,7 +337,7 @@ private let standing = AccountStanding(
     @Test("router and directory")
     func directoryFrames() throws {
         let requests: [RouterToDirectory] = [
-            .hello, .lookUp(id: 1, account: "alice", realm: "asterisk", .claimed),
+            .hello, .lookUp(id: 1, account: "alice", realm: "asterisk", asksSource: false),
             .bind(binding),
             .unbind(account: "alice", key: 3), .storeStanding(standing),
         ]

@@ -104,11 +104,11 @@ final class KnowingDirectory {
         let asked = edge.questions
         edge.questions = []
         for question in asked {
-            guard case .lookUp(let id, let name, let realm, let kind) = question else {
+            guard case .lookUp(let id, let name, let realm, let asksSource) = question else {
                 continue
             }
             questionCount += 1
-            if kind != .source, answerYoung(id, name, realm) { continue }
+            if !asksSource, answerYoung(id, name, realm) { continue }
             plan(id, name, realm)
         }
         if !isMute, answers.contains(where: { $0.due <= edge.now.monotonic }) {
