@@ -188,9 +188,10 @@ final class AccountReader {
     private func giveUp(_ now: Milliseconds) {
         let end = now - Self.longestWait
         func isLate(_ question: Question) -> Bool { question.asked <= end && !question.isGivenUp }
-        let sent = inOrder.filter(isLate)
+        let late =
+            inOrder.filter(isLate) + lines.indices.flatMap { lines[$0].takeAsked(until: end) }
+        guard !late.isEmpty else { return }
         for (id, question) in underWay where isLate(question) { underWay[id]?.isGivenUp = true }
-        let late = sent + lines.indices.flatMap { lines[$0].takeAsked(until: end) }
         for question in late { question.then(Self.unavailable(question.queries.count)) }
     }
 

@@ -201,9 +201,7 @@ extension ProxyCore {
         recordServer(branch, answers: false, &ground, &bench)
         ground.transactions.giveUp(branch, &bench)
         contexts[owner].open -= 1
-        if isInward,
-            let number = ground.asterisks.number(of: peer)
-        {
+        if isInward, let number = ground.asterisks.number(of: peer) {
             ground.asterisks.leftUnanswered(
                 number, contexts[owner].party, from: contexts[owner].flow.peer.ip, &bench)
         }
